@@ -1,0 +1,1 @@
+"""The command line. One thin module per command: parse, call one function, print."""

@@ -1,0 +1,85 @@
+"""`zoo info`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from zoo import models
+from zoo.cli.model_options import given, model_options
+from zoo.cli.output import count, import_tensorflow, print_json, print_table, shape
+
+
+@click.command()
+@click.argument("model")
+@model_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def info(ctx: click.Context, model: str, as_json: bool) -> None:
+    """Show MODEL layer by layer, without building it.
+
+    One row a layer: output shape, kernel, stride, padding, groups, parameters, multiply-accumulates (MACs), the
+    receptive field (input pixels that one value sees) and the jump (input pixels between neighbours).
+    """
+    spec = models.spec(model)
+    options = spec.check(given(ctx))
+    import_tensorflow()
+    from zoo.summary import outline
+
+    summary = outline(model, **options)
+    if as_json:
+        print_json({"options": options, **dataclasses.asdict(summary)})
+        return
+    rows = [
+        (
+            row.name,
+            row.kind,
+            shape(row.output_shape),
+            shape(row.kernel),
+            _axes(row.stride),
+            _padding(row.padding),
+            "" if row.groups is None else str(row.groups),
+            count(row.params) if row.params else "",
+            count(row.macs) if row.macs else "",
+            _axes(row.receptive_field),
+            _axes(row.jump),
+        )
+        for row in summary.rows
+    ]
+    columns = (
+        "layer",
+        "kind",
+        "output",
+        "kernel",
+        "stride",
+        "pad",
+        "groups",
+        "params",
+        "MACs",
+        "field",
+        "jump",
+    )
+    print_table(columns, rows, left=("kind", "output"))
+    click.echo(f"\n{summary.model}: {spec.paper} {spec.url}".rstrip())
+    click.echo(
+        f"input {shape(summary.input_shape)}, {summary.params:,} parameters "
+        f"({summary.trainable_params:,} trainable), {summary.macs:,} MACs"
+    )
+    for note in spec.notes(options):
+        click.echo(f"note: {note}")
+
+
+def _axes(values: tuple[int, ...] | None) -> str:
+    """`3` where all axes agree, else `3x5`."""
+    if values is None:
+        return ""
+    return str(values[0]) if len(set(values)) == 1 else shape(values)
+
+
+def _padding(padding: tuple[tuple[int, int], ...] | None) -> str:
+    """`1`, or `0/1` where less is added before than after."""
+    if padding is None:
+        return ""
+    texts = [str(before) if before == after else f"{before}/{after}" for before, after in padding]
+    return texts[0] if len(set(texts)) == 1 else "x".join(texts)

@@ -1,0 +1,81 @@
+"""The `zoo` command: loads a command's module when it is called, and turns errors into one line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from zoo import __version__
+from zoo.errors import ZooError
+
+COMMANDS = {
+    # name: (module, attribute, short help), so that `zoo --help` imports none of them.
+    "list": ("zoo.cli.list", "list_models", "List the models of the zoo."),
+    "info": ("zoo.cli.info", "info", "Show a model layer by layer."),
+    "build": ("zoo.cli.build", "build", "Build a model and export it."),
+    "run": ("zoo.cli.run", "run", "Say what is in pictures, with a .tflite file."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is looked up."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order a user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101  # a slip in the table above
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands with the help texts of the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="zoo")
+def zoo() -> None:
+    """Small image classifiers for edge devices: build, export to TFLite, run.
+
+    \b
+    zoo build mobilenet_v2 --export tflite
+    zoo run mobilenet_v2.tflite photo.jpg
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Runs a command; errors become one line on stderr and an exit code, never a traceback.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an export that disagrees with its model, 130 interrupted.
+    """
+    try:
+        status = zoo.main(args=args, prog_name="zoo", standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("interrupted", 130)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "zoo"
+        _fail(f"{error.format_message().rstrip('.')} (see {command} --help)", error.exit_code)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except ZooError as error:
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader is gone (`zoo list | head`); Python must not try to flush to it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"zoo: error: {' '.join(message.split())}", err=True)
+    sys.exit(code)

@@ -1,0 +1,56 @@
+"""The command-line options of the models, made from the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from zoo.cli.types import int_list
+from zoo.models import list_models, spec
+from zoo.specs import Option
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+TYPES: dict[type, Any] = {int: click.INT, float: click.FLOAT, tuple: int_list}
+METAVARS: dict[type, str] = {tuple: "N,N,..."}
+
+
+def model_options(command: Command) -> Command:
+    """Adds every option that some model takes; the command gets those given as `options`, a dict.
+
+    Whether the chosen model takes them, and the value, is the registry's to say.
+    """
+    takers: dict[str, list[str]] = {}
+    options: dict[str, Option] = {}
+    for model in list_models():
+        for option in spec(model).options:
+            options.setdefault(option.name, option)
+            takers.setdefault(option.name, []).append(model)
+    everyone = len(list_models())
+    for name in reversed(options):
+        who = "" if len(takers[name]) == everyone else f"  [{', '.join(takers[name])}]"
+        decorate = click.option(
+            "--" + name.replace("_", "-"),
+            name,
+            type=TYPES[options[name].kind],
+            metavar=METAVARS.get(options[name].kind),
+            help=options[name].help + who,
+            expose_value=False,
+            callback=_collect,
+        )
+        command = decorate(command)
+    return command
+
+
+def given(ctx: click.Context) -> dict[str, Any]:
+    """The model options that stood on the command line."""
+    values: dict[str, Any] = ctx.meta.get(__name__, {})
+    return values
+
+
+def _collect(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value is not None and param.name:
+        ctx.meta.setdefault(__name__, {})[param.name] = value

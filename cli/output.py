@@ -1,0 +1,82 @@
+"""How commands print: tables for people, JSON for programs, progress on the terminal only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+
+def print_json(value: Any) -> None:
+    """Prints one JSON document."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[str] = ()) -> None:
+    """Prints a table; columns are right-aligned except the first and those named in `left`.
+
+    On a terminal it folds to the width; in a pipe every row stays on one line.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for i, column in enumerate(columns):
+        aligned = "left" if i == 0 or column in left else "right"
+        table.add_column(column, justify=aligned, overflow="fold")  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=False).print(table)
+
+
+@contextlib.contextmanager
+def status(text: str) -> Iterator[None]:
+    """Shows that something long is under way, on a terminal; prints nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    # A copy of the terminal's descriptor: the spinner goes on while native chatter is swallowed.
+    with os.fdopen(os.dup(2), "w") as terminal, Console(file=terminal, force_terminal=True).status(text):
+        yield
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow without its chatter.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    from zoo.quiet import quiet, quiet_tensorflow
+    from zoo.registry import needs_tensorflow
+
+    quiet_tensorflow()
+    with status("loading TensorFlow"), needs_tensorflow(), quiet():
+        import keras
+        import tensorflow as tf
+
+        # Made here, because making the first tensor is what logs the machine's features.
+        keras.ops.convert_to_tensor(0.0)
+        tf.get_logger().setLevel("ERROR")
+
+
+def megabytes(size: int) -> str:
+    """A file size, in units of 1,000,000 bytes."""
+    return f"{size / 1e6:.2f} MB"
+
+
+def count(value: int | None) -> str:
+    """A parameter or MAC count with thousands separators."""
+    return "" if value is None else f"{value:,}"
+
+
+def shape(dims: Sequence[int] | None) -> str:
+    """A shape, e.g. `224x224x3`."""
+    return "" if dims is None else "x".join(map(str, dims))

@@ -1,0 +1,28 @@
+"""Parsers of option values that click does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+
+def int_list(text: str) -> tuple[int, ...]:
+    """Parses `128,64`."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a list of integers such as 128,64") from None
+
+
+def words(*allowed: str) -> Callable[[str], tuple[str, ...]]:
+    """A parser of some of a few words, with commas between them; a word said twice counts once."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        chosen = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+        for word in chosen:
+            if word not in allowed:
+                raise click.BadParameter(f"{word!r} is not one of {', '.join(allowed)}")
+        return chosen
+
+    return parse

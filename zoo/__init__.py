@@ -1,0 +1,61 @@
+"""edgezoo: a Keras model zoo for edge devices.
+
+    import zoo
+    model = zoo.build("mobilenet_v2", alpha=0.5, num_classes=3)
+
+Importing it costs nothing and never imports TensorFlow; the names below are loaded when they are used.
+Device code lives in `zoo.runner`, the TFLite exporter in `zoo.export`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ModelSpec": "zoo.specs",
+    "Option": "zoo.specs",
+    "ZooError": "zoo.errors",
+    "build": "zoo.models",
+    "imagenet_labels": "zoo.assets",
+    "list_models": "zoo.models",
+    "load_weights": "zoo.weights",
+    "register": "zoo.models",
+    "spec": "zoo.models",
+    "summarize": "zoo.summary",
+}
+
+if TYPE_CHECKING:
+    from zoo.assets import imagenet_labels
+    from zoo.errors import ZooError
+    from zoo.models import build, list_models, register, spec
+    from zoo.specs import ModelSpec, Option
+    from zoo.summary import summarize
+    from zoo.weights import load_weights
+
+__all__ = [
+    "ModelSpec",
+    "Option",
+    "ZooError",
+    "build",
+    "imagenet_labels",
+    "list_models",
+    "load_weights",
+    "register",
+    "spec",
+    "summarize",
+]
+
+
+def __getattr__(name: str) -> object:
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}") from None
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,24 @@
+"""Data that ships with the package."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib import resources
+
+
+def imagenet_labels() -> list[str]:
+    """The 1000 class names of ImageNet-1k, in the order of published weights.
+
+    The first synonym where it is unique, all of them where that helps (`maillot, tank suit`), and the WordNet
+    id behind the two that share all names (the two cranes). Source: see `imagenet_classes.tsv`.
+    """
+    text = resources.files(__name__).joinpath("imagenet_classes.tsv").read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
+    shorts = Counter(names.split(",")[0] for _, _, names in rows)
+    fulls = Counter(names for _, _, names in rows)
+    labels = []
+    for _, wordnet_id, names in rows:
+        short = names.split(",")[0]
+        unique = names if fulls[names] == 1 else f"{names} ({wordnet_id})"
+        labels.append(short if shorts[short] == 1 else unique)
+    return labels

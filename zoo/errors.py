@@ -1,0 +1,49 @@
+"""The errors this package raises on purpose.
+
+Each message is one line that names the bad value and says what to do. The command line prints it and
+exits with the class's ``exit_code``; anything that is not a `ZooError` is a bug.
+"""
+
+
+class ZooError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    exit_code = 1
+
+
+class UnknownModelError(ZooError):
+    """A model name that is not in the registry."""
+
+
+class OptionError(ZooError):
+    """An option that the model does not take, or a value that it does not allow."""
+
+
+class MissingDependencyError(ZooError):
+    """A part that is not installed; the message holds the line to type."""
+
+
+class ModelFileError(ZooError):
+    """A model file that cannot be read, or is not what it claims to be."""
+
+
+class WeightsError(ZooError):
+    """Weights that cannot be read or do not fit the model."""
+
+
+class InputError(ZooError):
+    """A picture, label file or array that cannot be read or does not fit the model."""
+
+
+class OutputError(ZooError):
+    """A file that could not be written; nothing is left in its place."""
+
+
+class ExportError(ZooError):
+    """A conversion that failed; nothing was written."""
+
+
+class VerificationError(ExportError):
+    """An exported file that disagrees with the Keras model; it was not handed over."""
+
+    exit_code = 3

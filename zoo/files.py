@@ -1,0 +1,65 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo.errors import InputError, OutputError
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yields a path to write a file or folder to; it takes the place of `path` when the block ends well.
+
+    An exception or an interrupt leaves what was there before. Missing parent folders are made.
+
+    Raises:
+        OutputError: the place cannot be written, or the disk is full.
+    """
+    with _clear_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # In the same folder, because a rename is atomic within one file system only.
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        with _clear_errors(path):
+            yield scratch / path.name
+            _replace(scratch / path.name, path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _replace(new: Path, path: Path) -> None:
+    if new.is_dir() and path.is_dir():
+        if any(path.iterdir()) and not (path / "saved_model.pb").exists():
+            raise OutputError(f"{path} is a folder that holds other things; move it away or choose another name")
+        # A folder cannot be renamed over a full one: the old one steps aside into the scratch folder.
+        path.rename(new.parent / "previous")
+    if path.is_dir() and not new.is_dir():
+        raise OutputError(f"{path} is a folder; choose another name")
+    new.replace(path)
+
+
+@contextlib.contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def read_text(path: Path, what: str) -> str:
+    """Reads a UTF-8 text file a user named; `what` says what it should have been.
+
+    Raises:
+        InputError: it cannot be read or is not text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{what} {path} is not UTF-8 text") from error

@@ -1,0 +1,66 @@
+"""VGG-16. Simonyan, Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition, 2014.
+
+https://arxiv.org/abs/1409.1556, table 1, column D. Layer names are those of keras.applications, whose
+weights fit in order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.models.layers import RELU_INIT, classifier_head, image_input
+from zoo.registry import register
+from zoo.specs import ModelSpec, Option, dropout, num_classes
+
+if TYPE_CHECKING:
+    import keras
+
+# Filters of the 3x3 convolutions of each block; a 2x2 max pool with stride 2 ends it.   # output at 224x224
+BLOCKS = (
+    (64, 64),  # 112x112
+    (128, 128),  # 56x56
+    (256, 256, 256),  # 28x28
+    (512, 512, 512),  # 14x14
+    (512, 512, 512),  # 7x7
+)
+DENSE = (4096, 4096)
+
+
+@register(
+    ModelSpec(
+        name="vgg16",
+        summary="thirteen 3x3 convolutions, three dense layers; large, plain, easy to follow",
+        paper="Simonyan & Zisserman, Very Deep Convolutional Networks, 2014",
+        url="https://arxiv.org/abs/1409.1556",
+        input_shape=(224, 224, 3),
+        params=138_357_544,
+        macs=15_470_264_320,
+        options=(
+            num_classes(),
+            Option("input_size", "width and height of the pictures", minimum=32, in_name="{}"),
+            dropout(),
+        ),
+    )
+)
+def vgg16(*, num_classes: int = 1000, input_size: int = 224, dropout: float = 0.5) -> keras.Model:
+    """Builds VGG-16; 32 is the smallest input that leaves a pixel behind the fifth pooling."""
+    import keras
+    from keras import layers
+
+    pixels, x = image_input(input_size)
+    for b, filters_of_block in enumerate(BLOCKS, start=1):
+        for i, filters in enumerate(filters_of_block, start=1):
+            x = layers.Conv2D(
+                filters,
+                3,
+                padding="same",
+                activation="relu",
+                kernel_initializer=RELU_INIT,
+                name=f"block{b}_conv{i}",
+            )(x)
+        x = layers.MaxPooling2D(2, 2, name=f"block{b}_pool")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for i, units in enumerate(DENSE, start=1):
+        x = layers.Dense(units, activation="relu", kernel_initializer=RELU_INIT, name=f"fc{i}")(x)
+        x = layers.Dropout(dropout, name=f"drop{i}")(x)
+    return keras.Model(pixels, classifier_head(x, num_classes))

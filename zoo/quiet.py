@@ -1,0 +1,45 @@
+"""Keeps the chatter of native libraries off the user's terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Swallows what the process writes to its standard output and error, C++ code included.
+
+    If the block fails, the swallowed text is attached to the exception as a note (Python 3.11 and later),
+    so that a crash report still has it.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as log:
+        saved = [(fd, os.dup(fd)) for fd in (1, 2)]
+        try:
+            for fd, _ in saved:
+                os.dup2(log.fileno(), fd)
+            yield
+        except Exception as error:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            log.seek(0)
+            if hasattr(error, "add_note"):
+                error.add_note(log.read()[-4000:].decode(errors="replace"))
+            raise
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for fd, copy in saved:
+                os.dup2(copy, fd)
+                os.close(copy)
+
+
+def quiet_tensorflow() -> None:
+    """Asks TensorFlow to log errors only; to be called before it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

@@ -1,0 +1,141 @@
+"""The one registry: model names to builders.
+
+Standard library only. A builder imports Keras inside itself, so that listing models costs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from zoo.errors import MissingDependencyError, OptionError, UnknownModelError
+from zoo.specs import ModelSpec, Option
+
+if TYPE_CHECKING:
+    import keras
+
+Builder = TypeVar("Builder", bound=Callable[..., "keras.Model"])
+
+_MODELS: dict[str, tuple[ModelSpec, Callable[..., keras.Model]]] = {}
+
+
+@overload
+def register(target: Builder) -> Builder: ...
+@overload
+def register(target: ModelSpec) -> Callable[[Builder], Builder]: ...
+def register(target: Builder | ModelSpec) -> Builder | Callable[[Builder], Builder]:
+    """Adds a builder to the zoo: `@register`, or `@register(ModelSpec(...))` to say more about it.
+
+    The builder takes keyword-only arguments with defaults and returns a `keras.Model`. Bare, the model is
+    named as the function, described by the first line of its docstring, and its options are the
+    signature's, with no limits but their types (`int`, `float`, `tuple[int, ...]`). Either way the
+    arguments are checked before the builder sees them.
+
+    Raises:
+        OptionError: the name is taken, or the signature and the spec disagree.
+    """
+    if isinstance(target, ModelSpec):
+        spec = target
+        return lambda builder: _register(builder, spec)
+    return _register(target, _infer_spec(target))
+
+
+def _register(builder: Builder, spec: ModelSpec) -> Builder:
+    defaults = {p.name: p.default for p in inspect.signature(builder).parameters.values()}
+    if set(defaults) != {option.name for option in spec.options}:
+        raise OptionError(
+            f"{spec.name}: the builder takes {sorted(defaults)}, its spec lists "
+            f"{sorted(option.name for option in spec.options)}"
+        )
+    if inspect.Parameter.empty in defaults.values():
+        raise OptionError(f"{spec.name}: every argument of a builder needs a default")
+    if spec.name in _MODELS:
+        raise OptionError(f"a model named {spec.name!r} is registered already; choose another name")
+    full = spec.with_defaults(defaults)
+    full.check({})
+
+    @functools.wraps(builder)
+    def checked(**options: Any) -> keras.Model:
+        values = full.check(options)
+        model = builder(**values)
+        model.name = full.instance_name(values)
+        return model
+
+    _MODELS[full.name] = (full, checked)
+    return typing.cast("Builder", checked)
+
+
+def _infer_spec(builder: Callable[..., Any]) -> ModelSpec:
+    options = []
+    for parameter in inspect.signature(builder).parameters.values():
+        kind = type(parameter.default)
+        if kind not in {int, float, tuple}:
+            raise OptionError(
+                f"{builder.__name__}: cannot tell the type of {parameter.name} from its default; "
+                "give an int, a float or a tuple of ints, or register with a ModelSpec"
+            )
+        options.append(Option(parameter.name, parameter.name.replace("_", " "), kind=kind))
+    summary = (inspect.getdoc(builder) or "").split("\n", 1)[0]
+    return ModelSpec(name=builder.__name__, summary=summary, options=tuple(options))
+
+
+def list_models() -> list[str]:
+    """The names of all registered models, in the order they were registered."""
+    return list(_MODELS)
+
+
+def spec(name: str) -> ModelSpec:
+    """What is known of a model without building it.
+
+    Raises:
+        UnknownModelError: no model has this name; the message lists those there are.
+    """
+    return _lookup(name)[0]
+
+
+def build(name: str, **options: Any) -> keras.Model:
+    """Builds a model with random weights.
+
+    Args:
+        name: a registered name, see `list_models`.
+        **options: the model's own options, see `spec(name).options`.
+
+    Returns:
+        A functional `keras.Model`. Image models take raw pixels 0..255 as float32
+        `(batch, height, width, channels)` and return class probabilities `(batch, num_classes)`.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        OptionError: an option it does not take, or a value it does not allow.
+        MissingDependencyError: TensorFlow is not installed.
+    """
+    _, builder = _lookup(name)
+    with needs_tensorflow():
+        return builder(**options)
+
+
+@contextlib.contextmanager
+def needs_tensorflow() -> Iterator[None]:
+    """Turns a failed import of Keras or TensorFlow into `MissingDependencyError` with the line to type."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in {"keras", "tensorflow"}:
+            raise
+        raise MissingDependencyError(
+            "this needs TensorFlow, which is not installed: pip install 'edgezoo[tensorflow]'"
+        ) from error
+
+
+def _lookup(name: str) -> tuple[ModelSpec, Callable[..., keras.Model]]:
+    try:
+        return _MODELS[name]
+    except KeyError:
+        close = difflib.get_close_matches(name.lower().replace("-", "_"), _MODELS, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise UnknownModelError(f"unknown model {name!r}; {hint}the zoo has {', '.join(_MODELS)}") from None

@@ -1,0 +1,13 @@
+"""The device side: from a `.tflite` file and a picture to a name. Never imports TensorFlow unless asked to.
+
+from zoo.runner import Classifier
+classifier = Classifier("mobilenet_v2.tflite")
+for prediction in classifier.classify("photo.jpg"):
+    print(prediction.label, prediction.score)
+"""
+
+from zoo.runner.backends import Session, TensorInfo, load
+from zoo.runner.classifier import Classifier, Prediction
+from zoo.runner.images import load_image
+
+__all__ = ["Classifier", "Prediction", "Session", "TensorInfo", "load", "load_image"]

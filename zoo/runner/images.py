@@ -1,0 +1,83 @@
+"""Any picture file -> the pixels that a model takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from zoo.errors import InputError
+from zoo.specs import Preprocessing
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def load_image(
+    source: str | Path | Image.Image,
+    width: int,
+    height: int,
+    channels: int = 3,
+    preprocessing: Preprocessing | None = None,
+) -> Pixels:
+    """Reads a picture as a model sees it.
+
+    EXIF orientation is honoured, alpha is composited on white, an animation gives its first frame.
+
+    Args:
+        source: a file that Pillow opens, or an opened picture.
+        width: of the result.
+        height: of the result.
+        channels: 3 for RGB, 1 for gray.
+        preprocessing: how the picture comes to that size; `Preprocessing()` by default.
+
+    Returns:
+        `(height, width, channels)`, uint8, 0..255.
+
+    Raises:
+        InputError: the file is missing, no picture, truncated, or too large to be one.
+    """
+    if isinstance(source, Image.Image):
+        return _to_pixels(source, width, height, channels, preprocessing or Preprocessing())
+    try:
+        with Image.open(source) as image:
+            return _to_pixels(image, width, height, channels, preprocessing or Preprocessing())
+    except UnidentifiedImageError as error:
+        raise InputError(f"{source} is not a picture that Pillow can open") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{source} is too large to decode safely: {error}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {source}: {error.strerror or error}") from error
+    except (SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise on damaged files
+        raise InputError(f"{source} is damaged: {error}") from error
+
+
+def _to_pixels(image: Image.Image, width: int, height: int, channels: int, preprocessing: Preprocessing) -> Pixels:
+    mode = "L" if channels == 1 else "RGB"
+    # Decodes a JPEG at the smallest scale of 1/8 steps that still holds twice the pixels needed.
+    image.draft(mode, (2 * width, 2 * height))
+    image = ImageOps.exif_transpose(image)
+    image = _flatten(image).convert(mode)
+    resample = Image.Resampling.BILINEAR
+    if preprocessing.resize == "crop":
+        image = ImageOps.fit(image, (width, height), resample)
+    elif preprocessing.resize == "pad":
+        image = ImageOps.pad(image, (width, height), resample)
+    else:
+        image = image.resize((width, height), resample)
+    pixels = np.asarray(image, dtype=np.uint8)
+    return pixels.reshape(height, width, channels)
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Composites transparency on white and brings 16-bit gray to 8 bits."""
+    if image.mode in {"I;16", "I;16B", "I;16L", "I"}:
+        values: npt.NDArray[Any] = np.asarray(image, dtype=np.float64)
+        return Image.fromarray((values / 257).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba)
+    return image

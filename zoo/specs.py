@@ -1,0 +1,164 @@
+"""What is known of a model without building it: its paper, its input, its options.
+
+Standard library only, so that `zoo list` and a board can read it in milliseconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from zoo.errors import OptionError
+
+Resize = Literal["crop", "pad", "stretch"]
+"""How a picture becomes the model's width and height: `crop` keeps the aspect ratio and cuts the longer
+side evenly at both ends; `pad` keeps all of the picture and fills up with black; `stretch` distorts."""
+
+RESIZES: tuple[Resize, ...] = ("crop", "pad", "stretch")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to a picture before its raw pixels enter the model; it travels in the file's card."""
+
+    resize: Resize = "crop"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One keyword of a builder, with the values it allows.
+
+    `default` is filled in from the builder's signature when it is registered, so that it stands in
+    one place only.
+    """
+
+    name: str
+    help: str
+    kind: type = int
+    """`int`, `float`, or `tuple` (of ints, written `128,64` on the command line)."""
+    choices: tuple[Any, ...] = ()
+    minimum: float | None = None
+    above: float | None = None
+    """Exclusive lower bound."""
+    below: float | None = None
+    """Exclusive upper bound."""
+    multiple_of: int | None = None
+    published: tuple[Any, ...] = ()
+    """Values for which trained weights are published; any other allowed value deserves a note."""
+    in_name: str = ""
+    """How a value other than the default shows in the model's name, e.g. `{:g}`; empty: it does not."""
+    default: Any = None
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words, e.g. `an integer, at least 32, a multiple of 32`."""
+        if self.choices:
+            return "one of " + ", ".join(str(choice) for choice in self.choices)
+        parts = [{int: "an integer", float: "a number", tuple: "integers such as 128,64"}[self.kind]]
+        if self.minimum is not None:
+            parts.append(f"at least {self.minimum:g}")
+        if self.above is not None:
+            parts.append(f"above {self.above:g}")
+        if self.below is not None:
+            parts.append(f"below {self.below:g}")
+        if self.multiple_of is not None:
+            parts.append(f"a multiple of {self.multiple_of}")
+        return ", ".join(parts)
+
+    def check(self, value: Any, model: str) -> Any:
+        """Returns `value` in its own type, or raises `OptionError` naming value, model and what is allowed."""
+        if value is None and self.default is None:
+            return None
+        converted = self._convert(value)
+        items = converted if isinstance(converted, tuple) else (converted,)
+        if converted is None or not all(self._fits(item) for item in items):
+            raise OptionError(f"{model}: {self.name}={value!r} is not allowed; give {self.allowed}")
+        return converted
+
+    def _convert(self, value: Any) -> Any:
+        if isinstance(value, bool):
+            return None
+        if self.kind is tuple:
+            if not isinstance(value, list | tuple):
+                value = (value,)
+            return tuple(value) if all(type(item) is int for item in value) else None
+        if self.kind is float and isinstance(value, numbers.Real):
+            return float(value) if math.isfinite(value) else None
+        # numpy integers count as integers; 3.7 does not.
+        return int(value) if hasattr(value, "__index__") else None
+
+    def _fits(self, value: float) -> bool:
+        return (
+            (not self.choices or value in self.choices)
+            and (self.minimum is None or value >= self.minimum)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+            and (self.multiple_of is None or value % self.multiple_of == 0)
+        )
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """An architecture of the zoo, described. All figures are those of the default options."""
+
+    name: str
+    summary: str
+    """One line for a table."""
+    paper: str = ""
+    """Authors, title, year; empty for a user's own model."""
+    url: str = ""
+    input_shape: tuple[int, ...] | None = None
+    """Without the batch: `(height, width, channels)` or `(steps, channels)`."""
+    params: int | None = None
+    macs: int | None = None
+    """Multiply-accumulates of one inference: convolutions and dense layers, biases not counted."""
+    options: tuple[Option, ...] = ()
+
+    def check(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Returns the full option values, defaults included.
+
+        Raises:
+            OptionError: an option that this model does not take, or a value that it does not allow.
+        """
+        known = {option.name: option for option in self.options}
+        for name in values:
+            if name not in known:
+                takes = ", ".join(known) or "none"
+                raise OptionError(f"{self.name} has no option {name!r}; it takes {takes}")
+        return {name: option.check(values.get(name, option.default), self.name) for name, option in known.items()}
+
+    def instance_name(self, values: dict[str, Any]) -> str:
+        """The name of a built model and of its files: `mobilenet_v2`, or `mobilenet_v2_0.35_96`."""
+        parts = [self.name]
+        for option in self.options:
+            value = values.get(option.name, option.default)
+            if option.in_name and value != option.default:
+                parts.append(option.in_name.format(value))
+        return "_".join(parts)
+
+    def notes(self, values: dict[str, Any]) -> list[str]:
+        """What a user should know of these option values, one line each."""
+        return [
+            f"{option.name} {values[option.name]:g} is not a published one "
+            f"({', '.join(f'{p:g}' for p in option.published)}): no pretrained weights exist for it"
+            for option in self.options
+            if option.published and values.get(option.name, option.default) not in option.published
+        ]
+
+    def with_defaults(self, defaults: dict[str, Any]) -> ModelSpec:
+        """The same spec with the builder's own default values filled into the options."""
+        options = tuple(dataclasses.replace(o, default=defaults[o.name]) for o in self.options)
+        return dataclasses.replace(self, options=options)
+
+
+def num_classes() -> Option:
+    """The option every classifier has."""
+    return Option("num_classes", "number of classes", minimum=2)
+
+
+def dropout() -> Option:
+    """The share of units dropped in training before or after the large dense layers."""
+    return Option("dropout", "share of units dropped in training", kind=float, minimum=0, below=1)
