@@ -16,6 +16,8 @@ COMMANDS = {
     "list": ("zoo.cli.list", "list_models", "List the models of the zoo."),
     "info": ("zoo.cli.info", "info", "Show a model layer by layer."),
     "build": ("zoo.cli.build", "build", "Build a model and export it."),
+    "export": ("zoo.cli.export", "export", "Export a Keras model to .tflite."),
+    "inspect": ("zoo.cli.inspect", "inspect", "Show what is in a .tflite file, and what loads it."),
     "run": ("zoo.cli.run", "run", "Say what is in pictures, with a .tflite file."),
 }
 

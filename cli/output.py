@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -36,16 +36,19 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: 
 
 
 @contextlib.contextmanager
-def status(text: str) -> Iterator[None]:
-    """Shows that something long is under way, on a terminal; prints nothing elsewhere."""
+def status(text: str) -> Iterator[Callable[[str], None]]:
+    """Shows that something long is under way, on a terminal; prints nothing elsewhere.
+
+    Yields a function that changes the text.
+    """
     if not sys.stderr.isatty():
-        yield
+        yield lambda _: None
         return
     from rich.console import Console
 
     # A copy of the terminal's descriptor: the spinner goes on while native chatter is swallowed.
-    with os.fdopen(os.dup(2), "w") as terminal, Console(file=terminal, force_terminal=True).status(text):
-        yield
+    with os.fdopen(os.dup(2), "w") as terminal, Console(file=terminal, force_terminal=True).status(text) as spinner:
+        yield spinner.update
 
 
 def import_tensorflow() -> None:

@@ -15,6 +15,15 @@ def int_list(text: str) -> tuple[int, ...]:
         raise click.BadParameter(f"{text!r} is not a list of integers such as 128,64") from None
 
 
+def number_pair(text: str) -> tuple[float, float]:
+    """Parses `-1,1`."""
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not two numbers such as -1,1") from None
+    return low, high
+
+
 def words(*allowed: str) -> Callable[[str], tuple[str, ...]]:
     """A parser of some of a few words, with commas between them; a word said twice counts once."""
 

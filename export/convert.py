@@ -1,36 +1,56 @@
 """Lowered Keras model -> TFLite flatbuffer, by TensorFlow's converter.
 
 Two ways lead there and give the same operations. Freezing the graph in memory is several times faster for
-small models (MobileNetV2 0.35: 1.5 s against 7 s) but holds the weights many times over (VGG-16: 12.9 GB
-against 6.3 GB), so large models go through a SavedModel, converted in a process of its own.
-`benchmarks/conversion.py` prints both.
+small models but holds the weights many times over, so large models go through a SavedModel, converted in a
+process of its own, which also keeps the converter's memory out of this one. `benchmarks/export_memory.py`
+prints what both take.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
+import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from zoo.errors import ExportError
+from zoo.export.quantize import Io, Quantize
 from zoo.quiet import quiet, quiet_tensorflow
 
 if TYPE_CHECKING:
     import keras
 
+Array = npt.NDArray[Any]
+
 LARGE_BYTES = 100_000_000
 """Weights above this go through a SavedModel in a fresh process."""
 
 
-def convert(model: keras.Model, settings: dict[str, Any] | None = None) -> bytes:
+@dataclass(frozen=True)
+class Settings:
+    """What the converter is asked for."""
+
+    quantize: Quantize = "none"
+    io: Io = "float32"
+    dense_per_channel: bool = False
+
+
+def convert(model: keras.Model, settings: Settings, samples: Array | None = None) -> bytes:
     """Converts a lowered model.
 
     Args:
         model: static shapes, one input, one output.
-        settings: see `_configure`; float32 without.
+        settings: the quantization.
+        samples: `(count, *input_shape)` float32, for the modes that are calibrated.
 
     Returns:
         The flatbuffer.
@@ -38,58 +58,78 @@ def convert(model: keras.Model, settings: dict[str, Any] | None = None) -> bytes
     Raises:
         ExportError: TensorFlow cannot convert the model; the message ends with its reason.
     """
-    size = sum(weight.numpy().nbytes for weight in model.weights)
-    return (convert_on_disk if size > LARGE_BYTES else convert_in_memory)(model, settings or {})
+    size = sum(4 * math.prod(weight.shape) for weight in model.weights)
+    return (convert_on_disk if size > LARGE_BYTES else convert_in_memory)(model, settings, samples)
 
 
-def convert_in_memory(model: keras.Model, settings: dict[str, Any]) -> bytes:
+def convert_in_memory(model: keras.Model, settings: Settings, samples: Array | None = None) -> bytes:
     """Freezes the graph here and converts it."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    spec = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name="input")
     try:
         with quiet():
-            function = tf.function(lambda x: model(x, training=False)).get_concrete_function(spec)
+            function = tf.function(lambda x: model(x, training=False)).get_concrete_function(_signature(model))
             frozen = convert_variables_to_constants_v2(function)
             converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
-            return _run(converter, settings)
+            return _run(converter, settings, samples, model.inputs[0].shape[0])
     except Exception as error:  # the converter raises whatever its passes raise
         raise ExportError(f"TensorFlow cannot convert {model.name}: {_reason(error)}") from error
 
 
-def convert_on_disk(model: keras.Model, settings: dict[str, Any]) -> bytes:
+def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | None = None) -> bytes:
     """Saves the model and converts it in a fresh process, which holds nothing else."""
     with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
         job = Path(folder)
         with quiet():
-            model.export(job / "saved_model", verbose=False)
-        (job / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+            # The signature, because an export on its own would open the batch again.
+            model.export(job / "saved_model", input_signature=[_signature(model)], verbose=False)
+        batch = model.inputs[0].shape[0]
+        _write_job(job, settings, samples, batch)
         result = subprocess.run(
             [sys.executable, "-m", "zoo.export.convert", str(job)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             check=False,
         )
         if result.returncode != 0:
-            error_file = job / "error.txt"
-            reason = (
-                error_file.read_text(encoding="utf-8")
-                if error_file.exists()
-                else f"the converter ended with status {result.returncode}: {result.stdout[-500:]}"
-            )
-            raise ExportError(f"TensorFlow cannot convert {model.name}: {reason}")
+            raise ExportError(f"TensorFlow cannot convert {model.name}: {_failure(job, result)}")
         return (job / "model.tflite").read_bytes()
 
 
-def _configure(converter: Any, settings: dict[str, Any]) -> None:
-    """Applies settings; none so far: the converter's default is float32."""
-    del converter, settings
+def _signature(model: keras.Model) -> Any:
+    import tensorflow as tf
+
+    return tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name="input")
 
 
-def _run(converter: Any, settings: dict[str, Any]) -> bytes:
-    _configure(converter, settings)
+def _run(converter: Any, settings: Settings, samples: Array | None, batch: int) -> bytes:
+    import tensorflow as tf
+
+    if settings.quantize != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # No public switch exists. With it dense layers get one scale: FULLY_CONNECTED stays at a version that
+    # tflite-runtime 2.14 loads, and means the same to runtimes up to 2.9.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = not settings.dense_per_channel
+    if settings.quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if settings.quantize in {"int8", "int16x8"}:
+        if samples is None:
+            raise ExportError(f"{settings.quantize} needs calibration samples")
+        converter.representative_dataset = lambda: (
+            # Filled up to the batch from the start, so that none is left out.
+            [np.resize(samples[i : i + batch], (batch, *samples.shape[1:]))]
+            for i in range(0, len(samples), batch)
+        )
+    if settings.quantize == "int8":
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(settings.io)
+    if settings.quantize == "int16x8":
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        ]
     return bytes(converter.convert())
 
 
@@ -98,16 +138,36 @@ def _reason(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+# The job folder of the fresh process: saved_model/, job.json, samples.npy; it leaves model.tflite or error.txt.
+
+
+def _write_job(job: Path, settings: Settings, samples: Array | None, batch: int) -> None:
+    document = {"settings": dataclasses.asdict(settings), "batch": batch}
+    (job / "job.json").write_text(json.dumps(document), encoding="utf-8")
+    if samples is not None:
+        np.save(job / "samples.npy", samples)
+
+
+def _failure(job: Path, result: subprocess.CompletedProcess[str]) -> str:
+    if (job / "error.txt").exists():
+        return (job / "error.txt").read_text(encoding="utf-8")
+    if result.returncode == -signal.SIGKILL:
+        return "the converter was killed; most likely the memory ran out"
+    last = result.stdout.strip().splitlines()[-1:] or ["no output"]
+    return f"the converter ended with status {result.returncode}: {last[0][:300]}"
+
+
 def _main(folder: str) -> int:
-    """The fresh process: converts `saved_model` in a job folder, or leaves `error.txt`."""
+    """The fresh process."""
     quiet_tensorflow()
     import tensorflow as tf
 
     job = Path(folder)
-    settings = json.loads((job / "settings.json").read_text(encoding="utf-8"))
+    document = json.loads((job / "job.json").read_text(encoding="utf-8"))
+    samples = np.load(job / "samples.npy", mmap_mode="r") if (job / "samples.npy").exists() else None
     try:
         converter = tf.lite.TFLiteConverter.from_saved_model(str(job / "saved_model"))
-        flatbuffer = _run(converter, settings)
+        flatbuffer = _run(converter, Settings(**document["settings"]), samples, document["batch"])
     except Exception as error:  # noqa: BLE001  # reported to the parent, whatever it is
         (job / "error.txt").write_text(_reason(error), encoding="utf-8")
         return 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError
 
@@ -10,17 +12,41 @@ if TYPE_CHECKING:
     import keras
 
 
-def lower(model: keras.Model, *, batch: int = 1) -> keras.Model:
-    """Fixes the batch size; the result shares the model's weights.
+@dataclass(frozen=True)
+class Scaling:
+    """How a model scales its pixels: `scale * pixel + offset`, the same for all channels."""
 
-    With an open batch, `Flatten` becomes SHAPE, STRIDED_SLICE and PACK, and older runtimes then run the
-    whole graph without their fast kernels.
+    scale: float
+    offset: float
+
+    @classmethod
+    def for_range(cls, wanted: tuple[float, float]) -> Scaling:
+        """The scaling that takes pixels 0 and 255 to the ends of a range.
+
+        Raises:
+            ExportError: the range is empty or not finite.
+        """
+        low, high = wanted
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ExportError(f"input range {low:g},{high:g} is not allowed; give the lower end first, e.g. -1,1")
+        return cls((high - low) / 255, low)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """What pixels 0 and 255 become."""
+        return self.offset, 255 * self.scale + self.offset
+
+
+def check_exportable(model: keras.Model) -> tuple[int, ...]:
+    """The input's shape without the batch.
 
     Raises:
-        ExportError: the model has more than one input or output, or an input of open size.
+        ExportError: the model is no functional one with one input, one output and fixed sizes.
     """
     import keras
 
+    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
+        raise ExportError(f"{type(model).__name__} is not a functional or built Sequential Keras model")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ExportError(
             f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
@@ -29,5 +55,133 @@ def lower(model: keras.Model, *, batch: int = 1) -> keras.Model:
     shape = tuple(model.inputs[0].shape[1:])
     if None in shape:
         raise ExportError(f"{model.name} has an input of open size {shape}; build it with a fixed one")
+    if len(model.outputs[0].shape) != 2 or model.outputs[0].shape[-1] is None:
+        raise ExportError(f"{model.name} is no classifier: its output has shape {tuple(model.outputs[0].shape)}")
+    return shape
+
+
+def scaling_of(model: keras.Model) -> Scaling | None:
+    """The model's first layer, where it is one scale and offset for all channels; None where it is not.
+
+    A per-channel mean (ImageNet's, say) cannot be carried by an input's single scale and stays in the graph.
+    """
+    first = next((layer for layer in model.layers if type(layer).__name__ != "InputLayer"), None)
+    if first is None or type(first).__name__ != "Rescaling":
+        return None
+    try:
+        scale, offset = float(first.scale), float(first.offset)
+    except TypeError:
+        return None
+    return Scaling(scale, offset) if scale > 0 else None
+
+
+def with_scaling(model: keras.Model, scaling: Scaling) -> keras.Model:
+    """Puts a scaling of raw pixels in front of a model that wants scaled ones."""
+    import keras
+
+    pixels = keras.Input(check_exportable(model), name="pixels")
+    scaled = keras.layers.Rescaling(scaling.scale, offset=scaling.offset, name="rescale")(pixels)
+    return keras.Model(pixels, model(scaled), name=model.name)
+
+
+def lower(
+    model: keras.Model,
+    *,
+    batch: int | None = 1,
+    split_groups: bool = False,
+    strip_scaling: bool = False,
+    logits: bool = False,
+) -> keras.Model:
+    """Rebuilds a model for conversion; weights are shared, not copied.
+
+    Args:
+        model: functional, see `check_exportable`.
+        batch: fixed, or None to leave it open. With an open batch, `Flatten` becomes SHAPE, STRIDED_SLICE and PACK,
+            and older runtimes then run the whole graph without their fast kernels.
+        split_groups: turn grouped convolutions into a split, plain convolutions and a concatenation.
+        strip_scaling: leave the first layer out; see `scaling_of`.
+        logits: leave the final softmax out.
+
+    Raises:
+        ExportError: there is no softmax to leave out.
+    """
+    import keras
+
+    last = model.outputs[0]
+    softmax_found = False
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal softmax_found
+        kind = type(layer).__name__
+        if strip_scaling and kind == "Rescaling" and args and args[0] is inputs:
+            return args[0]
+        if logits and layer.output is last:
+            if kind in {"Softmax", "Activation"} and _is_softmax(layer):
+                softmax_found = True
+                return args[0]
+            if kind == "Dense" and _is_softmax(layer):
+                softmax_found = True
+                return _linear_twin(layer)(args[0])
+        if split_groups and kind in {"Conv1D", "Conv2D"} and layer.groups > 1:
+            return _split_convolution(layer, args[0])
+        if isinstance(layer, keras.Model) and len(layer.inputs) == len(layer.outputs) == 1:
+            return _rebuild(layer, call)(*args, **kwargs)
+        return layer(*args, **kwargs)
+
+    shape = tuple(model.inputs[0].shape[1:])
     inputs = keras.Input(batch_shape=(batch, *shape), dtype=model.inputs[0].dtype, name="input")
-    return keras.Model(inputs, model(inputs, training=False), name=model.name)
+    lowered = _rebuild(model, call, inputs)
+    if logits and not softmax_found:
+        raise ExportError(f"{model.name} does not end in a softmax: there is none to leave out")
+    return lowered
+
+
+def _rebuild(model: keras.Model, call: Any, inputs: keras.KerasTensor | None = None) -> keras.Model:
+    """Runs through a model's graph once more, with the same layers, calling each by `call`."""
+    import keras
+
+    # Of a Sequential, too: only functional models can be called layer by layer.
+    functional = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    return keras.models.clone_model(
+        functional, input_tensors=inputs, clone_function=lambda layer: layer, call_function=call
+    )
+
+
+def _is_softmax(layer: Any) -> bool:
+    if type(layer).__name__ == "Softmax":
+        return True
+    return getattr(getattr(layer, "activation", None), "__name__", "") == "softmax"
+
+
+def _linear_twin(layer: Any) -> Any:
+    import keras
+
+    twin = keras.layers.Dense(layer.units, use_bias=layer.use_bias, name=f"{layer.name}_logits")
+    twin.build((None, layer.kernel.shape[0]))
+    twin.set_weights(layer.get_weights())
+    return twin
+
+
+def _split_convolution(layer: Any, x: keras.KerasTensor) -> keras.KerasTensor:
+    """The same convolution without groups: split the channels, convolve each part, put them together."""
+    import keras
+
+    parts = keras.ops.split(x, layer.groups, axis=-1)
+    kernels = keras.ops.split(layer.kernel, layer.groups, axis=-1)
+    biases = keras.ops.split(layer.bias, layer.groups) if layer.use_bias else None
+    results = []
+    for i, part in enumerate(parts):
+        twin = type(layer)(
+            layer.filters // layer.groups,
+            layer.kernel_size,
+            layer.strides,
+            padding=layer.padding,
+            dilation_rate=layer.dilation_rate,
+            activation=layer.activation,
+            use_bias=layer.use_bias,
+            name=f"{layer.name}_group{i}",
+        )
+        twin.build(part.shape)
+        twin.set_weights([kernels[i], *([biases[i]] if biases is not None else [])])
+        results.append(twin(part))
+    return keras.ops.concatenate(results, axis=-1)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from zoo.errors import MissingDependencyError
+from zoo.export.calibration import Calibration
 from zoo.quiet import quiet
 from zoo.runner import backends
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     import keras
 
 Array = npt.NDArray[Any]
+
+KERAS_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -41,63 +45,59 @@ class Verification:
         return dataclasses.asdict(self)
 
 
-def synthetic_inputs(shape: tuple[int, ...], count: int, seed: int = 0) -> Array:
-    """Inputs for when there are none: pictures of smooth random patches, sensor windows of noise.
-
-    Args:
-        shape: of one input, without the batch.
-        count: how many.
-        seed: of the generator.
-
-    Returns:
-        `(count, *shape)` float32; pictures hold whole numbers 0..255.
-    """
-    rng = np.random.default_rng(seed)
-    if len(shape) != 3:
-        return rng.standard_normal((count, *shape)).astype(np.float32)
-    height, width, channels = shape
-    pictures = np.empty((count, *shape), np.float32)
-    for i in range(count):
-        # Patches from 1 to 32 pixels: white noise alone would look the same to every filter.
-        patch = int(rng.choice([1, 2, 4, 8, 16, 32]))
-        small = rng.integers(0, 256, (-(-height // patch), -(-width // patch), channels))
-        pictures[i] = small.repeat(patch, axis=0).repeat(patch, axis=1)[:height, :width]
-    return pictures
-
-
 def verify(
-    model: keras.Model, path: Path, inputs: Array, *, source: str, runtime: backends.Runtime = "auto"
+    model: keras.Model, path: Path, examples: Calibration, *, pixels: bool, target: str | None = None
 ) -> Verification:
     """Runs the same inputs through Keras and through the file.
 
     Args:
-        model: takes `inputs`.
+        model: takes the examples as they are.
         path: of the file made from it.
-        inputs: `(count, ...)`, float32: pixels 0..255, or sensor values.
-        source: says what the inputs are, for the report.
-        runtime: that runs the file.
+        examples: pixels 0..255, or values.
+        pixels: which of the two.
+        target: its runtime is taken where it is installed, else the best there is.
     """
+    inputs = examples.inputs
     with quiet():
-        session = backends.load(path, runtime=runtime)
-    batch = session.input.shape[0]
-    expected, actual = [], []
-    for start in range(0, len(inputs), batch):
-        chunk = inputs[start : start + batch]
-        # The last chunk is filled up to the file's fixed batch; what was added is cut off again.
-        filled = np.resize(chunk, (batch, *chunk.shape[1:]))
-        expected.append(np.asarray(model(filled, training=False))[: len(chunk)])
-        actual.append(session.output.dequantize(session.run(filled))[: len(chunk)])
-    keras_scores = np.concatenate(expected).reshape(len(inputs), -1)
-    file_scores = np.concatenate(actual).reshape(len(inputs), -1)
+        session = backends.load(path, runtime=_runtime(target))
+    keras_scores = np.concatenate(
+        [
+            np.asarray(model(inputs[i : i + KERAS_BATCH], training=False), np.float32)
+            for i in range(0, len(inputs), KERAS_BATCH)
+        ]
+    )
+    file_scores = run_all(session, inputs, pixels=pixels)
     difference = np.abs(keras_scores - file_scores)
     best = keras_scores.argmax(axis=1)
     best_five = np.argsort(-file_scores, axis=1, kind="stable")[:, :5]
     return Verification(
         inputs=len(inputs),
-        source=source,
+        source=examples.source,
         runtime=session.runtime,
         max_diff=float(difference.max()),
         mean_diff=float(difference.mean()),
         top1=float((file_scores.argmax(axis=1) == best).mean()),
         top5=float((best_five == best[:, np.newaxis]).any(axis=1).mean()),
     )
+
+
+def run_all(session: backends.Session, inputs: Array, *, pixels: bool) -> Array:
+    """The file's scores, `(count, classes)` float32, whatever its batch and types are."""
+    batch = session.input.shape[0]
+    scores = []
+    for start in range(0, len(inputs), batch):
+        chunk = inputs[start : start + batch]
+        # The last chunk is filled up to the file's fixed batch; what was added is cut off again.
+        filled = np.resize(chunk, (batch, *chunk.shape[1:]))
+        stored = session.input.store(filled, pixels=pixels)
+        scores.append(session.output.dequantize(session.run(stored))[: len(chunk)])
+    return np.concatenate(scores)
+
+
+def _runtime(target: str | None) -> backends.Runtime:
+    if target == "tflite-runtime":
+        try:
+            return "tflite-runtime" if backends.find("tflite-runtime") else "auto"
+        except MissingDependencyError:
+            return "auto"
+    return "auto"

@@ -42,6 +42,21 @@ class TensorInfo:
         values = stored.astype(np.float32)
         return (values - self.zero_point) * np.float32(self.scale) if self.scale else values
 
+    def store(self, values: Array, *, pixels: bool) -> Array:
+        """What to put into this tensor for raw pixels 0..255, or for real values, in its own type.
+
+        In a quantized input a pixel is its own stored value (less 128 in int8): the tensor's scale and zero point carry
+        the model's scaling.
+        """
+        if not np.issubdtype(self.dtype, np.integer):
+            return values.astype(self.dtype, copy=False)
+        limits = np.iinfo(self.dtype)
+        if pixels:
+            stored = values.astype(np.int32, copy=False) + limits.min
+        else:
+            stored = np.round(values / self.scale).astype(np.int32) + self.zero_point
+        return stored.clip(limits.min, limits.max).astype(self.dtype)
+
 
 class Session:
     """A loaded file, ready to run: one input, one or more outputs. Not for use from two threads at once."""

@@ -65,8 +65,9 @@ class Classifier:
         """
         if top_k < 1:
             raise InputError(f"top_k={top_k} is not allowed; give 1 or more")
-        array = image if isinstance(image, np.ndarray) else self._pixels(image)
-        scores = self.session.output.dequantize(self.session.run(array))[0]
+        values = image if isinstance(image, np.ndarray) else self._pixels(image)
+        stored = self.session.input.store(values, pixels=self.takes_pictures)
+        scores = self.session.output.dequantize(self.session.run(stored))[0]
         best = np.argsort(-scores, kind="stable")[:top_k]
         return [Prediction(self.labels[i], int(i), float(scores[i])) for i in best]
 

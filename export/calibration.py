@@ -1,0 +1,174 @@
+"""Example inputs: what integer quantization measures ranges on, and what every export is checked on."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo.errors import InputError
+from zoo.runner.images import load_image
+from zoo.specs import Preprocessing
+
+Array = npt.NDArray[Any]
+Progress = Callable[[str], None]
+
+MIN_SAMPLES = 10
+"""Fewer examples say too little of a range."""
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Example inputs and where they came from."""
+
+    inputs: Array
+    """`(count, *input_shape)` float32: pixels 0..255, or values."""
+    manifest: dict[str, Any]
+    """For the card: source, count, seed, observed range, files and their hashes."""
+
+    @property
+    def source(self) -> str:
+        """In a few words."""
+        return str(self.manifest["source"])
+
+
+def from_array(array: Array, shape: tuple[int, ...], samples: int = 200, seed: int = 0) -> Calibration:
+    """Takes examples that are in memory; picks `samples` of them where there are more.
+
+    Raises:
+        InputError: their shape is not `(count, *shape)`, they are too few, or not finite.
+    """
+    array = np.asarray(array, dtype=np.float32)
+    if array.shape[1:] != shape:
+        raise InputError(f"calibration data has shape {array.shape}, the model takes (count, {str(shape)[1:]}")
+    _check_count(len(array), "an array")
+    if len(array) > samples:
+        array = array[np.sort(np.random.default_rng(seed).choice(len(array), samples, replace=False))]
+    if not np.isfinite(array).all():
+        raise InputError("calibration data holds values that are not finite numbers")
+    digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    manifest = {"source": "array", "count": len(array), "seed": seed, "range": _range(array), "sha256": digest}
+    return Calibration(array, manifest)
+
+
+def from_file(path: Path, shape: tuple[int, ...], samples: int = 200, seed: int = 0) -> Calibration:
+    """Takes examples from a `.npy` file, e.g. sensor windows; see `from_array`."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"cannot read calibration data {path}: {error}") from error
+    calibration = from_array(array, shape, samples, seed)
+    return Calibration(calibration.inputs, calibration.manifest | {"source": path.name})
+
+
+def from_folder(
+    folder: Path,
+    shape: tuple[int, ...],
+    *,
+    samples: int = 200,
+    seed: int = 0,
+    preprocessing: Preprocessing | None = None,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Reads pictures from a folder, the same number of each sub-folder (class) as far as they go.
+
+    Pictures that cannot be read are skipped and counted. The choice depends on the seed and the files' names only.
+
+    Args:
+        folder: of pictures, or of class folders; of a data set with a `train` folder, that one is taken.
+        shape: `(height, width, channels)`.
+        samples: how many pictures.
+        seed: of the choice.
+        preprocessing: as the runner will do it.
+        progress: is told how far it got.
+
+    Raises:
+        InputError: the folder cannot be read, or holds too few good pictures.
+    """
+    if not folder.is_dir():
+        raise InputError(f"no calibration folder {folder}")
+    if (folder / "train").is_dir():
+        folder = folder / "train"
+    queue = _interleave(folder, seed)
+    if len(shape) != 3:
+        raise InputError(f"a model with input {shape} takes no pictures; give a .npy file of shape (count, ...)")
+    height, width, channels = shape
+    pixels: list[Array] = []
+    files: list[dict[str, str]] = []
+    skipped = 0
+    for path in queue:
+        if len(pixels) == samples:
+            break
+        try:
+            pixels.append(load_image(path, width, height, channels, preprocessing))
+        except InputError:
+            skipped += 1
+            continue
+        files.append({"file": path.relative_to(folder).as_posix(), "sha256": _hash(path)})
+        if progress:
+            progress(f"reading calibration pictures {len(pixels)}/{min(samples, len(queue))}")
+    _check_count(len(pixels), f"{folder} ({skipped} could not be read)")
+    inputs = np.stack(pixels).astype(np.float32)
+    manifest = {
+        "source": folder.name,
+        "count": len(pixels),
+        "skipped": skipped,
+        "seed": seed,
+        "range": _range(inputs),
+        "files": files,
+    }
+    return Calibration(inputs, manifest)
+
+
+def synthetic(shape: tuple[int, ...], count: int = 32, seed: int = 0) -> Calibration:
+    """Inputs for when there are none: pictures of random patches, sensor windows of noise.
+
+    Pictures hold whole numbers 0..255. The patches are 1 to 32 pixels wide: white noise alone would look the same
+    to every filter.
+    """
+    rng = np.random.default_rng(seed)
+    if len(shape) == 3:
+        height, width, channels = shape
+        inputs = np.empty((count, *shape), np.float32)
+        for i in range(count):
+            patch = int(rng.choice([1, 2, 4, 8, 16, 32]))
+            small = rng.integers(0, 256, (-(-height // patch), -(-width // patch), channels))
+            inputs[i] = small.repeat(patch, axis=0).repeat(patch, axis=1)[:height, :width]
+    else:
+        inputs = rng.standard_normal((count, *shape)).astype(np.float32)
+    manifest = {"source": "synthetic inputs", "count": count, "seed": seed, "range": _range(inputs)}
+    return Calibration(inputs, manifest)
+
+
+def _interleave(folder: Path, seed: int) -> list[Path]:
+    """All pictures below a folder, shuffled within their class, then one of each class in turn."""
+    classes: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.suffix.lower() in PICTURES and not any(part.startswith(".") for part in relative.parts):
+            classes.setdefault(relative.parts[0] if len(relative.parts) > 1 else "", []).append(path)
+    rng = random.Random(seed)  # noqa: S311  # a repeatable choice, not a secret
+    for paths in classes.values():
+        rng.shuffle(paths)
+    longest = max(map(len, classes.values()), default=0)
+    return [paths[i] for i in range(longest) for paths in classes.values() if i < len(paths)]
+
+
+def _check_count(count: int, source: str) -> None:
+    if count < MIN_SAMPLES:
+        raise InputError(f"calibration needs at least {MIN_SAMPLES} examples, found {count} in {source}")
+
+
+def _range(inputs: Array) -> list[float]:
+    return [float(inputs.min()), float(inputs.max())]
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

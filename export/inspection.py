@@ -1,0 +1,130 @@
+"""All that can be said of a `.tflite` file without running it. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ModelFileError
+from zoo.export import compat
+from zoo.runner.modelfile import Description, Graph, ModelFile, Tensor, describe, read
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is in a file."""
+
+    file: ModelFile
+    description: Description
+    """Labels and card."""
+    checksum: str
+    """`right`, `wrong`, or `none` where the card holds none."""
+    problems: dict[str, list[compat.Problem]]
+    """For each known runtime, what keeps it from running the file."""
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """The graph's inputs."""
+        return [self.file.main.tensors[i] for i in self.file.main.inputs]
+
+    @property
+    def outputs(self) -> list[Tensor]:
+        """The graph's outputs."""
+        return [self.file.main.tensors[i] for i in self.file.main.outputs]
+
+    @property
+    def ops(self) -> list[tuple[str, int, int]]:
+        """(operation, version, how many), most frequent first."""
+        return compat.op_counts(self.file)
+
+    @property
+    def op_bytes(self) -> dict[str, int]:
+        """Bytes of constants by the operation that reads them first."""
+        sizes: Counter[str] = Counter()
+        for graph in self.file.graphs:
+            sizes.update(_constants(graph))
+        return dict(sizes)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one run."""
+        return sum(self.file.main.macs(op) for op in self.file.main.ops)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "path": str(self.file.path),
+            "bytes": self.file.size,
+            "schema_version": self.file.schema_version,
+            "min_runtime": self.file.min_runtime,
+            "macs": self.macs,
+            "inputs": [_tensor(t) for t in self.inputs],
+            "outputs": [_tensor(t) for t in self.outputs],
+            "ops": [
+                {"op": name, "version": version, "count": count, "weight_bytes": self.op_bytes.get(name, 0)}
+                for name, version, count in self.ops
+            ],
+            "runtimes": {name: [str(problem) for problem in found] for name, found in self.problems.items()},
+            "metadata": list(self.file.metadata),
+            "labels": list(self.description.labels),
+            "card": self.description.card,
+            "checksum": self.checksum,
+            "tensors": [_tensor(t) for graph in self.file.graphs for t in graph.tensors],
+        }
+
+
+def inspect_file(path: str | Path) -> Inspection:
+    """Reads a file.
+
+    Raises:
+        ModelFileError: it cannot be read, is no `.tflite` file, or is damaged.
+    """
+    file = read(path)
+    description = describe(path)
+    problems = {runtime: compat.problems(file, runtime) for runtime in compat.RUNTIMES}
+    return Inspection(file, description, _checksum(file, description.card), problems)
+
+
+def _constants(graph: Graph) -> Counter[str]:
+    sizes: Counter[str] = Counter()
+    seen: set[int] = set()
+    for op in graph.ops:
+        for index in op.inputs:
+            if index >= 0 and index not in seen:
+                seen.add(index)
+                sizes[op.name] += graph.tensors[index].bytes
+    return sizes
+
+
+def _checksum(file: ModelFile, card: dict[str, Any]) -> str:
+    claimed = card.get("flatbuffer")
+    if not isinstance(claimed, dict) or not isinstance(claimed.get("bytes"), int):
+        return "none"
+    if not 0 < claimed["bytes"] <= file.size:
+        return "wrong"
+    digest = hashlib.sha256()
+    left = claimed["bytes"]
+    try:
+        with file.path.open("rb") as content:
+            while left and (block := content.read(min(left, 1 << 20))):
+                digest.update(block)
+                left -= len(block)
+    except OSError as error:
+        raise ModelFileError(f"cannot read {file.path}: {error.strerror or error}") from error
+    return "right" if digest.hexdigest() == claimed.get("sha256") else "wrong"
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "index": tensor.index,
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype.lower(),
+        "scales": [float(scale) for scale in tensor.scales],
+        "zero_points": [int(zero) for zero in tensor.zero_points],
+        "axis": tensor.axis,
+        "bytes": tensor.bytes,
+    }
