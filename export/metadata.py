@@ -7,6 +7,7 @@ Android Studio, MediaPipe and the Task Library read that; the files alone need n
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 from collections.abc import Sequence
@@ -43,6 +44,16 @@ class Tags:
 def with_metadata(flatbuffer: bytes, tags: Tags, *, labels_file: str, other_files: Sequence[str] = ()) -> bytes:
     """Returns the model with a metadata buffer that announces the files to be appended by `append_files`."""
     return _prepend_root(flatbuffer, _metadata(tags, labels_file, other_files))
+
+
+def without_files(content: bytes) -> bytes:
+    """A model file without the archive at its end, if there is one."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+    except zipfile.BadZipFile:
+        return content
+    return content[: min(entry.header_offset for entry in entries)] if entries else content
 
 
 def append_files(path: Path, files: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ from zoo.export import compat, edgetpu
 from zoo.export.calibration import Array, Calibration, Progress, from_array, from_file, from_folder, synthetic
 from zoo.export.convert import Settings, convert
 from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
-from zoo.export.metadata import Tags, append_files, with_metadata
+from zoo.export.metadata import Tags, append_files, with_metadata, without_files
 from zoo.export.quantize import Io, Plan, Quantize, Target, plan
 from zoo.export.verify import Verification, verify
 from zoo.files import atomic
@@ -328,9 +328,9 @@ def _compile(path: Path, tags: Tags, parts: dict[str, str], notes: list[str], pr
     try:
         with atomic(target) as scratch:
             edgetpu.compile_model(path, scratch)
-            flatbuffer = with_metadata(
-                scratch.read_bytes(), tags, labels_file=modelfile.LABELS, other_files=[modelfile.CARD]
-            )
+            # Whether the compiler keeps what stands behind a model is its own affair.
+            model = without_files(scratch.read_bytes())
+            flatbuffer = with_metadata(model, tags, labels_file=modelfile.LABELS, other_files=[modelfile.CARD])
             scratch.write_bytes(flatbuffer)
             card = json.loads(parts[modelfile.CARD])
             card["flatbuffer"] = {"bytes": len(flatbuffer), "sha256": hashlib.sha256(flatbuffer).hexdigest()}

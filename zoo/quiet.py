@@ -6,12 +6,13 @@ import contextlib
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Swallows what the process writes to its standard output and error, C++ code included.
+    """Swallows what the process writes to its standard output and error, C++ code and warnings included.
 
     If the block fails, the swallowed text is attached to the exception as a note (Python 3.11 and later),
     so that a crash report still has it.
@@ -23,7 +24,9 @@ def quiet() -> Iterator[None]:
         try:
             for fd, _ in saved:
                 os.dup2(log.fileno(), fd)
-            yield
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
         except Exception as error:
             sys.stdout.flush()
             sys.stderr.flush()

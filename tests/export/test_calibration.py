@@ -1,0 +1,114 @@
+"""Example inputs: which pictures are chosen, and what is said of them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo.errors import InputError
+from zoo.export import calibration
+from zoo.specs import Preprocessing
+
+SHAPE = (8, 8, 3)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes: 30 pictures and 8, one of them damaged, and a text file."""
+    for name, count, shade in (("cats", 30, 10), ("dogs", 8, 200)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            Image.new("RGB", (10, 8), (shade + i, shade, shade)).save(tmp_path / name / f"{i:02}.png")
+    (tmp_path / "dogs" / "03.png").write_bytes(b"not a picture")
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def test_classes_are_balanced_and_bad_files_counted(folder: Path) -> None:
+    found = calibration.from_folder(folder, SHAPE, samples=12)
+    classes = [entry["file"].split("/")[0] for entry in found.manifest["files"]]
+    assert (classes.count("cats"), classes.count("dogs")) in {(6, 6), (7, 5)}
+    assert found.inputs.shape == (12, 8, 8, 3)
+    assert found.inputs.dtype == np.float32
+    everything = calibration.from_folder(folder, SHAPE, samples=100)
+    assert everything.manifest["skipped"] == 1
+    assert everything.manifest["count"] == 37
+
+
+def test_the_choice_follows_the_seed(folder: Path) -> None:
+    one, same = (calibration.from_folder(folder, SHAPE, samples=12, seed=3) for _ in range(2))
+    other = calibration.from_folder(folder, SHAPE, samples=12, seed=4)
+    assert one.manifest == same.manifest
+    assert one.manifest["files"] != other.manifest["files"]
+
+
+def test_the_manifest_identifies_the_files(folder: Path) -> None:
+    manifest = calibration.from_folder(folder, SHAPE, samples=12).manifest
+    for entry in manifest["files"]:
+        assert entry["sha256"] == hashlib.sha256((folder / entry["file"]).read_bytes()).hexdigest()
+    assert manifest["range"][0] >= 0
+    assert manifest["range"][1] <= 255
+
+
+def test_a_data_set_gives_its_training_pictures(tmp_path: Path) -> None:
+    for part, shade in (("train", 50), ("val", 250)):
+        (tmp_path / part / "a").mkdir(parents=True)
+        for i in range(12):
+            Image.new("L", (8, 8), shade).save(tmp_path / part / "a" / f"{i}.png")
+    assert calibration.from_folder(tmp_path, SHAPE).inputs.max() == 50
+
+
+def test_the_resize_policy_is_the_runners(tmp_path: Path) -> None:
+    wide = np.zeros((8, 24, 3), np.uint8)
+    wide[:, :8] = 255  # cut off by crop, kept by stretch
+    for i in range(10):
+        Image.fromarray(wide).save(tmp_path / f"{i}.png")
+    assert calibration.from_folder(tmp_path, SHAPE).inputs.max() == 0
+    assert calibration.from_folder(tmp_path, SHAPE, preprocessing=Preprocessing("stretch")).inputs.max() == 255
+
+
+def test_too_few_pictures(tmp_path: Path) -> None:
+    for i in range(9):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{i}.png")
+    (tmp_path / "bad.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"at least 10 examples, found 9 in .* \(1 could not be read\)"):
+        calibration.from_folder(tmp_path, SHAPE)
+    with pytest.raises(InputError, match="no calibration folder"):
+        calibration.from_folder(tmp_path / "nowhere", SHAPE)
+
+
+def test_progress_is_told(folder: Path) -> None:
+    said: list[str] = []
+    calibration.from_folder(folder, SHAPE, samples=11, progress=said.append)
+    assert said[-1] == "reading calibration pictures 11/11"
+
+
+def test_arrays(tmp_path: Path) -> None:
+    windows = np.random.default_rng(0).normal(size=(300, 16, 2))
+    found = calibration.from_array(windows, (16, 2), samples=50)
+    assert found.inputs.shape == (50, 16, 2)
+    assert found.manifest["count"] == 50
+    np.save(tmp_path / "windows.npy", windows)
+    assert calibration.from_file(tmp_path / "windows.npy", (16, 2)).source == "windows.npy"
+    with pytest.raises(InputError, match=r"shape \(300, 16, 2\), the model takes \(count, 8, 2\)"):
+        calibration.from_array(windows, (8, 2))
+    with pytest.raises(InputError, match="found 9"):
+        calibration.from_array(windows[:9], (16, 2))
+    windows[5] = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        calibration.from_array(windows, (16, 2), samples=300)
+    (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(InputError, match="cannot read calibration data"):
+        calibration.from_file(tmp_path / "bad.npy", (16, 2))
+
+
+def test_synthetic_pictures_are_whole_numbers() -> None:
+    pictures = calibration.synthetic((33, 20, 3), 20).inputs
+    assert pictures.shape == (20, 33, 20, 3)
+    assert set(np.unique(pictures)) <= set(range(256))
+    assert len({picture.tobytes() for picture in pictures}) == 20
+    assert calibration.synthetic((128, 6), 4).inputs.min() < 0

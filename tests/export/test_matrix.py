@@ -1,0 +1,90 @@
+"""Every model in every mode, on both runtimes: it loads, runs, and says what Keras says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from zoo.export import compat
+from zoo.export.quantize import MODES
+from zoo.export.verify import run_all
+from zoo.runner import backends, modelfile
+
+MATRIX = ("mlp", "lenet", "conv1d", "alexnet", "mobilenet_v2", "vgg16")
+
+# Least correlation of all scores with Keras'. The weights are random, which is harder on a quantized file than
+# trained ones are: a MobileNetV2 loses most.
+CORRELATION = {"none": 0.99999, "float16": 0.9995, "dynamic": 0.99, "int8": 0.93, "int16x8": 0.98}
+
+
+def _agrees(scores: Any, expected: Any, mode: str) -> None:
+    assert scores.shape == expected.shape
+    assert np.corrcoef(scores.ravel(), expected.ravel())[0, 1] >= CORRELATION[mode]
+    # An int8 score is a multiple of 1/256, so its rows sum to 1 only nearly.
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=0.05 if mode == "int8" else 1e-2)
+
+
+@pytest.mark.slow
+def test_on_litert(matrix: Any, matrix_model: str, matrix_mode: str) -> None:
+    path = matrix.file(matrix_model, matrix_mode)
+    session = backends.load(path, runtime="litert")
+    scores = run_all(session, matrix.inputs(matrix_model), pixels=matrix_model != "conv1d")
+    _agrees(scores, matrix.keras_scores(matrix_model), matrix_mode)
+
+
+@pytest.mark.slow
+def test_file_is_static_and_what_the_mode_says(matrix: Any, matrix_model: str, matrix_mode: str) -> None:
+    file = modelfile.read(matrix.file(matrix_model, matrix_mode))
+    ops = {op.name for op in file.main.ops}
+    assert not ops & {"SHAPE", "PACK", "STRIDED_SLICE"}
+    assert not any(tensor.dynamic for tensor in file.main.tensors)
+    assert file.main.tensors[file.main.inputs[0]].shape[0] == 1
+    dtype = file.main.tensors[file.main.inputs[0]].dtype
+    assert dtype == ("UINT8" if matrix_mode == "int8" else "FLOAT32")
+    if matrix_mode in {"int8", "int16x8"}:
+        assert compat.float_ops(file) == []
+    for runtime in ("litert 2.3", "tflite-runtime 2.14"):
+        assert compat.problems(file, runtime) == []
+
+
+@pytest.fixture(scope="module")
+def tflite_runtime_scores(matrix: Any, tflite_runtime_python: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The whole matrix, run by tflite-runtime in one process of its own environment."""
+    folder = tmp_path_factory.mktemp("scores")
+    jobs = []
+    for name in MATRIX:
+        np.save(folder / f"{name}.npy", matrix.inputs(name))
+        jobs += [(str(matrix.file(name, mode)), name, mode) for mode in MODES]
+    script = """
+import json, sys
+import numpy as np
+from zoo.export.verify import run_all
+from zoo.runner import backends
+folder = sys.argv[1]
+for path, name, mode in json.load(sys.stdin):
+    session = backends.load(path, runtime="tflite-runtime")
+    assert session.runtime == "tflite-runtime"
+    scores = run_all(session, np.load(f"{folder}/{name}.npy"), pixels=name != "conv1d")
+    np.save(f"{folder}/{name}-{mode}.npy", scores)
+"""
+    done = subprocess.run(
+        [tflite_runtime_python, "-c", script, str(folder)],
+        input=json.dumps(jobs),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_on_tflite_runtime(tflite_runtime_scores: Path, matrix: Any, matrix_model: str, matrix_mode: str) -> None:
+    scores = np.load(tflite_runtime_scores / f"{matrix_model}-{matrix_mode}.npy")
+    _agrees(scores, matrix.keras_scores(matrix_model), matrix_mode)
