@@ -193,7 +193,7 @@ def _main(folder: str, step: str) -> int:
     samples = np.load(job / "samples.npy", mmap_mode="r") if (job / "samples.npy").exists() else None
     settings, batch = Settings(**document["settings"]), document["batch"]
     try:
-        if step == "quantize":
+        if step == "quantize" and samples is not None:
             flatbuffer = _quantize_float_file((job / "model.tflite").read_bytes(), settings, samples, batch)
         else:
             converter = tf.lite.TFLiteConverter.from_saved_model(str(job / "saved_model"))

@@ -125,9 +125,11 @@ def test_without_the_compiler_it_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_compiler")
 @pytest.mark.parametrize("name", ["lenet", "mobilenet_v2", "alexnet"])
 def test_zoo_models_map_completely(name: str, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"mobilenet_v2": {"alpha": 0.35, "input_size": 32}, "alexnet": {"input_size": 63}}.get(
-        name, {}
-    )
+    sizes: dict[str, dict[str, Any]] = {
+        "mobilenet_v2": {"alpha": 0.35, "input_size": 32},
+        "alexnet": {"input_size": 63},
+    }
+    options = sizes.get(name, {})
     model = zoo.build(name, num_classes=4, **options)
     report = to_tflite(model, tmp_path / "m.tflite", quantize="int8", target="edgetpu", verify_file=False)
     assert report.edgetpu is not None
