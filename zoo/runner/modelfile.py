@@ -85,7 +85,9 @@ class Graph:
 
     def macs(self, op: Op) -> int:
         """Multiply-accumulates of one operation: convolutions and dense layers, 0 for all others."""
-        if op.name not in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"} or len(op.inputs) < 2:
+        if op.name not in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}:
+            return 0
+        if len(op.inputs) < 2 or op.inputs[1] < 0 or not op.outputs:  # only a damaged file
             return 0
         weights = self.tensors[op.inputs[1]].shape
         positions = self.tensors[op.outputs[0]].shape[:-1]
