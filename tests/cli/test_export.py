@@ -1,0 +1,156 @@
+"""zoo export and the quantized side of zoo build, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.cli.main import main
+from zoo.runner import modelfile
+
+
+@pytest.fixture(scope="module")
+def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model with weights that are not those of a fresh build."""
+    model = zoo.build("lenet", num_classes=3)
+    for weight in model.weights:
+        if weight.path.endswith("bias"):
+            weight.assign(np.random.default_rng(0).normal(scale=0.1, size=weight.shape))
+    path = tmp_path_factory.mktemp("keras") / "mine.keras"
+    model.save(path)
+    return path
+
+
+def _zoo(*arguments: Any) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    return int(stop.value.code or 0)
+
+
+def test_several_modes_one_table(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "labels.txt").write_text("a\nb\nc\n")
+    code = _zoo(
+        "export",
+        keras_file,
+        "--quantize",
+        "none,float16,dynamic",
+        "--labels",
+        tmp_path / "labels.txt",
+        "--out",
+        tmp_path,
+    )
+    printed, errors = capsys.readouterr()
+    assert (code, errors) == (0, "")
+    names = ["mine.tflite", "mine_float16.tflite", "mine_dynamic.tflite"]
+    rows = [line for line in printed.splitlines() if ".tflite" in line and "Try it" not in line]
+    assert [name in row for name, row in zip(names, rows, strict=True)] == [True] * 3
+    for name in names:
+        description = modelfile.describe(tmp_path / name)
+        assert description.labels == ("a", "b", "c")
+        assert description.card["weights"] == "trained"
+        assert description.card["source"] == "mine.keras"
+
+
+def test_int8_with_a_folder(
+    keras_file: Path, digits_like_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["export", keras_file, "--quantize", "int8", "--calibration", digits_like_folder, "--out", tmp_path]
+    assert _zoo(*arguments, "--calibration-samples", 12, "--resize", "pad", "--license", "CC0", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document[0]["path"] == str(tmp_path / "mine_int8.tflite")
+    card = modelfile.describe(tmp_path / "mine_int8.tflite").card
+    assert card["calibration"]["count"] == 12
+    assert card["preprocessing"] == {"resize": "pad"}
+    assert card["license"] == "CC0"
+
+
+@pytest.fixture
+def digits_like_folder(tmp_path: Path) -> Path:
+    from PIL import Image
+
+    folder = tmp_path / "pictures"
+    rng = np.random.default_rng(0)
+    for name in ("x", "y"):
+        (folder / name).mkdir(parents=True)
+        for i in range(10):
+            Image.fromarray(rng.integers(0, 256, (28, 28), np.uint8)).save(folder / name / f"{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--quantize", "int8"], 1, "give some tens of training pictures"),
+        (["--quantize", "int4"], 2, "'int4' is not one of none, float16"),
+        (["--quantize", "int8", "--calibration", "nowhere"], 1, "no calibration folder nowhere"),
+        (["--target", "edgetpu"], 1, "int8 files only, not 'none'"),
+        (["--input-range", "1"], 2, "'1' is not two numbers"),
+        (["--input-range", "1,1"], 1, "input range 1,1 is not allowed"),
+        (["--labels", "nowhere.txt"], 1, "cannot read label file nowhere.txt"),
+        (["--batch", "0"], 2, "0 is not in the range"),
+    ],
+)
+def test_one_clear_line(
+    arguments: list[str],
+    code: int,
+    message: str,
+    keras_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _zoo("export", keras_file, *arguments) == code
+    printed, errors = capsys.readouterr()
+    assert printed == ""
+    assert errors.count("\n") == 1
+    assert message in errors
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_that_are_no_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.keras").write_bytes(b"no zip")
+    for name, message in (
+        ("bad.keras", "cannot load"),
+        ("none.keras", "no model file"),
+        ("m.onnx", "no model file"),
+    ):
+        assert _zoo("export", tmp_path / name) == 1
+        errors = capsys.readouterr().err
+        assert errors.count("\n") == 1
+        assert message in errors
+    (tmp_path / "m.txt").write_text("text")
+    assert _zoo("export", tmp_path / "m.txt") == 1
+    assert "give a .keras or .h5 file" in capsys.readouterr().err
+
+
+def test_disagreement_has_its_own_exit_code(
+    keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dataclasses
+
+    from zoo.export import tflite
+
+    honest = tflite.verify
+    monkeypatch.setattr(tflite, "verify", lambda *a, **k: dataclasses.replace(honest(*a, **k), top1=0.5))
+    assert _zoo("export", keras_file, "--out", tmp_path) == 3
+    assert "on 50% of 32 synthetic inputs only, at least 99%" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    assert _zoo("export", keras_file, "--out", tmp_path, "--min-agreement", "0.4") == 0
+
+
+def test_h5_files_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "old.h5"
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zoo.build("mlp", hidden=(4,)).save(path)
+    capsys.readouterr()
+    assert _zoo("export", path, "--out", tmp_path, "--no-verify") == 0
+    assert (tmp_path / "old.tflite").is_file()
