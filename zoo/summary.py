@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo import registry
+from zoo.errors import InputError
 
 if TYPE_CHECKING:
     import keras
@@ -94,6 +96,9 @@ def summarize(model: keras.Model) -> Summary:
 
     MACs are the multiply-accumulates of convolutions and dense layers for one input, biases and everything
     else not counted, as in the papers.
+
+    Raises:
+        InputError: a layer's output has an open size, so that there is nothing to count.
     """
     fields: dict[int, _Field | None] = {}
     rows: list[Row] = []
@@ -133,7 +138,7 @@ def _walk(model: keras.Model, fields: dict[int, _Field | None], rows: list[Row])
         kind = type(layer).__name__
         if kind == "InputLayer":
             continue
-        inputs = layer.input if isinstance(layer.input, list | tuple) else [layer.input]
+        inputs, outputs = _tensors(layer, fields)
         field = _widest([fields.get(id(tensor)) for tensor in inputs])
         if hasattr(layer, "layers") and hasattr(layer, "inputs"):
             for tensor in layer.inputs:
@@ -144,17 +149,30 @@ def _walk(model: keras.Model, fields: dict[int, _Field | None], rows: list[Row])
             padding = layer.padding if kind == "ZeroPadding2D" else (layer.padding,)
             field = _Field(field.size, field.jump, tuple((int(a), int(b)) for a, b in padding))
         else:
-            field = _add_row(layer, kind, inputs[0].shape, field, rows)
-        outputs = layer.output if isinstance(layer.output, list | tuple) else [layer.output]
+            field = _add_row(layer, kind, inputs[0].shape, outputs[0].shape[1:], field, rows)
         for tensor in outputs:
             fields[id(tensor)] = field
 
 
+def _tensors(layer: Any, known: Container[int]) -> tuple[list[Any], list[Any]]:
+    """Inputs and outputs of a layer's call in this graph; `layer.input` may be of another graph that shares it."""
+    calls = [(node.input_tensors, node.outputs) for node in layer._inbound_nodes]
+    return next((call for call in calls if all(id(tensor) in known for tensor in call[0])), calls[0])
+
+
 def _add_row(
-    layer: Any, kind: str, input_shape: tuple[int | None, ...], field: _Field | None, rows: list[Row]
+    layer: Any,
+    kind: str,
+    input_shape: tuple[int | None, ...],
+    output_shape: tuple[int, ...],
+    field: _Field | None,
+    rows: list[Row],
 ) -> _Field | None:
     kernel = stride = padding = groups = None
-    output_shape = tuple(layer.output.shape[1:])
+    if None in output_shape:
+        raise InputError(
+            f"layer {layer.name!r} has the open output size {output_shape}; build the model with a fixed one"
+        )
     if field is not None and kind in _CONVOLUTIONS + _POOLINGS and len(field.size) != len(output_shape) - 1:
         field = None  # a reshape between 1-D and 2-D: the recurrence ends here
     if kind in _CONVOLUTIONS + _POOLINGS:

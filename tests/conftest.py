@@ -1,0 +1,236 @@
+"""Models, files, pictures, environments and the command line, as all tests use them."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import zoo
+import zoo.models
+import zoo.registry
+from zoo.cli.main import main
+from zoo.quiet import quiet_tensorflow
+
+quiet_tensorflow()
+
+Array = npt.NDArray[Any]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# What shows the same as the model in its full size, for less time and memory. A model that is not listed is tested
+# with its defaults.
+SMALL: dict[str, dict[str, Any]] = {
+    "alexnet": {"input_size": 63, "num_classes": 10},
+    "vgg16": {"input_size": 32, "num_classes": 10},
+    "mobilenet_v2": {"alpha": 0.35, "input_size": 96, "num_classes": 10},
+}
+
+
+def fill(model: Any, gain: float = 2) -> Any:
+    """Gives every weight a random value that differs from a fresh build's, biases and statistics included.
+
+    A kernel's variance is `gain` by the number of values that one output value sums over.
+    """
+    rng = np.random.default_rng(0)
+    values = []
+    for weight in model.weights:
+        kind, shape = weight.path.rsplit("/", 1)[-1], tuple(weight.shape)
+        if kind in {"gamma", "moving_variance"}:
+            value = rng.uniform(0.5, 1.5, shape)
+        elif "kernel" in kind:
+            # Both (height, width, channels, 1) and (height, width, in, out): what one output value sums over.
+            seen = np.prod(shape[:2]) if "DepthwiseConv" in weight.path or shape[-1] == 1 else np.prod(shape[:-1])
+            value = rng.standard_normal(shape) * np.sqrt(gain / seen)
+        else:
+            value = rng.standard_normal(shape) * 0.1
+        values.append(value.astype(np.float32))
+    model.set_weights(values)
+    return model
+
+
+def some_inputs(shape: tuple[int, ...], count: int = 6) -> Array:
+    """Inputs that a net can tell apart: pictures of one colour each under noise, or plain noise. float32."""
+    rng = np.random.default_rng(1)
+    if len(shape) != 3:
+        return rng.standard_normal((count, *shape)).astype(np.float32)
+    colours = rng.integers(0, 256, (count, 1, 1, shape[-1]))
+    return (colours + rng.integers(-60, 61, (count, *shape))).clip(0, 255).astype(np.float32)
+
+
+class Case:
+    """A model of the zoo in its small form, weights filled, and what is made of it, made when first asked for."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.options = SMALL.get(name, {})
+        self.folder = folder
+
+    @functools.cached_property
+    def model(self) -> Any:
+        return fill(zoo.build(self.name, **self.options))
+
+    @functools.cached_property
+    def inputs(self) -> Array:
+        return some_inputs(self.model.input_shape[1:])
+
+    @functools.cached_property
+    def scores(self) -> Array:
+        """What Keras says to `inputs`."""
+        return np.asarray(self.model(self.inputs, training=False))
+
+    @functools.cached_property
+    def report(self) -> Any:
+        from zoo.export import to_tflite
+
+        return to_tflite(self.model, self.folder / f"{self.name}.tflite")
+
+    @property
+    def file(self) -> Path:
+        path: Path = self.report.path
+        return path
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
+    """A function from a model's name to its `Case`."""
+    folder = tmp_path_factory.mktemp("cases")
+    return functools.cache(lambda name: Case(name, folder))
+
+
+@pytest.fixture(scope="session", params=zoo.list_models())
+def case(request: pytest.FixtureRequest, cases: Callable[[str], Case]) -> Case:
+    """Every model of the zoo in turn."""
+    return cases(request.param)
+
+
+@pytest.fixture(scope="session")
+def randomize() -> Callable[..., Any]:
+    """See `fill`."""
+    return fill
+
+
+@pytest.fixture(scope="session")
+def inputs_for() -> Callable[..., Array]:
+    """See `some_inputs`."""
+    return some_inputs
+
+
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgets at the end what the test registers."""
+    monkeypatch.setattr(zoo.registry, "_MODELS", dict(zoo.registry._MODELS))
+
+
+@pytest.fixture(scope="session")
+def photos() -> tuple[Path, Path]:
+    """Two real photos, 640x427 JPEG files: a Chinese temple and a flower."""
+    import sklearn.datasets
+
+    folder = Path(sklearn.datasets.__file__).parent / "images"
+    return folder / "china.jpg", folder / "flower.jpg"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line on stderr, without `zoo: error: `; anything more or else is a failure."""
+        assert self.err.startswith("zoo: error: "), self.err
+        assert self.err.count("\n") == 1, self.err
+        assert self.err.endswith("\n")
+        return self.err.removeprefix("zoo: error: ").rstrip("\n")
+
+
+class Cli(Protocol):
+    """Runs a `zoo` command."""
+
+    def __call__(self, *args: str | Path) -> Result: ...
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Runs a command in this process."""
+
+    def run(*args: str | Path) -> Result:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exited:
+            main([str(arg) for arg in args])
+        out, err = capsys.readouterr()
+        assert isinstance(exited.value.code, int)
+        return Result(exited.value.code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def cli_process(tmp_path: Path) -> Cli:
+    """Runs a command in a process of its own, in an empty folder."""
+
+    def run(*args: str | Path) -> Result:
+        script = "from zoo.cli.main import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", script, *map(str, args)], capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+def _environment(folder: str, variable: str) -> Path:
+    python = Path(os.environ.get(variable) or ROOT / folder / "bin" / "python")
+    if python.exists():
+        return python
+    reason = f"there is no {python}: `make test` makes it, or set {variable}"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def base_python() -> Path:
+    """The Python of an environment with the installed package and its base dependencies only, as on a board."""
+    return _environment(".venv-base", "EDGEZOO_BASE_PYTHON")
+
+
+@pytest.fixture(scope="session")
+def tflite_runtime_python() -> Path:
+    """The Python of an environment with the installed package, tflite-runtime, numpy 1 and tflite-support."""
+    return _environment(".venv-tflite-runtime", "EDGEZOO_TFLITE_RUNTIME_PYTHON")
+
+
+class Elsewhere(Protocol):
+    """Runs Python code in another environment."""
+
+    def __call__(self, python: Path, code: str, *args: str | Path) -> str: ...
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
+    """Runs code with the packages of that environment alone; returns what it prints."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+
+    def run(python: Path, code: str, *args: str | Path) -> str:
+        # -I: neither PYTHONPATH nor the current folder lends it our checkout.
+        done = subprocess.run(
+            [python, "-I", "-c", code, *map(str, args)], capture_output=True, text=True, cwd=folder, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zoo.errors import InputError, OutputError
+from zoo.files import atomic, read_text
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_takes_its_place_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "file.bin"
+    with atomic(path) as scratch:
+        scratch.write_bytes(b"all of it")
+        assert not path.exists()
+    assert path.read_bytes() == b"all of it"
+    assert names(path.parent) == ["file.bin"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failure_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"before")
+
+    def write() -> None:
+        with atomic(path) as scratch:
+            scratch.write_bytes(b"half of")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert path.read_bytes() == b"before"
+    assert names(tmp_path) == ["file.bin"]
+
+
+def test_a_failure_leaves_nothing_where_nothing_was(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic(tmp_path / "folder") as scratch:
+            scratch.mkdir()
+            (scratch / "part").write_text("x")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert names(tmp_path) == []
+
+
+def write_folder(path: Path, content: str) -> None:
+    with atomic(path) as scratch:
+        scratch.mkdir()
+        (scratch / "saved_model.pb").write_text(content)
+
+
+def test_a_saved_model_replaces_an_older_one(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    write_folder(path, "old")
+    (path / "variables").mkdir()
+    write_folder(path, "new")
+    assert names(path) == ["saved_model.pb"]
+    assert (path / "saved_model.pb").read_text() == "new"
+    assert names(tmp_path) == ["model"]
+
+
+def test_an_empty_folder_may_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    write_folder(tmp_path / "model", "new")
+    assert names(tmp_path / "model") == ["saved_model.pb"]
+
+
+def test_a_folder_of_other_things_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="home is a folder that holds other things; move it away"):
+        write_folder(tmp_path / "home", "new")
+    assert names(tmp_path / "home") == ["thesis.txt"]
+    assert names(tmp_path) == ["home"]
+
+
+def test_a_file_never_replaces_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(OutputError, match="there is a folder; choose another name"), atomic(tmp_path / "there") as new:
+        new.write_text("x")
+    assert (tmp_path / "there").is_dir()
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    path = tmp_path / "file" / "folder" / "out.bin"
+    with pytest.raises(OutputError, match=f"cannot write {path}: "), atomic(path):
+        pytest.fail("not reached")
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match="cannot write .*: No space left on device"),
+        atomic(tmp_path / "out.bin"),
+        Path("/dev/full").open("wb", buffering=0) as full,
+    ):
+        full.write(b"x")
+    assert names(tmp_path) == []
+
+
+def test_read_text(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes("\ufeffKäse\nBrot\n".encode())
+    assert read_text(path, "label file") == "Käse\nBrot\n"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=f"label file {path} is not UTF-8 text"):
+        read_text(path, "label file")
+    with pytest.raises(InputError, match=f"cannot read label file {tmp_path}: Is a directory"):
+        read_text(tmp_path, "label file")
+    with pytest.raises(InputError, match="cannot read label file .*: No such file"):
+        read_text(tmp_path / "none", "label file")

@@ -1,0 +1,96 @@
+"""What is imported when. Each check runs in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+import zoo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Case
+
+HEAVY = {"tensorflow", "keras", "matplotlib", "sklearn", "jax", "torch"}
+
+REPORT = """
+import sys
+def report():
+    print("\\nmodules:", *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def modules_after(code: str, *args: str | Path) -> set[str]:
+    """The top-level names in `sys.modules` after running code."""
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT + code, *map(str, args)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("modules:")[2].split())
+
+
+COMMAND = """
+from zoo.cli.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit as exited:
+    assert not exited.code, exited.code
+report()
+"""
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["zoo", "zoo.runner", "zoo.models", "zoo.specs", "zoo.summary", "zoo.weights", "zoo.export", "zoo.cli.main"],
+)
+def test_importing(module: str) -> None:
+    assert not modules_after(f"import {module}; report()") & HEAVY
+
+
+def test_importing_zoo_imports_next_to_nothing() -> None:
+    assert not modules_after("import zoo; report()") & (HEAVY | {"numpy", "PIL", "click", "rich"})
+    # Looking a model up neither.
+    assert not modules_after("import zoo; zoo.spec('vgg16'); zoo.list_models(); report()") & (HEAVY | {"numpy"})
+
+
+@pytest.mark.parametrize("name", zoo.__all__)
+def test_looking_up_a_public_name(name: str) -> None:
+    assert not modules_after(f"import zoo; zoo.{name}; report()") & HEAVY
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--help",),
+        ("--version",),
+        ("list",),
+        ("list", "--json"),
+        ("build", "--help"),
+        ("info", "--help"),
+        ("run", "--help"),
+    ],
+    ids=" ".join,
+)
+def test_commands_that_start_fast(args: tuple[str, ...]) -> None:
+    found = modules_after(COMMAND, *args)
+    assert "click" in found
+    assert not found & HEAVY
+
+
+def test_run(cases: Callable[[str], Case], photos: tuple[Path, Path]) -> None:
+    found = modules_after(COMMAND, "run", cases("lenet").file, *photos)
+    assert {"numpy", "PIL"} <= found
+    # rich is for tables; the schema and the registry are for the desk.
+    assert not found & (HEAVY | {"rich", "tflite"})
+
+
+def test_a_wrong_model_name_is_found_before_tensorflow_loads() -> None:
+    code = COMMAND.replace("assert not exited.code, exited.code", "assert exited.code == 1")
+    assert not modules_after(code, "build", "mobilenet_v3") & HEAVY
+    assert not modules_after(code, "build", "mobilenet_v2", "--alpha", "0") & HEAVY
+    assert not modules_after(code, "info", "alexnet", "--groups", "3") & HEAVY
