@@ -134,10 +134,9 @@ def test_disagreement_has_its_own_exit_code(
 ) -> None:
     import dataclasses
 
-    from zoo.export import tflite
+    from zoo.export.verify import verify
 
-    honest = tflite.verify
-    monkeypatch.setattr(tflite, "verify", lambda *a, **k: dataclasses.replace(honest(*a, **k), top1=0.5))
+    monkeypatch.setattr("zoo.export.tflite.verify", lambda *a, **k: dataclasses.replace(verify(*a, **k), top1=0.5))
     assert _zoo("export", keras_file, "--out", tmp_path) == 3
     assert "on 50% of 32 synthetic inputs only, at least 99%" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
