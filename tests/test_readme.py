@@ -1,0 +1,94 @@
+"""The README's commands and programs, run as they are written."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def _commands(block: str) -> list[str]:
+    return [line.split("#")[0].strip() for line in block.splitlines() if line.startswith("zoo ")]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder: a photo, and pictures of three classes."""
+    folder = tmp_path_factory.mktemp("desk")
+    rng = np.random.default_rng(0)
+    for name, color in (("red", (200, 40, 40)), ("green", (40, 200, 40)), ("blue", (40, 40, 200))):
+        (folder / "pictures" / name).mkdir(parents=True)
+        for i in range(12):
+            noisy = np.clip(np.array(color) + rng.integers(-40, 40, (100, 120, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(noisy).save(folder / "pictures" / name / f"{i}.jpg")
+    Image.new("RGB", (300, 200), (210, 30, 30)).save(folder / "photo.jpg")
+    return folder
+
+
+def _run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return done.stdout
+
+
+def _zoo(command: str, folder: Path) -> str:
+    return _run([str(Path(sys.executable).with_name("zoo")), *command.split()[1:]], folder)
+
+
+def test_the_first_commands(desk: Path) -> None:
+    block = next(block for block in _blocks("sh") if "pip install" in block)
+    printed = [_zoo(command, desk) for command in _commands(block)]
+    assert len(printed) == 2
+    assert "mobilenet_v2.tflite" in printed[0]
+    assert printed[1].startswith("photo.jpg\n")
+    assert printed[1].count("%") == 5
+
+
+@pytest.mark.slow
+def test_train_export_run(desk: Path) -> None:
+    train, classify = _blocks("python")
+    # Only so that each run of this test sees the same training.
+    _run([sys.executable, "-c", f"import keras; keras.utils.set_random_seed(0)\n{train}"], desk)
+    assert "Prediction(label=" in _run([sys.executable, "-c", classify], desk)
+    block = next(block for block in _blocks("sh") if "zoo export" in block)
+    printed: dict[str, Any] = {command.split()[1]: _zoo(command, desk) for command in _commands(block)}
+    assert "mine_dynamic.tflite" in printed["export"]
+    assert "tflite-runtime 2.14: loads" in printed["inspect"]
+    assert printed["run"].startswith("photo.jpg\n")
+
+
+def test_the_make_commands_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make (\w+)", "\n".join(_blocks("sh")), re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_the_model_table_is_the_registrys() -> None:
+    import zoo
+
+    rows = re.findall(r"^\| `(\w+)` \| ([\dx]+) \| ([\d,]+) \|", README, re.MULTILINE)
+    expected = [
+        (name, "x".join(map(str, spec.input_shape or ())), f"{spec.params:,}")
+        for name in zoo.list_models()
+        for spec in [zoo.spec(name)]
+    ]
+    assert rows == expected
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
