@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import ExportError
+from zoo.export.calibration import Progress
 from zoo.export.quantize import Io, Quantize
 from zoo.quiet import quiet, quiet_tensorflow
 
@@ -46,13 +47,16 @@ class Settings:
     dense_per_channel: bool = False
 
 
-def convert(model: keras.Model, settings: Settings, samples: Array | None = None) -> bytes:
+def convert(
+    model: keras.Model, settings: Settings, samples: Array | None = None, progress: Progress | None = None
+) -> bytes:
     """Converts a lowered model.
 
     Args:
         model: static shapes, one input, one output.
         settings: the quantization.
         samples: `(count, *input_shape)` float32, for the modes that are calibrated.
+        progress: is told how far calibration got, where it runs in this process.
 
     Returns:
         The flatbuffer.
@@ -61,10 +65,14 @@ def convert(model: keras.Model, settings: Settings, samples: Array | None = None
         ExportError: TensorFlow cannot convert the model; the message ends with its reason.
     """
     size = sum(4 * math.prod(weight.shape) for weight in model.weights)
-    return (convert_on_disk if size > LARGE_BYTES else convert_in_memory)(model, settings, samples)
+    if size > LARGE_BYTES:
+        return convert_on_disk(model, settings, samples)
+    return convert_in_memory(model, settings, samples, progress)
 
 
-def convert_in_memory(model: keras.Model, settings: Settings, samples: Array | None = None) -> bytes:
+def convert_in_memory(
+    model: keras.Model, settings: Settings, samples: Array | None = None, progress: Progress | None = None
+) -> bytes:
     """Freezes the graph here and converts it."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -74,7 +82,7 @@ def convert_in_memory(model: keras.Model, settings: Settings, samples: Array | N
             function = tf.function(lambda x: model(x, training=False)).get_concrete_function(_signature(model))
             frozen = convert_variables_to_constants_v2(function)
             converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
-            return _run(converter, settings, samples, model.inputs[0].shape[0])
+            return _run(converter, settings, samples, model.inputs[0].shape[0], progress)
     except Exception as error:  # the converter raises whatever its passes raise
         raise ExportError(f"TensorFlow cannot convert {model.name}: {_reason(error)}") from error
 
@@ -86,10 +94,13 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
     """
     with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
         job = Path(folder)
-        with quiet():
-            # The signature, because an export on its own would open the batch again.
-            model.export(job / "saved_model", input_signature=[_signature(model)], verbose=False)
-        _write_job(job, settings, samples, model.inputs[0].shape[0])
+        try:
+            with quiet():
+                # The signature, because an export on its own would open the batch again.
+                model.export(job / "saved_model", input_signature=[_signature(model)], verbose=False)
+            _write_job(job, settings, samples, model.inputs[0].shape[0])
+        except Exception as error:  # TensorFlow has its own errors for a full disk
+            raise ExportError(f"cannot save {model.name} in {job.parent} (TMPDIR): {_reason(error)}") from error
         for step in ("float", "quantize") if settings.quantize == "int8" else ("convert",):
             result = subprocess.run(
                 [sys.executable, "-m", "zoo.export.convert", str(job), step],
@@ -110,7 +121,9 @@ def _signature(model: keras.Model) -> Any:
     return tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name="input")
 
 
-def _run(converter: Any, settings: Settings, samples: Array | None, batch: int) -> bytes:
+def _run(
+    converter: Any, settings: Settings, samples: Array | None, batch: int, progress: Progress | None = None
+) -> bytes:
     import tensorflow as tf
 
     if settings.quantize != "none":
@@ -123,7 +136,7 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int) 
     if settings.quantize in {"int8", "int16x8"}:
         if samples is None:
             raise ExportError(f"{settings.quantize} needs calibration samples")
-        converter.representative_dataset = functools.partial(_batches, samples, batch)
+        converter.representative_dataset = functools.partial(_batches, samples, batch, progress)
     if settings.quantize == "int8":
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(settings.io)
@@ -134,8 +147,10 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int) 
     return bytes(converter.convert())
 
 
-def _batches(samples: Array, batch: int) -> Iterator[list[Array]]:
+def _batches(samples: Array, batch: int, progress: Progress | None = None) -> Iterator[list[Array]]:
     for start in range(0, len(samples), batch):
+        if progress:
+            progress(f"calibrating {start}/{len(samples)}")
         # The last one is filled up from its start, so that no sample is left out.
         yield [np.resize(samples[start : start + batch], (batch, *samples.shape[1:]))]
 

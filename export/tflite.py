@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata as distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import zoo
-from zoo.errors import ExportError, InputError, VerificationError
+from zoo.errors import ExportError, VerificationError
 from zoo.export import compat, edgetpu
 from zoo.export.calibration import Array, Calibration, Progress, from_array, from_file, from_folder, synthetic
+from zoo.export.card import SelfDescription, check_labels
 from zoo.export.convert import Settings, convert
 from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
-from zoo.export.metadata import Tags, append_files, with_metadata, without_files
+from zoo.export.metadata import without_files
 from zoo.export.quantize import Io, Plan, Quantize, Target, plan
 from zoo.export.verify import Verification, verify
 from zoo.files import atomic
@@ -154,7 +150,7 @@ def to_tflite(
     settings = Settings(chosen.mode.name, chosen.io, chosen.dense_per_channel)
     samples = _samples(examples.inputs, pixels, scaling) if chosen.mode.calibrated else None
     say(f"converting ({chosen.mode.name})")
-    flatbuffer = convert(lowered, settings, samples)
+    flatbuffer = convert(lowered, settings, samples, say)
     card: dict[str, Any] = {
         "model": model.name,
         "params": model.count_params(),
@@ -169,20 +165,11 @@ def to_tflite(
     }
     if chosen.mode.calibrated:
         card["calibration"] = examples.manifest
-    tags = Tags(
-        name=model.name,
-        description=f"{'Image classifier' if pixels else 'Classifier'}, {chosen.mode.name}, made with edgezoo",
-        author=str(card.get("author", "")),
-        license=str(card.get("license", "")),
-        image_shape=(shape[0], shape[1], shape[2]) if pixels else None,
-    )
+    description = SelfDescription(names, card, (shape[0], shape[1], shape[2]) if pixels else None)
     with atomic(path) as scratch:
-        flatbuffer = with_metadata(flatbuffer, tags, labels_file=modelfile.LABELS, other_files=[modelfile.CARD])
-        scratch.write_bytes(flatbuffer)
-        card["flatbuffer"] = {"bytes": len(flatbuffer), "sha256": hashlib.sha256(flatbuffer).hexdigest()}
+        scratch.write_bytes(description.announce(flatbuffer))
         del flatbuffer
-        file = modelfile.read(scratch)
-        tpu = _check_file(file, chosen)
+        tpu = _check_file(modelfile.read(scratch), chosen)
         verification = None
         if verify_file:
             say("checking the file against Keras")
@@ -190,54 +177,18 @@ def to_tflite(
             subset = Calibration(examples.inputs[:VERIFY_INPUTS], examples.manifest)
             verification = verify(reference, scratch, subset, pixels=pixels, target=target)
             _judge(verification, chosen, path.name, min_agreement, trained)
-        card["verification"] = verification.as_dict() if verification else "declined"
-        card["made_with"] = versions()
-        parts = {modelfile.LABELS: "\n".join(names) + "\n", modelfile.CARD: json.dumps(card, indent=1)}
-        append_files(scratch, parts)
+        card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
         size = scratch.stat().st_size
-    compiled = _compile(path, tags, parts, notes, say) if tpu else None
+    compiled = _compile(path, description, notes, say) if tpu else None
     if verification and chosen.mode.approximate and not trained:
         notes.append("the weights are random: how well a quantized file agrees on them means little")
     seconds = time.perf_counter() - started
     return ExportReport(path, chosen.mode.name, size, seconds, verification, trained, tuple(notes), card, tpu, compiled)
 
 
-def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = False) -> list[str]:
-    """The labels to embed.
-
-    Where none are given: ImageNet's for a trained model of 1000 classes, else `class_0..`.
-
-    Raises:
-        InputError: their number is wrong, or one is empty, doubled or of more than one line.
-    """
-    if labels is None:
-        return zoo.imagenet_labels() if trained and classes == 1000 else [f"class_{i}" for i in range(classes)]
-    if len(labels) != classes:
-        raise InputError(f"the model has {classes} classes, got {len(labels)} labels")
-    seen: set[str] = set()
-    for number, label in enumerate(labels, start=1):
-        if not label.strip() or len(label.splitlines()) != 1:
-            raise InputError(f"label {number} is {label!r}; give one line of text")
-        if label in seen:
-            raise InputError(f"label {number} {label!r} stands there twice")
-        seen.add(label)
-    return list(labels)
-
-
 def is_image(shape: tuple[int, ...]) -> bool:
     """Whether inputs of this shape (without the batch) are pictures."""
     return len(shape) == 3 and shape[-1] in {1, 3}
-
-
-def versions() -> dict[str, str]:
-    """The versions of what makes an export."""
-    found = {"edgezoo": zoo.__version__, "python": platform.python_version()}
-    for name in ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "tflite-runtime", "numpy"):
-        try:
-            found[name] = distributions.version(name)
-        except distributions.PackageNotFoundError:
-            continue
-    return found
 
 
 def _examples(
@@ -318,7 +269,7 @@ def _judge(verification: Verification, chosen: Plan, name: str, min_agreement: f
         )
 
 
-def _compile(path: Path, tags: Tags, parts: dict[str, str], notes: list[str], progress: Progress) -> Path | None:
+def _compile(path: Path, description: SelfDescription, notes: list[str], progress: Progress) -> Path | None:
     """Runs the Edge TPU compiler, where it is there, and makes its file describe itself, too."""
     if not edgetpu.compiler():
         notes.append(edgetpu.missing_compiler(path))
@@ -329,13 +280,8 @@ def _compile(path: Path, tags: Tags, parts: dict[str, str], notes: list[str], pr
         with atomic(target) as scratch:
             edgetpu.compile_model(path, scratch)
             # Whether the compiler keeps what stands behind a model is its own affair.
-            model = without_files(scratch.read_bytes())
-            flatbuffer = with_metadata(model, tags, labels_file=modelfile.LABELS, other_files=[modelfile.CARD])
-            scratch.write_bytes(flatbuffer)
-            card = json.loads(parts[modelfile.CARD])
-            card["flatbuffer"] = {"bytes": len(flatbuffer), "sha256": hashlib.sha256(flatbuffer).hexdigest()}
-            card["compiled_for"] = "edgetpu"
-            append_files(scratch, parts | {modelfile.CARD: json.dumps(card, indent=1)})
+            scratch.write_bytes(description.announce(without_files(scratch.read_bytes())))
+            description.append(scratch, compiled_for="edgetpu")
     except ExportError as error:
         raise ExportError(f"{error}; {path} is the int8 file, not compiled") from error
     return target
