@@ -44,15 +44,18 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="zoo")
-def zoo() -> None:
+@click.pass_context
+def zoo(ctx: click.Context) -> None:
     """Small image classifiers for edge devices: build, export to TFLite, run.
 
     \b
     zoo build mobilenet_v2 --export tflite
     zoo run mobilenet_v2.tflite photo.jpg
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(args: list[str] | None = None) -> None:

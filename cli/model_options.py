@@ -23,21 +23,19 @@ def model_options(command: Command) -> Command:
 
     Whether the chosen model takes them, and the value, is the registry's to say.
     """
-    takers: dict[str, list[str]] = {}
     options: dict[str, Option] = {}
+    takers: dict[str, dict[str, list[str]]] = {}
     for model in list_models():
         for option in spec(model).options:
             options.setdefault(option.name, option)
-            takers.setdefault(option.name, []).append(model)
-    everyone = len(list_models())
-    for name in reversed(options):
-        who = "" if len(takers[name]) == everyone else f"  [{', '.join(takers[name])}]"
+            takers.setdefault(option.name, {}).setdefault(option.help, []).append(model)
+    for name, option in reversed(options.items()):
         decorate = click.option(
             "--" + name.replace("_", "-"),
             name,
-            type=TYPES[options[name].kind],
-            metavar=METAVARS.get(options[name].kind),
-            help=options[name].help + who,
+            type=TYPES[option.kind],
+            metavar=METAVARS.get(option.kind),
+            help="; ".join(_help(text, models) for text, models in takers[name].items()),
             expose_value=False,
             callback=_collect,
         )
@@ -49,6 +47,11 @@ def given(ctx: click.Context) -> dict[str, Any]:
     """The model options that stood on the command line."""
     values: dict[str, Any] = ctx.meta.get(__name__, {})
     return values
+
+
+def _help(text: str, models: list[str]) -> str:
+    """What an option does, and for whom, where that is not everyone."""
+    return text if len(models) == len(list_models()) else f"{text} [{', '.join(models)}]"
 
 
 def _collect(ctx: click.Context, param: click.Parameter, value: Any) -> None:
