@@ -35,6 +35,7 @@ check: .venv/ready
 .venv-base/ready: $(SOURCES)
 	$(PYTHON) -m venv .venv-base
 	.venv-base/bin/python -m pip install --quiet --upgrade pip
+	rm -rf build  # a module deleted since would come along
 	.venv-base/bin/python -m pip install --quiet --force-reinstall --no-deps .
 	.venv-base/bin/python -m pip install --quiet .
 	touch $@
@@ -46,6 +47,7 @@ ifeq ($(OLD_PYTHON),)
 else
 	$(OLD_PYTHON) -m venv .venv-tflite-runtime
 	.venv-tflite-runtime/bin/python -m pip install --quiet --upgrade pip
+	rm -rf build
 	.venv-tflite-runtime/bin/python -m pip install --quiet --force-reinstall --no-deps .
 	.venv-tflite-runtime/bin/python -m pip install --quiet '.[tflite-runtime]' tflite-support
 	touch $@
