@@ -140,7 +140,7 @@ class TestRegister:
         assert model.name == "tiny"
         assert model.output_shape == (None, 7)
         assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [8, 9, 7]
-        with pytest.raises(OptionError, match="tiny: num_classes=2.5 is not allowed; give an integer"):
+        with pytest.raises(OptionError, match=r"tiny: num_classes=2\.5 is not allowed; give an integer"):
             zoo.build("tiny", num_classes=2.5)
         # The decorated name itself checks, too.
         with pytest.raises(OptionError, match="tiny has no option 'depth'"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,13 @@ def test_weights_that_do_not_fit_leave_the_model_as_it_was(trained: Any, tmp_pat
     (trained.save_weights if name.endswith(".weights.h5") else trained.save)(path)
     other = zoo.build("lenet", num_classes=5)
     before = other.get_weights()
-    with pytest.raises(WeightsError, match=r"does not fit lenet: .*logits") as caught:
+    with (
+        warnings.catch_warnings(record=True) as warned,
+        pytest.raises(WeightsError, match=r"does not fit lenet: .*logits") as caught,
+    ):
+        warnings.simplefilter("always", UserWarning)
         load_weights(other, path)
+    assert not warned, "the error is the one line on the terminal"
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     for mine, old in zip(other.get_weights(), before, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,10 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
     before = model.get_weights()
     if path.name.endswith(".weights.h5"):
         try:
-            model.load_weights(path)
+            # Of every group that is not in the file Keras warns; what does not fit, it raises.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.load_weights(path)
         except Exception as error:  # Keras raises what its readers raise
             model.set_weights(before)
             raise WeightsError(f"{path} does not fit {model.name}: {_first_line(error)}") from error

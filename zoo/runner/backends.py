@@ -21,7 +21,7 @@ RUNTIMES: dict[str, tuple[str, str]] = {
     # In order of preference: LiteRT's int8 kernels were measured 11 to 15 times faster on x86-64.
     "litert": ("ai_edge_litert.interpreter", "pip install ai-edge-litert"),
     "tflite-runtime": ("tflite_runtime.interpreter", "pip install 'edgezoo[tflite-runtime]'"),
-    "tensorflow": ("tensorflow.lite", "pip install 'edgezoo[tensorflow]'"),
+    "tensorflow": ("tensorflow.lite.python.interpreter", "pip install 'edgezoo[tensorflow]'"),
 }
 
 

@@ -9,6 +9,7 @@ import functools
 import json
 import mmap
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -247,7 +248,8 @@ class Description:
     @property
     def preprocessing(self) -> Preprocessing:
         """The resize policy the model was trained or exported with."""
-        resize = self.card.get("preprocessing", {}).get("resize")
+        policy = self.card.get("preprocessing")
+        resize = policy.get("resize") if isinstance(policy, dict) else None
         return Preprocessing(resize) if resize in RESIZES else Preprocessing()
 
 
@@ -270,7 +272,7 @@ def describe(path: str | Path) -> Description:
             labels_name = LABELS if LABELS in names else next(iter(texts), None)
             labels = _read(archive, labels_name).splitlines() if labels_name else []
             card = json.loads(_read(archive, CARD)) if CARD in names else {}
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ModelFileError(f"the labels and card embedded in {path} are damaged: {error}") from error
     return Description(tuple(labels), card if isinstance(card, dict) else {})
 
