@@ -33,6 +33,9 @@ class Matrix:
 
     def model(self, name: str) -> Any:
         if name not in self._models:
+            import keras
+
+            keras.utils.set_random_seed(0)
             self._models[name] = zoo.build(name, **MATRIX[name])
         return self._models[name]
 

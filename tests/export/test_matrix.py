@@ -19,7 +19,7 @@ MATRIX = ("mlp", "lenet", "conv1d", "alexnet", "mobilenet_v2", "vgg16")
 
 # Least correlation of all scores with Keras'. The weights are random, which is harder on a quantized file than
 # trained ones are: a MobileNetV2 loses most.
-CORRELATION = {"none": 0.99999, "float16": 0.9995, "dynamic": 0.99, "int8": 0.93, "int16x8": 0.98}
+CORRELATION = {"none": 0.99999, "float16": 0.9995, "dynamic": 0.96, "int8": 0.85, "int16x8": 0.97}
 
 
 def _agrees(scores: Any, expected: Any, mode: str) -> None:
