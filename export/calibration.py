@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from zoo.errors import InputError
 from zoo.runner.images import load_image
+from zoo.runner.pictures import SUFFIXES
 from zoo.specs import Preprocessing
 
 Array = npt.NDArray[Any]
@@ -21,7 +22,6 @@ Progress = Callable[[str], None]
 
 MIN_SAMPLES = 10
 """Fewer examples say too little of a range."""
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _interleave(folder: Path, seed: int) -> list[Path]:
     classes: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        if path.suffix.lower() in PICTURES and not any(part.startswith(".") for part in relative.parts):
+        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in relative.parts):
             classes.setdefault(relative.parts[0] if len(relative.parts) > 1 else "", []).append(path)
     rng = random.Random(seed)  # noqa: S311  # a repeatable choice, not a secret
     for paths in classes.values():

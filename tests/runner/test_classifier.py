@@ -118,7 +118,7 @@ def test_the_resize_policy_of_the_card(mobilenet: Case, tmp_path: Path, photos: 
         card = json.dumps({"preprocessing": {"resize": resize}})
         path = appended(mobilenet.file, tmp_path / f"{resize}.tflite", card_json=card)
         found[resize] = Classifier(path).classify(photos[0])
-        pixels = load_image(photos[0], 96, 96, preprocessing=Preprocessing(resize))  # type: ignore[arg-type]
+        pixels = load_image(photos[0], 96, 96, preprocessing=Preprocessing(resize))
         assert Classifier(path).classify(pixels) == found[resize]
     assert found["crop"] != found["pad"] != found["stretch"]
 

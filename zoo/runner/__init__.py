@@ -7,7 +7,8 @@ for prediction in classifier.classify("photo.jpg"):
 """
 
 from zoo.runner.backends import Session, TensorInfo, load
-from zoo.runner.classifier import Classifier, Prediction
+from zoo.runner.classifier import Classifier, Prediction, Result
 from zoo.runner.images import load_image
+from zoo.runner.pictures import find_pictures
 
-__all__ = ["Classifier", "Prediction", "Session", "TensorInfo", "load", "load_image"]
+__all__ = ["Classifier", "Prediction", "Result", "Session", "TensorInfo", "find_pictures", "load", "load_image"]

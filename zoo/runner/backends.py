@@ -144,7 +144,12 @@ def find(runtime: Runtime) -> tuple[str, Callable[..., Any]]:
 
 def default_threads() -> int:
     """The cores this process may use, at most 4: small models gain nothing from more."""
-    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(4, usable_cores())
+
+
+def usable_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_file(path: Path) -> None:

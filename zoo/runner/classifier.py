@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -11,6 +15,10 @@ from PIL import Image
 from zoo.errors import InputError, ModelFileError
 from zoo.runner import backends, modelfile
 from zoo.runner.images import load_image
+from zoo.runner.values import SUFFIXES, load_values
+from zoo.specs import Preprocessing
+
+Source = str | Path | BinaryIO | Image.Image | backends.Array
 
 
 @dataclass(frozen=True)
@@ -23,11 +31,34 @@ class Prediction:
     """A probability, 0..1, where the model ends in a softmax."""
 
 
+@dataclass(frozen=True)
+class Result:
+    """What became of one of many pictures."""
+
+    source: Source
+    predictions: list[Prediction]
+    """Best first; empty where there is an error."""
+    error: InputError | None = None
+
+
 class Classifier:
     """Names what is in a picture. All it needs stands in the file: labels, size, channels, resize policy."""
 
-    def __init__(self, path: str | Path, *, runtime: backends.Runtime = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        runtime: backends.Runtime = "auto",
+        threads: int | None = None,
+        preprocessing: Preprocessing | None = None,
+    ) -> None:
         """Loads the file.
+
+        Args:
+            path: the file.
+            runtime: see `zoo.runner.load`.
+            threads: see `zoo.runner.load`.
+            preprocessing: another resize policy than the file's own.
 
         Raises:
             ModelFileError: the file is missing, damaged or no classifier.
@@ -36,7 +67,7 @@ class Classifier:
         self.session = backends.load(path, runtime=runtime, threads=threads)
         description = modelfile.describe(path)
         self.card = description.card
-        self._preprocessing = description.preprocessing
+        self.preprocessing = preprocessing or description.preprocessing
         shape = self.session.output.shape
         if len(shape) != 2 or len(self.session.outputs) != 1:
             raise ModelFileError(f"{path} is no classifier: its first output has shape {shape}, not (batch, classes)")
@@ -50,30 +81,93 @@ class Classifier:
         shape = self.session.input.shape
         return len(shape) == 4 and shape[-1] in {1, 3}
 
-    def classify(self, image: str | Path | Image.Image | backends.Array, top_k: int = 5) -> list[Prediction]:
+    def classify(self, source: Source, top_k: int = 5) -> list[Prediction]:
         """Names a picture.
 
         Args:
-            image: a picture file, an opened picture, or an array of the input's shape: raw pixels 0..255.
+            source: a picture file, an opened picture, or an array of the input's shape: raw pixels 0..255. For a model
+                that does not take pictures: a `.npy` or `.csv` file, or an array.
             top_k: how many classes, at most all.
 
         Returns:
             The most likely classes, best first.
 
         Raises:
-            InputError: the picture cannot be read, or the model does not take pictures.
+            InputError: the picture cannot be read, or does not fit the model.
         """
-        if top_k < 1:
-            raise InputError(f"top_k={top_k} is not allowed; give 1 or more")
-        values = image if isinstance(image, np.ndarray) else self._pixels(image)
-        stored = self.session.input.store(values, pixels=self.takes_pictures)
-        scores = self.session.output.dequantize(self.session.run(stored))[0]
+        _check_top_k(top_k)
+        return self._best(self.scores(self.read(source)), top_k)
+
+    def classify_many(
+        self, sources: Iterable[Source], top_k: int = 5, *, workers: int | None = None
+    ) -> Iterator[Result]:
+        """Names many pictures, in order; what cannot be read becomes a result with an error, and the rest goes on.
+
+        Pictures are decoded in worker threads while the model runs. Only a few are held at a time, so the sources may
+        be an endless stream.
+
+        Args:
+            sources: see `classify`.
+            top_k: how many classes each.
+            workers: decoding threads; by default the cores.
+        """
+        _check_top_k(top_k)
+        workers = workers or backends.usable_cores()
+        waiting: deque[tuple[Source, Future[backends.Array]]] = deque()
+        pool = ThreadPoolExecutor(workers)
+        try:
+            for source in sources:
+                waiting.append((source, pool.submit(self.read, source)))
+                if len(waiting) > 2 * workers:
+                    yield self._finish(*waiting.popleft(), top_k)
+            while waiting:
+                yield self._finish(*waiting.popleft(), top_k)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def read(self, source: Source) -> backends.Array:
+        """What the model is to see of a source: pixels 0..255 `(height, width, channels)`, or values.
+
+        Raises:
+            InputError: it cannot be read, or does not fit the model.
+        """
+        shape = self.session.input.shape[1:]
+        if isinstance(source, np.ndarray):
+            return source
+        if self.takes_pictures:
+            return load_image(source, shape[1], shape[0], shape[2], self.preprocessing)
+        if isinstance(source, str | Path) and Path(source).suffix in SUFFIXES:
+            return load_values(source, shape)
+        raise InputError(
+            f"{self.session.path} does not take pictures: its input has shape {self.session.input.shape}; "
+            "give an array, or a .npy or .csv file"
+        )
+
+    def scores(self, values: backends.Array) -> backends.Array:
+        """The score of each class for what `read` returned, `(classes,)` float32.
+
+        Raises:
+            InputError: the shape does not fit.
+        """
+        entry = self.session.input
+        if values.shape == entry.shape[1:]:
+            # A file with a batch gets the same picture in every place.
+            values = np.broadcast_to(values, entry.shape)
+        stored = entry.store(values, pixels=self.takes_pictures)
+        scores: backends.Array = self.session.output.dequantize(self.session.run(stored))[0]
+        return scores
+
+    def _best(self, scores: backends.Array, top_k: int) -> list[Prediction]:
         best = np.argsort(-scores, kind="stable")[:top_k]
         return [Prediction(self.labels[i], int(i), float(scores[i])) for i in best]
 
-    def _pixels(self, image: str | Path | Image.Image) -> backends.Array:
-        shape = self.session.input.shape
-        if not self.takes_pictures:
-            raise InputError(f"{self.session.path} does not take pictures: its input has shape {shape}; give an array")
-        _, height, width, channels = shape
-        return load_image(image, width, height, channels, self._preprocessing)
+    def _finish(self, source: Source, pixels: Future[backends.Array], top_k: int) -> Result:
+        try:
+            return Result(source, self._best(self.scores(pixels.result()), top_k))
+        except InputError as error:
+            return Result(source, [], error)
+
+
+def _check_top_k(top_k: int) -> None:
+    if top_k < 1:
+        raise InputError(f"top_k={top_k} is not allowed; give 1 or more")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def load_image(
-    source: str | Path | Image.Image,
+    source: str | Path | BinaryIO | Image.Image,
     width: int,
     height: int,
     channels: int = 3,
@@ -27,7 +27,7 @@ def load_image(
     EXIF orientation is honoured, alpha is composited on white, an animation gives its first frame.
 
     Args:
-        source: a file that Pillow opens, or an opened picture.
+        source: a file that Pillow opens, by name or opened, or a picture that Pillow has opened.
         width: of the result.
         height: of the result.
         channels: 3 for RGB, 1 for gray.
@@ -41,17 +41,18 @@ def load_image(
     """
     if isinstance(source, Image.Image):
         return _to_pixels(source, width, height, channels, preprocessing or Preprocessing())
+    name = source if isinstance(source, str | Path) else getattr(source, "name", "the picture")
     try:
         with Image.open(source) as image:
             return _to_pixels(image, width, height, channels, preprocessing or Preprocessing())
     except UnidentifiedImageError as error:
-        raise InputError(f"{source} is not a picture that Pillow can open") from error
+        raise InputError(f"{name} is not a picture that Pillow can open") from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"{source} is too large to decode safely: {error}") from error
+        raise InputError(f"{name} is too large to decode safely: {error}") from error
     except OSError as error:
-        raise InputError(f"cannot read {source}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {name}: {error.strerror or error}") from error
     except (SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise on damaged files
-        raise InputError(f"{source} is damaged: {error}") from error
+        raise InputError(f"{name} is damaged: {error}") from error
 
 
 def _to_pixels(image: Image.Image, width: int, height: int, channels: int, preprocessing: Preprocessing) -> Pixels:

@@ -1,0 +1,53 @@
+"""Finds the pictures a user means, one at a time."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from zoo.errors import InputError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+"""What is taken for a picture in a folder; a file that is named is tried whatever its name."""
+
+
+def find_pictures(paths: Iterable[str | Path], suffixes: set[str] | None = None) -> Iterator[Path]:
+    """All pictures below folders, what patterns such as `*.jpg` match, and files as they are named.
+
+    Folders are walked in sorted order, one folder's names in memory at a time; hidden files and folders are left out.
+
+    Raises:
+        InputError: a folder holds no picture, or a pattern matches nothing.
+    """
+    suffixes = SUFFIXES if suffixes is None else suffixes
+    for path in paths:
+        text = str(path)
+        found = False
+        if os.path.isdir(text):  # noqa: PTH112  # called for each of possibly many names
+            for picture in _walk(text, suffixes):
+                found = True
+                yield picture
+            if not found:
+                raise InputError(f"{path} holds no {_names(suffixes)}")
+        elif glob.has_magic(text) and not os.path.lexists(text):
+            for match in glob.iglob(text, recursive=True):  # noqa: PTH207  # any pattern, absolute ones too
+                found = True
+                yield Path(match)
+            if not found:
+                raise InputError(f"nothing matches {path}")
+        else:
+            yield Path(path)
+
+
+def _walk(folder: str, suffixes: set[str]) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:  # noqa: PTH122
+                yield Path(root, name)
+
+
+def _names(suffixes: set[str]) -> str:
+    return "pictures" if suffixes == SUFFIXES else f"{' or '.join(sorted(suffixes))} files"
