@@ -41,7 +41,7 @@ def test_savedmodel(lenet: Case, tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [to_keras, to_savedmodel])
 def test_a_place_that_cannot_be_written(lenet: Case, tmp_path: Path, write: Callable[..., Any]) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="cannot write .*file/model.keras: a file stands where a folder should be"):
+    with pytest.raises(OutputError, match=r"cannot write .*file/model\.keras: a file stands where a folder should be"):
         write(lenet.model, tmp_path / "file" / "model.keras")
 
 

@@ -15,6 +15,8 @@ import tflite
 import zoo
 from zoo.errors import ExportError, InputError, OutputError, VerificationError
 from zoo.export import Verification, to_tflite
+from zoo.export.convert import Settings, convert
+from zoo.export.lowering import lower
 from zoo.runner import Classifier, load
 from zoo.summary import outline
 
@@ -66,12 +68,10 @@ def test_parity_on_tflite_runtime(
 def test_the_file_is_static(case: Case) -> None:
     graph = parsed(case.file).Subgraphs(0)
     for i in range(graph.TensorsLength()):
-        assert (
-            -1 not in graph.Tensors(i).ShapeSignatureAsNumpy().tolist()
-            if graph.Tensors(i).ShapeSignatureLength()
-            else True
-        )
-        assert 0 not in graph.Tensors(i).ShapeAsNumpy().tolist() if graph.Tensors(i).ShapeLength() else True
+        tensor = graph.Tensors(i)
+        # -1: open until run time; a tensor of fixed size has no such signature at all.
+        assert not tensor.ShapeSignatureLength() or -1 not in tensor.ShapeSignatureAsNumpy()
+        assert not tensor.ShapeLength() or tensor.ShapeAsNumpy().min() > 0
     assert graph.InputsLength() == graph.OutputsLength() == 1
     (given, made) = (graph.Tensors(graph.Inputs(0)), graph.Tensors(graph.Outputs(0)))
     assert given.ShapeAsNumpy().tolist() == [1, *case.model.input_shape[1:]]
@@ -211,6 +211,12 @@ def test_labels_that_do_not_fit(small: Any, tmp_path: Path, labels: list[str], m
     assert names(tmp_path) == []
 
 
+@pytest.fixture(scope="module")
+def converted(small: Any) -> bytes:
+    """What `convert` makes of `small`."""
+    return convert(lower(small), Settings("none"))
+
+
 def failing(error: BaseException) -> Callable[..., Any]:
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise error
@@ -224,7 +230,13 @@ def failing(error: BaseException) -> Callable[..., Any]:
 )
 @pytest.mark.parametrize("before", [b"an older file", None], ids=["replacing", "new"])
 def test_an_export_that_fails_leaves_what_was_there(
-    small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException, before: bytes | None
+    small: Any,
+    converted: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    error: BaseException,
+    before: bytes | None,
 ) -> None:
     path = tmp_path / "small.tflite"
     if before:
@@ -232,23 +244,11 @@ def test_an_export_that_fails_leaves_what_was_there(
     monkeypatch.setattr(f"zoo.export.tflite.{step}", failing(error))
     if step != "convert":
         # The step before is tested elsewhere, and takes the time.
-        monkeypatch.setattr("zoo.export.tflite.convert", lambda *_: SMALLEST)
+        monkeypatch.setattr("zoo.export.tflite.convert", lambda *_: converted)
     with pytest.raises(type(error)):
         to_tflite(small, path)
     assert names(tmp_path) == (["small.tflite"] if before else [])
     assert not before or path.read_bytes() == before
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _smallest(small: Any) -> None:
-    from zoo.export.convert import Settings, convert
-    from zoo.export.lowering import lower
-
-    global SMALLEST
-    SMALLEST = convert(lower(small), Settings("none"))
-
-
-SMALLEST = b""
 
 
 def test_a_file_that_disagrees_is_not_kept(small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,9 +278,6 @@ def test_values_that_are_not_finite_are_not_agreement(
 def test_a_wrong_conversion_is_caught(
     small: Any, randomize: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zoo.export.convert import Settings, convert
-    from zoo.export.lowering import lower
-
     other = randomize(zoo.build("lenet", input_size=12, num_classes=3))
     wrong = convert(lower(other), Settings("none"))
     monkeypatch.setattr("zoo.export.tflite.convert", lambda *_: wrong)

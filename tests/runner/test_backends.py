@@ -26,8 +26,9 @@ def test_a_session_describes_its_tensors(lenet: Case) -> None:
     session = load(lenet.file)
     assert session.runtime == "litert"
     assert session.path == lenet.file
-    assert (session.input.shape, session.input.dtype) == ((1, 28, 28, 1), np.float32)
-    assert (session.output.shape, session.output.dtype) == ((1, 10), np.float32)
+    assert session.input.shape == (1, 28, 28, 1)
+    assert session.output.shape == (1, 10)
+    assert session.input.dtype == session.output.dtype == np.dtype(np.float32)
     assert session.outputs == (session.output,)
 
 

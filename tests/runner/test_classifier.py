@@ -118,7 +118,7 @@ def test_the_resize_policy_of_the_card(mobilenet: Case, tmp_path: Path, photos: 
         card = json.dumps({"preprocessing": {"resize": resize}})
         path = appended(mobilenet.file, tmp_path / f"{resize}.tflite", card_json=card)
         found[resize] = Classifier(path).classify(photos[0])
-        pixels = load_image(photos[0], 96, 96, preprocessing=Preprocessing(resize))  # type: ignore[arg-type]
+        pixels = load_image(photos[0], 96, 96, preprocessing=Preprocessing(resize))
         assert Classifier(path).classify(pixels) == found[resize]
     assert found["crop"] != found["pad"] != found["stretch"]
 
@@ -142,7 +142,7 @@ def test_a_damaged_card(mobilenet: Case, tmp_path: Path) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="cannot read .*none.tflite: No such file"):
+    with pytest.raises(ModelFileError, match=r"cannot read .*none\.tflite: No such file"):
         Classifier(tmp_path / "none.tflite")
     shutil.copy(__file__, tmp_path / "code.tflite")
     with pytest.raises(ModelFileError, match=r"code\.tflite is not a \.tflite file"):
