@@ -76,16 +76,24 @@ def test_the_make_commands_exist() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
-def test_the_model_table_is_the_registrys() -> None:
+def test_the_table_of_models() -> None:
     import zoo
 
-    rows = re.findall(r"^\| `(\w+)` \| ([\dx]+) \| ([\d,]+) \|", README, re.MULTILINE)
-    expected = [
-        (name, "x".join(map(str, spec.input_shape or ())), f"{spec.params:,}")
-        for name in zoo.list_models()
-        for spec in [zoo.spec(name)]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if line.startswith("| `")
     ]
-    assert rows == expected
+    assert sorted(row[0].strip("`") for row in rows) == sorted(zoo.list_models())
+    for name, shape, params, macs, options in rows:
+        spec = zoo.spec(name.strip("`"))
+        assert spec.input_shape is not None
+        assert spec.macs is not None
+        assert shape == "x".join(map(str, spec.input_shape))
+        assert params == f"{spec.params:,}"
+        value, unit = macs.split()
+        scale = {"M": 1e6, "G": 1e9}[unit]
+        assert f"{spec.macs / scale:.{len(value.partition('.')[2])}f}" == value
+        own = {option.name for option in spec.options} - {"num_classes", "dropout"}
+        assert set(re.findall(r"`(\w+)`", options)) == own
 
 
 def test_links_lead_somewhere() -> None:

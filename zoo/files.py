@@ -21,7 +21,10 @@ def atomic(path: Path) -> Iterator[Path]:
         OutputError: the place cannot be written, or the disk is full.
     """
     with _clear_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise OutputError(f"cannot write {path}: a file stands where a folder should be") from error
         # In the same folder, because a rename is atomic within one file system only.
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:

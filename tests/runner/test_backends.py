@@ -28,7 +28,7 @@ def test_a_session_describes_its_tensors(lenet: Case) -> None:
     assert session.path == lenet.file
     assert session.input.shape == (1, 28, 28, 1)
     assert session.output.shape == (1, 10)
-    assert {session.input.dtype, session.output.dtype} == {np.dtype("float32")}
+    assert session.input.dtype == session.output.dtype == np.dtype(np.float32)
     assert session.outputs == (session.output,)
 
 

@@ -142,7 +142,7 @@ def test_a_damaged_card(mobilenet: Case, tmp_path: Path) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="cannot read .*none.tflite: No such file"):
+    with pytest.raises(ModelFileError, match=r"cannot read .*none\.tflite: No such file"):
         Classifier(tmp_path / "none.tflite")
     shutil.copy(__file__, tmp_path / "code.tflite")
     with pytest.raises(ModelFileError, match=r"code\.tflite is not a \.tflite file"):

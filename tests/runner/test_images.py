@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -27,7 +28,7 @@ def quadrants() -> Image.Image:
 RED, LIME, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
-def corners(pixels: np.ndarray) -> list[tuple[int, ...]]:
+def corners(pixels: npt.NDArray[np.uint8]) -> list[tuple[int, ...]]:
     return [tuple(int(v) for v in pixels[y, x]) for y, x in ((1, 1), (1, -2), (-2, 1), (-2, -2))]
 
 

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.export import Verification
+from zoo.runner import Classifier
+from zoo.weights import load_model
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+SMALL = ("build", "mobilenet_v2", "--alpha", "0.35", "--input-size", "32", "--num-classes", "4")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_it_says(cli: Cli, tmp_path: Path) -> None:
+    result = cli(*SMALL, "--export", "tflite", "--out", tmp_path / "new")
+    assert (result.code, result.err) == (0, "")
+    path = tmp_path / "new" / "mobilenet_v2_0.35_32.tflite"
+    assert names(tmp_path / "new") == [path.name]
+    assert str(path) in result.out
+    assert f"{path.stat().st_size / 1e6:.2f} MB" in result.out
+    assert "100%" in result.out
+    assert "against Keras, on 32 synthetic inputs, run by litert" in result.out
+    assert "the weights are RANDOM" in result.out
+    assert "--weights" in result.out
+    assert f"zoo run {path} PHOTO.jpg" in result.out
+
+
+def test_in_the_current_folder(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli("build", "lenet").code == 0
+    assert names(tmp_path) == ["lenet.tflite"]
+
+
+def test_several_formats_and_json(cli: Cli, tmp_path: Path) -> None:
+    result = cli(*SMALL, "--export", "tflite,keras,savedmodel", "--out", tmp_path, "--json")
+    assert (result.code, result.err) == (0, "")
+    found = {entry["format"]: entry for entry in json.loads(result.out)}
+    assert list(found) == ["tflite", "keras", "savedmodel"]
+    stem = "mobilenet_v2_0.35_32"
+    assert names(tmp_path) == [f"{stem}.keras", f"{stem}.tflite", f"{stem}_savedmodel"]
+    assert found["tflite"]["bytes"] == (tmp_path / f"{stem}.tflite").stat().st_size
+    assert found["keras"]["bytes"] == (tmp_path / f"{stem}.keras").stat().st_size
+    assert found["tflite"]["verification"]["top1"] == 1.0
+    assert not found["tflite"]["trained"]
+    model = load_model(tmp_path / f"{stem}.keras")
+    assert (tmp_path / f"{stem}_savedmodel" / "saved_model.pb").is_file()
+    # They are the same model.
+    pixels = np.full((32, 32, 3), 99, np.float32)
+    scores = np.asarray(model(pixels[np.newaxis], training=False))[0]
+    for prediction in Classifier(tmp_path / f"{stem}.tflite").classify(pixels):
+        assert prediction.score == pytest.approx(scores[prediction.index], abs=1e-5)
+
+
+def test_the_card_says_how_it_was_built(cli: Cli, tmp_path: Path) -> None:
+    assert cli(*SMALL, "--out", tmp_path).code == 0
+    card = Classifier(tmp_path / "mobilenet_v2_0.35_32.tflite").card
+    assert card["architecture"] == "mobilenet_v2"
+    assert card["options"] == {"num_classes": 4, "alpha": 0.35, "input_size": 32, "dropout": 0.2}
+    assert card["weights"] == "random"
+
+
+def test_labels_set_the_number_of_classes(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("cat\ndog\nKäse\n", encoding="utf-8")
+    assert cli("build", "lenet", "--labels", tmp_path / "labels.txt", "--out", tmp_path).code == 0
+    classifier = Classifier(tmp_path / "lenet.tflite")
+    assert classifier.labels == ("cat", "dog", "Käse")
+    assert classifier.session.output.shape == (1, 3)
+
+
+def test_weights_of_a_trained_model(cli: Cli, randomize: Callable[..., Any], tmp_path: Path) -> None:
+    trained = randomize(zoo.build("lenet", num_classes=4))
+    trained.save(tmp_path / "trained.keras")
+    args = ("build", "lenet", "--num-classes", "4", "--weights", tmp_path / "trained.keras", "--out", tmp_path)
+    result = cli(*args)
+    assert result.code == 0
+    assert "RANDOM" not in result.out
+    classifier = Classifier(tmp_path / "lenet.tflite")
+    assert classifier.card["weights"] == "trained"
+    picture = np.full((28, 28, 1), 77, np.float32)
+    expected = np.asarray(trained(picture[np.newaxis], training=False))[0]
+    assert classifier.classify(picture, 1)[0].index == expected.argmax()
+
+
+def test_weights_that_do_not_fit(cli: Cli, tmp_path: Path) -> None:
+    zoo.build("lenet", num_classes=4).save(tmp_path / "four.keras")
+    zoo.build("lenet", num_classes=4).save_weights(tmp_path / "four.weights.h5")
+    for name in ("four.keras", "four.weights.h5"):
+        result = cli("build", "lenet", "--weights", tmp_path / name, "--out", tmp_path / "out")
+        assert result.code == 1
+        assert f"{name} does not fit lenet: " in result.error
+        assert "logits" in result.error
+    result = cli("build", "lenet", "--weights", tmp_path / "none.keras", "--out", tmp_path / "out")
+    assert result.error == f"no weights file {tmp_path / 'none.keras'}"
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unpublished_alpha_is_noted(cli: Cli, tmp_path: Path) -> None:
+    result = cli(
+        "build", "mobilenet_v2", "--alpha", "0.1", "--input-size", "32", "--num-classes", "2", "--out", tmp_path
+    )
+    assert "note: alpha 0.1 is not a published one" in result.out
+    assert names(tmp_path) == ["mobilenet_v2_0.1_32.tflite"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("mobilenet_v3",), "unknown model 'mobilenet_v3'; did you mean 'mobilenet_v2'? "),
+        (("mobilenet_v2", "--alpha", "-1"), "mobilenet_v2: alpha=-1.0 is not allowed; give a number, above 0"),
+        (("mobilenet_v2", "--groups", "2"), "mobilenet_v2 has no option 'groups'; it takes num_classes, alpha"),
+        (("lenet", "--num-classes", "1"), "lenet: num_classes=1 is not allowed; give an integer, at least 2"),
+        (("vgg16", "--dropout", "1"), "vgg16: dropout=1.0 is not allowed; give a number, at least 0, below 1"),
+        (("lenet", "--labels", "none.txt"), "cannot read label file none.txt: No such file or directory"),
+        (("lenet", "--labels", "."), "cannot read label file .: Is a directory"),
+    ],
+)
+def test_errors(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = cli("build", *args)
+    assert result.code == 1
+    assert result.error.startswith(message)
+    assert result.out == ""
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "args", "message"),
+    [
+        ("cat\ndog\n", ("--num-classes", "3"), "the model has 3 classes, got 2 labels"),
+        ("cat\ndog\ncat\n", (), "label 3 'cat' stands there twice"),
+        ("cat\n\ndog\n", (), "label 2 is ''; give one line of text"),
+        ("", (), "lenet: num_classes=0 is not allowed; give an integer, at least 2"),
+    ],
+)
+def test_wrong_labels(cli: Cli, tmp_path: Path, labels: str, args: tuple[str, ...], message: str) -> None:
+    (tmp_path / "labels.txt").write_text(labels)
+    result = cli("build", "lenet", "--labels", tmp_path / "labels.txt", *args, "--out", tmp_path / "out")
+    assert result.code == 1
+    assert result.error == message
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_folder_that_cannot_be_written(cli: Cli, cli_process: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for run in (cli, cli_process):
+        result = run("build", "lenet", "--out", tmp_path / "file" / "folder")
+        assert result.code == 1
+        path = tmp_path / "file" / "folder" / "lenet.tflite"
+        assert result.error == f"cannot write {path}: a file stands where a folder should be"
+        assert names(tmp_path) == ["file"]
+
+
+def test_a_file_that_disagrees_is_exit_code_3(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Verification(32, "synthetic inputs", "litert", max_diff=0.9, mean_diff=0.5, top1=0.25, top5=0.5)
+    monkeypatch.setattr("zoo.export.tflite.verify", lambda *_, **__: found)
+    result = cli("build", "lenet", "--out", tmp_path)
+    assert result.code == 3
+    assert "lenet.tflite names the same class as Keras on 25% of 32 synthetic inputs only" in result.error
+    assert result.out == ""
+    assert names(tmp_path) == []
+
+
+def test_an_interrupt_leaves_nothing(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zoo.export.tflite.verify", interrupt)
+    result = cli("build", "lenet", "--out", tmp_path)
+    assert result.code == 130
+    assert result.err.strip() == "zoo: error: interrupted"
+    assert names(tmp_path) == []
+
+
+def test_in_a_process(cli_process: Cli, tmp_path: Path) -> None:
+    """TensorFlow's own chatter stays off the terminal, which a check in this process could not see."""
+    result = cli_process("build", "lenet", "--export", "tflite")
+    assert (result.code, result.err) == (0, "")
+    assert names(tmp_path) == ["lenet.tflite"]
+    assert result.out.splitlines()[0].split()[0] == "file"
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_a_users_own_model(cli: Cli, tmp_path: Path) -> None:
+    @zoo.register
+    def own(*, num_classes: int = 3) -> Any:
+        """My own."""
+        import keras
+
+        inputs = keras.Input((8, 8, 3))
+        x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
+        return keras.Model(inputs, keras.layers.Dense(num_classes, activation="softmax")(x))
+
+    assert cli("build", "own", "--num-classes", "5", "--out", tmp_path).code == 0
+    assert len(Classifier(tmp_path / "own.tflite").labels) == 5

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zoo
+from zoo.cli.main import COMMANDS
+from zoo.errors import ExportError, VerificationError, ZooError
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+
+def test_help_names_every_command(cli: Cli) -> None:
+    result = cli("--help")
+    assert result.code == 0
+    assert result.err == ""
+    for name, (_, _, text) in COMMANDS.items():
+        assert f"  {name} " in result.out
+        assert " ".join(text.split()) in " ".join(result.out.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_each_of_its_options_has_help(cli: Cli, name: str) -> None:
+    import click
+
+    from zoo.cli.main import zoo as group
+
+    result = cli(name, "--help")
+    assert result.code == 0
+    assert result.out.startswith(f"Usage: zoo {name} ")
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+            assert parameter.opts[0] in result.out
+
+
+def test_version(cli: Cli) -> None:
+    assert cli("--version").out == f"zoo, version {zoo.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("frobnicate",), "No such command 'frobnicate' (see zoo --help)"),
+        (("list", "--frob"), " (see zoo list --help)"),
+        (("list", "extra"), "Got unexpected extra argument (extra) (see zoo list --help)"),
+        (("info",), "Missing argument 'MODEL' (see zoo info --help)"),
+        (("build",), "Missing argument 'MODEL' (see zoo build --help)"),
+        (("run", "m.tflite"), "Missing argument 'PHOTOS...' (see zoo run --help)"),
+        (
+            ("build", "lenet", "--export", "onnx"),
+            "'onnx' is not one of tflite, keras, savedmodel (see zoo build --help)",
+        ),
+        (("build", "lenet", "--alpha", "wide"), "'wide' is not a valid float (see zoo build --help)"),
+        (
+            ("build", "mlp", "--hidden", "128;64"),
+            "'128;64' is not a list of integers such as 128,64 (see zoo build --help)",
+        ),
+        (("run", "m.tflite", "p.jpg", "--top-k", "0"), "0 is not in the range x>=1 (see zoo run --help)"),
+    ],
+)
+def test_wrong_usage(cli: Cli, args: tuple[str, ...], message: str) -> None:
+    result = cli(*args)
+    assert result.code == 2
+    assert result.error.endswith(message)
+    assert result.out == ""
+
+
+class TwoLinesError(ZooError):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (ZooError("it failed"), 1, "it failed"),
+        (TwoLinesError("it\n  failed"), 1, "it failed"),
+        (ExportError("no"), 1, "no"),
+        (VerificationError("they disagree"), 3, "they disagree"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_exit_codes(cli: Cli, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, line: str) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("zoo.models.list_models", fail)
+    result = cli("list")
+    assert result.code == code
+    # After ^C click ends the line that the terminal shows it on.
+    assert result.err.lstrip("\n") == f"zoo: error: {line}\n"
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo.cli.main import main
+
+    monkeypatch.setattr("zoo.models.list_models", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["list"])
+
+
+@pytest.mark.parametrize("args", [("list",), ("list", "--json"), ("--help",)], ids=" ".join)
+def test_a_reader_that_goes_away(args: tuple[str, ...]) -> None:
+    script = "from zoo.cli.main import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+def test_in_a_process(cli_process: Cli, tmp_path: Path) -> None:
+    result = cli_process("list")
+    assert result.code == 0
+    assert result.err == ""
+    assert result.out.splitlines()[0].split() == ["model", "paper", "input", "params", "MACs", "options"]
+    result = cli_process("build", "mobilnet", "--export", "tflite")
+    assert result.code == 1
+    assert result.error.startswith("unknown model 'mobilnet'; did you mean 'mobilenet_v2'? the zoo has ")
+    assert list(tmp_path.iterdir()) == []

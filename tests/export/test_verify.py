@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from zoo.export.calibration import Calibration, synthetic
+from zoo.export.verify import verify
+
+if TYPE_CHECKING:
+    from tests.conftest import Case
+
+
+@pytest.fixture(scope="session")
+def lenet(cases: Callable[[str], Case]) -> Case:
+    return cases("lenet")
+
+
+def test_a_faithful_file(lenet: Case) -> None:
+    found = verify(lenet.model, lenet.file, Calibration(lenet.inputs, {"source": "noise"}), pixels=True)
+    assert (found.inputs, found.source, found.runtime) == (len(lenet.inputs), "noise", "litert")
+    assert found.mean_diff <= found.max_diff < 1e-5
+    assert found.top1 == found.top5 == 1.0
+    assert found.as_dict()["max_diff"] == found.max_diff
+
+
+def test_figures_by_hand(lenet: Case) -> None:
+    """Against a model whose scores are known: the file's own, moved by known amounts."""
+    scores = lenet.scores.copy()
+    last = np.argsort(scores, axis=1)
+    # The first input: best and worst change places. The second: best and second best do.
+    scores[0, last[0, [0, -1]]] = scores[0, last[0, [-1, 0]]]
+    scores[1, last[1, [-2, -1]]] = scores[1, last[1, [-1, -2]]]
+
+    def moved(inputs: Any, training: bool) -> Any:
+        assert not training
+        np.testing.assert_array_equal(inputs, lenet.inputs)
+        return scores
+
+    found = verify(moved, lenet.file, Calibration(lenet.inputs, {"source": "noise"}), pixels=True)
+    count = len(lenet.inputs)
+    assert found.top1 == pytest.approx((count - 2) / count)
+    assert found.top5 == pytest.approx((count - 1) / count)
+    difference = np.abs(scores - lenet.scores)
+    assert found.max_diff == pytest.approx(difference.max(), abs=1e-5)
+    assert found.mean_diff == pytest.approx(difference.mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (33, 40, 3), (128, 6), (7,)])
+def test_synthetic_inputs(shape: tuple[int, ...]) -> None:
+    inputs = synthetic(shape, 32, 0).inputs
+    assert inputs.shape == (32, *shape)
+    assert inputs.dtype == np.float32
+    assert inputs.std(axis=0).min() > 0
+    np.testing.assert_array_equal(inputs, synthetic(shape, 32, 0).inputs)
+    assert (inputs != synthetic(shape, 32, 1).inputs).any()
+    if len(shape) == 3:
+        np.testing.assert_array_equal(inputs, inputs.round())
+        assert inputs.min() >= 0
+        assert inputs.max() <= 255
+        assert np.ptp(inputs) > 200
