@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from zoo import models
-from zoo.cli.exporting import FORMATS, export_files, export_options, read_labels
+from zoo.cli.exporting import FORMATS, check_early, export_files, export_options
 from zoo.cli.model_options import given, model_options
-from zoo.cli.output import import_tensorflow, status
+from zoo.cli.output import import_tensorflow, require_memory, status
 from zoo.cli.types import words
 
 
@@ -38,13 +38,15 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
     """
     spec = models.spec(model)
     options = given(ctx)
-    labels = read_labels(choices["labels"])
+    labels = check_early(choices)
     if labels is not None:
         options.setdefault("num_classes", len(labels))
     options = spec.check(options)
     import_tensorflow()
+    from zoo.summary import outline
     from zoo.weights import load_weights
 
+    require_memory(4 * outline(model, **options).params, model)
     with status(f"building {model}"):
         network = models.build(model, **options)
         if weights != "none":

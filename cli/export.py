@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoo.cli.exporting import export_files, export_options, read_labels
+from zoo.cli.exporting import check_early, export_files, export_options
 from zoo.cli.output import import_tensorflow, status
 
 
@@ -20,7 +20,7 @@ def export(model: Path, **choices: Any) -> None:
     Any functional Keras classifier will do. The file takes raw pixels, carries its labels and a card, and is checked
     against the Keras model and against what the target's runtime can load, before it is kept.
     """
-    labels = read_labels(choices["labels"])
+    labels = check_early(choices)
     import_tensorflow()
     from zoo.weights import load_model
 

@@ -13,7 +13,7 @@ from zoo.cli.output import megabytes, print_json, print_table, status
 from zoo.cli.types import number_pair, words
 from zoo.export.edgetpu import Placement
 from zoo.export.quantize import IOS, MODES, TARGETS
-from zoo.files import read_text
+from zoo.files import read_text, require_writable
 from zoo.specs import RESIZES, Preprocessing
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -79,9 +79,15 @@ def export_options(command: Command) -> Command:
     return command
 
 
-def read_labels(path: Path | None) -> list[str] | None:
-    """The class names in a file, one a line."""
-    return None if path is None else read_text(path, "label file").splitlines()
+def check_early(choices: dict[str, Any]) -> list[str] | None:
+    """Finds what is wrong before TensorFlow loads: the folder to write to, the label file.
+
+    Returns:
+        The class names, where a label file is given.
+    """
+    require_writable(choices["out"])
+    labels = choices["labels"]
+    return read_text(labels, "label file").splitlines() if labels else None
 
 
 def export_files(

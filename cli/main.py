@@ -74,6 +74,8 @@ def main(args: list[str] | None = None) -> None:
         _fail(error.format_message(), error.exit_code)
     except ZooError as error:
         _fail(str(error), error.exit_code)
+    except MemoryError:
+        _fail("the memory ran out", 1)
     except BrokenPipeError:
         # The reader is gone (`zoo list | head`); Python must not try to flush to it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

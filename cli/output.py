@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from zoo.errors import OptionError
+
 
 def print_json(value: Any) -> None:
     """Prints one JSON document."""
@@ -68,6 +70,20 @@ def import_tensorflow() -> None:
         # Made here, because making the first tensor is what logs the machine's features.
         keras.ops.convert_to_tensor(0.0)
         tf.get_logger().setLevel("ERROR")
+
+
+def require_memory(size: int, what: str) -> None:
+    """Refuses what cannot fit into this machine's memory, before the system kills the process for it.
+
+    Raises:
+        OptionError: it is larger than all of the memory.
+    """
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > total:
+        raise OptionError(
+            f"{what} with these options needs {size / 1e9:,.0f} GB for its weights alone, this machine has "
+            f"{total / 1e9:,.0f} GB; choose smaller values"
+        )
 
 
 def megabytes(size: int) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import InputError, OutputError
-from zoo.files import atomic, read_text
+from zoo.files import atomic, read_text, require_writable
 
 
 def names(folder: Path) -> list[str]:
@@ -117,3 +117,39 @@ def test_read_text(tmp_path: Path) -> None:
         read_text(tmp_path, "label file")
     with pytest.raises(InputError, match=r"cannot read label file .*: No such file"):
         read_text(tmp_path / "none", "label file")
+
+
+def test_a_folder_survives_a_failed_replacement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "model"
+    with atomic(target) as scratch:
+        scratch.mkdir()
+        (scratch / "saved_model.pb").write_text("old")
+    honest = Path.rename
+
+    def fail(self: Path, to: Path) -> Path:
+        if to == target and self.name == "model":
+            raise KeyboardInterrupt
+        return honest(self, to)
+
+    monkeypatch.setattr(Path, "rename", fail)
+
+    def replace() -> None:
+        with atomic(target) as scratch:
+            scratch.mkdir()
+            (scratch / "saved_model.pb").write_text("new")
+
+    with pytest.raises(KeyboardInterrupt):
+        replace()
+    assert (target / "saved_model.pb").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_require_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_writable(tmp_path / "not" / "there" / "yet")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="a file stands where a folder should be"):
+        require_writable(tmp_path / "file" / "folder")
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(OutputError, match="Permission denied"):
+        require_writable(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -40,10 +41,31 @@ def _replace(new: Path, path: Path) -> None:
         if any(path.iterdir()) and not (path / "saved_model.pb").exists():
             raise OutputError(f"{path} is a folder that holds other things; move it away or choose another name")
         # A folder cannot be renamed over a full one: the old one steps aside into the scratch folder.
-        path.rename(new.parent / "previous")
-    if path.is_dir() and not new.is_dir():
+        previous = new.parent / "previous"
+        try:
+            path.rename(previous)
+            new.rename(path)
+        except BaseException:
+            if previous.exists() and not path.exists():
+                previous.rename(path)
+            raise
+        return
+    if path.is_dir():
         raise OutputError(f"{path} is a folder; choose another name")
     new.replace(path)
+
+
+def require_writable(folder: Path) -> None:
+    """Finds out early whether files can be written to a folder that need not be there yet.
+
+    Raises:
+        OutputError: they cannot.
+    """
+    nearest = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise OutputError(f"cannot write to {folder}: a file stands where a folder should be, {nearest}")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write to {folder}: Permission denied for {nearest}")
 
 
 @contextlib.contextmanager

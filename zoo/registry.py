@@ -116,7 +116,14 @@ def build(name: str, **options: Any) -> keras.Model:
     """
     _, builder = _lookup(name)
     with needs_tensorflow():
-        return builder(**options)
+        try:
+            return builder(**options)
+        except Exception as error:
+            # TensorFlow's own error cannot be named without importing it.
+            if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+                asked = ", ".join(f"{key}={value}" for key, value in options.items())
+                raise OptionError(f"{name} with {asked} does not fit into memory; choose smaller values") from error
+            raise
 
 
 @contextlib.contextmanager

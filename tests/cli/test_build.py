@@ -157,8 +157,8 @@ def test_a_folder_that_cannot_be_written(cli: Cli, cli_process: Cli, tmp_path: P
     for run in (cli, cli_process):
         result = run("build", "lenet", "--out", tmp_path / "file" / "folder")
         assert result.code == 1
-        path = tmp_path / "file" / "folder" / "lenet.tflite"
-        assert result.error == f"cannot write {path}: a file stands where a folder should be"
+        folder = tmp_path / "file" / "folder"
+        assert result.error == f"cannot write to {folder}: a file stands where a folder should be, {tmp_path / 'file'}"
         assert names(tmp_path) == ["file"]
 
 
@@ -204,3 +204,11 @@ def test_a_users_own_model(cli: Cli, tmp_path: Path) -> None:
 
     assert cli("build", "own", "--num-classes", "5", "--out", tmp_path).code == 0
     assert len(Classifier(tmp_path / "own.tflite").labels) == 5
+
+
+@pytest.mark.parametrize(("option", "value"), [("--alpha", "3000"), ("--num-classes", "100000000000")])
+def test_a_model_too_large_for_any_memory(cli: Cli, tmp_path: Path, option: str, value: str) -> None:
+    result = cli("build", "mobilenet_v2", option, value, "--out", tmp_path)
+    assert result.code == 1
+    assert "GB for its weights alone, this machine has" in result.error
+    assert names(tmp_path) == []

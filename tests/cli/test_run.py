@@ -71,7 +71,7 @@ def test_a_photo_that_is_none_does_not_stop_the_others(
 
 def test_wrong_photos(cli: Cli, model: Path, photos: tuple[Path, Path], tmp_path: Path) -> None:
     result = cli("run", model, tmp_path)
-    assert (result.code, result.error, result.out) == (1, f"cannot read {tmp_path}: Is a directory", "")
+    assert (result.code, result.error, result.out) == (1, f"{tmp_path} holds no pictures", "")
     result = cli("run", model, tmp_path / "none.jpg")
     assert (result.code, result.out) == (1, "")
     assert result.error == f"cannot read {tmp_path / 'none.jpg'}: No such file or directory"
