@@ -94,3 +94,8 @@ def test_a_wrong_model_name_is_found_before_tensorflow_loads() -> None:
     assert not modules_after(code, "build", "mobilenet_v3") & HEAVY
     assert not modules_after(code, "build", "mobilenet_v2", "--alpha", "0") & HEAVY
     assert not modules_after(code, "info", "alexnet", "--groups", "3") & HEAVY
+
+
+def test_the_layer_table_knows_the_models_on_its_own() -> None:
+    code = "from zoo.summary import outline; assert outline('lenet').params == 61_706; report()"
+    assert "keras" in modules_after(code)

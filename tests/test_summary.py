@@ -210,3 +210,10 @@ def test_an_outline_checks_its_arguments() -> None:
     with pytest.raises(OptionError, match="groups=3"):
         outline("alexnet", groups=3)
     assert zoo.summarize is summarize
+
+
+def test_an_outline_leaves_no_weights_to_be_made_later() -> None:
+    from keras.src.backend.common import global_state
+
+    outline("lenet")
+    assert global_state.get_global_attribute("uninitialized_variables") == []

@@ -7,8 +7,9 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo import registry
+from zoo import models
 from zoo.errors import InputError
+from zoo.registry import needs_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -32,6 +33,7 @@ _WHOLE_MAP = (
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
 )
+_WAITING = "uninitialized_variables"
 _ZERO_PADDINGS = ("ZeroPadding1D", "ZeroPadding2D")
 
 
@@ -125,12 +127,17 @@ def outline(name: str, **options: Any) -> Summary:
         OptionError: an option it does not take, or a value it does not allow.
         MissingDependencyError: TensorFlow is not installed.
     """
-    registry.spec(name)
-    with registry.needs_tensorflow():
+    models.spec(name)
+    with needs_tensorflow():
         import keras
+        from keras.src.backend.common import global_state
 
-    with keras.StatelessScope(initialize_variables=False):
-        return summarize(registry.build(name, **options))
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            return summarize(models.build(name, **options))
+    finally:
+        # Keras keeps such variables in a list (there is no public way to it) and would allocate them later.
+        global_state.set_global_attribute(_WAITING, [])
 
 
 def _walk(model: keras.Model, fields: dict[int, _Field | None], rows: list[Row]) -> None:
