@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gc
 import json
 import math
 import signal
@@ -65,9 +66,13 @@ def convert(
         ExportError: TensorFlow cannot convert the model; the message ends with its reason.
     """
     size = sum(4 * math.prod(weight.shape) for weight in model.weights)
-    if size > LARGE_BYTES:
-        return convert_on_disk(model, settings, samples)
-    return convert_in_memory(model, settings, samples, progress)
+    try:
+        if size > LARGE_BYTES:
+            return convert_on_disk(model, settings, samples)
+        return convert_in_memory(model, settings, samples, progress)
+    finally:
+        # TensorFlow's graphs hold the weights and are cycles: a few large objects, which Python is in no hurry to find.
+        gc.collect()
 
 
 def convert_in_memory(
