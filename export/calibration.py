@@ -127,6 +127,16 @@ def from_folder(
     return Calibration(inputs, manifest)
 
 
+def class_names(folder: Path) -> list[str]:
+    """The class folders of a picture folder (of its `train` folder where there is one), in alphabetical order.
+
+    That is the order in which Keras' `image_dataset_from_directory` numbers them.
+    """
+    if (folder / "train").is_dir():
+        folder = folder / "train"
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
 def synthetic(shape: tuple[int, ...], count: int = 32, seed: int = 0) -> Calibration:
     """Inputs for when there are none: pictures of random patches, sensor windows of noise.
 

@@ -12,7 +12,16 @@ import numpy as np
 
 from zoo.errors import ExportError, VerificationError
 from zoo.export import compat, edgetpu
-from zoo.export.calibration import Array, Calibration, Progress, from_array, from_file, from_folder, synthetic
+from zoo.export.calibration import (
+    Array,
+    Calibration,
+    Progress,
+    class_names,
+    from_array,
+    from_file,
+    from_folder,
+    synthetic,
+)
 from zoo.export.card import SelfDescription, check_labels
 from zoo.export.convert import Settings, convert
 from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
@@ -99,7 +108,8 @@ def to_tflite(
         quantize: `none`, `float16`, `dynamic`, `int8` or `int16x8`; see `zoo.export.quantize`.
         calibration: for int8 and int16x8: a folder of pictures (of class folders), a `.npy` file, or an array
             `(count, ...)` of raw pixels or values. Other modes use it for the check.
-        labels: one a class; ImageNet's names for a trained model of 1000 classes, else `class_0..`.
+        labels: one a class. By default the class folders of `calibration` where their number fits, ImageNet's names
+            for a trained model of 1000 classes, else `class_0..`.
         target: a file for this board alone; by default one that loads on LiteRT and tflite-runtime alike.
         io: type of an int8 file's input and output; uint8 by default.
         batch: pictures at a time, fixed in the file.
@@ -130,9 +140,15 @@ def to_tflite(
     shape = check_exportable(model)
     pixels = is_image(shape)
     trained = not is_untrained(model)
-    names = check_labels(labels, int(model.outputs[0].shape[-1]), trained)
+    classes = int(model.outputs[0].shape[-1])
     preprocessing = preprocessing or Preprocessing()
     examples, notes = _examples(chosen, shape, calibration, trained, calibration_samples, seed, preprocessing, progress)
+    if labels is None and isinstance(calibration, str | Path) and Path(calibration).is_dir():
+        folders = class_names(Path(calibration))
+        if len(folders) == classes:
+            labels = folders
+            notes.append(f"labels: the folders of {calibration} in alphabetical order, as Keras numbers them")
+    names = check_labels(labels, classes, trained)
     if pixels and scaling_of(model) is None and input_range is None:
         notes.append(
             f"{model.name} does not begin with one scale for all channels; the file hands it pixels 0..255 as they "

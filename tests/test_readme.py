@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -64,10 +63,12 @@ def test_train_export_run(desk: Path) -> None:
     _run([sys.executable, "-c", f"import keras; keras.utils.set_random_seed(0)\n{train}"], desk)
     assert "Prediction(label=" in _run([sys.executable, "-c", classify], desk)
     block = next(block for block in _blocks("sh") if "zoo export" in block)
-    printed: dict[str, Any] = {command.split()[1]: _zoo(command, desk) for command in _commands(block)}
-    assert "mine_dynamic.tflite" in printed["export"]
-    assert "tflite-runtime 2.14: loads" in printed["inspect"]
-    assert printed["run"].startswith("photo.jpg\n")
+    exported, inspected, ran, listed = (_zoo(command, desk) for command in _commands(block))
+    assert "mine_dynamic.tflite" in exported
+    assert "tflite-runtime 2.14: loads" in inspected
+    assert ran.startswith("photo.jpg\n")
+    assert {line.split(",")[2] for line in listed.splitlines()[1:]} <= {"red", "green", "blue"}
+    assert len(listed.splitlines()) == 1 + 36
 
 
 def test_the_make_commands_exist() -> None:

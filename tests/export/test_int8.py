@@ -34,7 +34,7 @@ def test_trained_model_keeps_its_answers(
     picture = digits_folder / "7" / "0.png"
     float_path = tmp_path / "float.tflite"
     to_tflite(trained_lenet, float_path)
-    assert Classifier(path).classify(picture)[0].label == Classifier(float_path).classify(picture)[0].label
+    assert Classifier(path).classify(picture)[0].index == Classifier(float_path).classify(picture)[0].index
 
 
 @pytest.mark.parametrize("io", ["uint8", "int8"])
@@ -166,3 +166,15 @@ def test_conv1d_takes_windows(tmp_path: Path) -> None:
     assert report.verification.max_diff < 0.05
     assert "preprocessing" in report.card
     assert report.card["input"]["values"] == "as in training"
+
+
+def test_labels_come_from_the_class_folders(trained_lenet: Any, digits_folder: Path, tmp_path: Path) -> None:
+    report = to_tflite(trained_lenet, tmp_path / "m.tflite", quantize="int8", calibration=digits_folder)
+    assert modelfile.describe(report.path).labels == tuple("0123456789")
+    assert any("alphabetical order" in note for note in report.notes)
+    own = [f"digit {i}" for i in range(10)]
+    to_tflite(trained_lenet, tmp_path / "own.tflite", calibration=digits_folder, labels=own)
+    assert modelfile.describe(tmp_path / "own.tflite").labels == tuple(own)
+    other = zoo.build("lenet", num_classes=3)  # ten folders say nothing of three classes
+    report = to_tflite(other, tmp_path / "o.tflite", calibration=digits_folder)
+    assert modelfile.describe(report.path).labels == ("class_0", "class_1", "class_2")
