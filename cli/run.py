@@ -2,50 +2,45 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import dataclasses
 import io
-import json
+import itertools
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.quiet import quiet
-from zoo.specs import RESIZES, Preprocessing
+from zoo.cli.results import counter, printer
+from zoo.cli.runtime_options import open_classifier, runtime_options, warn_of_random_weights
 
 if TYPE_CHECKING:
-    from zoo.runner import Result
+    from zoo.runner import Classifier
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("photos", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("photos", type=click.Path(path_type=Path), nargs=-1)
+@click.option("--camera", metavar="N", help="Name what a camera sees: its number, or a GStreamer pipeline.")
+@click.option("--video", type=click.Path(path_type=Path), help="Name the frames of a video file.")
+@click.option("--frames", type=click.IntRange(min=1), help="Stop after so many frames.")
 @click.option("--top-k", type=click.IntRange(min=1), default=5, show_default=True, help="Classes to show.")
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "litert", "tflite-runtime", "tensorflow"]),
-    default="auto",
-    show_default=True,
-    help="What runs the file.",
-)
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the runtime.  [default: cores, at most 4]")
-@click.option("--resize", type=click.Choice(RESIZES), help="How pictures come to size.  [default: as the file says]")
+@runtime_options
 @click.option("--strict", is_flag=True, help="Stop at the first picture that cannot be read.")
 @click.option("--json", "form", flag_value="json", help="Print JSON, one line a picture.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV, one line a class.")
 def run(
     file: Path,
     photos: tuple[Path, ...],
+    camera: str | None,
+    video: Path | None,
+    frames: int | None,
     top_k: int,
-    runtime: Any,
-    threads: int | None,
-    resize: Any,
     strict: bool,
     form: str | None,
+    **options: Any,
 ) -> int:
     """Say what is in PHOTOS, with the model in FILE.
 
@@ -53,28 +48,41 @@ def run(
     standard input; for a model of sensor values, .npy or .csv files. Results are printed as they come. A picture
     that cannot be read is reported, the others are still named, and the exit code is 1.
     """
-    # Nothing but the runner is imported here: this command has to start fast on a board.
-    from zoo.runner import Classifier, find_pictures, values
+    # Nothing but the runner is imported below: this command has to start fast on a board.
+    if sum((bool(photos), camera is not None, video is not None)) != 1:
+        raise click.UsageError("give PHOTOS, or --camera, or --video")
+    if frames and photos:
+        raise click.UsageError("--frames is for --camera and --video")
+    classifier = open_classifier(file, **options)
+    if photos:
+        failed = _name_pictures(classifier, photos, top_k, strict, form)
+    else:
+        failed = 0
+        _name_frames(classifier, itertools.islice(_stream(camera, video), frames), top_k, form)
+    if form is None:
+        warn_of_random_weights(classifier)
+    return 1 if failed else 0
 
-    with quiet():
-        classifier = Classifier(
-            file, runtime=runtime, threads=threads, preprocessing=Preprocessing(resize) if resize else None
-        )
+
+def _name_pictures(classifier: Classifier, photos: tuple[Path, ...], top_k: int, strict: bool, form: str | None) -> int:
+    """Names each, and returns how many could not be read."""
+    from zoo.runner import find_pictures, values
+
     failed = 0
     suffixes = None if classifier.takes_pictures else values.SUFFIXES
-    with _printer(form) as show, _counter() as advance:
+    show = printer(form)
+    with counter() as advance:
         for result in classifier.classify_many(map(_source, find_pictures(photos, suffixes)), top_k):
             advance()
             if result.error is None:
-                show(result)
+                piped = isinstance(result.source, io.BytesIO)
+                show(str(getattr(result.source, "name", "-") if piped else result.source), result.predictions)
             elif strict:
                 raise result.error
             else:
                 failed += 1
                 click.echo(f"zoo: error: {result.error}", err=True)
-    if form is None and classifier.card.get("weights") == "random":
-        click.echo("note: this file's weights are random; its answers mean nothing", err=True)
-    return 1 if failed else 0
+    return failed
 
 
 def _source(path: Path) -> Any:
@@ -85,42 +93,37 @@ def _source(path: Path) -> Any:
     return stream
 
 
-@contextlib.contextmanager
-def _printer(form: str | None) -> Iterator[Callable[[Result], None]]:
-    """How results are printed; each is flushed, so that an interrupt loses none."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+def _stream(camera: str | None, video: Path | None) -> Iterator[Any]:
+    from zoo.runner.camera import camera_frames, video_frames
 
-    def name(result: Result) -> str:
-        return str(getattr(result.source, "name", "-") if isinstance(result.source, io.BytesIO) else result.source)
-
-    def show_json(result: Result) -> None:
-        found = [dataclasses.asdict(prediction) for prediction in result.predictions]
-        click.echo(json.dumps({"file": name(result), "predictions": found}, ensure_ascii=False))
-
-    def show_csv(result: Result) -> None:
-        for rank, found in enumerate(result.predictions, start=1):
-            writer.writerow([name(result), rank, found.label, found.index, f"{found.score:.6g}"])
-        sys.stdout.flush()
-
-    def show_text(result: Result) -> None:
-        lines = [f"  {found.score:7.2%}  {found.label}" for found in result.predictions]
-        click.echo("\n".join([name(result), *lines]))
-
-    if form == "csv":
-        writer.writerow(["file", "rank", "label", "index", "score"])
-    yield {"json": show_json, "csv": show_csv}.get(form or "", show_text)
+    if camera is not None:
+        return camera_frames(camera)
+    assert video is not None  # noqa: S101  # one of the two was given
+    return video_frames(video)
 
 
-@contextlib.contextmanager
-def _counter() -> Iterator[Callable[[], None]]:
-    """A count of pictures on the terminal, where the results themselves go elsewhere."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+def _name_frames(classifier: Classifier, stream: Iterator[Any], top_k: int, form: str | None) -> None:
+    """One line a frame; on a terminal one line in all, that changes."""
+    show = printer(form) if form else None
+    times: deque[float] = deque([time.perf_counter()], maxlen=30)
+    for number, frame in enumerate(stream, start=1):
+        predictions = classifier.classify(frame, top_k)
+        times.append(time.perf_counter())
+        if show:
+            show(f"frame {number}", predictions)
+            continue
+        rate = (len(times) - 1) / (times[-1] - times[0])
+        names = ", ".join(f"{found.label} {found.score:.0%}" for found in predictions)
+        line = f"frame {number}  {rate:5.1f} fps  {names}"
+        if sys.stdout.isatty():
+            # Cut to the width: a line that wraps cannot be written over.
+            line = "\r\033[K" + line[: max(20, _width() - 1)]
+        click.echo(line, nl=not sys.stdout.isatty())
+    if not form and sys.stdout.isatty():
+        click.echo()
 
-    columns = (SpinnerColumn(), TextColumn("{task.completed} pictures, {task.speed} a second"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda: progress.advance(task)
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ModelFileError
 from zoo.export import compat
-from zoo.runner.modelfile import Description, Graph, ModelFile, Tensor, describe, read
+from zoo.runner.modelfile import Description, Graph, ModelFile, Tensor, checksum, describe, read
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def inspect_file(path: str | Path) -> Inspection:
     file = read(path)
     description = describe(path)
     problems = {runtime: compat.problems(file, runtime) for runtime in compat.RUNTIMES}
-    return Inspection(file, description, _checksum(file, description.card), problems)
+    return Inspection(file, description, checksum(file), problems)
 
 
 def _constants(graph: Graph) -> Counter[str]:
@@ -97,24 +95,6 @@ def _constants(graph: Graph) -> Counter[str]:
                 seen.add(index)
                 sizes[op.name] += graph.tensors[index].bytes
     return sizes
-
-
-def _checksum(file: ModelFile, card: dict[str, Any]) -> str:
-    claimed = card.get("flatbuffer")
-    if not isinstance(claimed, dict) or not isinstance(claimed.get("bytes"), int):
-        return "none"
-    if not 0 < claimed["bytes"] <= file.size:
-        return "wrong"
-    digest = hashlib.sha256()
-    left = claimed["bytes"]
-    try:
-        with file.path.open("rb") as content:
-            while left and (block := content.read(min(left, 1 << 20))):
-                digest.update(block)
-                left -= len(block)
-    except OSError as error:
-        raise ModelFileError(f"cannot read {file.path}: {error.strerror or error}") from error
-    return "right" if digest.hexdigest() == claimed.get("sha256") else "wrong"
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:

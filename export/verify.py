@@ -59,7 +59,7 @@ def verify(
     """
     inputs = examples.inputs
     with quiet():
-        session = backends.load(path, runtime=_runtime(target))
+        session = backends.load(path, runtime=_runtime(target), trusted=True)
     keras_scores = np.concatenate(
         [
             np.asarray(model(inputs[i : i + KERAS_BATCH], training=False), np.float32)

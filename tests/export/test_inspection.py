@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
+from tests.mutations import mutate
 from zoo.errors import ModelFileError
 from zoo.export import to_tflite
 from zoo.export.inspection import inspect_file
@@ -74,31 +75,10 @@ def test_mutated_files(sound: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.tflite"
     outcomes = []
     for seed in range(MUTATIONS):
-        path.write_bytes(_mutate(original, random.Random(seed)))
+        path.write_bytes(mutate(original, random.Random(seed)))
         outcomes.append(_survives(path))
     # Mutations of weights are not seen, those of structure are; both must have happened.
     assert 0.05 < sum(outcomes) / MUTATIONS < 0.95
-
-
-def _mutate(data: bytes, rng: random.Random) -> bytes:
-    changed = bytearray(data)
-    kind = rng.choice(["bytes", "front", "words", "cut", "fill", "back"])
-    if kind == "cut":
-        return bytes(changed[: rng.randrange(len(changed))])
-    if kind == "fill":
-        start = rng.randrange(len(changed))
-        end = min(len(changed), start + rng.randrange(1, 400))
-        changed[start:end] = bytes([rng.choice([0, 255])]) * (end - start)
-        return bytes(changed)
-    # The graph's tables stand in front and behind, the weights between them.
-    reach = {"front": 4000, "back": len(changed)}.get(kind, len(changed))
-    for _ in range(rng.choice([1, 3, 30])):
-        at = rng.randrange(max(0, reach - 4000) if kind == "back" else 0, reach - 4)
-        if kind == "words":
-            changed[at : at + 4] = rng.choice([b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\0", b"\0\0\0\x80"])
-        else:
-            changed[at] = rng.randrange(256)
-    return bytes(changed)
 
 
 @settings(max_examples=300, deadline=None)

@@ -94,23 +94,23 @@ def test_auto_takes_the_first_that_is_there(monkeypatch: pytest.MonkeyPatch) -> 
     class Interpreter:
         pass
 
-    def importable(*names: str) -> Callable[[str], Any]:
-        def import_module(module: str) -> Any:
-            if module in names:
+    def installed(*names: str) -> Callable[[str], Any]:
+        def module(name: str) -> Any:
+            if name in names:
                 return SimpleNamespace(Interpreter=Interpreter)
-            raise ModuleNotFoundError(module)
+            raise ModuleNotFoundError(name)
 
-        return import_module
+        return module
 
-    litert, old, full = (module for module, _ in backends.RUNTIMES.values())
     for there, expected in [
-        ((litert, old, full), "litert"),
-        ((old, full), "tflite-runtime"),
-        ((full,), "tensorflow"),
+        (("litert", "tflite-runtime", "tensorflow"), "litert"),
+        (("tflite-runtime", "tensorflow"), "tflite-runtime"),
+        (("tensorflow", "openvino"), "tensorflow"),
     ]:
-        monkeypatch.setattr(backends, "importlib", SimpleNamespace(import_module=importable(*there)))
+        monkeypatch.setattr("zoo.runner.runtimes.module", installed(*there))
         assert backends.find("auto") == (expected, Interpreter)
-    monkeypatch.setattr(backends, "importlib", SimpleNamespace(import_module=importable()))
+    # OpenVINO is never taken unasked.
+    monkeypatch.setattr("zoo.runner.runtimes.module", installed("openvino"))
     with pytest.raises(MissingDependencyError, match="no TFLite runtime is installed: pip install ai-edge-litert"):
         backends.find("auto")
 

@@ -131,7 +131,7 @@ def test_a_model_that_is_no_classifier(tmp_path: Path) -> None:
     model = keras.Model(inputs, keras.layers.Conv2D(2, 3)(inputs))
     path = tmp_path / "map.tflite"
     path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
-    with pytest.raises(ModelFileError, match=r"is no classifier: its first output has shape \(1, 6, 6, 2\)"):
+    with pytest.raises(ModelFileError, match=r"is no classifier: its outputs are \(1, 6, 6, 2\), not one"):
         Classifier(path)
 
 

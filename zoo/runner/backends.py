@@ -1,28 +1,23 @@
-"""The interpreters a `.tflite` file runs on: LiteRT, tflite-runtime, TensorFlow's own."""
+"""Loads a `.tflite` file into an interpreter, and runs it."""
 
 from __future__ import annotations
 
-import importlib
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zoo.errors import InputError, MissingDependencyError, ModelFileError
+from zoo.errors import InputError, ModelFileError
+from zoo.runner import modelfile
+from zoo.runner.delegates import is_edgetpu, load_delegate
+from zoo.runner.runtimes import RUNTIMES, Runtime, default_threads, find, usable_cores
+from zoo.runner.trial import require_harmless
+
+__all__ = ["RUNTIMES", "Array", "Runtime", "Session", "TensorInfo", "default_threads", "find", "load", "usable_cores"]
 
 Array = npt.NDArray[Any]
-Runtime = Literal["auto", "litert", "tflite-runtime", "tensorflow"]
-
-RUNTIMES: dict[str, tuple[str, str]] = {
-    # In order of preference: LiteRT's int8 kernels were measured 11 to 15 times faster on x86-64.
-    "litert": ("ai_edge_litert.interpreter", "pip install ai-edge-litert"),
-    "tflite-runtime": ("tflite_runtime.interpreter", "pip install 'edgezoo[tflite-runtime]'"),
-    "tensorflow": ("tensorflow.lite.python.interpreter", "pip install 'edgezoo[tensorflow]'"),
-}
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class TensorInfo:
         if not np.issubdtype(self.dtype, np.integer):
             return values.astype(self.dtype, copy=False)
         limits = np.iinfo(self.dtype)
-        if pixels:
+        if pixels and self.dtype.itemsize == 1:
             stored = values.astype(np.int32, copy=False) + limits.min
         else:
             stored = np.round(values / self.scale).astype(np.int32) + self.zero_point
@@ -61,9 +56,10 @@ class TensorInfo:
 class Session:
     """A loaded file, ready to run: one input, one or more outputs. Not for use from two threads at once."""
 
-    def __init__(self, interpreter: Any, runtime: str, path: Path) -> None:
+    def __init__(self, interpreter: Any, runtime: str, file: modelfile.ModelFile) -> None:
         self.runtime = runtime
-        self.path = path
+        self.file = file
+        self.path = path = file.path
         self._interpreter = interpreter
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         if len(inputs) != 1:
@@ -100,66 +96,45 @@ class Session:
         return np.asarray(self._interpreter.get_tensor(self._output_indexes[0]))
 
 
-def load(path: str | Path, *, runtime: Runtime = "auto", threads: int | None = None) -> Session:
+def load(
+    path: str | Path,
+    *,
+    runtime: Runtime = "auto",
+    threads: int | None = None,
+    delegate: str | None = None,
+    trusted: bool = False,
+) -> Session:
     """Loads a `.tflite` file; it is memory-mapped, not read.
+
+    Its structure is checked before. A file that this package did not make, or that was changed since, is run once in a
+    process of its own, which costs a quarter of a second or so: an interpreter can crash on what no check finds.
 
     Args:
         path: the file.
         runtime: `auto` takes the first that is installed of LiteRT, tflite-runtime, TensorFlow.
-        threads: of the interpreter; by default the cores, at most 4.
+        threads: of the interpreter; by default the physical cores, at most 4.
+        delegate: `edgetpu`, `edgetpu:DEVICE` (`usb`, `usb:0`, `pci:1`...), or the path of a TFLite delegate's library.
+        trusted: leaves out the run in a process of its own.
 
     Raises:
-        ModelFileError: the file is missing or no model, or this runtime cannot run it.
-        MissingDependencyError: the runtime is not installed.
+        ModelFileError: the file is missing, no model, damaged, or this runtime cannot run it.
+        MissingDependencyError: the runtime, the delegate's library or its device is not there.
     """
     path = Path(path)
-    _check_file(path)
+    file = modelfile.read(path)
     name, make = find(runtime)
+    if not trusted:
+        require_harmless(file, name, delegate)
+    options = {"experimental_delegates": [load_delegate(delegate, name)]} if delegate else {}
     try:
-        interpreter = make(model_path=str(path), num_threads=threads or default_threads())
+        interpreter = make(model_path=str(path), num_threads=threads or default_threads(), **options)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
+        if "edgetpu-custom-op" in reason and not (delegate and is_edgetpu(delegate)):
+            raise ModelFileError(f"{path} was compiled for an Edge TPU: give --delegate edgetpu") from error
         raise ModelFileError(f"{name} cannot load {path}: {reason}") from error
-    return Session(interpreter, name, path)
-
-
-def find(runtime: Runtime) -> tuple[str, Callable[..., Any]]:
-    """The name and interpreter class of a runtime.
-
-    Raises:
-        MissingDependencyError: it is not installed; the message holds the pip line.
-    """
-    if runtime != "auto" and runtime not in RUNTIMES:
-        raise InputError(f"unknown runtime {runtime!r}; give auto, {', '.join(RUNTIMES)}")
-    for name in RUNTIMES if runtime == "auto" else (runtime,):
-        module, pip_line = RUNTIMES[name]
-        try:
-            return name, importlib.import_module(module).Interpreter
-        except ImportError as error:
-            if runtime != "auto":
-                raise MissingDependencyError(f"{name} is not installed ({error}): {pip_line}") from error
-    raise MissingDependencyError(f"no TFLite runtime is installed: {RUNTIMES['litert'][1]}")
-
-
-def default_threads() -> int:
-    """The cores this process may use, at most 4: small models gain nothing from more."""
-    return min(4, usable_cores())
-
-
-def usable_cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _check_file(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            head = file.read(8)
-    except OSError as error:
-        raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
-    if head[4:8] != b"TFL3":
-        raise ModelFileError(f"{path} is not a .tflite file: it does not carry the mark 'TFL3'")
+    return Session(interpreter, name, file)
 
 
 def _tensor_info(detail: dict[str, Any]) -> TensorInfo:

@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import InputError, ModelFileError
-from zoo.runner import backends, modelfile
+from zoo.runner import backends, modelfile, normalization
 from zoo.runner.images import load_image
+from zoo.runner.normalization import Normalization
 from zoo.runner.values import SUFFIXES, load_values
 from zoo.specs import Preprocessing
 
@@ -50,7 +51,10 @@ class Classifier:
         *,
         runtime: backends.Runtime = "auto",
         threads: int | None = None,
+        delegate: str | None = None,
         preprocessing: Preprocessing | None = None,
+        input_range: tuple[float, float] | None = None,
+        trusted: bool = False,
     ) -> None:
         """Loads the file.
 
@@ -58,22 +62,22 @@ class Classifier:
             path: the file.
             runtime: see `zoo.runner.load`.
             threads: see `zoo.runner.load`.
+            delegate: see `zoo.runner.load`.
             preprocessing: another resize policy than the file's own.
+            input_range: for a float file that was not made by this package: what 0..255 is brought to. By default as
+                its metadata says, else raw pixels.
+            trusted: see `zoo.runner.load`.
 
         Raises:
             ModelFileError: the file is missing, damaged or no classifier.
             MissingDependencyError: the runtime is not installed.
         """
-        self.session = backends.load(path, runtime=runtime, threads=threads)
+        self.session = backends.load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
         description = modelfile.describe(path)
         self.card = description.card
         self.preprocessing = preprocessing or description.preprocessing
-        shape = self.session.output.shape
-        if len(shape) != 2 or len(self.session.outputs) != 1:
-            raise ModelFileError(f"{path} is no classifier: its first output has shape {shape}, not (batch, classes)")
-        self.labels = description.labels or tuple(f"class_{i}" for i in range(shape[-1]))
-        if len(self.labels) != shape[-1]:
-            raise ModelFileError(f"{path} has {shape[-1]} classes but carries {len(self.labels)} labels")
+        self.labels = self._labels(description.labels)
+        self.normalization = self._normalization(input_range)
 
     @property
     def takes_pictures(self) -> bool:
@@ -153,9 +157,47 @@ class Classifier:
         if values.shape == entry.shape[1:]:
             # A file with a batch gets the same picture in every place.
             values = np.broadcast_to(values, entry.shape)
+        if self.normalization is not None:
+            values = self.normalization(values)
         stored = entry.store(values, pixels=self.takes_pictures)
         scores: backends.Array = self.session.output.dequantize(self.session.run(stored))[0]
-        return scores
+        return scores.reshape(-1)
+
+    @property
+    def says_its_input(self) -> bool:
+        """Whether it is known what the pixels have to be: the file is ours, quantized, or says so in its metadata."""
+        known = self.card or self.normalization is not None or self.session.input.scale
+        return bool(known) or not self.takes_pictures or normalization.ENTRY in self.session.file.metadata
+
+    def _labels(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        path, shape = self.session.path, self.session.output.shape
+        shapes = ", ".join(str(output.shape) for output in self.session.outputs)
+        # Older models end in (batch, 1, 1, classes).
+        if len(shape) < 2 or set(shape[1:-1]) - {1} or len(self.session.outputs) != 1:
+            raise ModelFileError(
+                f"{path} is no classifier: its outputs are {shapes}, not one (batch, classes). In Python, "
+                f"zoo.runner.load({str(path)!r}).run(array) runs it as it is"
+            )
+        if labels and len(labels) != shape[-1]:
+            raise ModelFileError(f"{path} has {shape[-1]} classes but carries {len(labels)} labels")
+        return labels or tuple(f"class_{i}" for i in range(shape[-1]))
+
+    def _normalization(self, input_range: tuple[float, float] | None) -> Normalization | None:
+        quantized = np.issubdtype(self.session.input.dtype, np.integer)
+        if input_range is not None:
+            if quantized or self.card or not self.takes_pictures:
+                raise InputError(
+                    f"{self.session.path} takes no input range: it is quantized, made by this package, "
+                    "or does not take pictures"
+                )
+            low, high = input_range
+            if not low < high:
+                raise InputError(f"input range {low:g},{high:g} is not allowed: the first number must be the lower one")
+            return Normalization.from_range(low, high)
+        if quantized or not self.takes_pictures:
+            return None
+        found = normalization.stated(self.session.file)
+        return None if found is None or found.is_identity else found
 
     def _best(self, scores: backends.Array, top_k: int) -> list[Prediction]:
         best = np.argsort(-scores, kind="stable")[:top_k]

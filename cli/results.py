@@ -1,0 +1,57 @@
+"""How `zoo run` prints what it finds: text, JSON lines or CSV, each flushed, so that an interrupt loses none."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from zoo.runner import Prediction
+
+Printer = Callable[[str, "Sequence[Prediction]"], None]
+
+
+def printer(form: str | None) -> Printer:
+    """What prints the name of a picture and its predictions, best first; `form` is json, csv or None."""
+    if form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(["file", "rank", "label", "index", "score"])
+
+        def show_csv(name: str, predictions: Sequence[Prediction]) -> None:
+            for rank, found in enumerate(predictions, start=1):
+                writer.writerow([name, rank, found.label, found.index, f"{found.score:.6g}"])
+            sys.stdout.flush()
+
+        return show_csv
+    return _show_json if form == "json" else _show_text
+
+
+def _show_json(name: str, predictions: Sequence[Prediction]) -> None:
+    found = [dataclasses.asdict(prediction) for prediction in predictions]
+    click.echo(json.dumps({"file": name, "predictions": found}, ensure_ascii=False))
+
+
+def _show_text(name: str, predictions: Sequence[Prediction]) -> None:
+    click.echo("\n".join([name, *(f"  {found.score:7.2%}  {found.label}" for found in predictions)]))
+
+
+@contextlib.contextmanager
+def counter() -> Iterator[Callable[[], None]]:
+    """A count of pictures on the terminal, where the results themselves go elsewhere."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed} pictures, {task.speed} a second"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda: progress.advance(task)

@@ -1,0 +1,74 @@
+"""The options of all commands that run a `.tflite` file, and the classifier they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.cli.types import number_pair
+from zoo.specs import RESIZES, Preprocessing
+
+if TYPE_CHECKING:
+    from zoo.runner import Classifier
+
+RUNTIMES = ("auto", "litert", "tflite-runtime", "tensorflow", "openvino")
+"""Said again here, because importing the runner takes longer than `--help` should; a test compares them."""
+
+
+def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --runtime, --threads, --delegate, --resize and --input-range."""
+    options = [
+        click.option("--runtime", type=click.Choice(RUNTIMES), default="auto", show_default=True, help="What runs it."),
+        click.option("--threads", type=click.IntRange(min=1), help="Of the runtime.  [default: the cores, at most 4]"),
+        click.option("--delegate", help="edgetpu, edgetpu:DEVICE (usb:0, pci:1...), or a delegate's library."),
+        click.option("--resize", type=click.Choice(RESIZES), help="How pictures come to size.  [default: the file's]"),
+        click.option(
+            "--input-range",
+            type=number_pair,
+            metavar="LOW,HIGH",
+            help="What pixels are scaled to, for float files made by others.  [default: as the file says, else 0,255]",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def open_classifier(
+    file: Path,
+    *,
+    runtime: Any,
+    threads: int | None,
+    delegate: str | None,
+    resize: Any,
+    input_range: tuple[float, float] | None,
+) -> Classifier:
+    """Loads a file with what `runtime_options` parsed, without the runtime's chatter."""
+    from zoo.quiet import quiet
+    from zoo.runner import Classifier
+
+    with quiet():
+        classifier = Classifier(
+            file,
+            runtime=runtime,
+            threads=threads,
+            delegate=delegate,
+            preprocessing=Preprocessing(resize) if resize else None,
+            input_range=input_range,
+        )
+    if not classifier.says_its_input and input_range is None:
+        click.echo(
+            f"note: {file} was not made by this package and does not say how its pixels are scaled; it gets 0..255. "
+            "If the answers are wrong, try --input-range -1,1 or 0,1",
+            err=True,
+        )
+    return classifier
+
+
+def warn_of_random_weights(classifier: Classifier) -> None:
+    """Says that answers mean nothing, where they do."""
+    if classifier.card.get("weights") == "random":
+        click.echo("note: this file's weights are random; its answers mean nothing", err=True)

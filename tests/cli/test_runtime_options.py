@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zoo.cli import runtime_options
+from zoo.runner import backends
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+
+def test_all_runtimes_are_offered() -> None:
+    assert ("auto", *backends.RUNTIMES) == runtime_options.RUNTIMES
+
+
+@pytest.mark.parametrize("text", ["1", "a,b", "1,2,3", ""])
+def test_a_range_is_two_numbers(cli: Cli, text: str) -> None:
+    done = cli("run", "m.tflite", "photo.jpg", "--input-range", text)
+    assert done.code == 2
+    assert "is not two numbers such as -1,1" in done.error

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from zoo.errors import InputError
+from zoo.runner import Classifier, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Case
+
+
+def test_every_model_gives_the_scores_of_keras(case: Case) -> None:
+    session = load(case.file, runtime="openvino", threads=1)
+    assert session.runtime == "openvino"
+    for values, expected in zip(case.inputs, case.scores, strict=True):
+        np.testing.assert_allclose(session.run(values)[0], expected, atol=1e-4)
+
+
+def test_int8_files_are_described_and_run_as_by_litert(trained_lenet: Any, digits: Any, tmp_path: Path) -> None:
+    from zoo.export import to_tflite
+
+    to_tflite(trained_lenet, tmp_path / "int8.tflite", quantize="int8", calibration=digits[0][:100])
+    ours, other = (Classifier(tmp_path / "int8.tflite", runtime=name) for name in ("litert", "openvino"))
+    assert ours.session.input == other.session.input
+    assert ours.session.output == other.session.output
+    for picture in digits[0][:30].astype(np.uint8):
+        assert ours.classify(picture, 1)[0].index == other.classify(picture, 1)[0].index
+
+
+def test_it_takes_no_delegates(case: Case) -> None:
+    with pytest.raises(InputError, match=r"OpenVINO takes no TFLite delegates, and no 'edgetpu'"):
+        load(case.file, runtime="openvino", delegate="edgetpu")

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo.errors import MissingDependencyError
+from zoo.runner import runtimes
+
+
+def versions(monkeypatch: pytest.MonkeyPatch, numpy: str, **installed: str) -> None:
+    """As if these were installed, by the runtimes' names with _ for -."""
+    monkeypatch.setattr(np, "__version__", numpy)
+    monkeypatch.setattr("zoo.runner.runtimes.version", lambda name: installed.get(name.replace("-", "_")))
+
+
+def test_the_clash_of_tflite_runtime_and_numpy_2_is_seen_before_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported: list[str] = []
+
+    def module(name: str) -> object:
+        imported.append(name)
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr("zoo.runner.runtimes.module", module)
+    versions(monkeypatch, "2.1.0", tflite_runtime="2.14.0")
+    message = r"tflite-runtime 2.14.0 was built against numpy 1 .* numpy 2.1.0 .*: pip install 'numpy<2'"
+    with pytest.raises(MissingDependencyError, match=message):
+        runtimes.find("tflite-runtime")
+    assert imported == []
+    # With auto as well, where nothing else is there.
+    with pytest.raises(MissingDependencyError, match=message):
+        runtimes.find("auto")
+    assert imported == ["litert", "tensorflow"]
+
+
+def test_no_clash(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions(monkeypatch, "1.26.4", tflite_runtime="2.14.0")
+    assert runtimes.abi_clash("tflite-runtime") is None
+    versions(monkeypatch, "2.1.0")  # not installed: there is nothing to clash
+    assert runtimes.abi_clash("tflite-runtime") is None
+    versions(monkeypatch, "2.1.0", litert="2.3.0")
+    assert runtimes.abi_clash("litert") is None
+
+
+def test_versions() -> None:
+    assert runtimes.version("litert")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(runtimes.PACKAGES, "litert", ("no-such-package", "numpy"))
+        assert runtimes.version("litert") == np.__version__
+        patch.setitem(runtimes.PACKAGES, "litert", ("no-such-package",))
+        assert runtimes.version("litert") is None
+
+
+def test_two_hardware_threads_are_one_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 5})
+    for cpu, siblings in enumerate(["0-1", "0-1", "2-3", "2-3", "4-5", "4-5"]):
+        folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(siblings + "\n")
+    assert runtimes.usable_cores() == 5
+    assert runtimes.physical_cores(tmp_path) == 3
+    assert runtimes.physical_cores(tmp_path / "nothing") == 5
+
+
+def test_at_most_four_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.runner.runtimes.physical_cores", lambda: 16)
+    assert runtimes.default_threads() == 4
+    monkeypatch.setattr("zoo.runner.runtimes.physical_cores", lambda: 3)
+    assert runtimes.default_threads() == 3

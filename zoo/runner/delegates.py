@@ -1,0 +1,79 @@
+"""Delegates: hardware that takes over a part of the graph. The Edge TPU by name, any other by its library's path."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import InputError, MissingDependencyError
+from zoo.runner import runtimes
+
+EDGETPU_LIBRARIES = {"linux": "libedgetpu.so.1", "darwin": "libedgetpu.1.dylib", "win32": "edgetpu.dll"}
+"""Google's Edge TPU runtime, by Python's name of the platform."""
+
+EDGETPU_INSTALL = (
+    "on Debian, Ubuntu and Raspberry Pi OS add Coral's package source and `apt-get install libedgetpu1-std`; see "
+    "https://coral.ai/docs/accelerator/get-started"
+)
+
+
+def load_delegate(text: str, runtime: str) -> Any:
+    """Loads a delegate for a runtime.
+
+    Args:
+        text: `edgetpu`, `edgetpu:DEVICE` (`usb`, `usb:0`, `pci:1`...), or the path of a delegate's library.
+        runtime: a name of `RUNTIMES`.
+
+    Raises:
+        InputError: this runtime takes no delegates, or the library is no delegate.
+        MissingDependencyError: the library or the device is not there.
+    """
+    if runtime == "openvino":
+        raise InputError(f"OpenVINO takes no TFLite delegates, and no {text!r}; use --runtime litert or tflite-runtime")
+    library, options = parse(text)
+    _require_delegate(library, edgetpu=is_edgetpu(text))
+    try:
+        return runtimes.module(runtime).load_delegate(library, options)
+    except ValueError as error:
+        if is_edgetpu(text):
+            device = options.get("device", "any")
+            raise MissingDependencyError(
+                f"no Edge TPU was found (device: {device}): plug it in, see that this user may open it "
+                "(group plugdev), and look at `zoo doctor`"
+            ) from error
+        raise InputError(f"the delegate {library} refuses to start: {error}") from error
+
+
+def _require_delegate(library: str, *, edgetpu: bool) -> None:
+    # Tried here first: a Delegate object of which one of these steps fails writes tracebacks when it is deleted.
+    try:
+        found = ctypes.CDLL(library)
+    except OSError as error:
+        if edgetpu:
+            raise MissingDependencyError(f"the Edge TPU's {library} is not installed: {EDGETPU_INSTALL}") from error
+        raise InputError(f"cannot load the delegate {library}: {error}") from error
+    if not hasattr(found, "tflite_plugin_create_delegate"):
+        raise InputError(f"{library} is a library but no TFLite delegate: it lacks tflite_plugin_create_delegate")
+
+
+def parse(text: str) -> tuple[str, dict[str, str]]:
+    """The library and the options that a `--delegate` value means.
+
+    Raises:
+        InputError: it names neither an Edge TPU nor a file.
+    """
+    if is_edgetpu(text):
+        library = EDGETPU_LIBRARIES.get(sys.platform, EDGETPU_LIBRARIES["linux"])
+        device = text.partition(":")[2]
+        return library, {"device": device} if device else {}
+    if not Path(text).is_file():
+        raise InputError(f"no delegate {text!r}: give edgetpu, edgetpu:DEVICE, or the path of a delegate's library")
+    # As a path: the loader would look for a bare name in the system's folders.
+    return str(Path(text).resolve()), {}
+
+
+def is_edgetpu(text: str) -> bool:
+    """Whether a `--delegate` value means an Edge TPU."""
+    return text == "edgetpu" or text.startswith("edgetpu:")

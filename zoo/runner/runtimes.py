@@ -1,0 +1,120 @@
+"""The interpreters a `.tflite` file runs on: which are installed, and how each is made."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from zoo.errors import InputError, MissingDependencyError
+
+Runtime = Literal["auto", "litert", "tflite-runtime", "tensorflow", "openvino"]
+
+RUNTIMES: dict[str, tuple[str, str]] = {
+    # name: (module, pip line). In order of preference: LiteRT's int8 kernels were measured 11 to 15 times faster than
+    # tflite-runtime's on x86-64.
+    "litert": ("ai_edge_litert.interpreter", "pip install ai-edge-litert"),
+    "tflite-runtime": ("tflite_runtime.interpreter", "pip install 'edgezoo[tflite-runtime]'"),
+    "tensorflow": ("tensorflow.lite.python.interpreter", "pip install 'edgezoo[tensorflow]'"),
+    "openvino": ("zoo.runner.openvino", "pip install 'edgezoo[openvino]'"),
+}
+BY_CHOICE = {"openvino"}
+"""Never taken by `auto`: it computes int8 files in its own way, which can differ from TFLite in the last bits."""
+
+PACKAGES = {
+    "litert": ("ai-edge-litert",),
+    "tflite-runtime": ("tflite-runtime",),
+    "tensorflow": ("tensorflow", "tensorflow-cpu"),
+    "openvino": ("openvino",),
+}
+"""The names of the packages on the index, the first that is installed counts."""
+
+
+def find(runtime: Runtime = "auto") -> tuple[str, Callable[..., Any]]:
+    """The name and interpreter class of a runtime.
+
+    Raises:
+        InputError: there is no such runtime.
+        MissingDependencyError: it is not installed, or not with this numpy; the message holds the pip line.
+    """
+    if runtime != "auto" and runtime not in RUNTIMES:
+        raise InputError(f"unknown runtime {runtime!r}; give auto, {', '.join(RUNTIMES)}")
+    clashes = []
+    for name in [name for name in RUNTIMES if name not in BY_CHOICE] if runtime == "auto" else [runtime]:
+        clash = abi_clash(name)
+        if clash is not None:
+            clashes.append(clash)
+            continue
+        try:
+            return name, module(name).Interpreter
+        except ImportError as error:
+            if runtime != "auto":
+                raise MissingDependencyError(f"{name} is not installed ({error}): {RUNTIMES[name][1]}") from error
+    if clashes:
+        raise MissingDependencyError("; ".join(clashes))
+    raise MissingDependencyError(f"no TFLite runtime is installed: {RUNTIMES['litert'][1]}")
+
+
+def module(name: str) -> Any:
+    """Imports a runtime's module, which has `Interpreter` and, but for OpenVINO, `load_delegate`."""
+    return importlib.import_module(RUNTIMES[name][0])
+
+
+def version(name: str) -> str | None:
+    """The installed version of a runtime, without importing it; None where it is not installed."""
+    for package in PACKAGES[name]:
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def abi_clash(name: str) -> str | None:
+    """Why a runtime that is installed would end the process or fail when it is imported; None where it would not.
+
+    tflite-runtime 2.14, the last, was built against numpy 1 and fails on numpy 2 with "_ARRAY_API not found".
+    """
+    if name != "tflite-runtime" or int(np.__version__.split(".")[0]) < 2:
+        return None
+    installed = version(name)
+    if installed is None:
+        return None
+    return (
+        f"tflite-runtime {installed} was built against numpy 1 and fails with the installed numpy {np.__version__} "
+        "(_ARRAY_API not found): pip install 'numpy<2', or use LiteRT instead: pip install ai-edge-litert"
+    )
+
+
+def default_threads() -> int:
+    """The physical cores this process may use, at most 4: small models gain nothing from more."""
+    return min(4, physical_cores())
+
+
+def usable_cores() -> int:
+    """The logical cores this process may use."""
+    return len(_allowed())
+
+
+def physical_cores(root: Path = Path("/")) -> int:
+    """The physical cores this process may use: two hardware threads of one core count once.
+
+    Args:
+        root: where `sys` is looked for; where it does not say, every logical core counts.
+    """
+    cores = set()
+    for cpu in _allowed():
+        try:
+            cores.add((root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text().strip())
+        except OSError:
+            cores.add(str(cpu))
+    return len(cores)
+
+
+def _allowed() -> set[int]:
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))

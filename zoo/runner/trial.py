@@ -1,0 +1,93 @@
+"""Tries a file in a process of its own first, because an interpreter can crash on a damaged or hostile one.
+
+The structure of every file is checked in Python before it is loaded (`modelfile.read`). Interpreters trust what no such
+check can judge, such as an operation's options, and end the process where that is wrong. So a file that was not made by
+this package, or was changed since, is loaded and run once by a child process; one that fails there is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from zoo.errors import ModelFileError, ZooError
+from zoo.runner import delegates, runtimes
+from zoo.runner.modelfile import ModelFile, checksum
+
+SECONDS = 120
+"""How long a trial may take; VGG-16 took 30 s on an emulated board."""
+
+
+def require_harmless(file: ModelFile, runtime: str, delegate: str | None = None, *, seconds: float = SECONDS) -> None:
+    """Loads and runs a file once in a child process, unless its checksum says that this package made it.
+
+    The checksum keeps accidents away, not an attacker, who can compute one: do not run files of unknown origin with
+    more rights than they deserve.
+
+    Raises:
+        ModelFileError: it ended the child process, or took too long.
+    """
+    if checksum(file) == "right":
+        return
+    arguments = [str(file.path), runtime, *([delegate] if delegate else [])]
+    # The child sees the packages that this process sees, wherever they come from.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelFileError(
+            f"{file.path} is damaged or hostile: {runtime} did not finish it in {seconds:g} s"
+        ) from error
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        reason = "the memory ran out" if name == "SIGKILL" else f"{runtime} crashes on it ({name})"
+        raise ModelFileError(f"{file.path} is damaged or hostile: {reason}; it was tried in a process of its own")
+
+
+def main() -> None:
+    """What the child does. An error is no crash: the parent meets the same one, and reports it."""
+    limit_memory()
+    path, runtime, *delegate = sys.argv[1:]
+    try:
+        run_once(path, runtime, *delegate)
+    except (ZooError, ValueError, RuntimeError, TypeError, MemoryError):
+        sys.exit(1)
+
+
+def run_once(path: str, runtime: str, delegate: str | None = None) -> None:
+    """Loads a file and runs it on zeros, whatever becomes of this process."""
+    loaded = [delegates.load_delegate(delegate, runtime)] if delegate else None
+    interpreter = runtimes.module(runtime).Interpreter(model_path=path, num_threads=1, experimental_delegates=loaded)
+    interpreter.allocate_tensors()
+    for entry in interpreter.get_input_details():
+        interpreter.set_tensor(entry["index"], np.zeros(entry["shape"], entry["dtype"]))
+    interpreter.invoke()
+
+
+def limit_memory() -> None:
+    """Lets a file that asks for terabytes fail, before the system starts to kill processes for it."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (free, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
+if __name__ == "__main__":
+    main()
