@@ -19,6 +19,7 @@ COMMANDS = {
     "export": ("zoo.cli.export", "export", "Export a Keras model to .tflite."),
     "inspect": ("zoo.cli.inspect", "inspect", "Show what is in a .tflite file, and what loads it."),
     "run": ("zoo.cli.run", "run", "Say what is in pictures, with a .tflite file."),
+    "evaluate": ("zoo.cli.evaluate", "evaluate", "Measure a .tflite file's accuracy on labelled pictures."),
 }
 
 

@@ -53,6 +53,21 @@ def status(text: str) -> Iterator[Callable[[str], None]]:
         yield spinner.update
 
 
+@contextlib.contextmanager
+def progress_bar(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+    """A bar on the terminal; yields a function to call after each of `total` things."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda: progress.advance(task)
+
+
 def import_tensorflow() -> None:
     """Imports TensorFlow without its chatter.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.types import number_pair
+from zoo.files import read_text
 from zoo.specs import RESIZES, Preprocessing
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ RUNTIMES = ("auto", "litert", "tflite-runtime", "tensorflow", "openvino")
 
 
 def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --runtime, --threads, --delegate, --resize and --input-range."""
+    """Adds --runtime, --threads, --delegate, --resize, --input-range and --labels."""
     options = [
         click.option("--runtime", type=click.Choice(RUNTIMES), default="auto", show_default=True, help="What runs it."),
         click.option("--threads", type=click.IntRange(min=1), help="Of the runtime.  [default: the cores, at most 4]"),
@@ -30,6 +31,11 @@ def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=number_pair,
             metavar="LOW,HIGH",
             help="What pixels are scaled to, for float files made by others.  [default: as the file says, else 0,255]",
+        ),
+        click.option(
+            "--labels",
+            type=click.Path(path_type=Path),
+            help="Names of the classes, one a line, for files that carry none.  [default: the file's]",
         ),
     ]
     for option in reversed(options):
@@ -45,6 +51,7 @@ def open_classifier(
     delegate: str | None,
     resize: Any,
     input_range: tuple[float, float] | None,
+    labels: Path | None,
 ) -> Classifier:
     """Loads a file with what `runtime_options` parsed, without the runtime's chatter."""
     from zoo.quiet import quiet
@@ -58,6 +65,7 @@ def open_classifier(
             delegate=delegate,
             preprocessing=Preprocessing(resize) if resize else None,
             input_range=input_range,
+            labels=None if labels is None else read_text(labels, "labels file").splitlines(),
         )
     if not classifier.says_its_input and input_range is None:
         click.echo(

@@ -107,7 +107,7 @@ def test_too_few_labels(cli: Cli, model: Path, photos: tuple[Path, Path], tmp_pa
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("labels.txt", "cat\ndog\n")
     result = cli("run", path, photos[0])
-    assert (result.code, result.error) == (1, f"{path} has 10 classes but carries 2 labels")
+    assert (result.code, result.error) == (1, f"{path} has 10 classes but there are 2 labels")
 
 
 def test_a_model_that_takes_no_pictures(cli: Cli, cases: Callable[[str], Case], photos: tuple[Path, Path]) -> None:

@@ -108,7 +108,7 @@ def test_a_file_of_another_maker(mobilenet: Case, tmp_path: Path) -> None:
 
 def test_too_few_labels(mobilenet: Case, tmp_path: Path) -> None:
     path = appended(mobilenet.file, tmp_path / "few.tflite", labels_txt="cat\ndog\n")
-    with pytest.raises(ModelFileError, match=f"{path} has 10 classes but carries 2 labels"):
+    with pytest.raises(ModelFileError, match=f"{path} has 10 classes but there are 2 labels"):
         Classifier(path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,7 @@ class Classifier:
         delegate: str | None = None,
         preprocessing: Preprocessing | None = None,
         input_range: tuple[float, float] | None = None,
+        labels: Sequence[str] | None = None,
         trusted: bool = False,
     ) -> None:
         """Loads the file.
@@ -66,6 +67,7 @@ class Classifier:
             preprocessing: another resize policy than the file's own.
             input_range: for a float file that was not made by this package: what 0..255 is brought to. By default as
                 its metadata says, else raw pixels.
+            labels: instead of the file's own.
             trusted: see `zoo.runner.load`.
 
         Raises:
@@ -76,7 +78,7 @@ class Classifier:
         description = modelfile.describe(path)
         self.card = description.card
         self.preprocessing = preprocessing or description.preprocessing
-        self.labels = self._labels(description.labels)
+        self.labels = self._labels(description.labels if labels is None else tuple(labels))
         self.normalization = self._normalization(input_range)
 
     @property
@@ -179,7 +181,7 @@ class Classifier:
                 f"zoo.runner.load({str(path)!r}).run(array) runs it as it is"
             )
         if labels and len(labels) != shape[-1]:
-            raise ModelFileError(f"{path} has {shape[-1]} classes but carries {len(labels)} labels")
+            raise ModelFileError(f"{path} has {shape[-1]} classes but there are {len(labels)} labels")
         return labels or tuple(f"class_{i}" for i in range(shape[-1]))
 
     def _normalization(self, input_range: tuple[float, float] | None) -> Normalization | None:

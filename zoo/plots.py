@@ -1,0 +1,55 @@
+"""Pictures of results, drawn with matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo.errors import MissingDependencyError
+from zoo.files import atomic
+
+
+def figure(width: float, height: float) -> Any:
+    """An empty figure, in inches, that needs no display.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingDependencyError(f"pictures need matplotlib ({error}): pip install matplotlib") from error
+    # Figure itself, not pyplot: no global state, and no window system is looked for.
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(drawing: Any, path: Path) -> None:
+    """Writes a figure as PNG, whole or not at all."""
+    with atomic(path) as scratch:
+        drawing.savefig(scratch, format="png", dpi=120)
+
+
+def plot_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str], path: Path) -> None:
+    """Draws `(classes, classes)` counts, true class by row; cells are shaded by their share of the row."""
+    size = len(labels)
+    side = min(24.0, max(4.0, 0.45 * size + 2))
+    drawing = figure(side, side)
+    axes = drawing.subplots()
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xlabel("named")
+    axes.set_ylabel("truth")
+    if size <= 50:
+        axes.set_xticks(range(size), labels, rotation=90)
+        axes.set_yticks(range(size), labels)
+    if size <= 30:
+        for row, column in zip(*confusion.nonzero(), strict=True):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=colour, fontsize=8)
+    right = np.trace(confusion)
+    axes.set_title(f"{right} of {confusion.sum()} right ({right / max(1, confusion.sum()):.1%})")
+    save(drawing, path)
