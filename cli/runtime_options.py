@@ -23,7 +23,7 @@ def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --runtime, --threads, --delegate, --resize, --input-range and --labels."""
     options = [
         click.option("--runtime", type=click.Choice(RUNTIMES), default="auto", show_default=True, help="What runs it."),
-        click.option("--threads", type=click.IntRange(min=1), help="Of the runtime.  [default: the cores, at most 4]"),
+        click.option("--threads", type=click.IntRange(1, 256), help="Of the runtime.  [default: the cores, at most 4]"),
         click.option("--delegate", help="edgetpu, edgetpu:DEVICE (usb:0, pci:1...), or a delegate's library."),
         click.option("--resize", type=click.Choice(RESIZES), help="How pictures come to size.  [default: the file's]"),
         click.option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata as distributions
@@ -45,13 +46,14 @@ class SelfDescription:
             **more: for the card.
 
         Returns:
-            The card as it was written, with size and SHA-256 of the flatbuffer.
+            The card as it was written, with size, SHA-256 and CRC-32 of the flatbuffer.
         """
         with path.open("rb") as file:
-            digest = hashlib.sha256()
+            digest, crc = hashlib.sha256(), 0
             while block := file.read(1 << 20):
                 digest.update(block)
-        flatbuffer = {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+                crc = zlib.crc32(block, crc)
+        flatbuffer = {"bytes": path.stat().st_size, "sha256": digest.hexdigest(), "crc32": crc}
         card = self.card | more | {"made_with": versions(), "flatbuffer": flatbuffer}
         append_files(path, {LABELS: "\n".join(self.labels) + "\n", CARD: json.dumps(card, indent=1)})
         return card

@@ -83,7 +83,7 @@ def inspect_file(path: str | Path) -> Inspection:
     file = read(path)
     description = describe(path)
     problems = {runtime: compat.problems(file, runtime) for runtime in compat.RUNTIMES}
-    return Inspection(file, description, checksum(file), problems)
+    return Inspection(file, description, checksum(file.path), problems)
 
 
 def _constants(graph: Graph) -> Counter[str]:

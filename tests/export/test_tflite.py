@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,7 +148,11 @@ def test_the_card_holds_the_hash_of_the_flatbuffer(case: Case) -> None:
         end = min(info.header_offset for info in archive.infolist())
         card = json.loads(archive.read("card.json"))
     assert content[4:8] == b"TFL3"
-    assert card["flatbuffer"] == {"bytes": end, "sha256": hashlib.sha256(content[:end]).hexdigest()}
+    assert card["flatbuffer"] == {
+        "bytes": end,
+        "sha256": hashlib.sha256(content[:end]).hexdigest(),
+        "crc32": zlib.crc32(content[:end]),
+    }
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 
 from tests import mutations
 from zoo.errors import ModelFileError
-from zoo.runner import load, modelfile, trial
+from zoo.runner import load, trial
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Cli
@@ -96,7 +96,7 @@ def test_a_file_that_ends_its_process(
     path.write_bytes(_changed(lenet))
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(ModelFileError, match=f"foreign.tflite is damaged or hostile: {message}"):
-        trial.require_harmless(modelfile.read(path), "litert", seconds=1)
+        trial.require_harmless(path, "litert", seconds=1)
 
 
 @pytest.mark.slow

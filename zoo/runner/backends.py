@@ -56,10 +56,9 @@ class TensorInfo:
 class Session:
     """A loaded file, ready to run: one input, one or more outputs. Not for use from two threads at once."""
 
-    def __init__(self, interpreter: Any, runtime: str, file: modelfile.ModelFile) -> None:
+    def __init__(self, interpreter: Any, runtime: str, path: Path) -> None:
         self.runtime = runtime
-        self.file = file
-        self.path = path = file.path
+        self.path = path
         self._interpreter = interpreter
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         if len(inputs) != 1:
@@ -106,8 +105,8 @@ def load(
 ) -> Session:
     """Loads a `.tflite` file; it is memory-mapped, not read.
 
-    Its structure is checked before. A file that this package did not make, or that was changed since, is run once in a
-    process of its own, which costs a quarter of a second or so: an interpreter can crash on what no check finds.
+    A file that this package did not make, or that was changed since, has its structure checked before, and is run once
+    in a process of its own, which costs a quarter of a second or so: an interpreter can crash on what no check finds.
 
     Args:
         path: the file.
@@ -121,10 +120,12 @@ def load(
         MissingDependencyError: the runtime, the delegate's library or its device is not there.
     """
     path = Path(path)
-    file = modelfile.read(path)
+    ours = modelfile.checksum(path) == "right"
+    if not ours:
+        modelfile.read(path)
     name, make = find(runtime)
-    if not trusted:
-        require_harmless(file, name, delegate)
+    if not ours and not trusted:
+        require_harmless(path, name, delegate)
     options = {"experimental_delegates": [load_delegate(delegate, name)]} if delegate else {}
     try:
         interpreter = make(model_path=str(path), num_threads=threads or default_threads(), **options)
@@ -134,7 +135,7 @@ def load(
         if "edgetpu-custom-op" in reason and not (delegate and is_edgetpu(delegate)):
             raise ModelFileError(f"{path} was compiled for an Edge TPU: give --delegate edgetpu") from error
         raise ModelFileError(f"{name} cannot load {path}: {reason}") from error
-    return Session(interpreter, name, file)
+    return Session(interpreter, name, path)
 
 
 def _tensor_info(detail: dict[str, Any]) -> TensorInfo:

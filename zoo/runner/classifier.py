@@ -168,8 +168,8 @@ class Classifier:
     @property
     def says_its_input(self) -> bool:
         """Whether it is known what the pixels have to be: the file is ours, quantized, or says so in its metadata."""
-        known = self.card or self.normalization is not None or self.session.input.scale
-        return bool(known) or not self.takes_pictures or normalization.ENTRY in self.session.file.metadata
+        known = self.card or self.normalization is not None or self.session.input.scale or not self.takes_pictures
+        return bool(known) or normalization.ENTRY in modelfile.read(self.session.path).metadata
 
     def _labels(self, labels: tuple[str, ...]) -> tuple[str, ...]:
         path, shape = self.session.path, self.session.output.shape
@@ -196,9 +196,9 @@ class Classifier:
             if not low < high:
                 raise InputError(f"input range {low:g},{high:g} is not allowed: the first number must be the lower one")
             return Normalization.from_range(low, high)
-        if quantized or not self.takes_pictures:
+        if quantized or self.card or not self.takes_pictures:
             return None
-        found = normalization.stated(self.session.file)
+        found = normalization.stated(modelfile.read(self.session.path))
         return None if found is None or found.is_identity else found
 
     def _best(self, scores: backends.Array, top_k: int) -> list[Prediction]:

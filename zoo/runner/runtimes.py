@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -67,10 +66,12 @@ def module(name: str) -> Any:
 
 def version(name: str) -> str | None:
     """The installed version of a runtime, without importing it; None where it is not installed."""
+    from importlib import metadata  # takes 10 ms, which only messages are worth
+
     for package in PACKAGES[name]:
         try:
-            return importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
+            return metadata.version(package)
+        except metadata.PackageNotFoundError:
             continue
     return None
 

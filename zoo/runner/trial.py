@@ -3,6 +3,9 @@
 The structure of every file is checked in Python before it is loaded (`modelfile.read`). Interpreters trust what no such
 check can judge, such as an operation's options, and end the process where that is wrong. So a file that was not made by
 this package, or was changed since, is loaded and run once by a child process; one that fails there is refused.
+
+A checksum tells which is which: it keeps accidents away, not an attacker, who can compute one. Do not run files of
+unknown origin with more rights than they deserve.
 """
 
 from __future__ import annotations
@@ -17,24 +20,18 @@ import numpy as np
 
 from zoo.errors import ModelFileError, ZooError
 from zoo.runner import delegates, runtimes
-from zoo.runner.modelfile import ModelFile, checksum
 
 SECONDS = 120
 """How long a trial may take; VGG-16 took 30 s on an emulated board."""
 
 
-def require_harmless(file: ModelFile, runtime: str, delegate: str | None = None, *, seconds: float = SECONDS) -> None:
-    """Loads and runs a file once in a child process, unless its checksum says that this package made it.
-
-    The checksum keeps accidents away, not an attacker, who can compute one: do not run files of unknown origin with
-    more rights than they deserve.
+def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, seconds: float = SECONDS) -> None:
+    """Loads and runs a file once in a child process.
 
     Raises:
         ModelFileError: it ended the child process, or took too long.
     """
-    if checksum(file) == "right":
-        return
-    arguments = [str(file.path), runtime, *([delegate] if delegate else [])]
+    arguments = [str(path), runtime, *([delegate] if delegate else [])]
     # The child sees the packages that this process sees, wherever they come from.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
@@ -48,13 +45,11 @@ def require_harmless(file: ModelFile, runtime: str, delegate: str | None = None,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ModelFileError(
-            f"{file.path} is damaged or hostile: {runtime} did not finish it in {seconds:g} s"
-        ) from error
+        raise ModelFileError(f"{path} is damaged or hostile: {runtime} did not finish it in {seconds:g} s") from error
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         reason = "the memory ran out" if name == "SIGKILL" else f"{runtime} crashes on it ({name})"
-        raise ModelFileError(f"{file.path} is damaged or hostile: {reason}; it was tried in a process of its own")
+        raise ModelFileError(f"{path} is damaged or hostile: {reason}; it was tried in a process of its own")
 
 
 def main() -> None:
