@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-import numpy as np
-
-from zoo.errors import InputError, ModelFileError
+from zoo.errors import ModelFileError
 from zoo.runner import backends
+from zoo.runner.workload import some_input
 
 SETTLE_RUNS = 3
 """Runs before the peak of the memory is read: the first may still take some."""
@@ -108,26 +107,6 @@ def _report(report: TextIO, path: Path, runtime: backends.Runtime, threads: int)
     found = {"load_ms": 1e3 * (loaded - started), "first_run_ms": 1e3 * (first - ready)}
     json.dump({**found, "peak_bytes": peak_memory(), "before_bytes": before}, report)
     report.write("\n")
-
-
-def some_input(entry: backends.TensorInfo) -> backends.Array:
-    """An input to measure with, as stored values: noise, the same at each call; zeros where integers may be indexes.
-
-    Raises:
-        InputError: the model takes neither numbers nor truth values.
-    """
-    rng = np.random.default_rng(0)
-    if entry.dtype.kind not in "fiub":
-        raise InputError(f"the input {entry.name!r} is of type {entry.dtype}; give a model that takes numbers")
-    if entry.dtype == np.uint8 or (entry.dtype == np.int8 and entry.scale):
-        limits = np.iinfo(entry.dtype)
-        return rng.integers(limits.min, limits.max, entry.shape, entry.dtype, endpoint=True)
-    if entry.dtype.kind == "f":
-        # In the range of pixels, which also suits models of sensor values.
-        return rng.uniform(0, 255, entry.shape).astype(entry.dtype)
-    if entry.scale:
-        return entry.store(rng.standard_normal(entry.shape), pixels=False)
-    return np.zeros(entry.shape, entry.dtype)
 
 
 def peak_memory() -> int | None:
