@@ -157,7 +157,8 @@ def milliseconds(value: float) -> str:
 
 def significant(value: float) -> str:
     """A number with three significant digits, never in powers of ten."""
-    digits = 2 - math.floor(math.log10(abs(value))) if value else 2
+    rounded = float(f"{value:.3g}")
+    digits = 2 - math.floor(math.log10(abs(rounded))) if rounded else 2
     return f"{value:,.{max(0, digits)}f}"
 
 
