@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli.output import megabytes, print_json, print_table
+from zoo.cli.runtime_options import RUNTIMES
 from zoo.cli.types import int_list, words
 from zoo.quiet import quiet
-from zoo.runner.backends import RUNTIMES
 
 if TYPE_CHECKING:
     from zoo.runner.benchmark import Benchmark, Measurement
     from zoo.runner.machine import State
+
+
+_RUNTIMES = [name for name in RUNTIMES if name != "auto"]
 
 
 @click.command()
@@ -27,14 +30,18 @@ if TYPE_CHECKING:
 @click.option("--runs", type=click.IntRange(min=1), default=100, show_default=True, help="Timed runs of each.")
 @click.option("--warmup", type=click.IntRange(min=0), default=5, show_default=True, help="Runs before the timed ones.")
 @click.option(
-    "--threads", type=int_list, metavar="N,...", help="Threads of the runtime, e.g. 1,2,4.  [default: cores, at most 4]"
+    "--threads",
+    type=int_list,
+    metavar="N,...",
+    help="Threads of the runtime, e.g. 1,2,4.  [default: the cores, at most 4]",
 )
 @click.option(
     "--runtime",
-    type=words(*RUNTIMES),
+    type=words(*_RUNTIMES),
     metavar="NAME,...",
-    help=f"Of {', '.join(RUNTIMES)}.  [default: the first installed]",
+    help=f"Of {', '.join(_RUNTIMES)}.  [default: the first installed]",
 )
+@click.option("--delegate", help="edgetpu, edgetpu:DEVICE (usb:0, pci:1...), or a delegate's library.")
 @click.option(
     "--photo", type=click.Path(path_type=Path), help="For the rate from JPEG.  [default: a synthetic one, 1920x1080]"
 )
@@ -46,6 +53,7 @@ def benchmark(
     warmup: int,
     threads: tuple[int, ...] | None,
     runtime: tuple[str, ...] | None,
+    delegate: str | None,
     photo: Path | None,
     with_profile: bool,
     as_json: bool,
@@ -64,6 +72,7 @@ def benchmark(
             warmup=warmup,
             threads=threads or (),
             runtimes=runtime or (),
+            delegate=delegate,
             photo=photo,
             with_profile=with_profile,
             progress=progress,
@@ -78,7 +87,8 @@ def benchmark(
 
 
 def _print_tables(found: Benchmark) -> None:
-    rows, others = [], []
+    rows: list[tuple[str, ...]] = []
+    others: list[tuple[str, ...]] = []
     for measured in found.measurements:
         head = (measured.file, measured.runtime, str(measured.threads))
         times = measured.latency
@@ -95,22 +105,33 @@ def _print_tables(found: Benchmark) -> None:
             (
                 *head,
                 megabytes(measured.size_bytes),
-                *map(milliseconds, (start.load_ms, start.first_run_ms, start.total_ms)),
+                *map(milliseconds, (start.check_ms, start.load_ms, start.first_run_ms, start.total_ms)),
                 "not shown" if start.peak_bytes is None else megabytes(start.peak_bytes),
                 _rate(measured),
             )
         )
     left = ("runtime",)
-    columns = ("file", "runtime", "threads", "min", "median", "p90", "p99", "a second", "time / first")
+    columns: tuple[str, ...] = ("file", "runtime", "threads", "min", "median", "p90", "p99", "a second", "time / first")
     print_table(columns, rows, left=left)
     click.echo()
-    columns = ("file", "runtime", "threads", "size", "load", "first run", "cold start", "peak memory", "JPEGs a second")
+    columns = (
+        "file",
+        "runtime",
+        "threads",
+        "size",
+        "check",
+        "load",
+        "first run",
+        "cold start",
+        "peak memory",
+        "JPEGs a second",
+    )
     print_table(columns, others, left=left)
     for measured in found.measurements:
         if measured.ops is not None:
             click.echo(f"\n{measured.file}, {measured.runtime}, threads: {measured.threads}")
-            ops = [(op.name, op.type, f"{op.median_us:.1f} us", f"{op.share:.1%}") for op in measured.ops]
-            print_table(("operation", "type", "median", "share"), ops, left=("type",))
+            ops = [(op.name, op.type, f"{op.mean_us:.1f} us", f"{op.share:.1%}") for op in measured.ops]
+            print_table(("operation", "type", "mean", "share"), ops, left=("type",))
 
 
 def _print_machine(found: Benchmark) -> None:

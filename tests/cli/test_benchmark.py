@@ -10,7 +10,6 @@ import pytest
 import zoo.runner.benchmark
 import zoo.runner.rounds
 from zoo.cli.benchmark import milliseconds, significant
-from zoo.runner import Session
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Cli, Elsewhere
@@ -50,9 +49,9 @@ def test_tables(cli: Cli, lenet: Path, conv1d: Path) -> None:
     assert [len(row) for row in times] == [8, 8, 9, 9]
     for row in times:
         assert all(cell.endswith(" ms") for cell in row[3:7])
-    others = rows(lines, "file runtime threads size load first run cold start peak memory JPEGs a second")
+    others = rows(lines, "file runtime threads size check load first run cold start peak memory JPEGs a second")
     assert [row[:3] for row in others] == names
-    assert [len(row) for row in others] == [9, 9, 8, 8]
+    assert [len(row) for row in others] == [10, 10, 9, 9]
     assert f"no rate from JPEG: {conv1d} does not take pictures" in lines
     assert "3 runs each after 5 to warm up; JPEG: synthetic, 1920x1080" in lines
     for heading in ("machine: ", "software: ", "governor: ", "temperature: "):
@@ -71,24 +70,19 @@ def test_json(cli: Cli, lenet: Path) -> None:
     assert {"machine", "before", "after", "notes", "runs", "warmup", "photo"} < set(document)
 
 
-def test_profile(cli: Cli, lenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_profile(cli: Cli, lenet: Path) -> None:
     result = cli("benchmark", lenet, "--profile")
     assert (result.code, result.out) == (1, "")
     assert result.error == (
-        "litert shows Python no time per operation; leave --profile out, or use TensorFlow's own tool: "
-        f"benchmark_model --graph={lenet} --enable_op_profiling=true"
+        "litert shows Python no time per operation; leave --profile out, use --runtime openvino, or TensorFlow's own "
+        f"tool: benchmark_model --graph={lenet} --enable_op_profiling=true"
     )
-
-    def profile(self: Session) -> list[tuple[str, str, float]]:
-        return [("first", "CONV_2D", 300.0), ("second", "SOFTMAX", 100.0)]
-
-    monkeypatch.setattr(Session, "profile", profile, raising=False)
-    result = cli("benchmark", lenet, "--profile", "--runs", "1", "--threads", "1")
-    assert f"{lenet}, litert, threads: 1" in result.out
-    assert rows(result.out.splitlines(), "operation type median share") == [
-        ["first", "CONV_2D", "300.0 us", "75.0%"],
-        ["second", "SOFTMAX", "100.0 us", "25.0%"],
-    ]
+    result = cli("benchmark", lenet, "--profile", "--runtime", "openvino", "--runs", "1", "--threads", "1")
+    assert f"{lenet}, openvino, threads: 1" in result.out
+    ops = rows(result.out.splitlines(), "operation type mean share")
+    assert "FullyConnected" in {row[1] for row in ops}
+    assert all(row[2].endswith(" us") for row in ops)
+    assert sum(float(row[3].rstrip("%")) for row in ops) == pytest.approx(100, abs=1)
 
 
 def test_wrong_input(cli: Cli, lenet: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,10 @@ from PIL import Image
 import zoo.runner.benchmark
 import zoo.runner.rounds
 from zoo.errors import InputError, MissingDependencyError, ModelFileError
-from zoo.runner import Session, TensorInfo, backends, coldstart
+from zoo.runner import TensorInfo, backends, coldstart
 from zoo.runner.benchmark import Benchmark, benchmark
 from zoo.runner.coldstart import cold_start
+from zoo.runner.profile import OpTime
 from zoo.runner.rounds import Candidate, time_pictures, time_runs
 from zoo.runner.workload import PHOTO_QUALITY, PHOTO_SIZE, save_photo, some_input
 
@@ -62,7 +64,7 @@ def test_two_files_with_one_and_two_threads(lenet: Path, conv1d: Path) -> None:
         assert measured.runtime_version
         assert measured.ops is None
         start = measured.cold_start
-        assert 0 < start.load_ms + start.first_run_ms < start.total_ms
+        assert 0 < start.check_ms + start.load_ms + start.first_run_ms < start.total_ms
         assert start.before_bytes is not None
         assert start.peak_bytes is not None
         assert 0 < start.before_bytes < start.peak_bytes
@@ -169,6 +171,23 @@ def test_all_files_are_loaded_before_the_first_is_measured(
         benchmark([lenet], photo=tmp_path / "photo.jpg")
 
 
+def test_a_file_is_tried_once_for_each_runtime(lenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr(backends, "require_harmless", lambda _, runtime, __: tried.append(runtime))
+    benchmark([lenet], runs=1, threads=[1, 2], runtimes=["litert", "openvino"])
+    assert tried == ["litert", "openvino"]
+
+
+def test_a_delegate_goes_to_every_candidate(lenet: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no delegate 'nothing': give edgetpu"):
+        benchmark([lenet], delegate="nothing")
+    (tmp_path / "lib.so").write_text("no library")
+    with pytest.raises(InputError, match=r"cannot load the delegate .*lib\.so"):
+        benchmark([lenet], delegate=str(tmp_path / "lib.so"))
+    with pytest.raises(ModelFileError, match="fails in a fresh process on litert: .*no delegate 'nothing'"):
+        cold_start(lenet, runtime="litert", threads=1, delegate="nothing")
+
+
 def test_wrong_numbers(lenet: Path) -> None:
     with pytest.raises(InputError, match="there is no file to measure; give at least one"):
         benchmark([])
@@ -209,22 +228,56 @@ def test_no_profile_without_a_profiler(lenet: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_profile_of_a_runtime_that_has_one(lenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = 0
+    class Profiler:
+        def __init__(self, path: Path, threads: int) -> None:
+            assert (path, threads) == (lenet, 2)
 
-    def profile(self: Session) -> list[tuple[str, str, float]]:
-        nonlocal calls
-        calls += 1
-        first = calls == 1
-        return [("conv1", "CONV_2D", 999.0 if first else 30.0), ("fc", "FULLY_CONNECTED", 10.0 + calls % 2)]
+        def __call__(self, values: Any, runs: int) -> list[tuple[str, str, float]]:
+            assert values.shape == (1, 28, 28, 1)
+            assert runs > 1
+            return [("conv1", "CONV_2D", 30.0), ("fc", "FULLY_CONNECTED", 10.0)]
 
-    monkeypatch.setattr(Session, "profile", profile, raising=False)
-    (measured,) = benchmark([lenet], runs=1, with_profile=True).measurements
-    assert measured.ops is not None
-    conv, dense = measured.ops
-    assert (conv.name, conv.type, conv.median_us) == ("conv1", "CONV_2D", 30)
-    assert (dense.name, dense.type, dense.median_us) == ("fc", "FULLY_CONNECTED", 10.5)
-    assert conv.share + dense.share == pytest.approx(1)
-    assert conv.share == pytest.approx(30 / 40.5)
+    monkeypatch.setattr("ai_edge_litert.interpreter.Profiler", Profiler, raising=False)
+    (measured,) = benchmark([lenet], runs=1, threads=[2], with_profile=True).measurements
+    assert measured.ops == (OpTime("conv1", "CONV_2D", 30, 0.75), OpTime("fc", "FULLY_CONNECTED", 10, 0.25))
+
+
+def test_the_profile_of_openvino(lenet: Path) -> None:
+    (measured,) = benchmark([lenet], runs=1, threads=[1], runtimes=["openvino"], with_profile=True).measurements
+    assert measured.ops
+    assert sum(op.type == "Convolution" for op in measured.ops) == 2
+    # The last two of three are too small to be seen on a fast machine.
+    assert 1 <= sum(op.type == "FullyConnected" for op in measured.ops) <= 3
+    assert sum(op.share for op in measured.ops) == pytest.approx(1)
+    assert all(op.mean_us > 0 for op in measured.ops)
+
+
+def test_openvino_counts_from_the_first_run_on() -> None:
+    from zoo.runner.openvino import PROFILER_WARMUP, Profiler
+
+    class Request:
+        """Shows the mean of all its runs: 1000 us for the first, 10 us for the others."""
+
+        runs = 0
+
+        def get_input_tensor(self, index: int) -> Any:
+            return SimpleNamespace(data=np.zeros((1, 4)))
+
+        def infer(self) -> None:
+            self.runs += 1
+
+        @property
+        def profiling_info(self) -> list[Any]:
+            mean = timedelta(microseconds=(1000 + 10 * (self.runs - 1)) / self.runs)
+            op = SimpleNamespace(node_name="conv", node_type="Convolution", real_time=mean)
+            return [op, SimpleNamespace(node_name="clamp", node_type="Clamp", real_time=timedelta(0))]
+
+    profiler = Profiler.__new__(Profiler)
+    profiler._request, profiler._runs = request, _ = Request(), 0
+    ((name, kind, mean),) = profiler(np.ones((1, 4)), 40)
+    assert request.runs == PROFILER_WARMUP + 40
+    assert (name, kind) == ("conv", "Convolution")
+    assert mean == pytest.approx(10, abs=1)
 
 
 def test_notes(lenet: Path) -> None:
@@ -328,15 +381,15 @@ def test_a_candidate_frees_its_memory(lenet: Path, monkeypatch: pytest.MonkeyPat
     sessions: list[Any] = []
     init = Candidate.__init__
 
-    def spy(self: Candidate, *args: Any) -> None:
-        init(self, *args)
+    def spy(self: Candidate, *args: Any, **options: Any) -> None:
+        init(self, *args, **options)
         sessions.append(weakref.ref(self.session))
 
     def start(*_: Any, **__: Any) -> Any:
         gc.collect()
         assert len(sessions) == 2
         assert [session() for session in sessions] == [None, None]
-        return coldstart.ColdStart(1, 1, 1, None, None)
+        return coldstart.ColdStart(1, 1, 1, 1, None, None)
 
     monkeypatch.setattr(Candidate, "__init__", spy)
     monkeypatch.setattr(zoo.runner.benchmark, "cold_start", start)

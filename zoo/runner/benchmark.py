@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from zoo.errors import InputError
-from zoo.runner import backends
+from zoo.runner import runtimes as known
 from zoo.runner.coldstart import ColdStart, cold_start
-from zoo.runner.machine import Machine, State, package_version, read_machine, read_state
+from zoo.runner.machine import Machine, State, read_machine, read_state
 from zoo.runner.profile import OpTime, profile, require_profiler
 from zoo.runner.rounds import Candidate, Progress, Record, time_pictures, time_runs
 from zoo.runner.timing import Spread, Times, ratio
@@ -113,6 +113,7 @@ def benchmark(
     warmup: int = WARMUP,
     threads: Sequence[int] = (),
     runtimes: Sequence[str] = (),
+    delegate: str | None = None,
     photo: str | Path | None = None,
     with_profile: bool = False,
     progress: Progress = lambda *_: None,
@@ -126,8 +127,9 @@ def benchmark(
             of a difference is chance.
         runs: timed runs of each.
         warmup: runs of each before the first timed one.
-        threads: see `zoo.runner.load`; by default the cores, at most 4.
+        threads: see `zoo.runner.load`; by default the physical cores, at most 4.
         runtimes: see `zoo.runner.load`; by default the first that is installed.
+        delegate: see `zoo.runner.load`; of all candidates.
         photo: the picture of the rate from JPEG; by default the synthetic one of `zoo.runner.workload`.
         with_profile: measure each operation too.
         progress: see `zoo.runner.rounds.Progress`.
@@ -138,14 +140,15 @@ def benchmark(
         MissingDependencyError: a runtime is not installed, or has no profiler where one is asked for.
     """
     _check(files, runs, warmup, threads)
-    chosen = list(itertools.product(map(Path, files), runtimes or ("auto",), threads or (backends.default_threads(),)))
+    chosen = list(itertools.product(map(Path, files), runtimes or ("auto",), threads or (known.default_threads(),)))
     before = read_state()
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(photo) if photo else Path(folder) / "photo.jpg"
         if not photo:
             save_photo(picture)
-        records = _run_all(chosen, picture, runs, warmup, with_profile, progress)
-    starts = _start_all(records, progress)
+        # No name is kept for the candidates: their memory is given back, as a fresh process may need it.
+        records = _run_all(_load_all(chosen, delegate, progress), picture, runs, warmup, with_profile, progress)
+    starts = _start_all(records, delegate, progress)
     after = read_state()
     return Benchmark(
         runs=runs,
@@ -166,23 +169,25 @@ def _check(files: Sequence[str | Path], runs: int, warmup: int, threads: Sequenc
             raise InputError(f"{name}={value} is not allowed; give {least} or more")
 
 
-def _run_all(
-    chosen: Sequence[tuple[Path, str, int]],
-    photo: Path,
-    runs: int,
-    warmup: int,
-    with_profile: bool,
-    progress: Progress,
-) -> list[Record]:
-    """All that is measured in this process. Its end frees the candidates' memory: fresh processes may need it."""
-    candidates = []
+def _load_all(chosen: Sequence[tuple[Path, str, int]], delegate: str | None, progress: Progress) -> list[Candidate]:
+    candidates: list[Candidate] = []
     for done, (path, runtime, threads) in enumerate(chosen):
         progress("loading", done, len(chosen))
-        candidates.append(Candidate(path, runtime, threads))
+        # What one runtime has loaded once need not be tried again for another number of threads.
+        trusted = (path, runtime) in [order[:2] for order in chosen[:done]]
+        candidates.append(Candidate(path, runtime, threads, delegate, trusted=trusted))
+    return candidates
+
+
+def _run_all(
+    candidates: Sequence[Candidate], photo: Path, runs: int, warmup: int, with_profile: bool, progress: Progress
+) -> list[Record]:
+    """All that is measured in this process."""
     # What could still go wrong is found out before the first run.
-    for candidate in candidates:
-        if with_profile:
+    if with_profile:
+        for candidate in candidates:
             require_profiler(candidate.session)
+    for candidate in candidates:
         if candidate.classifier:
             candidate.classifier.read(photo)
     time_runs(candidates, runs, warmup, progress)
@@ -190,18 +195,17 @@ def _run_all(
     if with_profile:
         for done, candidate in enumerate(candidates):
             progress("profile", done, len(candidates))
-            candidate.record.ops = profile(candidate.session)
+            candidate.record.ops = profile(candidate.session, candidate.record.threads)
     return [candidate.record for candidate in candidates]
 
 
-def _start_all(records: Sequence[Record], progress: Progress) -> list[ColdStart]:
+def _start_all(records: Sequence[Record], delegate: str | None, progress: Progress) -> list[ColdStart]:
     """The middle one of each candidate's cold starts, which are made in rounds as well."""
     starts: list[list[ColdStart]] = [[] for _ in records]
     for done in range(COLD_STARTS):
         progress("cold starts", done, COLD_STARTS)
         for record, own in zip(records, starts, strict=True):
-            runtime = cast(backends.Runtime, record.runtime)
-            own.append(cold_start(record.path, runtime=runtime, threads=record.threads))
+            own.append(cold_start(record.path, runtime=record.runtime, threads=record.threads, delegate=delegate))
     return [sorted(own, key=lambda start: start.total_ms)[len(own) // 2] for own in starts]
 
 
@@ -213,7 +217,7 @@ def _measurement(records: Sequence[Record], index: int, start: ColdStart) -> Mea
         file=str(record.path),
         size_bytes=record.path.stat().st_size,
         runtime=record.runtime,
-        runtime_version=package_version(backends.RUNTIMES[record.runtime][0]),
+        runtime_version=known.version(record.runtime),
         threads=record.threads,
         batch=record.batch,
         latency=latency,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from zoo.errors import ModelFileError
-from zoo.runner import backends
+from zoo.runner import backends, modelfile, trial
 from zoo.runner.workload import some_input
 
 SETTLE_RUNS = 3
@@ -30,7 +30,10 @@ class ColdStart:
     """What a fresh process took; milliseconds and bytes. The file itself is in the system's cache."""
 
     total_ms: float
-    """From the start of Python to the first result: imports, loading, the first run."""
+    """From the start of Python to the first result: imports, the check, loading, the first run."""
+    check_ms: float
+    """Of that, finding out that the file is sound: the checksum of one that this package made, else a trial run in a
+    process of its own."""
     load_ms: float
     """Of that, loading the file; the runtime's library was loaded before."""
     first_run_ms: float
@@ -42,14 +45,15 @@ class ColdStart:
     """Of that, what it held before it loaded the file: Python, numpy, the runtime's library."""
 
 
-def cold_start(path: Path, *, runtime: backends.Runtime, threads: int) -> ColdStart:
+def cold_start(path: Path, *, runtime: str, threads: int, delegate: str | None = None) -> ColdStart:
     """Runs a file once in a fresh process.
 
     Raises:
         ModelFileError: it fails there; a crash or a kill for lack of memory included.
     """
     # The same packages as here, whatever way they were found.
-    order = json.dumps({"sys_path": sys.path, "path": str(path.absolute()), "runtime": runtime, "threads": threads})
+    asked = {"path": str(path.absolute()), "runtime": runtime, "threads": threads, "delegate": delegate}
+    order = json.dumps({"sys_path": sys.path, **asked})
     code = "import json, sys; order = json.loads(sys.argv[1]); sys.path[:] = order['sys_path']"
     command = [sys.executable, "-c", f"{code}; from zoo.runner import coldstart; coldstart.main(order)", order]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as chatter:
@@ -88,13 +92,15 @@ def main(order: dict[str, Any]) -> None:
         os.dup2(2, 1)
         runtime = cast(backends.Runtime, order["runtime"])
         backends.find(runtime)
-        _report(report, Path(order["path"]), runtime, int(order["threads"]))
+        _report(report, Path(order["path"]), runtime, order["threads"], order["delegate"])
 
 
-def _report(report: TextIO, path: Path, runtime: backends.Runtime, threads: int) -> None:
+def _report(report: TextIO, path: Path, runtime: backends.Runtime, threads: int, delegate: str | None) -> None:
     before = peak_memory()
     started = time.perf_counter()
-    session = backends.load(path, runtime=runtime, threads=threads)
+    trial.require_harmless(modelfile.read(path), runtime, delegate)
+    checked = time.perf_counter()
+    session = backends.load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=True)
     loaded = time.perf_counter()
     values = some_input(session.input)
     ready = time.perf_counter()
@@ -104,7 +110,8 @@ def _report(report: TextIO, path: Path, runtime: backends.Runtime, threads: int)
     report.flush()
     for _ in range(SETTLE_RUNS):
         session.run(values)
-    found = {"load_ms": 1e3 * (loaded - started), "first_run_ms": 1e3 * (first - ready)}
+    steps = {"check_ms": checked - started, "load_ms": loaded - checked, "first_run_ms": first - ready}
+    found = {name: 1e3 * seconds for name, seconds in steps.items()}
     json.dump({**found, "peak_bytes": peak_memory(), "before_bytes": before}, report)
     report.write("\n")
 

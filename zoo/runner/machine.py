@@ -6,7 +6,6 @@ of another machine's files can be read as well.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import re
@@ -15,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.runner import backends
+from zoo.runner import runtimes
 
 ROOT = Path("/")
 
@@ -64,7 +63,9 @@ class Machine:
     cores: int | None
     """That are switched on."""
     usable_cores: int
-    """That this process may run on."""
+    """That this process may run on; two hardware threads of one core count twice."""
+    physical_cores: int
+    """Of those, counted once."""
     cpu_limit: float | None
     """Cores' worth of time that a container allows."""
     max_mhz: float | None
@@ -111,7 +112,8 @@ def read_machine(root: Path = ROOT) -> Machine:
         cpu=_cpu_name(cpus),
         cpu_features=tuple(name for name in FEATURES if name in words),
         cores=_count(_text(root, "sys/devices/system/cpu/online")),
-        usable_cores=backends.usable_cores(),
+        usable_cores=runtimes.usable_cores(),
+        physical_cores=runtimes.physical_cores(root),
         cpu_limit=cpu_limit,
         max_mhz=max((kilo / 1e3 for kilo in _cpu_numbers(root, "cpufreq/scaling_max_freq")), default=None),
         memory_bytes=_memory(root, "MemTotal"),
@@ -139,13 +141,6 @@ def read_state(root: Path = ROOT) -> State:
         load=float(load[0]) if load else None,
         available_bytes=_memory(root, "MemAvailable"),
     )
-
-
-def package_version(module: str) -> str | None:
-    """The version of the installed package that a module comes from; None where it has none."""
-    for package in importlib.metadata.packages_distributions().get(module.partition(".")[0], ()):
-        return importlib.metadata.version(package)
-    return None
 
 
 def _text(root: Path, *inside: str) -> str | None:

@@ -6,19 +6,15 @@ the fused and delegated graph whose time is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
-
-import numpy as np
+from pathlib import Path
+from typing import Protocol, cast
 
 from zoo.errors import MissingDependencyError
-from zoo.runner import backends
+from zoo.runner import backends, runtimes
+from zoo.runner.workload import some_input
 
-Profiler = Callable[[], list[tuple[str, str, float]]]
-"""Runs the model once; returns the name, the type and the microseconds of each operation, in the order they ran."""
-
-RUNS = 20
+RUNS = 50
 
 
 @dataclass(frozen=True)
@@ -27,42 +23,44 @@ class OpTime:
 
     name: str
     type: str
-    median_us: float
+    mean_us: float
     share: float
     """Of the time of all operations, 0..1."""
 
 
-def require_profiler(session: backends.Session) -> Profiler:
-    """The profiler of a session: its method `profile`, where its runtime has one.
+class Profiler(Protocol):
+    """What a runtime's module has under this name, where the runtime can measure its operations."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        """Loads a file, apart from the session whose latency is measured: counters cost time."""
+
+    def __call__(self, values: backends.Array, runs: int) -> list[tuple[str, str, float]]:
+        """The name, the type and the mean microseconds of each operation that ran, in their order."""
+
+
+def require_profiler(session: backends.Session) -> type[Profiler]:
+    """The profiler of a session's runtime.
 
     Raises:
         MissingDependencyError: it has none; the message says what does.
     """
-    profiler = getattr(session, "profile", None)
+    profiler = getattr(runtimes.module(session.runtime), "Profiler", None)
     if profiler is None:
         # LiteRT 2.3 and tflite-runtime 2.14: their interpreters take no profiler from Python.
         raise MissingDependencyError(
-            f"{session.runtime} shows Python no time per operation; leave --profile out, or use TensorFlow's own tool: "
-            f"benchmark_model --graph={session.path} --enable_op_profiling=true"
+            f"{session.runtime} shows Python no time per operation; leave --profile out, use --runtime openvino, or "
+            f"TensorFlow's own tool: benchmark_model --graph={session.path} --enable_op_profiling=true"
         )
-    return cast(Profiler, profiler)
+    return cast("type[Profiler]", profiler)
 
 
-def profile(session: backends.Session, runs: int = RUNS) -> tuple[OpTime, ...]:
-    """The median time of each operation over some runs, in the order they run.
+def profile(session: backends.Session, threads: int, runs: int = RUNS) -> tuple[OpTime, ...]:
+    """The mean time of each operation over some runs, in the order they run.
 
     Raises:
         MissingDependencyError: the runtime measures none.
     """
-    profiler = require_profiler(session)
-    profiler()  # what comes first in a fresh graph is not typical
-    rounds: list[list[tuple[str, str, float]]] = [profiler() for _ in range(runs)]
-    medians = [float(np.median(times)) for times in zip(*map(_microseconds, rounds), strict=True)]
-    total = sum(medians) or 1.0
-    return tuple(
-        OpTime(name, kind, median, median / total) for (name, kind, _), median in zip(rounds[0], medians, strict=True)
-    )
-
-
-def _microseconds(ops: list[tuple[str, str, Any]]) -> list[float]:
-    return [float(microseconds) for _, _, microseconds in ops]
+    profiler = require_profiler(session)(session.path, threads)
+    ops = profiler(some_input(session.input), runs)
+    total = sum(mean for _, _, mean in ops) or 1.0
+    return tuple(OpTime(name, kind, mean, mean / total) for name, kind, mean in ops)

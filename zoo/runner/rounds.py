@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 from zoo.errors import ModelFileError
 from zoo.runner import backends
@@ -45,15 +45,16 @@ class Record:
 class Candidate:
     """A file, loaded by a runtime with some threads."""
 
-    def __init__(self, path: Path, runtime: str, threads: int) -> None:
-        """Loads it.
+    def __init__(self, path: Path, runtime: str, threads: int, delegate: str | None, *, trusted: bool) -> None:
+        """Loads it; see `zoo.runner.load`.
 
         Raises:
             ModelFileError: the runtime cannot load it.
-            MissingDependencyError: the runtime is not installed.
+            MissingDependencyError: the runtime or the delegate is not there.
             InputError: the model takes no numbers.
         """
-        self.session, self.classifier, no_jpeg = _load(path, cast(backends.Runtime, runtime), threads)
+        options: dict[str, Any] = {"runtime": runtime, "threads": threads, "delegate": delegate, "trusted": trusted}
+        self.session, self.classifier, no_jpeg = _load(path, options)
         self.record = Record(path, self.session.runtime, threads, (self.session.input.shape or (1,))[0], no_jpeg)
         self._values = some_input(self.session.input)
 
@@ -78,11 +79,9 @@ class Candidate:
         return time.perf_counter() - started
 
 
-def _load(
-    path: Path, runtime: backends.Runtime, threads: int
-) -> tuple[backends.Session, Classifier | None, str | None]:
+def _load(path: Path, options: dict[str, Any]) -> tuple[backends.Session, Classifier | None, str | None]:
     try:
-        classifier = Classifier(path, runtime=runtime, threads=threads)
+        classifier = Classifier(path, **options)
     except ModelFileError as error:
         reason = str(error)
     else:
@@ -90,7 +89,7 @@ def _load(
             return classifier.session, classifier, None
         return classifier.session, None, f"{path} does not take pictures"
     # Any other model has a latency too. If the file itself is at fault, this raises for the same reason.
-    return backends.load(path, runtime=runtime, threads=threads), None, reason
+    return backends.load(path, **options), None, reason
 
 
 def time_runs(candidates: Sequence[Candidate], runs: int, warmup: int, progress: Progress) -> None:
