@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,51 +87,43 @@ def benchmark(
 
 
 def _print_tables(found: Benchmark) -> None:
-    rows: list[tuple[str, ...]] = []
-    others: list[tuple[str, ...]] = []
-    for measured in found.measurements:
-        head = (measured.file, measured.runtime, str(measured.threads))
-        times = measured.latency
-        rows.append(
-            (
-                *head,
-                *map(milliseconds, (times.min_ms, times.median_ms, times.p90_ms, times.p99_ms)),
-                significant(measured.per_second),
-                _ratio(measured),
-            )
-        )
-        start = measured.cold_start
-        others.append(
-            (
-                *head,
-                megabytes(measured.size_bytes),
-                *map(milliseconds, (start.check_ms, start.load_ms, start.first_run_ms, start.total_ms)),
-                "not shown" if start.peak_bytes is None else megabytes(start.peak_bytes),
-                _rate(measured),
-            )
-        )
-    left = ("runtime",)
-    columns: tuple[str, ...] = ("file", "runtime", "threads", "min", "median", "p90", "p99", "a second", "time / first")
-    print_table(columns, rows, left=left)
-    click.echo()
-    columns = (
-        "file",
-        "runtime",
-        "threads",
-        "size",
-        "check",
-        "load",
-        "first run",
-        "cold start",
-        "peak memory",
-        "JPEGs a second",
-    )
-    print_table(columns, others, left=left)
+    """Three narrow tables, as terminals are; runtime and threads stand in them where they differ."""
+    every = {
+        "runtime": [m.runtime for m in found.measurements],
+        "threads": [str(m.threads) for m in found.measurements],
+    }
+    varied = {name: values for name, values in every.items() if len(set(values)) > 1}
+
+    def show(columns: Sequence[str], row: Callable[[Measurement], Sequence[str]]) -> None:
+        heads = zip([m.file for m in found.measurements], *varied.values(), strict=True)
+        rows = [(*head, *row(measured)) for head, measured in zip(heads, found.measurements, strict=True)]
+        print_table(("file", *varied, *columns), rows, left=("runtime",))
+        click.echo()
+
+    show(("min", "median", "p90", "p99", "a second"), _latency)
+    show(("size", "time / first", "JPEGs a second"), lambda m: (megabytes(m.size_bytes), _ratio(m), _rate(m)))
+    show(("check", "load", "first run", "cold start", "peak memory"), _start)
     for measured in found.measurements:
         if measured.ops is not None:
-            click.echo(f"\n{measured.file}, {measured.runtime}, threads: {measured.threads}")
+            click.echo(f"{measured.file}, {measured.runtime}, threads: {measured.threads}")
             ops = [(op.name, op.type, f"{op.mean_us:.1f} us", f"{op.share:.1%}") for op in measured.ops]
             print_table(("operation", "type", "mean", "share"), ops, left=("type",))
+            click.echo()
+    same = [f"{name}: {values[0]}" for name, values in every.items() if name not in varied]
+    runs = f"{found.runs} runs each after {found.warmup} to warm up"
+    click.echo("; ".join([runs, *same, f"JPEG: {found.photo}"]))
+
+
+def _latency(measured: Measurement) -> tuple[str, ...]:
+    times = measured.latency
+    shown = map(milliseconds, (times.min_ms, times.median_ms, times.p90_ms, times.p99_ms))
+    return (*shown, significant(measured.per_second))
+
+
+def _start(measured: Measurement) -> tuple[str, ...]:
+    start = measured.cold_start
+    shown = map(milliseconds, (start.check_ms, start.load_ms, start.first_run_ms, start.total_ms))
+    return (*shown, "not shown" if start.peak_bytes is None else megabytes(start.peak_bytes))
 
 
 def _print_machine(found: Benchmark) -> None:
@@ -141,7 +133,6 @@ def _print_machine(found: Benchmark) -> None:
     hardware = (machine.board, machine.cpu, machine.architecture, cores, memory)
     runtimes = [f"{name} {version or ''}".strip() for name, version in sorted(versions)]
     software = (machine.system, f"kernel {machine.kernel}", machine.libc, f"Python {machine.python}", *runtimes)
-    click.echo(f"\n{found.runs} runs each after {found.warmup} to warm up; JPEG: {found.photo}")
     click.echo(f"machine: {', '.join(filter(None, hardware))}")
     click.echo(f"software: {', '.join(filter(None, software))}")
     click.echo(f"governor: {', '.join(found.before.governors) or 'not shown'}")

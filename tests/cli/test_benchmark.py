@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,20 +44,31 @@ def test_tables(cli: Cli, lenet: Path, conv1d: Path) -> None:
     assert result.code == 0
     assert all(line.startswith("note: ") for line in result.err.splitlines())
     lines = result.out.splitlines()
-    names = [[str(file), "litert", threads] for file in (lenet, conv1d) for threads in "12"]
-    times = rows(lines, "file runtime threads min median p90 p99 a second time / first")
-    assert [row[:3] for row in times] == names
-    assert [len(row) for row in times] == [8, 8, 9, 9]
-    for row in times:
-        assert all(cell.endswith(" ms") for cell in row[3:7])
-    others = rows(lines, "file runtime threads size check load first run cold start peak memory JPEGs a second")
-    assert [row[:3] for row in others] == names
-    assert [len(row) for row in others] == [10, 10, 9, 9]
+    names = [[str(file), threads] for file in (lenet, conv1d) for threads in "12"]
+    latency = rows(lines, "file threads min median p90 p99 a second")
+    assert [row[:2] for row in latency] == names
+    for row in latency:
+        assert [cell.endswith(" ms") for cell in row[2:]] == [True, True, True, True, False]
+    # The second file is compared with the first, and takes no JPEGs.
+    compared = rows(lines, "file threads size time / first JPEGs a second")
+    assert [row[:2] for row in compared] == names
+    assert [len(row) for row in compared] == [4, 4, 4, 4]
+    spread = re.compile(r"[\d.,]+ \([\d.,]+ to [\d.,]+\)")
+    assert all(spread.fullmatch(row[3]) for row in compared)
+    start = rows(lines, "file threads check load first run cold start peak memory")
+    assert [row[:2] for row in start] == names
+    assert [row[-1].endswith(" MB") for row in start] == [True] * 4
     assert f"no rate from JPEG: {conv1d} does not take pictures" in lines
-    assert "3 runs each after 5 to warm up; JPEG: synthetic, 1920x1080" in lines
+    assert "3 runs each after 5 to warm up; runtime: litert; JPEG: synthetic, 1920x1080" in lines
     for heading in ("machine: ", "software: ", "governor: ", "temperature: "):
         assert sum(line.startswith(heading) for line in lines) == 1
     assert ", litert 2." in next(line for line in lines if line.startswith("software: "))
+
+
+def test_what_is_the_same_for_all_stands_below_the_tables(cli: Cli, lenet: Path) -> None:
+    lines = cli("benchmark", lenet, "--runs", "1", "--threads", "2").out.splitlines()
+    assert lines[0].split() == ["file", "min", "median", "p90", "p99", "a", "second"]
+    assert "1 runs each after 5 to warm up; runtime: litert; threads: 2; JPEG: synthetic, 1920x1080" in lines
 
 
 def test_json(cli: Cli, lenet: Path) -> None:
@@ -99,7 +111,7 @@ def test_wrong_input(cli: Cli, lenet: Path, tmp_path: Path) -> None:
     )
     assert error(tmp_path / "text.tflite").startswith(f"{tmp_path / 'text.tflite'} is not a .tflite file")
     assert error(lenet, "--photo", tmp_path / "photo.jpg").startswith(f"{tmp_path / 'photo.jpg'} is not a picture")
-    assert error(lenet, "--threads", "1,0") == "threads=0 is not allowed; give 1 or more"
+    assert error(lenet, "--threads", "1,0") == "threads=0 is not allowed; give 1 to 256"
     assert "pip install 'edgezoo[tflite-runtime]'" in error(lenet, "--runtime", "tflite-runtime")
 
 

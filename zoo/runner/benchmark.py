@@ -22,6 +22,8 @@ from zoo.runner.workload import PHOTO_SIZE, save_photo
 RUNS = 100
 WARMUP = 5
 COLD_STARTS = 3
+MAX_THREADS = 256
+"""A runtime that cannot start so many as it is told ends the process."""
 
 
 @dataclass(frozen=True)
@@ -164,9 +166,12 @@ def benchmark(
 def _check(files: Sequence[str | Path], runs: int, warmup: int, threads: Sequence[int]) -> None:
     if not files:
         raise InputError("there is no file to measure; give at least one")
-    for name, value, least in (("runs", runs, 1), ("warmup", warmup, 0), *(("threads", n, 1) for n in threads)):
+    for name, value, least in (("runs", runs, 1), ("warmup", warmup, 0)):
         if value < least:
             raise InputError(f"{name}={value} is not allowed; give {least} or more")
+    for value in threads:
+        if not 1 <= value <= MAX_THREADS:
+            raise InputError(f"threads={value} is not allowed; give 1 to {MAX_THREADS}")
 
 
 def _load_all(chosen: Sequence[tuple[Path, str, int]], delegate: str | None, progress: Progress) -> list[Candidate]:
