@@ -184,7 +184,7 @@ def test_a_delegate_goes_to_every_candidate(lenet: Path, tmp_path: Path) -> None
     (tmp_path / "lib.so").write_text("no library")
     with pytest.raises(InputError, match=r"cannot load the delegate .*lib\.so"):
         benchmark([lenet], delegate=str(tmp_path / "lib.so"))
-    with pytest.raises(ModelFileError, match="fails in a fresh process on litert: .*no delegate 'nothing'"):
+    with pytest.raises(ModelFileError, match="fails in a fresh process on litert: no delegate 'nothing'"):
         cold_start(lenet, runtime="litert", threads=1, delegate="nothing")
 
 
@@ -324,7 +324,7 @@ def test_memory_is_that_of_the_fresh_process(lenet: Path) -> None:
 def test_a_fresh_process_that_fails(lenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cut = tmp_path / "cut.tflite"
     cut.write_bytes(lenet.read_bytes()[:5000])
-    with pytest.raises(ModelFileError, match=f"{cut} fails in a fresh process on litert: .*{cut}"):
+    with pytest.raises(ModelFileError, match=f"^{cut} fails in a fresh process on litert: {cut} "):
         cold_start(cut, runtime="litert", threads=1)
     for script, reason in {
         "exit 3": "it ended with exit code 3 and no word",

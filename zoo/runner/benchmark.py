@@ -150,8 +150,9 @@ def benchmark(
             save_photo(picture)
         # No name is kept for the candidates: their memory is given back, as a fresh process may need it.
         records = _run_all(_load_all(chosen, delegate, progress), picture, runs, warmup, with_profile, progress)
-    starts = _start_all(records, delegate, progress)
+    # Now, when it is hottest.
     after = read_state()
+    starts = _start_all(records, delegate, progress)
     return Benchmark(
         runs=runs,
         warmup=warmup,
@@ -220,7 +221,7 @@ def _measurement(records: Sequence[Record], index: int, start: ColdStart) -> Mea
     to = _reference(records, index)
     return Measurement(
         file=str(record.path),
-        size_bytes=record.path.stat().st_size,
+        size_bytes=record.size_bytes,
         runtime=record.runtime,
         runtime_version=known.version(record.runtime),
         threads=record.threads,

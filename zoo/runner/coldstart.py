@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,7 +83,8 @@ def _reason(code: int, chatter: str) -> str:
     if code < 0:
         return f"signal {-code} ended it" + (", perhaps for lack of memory" if -code == signal.SIGKILL else "")
     lines = chatter.strip().splitlines()
-    return lines[-1] if lines else f"it ended with exit code {code} and no word"
+    # The type of an error is for programmers.
+    return re.sub(r"^zoo\.errors\.\w+: ", "", lines[-1]) if lines else f"it ended with exit code {code} and no word"
 
 
 def main(order: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ class Record:
     """What was found out about a candidate; it holds no memory of the runtime's."""
 
     path: Path
+    size_bytes: int
     runtime: str
     threads: int
     batch: int
@@ -55,7 +56,8 @@ class Candidate:
         """
         options: dict[str, Any] = {"runtime": runtime, "threads": threads, "delegate": delegate, "trusted": trusted}
         self.session, self.classifier, no_jpeg = _load(path, options)
-        self.record = Record(path, self.session.runtime, threads, (self.session.input.shape or (1,))[0], no_jpeg)
+        batch = (self.session.input.shape or (1,))[0]
+        self.record = Record(path, self.session.file.size, self.session.runtime, threads, batch, no_jpeg)
         self._values = some_input(self.session.input)
 
     def run(self) -> float:
