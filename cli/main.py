@@ -20,6 +20,7 @@ COMMANDS = {
     "inspect": ("zoo.cli.inspect", "inspect", "Show what is in a .tflite file, and what loads it."),
     "run": ("zoo.cli.run", "run", "Say what is in pictures, with a .tflite file."),
     "evaluate": ("zoo.cli.evaluate", "evaluate", "Measure a .tflite file's accuracy on labelled pictures."),
+    "benchmark": ("zoo.cli.benchmark", "benchmark", "Measure how fast .tflite files run."),
 }
 
 

@@ -73,6 +73,7 @@ def test_looking_up_a_public_name(name: str) -> None:
         ("build", "--help"),
         ("info", "--help"),
         ("run", "--help"),
+        ("benchmark", "--help"),
     ],
     ids=" ".join,
 )

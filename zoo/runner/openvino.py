@@ -11,6 +11,8 @@ import openvino
 
 from zoo.runner import modelfile
 
+PROFILER_WARMUP = 5
+
 
 class Interpreter:
     """A compiled model with the methods of a TFLite interpreter that the runner calls.
@@ -23,14 +25,7 @@ class Interpreter:
         """Reads and compiles a file; raises RuntimeError where OpenVINO cannot."""
         # OpenVINO names the tensors of its graph as the file does, but drops how they are quantized.
         graph = modelfile.read(Path(model_path)).main
-        core = openvino.Core()
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": num_threads,
-            "INFERENCE_PRECISION_HINT": "f32",
-        }
-        self._compiled = core.compile_model(core.read_model(model_path), "CPU", settings)
+        self._compiled = _compile(model_path, num_threads)
         self._request = self._compiled.create_infer_request()
         self._inputs = _details(graph, graph.inputs, self._compiled.inputs)
         self._outputs = _details(graph, graph.outputs, self._compiled.outputs)
@@ -57,6 +52,47 @@ class Interpreter:
     def get_tensor(self, index: int) -> npt.NDArray[Any]:
         """A copy of an output."""
         return np.array(self._request.get_output_tensor(index).data)
+
+
+class Profiler:
+    """Times the operations of a file; see `zoo.runner.profile`."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        """Compiles the file with OpenVINO's counters switched on."""
+        self._request = _compile(str(path), threads, PERF_COUNT=True).create_infer_request()
+        self._runs = 0
+
+    def __call__(self, values: npt.NDArray[Any], runs: int) -> list[tuple[str, str, float]]:
+        """Name, type and mean microseconds of what ran; OpenVINO counts whole ones, and less than one as none.
+
+        OpenVINO's graph is not the file's: operations are fused, and types are its own.
+        """
+        self._request.get_input_tensor(0).data[:] = values
+        before = self._totals(PROFILER_WARMUP)
+        after = self._totals(runs)
+        means = [(end - start) / runs for start, end in zip(before, after, strict=True)]
+        ops = zip(self._request.profiling_info, means, strict=True)
+        return [(info.node_name, info.node_type, mean) for info, mean in ops if mean > 0]
+
+    def _totals(self, runs: int) -> list[float]:
+        """Microseconds of each operation in all runs so far, after some more."""
+        for _ in range(runs):
+            self._request.infer()
+        self._runs += runs
+        # What OpenVINO shows is the mean of all runs since the file was loaded, the slow first one included.
+        return [info.real_time.total_seconds() * 1e6 * self._runs for info in self._request.profiling_info]
+
+
+def _compile(path: str, threads: int, **more: Any) -> Any:
+    core = openvino.Core()
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+        **more,
+    }
+    return core.compile_model(core.read_model(path), "CPU", settings)
 
 
 def _details(graph: modelfile.Graph, indexes: tuple[int, ...], ports: list[Any]) -> list[dict[str, Any]]:

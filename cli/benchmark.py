@@ -1,0 +1,197 @@
+"""`zoo benchmark`."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo.cli.output import megabytes, print_json, print_table
+from zoo.cli.runtime_options import RUNTIMES
+from zoo.cli.types import int_list, words
+from zoo.quiet import quiet
+
+if TYPE_CHECKING:
+    from zoo.runner.benchmark import Benchmark, Measurement
+    from zoo.runner.machine import State
+
+
+_RUNTIMES = [name for name in RUNTIMES if name != "auto"]
+
+
+@click.command()
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE...")
+@click.option("--runs", type=click.IntRange(min=1), default=100, show_default=True, help="Timed runs of each.")
+@click.option("--warmup", type=click.IntRange(min=0), default=5, show_default=True, help="Runs before the timed ones.")
+@click.option(
+    "--threads",
+    type=int_list,
+    metavar="N,...",
+    help="Threads of the runtime, e.g. 1,2,4.  [default: the cores, at most 4]",
+)
+@click.option(
+    "--runtime",
+    type=words(*_RUNTIMES),
+    metavar="NAME,...",
+    help=f"Of {', '.join(_RUNTIMES)}.  [default: the first installed]",
+)
+@click.option("--delegate", help="edgetpu, edgetpu:DEVICE (usb:0, pci:1...), or a delegate's library.")
+@click.option(
+    "--photo", type=click.Path(path_type=Path), help="For the rate from JPEG.  [default: a synthetic one, 1920x1080]"
+)
+@click.option("--profile", "with_profile", is_flag=True, help="Time each operation, where the runtime can.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def benchmark(
+    files: tuple[Path, ...],
+    runs: int,
+    warmup: int,
+    threads: tuple[int, ...] | None,
+    runtime: tuple[str, ...] | None,
+    delegate: str | None,
+    photo: Path | None,
+    with_profile: bool,
+    as_json: bool,
+) -> None:
+    """Measure how fast each .tflite FILE runs here.
+
+    Each file on each runtime with each number of threads is run in turn, round by round, and compared with the first
+    file. Also: load time, cold start and peak memory of a fresh process, and the rate from a JPEG file to names.
+    """
+    from zoo.runner.benchmark import benchmark as measure
+
+    with _bar() as progress, quiet():
+        found = measure(
+            files,
+            runs=runs,
+            warmup=warmup,
+            threads=threads or (),
+            runtimes=runtime or (),
+            delegate=delegate,
+            photo=photo,
+            with_profile=with_profile,
+            progress=progress,
+        )
+    if as_json:
+        print_json(found.as_dict())
+        return
+    _print_tables(found)
+    _print_machine(found)
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def _print_tables(found: Benchmark) -> None:
+    """Three narrow tables, as terminals are; runtime and threads stand in them where they differ."""
+    every = {
+        "runtime": [m.runtime for m in found.measurements],
+        "threads": [str(m.threads) for m in found.measurements],
+    }
+    varied = {name: values for name, values in every.items() if len(set(values)) > 1}
+
+    def show(columns: Sequence[str], row: Callable[[Measurement], Sequence[str]]) -> None:
+        heads = zip([m.file for m in found.measurements], *varied.values(), strict=True)
+        rows = [(*head, *row(measured)) for head, measured in zip(heads, found.measurements, strict=True)]
+        print_table(("file", *varied, *columns), rows, left=("runtime",))
+        click.echo()
+
+    show(("min", "median", "p90", "p99", "a second"), _latency)
+    show(("size", "time / first", "JPEGs a second"), lambda m: (megabytes(m.size_bytes), _ratio(m), _rate(m)))
+    show(("check", "load", "first run", "cold start", "peak memory"), _start)
+    for measured in found.measurements:
+        if measured.ops is not None:
+            click.echo(f"{measured.file}, {measured.runtime}, threads: {measured.threads}")
+            ops = [(op.name, op.type, f"{op.mean_us:.1f} us", f"{op.share:.1%}") for op in measured.ops]
+            print_table(("operation", "type", "mean", "share"), ops, left=("type",))
+            click.echo()
+    same = [f"{name}: {values[0]}" for name, values in every.items() if name not in varied]
+    runs = f"{found.runs} runs each after {found.warmup} to warm up"
+    click.echo("; ".join([runs, *same, f"JPEG: {found.photo}"]))
+
+
+def _latency(measured: Measurement) -> tuple[str, ...]:
+    times = measured.latency
+    shown = map(milliseconds, (times.min_ms, times.median_ms, times.p90_ms, times.p99_ms))
+    return (*shown, significant(measured.per_second))
+
+
+def _start(measured: Measurement) -> tuple[str, ...]:
+    start = measured.cold_start
+    shown = map(milliseconds, (start.check_ms, start.load_ms, start.first_run_ms, start.total_ms))
+    return (*shown, "not shown" if start.peak_bytes is None else megabytes(start.peak_bytes))
+
+
+def _print_machine(found: Benchmark) -> None:
+    machine, versions = found.machine, {(m.runtime, m.runtime_version) for m in found.measurements}
+    cores = f"{machine.usable_cores} of {machine.cores} cores" if machine.cores else f"{machine.usable_cores} cores"
+    memory = f"{machine.memory_bytes / 1e9:.1f} GB" if machine.memory_bytes else None
+    hardware = (machine.board, machine.cpu, machine.architecture, cores, memory)
+    runtimes = [f"{name} {version or ''}".strip() for name, version in sorted(versions)]
+    software = (machine.system, f"kernel {machine.kernel}", machine.libc, f"Python {machine.python}", *runtimes)
+    click.echo(f"machine: {', '.join(filter(None, hardware))}")
+    click.echo(f"software: {', '.join(filter(None, software))}")
+    click.echo(f"governor: {', '.join(found.before.governors) or 'not shown'}")
+    click.echo(f"temperature: {_temperatures(found.before, found.after)}")
+    for reason in dict.fromkeys(measured.no_jpeg for measured in found.measurements):
+        if reason:
+            click.echo(f"no rate from JPEG: {reason}")
+
+
+def _temperatures(before: State, after: State) -> str:
+    shared = [name for name in before.temperatures if name in after.temperatures]
+    found = [f"{name} {before.temperatures[name]:.0f} -> {after.temperatures[name]:.0f} °C" for name in shared]
+    return ", ".join(found) or "not shown"
+
+
+def _ratio(measured: Measurement) -> str:
+    if not measured.ratio:
+        return ""
+    time = measured.ratio.time
+    return f"{significant(time.median)} ({significant(time.p10)} to {significant(time.p90)})"
+
+
+def _rate(measured: Measurement) -> str:
+    if not measured.from_jpeg:
+        return ""
+    rate = measured.from_jpeg.per_second
+    return f"{significant(rate.median)} ({significant(rate.p10)} to {significant(rate.p90)})"
+
+
+def milliseconds(value: float) -> str:
+    """A time with three significant digits."""
+    return f"{significant(value)} ms"
+
+
+def significant(value: float) -> str:
+    """A number with three significant digits, never in powers of ten."""
+    rounded = float(f"{value:.3g}")
+    digits = 2 - math.floor(math.log10(abs(rounded))) if rounded else 2
+    return f"{value:,.{max(0, digits)}f}"
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on the terminal, drawn when it is told to and never by a thread: that would disturb what is measured."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    # A copy of the terminal's descriptor, as the runtimes' chatter is swallowed.
+    with os.fdopen(os.dup(2), "w") as terminal:
+        console = Console(file=terminal, force_terminal=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+            task = progress.add_task("loading")
+
+            def show(what: str, done: int, total: int) -> None:
+                if done % max(1, total // 20) == 0:
+                    progress.update(task, description=what, completed=done, total=total, refresh=True)
+
+            yield show

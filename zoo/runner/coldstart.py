@@ -1,0 +1,130 @@
+"""Cold start and peak memory of a file, in a process that does nothing else.
+
+A process of its own is the only sound place for both: a runtime that is already loaded hides what the first call costs,
+and memory once taken is seldom given back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from zoo.errors import ModelFileError
+from zoo.runner import backends, modelfile, trial
+from zoo.runner.workload import some_input
+
+SETTLE_RUNS = 3
+"""Runs before the peak of the memory is read: the first may still take some."""
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """What a fresh process took; milliseconds and bytes. The file itself is in the system's cache."""
+
+    total_ms: float
+    """From the start of Python to the first result: imports, the check, loading, the first run."""
+    check_ms: float
+    """Of that, finding out that the file is sound: the checksum of one that this package made, else a trial run in a
+    process of its own."""
+    load_ms: float
+    """Of that, loading the file; the runtime's library was loaded before."""
+    first_run_ms: float
+    """Of that, the first run."""
+    peak_bytes: int | None
+    """The most memory the process held (resident: with what it touched of the mapped file); None where Linux does not
+    show it."""
+    before_bytes: int | None
+    """Of that, what it held before it loaded the file: Python, numpy, the runtime's library."""
+
+
+def cold_start(path: Path, *, runtime: str, threads: int, delegate: str | None = None) -> ColdStart:
+    """Runs a file once in a fresh process.
+
+    Raises:
+        ModelFileError: it fails there; a crash or a kill for lack of memory included.
+    """
+    # The same packages as here, whatever way they were found.
+    asked = {"path": str(path.absolute()), "runtime": runtime, "threads": threads, "delegate": delegate}
+    order = json.dumps({"sys_path": sys.path, **asked})
+    code = "import json, sys; order = json.loads(sys.argv[1]); sys.path[:] = order['sys_path']"
+    command = [sys.executable, "-c", f"{code}; from zoo.runner import coldstart; coldstart.main(order)", order]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as chatter:
+        started = time.perf_counter()
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=chatter, text=True
+        ) as process:
+            try:
+                assert process.stdout  # noqa: S101  # for the type checker
+                process.stdout.readline()
+                total = time.perf_counter() - started
+                found = process.stdout.readline()
+                process.wait()
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode != 0 or not found:
+            chatter.seek(0)
+            raise ModelFileError(
+                f"{path} fails in a fresh process on {runtime}: {_reason(process.returncode, chatter.read())}"
+            )
+    return ColdStart(total_ms=1e3 * total, **json.loads(found))
+
+
+def _reason(code: int, chatter: str) -> str:
+    if code < 0:
+        return f"signal {-code} ended it" + (", perhaps for lack of memory" if -code == signal.SIGKILL else "")
+    lines = chatter.strip().splitlines()
+    # The type of an error is for programmers.
+    return re.sub(r"^zoo\.errors\.\w+: ", "", lines[-1]) if lines else f"it ended with exit code {code} and no word"
+
+
+def main(order: dict[str, Any]) -> None:
+    """What the fresh process does: load, run, say so at once, then run on and report."""
+    # What native libraries write to standard output must not get between our two lines.
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as report:
+        os.dup2(2, 1)
+        runtime = cast(backends.Runtime, order["runtime"])
+        backends.find(runtime)
+        _report(report, Path(order["path"]), runtime, order["threads"], order["delegate"])
+
+
+def _report(report: TextIO, path: Path, runtime: backends.Runtime, threads: int, delegate: str | None) -> None:
+    before = peak_memory()
+    started = time.perf_counter()
+    trial.require_harmless(modelfile.read(path), runtime, delegate)
+    checked = time.perf_counter()
+    session = backends.load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=True)
+    loaded = time.perf_counter()
+    values = some_input(session.input)
+    ready = time.perf_counter()
+    session.run(values)
+    first = time.perf_counter()
+    report.write("ready\n")
+    report.flush()
+    for _ in range(SETTLE_RUNS):
+        session.run(values)
+    steps = {"check_ms": checked - started, "load_ms": loaded - checked, "first_run_ms": first - ready}
+    found = {name: 1e3 * seconds for name, seconds in steps.items()}
+    json.dump({**found, "peak_bytes": peak_memory(), "before_bytes": before}, report)
+    report.write("\n")
+
+
+def peak_memory() -> int | None:
+    """The most memory this process has held so far, in bytes.
+
+    From `VmHWM`: the resource usage that Python offers would on Linux begin with the parent's size.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    return next((1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), None)
