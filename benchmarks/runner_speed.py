@@ -137,15 +137,16 @@ def make_inputs(folder: Path) -> tuple[Path, Path, Path]:
 
     quiet_tensorflow()
     keras.utils.set_random_seed(0)
-    crops = [random_crop(seed) for seed in range(180)]
+    crops = [random_crop(seed) for seed in range(360)]
     with quiet():
         model = zoo.build("mobilenet_v2", num_classes=REGIONS)
-        features = keras.Model(model.inputs, model.get_layer("logits").input)
+        head_layer = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense))
+        features = keras.Model(model.inputs, head_layer.input)
         pixels = np.stack([np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR)) for image, _ in crops])
         seen = features.predict(pixels.astype(np.float32), batch_size=16, verbose=0).reshape(len(crops), -1)
         scale = seen.std()
         head = LogisticRegression(max_iter=3000, C=100).fit(seen / scale, [region for _, region in crops])
-        model.get_layer("logits").set_weights([head.coef_.T / scale, head.intercept_])
+        head_layer.set_weights([head.coef_.T / scale, head.intercept_])
         to_tflite(model, folder / "model.tflite")
     (folder / "photos").mkdir()
     for i in range(PICTURES):

@@ -34,7 +34,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: 
         table.add_column(column, justify=aligned, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=False).print(table)
+    # No markup: [brackets] in file names and pip lines are text.
+    Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=False, markup=False).print(table)
 
 
 @contextlib.contextmanager

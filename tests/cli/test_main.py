@@ -54,7 +54,7 @@ def test_version(cli: Cli) -> None:
         (("list", "extra"), "Got unexpected extra argument (extra) (see zoo list --help)"),
         (("info",), "Missing argument 'MODEL' (see zoo info --help)"),
         (("build",), "Missing argument 'MODEL' (see zoo build --help)"),
-        (("run", "m.tflite"), "Missing argument 'PHOTOS...' (see zoo run --help)"),
+        (("run", "m.tflite"), "give PHOTOS, or --camera, or --video (see zoo run --help)"),
         (
             ("build", "lenet", "--export", "onnx"),
             "'onnx' is not one of tflite, keras, savedmodel (see zoo build --help)",

@@ -173,7 +173,7 @@ def test_all_files_are_loaded_before_the_first_is_measured(
 
 def test_a_file_is_tried_once_for_each_runtime(lenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
-    monkeypatch.setattr(backends, "require_harmless", lambda _, runtime, __: tried.append(runtime))
+    monkeypatch.setattr(backends, "require_sound", lambda _, runtime, __: tried.append(runtime))
     benchmark([lenet], runs=1, threads=[1, 2], runtimes=["litert", "openvino"])
     assert tried == ["litert", "openvino"]
 

@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import InputError, ModelFileError
-from zoo.runner import modelfile
 from zoo.runner.delegates import is_edgetpu, load_delegate
 from zoo.runner.runtimes import RUNTIMES, Runtime, default_threads, find, usable_cores
-from zoo.runner.trial import require_harmless
+from zoo.runner.trial import require_sound
 
 __all__ = ["RUNTIMES", "Array", "Runtime", "Session", "TensorInfo", "default_threads", "find", "load", "usable_cores"]
 
@@ -113,19 +112,16 @@ def load(
         runtime: `auto` takes the first that is installed of LiteRT, tflite-runtime, TensorFlow.
         threads: of the interpreter; by default the physical cores, at most 4.
         delegate: `edgetpu`, `edgetpu:DEVICE` (`usb`, `usb:0`, `pci:1`...), or the path of a TFLite delegate's library.
-        trusted: leaves out the run in a process of its own.
+        trusted: leaves all these checks out.
 
     Raises:
         ModelFileError: the file is missing, no model, damaged, or this runtime cannot run it.
         MissingDependencyError: the runtime, the delegate's library or its device is not there.
     """
     path = Path(path)
-    ours = modelfile.checksum(path) == "right"
-    if not ours:
-        modelfile.read(path)
     name, make = find(runtime)
-    if not ours and not trusted:
-        require_harmless(path, name, delegate)
+    if not trusted:
+        require_sound(path, name, delegate)
     options = {"experimental_delegates": [load_delegate(delegate, name)]} if delegate else {}
     try:
         interpreter = make(model_path=str(path), num_threads=threads or default_threads(), **options)

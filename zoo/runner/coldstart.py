@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from zoo.errors import ModelFileError
-from zoo.runner import backends, modelfile, trial
+from zoo.runner import backends, trial
 from zoo.runner.workload import some_input
 
 SETTLE_RUNS = 3
@@ -100,7 +100,7 @@ def main(order: dict[str, Any]) -> None:
 def _report(report: TextIO, path: Path, runtime: backends.Runtime, threads: int, delegate: str | None) -> None:
     before = peak_memory()
     started = time.perf_counter()
-    trial.require_harmless(modelfile.read(path), runtime, delegate)
+    trial.require_sound(path, runtime, delegate)
     checked = time.perf_counter()
     session = backends.load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=True)
     loaded = time.perf_counter()

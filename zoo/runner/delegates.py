@@ -74,6 +74,16 @@ def parse(text: str) -> tuple[str, dict[str, str]]:
     return str(Path(text).resolve()), {}
 
 
+def edgetpu_library() -> str | None:
+    """The name of the Edge TPU's runtime where it can be loaded, else None."""
+    library, _ = parse("edgetpu")
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return None
+    return library
+
+
 def is_edgetpu(text: str) -> bool:
     """Whether a `--delegate` value means an Edge TPU."""
     return text == "edgetpu" or text.startswith("edgetpu:")

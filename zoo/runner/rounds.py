@@ -57,7 +57,7 @@ class Candidate:
         options: dict[str, Any] = {"runtime": runtime, "threads": threads, "delegate": delegate, "trusted": trusted}
         self.session, self.classifier, no_jpeg = _load(path, options)
         batch = (self.session.input.shape or (1,))[0]
-        self.record = Record(path, self.session.file.size, self.session.runtime, threads, batch, no_jpeg)
+        self.record = Record(path, path.stat().st_size, self.session.runtime, threads, batch, no_jpeg)
         self._values = some_input(self.session.input)
 
     def run(self) -> float:

@@ -19,10 +19,21 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import ModelFileError, ZooError
-from zoo.runner import delegates, runtimes
+from zoo.runner import delegates, modelfile, runtimes
 
 SECONDS = 120
 """How long a trial may take; VGG-16 took 30 s on an emulated board."""
+
+
+def require_sound(path: Path, runtime: str, delegate: str | None = None) -> None:
+    """Finds out whether a file may be loaded: by its checksum, else by its structure and a run in a child process.
+
+    Raises:
+        ModelFileError: it may not, or cannot be read.
+    """
+    if modelfile.checksum(path) != "right":
+        modelfile.read(path)
+        require_harmless(path, runtime, delegate)
 
 
 def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, seconds: float = SECONDS) -> None:

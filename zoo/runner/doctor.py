@@ -1,0 +1,169 @@
+"""What this machine has to run models with, and whether a file runs here."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from zoo.errors import ZooError
+from zoo.quiet import quiet
+from zoo.runner import delegates, runtimes
+from zoo.runner.camera import video_devices
+from zoo.runner.machine import Machine, State, read_machine, read_state
+
+ROOT = Path("/")
+PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python")
+USB_EDGETPU = {("1a6e", "089a"): "not yet started", ("18d1", "9302"): "started"}
+"""Vendor and product numbers: a Coral stick changes them when the runtime loads its firmware."""
+
+
+@dataclass(frozen=True)
+class RuntimeState:
+    """A runtime, and whether it works here."""
+
+    name: str
+    version: str | None
+    """None: not installed."""
+    problem: str | None
+    """Why it does not work, with what to type; None where it does."""
+
+
+@dataclass(frozen=True)
+class FileState:
+    """Whether a file runs here."""
+
+    runtime: str
+    problem: str | None
+    """None where it ran."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All of it."""
+
+    machine: Machine
+    state: State
+    packages: dict[str, str]
+    runtimes: tuple[RuntimeState, ...]
+    edgetpu_library: str | None
+    """The Edge TPU's runtime, where it is installed."""
+    edgetpu_devices: tuple[str, ...]
+    cameras: tuple[str, ...]
+    file: tuple[FileState, ...] | None
+    """One for each runtime that works; None where no file was given."""
+
+    @property
+    def well(self) -> bool:
+        """Whether some runtime works, and runs the file where one was given."""
+        if self.file is not None:
+            return any(state.problem is None for state in self.file)
+        return any(state.problem is None for state in self.runtimes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**dataclasses.asdict(self), "well": self.well}
+
+
+def diagnose(path: str | Path | None = None, *, root: Path = ROOT) -> Diagnosis:
+    """Looks at everything.
+
+    Args:
+        path: a `.tflite` file to run once on each runtime that works, in processes of their own.
+        root: of `/proc`, `/sys` and `/dev`.
+    """
+    with ThreadPoolExecutor() as pool:
+        states = tuple(pool.map(_runtime_state, runtimes.RUNTIMES))
+        working = [state.name for state in states if state.problem is None]
+        file = None if path is None else tuple(pool.map(lambda name: _file_state(Path(path), name), working))
+    return Diagnosis(
+        machine=read_machine(root),
+        state=read_state(root),
+        packages={name: version for name in PACKAGES if (version := _version(name))},
+        runtimes=states,
+        edgetpu_library=delegates.edgetpu_library(),
+        edgetpu_devices=edgetpu_devices(root),
+        cameras=tuple(map(_camera_name, video_devices(root))),
+        file=file,
+    )
+
+
+def edgetpu_devices(root: Path = ROOT) -> tuple[str, ...]:
+    """The Edge TPUs on USB and PCIe."""
+    found = []
+    for device in sorted((root / "sys/bus/usb/devices").glob("*")):
+        numbers = (_text(device / "idVendor"), _text(device / "idProduct"))
+        if numbers in USB_EDGETPU:
+            found.append(f"USB {device.name} ({USB_EDGETPU[numbers]})")
+    found += [f"PCIe {device}" for device in sorted((root / "dev").glob("apex_*"))]
+    return tuple(found)
+
+
+def _camera_name(device: Path) -> str:
+    name = _text(device.parent.parent / "sys/class/video4linux" / device.name / "name")
+    return f"/dev/{device.name} ({name})" if name else f"/dev/{device.name}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _runtime_state(name: str) -> RuntimeState:
+    version = runtimes.version(name)
+    if version is None:
+        return RuntimeState(name, None, f"not installed: {runtimes.RUNTIMES[name][1]}")
+    return RuntimeState(name, version, _in_a_process("import", name, ""))
+
+
+def _file_state(path: Path, name: str) -> FileState:
+    return FileState(name, _in_a_process("run", name, str(path)))
+
+
+def _in_a_process(task: str, runtime: str, path: str) -> str | None:
+    """What goes wrong with it, in a process that may crash; None where nothing does."""
+    order = json.dumps({"sys_path": sys.path, "task": task, "runtime": runtime, "path": path})
+    code = "import json, sys; order = json.loads(sys.argv[1]); sys.path[:] = order['sys_path']"
+    command = [sys.executable, "-c", f"{code}; from zoo.runner import doctor; doctor.main(order)", order]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode < 0:
+        return f"signal {-done.returncode} ended its process"
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        return lines[-1] if lines else f"exit code {done.returncode}"
+    problem: str | None = json.loads(done.stdout.splitlines()[-1])
+    return problem
+
+
+def main(order: dict[str, str]) -> None:
+    """What the process does: prints the problem, or null."""
+    problem = None
+    runtime = cast(runtimes.Runtime, order["runtime"])
+    try:
+        with quiet():
+            runtimes.find(runtime)
+            if order["task"] == "run":
+                from zoo.runner import backends
+
+                session = backends.load(order["path"], runtime=runtime)
+                session.run(np.zeros(session.input.shape, session.input.dtype))
+    except ZooError as error:
+        problem = " ".join(str(error).split())
+    sys.stdout.write(json.dumps(problem) + "\n")
