@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -135,7 +135,10 @@ def assign(
         raise OptionError(f"validation={validation!r} is not a share: give a number of at least 0 and below 1")
     made = _leave_out(data, findings)
     split_by = "as given by the data"
-    if "validation" not in made.splits and validation > 0:
+    given = any(example.split == "validation" for example in data.examples)
+    if not given and validation == 0:
+        split_by = "no validation, as asked for"
+    elif not given:
         split_by = f"{validation:.0%} of each class for validation, by content, seed {seed}"
         rows = [row for row, split in enumerate(made.splits) if split == "train"]
         chosen = split_by_content(
@@ -143,7 +146,8 @@ def assign(
         )
         for row, split in zip(rows, chosen, strict=True):
             made.splits[row] = split
-    return made.splits, _report(data, findings, made, place, split_by)
+    least = 1 if given or validation == 0 else MIN_DISTINCT
+    return made.splits, _report(data, findings, made, place, split_by, least)
 
 
 def _leave_out(data: LabelledData, findings: Sequence[Finding]) -> _Assignment:
@@ -177,30 +181,31 @@ def _leave_out(data: LabelledData, findings: Sequence[Finding]) -> _Assignment:
 
 
 def _report(
-    data: LabelledData, findings: Sequence[Finding], made: _Assignment, place: Place, split_by: str
+    data: LabelledData, findings: Sequence[Finding], made: _Assignment, place: Place, split_by: str, least: int
 ) -> DataReport:
+    """`least`: how many different files a class needs before validation is taken from them."""
     classes = range(len(data.class_names))
     used: Counter[tuple[SplitName, int]] = Counter()
     contents: dict[int, set[str]] = {i: set() for i in classes}
     for example, finding, split in zip(data.examples, findings, made.splits, strict=True):
         if split:
             used[split, example.label_index] += 1
-            if split != "test":
+            if split == "train" or (split == "validation" and least == MIN_DISTINCT):
                 contents[example.label_index].add(finding.content)
     counts = {split: tuple(used[split, i] for i in classes) for split in SPLITS}
-    listed = Counter(example.label_index for example in data.examples)
+    listed = Counter(example.label_index for example in data.examples if example.split in {None, "train"})
     problems, notes = [], list(data.notes)
-    needed = 1 if data.has_splits or not any(counts["validation"]) else MIN_DISTINCT
     for i, name in enumerate(data.class_names):
-        if len(contents[i]) < needed or not counts["train"][i]:
+        if len(contents[i]) < least:
+            needs = "two different ones, one for training and one for validation" if least > 1 else "one"
             problems.append(
-                f"class {name} has {len(contents[i])} usable files for training ({listed[i]} found); "
-                f"it needs {needed} different ones at least: add some, or take the class away"
+                f"class {name} has {len(contents[i])} usable files of {listed[i]} to train on and needs at least "
+                f"{needs}: add some, or take the class away"
             )
-        elif counts["train"][i] < FEW:
-            notes.append(f"class {name} has only {counts['train'][i]} files to learn from")
-        if not counts["validation"][i] and any(counts["validation"]):
-            notes.append(f"class {name} has no validation files")
+            continue
+        notes += _class_notes(name, counts["train"][i], counts["validation"][i], least)
+    if least == 1 and not any(counts["validation"]) and any(e.split == "validation" for e in data.examples):
+        notes.append("no validation file can be used: training goes without validation")
     sizes = sorted((f.size for f in findings if f.size and not f.error), key=lambda size: (size[0] * size[1], size))
     return DataReport(
         path=data.root,
@@ -216,3 +221,10 @@ def _report(
         notes=tuple(notes),
         problems=tuple(problems),
     )
+
+
+def _class_notes(name: str, train: int, validation: int, least: int) -> Iterator[str]:
+    if train < FEW:
+        yield f"class {name} has only {train} to learn from"
+    if least == MIN_DISTINCT and validation > train:
+        yield f"of class {name} chance put {validation} of {train + validation} into validation; try another seed"

@@ -142,7 +142,7 @@ def _left_aside(root: Path, folders: Iterable[Path], suffixes: set[str]) -> list
     notes = []
     loose = sum(e.suffix.lower() in suffixes for e in root.iterdir() if e.is_file() and not e.name.startswith("."))
     if loose:
-        notes.append(f"{loose} files directly in {root} belong to no class and are not used")
+        notes.append(f"directly in {root}, in no class, and not used: {loose} files")
     others: dict[str, int] = {}
     for folder in folders:
         for path in folder.rglob("*"):
@@ -150,7 +150,7 @@ def _left_aside(root: Path, folders: Iterable[Path], suffixes: set[str]) -> list
                 others[path.suffix.lower()] = others.get(path.suffix.lower(), 0) + 1
     if others:
         listed = ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in sorted(others.items()))
-        notes.append(f"files of other kinds in {root} are not used: {listed}")
+        notes.append(f"of another kind, in {root}, and not used: {listed}")
     return notes
 
 
