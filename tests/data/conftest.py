@@ -19,8 +19,8 @@ def make_pictures() -> MakePictures:
     def make(folder: Path, count: int, start: int = 0, suffix: str = ".png") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for i in range(start, start + count):
-            # The same number in another folder is another picture.
-            rng = np.random.default_rng([i, *folder.as_posix().encode()])
+            # The same number in another folder is another picture; the same ones in each run.
+            rng = np.random.default_rng([i, *"/".join(folder.parts[-2:]).encode()])
             Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8)).save(folder / f"{i:03}{suffix}")
 
     return make

@@ -56,7 +56,7 @@ def test_bad_files_are_told_and_the_rest_is_read(pictures: Path, bad_pictures: d
         else:
             assert finding.error is None
             assert (finding.size, finding.mode) == ((16, 12), "RGB")
-            assert len(finding.content) == 32
+            assert len(finding.content) == 64
     assert len({finding.content for finding in findings if finding.error is None}) == 24
     assert messages[-1] == "reading pictures 30/30"
 

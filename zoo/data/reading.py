@@ -88,7 +88,7 @@ class Reader:
             content = path.read_bytes()
         except OSError as error:
             return Finding(error=f"cannot read {path}: {error.strerror or error}"), None
-        digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+        digest = hashlib.sha256(content).hexdigest()
         try:
             if not self.takes_pictures:
                 return Finding(digest), load_values(path, self.shape)

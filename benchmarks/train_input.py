@@ -1,0 +1,128 @@
+"""Our input pipeline beside `keras.utils.image_dataset_from_directory`, on photos of 12 megapixels.
+
+    python benchmarks/train_input.py                       # 24 photos, about two minutes
+    python benchmarks/train_input.py --pictures 48 --rounds 5
+
+The photos are two that scikit-learn brings along, enlarged to 4000x3000. A JPEG's size decides how much of
+the decoding no downscaling saves: enlarged alone they take 1.1 MB each; `--noise 6` adds sensor noise, for 2 MB.
+
+What is timed is what a training waits for until it has seen every batch once: the call that makes the dataset, which in
+our case reads the files, and going through its batches. A later epoch is going through the batches again. Both
+pipelines run in turn, each in a process of its own that has imported TensorFlow before; the ratio is the median of the
+rounds' own ratios (above 1: ours is faster), beside the lowest and the highest. Nothing is augmented on either side.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from zoo.cli.output import print_json, print_table
+
+EPOCHS = 4
+
+
+@click.command()
+@click.option("--pictures", type=click.IntRange(min=4), default=24, show_default=True)
+@click.option("--size", type=click.IntRange(min=8), default=224, show_default=True, help="Of the model's input.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--noise", type=click.IntRange(min=0), default=0, show_default=True, help="Added to each pixel, at most.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+def main(pictures: int, size: int, rounds: int, noise: int, batch_size: int, as_json: bool) -> None:
+    """Makes photos, times, prints."""
+    times: list[dict[str, list[float]]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        click.echo(f"making {pictures} photos", err=True)
+        _make_photos(Path(folder), pictures, noise)
+        megabytes = sum(path.stat().st_size for path in Path(folder).rglob("*.jpg")) / 1e6
+        for i in range(rounds):
+            click.echo(f"round {i + 1} of {rounds}", err=True)
+            # Each goes first in every other round.
+            order = ("keras", "ours") if i % 2 else ("ours", "keras")
+            times.append({who: _in_a_process(who, folder, size, batch_size) for who in order})
+    first = [row["keras"][0] / row["ours"][0] for row in times]
+    later = [statistics.median(row["keras"][1:]) / statistics.median(row["ours"][1:]) for row in times]
+    result: dict[str, Any] = {
+        "pictures": pictures,
+        "megabytes": megabytes,
+        "size": size,
+        "rounds": times,
+        "first_epoch_ratio": statistics.median(first),
+        "later_epoch_ratio": statistics.median(later),
+    }
+    if as_json:
+        print_json(result)
+        return
+    rows = []
+    for name, ratios, which in (("first", first, slice(0, 1)), ("later", later, slice(1, None))):
+        seconds = {
+            who: statistics.median(statistics.median(row[who][which]) for row in times) for who in ("keras", "ours")
+        }
+        spread = f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
+        rows.append((name, *(f"{1e3 * seconds[who] / pictures:.2f} ms" for who in ("keras", "ours")), spread))
+    print_table(("epoch", "keras, a picture", "ours, a picture", "keras / ours"), rows)
+
+
+def _make_photos(folder: Path, count: int, noise: int) -> None:
+    import sklearn.datasets
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    sources = Path(sklearn.datasets.__file__).parent / "images"
+    for i in range(count):
+        name = ("china", "flower")[i % 2]
+        with Image.open(sources / f"{name}.jpg") as photo:
+            large = np.asarray(photo.resize((4000, 3000), Image.Resampling.BICUBIC)).astype(np.int16)
+        (folder / name).mkdir(exist_ok=True)
+        large += rng.integers(-noise, noise + 1, large.shape, dtype=np.int16)
+        Image.fromarray(large.clip(0, 255).astype(np.uint8)).save(folder / name / f"{i}.jpg", quality=90)
+
+
+def _in_a_process(who: str, folder: str, size: int, batch_size: int) -> list[float]:
+    command = [sys.executable, __file__, "--time", who, folder, str(size), str(batch_size)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    seconds: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return seconds
+
+
+def _time(who: str, folder: str, size: str, batch_size: str) -> None:
+    """Prints the seconds of each epoch, the first with what comes before it."""
+    import keras
+    import tensorflow as tf
+
+    from zoo.data import load_folder
+
+    for _ in tf.data.Dataset.range(1):  # what TensorFlow starts once
+        pass
+    seconds = []
+    started = time.perf_counter()
+    if who == "ours":
+        dataset = load_folder(folder, int(size), batch_size=int(batch_size), validation=0).train
+    else:
+        dataset = keras.utils.image_dataset_from_directory(
+            folder, image_size=(int(size), int(size)), batch_size=int(batch_size), verbose=False
+        )
+    for _ in range(EPOCHS):
+        for images, labels in dataset:
+            assert len(images) == len(labels)
+        now = time.perf_counter()
+        seconds.append(now - started)
+        started = now
+    sys.stdout.write(json.dumps(seconds))
+
+
+if __name__ == "__main__":
+    if "--time" in sys.argv:
+        _time(*sys.argv[2:6])
+    else:
+        main()
