@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,29 +76,42 @@ def make_dataset(
     """
     import tensorflow as tf
 
-    layers = augmentation(augment)
     stored = tf.as_dtype(source.reader.dtype)
+    # There is no Python control flow in them to convert, and converting takes longer than all else here.
+    plain: Callable[[Any], Any] = tf.autograph.experimental.do_not_convert
 
+    @plain
     def fetch(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         examples = tf.numpy_function(source.fetch, [indices], stored)
         examples = tf.cast(tf.ensure_shape(examples, (None, *source.reader.shape)), tf.float32)
         return examples, tf.gather(source.labels, indices)
 
-    def augmented(batch: tf.Tensor, examples: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return apply(layers, examples, batch), labels
-
     if order is None:
         indices = tf.data.Dataset.range(len(source)).batch(batch_size)
         return indices.map(fetch, num_parallel_calls=2, deterministic=True).prefetch(2)
 
+    @plain
     def begin(_: tf.Tensor) -> tf.data.Dataset:
         shuffled, stamp = tf.numpy_function(order.next, [], (tf.int64, tf.int64))
-        batches = tf.data.Dataset.from_tensor_slices(tf.ensure_shape(shuffled, (len(source),))).batch(batch_size)
-        return batches.enumerate().map(lambda number, chosen: (tf.stack([stamp, number]), chosen))
+        shuffled = tf.ensure_shape(shuffled, (len(source),))
+        return tf.data.Dataset.from_tensor_slices((shuffled, tf.fill((len(source),), stamp))).batch(batch_size)
+
+    @plain
+    def stamped(chosen: tf.Tensor, stamps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        # The stamp is the epoch's; each batch has another first example.
+        return *fetch(chosen), tf.stack([stamps[0], chosen[0]])
+
+    @plain
+    def augmented(examples: tf.Tensor, labels: tf.Tensor, stamp: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return apply(layers, examples, stamp), labels
 
     batches = tf.data.Dataset.range(1).flat_map(begin)
     batches = batches.apply(tf.data.experimental.assert_cardinality(-(-len(source) // batch_size)))
+    layers = augmentation(augment)
     # Two batches at a time: while one waits for its last picture, the cores read the next.
-    dataset = batches.map(lambda stamp, chosen: (stamp, *fetch(chosen)), num_parallel_calls=2, deterministic=True)
-    # One after the other: the layers' random state is shared.
-    return dataset.map(augmented if layers else lambda stamp, examples, labels: (examples, labels)).prefetch(2)
+    if not layers:
+        dataset = batches.map(plain(lambda chosen, _: fetch(chosen)), num_parallel_calls=2, deterministic=True)
+    else:
+        # Augmented one after the other: the layers' random state is shared.
+        dataset = batches.map(stamped, num_parallel_calls=2, deterministic=True).map(augmented)
+    return dataset.prefetch(2)
