@@ -18,6 +18,7 @@ COMMANDS = {
     "build": ("zoo.cli.build", "build", "Build a model and export it."),
     "export": ("zoo.cli.export", "export", "Export a Keras model to .tflite."),
     "inspect": ("zoo.cli.inspect", "inspect", "Show what is in a .tflite file, and what loads it."),
+    "data": ("zoo.cli.data", "data", "Look at data before training on them."),
     "run": ("zoo.cli.run", "run", "Say what is in pictures, with a .tflite file."),
     "evaluate": ("zoo.cli.evaluate", "evaluate", "Measure a .tflite file's accuracy on labelled pictures."),
     "benchmark": ("zoo.cli.benchmark", "benchmark", "Measure how fast .tflite files run."),

@@ -21,6 +21,7 @@ _HOME = {
     "build": "zoo.models",
     "imagenet_labels": "zoo.assets",
     "list_models": "zoo.models",
+    "load_folder": "zoo.data",
     "load_weights": "zoo.weights",
     "register": "zoo.models",
     "spec": "zoo.models",
@@ -29,6 +30,7 @@ _HOME = {
 
 if TYPE_CHECKING:
     from zoo.assets import imagenet_labels
+    from zoo.data import load_folder
     from zoo.errors import ZooError
     from zoo.models import build, list_models, register, spec
     from zoo.specs import ModelSpec, Option
@@ -42,6 +44,7 @@ __all__ = [
     "build",
     "imagenet_labels",
     "list_models",
+    "load_folder",
     "load_weights",
     "register",
     "spec",

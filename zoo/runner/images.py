@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from zoo.errors import InputError
 from zoo.specs import Preprocessing
@@ -59,8 +59,13 @@ def _to_pixels(image: Image.Image, width: int, height: int, channels: int, prepr
     mode = "L" if channels == 1 else "RGB"
     # Decodes a JPEG at the smallest scale of 1/8 steps that still holds twice the pixels needed.
     image.draft(mode, (2 * width, 2 * height))
-    image = ImageOps.exif_transpose(image)
-    image = _flatten(image).convert(mode)
+    # Pillow copies the picture in each of these steps, even where there is nothing to do.
+    image.load()
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    image = _flatten(image)
+    if image.mode != mode:
+        image = image.convert(mode)
     resample = Image.Resampling.BILINEAR
     if preprocessing.resize == "crop":
         image = ImageOps.fit(image, (width, height), resample)

@@ -1,0 +1,123 @@
+"""`zoo data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.cli.output import megabytes, print_json, print_table, shape, status
+from zoo.cli.types import int_list
+from zoo.errors import InputError
+from zoo.specs import RESIZES
+
+if TYPE_CHECKING:
+    from zoo.data import DataReport
+
+SHOWN = 10
+"""Of a long list of files; --json has them all."""
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def data(ctx: click.Context) -> None:
+    """Look at data before training on them."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@data.command(short_help="Read all files of a folder; say what training would make of them.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--size",
+    type=int_list,
+    default="224",
+    show_default=True,
+    metavar="N[,N]",
+    help="Of the model's input: 224, or height,width.",
+)
+@click.option("--channels", type=click.Choice(["1", "3"]), default="3", show_default=True, help="1 for gray.")
+@click.option("--window", type=int_list, metavar="STEPS,N", help="Check .npy and .csv windows of this shape instead.")
+@click.option("--resize", type=click.Choice(RESIZES), help="How pictures come to size.  [default: as zoo run does it]")
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of each class for validation, where the data have no val folder.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of that split.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(
+    folder: Path,
+    size: tuple[int, ...],
+    channels: str,
+    window: tuple[int, ...] | None,
+    resize: Any,
+    validation: float,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Read all files of FOLDER and say what training would make of them.
+
+    FOLDER holds class folders, or train and val (and test) folders with class folders inside; or it is a .csv file of
+    path,label. Every file is decoded. Files that cannot be used are listed, training skips them. The exit code is 1
+    if training cannot go on with what is left.
+    """
+    from zoo.data import check as check_data
+
+    if len(size) > 2:
+        raise click.UsageError(f"--size takes one number or two, not {len(size)}", click.get_current_context())
+    input_shape = window or (size[0], size[-1], int(channels))
+    with status(f"reading {folder}") as progress:
+        report = check_data(folder, input_shape, validation=validation, seed=seed, resize=resize, progress=progress)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        print_report(report)
+    if report.problems:
+        more = f" ({len(report.problems) - 1} more problems)" if len(report.problems) > 1 else ""
+        raise InputError(report.problems[0] + more)
+
+
+def print_report(report: DataReport) -> None:
+    """Prints what is to say of data."""
+    splits = [split for split, counts in report.counts.items() if any(counts) or split == "train"]
+    weights = report.class_weights
+    rows = [
+        (name, *(str(report.counts[split][i]) for split in splits), f"{weights[i]:.2f}" if i in weights else "")
+        for i, name in enumerate(report.class_names)
+    ]
+    rows.append(("all", *(str(sum(report.counts[split])) for split in splits), ""))
+    print_table(("class", *splits, "weight"), rows)
+    click.echo(f"\nsplit: {report.split_by}")
+    if min(report.counts["train"]):
+        click.echo(f"imbalance: the largest class has {report.imbalance:.1f} times the files of the smallest")
+    if report.sizes:
+        sizes = ", ".join(f"{name} {shape(size)}" for name, size in report.sizes.items())
+        click.echo(f"pictures: {sizes}; {', '.join(f'{count} {mode}' for mode, count in report.modes.items())}")
+    place = report.place
+    where = {"memory": "in memory", "disk": f"in {place.folder}", "none": "nowhere"}[place.kind]
+    click.echo(f"cache: {megabytes(place.size)} {where} ({place.why})")
+    for note in report.notes:
+        click.echo(f"note: {note}")
+    _print_files("cannot be read and is skipped", [bad.reason for bad in report.bad])
+    for kind, text in (
+        ("class", "same content in one class, used on one side of the split"),
+        ("splits", "same content in several splits, used in one of them only"),
+        ("classes", "same content in several classes, not used"),
+    ):
+        _print_files(text, [" = ".join(map(str, copies.paths)) for copies in report.copies if copies.kind == kind])
+    for problem in report.problems:
+        click.echo(f"problem: {problem}")
+
+
+def _print_files(title: str, lines: list[str]) -> None:
+    if not lines:
+        return
+    click.echo(f"\n{title}: {len(lines)}")
+    for line in lines[:SHOWN]:
+        click.echo(f"  {line}")
+    if len(lines) > SHOWN:
+        click.echo(f"  and {len(lines) - SHOWN} more (--json lists all)")

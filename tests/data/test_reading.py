@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo.data.reading import Reader, in_threads, read_all
+from zoo.errors import InputError
+from zoo.export import calibration
+from zoo.runner import load_image
+from zoo.specs import RESIZES, Preprocessing, Resize
+
+
+@pytest.mark.parametrize("resize", RESIZES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_pixels_are_the_runners(tmp_path: Path, photos: tuple[Path, Path], resize: Resize, channels: int) -> None:
+    """One definition of decoding, orientation and size: training, calibration, evaluation, device."""
+    reader = Reader((40, 56, channels), Preprocessing(resize))
+    turned = tmp_path / "turned.jpg"
+    with Image.open(photos[0]) as image:
+        exif = image.getexif()
+        exif[0x0112] = 6
+        image.save(turned, exif=exif)
+        image.convert("RGBA").save(tmp_path / "alpha.png")
+        image.resize((2000, 1333)).save(tmp_path / "large.jpg")
+    for i in range(7):
+        Image.new("RGB", (9, 7), (i, 200, 30)).save(tmp_path / f"{i}.png")
+    paths = sorted(tmp_path.iterdir())
+    store = np.zeros((len(paths), *reader.shape), np.uint8)
+    findings = read_all(paths, reader, store)
+    assert [finding.error for finding in findings] == [None] * len(paths)
+    calibrated = calibration.from_folder(tmp_path, reader.shape, preprocessing=reader.preprocessing)
+    order = [tmp_path / entry["file"] for entry in calibrated.manifest["files"]]
+    for path, pixels in zip(paths, store, strict=True):
+        expected = load_image(path, 56, 40, channels, Preprocessing(resize))
+        np.testing.assert_array_equal(pixels, expected)
+        np.testing.assert_array_equal(reader.read(path), expected)
+        np.testing.assert_array_equal(calibrated.inputs[order.index(path)], expected)
+
+
+def test_bad_files_are_told_and_the_rest_is_read(pictures: Path, bad_pictures: dict[Path, str]) -> None:
+    paths = [*bad_pictures, *sorted((pictures / "cat").iterdir())]
+    messages: list[str] = []
+    findings = read_all(paths, Reader((8, 8, 3)), progress=messages.append)
+    for path, finding in zip(paths, findings, strict=True):
+        if path in bad_pictures:
+            assert finding.error is not None
+            assert str(path) in finding.error
+            assert bad_pictures[path] in finding.error
+            with pytest.raises(InputError):
+                Reader((8, 8, 3)).read(path)
+        else:
+            assert finding.error is None
+            assert (finding.size, finding.mode) == ((16, 12), "RGB")
+            assert len(finding.content) == 64
+    assert len({finding.content for finding in findings if finding.error is None}) == 24
+    assert messages[-1] == "reading pictures 30/30"
+
+
+def test_windows(tmp_path: Path) -> None:
+    window = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)
+    np.save(tmp_path / "a.npy", window)
+    np.savetxt(tmp_path / "b.csv", window, delimiter=",")
+    np.save(tmp_path / "c.npy", window[:4])
+    np.save(tmp_path / "d.npy", np.full((5, 2), np.nan))
+    store = np.zeros((4, 5, 2), np.float32)
+    findings = read_all(sorted(tmp_path.iterdir()), Reader((5, 2)), store)
+    assert [finding.error is None for finding in findings] == [True, True, False, False]
+    assert "shape (4, 2), the model takes (5, 2)" in str(findings[2].error)
+    np.testing.assert_allclose(store[:2], [window, window], rtol=1e-6)
+
+
+def test_threads_keep_the_order_and_work_side_by_side() -> None:
+    together = threading.Barrier(2, timeout=20)
+
+    def work(i: int) -> int:
+        if i < 2:
+            together.wait()
+        time.sleep(0.002 * (i % 3))
+        return i * i
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.data.reading.available_cores", lambda: 2)
+        assert list(in_threads(work, range(40))) == [i * i for i in range(40)]
+
+
+def test_threads_stop_at_an_error() -> None:
+    done = []
+
+    def work(i: int) -> int:
+        done.append(i)
+        if i == 3:
+            raise InputError("three")
+        return i
+
+    with pytest.raises(InputError, match="three"):
+        list(in_threads(work, range(10_000)))
+    assert len(done) < 1000
+
+
+def test_the_function_is_the_runners() -> None:
+    import zoo.data.reading
+    import zoo.runner.classifier
+
+    assert vars(zoo.data.reading)["load_image"] is vars(zoo.runner.classifier)["load_image"]
+    assert vars(zoo.data.reading)["load_values"] is vars(zoo.runner.classifier)["load_values"]

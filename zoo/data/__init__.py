@@ -1,0 +1,15 @@
+"""Labelled pictures or windows of sensor values -> `tf.data`, split, cached and checked.
+
+    from zoo.data import load_folder
+    data = load_folder("pictures", size=96)
+    model.fit(data.train, validation_data=data.validation, class_weight=data.class_weights)
+
+TensorFlow is imported when datasets are made; `check` needs none.
+"""
+
+from zoo.data.augment import augmentation
+from zoo.data.check import DataReport
+from zoo.data.labelled import find_labelled
+from zoo.data.loading import Data, check, load, load_folder, load_windows
+
+__all__ = ["Data", "DataReport", "augmentation", "check", "find_labelled", "load", "load_folder", "load_windows"]

@@ -1,0 +1,68 @@
+"""Random changes to training pictures, as Keras layers on batches; part of no model and of no exported file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from zoo.errors import OptionError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Augment = Literal["none", "light", "standard"]
+AUGMENTS: tuple[Augment, ...] = get_args(Augment)
+
+
+def augmentation(preset: Augment) -> list[Any]:
+    """The layers of a preset; they take and give `(batch, height, width, channels)` float32, 0..255.
+
+    - `none`: no layers;
+    - `light`: shifts and zooms of at most 5 % and brightness of at most 10 %, which leave digits and writing what they
+      are;
+    - `standard`: mirrors left and right, shifts and zooms of at most 10 %, turns of at most 15 degrees, brightness and
+      contrast of at most 20 %: for photos.
+
+    What comes in at the borders is the picture mirrored.
+
+    Raises:
+        OptionError: an unknown preset.
+    """
+    if preset not in AUGMENTS:
+        raise OptionError(f"augment={preset!r} is not one of {', '.join(AUGMENTS)}")
+    if preset == "none":
+        return []
+    from keras import layers
+
+    if preset == "light":
+        return [
+            layers.RandomTranslation(0.05, 0.05, seed=0),
+            layers.RandomZoom(0.05, seed=0),
+            layers.RandomBrightness(0.1, value_range=(0, 255), seed=0),
+        ]
+    return [
+        layers.RandomFlip("horizontal", seed=0),
+        layers.RandomTranslation(0.1, 0.1, seed=0),
+        layers.RandomZoom(0.1, seed=0),
+        layers.RandomRotation(15 / 360, seed=0),
+        layers.RandomBrightness(0.2, value_range=(0, 255), seed=0),
+        layers.RandomContrast(0.2, value_range=(0, 255), seed=0),
+    ]
+
+
+def apply(layers: list[Any], images: tf.Tensor, stamp: tf.Tensor) -> tf.Tensor:
+    """Applies layers to a batch; the result depends on the stamp, not on what was augmented before.
+
+    So a training that is resumed in its fifth epoch sees what it would have seen.
+
+    Args:
+        layers: from `augmentation`.
+        images: `(batch, height, width, channels)` float32.
+        stamp: two numbers that differ from batch to batch.
+    """
+    import tensorflow as tf
+
+    for i, layer in enumerate(layers):
+        state = layer.generator.state
+        state.assign(tf.cast(stamp * 31 + i, state.dtype))
+        images = layer(images, training=True)
+    return tf.clip_by_value(images, 0.0, 255.0)

@@ -1,0 +1,230 @@
+"""What is to say of labelled data before anything is trained on them."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo.data.labelled import SPLITS, LabelledData, SplitName
+from zoo.data.reading import Finding
+from zoo.data.split import split_by_content
+from zoo.data.store import Place
+from zoo.errors import OptionError
+
+MIN_DISTINCT = 2
+"""A class needs one file to learn from and another to be measured on."""
+FEW = 10
+"""Below, a class is pointed out: what is measured on so few says little."""
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file that cannot be used."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Files of the same content."""
+
+    kind: Literal["class", "classes", "splits"]
+    """All in one class and split: kept. In several classes: no label can be right for all, none is used. In several
+    splits of one class: kept in one, of test, validation and training the first that has it."""
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What `zoo data check` prints, and what training was done on."""
+
+    path: Path
+    class_names: tuple[str, ...]
+    counts: dict[SplitName, tuple[int, ...]]
+    """Files used, by split and class."""
+    found: int
+    """Files listed, good and bad."""
+    split_by: str
+    """How validation was chosen, in words."""
+    bad: tuple[BadFile, ...]
+    copies: tuple[Copies, ...]
+    sizes: dict[str, tuple[int, int]]
+    """Of pictures as stored: `smallest`, `median` and `largest` by area, as width and height."""
+    modes: dict[str, int]
+    """Of pictures as stored, by Pillow's names."""
+    place: Place
+    """Where decoded examples are kept."""
+    notes: tuple[str, ...] = ()
+    """What a user should know."""
+    problems: tuple[str, ...] = ()
+    """What makes training impossible."""
+
+    @property
+    def used(self) -> int:
+        """Files used, in all splits."""
+        return sum(map(sum, self.counts.values()))
+
+    @property
+    def imbalance(self) -> float:
+        """How many times as large the largest class is as the smallest, in training."""
+        train = self.counts["train"]
+        return max(train) / min(train) if min(train) else float("inf")
+
+    @property
+    def class_weights(self) -> dict[int, float]:
+        """What makes every class count alike in training: `total / (classes * count)`; for `fit(class_weight=...)`."""
+        train = self.counts["train"]
+        return {i: sum(train) / (len(train) * count) for i, count in enumerate(train) if count}
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "path": str(self.path),
+            "found": self.found,
+            "used": self.used,
+            "split_by": self.split_by,
+            "classes": [
+                {"name": name, "files": {split: counts[i] for split, counts in self.counts.items()}}
+                | {"weight": self.class_weights.get(i)}
+                for i, name in enumerate(self.class_names)
+            ],
+            "imbalance": self.imbalance if min(self.counts["train"]) else None,
+            "bad": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
+            "copies": [{"kind": c.kind, "paths": [str(path) for path in c.paths]} for c in self.copies],
+            "sizes": {name: list(size) for name, size in self.sizes.items()},
+            "modes": self.modes,
+            "cache": {
+                "kind": self.place.kind,
+                "bytes": self.place.size,
+                "why": self.place.why,
+                "folder": str(self.place.folder) if self.place.folder else None,
+            },
+            "notes": list(self.notes),
+            "problems": list(self.problems),
+        }
+
+
+@dataclass
+class _Assignment:
+    splits: list[SplitName | None] = field(default_factory=list)
+    bad: list[BadFile] = field(default_factory=list)
+    copies: list[Copies] = field(default_factory=list)
+
+
+def assign(
+    data: LabelledData, findings: Sequence[Finding], place: Place, validation: float = 0.2, seed: int = 0
+) -> tuple[list[SplitName | None], DataReport]:
+    """Decides which split each file goes to, None for those that are not used, and reports.
+
+    Args:
+        data: what is there.
+        findings: what reading each file told.
+        place: where examples are kept, for the report.
+        validation: the share taken from training where the data have no validation files, in [0, 1).
+        seed: of that choice.
+
+    Raises:
+        OptionError: `validation` is no share.
+    """
+    if not 0 <= validation < 1:
+        raise OptionError(f"validation={validation!r} is not a share: give a number of at least 0 and below 1")
+    made = _leave_out(data, findings)
+    split_by = "as given by the data"
+    given = any(example.split == "validation" for example in data.examples)
+    if not given and validation == 0:
+        split_by = "no validation, as asked for"
+    elif not given:
+        split_by = f"{validation:.0%} of each class for validation, by content, seed {seed}"
+        rows = [row for row, split in enumerate(made.splits) if split == "train"]
+        chosen = split_by_content(
+            [findings[row].content for row in rows], [data.examples[row].label_index for row in rows], validation, seed
+        )
+        for row, split in zip(rows, chosen, strict=True):
+            made.splits[row] = split
+    least = 1 if given or validation == 0 else MIN_DISTINCT
+    return made.splits, _report(data, findings, made, place, split_by, least)
+
+
+def _leave_out(data: LabelledData, findings: Sequence[Finding]) -> _Assignment:
+    """Sorts out files that are bad, contradict each other, or would stand in two splits; the rest as given."""
+    made = _Assignment([example.split or "train" for example in data.examples])
+    same: dict[str, list[int]] = {}
+    for row, (example, finding) in enumerate(zip(data.examples, findings, strict=True)):
+        if finding.error:
+            made.bad.append(BadFile(example.path, finding.error))
+            made.splits[row] = None
+        else:
+            same.setdefault(finding.content, []).append(row)
+    for rows in same.values():
+        if len(rows) == 1:
+            continue
+        paths = tuple(data.examples[row].path for row in rows)
+        given = {made.splits[row] for row in rows}
+        if len({data.examples[row].label_index for row in rows}) > 1:
+            made.copies.append(Copies("classes", paths))
+            keep: SplitName | None = None
+        elif len(given) > 1:
+            made.copies.append(Copies("splits", paths))
+            keep = next(split for split in reversed(SPLITS) if split in given)
+        else:
+            made.copies.append(Copies("class", paths))
+            continue
+        for row in rows:
+            if made.splits[row] != keep:
+                made.splits[row] = None
+    return made
+
+
+def _report(
+    data: LabelledData, findings: Sequence[Finding], made: _Assignment, place: Place, split_by: str, least: int
+) -> DataReport:
+    """`least`: how many different files a class needs before validation is taken from them."""
+    classes = range(len(data.class_names))
+    used: Counter[tuple[SplitName, int]] = Counter()
+    contents: dict[int, set[str]] = {i: set() for i in classes}
+    for example, finding, split in zip(data.examples, findings, made.splits, strict=True):
+        if split:
+            used[split, example.label_index] += 1
+            if split == "train" or (split == "validation" and least == MIN_DISTINCT):
+                contents[example.label_index].add(finding.content)
+    counts = {split: tuple(used[split, i] for i in classes) for split in SPLITS}
+    listed = Counter(example.label_index for example in data.examples if example.split in {None, "train"})
+    problems, notes = [], list(data.notes)
+    for i, name in enumerate(data.class_names):
+        if len(contents[i]) < least:
+            needs = "two different ones, one for training and one for validation" if least > 1 else "one"
+            problems.append(
+                f"class {name} has {len(contents[i])} usable files of {listed[i]} to train on and needs at least "
+                f"{needs}: add some, or take the class away"
+            )
+            continue
+        notes += _class_notes(name, counts["train"][i], counts["validation"][i], least)
+    if least == 1 and not any(counts["validation"]) and any(e.split == "validation" for e in data.examples):
+        notes.append("no validation file can be used: training goes without validation")
+    sizes = sorted((f.size for f in findings if f.size and not f.error), key=lambda size: (size[0] * size[1], size))
+    return DataReport(
+        path=data.root,
+        class_names=data.class_names,
+        counts=counts,
+        found=len(data.examples),
+        split_by=split_by,
+        bad=tuple(made.bad),
+        copies=tuple(made.copies),
+        sizes={"smallest": sizes[0], "median": statistics.median_low(sizes), "largest": sizes[-1]} if sizes else {},
+        modes=dict(Counter(f.mode for f in findings if f.mode and not f.error).most_common()),
+        place=place,
+        notes=tuple(notes),
+        problems=tuple(problems),
+    )
+
+
+def _class_notes(name: str, train: int, validation: int, least: int) -> Iterator[str]:
+    if train < FEW:
+        yield f"class {name} has only {train} to learn from"
+    if least == MIN_DISTINCT and validation > train:
+        yield f"of class {name} chance put {validation} of {train + validation} into validation; try another seed"

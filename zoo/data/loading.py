@@ -1,0 +1,215 @@
+"""`load_folder` and `load_windows`: from files to datasets for `model.fit`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo.data.augment import AUGMENTS, Augment
+from zoo.data.check import DataReport, assign
+from zoo.data.labelled import SPLITS, LabelledData, SplitName, find_labelled
+from zoo.data.pipeline import Order, Source, make_dataset
+from zoo.data.reading import Progress, Reader, read_all
+from zoo.data.store import Cache, choose_place
+from zoo.errors import InputError, OptionError
+from zoo.specs import RESIZES, Preprocessing, Resize
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Labelled examples, read and split, as datasets for `model.fit`.
+
+    Batches are `(batch, *input_shape)` float32, pixels 0..255 or values as they are, and `(batch,)` int32 labels.
+    """
+
+    train: tf.data.Dataset
+    """Shuffled anew each epoch, augmented."""
+    validation: tf.data.Dataset | None
+    """In the order of `sources["validation"]`; None where there is none."""
+    test: tf.data.Dataset | None
+    """As `validation`."""
+    class_names: tuple[str, ...]
+    class_weights: dict[int, float]
+    """For `fit(class_weight=...)`: every class counts alike."""
+    report: DataReport
+    sources: dict[SplitName, Source]
+    """Files and labels of each split, in order; `fetch` gives their pixels."""
+    order: Order
+    """Of training; set its `epoch` to go on where a training stopped."""
+    preprocessing: Preprocessing
+    """How pictures came to size; an export has to know."""
+
+    def sample(self, count: int, seed: int = 0, split: SplitName = "train") -> Array:
+        """Some examples of a split, e.g. to calibrate int8 on: `(count or fewer, *input_shape)`, uint8 or float32."""
+        source = self.sources[split]
+        chosen = np.random.default_rng(seed).choice(len(source), min(count, len(source)), replace=False)
+        return source.fetch(np.sort(chosen))
+
+
+def load_folder(
+    path: str | Path,
+    size: int | tuple[int, int] = 224,
+    channels: int = 3,
+    *,
+    resize: Resize | None = None,
+    **choices: Any,
+) -> Data:
+    """Loads labelled pictures.
+
+        data = load_folder("pictures", size=96)
+        model.fit(data.train, validation_data=data.validation, class_weight=data.class_weights)
+
+    Args:
+        path: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `find_labelled`.
+        size: of the model's input: height and width, or one number for both.
+        channels: 3 for RGB, 1 for gray.
+        resize: how pictures come to size: `crop`, `pad` or `stretch`; as `zoo run` does it by default.
+        choices: see `load`.
+
+    Raises:
+        InputError: the data cannot be used; the message says why.
+        OptionError: a value that is not allowed.
+        OutputError: pixels were to be kept on a disk that is full or cannot be written.
+        MissingDependencyError: TensorFlow is not installed.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    return load(path, (height, width, channels), resize=resize, **choices)
+
+
+def load_windows(path: str | Path, shape: tuple[int, ...], **choices: Any) -> Data:
+    """Loads labelled windows of sensor values: `.npy` files, or `.csv` files with one row a step.
+
+    Args:
+        path: as in `load_folder`.
+        shape: of a window, `(steps, channels)`.
+        choices: see `load`; nothing is augmented.
+
+    Raises:
+        InputError: as in `load_folder`.
+    """
+    return load(path, tuple(shape), **choices)
+
+
+def load(
+    path: str | Path,
+    input_shape: tuple[int, ...],
+    *,
+    batch_size: int = 32,
+    validation: float = 0.2,
+    seed: int = 0,
+    resize: Resize | None = None,
+    augment: Augment = "none",
+    cache: Cache = "auto",
+    cache_folder: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Data:
+    """Loads labelled examples for a model with this input; pictures where it has three dimensions.
+
+    Every file is read once, in threads, and kept decoded: later epochs read no file.
+
+    Args:
+        path: as in `load_folder`.
+        input_shape: without the batch, as in `model.input_shape[1:]`.
+        batch_size: examples in a batch.
+        validation: the share for validation where the data have no validation files; 0 for none.
+        seed: of that split, and of the order of training.
+        resize: of pictures, as in `load_folder`.
+        augment: of training pictures: `none`, `light` or `standard`; see `augmentation`.
+        cache: where decoded examples are kept: `memory`, `disk`, `none` or `auto`; see `choose_place`.
+        cache_folder: for those on disk.
+        progress: is told how far it got.
+
+    Raises:
+        InputError: as in `load_folder`.
+    """
+    reader = make_reader(input_shape, resize)
+    if batch_size < 1:
+        raise OptionError(f"batch_size={batch_size!r} is not allowed; give an integer, at least 1")
+    if augment not in AUGMENTS:
+        raise OptionError(f"augment={augment!r} is not one of {', '.join(AUGMENTS)}")
+    if augment != "none" and not reader.takes_pictures:
+        raise OptionError(f"augment={augment!r} is for pictures, not for windows of values; leave it at none")
+    labelled = find_labelled(path, reader.suffixes)
+    count = len(labelled.examples)
+    place = choose_place(count * reader.bytes_each, cache, Path(cache_folder) if cache_folder else None)
+    store = place.allocate((count, *reader.shape), reader.dtype)
+    findings = read_all([example.path for example in labelled.examples], reader, store, progress)
+    splits, report = assign(labelled, findings, place, validation, seed)
+    if report.problems:
+        more = f" (and {len(report.problems) - 1} more: zoo data check {path})" if len(report.problems) > 1 else ""
+        raise InputError(report.problems[0] + more)
+    sources = {name: _source(labelled, splits, name, reader, store) for name in SPLITS}
+    order = Order(len(sources["train"]), seed)
+    return Data(
+        train=make_dataset(sources["train"], batch_size, order, augment),
+        validation=make_dataset(sources["validation"], batch_size) if len(sources["validation"]) else None,
+        test=make_dataset(sources["test"], batch_size) if len(sources["test"]) else None,
+        class_names=report.class_names,
+        class_weights=report.class_weights,
+        report=report,
+        sources=sources,
+        order=order,
+        preprocessing=reader.preprocessing,
+    )
+
+
+def check(
+    path: str | Path,
+    input_shape: tuple[int, ...] = (224, 224, 3),
+    *,
+    validation: float = 0.2,
+    seed: int = 0,
+    resize: Resize | None = None,
+    cache: Cache = "auto",
+    cache_folder: str | Path | None = None,
+    progress: Progress | None = None,
+) -> DataReport:
+    """Reads all files and says what `load` would make of them; needs no TensorFlow.
+
+    Args: as in `load`.
+
+    Raises:
+        InputError: there are no labelled files. What is wrong with those that are there stands in the report.
+    """
+    reader = make_reader(input_shape, resize)
+    labelled = find_labelled(path, reader.suffixes)
+    place = choose_place(
+        len(labelled.examples) * reader.bytes_each, cache, Path(cache_folder) if cache_folder else None
+    )
+    findings = read_all([example.path for example in labelled.examples], reader, progress=progress)
+    return assign(labelled, findings, place, validation, seed)[1]
+
+
+def make_reader(input_shape: tuple[int, ...], resize: Resize | None = None) -> Reader:
+    """A reader for a model's input.
+
+    Raises:
+        OptionError: no model has such an input.
+    """
+    if not input_shape or not all(isinstance(n, int) and n > 0 for n in input_shape):
+        raise OptionError(
+            f"an input of shape {input_shape} cannot be read; give positive integers, such as (224, 224, 3)"
+        )
+    if len(input_shape) == 3 and input_shape[-1] not in {1, 3}:
+        raise OptionError(f"pictures have 3 channels or 1, not {input_shape[-1]}")
+    if resize is not None and resize not in RESIZES:
+        raise OptionError(f"resize={resize!r} is not one of {', '.join(RESIZES)}")
+    return Reader(input_shape, Preprocessing(resize) if resize else Preprocessing())
+
+
+def _source(
+    labelled: LabelledData, splits: list[SplitName | None], name: SplitName, reader: Reader, store: Array | None
+) -> Source:
+    rows = np.array([row for row, split in enumerate(splits) if split == name], np.int64)
+    examples = [labelled.examples[row] for row in rows]
+    labels = np.array([example.label_index for example in examples], np.int32)
+    return Source([example.path for example in examples], labels, reader, store, rows)

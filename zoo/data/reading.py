@@ -1,0 +1,151 @@
+"""Reads every file once, in threads: hash, decode, keep."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from zoo.errors import InputError
+from zoo.runner import pictures, values
+from zoo.runner.images import load_image
+from zoo.runner.values import load_values
+from zoo.specs import Preprocessing
+
+Array = npt.NDArray[Any]
+Progress = Callable[[str], None]
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What reading a file told."""
+
+    content: str = ""
+    """A hash of its bytes; empty if it could not be read at all."""
+    error: str | None = None
+    """Why it cannot be used."""
+    size: tuple[int, int] | None = None
+    """Width and height of a picture as it is stored."""
+    mode: str | None = None
+    """Pillow's name for a picture's pixels: RGB, L, CMYK..."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads files as the model sees them, with the functions that the device uses."""
+
+    shape: tuple[int, ...]
+    """`(height, width, channels)` of pictures, or the shape of windows of values."""
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Or windows of values."""
+        return len(self.shape) == 3
+
+    @property
+    def suffixes(self) -> set[str]:
+        """Of the files it reads."""
+        return pictures.SUFFIXES if self.takes_pictures else values.SUFFIXES
+
+    @property
+    def dtype(self) -> type[np.uint8] | type[np.float32]:
+        """Of what `read` gives."""
+        return np.uint8 if self.takes_pictures else np.float32
+
+    @property
+    def bytes_each(self) -> int:
+        """Of one example."""
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+    def read(self, path: Path) -> Array:
+        """Reads a file to `shape`: uint8 pixels 0..255, or float32 values.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if not self.takes_pictures:
+            return load_values(path, self.shape)
+        height, width, channels = self.shape
+        return load_image(path, width, height, channels, self.preprocessing)
+
+    def examine(self, path: Path) -> tuple[Finding, Array | None]:
+        """Reads a file, and says what is to say of it instead of raising."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            return Finding(error=f"cannot read {path}: {error.strerror or error}"), None
+        digest = hashlib.sha256(content).hexdigest()
+        try:
+            if not self.takes_pictures:
+                return Finding(digest), load_values(path, self.shape)
+            size = mode = None
+            # Whatever is wrong with it, `load_image` says.
+            with contextlib.suppress(Exception), Image.open(io.BytesIO(content)) as image:
+                size, mode = image.size, image.mode
+            stream = io.BytesIO(content)
+            stream.name = str(path)
+            height, width, channels = self.shape
+            return Finding(digest, None, size, mode), load_image(stream, width, height, channels, self.preprocessing)
+        except InputError as error:
+            return Finding(digest, str(error)), None
+
+
+def read_all(
+    paths: Sequence[Path], reader: Reader, store: Array | None = None, progress: Progress | None = None
+) -> list[Finding]:
+    """Reads files in as many threads as there are cores; Pillow and numpy leave Python free while they work.
+
+    Args:
+        paths: the files.
+        reader: how.
+        store: `(len(paths), *reader.shape)`; what is read is written there, row by row.
+        progress: is told how far it got.
+    """
+
+    def examine(row: int) -> Finding:
+        finding, example = reader.examine(paths[row])
+        if store is not None and example is not None:
+            store[row] = example
+        return finding
+
+    findings = []
+    for finding in in_threads(examine, range(len(paths))):
+        findings.append(finding)
+        if progress:
+            progress(f"reading {'pictures' if reader.takes_pictures else 'windows'} {len(findings)}/{len(paths)}")
+    return findings
+
+
+def in_threads(function: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+    """Maps in threads, in order; an interrupt waits for no more than what is being worked on."""
+    threads = available_cores()
+    ahead = 4 * threads
+    items = iter(items)
+    pool = ThreadPoolExecutor(threads)
+    try:
+        pending = [pool.submit(function, item) for item in itertools.islice(items, ahead)]
+        pending.reverse()
+        while pending:
+            yield pending.pop().result()
+            pending[:0] = [pool.submit(function, item) for item in itertools.islice(items, 1)]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def available_cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,63 @@
+"""Which examples are for training and which for validation.
+
+A file's side depends on its content and the seed, not on the files beside it:
+
+- files that are added, renamed or copied move no file from training to validation, so a training that goes on with
+  more data is not validated on what it has learned;
+- copies of a file fall on the same side;
+- the share holds class by class, up to chance: of n files of a class, share * n come to validation, give or take
+  sqrt(n * share * (1 - share)). Exact shares and sides that never change cannot both be had.
+
+Small classes need two rules more. Where chance puts no file of a class into validation, its file of the lowest rank
+goes there: a later file of a still lower rank sends it back to training, never the other way. Where chance puts all of
+them there, the one of the highest rank is for training; this alone can change to validation later, and its probability
+is share to the power of n.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from zoo.data.labelled import SplitName
+
+
+def rank(content: str, seed: int) -> float:
+    """Where a content stands in a seed's order: a number in [0, 1), evenly distributed."""
+    digest = hashlib.blake2b(f"{seed} {content}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def split_by_content(
+    contents: Sequence[str], labels: Sequence[int], validation: float = 0.2, seed: int = 0
+) -> list[SplitName]:
+    """Splits examples; see the module.
+
+    Args:
+        contents: a hash of each file.
+        labels: of each file; a content has one label only.
+        validation: the share, in [0, 1); 0 puts all into training.
+        seed: another gives another split.
+
+    Returns:
+        `train` or `validation` for each file. A class of two contents or more has both, one of a single content is
+        for training.
+    """
+    by_class: dict[int, set[str]] = {}
+    for content, label in zip(contents, labels, strict=True):
+        by_class.setdefault(label, set()).add(content)
+    chosen: set[str] = set()
+    for members in by_class.values():
+        if validation > 0 and len(members) > 1:
+            chosen |= _choose(members, validation, seed)
+    return ["validation" if content in chosen else "train" for content in contents]
+
+
+def _choose(members: set[str], validation: float, seed: int) -> set[str]:
+    ranked = sorted((rank(content, seed), content) for content in members)
+    chosen = {content for value, content in ranked if value < validation}
+    if not chosen:
+        chosen = {ranked[0][1]}
+    elif len(chosen) == len(members):
+        chosen.remove(ranked[-1][1])
+    return chosen

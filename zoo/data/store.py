@@ -1,0 +1,131 @@
+"""Where decoded examples are kept: in memory, or on disk where they are too many."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo.errors import OptionError, OutputError
+from zoo.files import require_writable
+
+Array = npt.NDArray[Any]
+Cache = Literal["auto", "memory", "disk", "none"]
+CACHES: tuple[Cache, ...] = get_args(Cache)
+
+MEMORY_SHARE = 0.5
+"""Of the memory that is available: the rest is for the model and its gradients."""
+DISK_SHARE = 0.9
+"""Of what is free."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where examples will be kept, and why there."""
+
+    kind: Literal["memory", "disk", "none"]
+    size: int
+    """Bytes of all examples."""
+    why: str
+    """In a few words, for the user."""
+    folder: Path | None = None
+
+    def allocate(self, shape: tuple[int, ...], dtype: Any) -> Array | None:
+        """Makes room for `shape`; None where nothing is kept.
+
+        The file on disk has no name: it is gone when the process is, however that ends.
+
+        Raises:
+            OutputError: the disk is full or cannot be written.
+        """
+        if self.kind == "none":
+            return None
+        if self.kind == "memory" or self.size == 0:
+            return np.empty(shape, dtype)
+        assert self.folder is not None  # noqa: S101  # `choose_place` sets it for a disk
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(prefix="edgezoo-", dir=self.folder) as file:
+                os.posix_fallocate(file.fileno(), 0, self.size)
+                return np.frombuffer(mmap.mmap(file.fileno(), self.size), dtype).reshape(shape)
+        except OSError as error:
+            raise OutputError(f"cannot keep pixels in {self.folder}: {error.strerror or error}") from error
+
+
+def choose_place(size: int, cache: Cache = "auto", folder: Path | None = None) -> Place:
+    """Chooses where `size` bytes are kept.
+
+    Args:
+        size: bytes.
+        cache: `memory`, `disk`, `none`, or `auto`: memory where half of what is available holds them, else disk, else
+            nowhere, and every epoch decodes again.
+        folder: for the disk; `default_folder()` by default.
+
+    Raises:
+        OptionError: an unknown `cache`.
+        OutputError: the disk was asked for and cannot be written.
+    """
+    if cache not in CACHES:
+        raise OptionError(f"cache={cache!r} is not one of {', '.join(CACHES)}")
+    folder = folder or default_folder()
+    memory = available_memory()
+    if cache == "none":
+        return Place("none", size, "as asked for: every epoch decodes again")
+    if cache == "memory" or (cache == "auto" and size <= MEMORY_SHARE * memory):
+        return Place("memory", size, "as asked for" if cache == "memory" else f"{_gb(memory)} are available")
+    if cache == "disk":
+        require_writable(folder)
+        return Place("disk", size, "as asked for", folder)
+    free = _free(folder)
+    if size <= DISK_SHARE * free:
+        return Place("disk", size, f"more than half of the {_gb(memory)} of available memory", folder)
+    return Place(
+        "none",
+        size,
+        f"more than half of the {_gb(memory)} of available memory, and {folder} has {_gb(free)} free: every epoch "
+        "decodes again",
+    )
+
+
+def default_folder() -> Path:
+    """The user's cache folder; `/tmp` may be memory itself."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgezoo"
+
+
+def available_memory() -> int:
+    """Bytes that can be taken without swapping, a container's limit considered."""
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                available = int(line.split()[1]) * 1024
+    with contextlib.suppress(OSError, ValueError):  # ValueError: "max", no limit
+        group = Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text(encoding="ascii"))
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        for line in (group / "memory.stat").read_text(encoding="ascii").splitlines():
+            if line.startswith("inactive_file "):  # files read before, which give way
+                used -= int(line.split()[1])
+        available = min(available, limit - used)
+    return max(available, 0)
+
+
+def _free(folder: Path) -> int:
+    """Bytes free where a folder is or will be; 0 where it cannot be written."""
+    try:
+        require_writable(folder)
+        return shutil.disk_usage(next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())).free
+    except (OSError, OutputError):
+        return 0
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
