@@ -11,6 +11,7 @@ import http.client
 import re
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from email.message import Message
@@ -49,6 +50,8 @@ def fetch(url: str, path: Path, *, md5: str | None = None, progress: Progress | 
     """
     if _is_good(path, md5):
         return path
+    if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
+        raise WeightsError(f"{url} is no http or https address; correct it (EDGEZOO_WEIGHTS_URL)")
     part = path.with_name(path.name + ".part")
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
@@ -103,8 +106,11 @@ def _download(url: str, path: Path, file: BinaryIO, md5: str | None, progress: P
             break
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             reason = str(getattr(error, "reason", "") or error) or type(error).__name__
-            if isinstance(error, urllib.error.HTTPError) and error.code < 500:
-                raise WeightsError(f"{url} answers {error.code} {error.reason}; {_by_hand(url, path)}") from error
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
+                reason = f"it answers {error.code} {error.reason}"
+                if error.code < 500:
+                    raise WeightsError(f"{url} answers {error.code} {error.reason}; {_by_hand(url, path)}") from error
             done = file.seek(0, 2)
             failures = 0 if done > before else failures + 1
             if failures == RETRIES or (not done and _is_offline(error)):
@@ -122,13 +128,13 @@ def _download(url: str, path: Path, file: BinaryIO, md5: str | None, progress: P
 def _attempt(url: str, file: BinaryIO, progress: Progress | None) -> str | None:
     """Asks for what is missing and appends it; returns the MD5 that the server gives for the whole file, if any."""
     start = file.seek(0, 2)
-    # The address is ours or the user's own: any scheme is theirs to choose.
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})  # noqa: S310
     try:
         answer = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
+        error.close()
         # Nothing is missing, or the file became shorter: the hash or a fresh start will tell.
         if error.headers.get("Content-Range", "").rpartition("/")[2] != str(start):
             file.truncate(0)
