@@ -9,7 +9,7 @@ import click
 from zoo import models
 from zoo.cli.exporting import FORMATS, check_early, export_files, export_options
 from zoo.cli.model_options import given, model_options
-from zoo.cli.output import import_tensorflow, require_memory, status
+from zoo.cli.output import downloading, import_tensorflow, require_memory, status
 from zoo.cli.types import words
 
 
@@ -17,7 +17,11 @@ from zoo.cli.types import words
 @click.argument("model")
 @model_options
 @click.option(
-    "--weights", default="none", show_default=True, help="none (random), or a .weights.h5, .keras or .h5 file."
+    "--weights",
+    default="none",
+    show_default=True,
+    metavar="none|imagenet|FILE",
+    help="Random, Keras Applications' own of MobileNetV2 and VGG-16, or those of a .keras, .h5 or .weights.h5 file.",
 )
 @click.option(
     "--export",
@@ -41,24 +45,26 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
     labels = check_early(choices)
     if labels is not None:
         options.setdefault("num_classes", len(labels))
-    options = spec.check(options)
+    full = spec.check(options)
     import_tensorflow()
     from zoo.summary import outline
-    from zoo.weights import load_weights
+    from zoo.weights import build_from
 
-    require_memory(4 * outline(model, **options).params, model)
-    with status(f"building {model}"):
-        network = models.build(model, **options)
-        if weights != "none":
-            load_weights(network, weights)
-    facts = {"architecture": model, "options": options, "weights_from": weights}
+    require_memory(4 * outline(model, **full).params, model)
+    with status(f"building {model}") as say:
+        built = build_from(model, weights, options, progress=downloading(say))
+    facts: dict[str, Any] = {"architecture": model, "options": built.options, "weights_from": weights}
+    if built.new_head:
+        facts["head"] = "random"
+    network = built.model
     export_files(network, network.name, formats, labels, facts, choices)
     if choices["as_json"]:
         return
-    for note in spec.notes(options):
+    for note in (*spec.notes(built.options), *built.notes):
         click.echo(f"note: {note}")
     if weights == "none":
         click.echo(
             "note: the weights are RANDOM: the files run, but their answers mean nothing yet. Train the model in Keras "
-            "(zoo.build, model.compile, model.fit) and pass the saved file with --weights."
+            "(zoo.build, model.compile, model.fit) and pass the saved file with --weights; MobileNetV2 and VGG-16 have "
+            "--weights imagenet."
         )

@@ -14,7 +14,7 @@ from zoo.specs import Option
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-TYPES: dict[type, Any] = {int: click.INT, float: click.FLOAT, tuple: int_list}
+TYPES: dict[type, Any] = {int: click.INT, float: click.FLOAT, str: click.STRING, tuple: int_list}
 METAVARS: dict[type, str] = {tuple: "N,N,..."}
 
 

@@ -69,6 +69,16 @@ def progress_bar(what: str, total: int | None = None) -> Iterator[Callable[[], N
         yield lambda: progress.advance(task)
 
 
+def downloading(say: Callable[[str], None]) -> Callable[[int, int], None]:
+    """Turns what `status` yields into something to report a download's bytes to."""
+
+    def report(done: int, total: int) -> None:
+        share = f" of {megabytes(total)} ({done / total:.0%})" if total else ""
+        say(f"downloading weights: {megabytes(done)}{share}")
+
+    return report
+
+
 def import_tensorflow() -> None:
     """Imports TensorFlow without its chatter.
 

@@ -18,7 +18,7 @@ _HOME = {
     "ModelSpec": "zoo.specs",
     "Option": "zoo.specs",
     "ZooError": "zoo.errors",
-    "build": "zoo.models",
+    "build": "zoo.weights",
     "imagenet_labels": "zoo.assets",
     "list_models": "zoo.models",
     "load_folder": "zoo.data",
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from zoo.assets import imagenet_labels
     from zoo.data import load_folder
     from zoo.errors import ZooError
-    from zoo.models import build, list_models, register, spec
+    from zoo.models import list_models, register, spec
     from zoo.specs import ModelSpec, Option
     from zoo.summary import summarize
-    from zoo.weights import load_weights
+    from zoo.weights import build, load_weights
 
 __all__ = [
     "ModelSpec",

@@ -99,7 +99,7 @@ def spec(name: str) -> ModelSpec:
 
 
 def build(name: str, **options: Any) -> keras.Model:
-    """Builds a model with random weights.
+    """Builds a model with random weights; `zoo.build` does the same and knows other weights, too.
 
     Args:
         name: a registered name, see `list_models`.

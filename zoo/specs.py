@@ -38,7 +38,7 @@ class Option:
     name: str
     help: str
     kind: type = int
-    """`int`, `float`, or `tuple` (of ints, written `128,64` on the command line)."""
+    """`int`, `float`, `str` (with `choices`), or `tuple` (of ints, written `128,64` on the command line)."""
     choices: tuple[Any, ...] = ()
     minimum: float | None = None
     above: float | None = None
@@ -85,6 +85,8 @@ class Option:
             if not isinstance(value, list | tuple):
                 value = (value,)
             return tuple(value) if all(type(item) is int for item in value) else None
+        if self.kind is str:
+            return value if isinstance(value, str) else None
         if self.kind is float and isinstance(value, numbers.Real):
             return float(value) if math.isfinite(value) else None
         # numpy integers count as integers; 3.7 does not.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import models
 from zoo.errors import InputError
-from zoo.registry import needs_tensorflow
+from zoo.skeleton import unallocated
 
 if TYPE_CHECKING:
     import keras
@@ -33,7 +33,6 @@ _WHOLE_MAP = (
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
 )
-_WAITING = "uninitialized_variables"
 _ZERO_PADDINGS = ("ZeroPadding1D", "ZeroPadding2D")
 
 
@@ -128,16 +127,8 @@ def outline(name: str, **options: Any) -> Summary:
         MissingDependencyError: TensorFlow is not installed.
     """
     models.spec(name)
-    with needs_tensorflow():
-        import keras
-        from keras.src.backend.common import global_state
-
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            return summarize(models.build(name, **options))
-    finally:
-        # Keras keeps such variables in a list (there is no public way to it) and would allocate them later.
-        global_state.set_global_attribute(_WAITING, [])
+    with unallocated():
+        return summarize(models.build(name, **options))
 
 
 def _walk(model: keras.Model, fields: dict[int, _Field | None], rows: list[Row]) -> None:

@@ -97,13 +97,30 @@ def test_weights_that_do_not_fit(cli: Cli, tmp_path: Path) -> None:
     zoo.build("lenet", num_classes=4).save(tmp_path / "four.keras")
     zoo.build("lenet", num_classes=4).save_weights(tmp_path / "four.weights.h5")
     for name in ("four.keras", "four.weights.h5"):
-        result = cli("build", "lenet", "--weights", tmp_path / name, "--out", tmp_path / "out")
+        result = cli("build", "lenet", "--channels", "3", "--weights", tmp_path / name, "--out", tmp_path / "out")
         assert result.code == 1
-        assert f"{name} does not fit lenet: " in result.error
-        assert "logits" in result.error
+        assert f"{name} does not fit lenet_c3: layer 'conv1' has kernel (5, 5, 3, 6), the file has" in result.error
     result = cli("build", "lenet", "--weights", tmp_path / "none.keras", "--out", tmp_path / "out")
     assert result.error == f"no weights file {tmp_path / 'none.keras'}"
     assert not (tmp_path / "out").exists()
+
+
+def test_the_file_of_weights_sets_the_number_of_classes(
+    cli: Cli, randomize: Callable[..., Any], tmp_path: Path
+) -> None:
+    randomize(zoo.build("lenet", num_classes=4)).save(tmp_path / "four.keras")
+    weights = ("--weights", tmp_path / "four.keras", "--out", tmp_path)
+    assert cli("build", "lenet", *weights).code == 0
+    classifier = Classifier(tmp_path / "lenet.tflite")
+    assert classifier.session.output.shape == (1, 4)
+    assert "head" not in classifier.card
+    # Labels for other classes: the rest is kept, the head is new, and the file says so.
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    result = cli("build", "lenet", *weights, "--labels", tmp_path / "labels.txt")
+    assert "note: four.keras: it has 4 classes, so the head for 2 classes is new: train it" in result.out
+    classifier = Classifier(tmp_path / "lenet.tflite")
+    assert classifier.labels == ("cat", "dog")
+    assert (classifier.card["head"], classifier.card["weights_from"]) == ("random", str(tmp_path / "four.keras"))
 
 
 def test_an_unpublished_alpha_is_noted(cli: Cli, tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 import zoo
+from zoo.errors import OptionError
+from zoo.models.vgg16 import MEAN
 from zoo.summary import outline
 
 
@@ -19,7 +22,8 @@ def test_outputs_equal_those_of_keras_applications(
     randomize(theirs)
     ours.set_weights(theirs.get_weights())
     pixels = inputs_for((32, 32, 3), 3)
-    expected = np.asarray(theirs(pixels / 127.5 - 1, training=False))
+    # RGB here; the BGR of the published weights is a matter of the first kernel, see tests/weights.
+    expected = np.asarray(theirs((pixels - MEAN) / 127.5, training=False))
     assert np.ptp(expected, axis=0).max() > 0.01, "the inputs give the same answer: the comparison shows little"
     np.testing.assert_allclose(np.asarray(ours(pixels, training=False)), expected, rtol=0, atol=1e-5)
 
@@ -30,8 +34,26 @@ def test_layer_names_are_those_of_keras_applications() -> None:
     with keras.StatelessScope(initialize_variables=False):
         theirs = [layer.name for layer in keras.applications.VGG16(weights=None).layers]
     ours = [row.name for row in outline("vgg16").rows]
-    # What differs: the scaling in front, dropout, and the softmax in a layer of its own.
-    assert theirs[1:-1] == [name for name in ours if name not in {"rescale", "drop1", "drop2", "logits", "softmax"}]
+    # What differs: scaling and centring in front, dropout, and the softmax in a layer of its own.
+    extra = {"rescale", "center", "drop1", "drop2", "logits", "softmax"}
+    assert theirs[1:-1] == [name for name in ours if name not in extra]
+
+
+def test_the_mean_pixel_is_subtracted() -> None:
+    model = zoo.build("vgg16", input_size=32, num_classes=2, head="average")
+    seen = model.layers[2](model.layers[1](np.array([[0.0, 0, 0], MEAN, [255, 255, 255]], np.float32)))
+    expected = (np.array([[0], [0], [255]]) - [MEAN] * np.array([[1], [0], [1]])) / 127.5
+    np.testing.assert_allclose(np.asarray(seen), expected, atol=1e-6)
+
+
+def test_the_average_head() -> None:
+    summary = outline("vgg16", head="average")
+    assert summary.model == "vgg16_average"
+    # keras.applications' count without top, and 1000 classes of 512 features and a bias.
+    assert summary.params == 14_714_688 + 513_000
+    assert [row.name for row in summary.rows][-4:] == ["global_average_pool", "dropout", "logits", "softmax"]
+    with pytest.raises(OptionError, match="vgg16: head='max' is not allowed; give one of dense, average"):
+        outline("vgg16", head="max")
 
 
 def test_column_d() -> None:

@@ -1,7 +1,8 @@
 """VGG-16. Simonyan, Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition, 2014.
 
-https://arxiv.org/abs/1409.1556, table 1, column D. Layer names are those of keras.applications, whose
-weights fit in order.
+https://arxiv.org/abs/1409.1556, table 1, column D. Layer names are those of keras.applications. The mean pixel of
+the training set is subtracted (section 2.1), by a layer of its own behind the scaling to [-1, 1]: the border of the
+first convolution is then the mean colour, and no kernel could make up for another.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ BLOCKS = (
     (512, 512, 512),  # 7x7
 )
 DENSE = (4096, 4096)
+MEAN = (123.68, 116.779, 103.939)
+"""Mean red, green and blue of ImageNet's training pictures, as the published weights expect it
+(keras.applications' `imagenet_utils.py`, mode "caffe", in BGR order there)."""
 
 
 @register(
@@ -38,16 +42,28 @@ DENSE = (4096, 4096)
         options=(
             num_classes(),
             Option("input_size", "width and height of the pictures", minimum=32, in_name="{}"),
+            Option(
+                "head",
+                "dense (the paper's two layers of 4096 units) or average (global average pooling, far smaller)",
+                kind=str,
+                choices=("dense", "average"),
+                in_name="{}",
+            ),
             dropout(),
         ),
     )
 )
-def vgg16(*, num_classes: int = 1000, input_size: int = 224, dropout: float = 0.5) -> keras.Model:
-    """Builds VGG-16; 32 is the smallest input that leaves a pixel behind the fifth pooling."""
+def vgg16(*, num_classes: int = 1000, input_size: int = 224, head: str = "dense", dropout: float = 0.5) -> keras.Model:
+    """Builds VGG-16; 32 is the smallest input that leaves a pixel behind the fifth pooling.
+
+    With `head="average"` the convolutions' outputs are averaged and no large dense layers follow: 14.7 million
+    parameters and the classes', a ninth of the paper's.
+    """
     import keras
     from keras import layers
 
     pixels, x = image_input(input_size)
+    x = layers.Rescaling(1.0, offset=[1 - mean / 127.5 for mean in MEAN], name="center")(x)
     for b, filters_of_block in enumerate(BLOCKS, start=1):
         for i, filters in enumerate(filters_of_block, start=1):
             x = layers.Conv2D(
@@ -59,6 +75,10 @@ def vgg16(*, num_classes: int = 1000, input_size: int = 224, dropout: float = 0.
                 name=f"block{b}_conv{i}",
             )(x)
         x = layers.MaxPooling2D(2, 2, name=f"block{b}_pool")(x)
+    if head == "average":
+        x = layers.GlobalAveragePooling2D(name="global_average_pool")(x)
+        x = layers.Dropout(dropout, name="dropout")(x)
+        return keras.Model(pixels, classifier_head(x, num_classes))
     x = layers.Flatten(name="flatten")(x)
     for i, units in enumerate(DENSE, start=1):
         x = layers.Dense(units, activation="relu", kernel_initializer=RELU_INIT, name=f"fc{i}")(x)

@@ -1,0 +1,109 @@
+"""Weights as Keras Applications publishes them, made here, and a server on this machine that serves them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+
+from zoo.weights import download
+
+
+def write_legacy(path: Path, layers: list[tuple[str, list[tuple[str, Any]]]]) -> None:
+    """Writes a weights file as Keras 1 and 2 did, and as the published ones are."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [name.encode() for name, _ in layers]
+        for name, arrays in layers:
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [own.encode() for own, _ in arrays]
+            for own, array in arrays:
+                group.create_dataset(own, data=array)
+
+
+def save_legacy(model: Any, path: Path) -> Path:
+    """Writes the weights of a model that has no nested ones as Keras 2 did."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_legacy(
+        path,
+        [
+            (layer.name, [(f"{layer.name}/{weight.name}:0", weight.numpy()) for weight in layer.weights])
+            for layer in model.layers
+        ],
+    )
+    return path
+
+
+@dataclass
+class Server:
+    """Files over HTTP, as Google's storage serves them, and what may go wrong with that."""
+
+    folder: Path
+    url: str = ""
+    drop_after: int | None = None
+    """Bytes of each answer before the connection is cut."""
+    knows_ranges: bool = True
+    sends_hash: bool = True
+    status: int = 200
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    """Path and `Range` header of each."""
+
+
+def _handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the library's name
+            asked = self.headers.get("Range", "")
+            server.requests.append((self.path, asked))
+            path = server.folder / self.path.lstrip("/")
+            if server.status != 200 or not path.is_file():
+                self.send_error(server.status if server.status != 200 else 404)
+                return
+            content = path.read_bytes()
+            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and server.knows_ranges else 0
+            if start >= len(content):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            self.send_header("Content-Length", str(len(content) - start))
+            if server.sends_hash:
+                md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
+                self.send_header("x-goog-hash", f"crc32c=AAAAAA==,md5={md5}")
+            self.end_headers()
+            self.wfile.write(content[start:] if server.drop_after is None else content[start:][: server.drop_after])
+
+        def log_message(self, *_: Any) -> None:
+            """Stays off the terminal."""
+
+    return Handler
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server of `folder`; the zoo downloads from it, into a cache of the test's own, without pauses."""
+    found = Server(tmp_path / "served")
+    found.folder.mkdir()
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(found))
+    found.url = f"http://127.0.0.1:{httpd.server_port}"
+    monkeypatch.setenv("EDGEZOO_WEIGHTS_URL", found.url)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    for proxy in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(proxy, raising=False)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    yield found
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()

@@ -1,0 +1,17 @@
+"""Where a model's weights come from: nowhere (random), ImageNet, or a file.
+
+| module | what |
+|---|---|
+| `building` | `build` and `load_weights`: what to call |
+| `published` | which file of ImageNet weights a model takes; addresses and hashes |
+| `download` | gets a file into Keras' cache |
+| `files` | reads `.keras`, `.h5` and `.weights.h5` files of Keras 2 and 3 |
+| `transfer` | finds a backbone and a head in what was read |
+| `pixels` | how a foreign model prepares its pixels, and how ours takes that over |
+"""
+
+from zoo.weights.building import Built, build, build_from, load_weights
+from zoo.weights.files import load_model
+from zoo.weights.state import is_untrained
+
+__all__ = ["Built", "build", "build_from", "is_untrained", "load_model", "load_weights"]

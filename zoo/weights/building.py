@@ -1,0 +1,155 @@
+"""build: a model of the zoo with the weights one wants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import models
+from zoo.errors import WeightsError
+from zoo.skeleton import unallocated
+from zoo.weights import files, published, transfer
+from zoo.weights.download import Progress
+from zoo.weights.pixels import adopt
+
+if TYPE_CHECKING:
+    import keras
+
+NONE = "none"
+IMAGENET = "imagenet"
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model and where its weights are from."""
+
+    model: keras.Model
+    options: dict[str, Any]
+    """All of them, those that the file decided among them."""
+    notes: tuple[str, ...] = field(default=())
+    """What the user should know, one line each."""
+    new_head: bool = False
+    """Whether the head is untrained although the rest is not."""
+
+
+def build(
+    name: str, *, weights: str | Path | None = None, progress: Progress | None = None, **options: Any
+) -> keras.Model:
+    """Builds a model.
+
+    Args:
+        name: a registered name, see `list_models`.
+        weights: None or `none` for random ones. `imagenet` for Keras Applications' published ones (MobileNetV2 of the
+            published alphas, VGG-16), downloaded into Keras' cache. Or a file: `.keras`, `.h5` or `.weights.h5` of the
+            zoo's models, of keras.applications' MobileNetV2 and VGG16 with or without top, or of a model in which
+            such a backbone is nested. Where `num_classes` is not given, it is that of the file's head; where it is
+            another than the file's, the backbone is kept and the head is new.
+        progress: is called with the bytes done and the bytes in all while something downloads.
+        **options: the model's own options, see `spec(name).options`.
+
+    Returns:
+        A functional `keras.Model`. Image models take raw pixels 0..255 as float32
+        `(batch, height, width, channels)` and return class probabilities `(batch, num_classes)`.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        OptionError: an option it does not take, or a value it does not allow.
+        WeightsError: there are no such weights, they cannot be downloaded or read, or do not fit; the message names
+            the first layer that does not.
+        MissingDependencyError: TensorFlow is not installed.
+    """
+    return build_from(name, weights, options, progress=progress).model
+
+
+def build_from(
+    name: str, weights: str | Path | None, options: dict[str, Any], *, progress: Progress | None = None
+) -> Built:
+    """What `build` does, with what there is to say about it; same arguments and errors."""
+    spec = models.spec(name)
+    if weights is None or str(weights) == NONE:
+        return Built(models.build(name, **options), spec.check(options))
+    full = spec.check(options)
+    notes: list[str] = []
+    if str(weights) == IMAGENET:
+        source = published.choose(name, full)
+        notes += source.notes
+        path = source.fetch(progress)
+        try:
+            contents = files.read(path)
+        except WeightsError as error:
+            raise WeightsError(f"{error}; delete the file, it is downloaded anew then") from error
+        options = {"num_classes": full["num_classes"]} | options
+    else:
+        path = Path(weights)
+        contents = files.read(path)
+    if "head" in full and "head" not in options and transfer.average_head(_skeleton(name, full), contents):
+        full["head"] = "average"
+    skeleton = _skeleton(name, full)
+    found = transfer.fit(skeleton, contents)
+    new_head = False
+    if found.head and "num_classes" in full:
+        if "num_classes" not in options:
+            if found.classes is None:
+                raise WeightsError(
+                    f"{path}: {found.why}; say how many classes a new head should have (num_classes, --num-classes)"
+                )
+            full["num_classes"] = found.classes
+        new_head = full["num_classes"] != found.classes
+    del contents, skeleton
+    model = models.build(name, **full)
+    _apply(model, found, new_head)
+    if new_head:
+        what = f"it has {found.classes} classes" if found.classes else found.why
+        notes.append(f"{path.name}: {what}, so the head for {full['num_classes']} classes is new: train it")
+    return Built(model, full, tuple(notes + _notes(found, path, known=str(weights) == IMAGENET)), new_head)
+
+
+def load_weights(model: keras.Model, path: str | Path) -> None:
+    """Loads the weights of a file into a model of the zoo, its head too.
+
+    Args:
+        model: as it came from `build`.
+        path: any file that `build(weights=)` takes, of as many classes.
+
+    Raises:
+        WeightsError: the file is missing or is none of these, or its weights do not fit; the message names
+            the first layer that does not. The model is left as it was.
+    """
+    path = Path(path)
+    found = transfer.fit(model, files.read(path))
+    if found.head and found.classes is None:
+        raise WeightsError(f"{path} does not fit {model.name}: there is nothing for layer {found.head!r}: {found.why}")
+    for layer in files.layers_of(model):
+        theirs = files.Layer(path.name, layer.kind, found.arrays.get(layer.name, ()))
+        if theirs.shapes != layer.shapes:
+            raise WeightsError(f"{path} does not fit {model.name}: {transfer.misfit(layer, theirs)}")
+    _apply(model, found, new_head=False)
+
+
+def _skeleton(name: str, options: dict[str, Any]) -> keras.Model:
+    with unallocated():
+        return models.build(name, **options)
+
+
+def _apply(model: keras.Model, found: transfer.Fit, new_head: bool) -> None:
+    for layer, arrays in found.arrays.items():
+        if not (new_head and layer == found.head):
+            model.get_layer(layer).set_weights(arrays)
+    if found.adopt:
+        adopt(model, found.adopt)
+
+
+def _notes(found: transfer.Fit, path: Path, *, known: bool) -> list[str]:
+    notes = []
+    if found.adopt:
+        notes.append(
+            f"{path.name} was trained on pixels scaled in another way; the model's first layers now do the same. A "
+            ".weights.h5 file does not keep that: save the model as .keras"
+        )
+    if found.assumed and not known:
+        notes.append(
+            f"{path.name} does not say how its pixels are prepared; they are taken to be as keras.applications' "
+            "preprocess_input makes them"
+        )
+    return notes

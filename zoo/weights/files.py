@@ -1,0 +1,273 @@
+"""Reads Keras' files, those of Keras 2 among them, into layers with their arrays."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import re
+import textwrap
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import WeightsError
+from zoo.registry import needs_tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+SUFFIXES = (".keras", ".h5", ".hdf5")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer that has weights."""
+
+    name: str
+    kind: str
+    """Its class as Keras writes it in files, e.g. `conv2d`; empty where the file does not say."""
+    arrays: tuple[Any, ...]
+    """Anything with a shape that numpy reads, in the order of `layer.weights`."""
+    names: tuple[str, ...] = ()
+    """Of the arrays, e.g. `kernel`, where known."""
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the arrays."""
+        return tuple(tuple(array.shape) for array in self.arrays)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A layer as the configuration of a model names it."""
+
+    kind: str
+    name: str
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The layers of one model or nested model in a file that keeps the order only among layers of one class."""
+
+    layers: dict[str, list[Layer]]
+    """By class."""
+    kinds: frozenset[str]
+    """All classes, those without weights too."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file holds."""
+
+    path: Path
+    layers: tuple[Layer, ...] = ()
+    """In the order of the graph, nested models' in their place; empty where `groups` is filled."""
+    groups: tuple[Group, ...] = ()
+    """Of a `.weights.h5` file: nested models first, the outermost last."""
+    model: keras.Model | None = None
+    """Where the file holds a whole model that Keras 3 can load."""
+    stages: tuple[Stage, ...] = ()
+    """Where the file holds a whole model: all of its layers, nested models' in their place."""
+
+    @property
+    def count(self) -> int:
+        """Of all arrays."""
+        layers = [layer for group in self.groups for kind in group.layers.values() for layer in kind]
+        return sum(len(layer.arrays) for layer in (*self.layers, *layers))
+
+    def group_of(self, kind: str) -> Group | None:
+        """The nested model with most layers of a class, or the outermost."""
+        holders = [group for group in self.groups if kind in group.layers]
+        return max(holders, key=lambda group: len(group.layers[kind]), default=None)
+
+    def in_order(self, kinds: Sequence[str]) -> list[Layer]:
+        """The layers in the order of a graph whose layers have these classes; those left over come last."""
+        if not self.groups:
+            return list(self.layers)
+        core = self.group_of(kinds[0])
+        if core is None:
+            return []
+        queues = {kind: list(layers) for kind, layers in core.layers.items()}
+        ordered = []
+        for kind in kinds:
+            if not queues.get(kind):
+                break
+            ordered.append(queues[kind].pop(0))
+        rest = [layer for queue in queues.values() for layer in queue]
+        others = [group for group in self.groups if group is not core]
+        return [*ordered, *rest, *(layer for group in others for queue in group.layers.values() for layer in queue)]
+
+
+def read(path: Path) -> Contents:
+    """Reads a file of weights or a whole model.
+
+    Raises:
+        WeightsError: the file is missing, damaged or neither.
+        MissingDependencyError: TensorFlow is not installed.
+    """
+    if not path.is_file():
+        raise WeightsError(f"no weights file {path}")
+    if path.suffix not in SUFFIXES:
+        raise WeightsError(f"{path} is not a Keras model; give a .keras or .h5 file")
+    with needs_tensorflow():
+        importlib.import_module("keras")  # and with it h5py
+    config = _config(path)
+    if config is None:
+        return _weights_only(path, path)
+    stages = tuple(_stages(config))
+    try:
+        model = load_model(path)
+    except WeightsError:
+        # Keras 3 cannot build every model of Keras 2 (nested ones, `TFOpLambda`), but their weights can be read.
+        if path.suffix != ".keras":
+            return replace(_weights_only(path, path), stages=stages)
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as file:
+                return replace(_weights_only(path, io.BytesIO(file.read())), stages=stages)
+        except (zipfile.BadZipFile, KeyError, WeightsError):
+            pass
+        raise
+    return Contents(path, layers=tuple(layers_of(model)), model=model, stages=stages)
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Loads a whole Keras model, `.keras` or `.h5`.
+
+    Raises:
+        WeightsError: the file is missing, damaged or not a Keras model.
+        MissingDependencyError: TensorFlow is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"no model file {path}")
+    if path.suffix not in SUFFIXES:
+        raise WeightsError(f"{path} is not a Keras model; give a .keras or .h5 file")
+    with needs_tensorflow():
+        import keras
+
+    class DepthwiseConv2D:
+        """Keras 2 wrote an argument that Keras 3 does not know (keras#19441); it never had but one value."""
+
+        @classmethod
+        def from_config(cls, config: dict[str, Any]) -> Any:
+            return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
+
+    custom = {"DepthwiseConv2D": DepthwiseConv2D} if path.suffix != ".keras" else None
+    try:
+        return keras.models.load_model(path, custom_objects=custom, compile=False)
+    except Exception as error:  # Keras raises what its readers raise
+        raise WeightsError(f"cannot load {path} as a Keras model: {_first_line(error)}") from error
+
+
+def layers_of(model: keras.Model) -> Iterator[Layer]:
+    """A model's layers that have weights, in the order of its graph; nested models' in their place."""
+    for layer in model.layers:
+        if hasattr(layer, "layers") and hasattr(layer, "inputs"):
+            yield from layers_of(layer)
+        elif layer.weights:
+            names = tuple(weight.name for weight in layer.weights)
+            yield Layer(layer.name, _snake_case(type(layer).__name__), tuple(layer.weights), names)
+
+
+def _config(path: Path) -> dict[str, Any] | None:
+    """How the model in a file is made up; None for a file of weights. A damaged file is Keras' to complain of."""
+    import h5py
+
+    try:
+        if path.suffix == ".keras":
+            with zipfile.ZipFile(path) as archive:
+                config = json.loads(archive.read("config.json"))
+        else:
+            with h5py.File(path) as file:
+                if "model_config" not in file.attrs:
+                    return None
+                config = json.loads(file.attrs["model_config"])
+    except Exception:  # noqa: BLE001  # whatever it is, the readers that follow say it
+        return {} if path.suffix == ".keras" else None
+    return config if isinstance(config, dict) else {}
+
+
+def _stages(config: dict[str, Any]) -> Iterator[Stage]:
+    """The layers of a model's configuration, nested models' in their place."""
+    for layer in config.get("config", {}).get("layers", ()):
+        inner = layer.get("config", {})
+        if "layers" in inner:
+            yield from _stages(layer)
+        else:
+            yield Stage(_snake_case(layer["class_name"]), str(inner.get("name", "")), inner)
+
+
+def _weights_only(path: Path, place: Any) -> Contents:
+    """The arrays of a HDF5 file at `place`, without a model."""
+    import h5py
+
+    try:
+        with h5py.File(place) as file:
+            if "layer_names" in file.attrs or "model_weights" in file:
+                return Contents(path, layers=tuple(_legacy(file.get("model_weights", file))))
+            groups = tuple(_groups(file))
+    except Exception as error:  # h5py raises what its library raises
+        raise WeightsError(f"cannot read weights from {path}: {_first_line(error)}") from error
+    if not any(group.layers for group in groups):
+        raise WeightsError(f"{path} holds no weights that Keras wrote")
+    return Contents(path, groups=groups)
+
+
+def _legacy(file: Any) -> Iterator[Layer]:
+    """The layers of a weights file of Keras 1 and 2, keras.applications' published ones among them."""
+    for layer in _texts(file.attrs["layer_names"]):
+        group = file[layer]
+        arrays: dict[str, list[tuple[str, Any]]] = {}
+        for name in _texts(group.attrs["weight_names"]):
+            # A nested model's weights stand in one group: `block_1_expand/kernel:0`, the trainable ones first.
+            owner, _, own = name.rpartition("/")
+            arrays.setdefault(owner.rsplit("/", 1)[-1], []).append((own.partition(":")[0], group[name][()]))
+        for owner, found in arrays.items():
+            single = len(arrays) == 1
+            yield Layer(layer if single else owner, "", tuple(a for _, a in found), tuple(n for n, _ in found))
+
+
+def _texts(values: Any) -> list[str]:
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+
+
+def _groups(file: Any) -> Iterator[Group]:
+    """The models in a `.weights.h5` file. Layers are named after their classes: `conv2d`, `conv2d_1`, ..."""
+    container = file.get("layers", file.get("_layer_checkpoint_dependencies"))
+    if container is None:
+        return
+    layers: dict[str, list[Layer]] = {}
+    kinds = set()
+    for key in sorted(container, key=_counted):
+        member, (kind, _) = container[key], _counted(key)
+        kinds.add(kind)
+        if "layers" in member or "_layer_checkpoint_dependencies" in member:
+            yield from _groups(member)
+        elif len(member.get("vars", ())):
+            stored = member["vars"]
+            name = stored.attrs.get("name", key)
+            arrays = tuple(stored[str(i)][()] for i in range(len(stored)))
+            layers.setdefault(kind, []).append(Layer(str(name), kind, arrays))
+    yield Group(layers, frozenset(kinds))
+
+
+def _counted(key: str) -> tuple[str, int]:
+    """`conv2d_10` -> `("conv2d", 10)`."""
+    match = re.fullmatch(r"(.*?)(?:_(\d+))?", key)
+    assert match is not None  # noqa: S101  # matches any text
+    return match[1], int(match[2] or 0)
+
+
+def _snake_case(name: str) -> str:
+    """As Keras names a class in its files."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return textwrap.shorten(lines[0], 200) if lines else type(error).__name__

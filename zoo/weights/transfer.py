@@ -1,0 +1,271 @@
+"""Finds in a file what a model of the zoo can take: all of it, or the backbone without the head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.errors import WeightsError
+from zoo.models.mobilenet_v2 import BLOCKS
+from zoo.weights.files import Contents, Layer, Stage, layers_of
+from zoo.weights.pixels import BGR_MINUS_MEAN, CENTERED, MINUS_1_TO_1, RAW, Array, Preparation, fold, preparation_of
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """What is special about an architecture that keras.applications has as well."""
+
+    last: str
+    """Its last layer, by our name."""
+    expects: Preparation
+    """What keras.applications' model wants to be given, by its `preprocess_input`."""
+    ours: Preparation
+    """What our model does itself."""
+    layers: tuple[str, ...] = ()
+    """keras.applications' names of the layers that have weights, in order; empty where they are ours."""
+
+
+def _mobilenet_v2_layers() -> tuple[str, ...]:
+    names = ["Conv1", "bn_Conv1"]
+    blocks = sum(repeats for _, _, repeats, _ in BLOCKS)
+    for i in range(blocks):
+        prefix = f"block_{i}" if i else "expanded_conv"
+        for part in ("expand", "depthwise", "project") if i else ("depthwise", "project"):
+            names += [f"{prefix}_{part}", f"{prefix}_{part}_BN"]
+    return (*names, "Conv_1", "Conv_1_bn")
+
+
+BACKBONES = (
+    Backbone("Conv_1_bn", MINUS_1_TO_1, MINUS_1_TO_1, _mobilenet_v2_layers()),
+    Backbone("block5_conv3", BGR_MINUS_MEAN, CENTERED),
+)
+
+# What may stand between a backbone and the end of a model whose head we take over.
+_PLAIN = {"input_layer", "dropout", "dense", "softmax", "activation", "re_lu", "identity"}
+_POOLED = _PLAIN | {"max_pooling2d", "global_average_pooling2d"}
+_FLATTENED = _PLAIN | {"max_pooling2d", "flatten"}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a model takes from a file."""
+
+    arrays: dict[str, tuple[Array, ...]]
+    """By our layer's name."""
+    head: str
+    """Our dense layer that has a unit for each class; empty where the model ends in none."""
+    classes: int | None
+    """Of the file's head; None where it is missing or none that we could take over."""
+    adopt: Preparation | None = None
+    """How our model has to prepare its pixels, where not in its own way."""
+    assumed: bool = False
+    """Whether the file does not say how pixels are prepared, so that `preprocess_input` was assumed."""
+    why: str = ""
+    """Where `classes` is None: what is the matter with the head."""
+
+
+def fit(model: keras.Model, contents: Contents) -> Fit:
+    """Lays the layers of a model beside those of a file.
+
+    Args:
+        model: one of the zoo; its weights need not be allocated, and the number of its classes does not matter.
+        contents: of the file.
+
+    Raises:
+        WeightsError: a layer before the head does not fit; the message names the first.
+    """
+    ours = list(layers_of(model))
+    if not ours:
+        raise WeightsError(f"{model.name} has no weights to load")
+    head = ours[-1] if _is_dense(ours[-1]) else None
+    body = ours[:-1] if head else ours
+    backbone = _backbone_of(ours)
+    core = [layer.name for layer in ours].index(backbone.last) + 1 if backbone else len(body)
+    theirs = _in_our_order(contents, ours, backbone)
+    for layer, found in zip(ours[:core], [*theirs, *[None] * core], strict=False):
+        _require(layer, found, model.name, contents)
+    count = len(body) if _same(body, theirs) else core
+    rest = theirs[count:]
+    taken = {
+        layer.name: tuple(map(np.asarray, found.arrays)) for layer, found in zip(body[:count], theirs, strict=False)
+    }
+    adopted, assumed = _take_pixels(ours[0], theirs[0], backbone, contents, taken) if backbone else (None, False)
+    none = Fit(taken, head.name if head else "", None, adopted, assumed)
+    if head is None:
+        if rest:
+            raise WeightsError(_too_few(model.name, ours, contents))
+        return none
+    if count < len(body) and rest:
+        return replace(none, why=f"its dense layers do not fit those of {model.name}")
+    why = _head_fault(head, rest, backbone, contents)
+    if why:
+        if not backbone and len(rest) != 1:
+            raise WeightsError(_too_few(model.name, ours, contents))
+        return replace(none, why=why)
+    taken[head.name] = _softmax_head(rest[0]) if backbone else tuple(map(np.asarray, rest[0].arrays))
+    return replace(none, classes=taken[head.name][0].shape[1])
+
+
+def average_head(model: keras.Model, contents: Contents) -> bool:
+    """Whether in the file global average pooling follows the convolutions of VGG-16, which `model` is."""
+    ours = list(layers_of(model))
+    backbone = _backbone_of(ours)
+    if backbone is None:
+        return False
+    core = [layer.name for layer in ours].index(backbone.last) + 1
+    rest = _in_our_order(contents, ours, backbone)[core:]
+    channels = ours[core - 1].shapes[0][-1]
+    return len(rest) == 1 and _is_dense(rest[0]) and rest[0].shapes[0][0] == channels
+
+
+def misfit(layer: Layer, found: Layer | None) -> str:
+    """In words what of a layer does not fit: `layer 'conv1' has kernel (3, 3, 3, 8), the file has (3, 3, 3, 16)`."""
+    if found is None:
+        return f"the file has nothing for layer {layer.name!r}"
+    for i, shape in enumerate(layer.shapes):
+        name = layer.names[i] if i < len(layer.names) else f"array {i}"
+        if i >= len(found.shapes):
+            return f"layer {layer.name!r} has {name} {shape}, the file has none ({found.name})"
+        if found.shapes[i] != shape:
+            return f"layer {layer.name!r} has {name} {shape}, the file has {found.shapes[i]} ({found.name})"
+    return f"layer {layer.name!r} has {len(layer.arrays)} arrays, the file has {len(found.arrays)} ({found.name})"
+
+
+def _backbone_of(ours: Sequence[Layer]) -> Backbone | None:
+    names = {layer.name for layer in ours}
+    return next((backbone for backbone in BACKBONES if backbone.last in names), None)
+
+
+def _in_our_order(contents: Contents, ours: Sequence[Layer], backbone: Backbone | None) -> list[Layer]:
+    """The file's layers, the first of which is to be our first."""
+    theirs = contents.in_order([layer.kind for layer in ours])
+    # In files of Keras 2 the layers of a backbone that was trained in part are out of order, but have their names.
+    names = list(backbone.layers) if backbone else []
+    known = {layer.name: layer for layer in theirs}
+    if names and set(names) <= set(known):
+        return [*(known[name] for name in names), *(layer for layer in theirs if layer.name not in set(names))]
+    # A layer that normalizes pixels may stand before.
+    first = next((i for i, layer in enumerate(theirs) if layer.kind in {"", ours[0].kind}), 0)
+    return theirs[first:]
+
+
+def _require(layer: Layer, found: Layer | None, name: str, contents: Contents) -> None:
+    if found is None or found.shapes != layer.shapes:
+        raise WeightsError(f"{contents.path} does not fit {name}: {misfit(layer, found)}")
+
+
+def _same(ours: Sequence[Layer], theirs: Sequence[Layer]) -> bool:
+    return [layer.shapes for layer in ours] == [layer.shapes for layer in theirs[: len(ours)]]
+
+
+def _too_few(name: str, ours: Sequence[Layer], contents: Contents) -> str:
+    count = sum(len(layer.arrays) for layer in ours)
+    return f"{contents.path} does not fit {name}: it holds {contents.count} arrays, the model has {count}"
+
+
+def _take_pixels(
+    first: Layer, found: Layer, backbone: Backbone, contents: Contents, taken: dict[str, tuple[Array, ...]]
+) -> tuple[Preparation | None, bool]:
+    """Makes the first kernel fit our preparation of pixels.
+
+    Returns:
+        What our model has to adopt where no kernel could make up for it, and whether `preprocess_input` was assumed.
+    """
+    theirs, assumed = backbone.expects, True
+    if contents.model is not None:
+        convolution = _layer_of(contents.model, found)
+        seen = preparation_of(contents.model, convolution, str(contents.path))
+        # Nothing in the graph: it was done outside, and we must trust that it was what the backbone is made for.
+        if not seen.is_near(RAW):
+            theirs, assumed = seen, False
+    elif contents.stages:
+        configured = _configured(contents)
+        if configured:
+            theirs, assumed = configured, False
+    elif _is_own(contents, first.kind):
+        theirs, assumed = backbone.ours, False
+    kernel, *others = taken[first.name]
+    folded = fold(kernel, theirs, backbone.ours)
+    if folded is None:
+        taken[first.name] = (kernel[:, :, np.argsort(theirs.order), :], *others)
+        return theirs, assumed
+    taken[first.name] = (folded, *others)
+    return None, assumed
+
+
+def _configured(contents: Contents) -> Preparation | None:
+    """What the `Rescaling` layer of a model does that Keras 3 cannot run; None where it has none."""
+    for stage in contents.stages:
+        if stage.kind == "rescaling":
+            scale, offset = (np.broadcast_to(stage.config[key], 3) for key in ("scale", "offset"))
+            return Preparation(tuple(map(float, scale)), tuple(map(float, offset)))
+    return None
+
+
+def _layer_of(model: Any, wanted: Layer) -> Any:
+    """The Keras layer whose weights these are."""
+    for layer in model.layers:
+        if hasattr(layer, "layers") and hasattr(layer, "inputs"):
+            found = _layer_of(layer, wanted)
+            if found is not None:
+                return found
+        elif layer.weights and layer.weights[0] is wanted.arrays[0]:
+            return layer
+    return None
+
+
+def _is_own(contents: Contents, kind: str) -> bool:
+    """Whether a file of weights is one of ours: those name the scaling and the softmax of our graph, too."""
+    group = contents.group_of(kind)
+    return group is not None and {"rescaling", "softmax"} <= group.kinds
+
+
+def _is_dense(layer: Layer) -> bool:
+    """Whether a layer's arrays are a kernel and a bias, or a kernel."""
+    if layer.kind not in {"", "dense"} or not layer.shapes or len(layer.shapes[0]) != 2:
+        return False
+    return layer.shapes[1:] in {(), ((layer.shapes[0][1],),)}
+
+
+def _head_fault(head: Layer, rest: Sequence[Layer], backbone: Backbone | None, contents: Contents) -> str:
+    """Why what follows the body in the file is no head that ours could take over; empty if it is."""
+    if not rest:
+        return "it has no head"
+    if len(rest) > 1 or not _is_dense(rest[0]):
+        return f"its head is more than one dense layer ({', '.join(layer.name for layer in rest)})"
+    if rest[0].shapes[0][0] != head.shapes[0][0]:
+        return misfit(head, rest[0])
+    if backbone is None:
+        return ""
+    if not contents.stages:
+        return "" if rest[0].shapes[0][1] > 1 else "its head has a single unit"
+    return _graph_fault(contents.stages, rest[0])
+
+
+def _graph_fault(stages: Sequence[Stage], dense: Layer) -> str:
+    """Why the layers behind a backbone are not pooling (or flattening), dropout and a dense softmax layer."""
+    last = max(i for i, stage in enumerate(stages) if stage.kind in {"conv2d", "batch_normalization"})
+    kinds = {stage.kind for stage in stages[last + 1 :]}
+    strange = kinds - (_POOLED if "global_average_pooling2d" in kinds else _FLATTENED)
+    if strange:
+        return f"its head has layers that ours has not ({', '.join(sorted(strange))})"
+    activation = [stage.config.get("activation") for stage in stages if stage.kind == "dense"][-1]
+    units = dense.shapes[0][1]
+    if (units, activation) == (1, "sigmoid") or (units > 1 and activation in {"softmax", "linear"}):
+        return ""
+    return f"its head has {units} unit{'s' * (units > 1)} with the activation {activation!r}: no softmax over classes"
+
+
+def _softmax_head(dense: Layer) -> tuple[Array, Array]:
+    """Kernel and bias for a softmax. Of one unit with a sigmoid: two, of which the first is always 0; same answers."""
+    kernel = np.asarray(dense.arrays[0])
+    bias = np.asarray(dense.arrays[1]) if len(dense.arrays) > 1 else np.zeros(kernel.shape[1], np.float32)
+    if kernel.shape[1] > 1:
+        return kernel, bias
+    return np.concatenate([np.zeros_like(kernel), kernel], axis=1), np.concatenate([np.zeros_like(bias), bias])
