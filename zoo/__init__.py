@@ -26,6 +26,7 @@ _HOME = {
     "register": "zoo.models",
     "spec": "zoo.models",
     "summarize": "zoo.summary",
+    "train": "zoo.training",
 }
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from zoo.models import list_models, register, spec
     from zoo.specs import ModelSpec, Option
     from zoo.summary import summarize
+    from zoo.training import train
     from zoo.weights import build, load_weights
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "register",
     "spec",
     "summarize",
+    "train",
 ]
 
 

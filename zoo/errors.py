@@ -43,6 +43,16 @@ class ExportError(ZooError):
     """A conversion that failed; nothing was written."""
 
 
+class TrainingError(ZooError):
+    """A training that cannot go on; the message says what to change."""
+
+
+class TrainingStopped(TrainingError):  # noqa: N818  # nothing went wrong
+    """A training that was interrupted; its state is saved, and the message says how to go on."""
+
+    exit_code = 130
+
+
 class VerificationError(ExportError):
     """An exported file that disagrees with the Keras model; it was not handed over."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,4 +53,39 @@ def plot_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str], path
             axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=colour, fontsize=8)
     right = np.trace(confusion)
     axes.set_title(f"{right} of {confusion.sum()} right ({right / max(1, confusion.sum()):.1%})")
+    save(drawing, path)
+
+
+def plot_curves(history: Sequence[dict[str, Any]], best_epoch: int, path: Path) -> None:
+    """Draws loss and accuracy by epoch, of training and validation; a line where a new stage begins."""
+    drawing = figure(9, 4)
+    epochs = [row["epoch"] for row in history]
+    for axes, name in zip(drawing.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        marker = "o" if len(epochs) < 3 else ""
+        axes.plot(epochs, [row[name] for row in history], label="training", marker=marker)
+        axes.plot(epochs, [row[f"val_{name}"] for row in history], label="validation", marker=marker)
+        axes.axvline(best_epoch, color="gray", linewidth=0.8, linestyle=":", label=f"best: {best_epoch}")
+        for row, following in itertools.pairwise(history):
+            if row["stage"] != following["stage"]:
+                axes.axvline(row["epoch"] + 0.5, color="black", linewidth=0.8)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    axes.legend()
+    save(drawing, path)
+
+
+def plot_pictures(pictures: npt.NDArray[Any], captions: Sequence[str], path: Path, title: str) -> None:
+    """Draws pictures `(count, height, width, 1 or 3)`, 0..255, in rows of five with their captions."""
+    columns = 5
+    rows = max(1, -(-len(captions) // columns))
+    drawing = figure(2.2 * columns, 2.5 * rows + 0.4)
+    drawing.suptitle(title)
+    for axes in drawing.subplots(rows, columns, squeeze=False).flat:
+        axes.axis("off")
+    for axes, picture, caption in zip(drawing.axes, pictures, captions, strict=False):
+        gray = picture.shape[-1] == 1
+        axes.imshow(picture[..., 0] if gray else picture, cmap="gray" if gray else None, vmin=0, vmax=255)
+        axes.set_title(caption, fontsize=8)
     save(drawing, path)

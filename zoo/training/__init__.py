@@ -1,0 +1,18 @@
+"""Training: from labelled files to a model worth deploying.
+
+| module | what |
+|---|---|
+| `run` | `train` and `resume`: what to call; the run folder |
+| `recipe` | every number that decides a training, and each model's own |
+| `stages` | what learns when: the head, then the last blocks |
+| `loop` | the epochs; what is best is kept, all is saved after each |
+| `state` | the file a training goes on from |
+| `callbacks` | for plain `model.fit` too (imports Keras) |
+| `results`, `card` | figures, pictures, and the model card |
+"""
+
+from zoo.training.loop import Watch
+from zoo.training.recipe import Recipe, default_recipe
+from zoo.training.run import TrainResult, resume, train
+
+__all__ = ["Recipe", "TrainResult", "Watch", "default_recipe", "resume", "train"]

@@ -1,0 +1,176 @@
+"""How a model is trained: every number that decides it, in one frozen object, in force as a whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo.data.augment import AUGMENTS, Augment
+from zoo.errors import InputError, OptionError
+from zoo.files import read_text
+from zoo.specs import RESIZES, Resize
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Schedule = Literal["cosine", "plateau", "constant"]
+OptimizerName = Literal["adam", "sgd"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that is in force in a training.
+
+    With weights from elsewhere and a new head there are two stages: the head alone, on features that the frozen rest
+    gives once for each picture; then the last blocks together with it ("fine-tuning"), with batch normalization kept
+    as it is. Otherwise there is the second stage only.
+    """
+
+    epochs: int = 40
+    """At most, of the second stage; 0 leaves it out."""
+    head_epochs: int = 30
+    """At most, of the first stage."""
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    """The highest of the second stage."""
+    head_learning_rate: float = 3e-3
+    optimizer: OptimizerName = "adam"
+    """`sgd` has Nesterov momentum 0.9."""
+    weight_decay: float = 0.0
+    """Decoupled from the loss (AdamW)."""
+    schedule: Schedule = "cosine"
+    """`cosine`: up over `warmup_epochs`, then down to zero; `plateau`: halved after `patience` / 3 epochs without
+    a better loss; `constant`."""
+    warmup_epochs: int = 1
+    patience: int = 10
+    """Epochs without a better validation result before a stage ends; 0: never."""
+    freeze: str = "none"
+    """What stays frozen in the second stage: `none`, `all` (so there is none), or a layer: it and all before."""
+    label_smoothing: float = 0.0
+    augment: Augment = "none"
+    """Of the second stage; see `zoo.data.augmentation`."""
+    balance: bool = True
+    """Whether every class counts alike, however many pictures it has."""
+    validation: float = 0.2
+    """The share held out, where the data have no validation files."""
+    resize: Resize = "crop"
+    seed: int = 0
+    mixed_precision: bool = False
+    """float16 on a GPU, bfloat16 elsewhere, with float32 weights."""
+    xla: bool = False
+
+    def __post_init__(self) -> None:
+        limits: dict[str, tuple[float, float]] = {
+            "epochs": (0, 100_000),
+            "head_epochs": (0, 100_000),
+            "batch_size": (1, 65_536),
+            "learning_rate": (0, 10),
+            "head_learning_rate": (0, 10),
+            "weight_decay": (0, 1),
+            "warmup_epochs": (0, 1000),
+            "patience": (0, 100_000),
+            "label_smoothing": (0, 0.9),
+            "validation": (0, 0.9),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise OptionError(f"{name}={value!r} is not allowed; give {low} to {high}")
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                raise OptionError(f"{name}={getattr(self, name)!r} is not one of {', '.join(words)}")
+
+    def change(self, values: dict[str, Any]) -> Recipe:
+        """A recipe with other values, each converted to its field's type.
+
+        Raises:
+            OptionError: no such field, or a value that it does not allow.
+        """
+        kinds = field_types()
+        unknown = sorted(set(values) - set(kinds))
+        if unknown:
+            raise OptionError(f"a recipe has no {unknown[0]!r}; it has {', '.join(kinds)}")
+        return dataclasses.replace(self, **{name: _convert(name, value, kinds[name]) for name, value in values.items()})
+
+
+_WORDS: dict[str, tuple[str, ...]] = {
+    "schedule": typing.get_args(Schedule),
+    "optimizer": typing.get_args(OptimizerName),
+    "augment": AUGMENTS,
+    "resize": RESIZES,
+}
+
+SCRATCH = {
+    "mobilenet_v2": Recipe(epochs=100, learning_rate=2e-3, warmup_epochs=3, patience=25, label_smoothing=0.1,
+                           augment="standard", weight_decay=1e-4),
+    "alexnet": Recipe(epochs=60, learning_rate=1e-4, warmup_epochs=3, patience=15, label_smoothing=0.1,
+                      augment="standard"),
+    "vgg16": Recipe(epochs=60, learning_rate=5e-5, warmup_epochs=3, patience=15, label_smoothing=0.1,
+                    augment="standard"),
+    "lenet": Recipe(epochs=30, batch_size=64, learning_rate=2e-3, augment="light"),
+    "mlp": Recipe(epochs=30, batch_size=64),
+    "conv1d": Recipe(epochs=40, batch_size=64),
+}  # fmt: skip
+"""From random weights."""
+
+TRANSFER = {
+    # The last four blocks and the last convolution; what comes before them are general shapes.
+    "mobilenet_v2": Recipe(epochs=20, learning_rate=1e-4, freeze="res_connect_12", label_smoothing=0.1,
+                           augment="standard"),
+    "vgg16": Recipe(epochs=15, learning_rate=2e-5, head_learning_rate=1e-3, freeze="block4_pool",
+                    label_smoothing=0.1, augment="standard"),
+}  # fmt: skip
+"""From weights that know pictures already."""
+
+
+def default_recipe(model: str | None, *, pretrained: bool) -> Recipe:
+    """The documented recipe of a model; one for any other model where it has none of its own."""
+    if pretrained:
+        return TRANSFER.get(model or "", Recipe(epochs=20, learning_rate=1e-4, augment="none"))
+    return SCRATCH.get(model or "", Recipe())
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The values of a TOML file: its table `[recipe]`, or all of it where there is none.
+
+    Raises:
+        InputError: it cannot be read, or is no TOML.
+    """
+    content = read_toml(path)
+    values: dict[str, Any] = content.get("recipe", content)
+    return values
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file.
+
+    Raises:
+        InputError: it cannot be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(read_text(path, "recipe"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not a TOML file: {error}") from error
+
+
+def field_types() -> dict[str, type]:
+    """Name -> type of every field."""
+    kinds = {}
+    for name, hint in typing.get_type_hints(Recipe).items():
+        # A choice of words is text.
+        kinds[name] = str if typing.get_origin(hint) in {Literal, types.UnionType} else hint
+    return kinds
+
+
+def _convert(name: str, value: Any, kind: type) -> Any:
+    good = isinstance(value, kind) or (kind is float and isinstance(value, int))
+    if not good or (kind is not bool and isinstance(value, bool)):
+        raise OptionError(f"{name}={value!r} is not allowed; give a {kind.__name__}")
+    return kind(value)

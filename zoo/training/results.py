@@ -1,0 +1,147 @@
+"""What a trained model is worth on the files held out, in figures and pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo import plots
+from zoo.data import Data
+from zoo.files import atomic
+from zoo.training.state import Place
+
+if TYPE_CHECKING:
+    import keras
+
+Array = npt.NDArray[Any]
+MISTAKES_SHOWN = 25
+
+
+@dataclass(frozen=True)
+class Figures:
+    """On one split."""
+
+    split: str
+    count: int
+    accuracy: float
+    """Share of files given their right name."""
+    balanced_accuracy: float
+    """Mean over classes of the share given their right name."""
+    confusion: Array
+    """`(classes, classes)` counts, true class by row."""
+    scores: Array
+    """`(count, classes)`."""
+
+    def as_dict(self, class_names: tuple[str, ...]) -> dict[str, Any]:
+        """For JSON, without the scores."""
+        named, truth, right = self.confusion.sum(axis=0), self.confusion.sum(axis=1), self.confusion.diagonal()
+        classes = [
+            {
+                "label": name,
+                "count": int(truth[i]),
+                "precision": float(right[i] / named[i]) if named[i] else None,
+                "recall": float(right[i] / truth[i]) if truth[i] else None,
+            }
+            for i, name in enumerate(class_names)
+        ]
+        return {
+            "split": self.split,
+            "count": self.count,
+            "accuracy": self.accuracy,
+            "balanced_accuracy": self.balanced_accuracy,
+            "classes": classes,
+            "confusion": self.confusion.tolist(),
+        }
+
+
+def measure(model: keras.Model, data: Data) -> Figures:
+    """Names all files of the best held-out split there is: test, else validation, else training itself."""
+    from zoo.data.pipeline import make_dataset
+
+    split = next(name for name in ("test", "validation", "train") if len(data.sources[name]))
+    source = data.sources[split]  # type: ignore[index]
+    scores = model.predict(make_dataset(source, 32).map(lambda examples, _: examples), verbose=0)
+    scores = np.asarray(scores, np.float32)
+    classes = len(data.class_names)
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (source.labels, scores.argmax(axis=1)), 1)
+    there = confusion.sum(axis=1) > 0
+    recalls = confusion.diagonal()[there] / confusion.sum(axis=1)[there]
+    accuracy = float(np.trace(confusion) / len(source))
+    return Figures(split, len(source), accuracy, float(recalls.mean()), confusion, scores)
+
+
+class History:
+    """`history.csv` and TensorBoard events in a run's folder, as they grow."""
+
+    def __init__(self, folder: Path, place: Place) -> None:
+        """Begins both anew, with the epochs done before: what was written after the last saved state is dropped."""
+        import tensorflow as tf
+
+        shutil.rmtree(folder / "events", ignore_errors=True)
+        self._folder, self._place = folder, place
+        self._writers = {
+            prefix: tf.summary.create_file_writer(str(folder / "events" / part))
+            for part, prefix in (("train", ""), ("validation", "val_"))
+        }
+        for row in place.history:
+            self._write_events(row)
+
+    def follow(self, place: Place) -> None:
+        """Takes the rows of another place from now on."""
+        self._place = place
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Writes an epoch that `place.history` holds already."""
+        with atomic(self._folder / "history.csv") as scratch, scratch.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(row), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self._place.history)
+        self._write_events(row)
+
+    def _write_events(self, row: dict[str, Any]) -> None:
+        import tensorflow as tf
+
+        for prefix, writer in self._writers.items():
+            with writer.as_default():
+                for name in ("loss", "accuracy"):
+                    tf.summary.scalar(f"epoch_{name}", row[prefix + name], step=row["epoch"])
+                if not prefix:
+                    tf.summary.scalar("epoch_learning_rate", row["learning_rate"], step=row["epoch"])
+            writer.flush()
+
+
+def write_figures(folder: Path, data: Data, place: Place, figures: Figures) -> None:
+    """Writes `metrics.json` and the pictures."""
+    metrics = {
+        "epochs": place.epochs_done,
+        "best_epoch": place.best_epoch,
+        "seconds": round(sum(row["seconds"] for row in place.history), 3),
+        **figures.as_dict(data.class_names),
+    }
+    with atomic(folder / "metrics.json") as scratch:
+        scratch.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    plots.plot_curves(place.history, place.best_epoch, folder / "curves.png")
+    plots.plot_confusion(figures.confusion, data.class_names, folder / "confusion.png")
+    if len(next(iter(data.sources.values())).reader.shape) == 3:
+        _plot_mistakes(folder, data, figures)
+
+
+def _plot_mistakes(folder: Path, data: Data, figures: Figures) -> None:
+    """The worst misses: where the wrong name was surest of itself, beside the right one."""
+    source = data.sources[figures.split]  # type: ignore[index]
+    rows = np.arange(len(source))
+    named = figures.scores.argmax(axis=1)
+    margin = figures.scores[rows, named] - figures.scores[rows, source.labels]
+    worst = [int(i) for i in np.argsort(-margin, kind="stable") if named[i] != source.labels[i]][:MISTAKES_SHOWN]
+    names = data.class_names
+    captions = [f"{names[source.labels[i]]}\nnamed {names[named[i]]}, {figures.scores[i, named[i]]:.0%}" for i in worst]
+    pictures = source.fetch(np.array(worst, np.int64)) if worst else np.empty((0, 1, 1, 3), np.uint8)
+    plots.plot_pictures(pictures, captions, folder / "mistakes.png", "the worst misses" if worst else "no misses")

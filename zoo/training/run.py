@@ -1,0 +1,377 @@
+"""`train` and `resume`: from a folder of files to a run folder with a trained model."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import __version__
+from zoo.data import Data, load
+from zoo.errors import InputError, OptionError, OutputError
+from zoo.files import atomic, require_writable
+from zoo.registry import needs_tensorflow, spec
+from zoo.training import results, state
+from zoo.training.card import write_card
+from zoo.training.loop import MODEL, Trainer, Watch
+from zoo.training.recipe import Recipe, default_recipe, field_types, read_toml
+from zoo.training.stages import plan
+from zoo.weights import Built, build_from, load_model
+
+if TYPE_CHECKING:
+    import keras
+
+RECIPE = "recipe.toml"
+ARCHITECTURE = "architecture.json"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came of a training."""
+
+    folder: Path
+    model: keras.Model
+    """The best one."""
+    data: Data
+    accuracy: float
+    """On the test files, where there are some, else on those for validation."""
+    metrics: dict[str, Any]
+    """As in `metrics.json`."""
+    history: list[dict[str, Any]]
+    """One row an epoch."""
+
+
+def train(
+    model: str | keras.Model,
+    data: str | Path,
+    *,
+    out: str | Path | None = None,
+    weights: str | Path | None = None,
+    recipe: Recipe | dict[str, Any] | None = None,
+    strategy: str = "one",
+    watch: Watch | None = None,
+    download: Callable[[int, int], None] | None = None,
+    read: Callable[[str], None] | None = None,
+    **values: Any,
+) -> TrainResult:
+    """Trains a model on labelled files.
+
+        result = zoo.train("mobilenet_v2", "pictures", weights="imagenet", epochs=10)
+        print(result.accuracy, result.folder)
+
+    Args:
+        model: a name of the zoo, or a Keras model that takes raw pixels and ends in a softmax over the classes.
+        data: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `zoo.data.load`.
+        out: the run's folder, which must not be there yet; `runs/MODEL-DATA` by default.
+        weights: to begin with; see `zoo.build`. For a name only.
+        recipe: instead of the model's own; or changes to that.
+        strategy: `one` device, or `mirrored` over all GPUs of this machine.
+        watch: is told how it goes.
+        download: is told the bytes done and in all of a download.
+        read: is told how far the reading of the files is.
+        **values: fields of the recipe (`epochs`, `batch_size`, `learning_rate`...), and options of the model (`alpha`,
+            `input_size`...). `num_classes` is the data's.
+
+    Returns:
+        The best model with its figures. The folder holds `model.keras`, `labels.txt`, `recipe.toml`, `history.csv`,
+        `metrics.json`, TensorBoard `events`, `curves.png`, `confusion.png`, `mistakes.png` and a `README.md`.
+
+    Raises:
+        InputError: the data cannot be used.
+        OptionError: a value that is not allowed.
+        WeightsError: the weights cannot be had.
+        TrainingStopped: Ctrl-C came; `resume` goes on.
+        TrainingError: the loss is no number any more.
+        OutputError: the folder cannot be written.
+        MissingDependencyError: TensorFlow is not installed.
+    """
+    name = model if isinstance(model, str) else None
+    changes, options = _sort(values)
+    folder = _new_folder(out, model if isinstance(model, str) else str(model.name), Path(data))
+    with needs_tensorflow():
+        import keras
+    pretrained = (weights is not None and str(weights) != "none") if name else _is_pretrained(model)
+    chosen = recipe if isinstance(recipe, Recipe) else default_recipe(name, pretrained=pretrained).change(recipe or {})
+    chosen = chosen.change(changes)
+    if options and name is None:
+        raise OptionError(
+            f"{sorted(options)[0]!r} is neither a field of a recipe nor an option of a model that is built"
+        )
+    if name is None and chosen.mixed_precision:
+        raise OptionError("mixed_precision is for models that are built here; build yours under Keras' own policy")
+    keras.utils.set_random_seed(chosen.seed)
+    loaded = _load(data, _input_shape(model, options), chosen, read)
+    _check_classes(options, loaded)
+    options = options | {"num_classes": len(loaded.class_names)} if name else {}
+    with scope(strategy):
+        if name is not None:
+            built = _build(name, weights, options, chosen, download)
+        else:
+            built = Built(_checked(model, loaded), {}, new_head=False)
+        run = {
+            "model": {
+                "name": name or built.model.name,
+                "weights": str(weights or "none") if name else "the model's own",
+                "pretrained": pretrained,
+                "new_head": built.new_head,
+                "strategy": strategy,
+                "options": {key: value for key, value in built.options.items() if value is not None},
+            },
+            "recipe": dataclasses.asdict(chosen),
+            "data": {
+                "path": str(Path(data).absolute()),
+                "pictures": len(built.model.input_shape) == 4,
+                "splits": {split: len(source) for split, source in loaded.sources.items() if len(source)},
+            },
+            "versions": versions(),
+        }
+        folder.mkdir(parents=True)
+        _write_toml(folder / RECIPE, run)
+        _write_text(folder / "labels.txt", "".join(f"{label}\n" for label in loaded.class_names))
+        _write_text(folder / ARCHITECTURE, built.model.to_json())
+        watch = watch or Watch()
+        for note in built.notes:
+            watch.note(note)
+        return _run(folder, built.model, loaded, run, chosen, watch, None)
+
+
+def resume(folder: str | Path, *, watch: Watch | None = None, read: Callable[[str], None] | None = None) -> TrainResult:
+    """Goes on with a training that was stopped or killed, from the last batch or epoch that was saved.
+
+    Raises:
+        InputError: the folder holds no training, or its data have changed.
+        Otherwise as `train`.
+    """
+    folder = Path(folder)
+    try:
+        run = read_toml(folder / RECIPE)
+        architecture = (folder / ARCHITECTURE).read_text(encoding="utf-8")
+        recipe = Recipe().change(run["recipe"])
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder} holds no training to go on with: {error}") from error
+    with needs_tensorflow():
+        import keras
+    saved = state.Saved(folder) if (folder / state.FILE).exists() else None
+    keras.utils.set_random_seed(recipe.seed)
+    with scope(run["model"]["strategy"]), _policy(recipe):
+        if saved is None and run["model"]["weights"] != "the model's own":
+            # Killed before the first epoch was saved: it begins anew.
+            built = build_from(run["model"]["name"], run["model"]["weights"], run["model"]["options"])
+            model = built.model
+        elif saved is None:
+            raise InputError(f"{folder} was stopped before anything was saved; train again into another folder")
+        else:
+            model = keras.models.model_from_json(architecture)
+        loaded = _load(run["data"]["path"], model.input_shape[1:], recipe, read)
+        names = tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
+        splits = {split: len(source) for split, source in loaded.sources.items() if len(source)}
+        if loaded.class_names != names or splits != run["data"]["splits"]:
+            raise InputError(
+                f"{run['data']['path']} has changed since {folder} was begun ({splits}, not {run['data']['splits']}); "
+                "train again into another folder"
+            )
+        return _run(folder, model, loaded, run, recipe, watch or Watch(), saved)
+
+
+def _run(
+    folder: Path,
+    model: keras.Model,
+    data: Data,
+    run: dict[str, Any],
+    recipe: Recipe,
+    watch: Watch,
+    saved: state.Saved | None,
+) -> TrainResult:
+    stages = plan(model, recipe, pretrained=run["model"]["pretrained"], new_head=run["model"]["new_head"])
+    history = results.History(folder, saved.place if saved else state.Place())
+    trainer = Trainer(
+        model, data, recipe, stages, folder, watch=_Recorder(watch, history), keep=_keeper(model, folder, recipe)
+    )
+    if saved is None:
+        history.follow(trainer.place)
+    trainer.run(saved)
+    best = load_model(folder / MODEL)
+    figures = results.measure(best, data)
+    results.write_figures(folder, data, trainer.place, figures)
+    write_card(folder)
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return TrainResult(folder, best, data, figures.accuracy, metrics, trainer.place.history)
+
+
+class _Recorder(Watch):
+    """Writes the history, then passes everything on."""
+
+    def __init__(self, watch: Watch, history: results.History) -> None:
+        self.batch, self.note = watch.batch, watch.note  # type: ignore[method-assign]
+        self._watch, self._history = watch, history
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        self._history.add(row)
+        self._watch.epoch(row)
+
+
+@contextlib.contextmanager
+def scope(strategy: str) -> Any:
+    """Where variables are made: on one device, or mirrored over all GPUs.
+
+    Raises:
+        OptionError: an unknown strategy.
+    """
+    if strategy == "one":
+        yield
+        return
+    if strategy != "mirrored":
+        raise OptionError(f"strategy={strategy!r} is not one of one, mirrored")
+    import tensorflow as tf
+
+    with tf.distribute.MirroredStrategy().scope():
+        yield
+
+
+@contextlib.contextmanager
+def _policy(recipe: Recipe) -> Any:
+    """Builds layers for mixed precision, where the recipe asks for it."""
+    import keras
+    import tensorflow as tf
+
+    if not recipe.mixed_precision:
+        yield
+        return
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if tf.config.list_physical_devices("GPU") else "mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _build(
+    name: str,
+    weights: str | Path | None,
+    options: dict[str, Any],
+    recipe: Recipe,
+    download: Callable[[int, int], None] | None,
+) -> Built:
+    with _policy(recipe):
+        return build_from(name, weights, options, progress=download)
+
+
+def _keeper(model: keras.Model, folder: Path, recipe: Recipe) -> Callable[[], keras.Model] | None:
+    """With mixed precision what is saved is the same model in float32, as every export wants it."""
+    if not recipe.mixed_precision:
+        return None
+    import keras
+
+    def keep() -> keras.Model:
+        plain = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
+        full = keras.models.model_from_json(json.dumps(_in_float32(plain)))
+        full.set_weights(model.get_weights())
+        return full
+
+    return keep
+
+
+def _in_float32(config: Any) -> Any:
+    """A model's configuration with every layer's dtype policy replaced."""
+    if isinstance(config, list):
+        return [_in_float32(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") == "DTypePolicy":
+        return config | {"config": {"name": "float32"}}
+    return {key: _in_float32(value) for key, value in config.items()}
+
+
+def _sort(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fields of the recipe, and options of the model."""
+    fields = field_types()
+    given = {key: value for key, value in values.items() if value is not None}
+    recipe = {key: value for key, value in given.items() if key in fields}
+    return recipe, {key: value for key, value in given.items() if key not in fields}
+
+
+def _new_folder(out: str | Path | None, model: str, data: Path) -> Path:
+    folder = Path(out) if out is not None else Path("runs") / f"{model}-{data.resolve().stem}"
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        hint = f"go on with it (--resume {folder}), or " if (folder / RECIPE).exists() else ""
+        raise OutputError(f"{folder} is there already; {hint}choose another folder with --out")
+    require_writable(folder.parent)
+    if folder.exists():
+        folder.rmdir()
+    return folder
+
+
+def _input_shape(model: str | keras.Model, options: dict[str, Any]) -> tuple[int, ...]:
+    if not isinstance(model, str):
+        shape: tuple[int, ...] = tuple(model.input_shape[1:])
+        return shape
+    from zoo.summary import outline
+
+    full = spec(model).check({key: value for key, value in options.items() if key != "num_classes"})
+    return tuple(outline(model, **full).input_shape)
+
+
+def _load(data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Callable[[str], None] | None) -> Data:
+    pictures = len(shape) == 3
+    return load(
+        data,
+        shape,
+        batch_size=recipe.batch_size,
+        validation=recipe.validation,
+        seed=recipe.seed,
+        resize=recipe.resize if pictures else None,
+        augment=recipe.augment if pictures else "none",
+        progress=read,
+    )
+
+
+def _check_classes(options: dict[str, Any], data: Data) -> None:
+    asked, there = options.pop("num_classes", None), len(data.class_names)
+    if asked is not None and asked != there:
+        raise OptionError(
+            f"num_classes={asked}, but the data have {there} classes ({', '.join(data.class_names[:10])})"
+        )
+
+
+def _checked(model: keras.Model, data: Data) -> keras.Model:
+    if len(model.output_shape) != 2 or model.output_shape[-1] != len(data.class_names):
+        raise OptionError(
+            f"{model.name} gives {model.output_shape[1:]}, the data have {len(data.class_names)} classes; give a model "
+            f"with {len(data.class_names)} outputs"
+        )
+    return model
+
+
+def _is_pretrained(model: Any) -> bool:
+    from zoo.weights import is_untrained
+
+    return not is_untrained(model)
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the result."""
+    names = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow")
+    found = {"edgezoo": __version__}
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _write_toml(path: Path, content: dict[str, Any]) -> None:
+    import tomli_w
+
+    _write_text(path, tomli_w.dumps(content))
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
+__all__ = ["TrainResult", "resume", "scope", "train"]

@@ -1,0 +1,107 @@
+"""The stages of a training: what learns in each, how fast, on what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zoo.data.augment import Augment
+from zoo.errors import OptionError
+from zoo.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+HEAD, WHOLE = "head", "whole"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage."""
+
+    name: str
+    """`head`: the last dense layer, on features computed once. `whole`: the model, or its last blocks."""
+    epochs: int
+    learning_rate: float
+    freeze: str
+    augment: Augment
+    frozen_norms: bool
+    """Whether batch normalization keeps what it knows."""
+
+
+def plan(model: keras.Model, recipe: Recipe, *, pretrained: bool, new_head: bool) -> list[Stage]:
+    """The stages of a training.
+
+    Raises:
+        OptionError: the recipe's `freeze` names no layer, or nothing is left to learn.
+    """
+    stages = []
+    if pretrained and new_head and recipe.head_epochs:
+        stages.append(Stage(HEAD, recipe.head_epochs, recipe.head_learning_rate, "all", "none", True))
+    names = [layer.name for layer in model.layers]
+    if recipe.freeze not in {"none", "all", *names}:
+        raise OptionError(f"freeze={recipe.freeze!r} is no layer of {model.name}; give none, all, or a layer's name")
+    if recipe.epochs and (recipe.freeze != "all" or not stages):
+        if recipe.freeze == "all":
+            raise OptionError(f"freeze='all' leaves {model.name} nothing to learn: its head is not new")
+        stages.append(
+            Stage(WHOLE, recipe.epochs, recipe.learning_rate, recipe.freeze, recipe.augment, frozen_norms=pretrained)
+        )
+    if not stages:
+        raise OptionError(f"epochs={recipe.epochs}, head_epochs={recipe.head_epochs}: there is nothing to train")
+    return stages
+
+
+def prepare(model: keras.Model, stage: Stage, steps: int) -> None:
+    """Sets what learns in a stage.
+
+    Args:
+        model: all layers of it are set.
+        stage: which.
+        steps: batches in an epoch.
+    """
+    from keras import layers
+
+    head = head_index(model)
+    last = {"none": -1, "all": head - 1}.get(stage.freeze)
+    if last is None:
+        last = min([layer.name for layer in model.layers].index(stage.freeze), head - 1)
+    for i, layer in enumerate(model.layers):
+        norm = isinstance(layer, layers.BatchNormalization)
+        layer.trainable = i > last and not (norm and stage.frozen_norms)
+        if norm and not stage.frozen_norms:
+            # ImageNet's momentum of 0.999 forgets the first values after thousands of steps, which few pictures do not
+            # give: the mean then runs over about two epochs.
+            layer.momentum = min(layer.momentum, max(0.9, 1 - 1 / max(1, 2 * steps)))
+
+
+def head_index(model: keras.Model) -> int:
+    """Where the last dense layer stands in `model.layers`.
+
+    Raises:
+        OptionError: there is none.
+    """
+    from keras import layers
+
+    found = [i for i, layer in enumerate(model.layers) if isinstance(layer, layers.Dense)]
+    if not found:
+        raise OptionError(f"{model.name} has no dense layer to train as its head; use freeze='none'")
+    return found[-1]
+
+
+def split_at_head(model: keras.Model) -> tuple[Any, Any]:
+    """The model in two: from pixels to what its head sees, and the head, as models that share its layers.
+
+    The dropout before the last dense layer is part of the head: it changes with every batch.
+    """
+    import keras
+
+    start = head_index(model)
+    while isinstance(model.layers[start - 1], keras.layers.Dropout):
+        start -= 1
+    seen = model.layers[start].input
+    entry = keras.Input(seen.shape[1:], dtype=seen.dtype)
+    x = entry
+    for layer in model.layers[start:]:
+        x = layer(x)
+    return keras.Model(model.inputs, seen), keras.Model(entry, x)

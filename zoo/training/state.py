@@ -1,0 +1,97 @@
+"""What a training needs to go on as if it had never stopped, in one file that is written whole or not at all.
+
+Weights, random seeds of the layers, the optimizer with its step count and learning rate, and the place: stage, epoch,
+batches done in it, best result so far, history.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.errors import InputError
+from zoo.files import atomic
+
+if TYPE_CHECKING:
+    import keras
+
+FILE = "state.npz"
+
+
+@dataclass
+class Place:
+    """Where a training is."""
+
+    stage: int = 0
+    epoch: int = 0
+    """Of the stage, that comes next or is under way; counted from 0."""
+    batches: int = 0
+    """Done in that epoch."""
+    epochs_done: int = 0
+    """In all stages."""
+    best: list[float] | None = None
+    """The best result of all epochs so far: accuracy, then negative loss, on the validation files."""
+    best_epoch: int = 0
+    """Which of all epochs gave it, counted from 1."""
+    waited: int = 0
+    """Epochs of this stage without a better one."""
+    lowest_loss: float | None = None
+    """Of this stage, what the plateau schedule looks at."""
+    loss_waited: int = 0
+    done: bool = False
+    """Whether the last stage has ended."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """One row an epoch."""
+
+
+def save(folder: Path, model: keras.Model, optimizer: Any, place: Place) -> None:
+    """Writes the state; what stood there before is replaced at once.
+
+    Raises:
+        OutputError: the disk is full or cannot be written.
+    """
+    arrays = {f"model{i}": np.asarray(v) for i, v in enumerate(model.variables)}
+    arrays |= {f"optimizer{i}": np.asarray(v) for i, v in enumerate(optimizer.variables)}
+    arrays["place"] = np.frombuffer(json.dumps(asdict(place)).encode(), np.uint8)
+    with atomic(folder / FILE) as scratch, scratch.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+class Saved:
+    """A state that was read."""
+
+    def __init__(self, folder: Path) -> None:
+        """Reads it.
+
+        Raises:
+            InputError: there is none, or it is damaged.
+        """
+        path = folder / FILE
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                self._arrays = dict(file)
+            self.place = Place(**json.loads(self._arrays.pop("place").tobytes()))
+        except FileNotFoundError as error:
+            raise InputError(f"{folder} holds no training to go on with: there is no {FILE}") from error
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
+            raise InputError(f"{path} is damaged: {error}") from error
+
+    def restore_model(self, model: keras.Model) -> None:
+        """Puts weights and seeds back."""
+        self._assign("model", model.variables)
+
+    def restore_optimizer(self, optimizer: Any) -> None:
+        """Puts the optimizer's variables back; it has to be built."""
+        self._assign("optimizer", optimizer.variables)
+
+    def _assign(self, kind: str, variables: list[Any]) -> None:
+        arrays = [self._arrays[key] for key in (f"{kind}{i}" for i in range(len(variables))) if key in self._arrays]
+        if [a.shape for a in arrays] != [tuple(v.shape) for v in variables]:
+            raise InputError(f"the saved {kind} does not fit: it was made by another version, or the run was changed")
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
