@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,8 @@ Array = npt.NDArray[Any]
 Row = dict[str, Any]
 
 
-class Watch:
-    """Is told how a training goes; this one keeps silent."""
+class Watch(Protocol):
+    """Is told how a training goes."""
 
     def batch(self, stage: Stage, epoch: int, batch: int, batches: int, loss: float) -> None:
         """After each batch; all counted from 1."""
@@ -39,6 +39,19 @@ class Watch:
 
     def note(self, text: str) -> None:
         """What the user should know."""
+
+
+class Silent:
+    """A `Watch` that does nothing."""
+
+    def batch(self, stage: Stage, epoch: int, batch: int, batches: int, loss: float) -> None:
+        """Nothing."""
+
+    def epoch(self, row: Row) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
 
 
 class Trainer:

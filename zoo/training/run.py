@@ -18,7 +18,7 @@ from zoo.files import atomic, require_writable
 from zoo.registry import needs_tensorflow, spec
 from zoo.training import results, state
 from zoo.training.card import write_card
-from zoo.training.loop import MODEL, Trainer, Watch
+from zoo.training.loop import MODEL, Silent, Trainer, Watch
 from zoo.training.recipe import Recipe, default_recipe, field_types, read_toml
 from zoo.training.stages import plan
 from zoo.weights import Built, build_from, load_model
@@ -134,7 +134,7 @@ def train(
         _write_toml(folder / RECIPE, run)
         _write_text(folder / "labels.txt", "".join(f"{label}\n" for label in loaded.class_names))
         _write_text(folder / ARCHITECTURE, built.model.to_json())
-        watch = watch or Watch()
+        watch = watch or Silent()
         for note in built.notes:
             watch.note(note)
         return _run(folder, built.model, loaded, run, chosen, watch, None)
@@ -175,7 +175,7 @@ def resume(folder: str | Path, *, watch: Watch | None = None, read: Callable[[st
                 f"{run['data']['path']} has changed since {folder} was begun ({splits}, not {run['data']['splits']}); "
                 "train again into another folder"
             )
-        return _run(folder, model, loaded, run, recipe, watch or Watch(), saved)
+        return _run(folder, model, loaded, run, recipe, watch or Silent(), saved)
 
 
 def _run(
@@ -203,11 +203,11 @@ def _run(
     return TrainResult(folder, best, data, figures.accuracy, metrics, trainer.place.history)
 
 
-class _Recorder(Watch):
-    """Writes the history, then passes everything on."""
+class _Recorder:
+    """Writes the history, and passes everything on."""
 
     def __init__(self, watch: Watch, history: results.History) -> None:
-        self.batch, self.note = watch.batch, watch.note  # type: ignore[method-assign]
+        self.batch, self.note = watch.batch, watch.note
         self._watch, self._history = watch, history
 
     def epoch(self, row: dict[str, Any]) -> None:

@@ -1,0 +1,220 @@
+"""`zoo train`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from zoo import models
+from zoo.cli.model_options import given, model_options
+from zoo.cli.output import downloading, import_tensorflow, megabytes, print_json, print_table, status
+from zoo.cli.types import words
+
+if TYPE_CHECKING:
+    from zoo.training import TrainResult
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_RECIPE_OPTIONS = (
+    click.option("--epochs", type=int, help="At most, of the whole model or its last blocks."),
+    click.option("--head-epochs", type=int, help="At most, of a new head on a frozen model."),
+    click.option("--batch-size", type=int),
+    click.option("--learning-rate", type=float, help="The highest."),
+    click.option("--head-learning-rate", type=float),
+    click.option("--optimizer", help="adam or sgd."),
+    click.option("--weight-decay", type=float),
+    click.option("--schedule", help="cosine, plateau or constant."),
+    click.option("--warmup-epochs", type=int),
+    click.option("--patience", type=int, help="Epochs without a better result before a stage ends; 0: never."),
+    click.option("--freeze", help="none, all (train the head alone), or the last layer that stays frozen."),
+    click.option("--label-smoothing", type=float),
+    click.option("--augment", help="none, light or standard."),
+    click.option("--balance/--no-balance", default=None, help="Every class counts alike, or every file."),
+    click.option("--validation", type=float, help="The share held out."),
+    click.option("--resize", help="crop, pad or stretch."),
+    click.option("--seed", type=int),
+    click.option("--mixed-precision/--no-mixed-precision", default=None, help="float16 on a GPU."),
+    click.option("--xla/--no-xla", default=None, help="Compile with XLA."),
+)
+
+
+def recipe_options(command: Command) -> Command:
+    """Adds one option for each field of a recipe; a test holds that none is missing."""
+    for option in reversed(_RECIPE_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.argument("data", type=click.Path(path_type=Path), required=False)
+@model_options
+@click.option("--weights", default="none", show_default=True, metavar="none|imagenet|FILE", help="To begin with.")
+@click.option("--recipe", type=click.Path(path_type=Path), help="TOML file of values; the options below win.")
+@recipe_options
+@click.option("--out", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/MODEL-DATA]")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN_DIR", help="Go on where a run was stopped.")
+@click.option("--strategy", type=click.Choice(["one", "mirrored"]), default="one", show_default=True, help="Devices.")
+@click.option("--export", type=click.Choice(["tflite"]), help="Files to write at the end.")
+@click.option(
+    "--quantize",
+    type=words("none", "float16", "dynamic", "int8", "int16x8"),
+    default="none,int8",
+    show_default=True,
+    help="One .tflite file for each mode.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON at the end.")
+@click.pass_context
+def train(
+    ctx: click.Context,
+    /,
+    model: str | None,
+    data: Path | None,
+    weights: str,
+    recipe: Path | None,
+    out: Path | None,
+    resume: Path | None,
+    strategy: str,
+    export: str | None,
+    quantize: tuple[str, ...],
+    as_json: bool,
+    **values: Any,
+) -> None:
+    """Train MODEL on DATA: class folders, train and val folders, or a CSV file of path,label.
+
+    What is not said comes from the model's own recipe. The run's folder gets the best model, its figures and pictures,
+    and all that is needed to go on: Ctrl-C ends after the step, and --resume goes on from there, even after a kill.
+    """
+    if resume is None and (model is None or data is None):
+        raise click.UsageError("give MODEL and DATA, or --resume RUN_DIR")
+    if resume is not None and (model is not None or recipe is not None or any(v is not None for v in values.values())):
+        raise click.UsageError("--resume takes all from its folder; leave MODEL, DATA and the recipe out")
+    if model is not None:
+        models.spec(model).check(given(ctx))
+    from zoo.training.recipe import read_recipe
+
+    changes = {} if recipe is None else read_recipe(recipe)
+    changes |= {name: value for name, value in values.items() if value is not None}
+    import_tensorflow()
+    from zoo import training
+
+    with _watch(as_json) as watch:
+        if resume is not None:
+            result = training.resume(resume, watch=watch, read=watch.say)
+        else:
+            assert model is not None  # noqa: S101  # checked above
+            assert data is not None  # noqa: S101
+            result = training.train(
+                model,
+                data,
+                out=out,
+                weights=weights,
+                recipe=changes,
+                strategy=strategy,
+                watch=watch,
+                read=watch.say,
+                download=downloading(watch.say),
+                **given(ctx),
+            )
+    rows = _export(result, quantize) if export else []
+    if as_json:
+        print_json({"folder": str(result.folder), **result.metrics, "files": rows})
+    else:
+        _print(result, rows)
+
+
+def _export(result: TrainResult, quantize: Any) -> list[dict[str, Any]]:
+    from zoo.export.trained import export_run
+
+    with status("exporting") as say:
+        return export_run(result, quantize, progress=say)
+
+
+def _print(result: TrainResult, rows: list[dict[str, Any]]) -> None:
+    metrics = result.metrics
+    click.echo()
+    shares = [(c["label"], str(c["count"]), _share(c["precision"]), _share(c["recall"])) for c in metrics["classes"]]
+    print_table(("class", "files", "precision", "recall"), shares)
+    click.echo(
+        f"\naccuracy {metrics['accuracy']:.1%} on {metrics['count']} files of the {metrics['split']} split, "
+        f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {metrics['seconds']:.0f} s"
+    )
+    if rows:
+        click.echo()
+        cells = [
+            (
+                r["file"],
+                r["mode"],
+                megabytes(r["bytes"]),
+                f"{r['accuracy']:.1%}",
+                f"{r['latency_ms']:.2f} ms",
+                r["runtime"],
+            )
+            for r in rows
+        ]
+        print_table(("file", "mode", "size", "accuracy", "latency", "run by"), cells, left=("mode", "run by"))
+    click.echo(f"\n{result.folder}: model.keras, README.md, curves.png, confusion.png, mistakes.png, ...")
+    if rows:
+        click.echo(f"Try it: zoo run {result.folder / rows[-1]['file']} PHOTO.jpg")
+    else:
+        click.echo(f"Next: zoo train --resume {result.folder} --export tflite")
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+@contextlib.contextmanager
+def _watch(silent: bool) -> Iterator[_Printer]:
+    """What prints a line for each epoch, and on a terminal a bar besides."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    stream = sys.stderr if silent else sys.stdout
+    # A copy of the terminal's descriptor: native chatter is swallowed elsewhere.
+    with os.fdopen(os.dup(stream.fileno()), "w") if stream.isatty() else contextlib.nullcontext(stream) as terminal:
+        console = Console(file=terminal, force_terminal=stream.isatty(), markup=False, highlight=False)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        progress = Progress(*columns, console=console, transient=True, disable=not stream.isatty())
+        with progress:
+            yield _Printer(progress, console.print if stream.isatty() else _plain(terminal))
+
+
+def _plain(stream: Any) -> Callable[[str], None]:
+    """Prints lines that are not folded to a width."""
+    return lambda text: print(text, file=stream, flush=True)
+
+
+class _Printer:
+    """Prints how a training goes."""
+
+    def __init__(self, progress: Any, line: Callable[[str], None]) -> None:
+        self._progress, self._line = progress, line
+        self._task = progress.add_task("", visible=False)
+
+    def say(self, text: str) -> None:
+        """What is under way before the first epoch; on a terminal only."""
+        self._progress.update(self._task, description=text, total=None, visible=True)
+
+    def batch(self, stage: Any, epoch: int, batch: int, batches: int, loss: float) -> None:
+        """Moves the bar."""
+        text = f"epoch {epoch} ({stage.name}), loss {loss:.4f}"
+        self._progress.update(self._task, description=text, completed=batch, total=batches, visible=True)
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Prints a line."""
+        self._progress.reset(self._task, visible=False)
+        self._line(
+            f"epoch {row['epoch']:3} ({row['stage']})  loss {row['loss']:.4f}  accuracy {row['accuracy']:.1%}  "
+            f"validation: loss {row['val_loss']:.4f}  accuracy {row['val_accuracy']:.1%}  {row['seconds']:.1f} s"
+        )
+
+    def note(self, text: str) -> None:
+        """Prints a line."""
+        self._line(f"note: {text}")
