@@ -35,7 +35,7 @@ class Recipe:
 
     epochs: int = 40
     """At most, of the second stage; 0 leaves it out."""
-    head_epochs: int = 30
+    head_epochs: int = 60
     """At most, of the first stage."""
     batch_size: int = 32
     learning_rate: float = 1e-3

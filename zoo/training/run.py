@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 RECIPE = "recipe.toml"
 ARCHITECTURE = "architecture.json"
+OWN = "the model's own"
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def train(
         run = {
             "model": {
                 "name": name or built.model.name,
-                "weights": str(weights or "none") if name else "the model's own",
+                "weights": str(weights or "none") if name else OWN,
                 "pretrained": pretrained,
                 "new_head": built.new_head,
                 "strategy": strategy,
@@ -130,6 +131,8 @@ def train(
             },
             "versions": versions(),
         }
+        # Found out before there is a folder.
+        plan(built.model, chosen, pretrained=pretrained, new_head=built.new_head)
         folder.mkdir(parents=True)
         _write_toml(folder / RECIPE, run)
         _write_text(folder / "labels.txt", "".join(f"{label}\n" for label in loaded.class_names))
@@ -159,15 +162,16 @@ def resume(folder: str | Path, *, watch: Watch | None = None, read: Callable[[st
     saved = state.Saved(folder) if (folder / state.FILE).exists() else None
     keras.utils.set_random_seed(recipe.seed)
     with scope(run["model"]["strategy"]), _policy(recipe):
-        if saved is None and run["model"]["weights"] != "the model's own":
-            # Killed before the first epoch was saved: it begins anew.
-            built = build_from(run["model"]["name"], run["model"]["weights"], run["model"]["options"])
-            model = built.model
-        elif saved is None:
+        if saved is not None:
+            model = _from_architecture(architecture, folder)
+            loaded = _load(run["data"]["path"], model.input_shape[1:], recipe, read)
+        elif run["model"]["weights"] == OWN:
             raise InputError(f"{folder} was stopped before anything was saved; train again into another folder")
         else:
-            model = keras.models.model_from_json(architecture)
-        loaded = _load(run["data"]["path"], model.input_shape[1:], recipe, read)
+            # Killed before the first epoch was saved: it begins anew, in the same order, as seeds are drawn in it.
+            name, options = run["model"]["name"], run["model"]["options"]
+            loaded = _load(run["data"]["path"], _input_shape(name, options), recipe, read)
+            model = build_from(name, run["model"]["weights"], options).model
         names = tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
         splits = {split: len(source) for split, source in loaded.sources.items() if len(source)}
         if loaded.class_names != names or splits != run["data"]["splits"]:
@@ -259,6 +263,16 @@ def _build(
 ) -> Built:
     with _policy(recipe):
         return build_from(name, weights, options, progress=download)
+
+
+def _from_architecture(text: str, folder: Path) -> keras.Model:
+    import keras
+
+    try:
+        return keras.models.model_from_json(text)
+    except Exception as error:  # Keras raises what its readers raise
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{folder / ARCHITECTURE} cannot be read: {lines[0]}") from error
 
 
 def _keeper(model: keras.Model, folder: Path, recipe: Recipe) -> Callable[[], keras.Model] | None:

@@ -104,4 +104,4 @@ def split_at_head(model: keras.Model) -> tuple[Any, Any]:
     x = entry
     for layer in model.layers[start:]:
         x = layer(x)
-    return keras.Model(model.inputs, seen), keras.Model(entry, x)
+    return keras.Model(model.input, seen), keras.Model(entry, x)

@@ -73,7 +73,8 @@ class Saved:
         """
         path = folder / FILE
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # Opened here: numpy leaves a damaged file open.
+            with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
                 self._arrays = dict(file)
             self.place = Place(**json.loads(self._arrays.pop("place").tobytes()))
         except FileNotFoundError as error:

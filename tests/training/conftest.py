@@ -1,0 +1,23 @@
+"""A small set of real pictures, and trainings on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from tests.conftest import Array
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Array]) -> Path:
+    """400 of scikit-learn's digits, a folder a class."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for i, (picture, label) in enumerate(zip(digits[0][:400], digits[1][:400], strict=True)):
+        (folder / str(label)).mkdir(exist_ok=True)
+        Image.fromarray(picture[..., 0].astype(np.uint8)).save(folder / str(label) / f"{i:03}.png")
+    return folder

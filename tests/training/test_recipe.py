@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zoo
+from zoo.cli.train import train as command
+from zoo.errors import InputError, OptionError
+from zoo.training.recipe import SCRATCH, TRANSFER, Recipe, default_recipe, field_types, read_recipe
+
+
+def test_every_model_has_its_own() -> None:
+    assert set(SCRATCH) == set(zoo.list_models())
+    for name in zoo.list_models():
+        assert default_recipe(name, pretrained=False) == SCRATCH[name]
+    for name, recipe in TRANSFER.items():
+        assert recipe.learning_rate < SCRATCH[name].learning_rate
+        layers = [layer.name for layer in zoo.build(name, input_size=32, num_classes=2).layers]
+        assert recipe.freeze in layers
+    assert default_recipe(None, pretrained=False) == Recipe()
+
+
+def test_every_field_is_an_option_of_the_command() -> None:
+    options = {parameter.name for parameter in command.params}
+    assert set(field_types()) <= options
+
+
+def test_changes_are_converted_and_checked() -> None:
+    changed = Recipe().change({"epochs": 3, "learning_rate": 1, "balance": False, "schedule": "plateau"})
+    assert (changed.epochs, changed.learning_rate, changed.balance, changed.schedule) == (3, 1.0, False, "plateau")
+    assert isinstance(changed.learning_rate, float)
+    assert Recipe().change(dataclasses.asdict(changed)) == changed
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"epoch": 3}, "a recipe has no 'epoch'; it has epochs, "),
+        ({"epochs": "3"}, "epochs='3' is not allowed; give a int"),
+        ({"epochs": 2.5}, "epochs=2.5 is not allowed"),
+        ({"epochs": True}, "epochs=True is not allowed"),
+        ({"epochs": -1}, "epochs=-1 is not allowed; give 0 to"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"learning_rate": float("nan")}, "learning_rate=nan"),
+        ({"validation": 1.0}, "validation=1.0"),
+        ({"schedule": "step"}, "schedule='step' is not one of cosine, plateau, constant"),
+        ({"augment": "much"}, "augment='much' is not one of none, light, standard"),
+    ],
+)
+def test_what_is_not_allowed(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        Recipe().change(values)
+
+
+def test_files(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text("epochs = 7\n")
+    assert read_recipe(path) == {"epochs": 7}
+    path.write_text("[model]\nname = 'x'\n[recipe]\nepochs = 8\n")
+    assert read_recipe(path) == {"epochs": 8}
+    path.write_text("epochs = \n")
+    with pytest.raises(InputError, match=r"r\.toml is not a TOML file"):
+        read_recipe(path)
+    with pytest.raises(InputError, match="cannot read recipe"):
+        read_recipe(tmp_path / "none.toml")

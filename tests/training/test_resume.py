@@ -1,0 +1,116 @@
+"""Kills are real: the training runs in a process of its own."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.errors import InputError
+from zoo.training import resume, state, train
+
+SCRIPT = """
+import sys, time
+import zoo
+from zoo.training.loop import Silent
+
+class Slow(Silent):
+    def batch(self, stage, epoch, batch, batches, loss):
+        print("batch", epoch, batch, flush=True)
+        time.sleep(0.05)
+
+zoo.train("lenet", sys.argv[1], out=sys.argv[2], epochs=4, dropout=0.3, watch=Slow())
+"""
+
+
+@pytest.fixture(scope="session")
+def unbroken(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return train("lenet", pictures, out=tmp_path_factory.mktemp("unbroken") / "run", epochs=4, dropout=0.3)
+
+
+def break_off(pictures: Path, out: Path, at: str, number: int) -> tuple[int, str]:
+    """Trains until a line is printed, then sends a signal; returns the exit code and the errors."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(pictures), str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout
+    for line in process.stdout:
+        if line.strip() == at:
+            process.send_signal(number)
+            break
+    errors = process.communicate(timeout=120)[1]
+    return process.returncode, errors
+
+
+def same(first: Any, second: Any) -> None:
+    for a, b in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    for key in ("val_loss", "val_accuracy", "learning_rate"):
+        assert [r[key] for r in first.history] == pytest.approx([r[key] for r in second.history], abs=1e-3)
+    assert first.accuracy == pytest.approx(second.accuracy, abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", ["batch 1 2", "batch 2 1", "batch 3 4"])
+def test_after_a_kill_the_result_is_that_of_an_unbroken_run(
+    pictures: Path, unbroken: Any, tmp_path: Path, at: str
+) -> None:
+    code, _ = break_off(pictures, tmp_path / "run", at, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    done = resume(tmp_path / "run")
+    assert len(done.history) == 4
+    same(done, unbroken)
+    with (tmp_path / "run" / "history.csv").open() as file:
+        assert len(file.readlines()) == 5
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_after_the_step_and_loses_none(pictures: Path, unbroken: Any, tmp_path: Path) -> None:
+    code, errors = break_off(pictures, tmp_path / "run", "batch 2 3", signal.SIGINT)
+    assert code == 1  # a script without the command's handler
+    assert "TrainingStopped: stopped in epoch 2 after batch " in errors
+    assert f"zoo train --resume {tmp_path / 'run'}" in errors
+    place = state.Saved(tmp_path / "run").place
+    assert place.epochs_done == 1
+    assert place.batches >= 3
+    same(resume(tmp_path / "run"), unbroken)
+
+
+def test_what_cannot_be_resumed(pictures: Path, unbroken: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="recipe.toml: No such file"):
+        resume(tmp_path / "none")
+    run = tmp_path / "run"
+    shutil.copytree(unbroken.folder, run)
+    (run / "state.npz").write_bytes((run / "state.npz").read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"state\.npz is damaged"):
+        resume(run)
+    shutil.copy(unbroken.folder / "state.npz", run)
+    with pytest.raises(InputError, match="the saved model does not fit"):
+        state.Saved(run).restore_model(zoo.build("lenet", num_classes=7))
+    (run / "architecture.json").write_text("{}")
+    with pytest.raises(InputError, match=r"architecture\.json cannot be read"):
+        resume(run)
+
+
+def test_data_that_have_changed(pictures: Path, unbroken: Any, tmp_path: Path) -> None:
+    run, data = tmp_path / "run", tmp_path / "data"
+    shutil.copytree(unbroken.folder, run)
+    shutil.copytree(pictures, data)
+    text = (run / "recipe.toml").read_text()
+    (run / "recipe.toml").write_text(text.replace(str(pictures), str(data)))
+    assert resume(run).accuracy == unbroken.accuracy
+    for path in sorted((data / "3").iterdir())[:9]:
+        path.unlink()
+    with pytest.raises(InputError, match="has changed since .* was begun"):
+        resume(run)

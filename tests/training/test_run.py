@@ -1,0 +1,237 @@
+"""What a training gives, on real pictures."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from zoo.errors import InputError, OptionError, OutputError, TrainingError
+from zoo.training import TrainResult, resume, train
+from zoo.training.recipe import read_toml
+
+QUICK: dict[str, Any] = {"epochs": 4, "input_size": 28}
+
+
+class Notes:
+    """A watch that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self.batches: list[tuple[int, int, int]] = []
+
+    def batch(self, stage: Any, epoch: int, batch: int, batches: int, loss: float) -> None:
+        self.batches.append((epoch, batch, batches))
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture(scope="session")
+def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainResult, Notes]:
+    notes = Notes()
+    out = tmp_path_factory.mktemp("runs") / "lenet"
+    return train("lenet", pictures, out=out, epochs=12, watch=notes), notes
+
+
+def test_it_learns(trained: tuple[TrainResult, Notes]) -> None:
+    result, _ = trained
+    assert result.accuracy > 0.85
+    assert result.history[-1]["loss"] < result.history[0]["loss"] / 4
+    found = result.model.predict(result.data.sources["validation"].fetch(np.arange(5)).astype(np.float32), verbose=0)
+    assert found.shape == (5, 10)
+
+
+def test_what_the_folder_holds(trained: tuple[TrainResult, Notes]) -> None:
+    result, _ = trained
+    folder = result.folder
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "README.md", "architecture.json", "confusion.png", "curves.png", "events", "history.csv", "labels.txt",
+        "metrics.json", "mistakes.png", "model.keras", "recipe.toml", "state.npz",
+    }  # fmt: skip
+    assert (folder / "labels.txt").read_text().split() == [str(i) for i in range(10)]
+    with (folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["loss"]) for row in rows] == [row["loss"] for row in result.history]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["accuracy"] == result.accuracy
+    assert sum(map(sum, metrics["confusion"])) == metrics["count"] == len(result.data.sources["validation"])
+    for name in ("curves.png", "confusion.png", "mistakes.png"):
+        with Image.open(folder / name) as image:
+            assert np.asarray(image).std() > 5
+    assert list((folder / "events" / "validation").iterdir())
+    card = (folder / "README.md").read_text()
+    assert f"accuracy {result.accuracy:.1%}" in card
+    assert "to be filled in" in card
+    run = read_toml(folder / "recipe.toml")
+    assert (run["recipe"]["epochs"], run["recipe"]["augment"], run["model"]["name"]) == (12, "light", "lenet")
+
+
+def test_the_model_kept_is_the_best(trained: tuple[TrainResult, Notes]) -> None:
+    result, _ = trained
+    best = max(result.history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+    assert result.metrics["best_epoch"] == best["epoch"]
+    assert result.accuracy == pytest.approx(best["val_accuracy"], abs=1e-6)
+
+
+def test_the_watch_is_told(trained: tuple[TrainResult, Notes]) -> None:
+    result, notes = trained
+    batches = -(-len(result.data.sources["train"]) // 64)
+    assert notes.rows == result.history
+    assert notes.batches == [(e, b, batches) for e in range(1, 13) for b in range(1, batches + 1)]
+
+
+def test_a_finished_run_is_not_trained_further(trained: tuple[TrainResult, Notes]) -> None:
+    result, _ = trained
+    notes = Notes()
+    again = resume(result.folder, watch=notes)
+    assert notes.rows == []
+    assert again.accuracy == result.accuracy
+
+
+def test_the_same_seed_gives_the_same(pictures: Path, tmp_path: Path) -> None:
+    runs = [train("lenet", pictures, out=tmp_path / str(i), seed=seed, epochs=2) for i, seed in enumerate((1, 1, 2))]
+    losses = [[row["loss"] for row in run.history] for run in runs]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3)
+    assert losses[0] != pytest.approx(losses[2], abs=1e-3)
+
+
+@pytest.fixture(scope="session")
+def transferred(pictures: Path, trained: tuple[TrainResult, Notes], tmp_path_factory: Any) -> TrainResult:
+    """The digits' net taught to tell four of them, by new names."""
+    folder = tmp_path_factory.mktemp("transfer")
+    for digit in "1047":
+        (folder / "data" / f"digit {digit}").mkdir(parents=True)
+        for path in (pictures / digit).iterdir():
+            (folder / "data" / f"digit {digit}" / path.name).symlink_to(path)
+    weights = trained[0].folder / "model.keras"
+    return train(
+        "lenet",
+        folder / "data",
+        out=folder / "run",
+        weights=weights,
+        head_epochs=40,
+        patience=0,
+        epochs=2,
+        freeze="pool1",
+    )
+
+
+def test_a_new_head_then_the_last_blocks(trained: tuple[TrainResult, Notes], transferred: TrainResult) -> None:
+    assert [row["stage"] for row in transferred.history] == ["head"] * 40 + ["whole"] * 2
+    assert transferred.accuracy > 0.8
+    old, new = (run.model.get_layer("conv1").get_weights()[0] for run in (trained[0], transferred))
+    np.testing.assert_array_equal(old, new)
+    assert transferred.data.class_names == ("digit 0", "digit 1", "digit 4", "digit 7")
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
+def test_schedules(pictures: Path, tmp_path: Path, schedule: str) -> None:
+    result = train(
+        "lenet", pictures, out=tmp_path / "run", schedule=schedule, epochs=6, learning_rate=0.004, patience=3,
+        optimizer="sgd" if schedule == "plateau" else "adam",
+    )  # fmt: skip
+    rates = [row["learning_rate"] for row in result.history]
+    if schedule == "constant":
+        assert rates == pytest.approx([0.004] * len(rates))
+    elif schedule == "cosine":
+        assert rates == sorted(rates, reverse=True)
+        assert rates[-1] < 0.001
+    else:
+        assert all(b == pytest.approx(a) or b == pytest.approx(a / 2) for a, b in itertools.pairwise(rates))
+
+
+def test_early_stopping(pictures: Path, tmp_path: Path) -> None:
+    result = train("lenet", pictures, out=tmp_path / "run", epochs=30, learning_rate=1e-9, patience=2)
+    # Nothing changes: the first epoch stays the best, or one that is better by a rounding.
+    assert len(result.history) <= result.metrics["best_epoch"] + 2 < 30
+
+
+def test_a_model_of_ones_own(pictures: Path, tmp_path: Path) -> None:
+    import keras
+
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten(),
+         keras.layers.Dense(10, activation="softmax")]
+    )  # fmt: skip
+    result = train(model, pictures, out=tmp_path / "run", epochs=8)
+    assert result.accuracy > 0.7
+    with pytest.raises(OptionError, match="'alpha' is neither a field of a recipe nor an option"):
+        train(model, pictures, out=tmp_path / "other", alpha=0.5)
+    small = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    with pytest.raises(OptionError, match="the data have 10 classes; give a model with 10 outputs"):
+        train(small, pictures, out=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_mixed_precision_saves_float32(pictures: Path, tmp_path: Path) -> None:
+    import keras
+
+    result = train("lenet", pictures, out=tmp_path / "run", epochs=6, mixed_precision=True)
+    assert keras.config.dtype_policy().name == "float32"
+    assert {layer.dtype_policy.name for layer in result.model.layers} == {"float32"}
+    assert result.accuracy > 0.5
+
+
+def test_xla(pictures: Path, tmp_path: Path) -> None:
+    assert train("lenet", pictures, out=tmp_path / "run", epochs=2, xla=True, augment="none").history[-1]["loss"] < 2
+
+
+def test_windows_of_sensor_values(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label, frequency in (("slow", 2), ("fast", 9)):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for i in range(40):
+            wave = np.sin(np.linspace(0, frequency * np.pi, 128) + rng.uniform(0, 6))[:, None]
+            np.save(tmp_path / "data" / label / f"{i}.npy", (wave + rng.normal(0, 0.2, (128, 6))).astype(np.float32))
+    result = train("conv1d", tmp_path / "data", out=tmp_path / "run", epochs=6)
+    assert result.accuracy == 1.0
+    assert not (result.folder / "mistakes.png").exists()
+    assert "sensor values" in (result.folder / "README.md").read_text()
+
+
+def test_a_loss_that_is_no_number(pictures: Path, tmp_path: Path) -> None:
+    import keras
+
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Rescaling(1e38), keras.layers.Flatten(),
+         keras.layers.Dense(10, activation="softmax")]
+    )  # fmt: skip
+    with pytest.raises(TrainingError, match=r"the loss became nan at batch 1: lower the learning rate"):
+        train(model, pictures, out=tmp_path / "run")
+
+
+def test_what_is_wrong_is_found_before_there_is_a_folder(pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(OptionError, match="num_classes=3, but the data have 10 classes"):
+        train("lenet", pictures, out=out, num_classes=3)
+    with pytest.raises(OptionError, match="freeze='x' is no layer"):
+        train("lenet", pictures, out=out, freeze="x")
+    with pytest.raises(OptionError, match="alpha"):
+        train("lenet", pictures, out=out, alpha=0.5)
+    with pytest.raises(InputError):
+        train("lenet", tmp_path / "nothing", out=out)
+    with pytest.raises(OptionError, match="strategy='many' is not one of"):
+        train("lenet", pictures, out=out, strategy="many")
+    assert not out.exists()
+    out.mkdir()
+    (out / "thesis.txt").write_text("important")
+    with pytest.raises(OutputError, match="is there already; choose another folder"):
+        train("lenet", pictures, out=out)
+    assert (out / "thesis.txt").read_text() == "important"
+
+
+def test_it_is_part_of_the_lazy_api() -> None:
+    assert zoo.train is train
