@@ -280,7 +280,7 @@ def _judge(verification: Verification, chosen: Plan, name: str, min_agreement: f
     if verification.top1 < min_agreement:
         raise VerificationError(
             f"{name} names the same class as Keras on {verification.top1:.0%} of {verification.inputs} "
-            f"{verification.source} only, at least {min_agreement:.0%} are asked for (--min-agreement); "
+            f"inputs only ({verification.source}), at least {min_agreement:.0%} are asked for (--min-agreement); "
             "it was not kept"
         )
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from zoo.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -56,19 +60,45 @@ def test_the_first_commands(desk: Path) -> None:
     assert printed[1].count("%") == 5
 
 
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, randomize: Callable[..., Any]) -> None:
+    """Keras' cache with a file as the published one is, so that nothing is downloaded; its weights are random."""
+    import keras
+
+    from tests.weights.conftest import save_legacy
+    from zoo.weights.published import choose
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    options = {"alpha": 0.5, "input_size": 160, "num_classes": 3}
+    theirs = keras.applications.MobileNetV2((160, 160, 3), alpha=0.5, include_top=False, weights=None)
+    save_legacy(randomize(theirs), tmp_path / "models" / choose("mobilenet_v2", options).path.name)
+
+
 @pytest.mark.slow
-def test_train_export_run(desk: Path) -> None:
-    train, classify = _blocks("python")
-    # Only so that each run of this test sees the same training.
-    _run([sys.executable, "-c", f"import keras; keras.utils.set_random_seed(0)\n{train}"], desk)
-    assert "Prediction(label=" in _run([sys.executable, "-c", classify], desk)
+def test_from_a_folder_to_a_board(desk: Path, published: None) -> None:
+    block = next(block for block in _blocks("sh") if "zoo train" in block)
+    checked, trained, evaluated, timed = (_zoo(command, desk) for command in _commands(block))
+    assert "red" in checked
+    assert "mobilenet_v2_0.5_160_int8.tflite" in trained
+    assert "The same name for" in evaluated
+    assert "time / first" in timed
+    block = next(block for block in _blocks("sh") if "zoo doctor" in block)
+    healthy, named = (_zoo(command, desk) for command in _commands(block))
+    assert "runs it" in healthy
+    assert named.startswith("photo.jpg\n")
     block = next(block for block in _blocks("sh") if "zoo export" in block)
-    exported, inspected, ran, listed = (_zoo(command, desk) for command in _commands(block))
-    assert "mine_dynamic.tflite" in exported
+    exported, inspected, listed = (_zoo(command, desk) for command in _commands(block))
+    assert "model_dynamic.tflite" in exported
     assert "tflite-runtime 2.14: loads" in inspected
-    assert ran.startswith("photo.jpg\n")
     assert {line.split(",")[2] for line in listed.splitlines()[1:]} <= {"red", "green", "blue"}
     assert len(listed.splitlines()) == 1 + 36
+
+
+@pytest.mark.slow
+def test_the_programs(desk: Path) -> None:
+    train, classify = _blocks("python")
+    assert float(_run([sys.executable, "-c", train], desk).splitlines()[-1]) > 0.9
+    assert "Prediction(label='red'" in _run([sys.executable, "-c", classify], desk)
 
 
 def test_the_make_commands_exist() -> None:
@@ -80,9 +110,7 @@ def test_the_make_commands_exist() -> None:
 def test_the_table_of_models() -> None:
     import zoo
 
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if line.startswith("| `")
-    ]
+    rows = _table("## The models")
     assert sorted(row[0].strip("`") for row in rows) == sorted(zoo.list_models())
     for name, shape, params, macs, options in rows:
         spec = zoo.spec(name.strip("`"))
@@ -95,6 +123,17 @@ def test_the_table_of_models() -> None:
         assert f"{spec.macs / scale:.{len(value.partition('.')[2])}f}" == value
         own = {option.name for option in spec.options} - {"num_classes", "dropout"}
         assert set(re.findall(r"`(\w+)`", options)) == own
+
+
+def test_the_table_of_commands() -> None:
+    assert _table("## The commands") == [[f"`zoo {name}`", text] for name, (_, _, text) in COMMANDS.items()]
+
+
+def _table(heading: str) -> list[list[str]]:
+    """The rows of the table below a heading."""
+    section = README.split(f"{heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_links_lead_somewhere() -> None:

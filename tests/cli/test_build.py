@@ -184,7 +184,7 @@ def test_a_file_that_disagrees_is_exit_code_3(cli: Cli, tmp_path: Path, monkeypa
     monkeypatch.setattr("zoo.export.tflite.verify", lambda *_, **__: found)
     result = cli("build", "lenet", "--out", tmp_path)
     assert result.code == 3
-    assert "lenet.tflite names the same class as Keras on 25% of 32 synthetic inputs only" in result.error
+    assert "lenet.tflite names the same class as Keras on 25% of 32 inputs only (synthetic inputs)" in result.error
     assert result.out == ""
     assert names(tmp_path) == []
 

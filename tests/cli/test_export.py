@@ -138,7 +138,7 @@ def test_disagreement_has_its_own_exit_code(
 
     monkeypatch.setattr("zoo.export.tflite.verify", lambda *a, **k: dataclasses.replace(verify(*a, **k), top1=0.5))
     assert _zoo("export", keras_file, "--out", tmp_path) == 3
-    assert "on 50% of 32 synthetic inputs only, at least 99%" in capsys.readouterr().err
+    assert "on 50% of 32 inputs only (synthetic inputs), at least 99%" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     assert _zoo("export", keras_file, "--out", tmp_path, "--min-agreement", "0.4") == 0
 

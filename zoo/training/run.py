@@ -269,10 +269,13 @@ def _from_architecture(text: str, folder: Path) -> keras.Model:
     import keras
 
     try:
-        return keras.models.model_from_json(text)
+        model = keras.models.model_from_json(text)
     except Exception as error:  # Keras raises what its readers raise
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"{folder / ARCHITECTURE} cannot be read: {lines[0]}") from error
+    if not isinstance(model, keras.Model):
+        raise InputError(f"{folder / ARCHITECTURE} cannot be read: it holds no model")
+    return model
 
 
 def _keeper(model: keras.Model, folder: Path, recipe: Recipe) -> Callable[[], keras.Model] | None:
