@@ -15,6 +15,7 @@ COMMANDS = {
     # name: (module, attribute, short help), so that `zoo --help` imports none of them.
     "list": ("zoo.cli.list", "list_models", "List the models of the zoo."),
     "info": ("zoo.cli.info", "info", "Show a model layer by layer."),
+    "view": ("zoo.cli.view", "view", "Show a model's graph in the browser, with Netron."),
     "train": ("zoo.cli.train", "train", "Train a model on your own pictures."),
     "build": ("zoo.cli.build", "build", "Build a model and export it."),
     "export": ("zoo.cli.export", "export", "Export a Keras model to .tflite."),
