@@ -24,6 +24,7 @@ COMMANDS = {
     "run": ("zoo.cli.run", "run", "Say what is in pictures, with a .tflite file."),
     "evaluate": ("zoo.cli.evaluate", "evaluate", "Measure a .tflite file's accuracy on labelled pictures."),
     "benchmark": ("zoo.cli.benchmark", "benchmark", "Measure how fast .tflite files run."),
+    "choose": ("zoo.cli.choose", "choose", "Choose width, input size and quantization for a machine."),
     "doctor": ("zoo.cli.doctor", "doctor", "Show what this machine can run models with."),
 }
 
