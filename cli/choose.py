@@ -72,8 +72,8 @@ def choose(
     """Choose a width, an input size and a quantization of MODEL.
 
     Each combination is built with random weights, exported and timed on this machine, and set against the ImageNet
-    top-1 that is published for it. The table is the Pareto front: no other combination is at once as fast, as small
-    and as accurate. Within the limits the most accurate is picked (with --min-top1 alone, the fastest).
+    top-1 that is published for it. The table is the Pareto front: no other combination (of at most --max-mb) is at
+    once as fast and as accurate. Within the limits the most accurate is picked (with --min-top1 alone, the fastest).
 
     Times are kept in ~/.cache/edgezoo, so that only what is missing is measured: the first run takes minutes, and may
     be interrupted.
@@ -159,7 +159,8 @@ def _print(choice: Choice, show_all: bool) -> None:
         *(["limits"] if choice.limits.any else []),
     )
     print_table(columns, rows, left=("mode", "front", "limits"))
-    click.echo(f"\n{len(choice.front)} of {len(choice.candidates)} combinations are on the front.")
+    small = "" if choice.limits.max_mb is None else f" of those of at most {choice.limits.max_mb:g} MB"
+    click.echo(f"\n{len(choice.front)} of {len(choice.candidates)} combinations are on the front{small}.")
     if choice.pick is not None:
         click.echo(f"pick: {choice.pick.cell.command}")
     click.echo(f"machine: {choice.machine}; {choice.runtime}, threads: {choice.threads}")

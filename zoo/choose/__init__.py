@@ -121,10 +121,10 @@ def choose(
         if unknown and state.load is not None and state.load > 0.5 * here.usable_cores:
             notes.append(f"the machine was busy before the start: load {state.load:g} on {here.usable_cores} cores")
         if unknown < len(cells):
-            notes.append(f"{len(cells) - unknown} of {len(cells)} were measured before and are kept in {cache.folder}")
+            notes.append(f"{len(cells) - unknown} of {len(cells)} were measured before, as kept in {cache.folder}")
     candidates = [Candidate(cell, times, cell.top1) for cell, times in measured.items()]
     candidates.sort(key=lambda one: (one.measured.median_ms, one.measured.size_bytes))
-    front = pareto(candidates)
+    front = pareto(candidates, limits.max_mb)
     return Choice(
         model=model,
         limits=limits,

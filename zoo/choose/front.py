@@ -36,12 +36,13 @@ class Candidate:
         return self.measured.size_bytes / 1e6
 
     def beats(self, other: Candidate) -> bool:
-        """Whether it is nowhere worse than another, and somewhere better."""
+        """Whether it is as fast and as accurate as another, and better in one; between equals the size decides."""
         if self.top1 is None or other.top1 is None:
             return False
-        own = (-self.top1, self.measured.median_ms, self.measured.size_bytes)
-        others = (-other.top1, other.measured.median_ms, other.measured.size_bytes)
-        return own != others and all(a <= b for a, b in zip(own, others, strict=True))
+        own, others = (-self.top1, self.measured.median_ms), (-other.top1, other.measured.median_ms)
+        if own == others:
+            return self.measured.size_bytes < other.measured.size_bytes
+        return all(a <= b for a, b in zip(own, others, strict=True))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -99,14 +100,15 @@ class Limits:
         return ", ".join(text.format(value) for text, value in named if value is not None)
 
 
-def pareto(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """The Pareto front, fastest first: candidates that no other beats in time, size and accuracy together.
+def pareto(candidates: Sequence[Candidate], max_mb: float | None = None) -> tuple[Candidate, ...]:
+    """The Pareto front of time and accuracy, fastest first: candidates that no other beats.
 
-    Those without a published accuracy are not on it: nobody knows whether they are beaten.
+    Of a width all input sizes give files of one size, so that the size is better asked for than traded: with `max_mb`
+    larger candidates count as absent. Those without a published accuracy do, too: nobody knows whether they are beaten.
     """
-    rated = [candidate for candidate in candidates if candidate.top1 is not None]
+    rated = [one for one in candidates if one.top1 is not None and (max_mb is None or one.megabytes <= max_mb)]
     front = [one for one in rated if not any(other.beats(one) for other in rated)]
-    return tuple(sorted(front, key=lambda one: (one.measured.median_ms, one.measured.size_bytes)))
+    return tuple(sorted(front, key=lambda one: (one.measured.median_ms, one.cell.stem)))
 
 
 def pick(front: Sequence[Candidate], limits: Limits) -> Candidate | None:

@@ -37,6 +37,8 @@ def plot_choice(choice: Choice, path: str | Path) -> None:
         label = "float" if quantize == "none" else quantize
         for filled in (False, True):
             some = [c for c in rated if c.cell.quantize == quantize and (c in choice.front) == filled]
+            if not some:
+                continue
             axes.scatter(
                 [candidate.measured.median_ms for candidate in some],
                 [candidate.top1 for candidate in some],
@@ -67,6 +69,7 @@ def plot_choice(choice: Choice, path: str | Path) -> None:
             zorder=4,
         )
     axes.set_xscale("log")
+    axes.margins(x=0.1)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
     axes.set_xlabel(f"ms for one picture (median), {choice.runtime}, threads: {choice.threads}")
@@ -78,19 +81,14 @@ def plot_choice(choice: Choice, path: str | Path) -> None:
 
 
 def _name(axes: Any, front: Sequence[Candidate]) -> None:
-    """Names the points that rise above all faster ones; the others are on the front for their size."""
-    best = 0.0
+    """Joins the points of the front, and names each width and size once."""
+    named: set[str] = set()
     for candidate in front:
-        if candidate.top1 is None or candidate.top1 <= best:
-            continue
-        best = candidate.top1
         values = candidate.cell.values
         name = "/".join(f"{values[option]:g}" for option in ("alpha", "input_size") if option in values)
-        axes.annotate(
-            name,
-            (candidate.measured.median_ms, candidate.top1),
-            xytext=(-6, 4),
-            textcoords="offset points",
-            ha="right",
-            fontsize=7,
-        )
+        if name not in named:
+            at = (candidate.measured.median_ms, candidate.top1)
+            axes.annotate(name, at, xytext=(-7, 3), textcoords="offset points", ha="right", fontsize=7)
+        named.add(name)
+    times, accuracies = [one.measured.median_ms for one in front], [one.top1 for one in front]
+    axes.step(times, accuracies, where="post", color="#222222", linewidth=0.8, zorder=1)
