@@ -37,6 +37,7 @@ _MODES = ("none", "float16", "dynamic", "int8", "int16x8")
 @click.option("--runtime", type=click.Choice(RUNTIMES), default="auto", show_default=True, help="What runs it.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Of the runtime.  [default: the cores, at most 4]")
 @click.option("--runs", type=click.IntRange(min=1), default=50, show_default=True, help="Timed runs of each.")
+@click.option("--again", is_flag=True, help="Measure also what was measured before.")
 @click.option(
     "--from",
     "board",

@@ -71,6 +71,8 @@ def test_what_is_kept_and_what_is_measured_anew(cache_folder: Path, monkeypatch:
     first = choose("mobilenet_v2", cells=SMALL, threads=1, runs=2)
     monkeypatch.setattr(measuring, "write_files", never)
     assert choose("mobilenet_v2", cells=SMALL, threads=1, runs=1).candidates == first.candidates
+    with pytest.raises(AssertionError, match="this was to be in the cache"):
+        choose("mobilenet_v2", cells=SMALL, threads=1, runs=1, again=True)
     # More runs, other threads, another runtime, a damaged file: each is measured anew.
     for threads, runs in ((1, 3), (2, 2)):
         with pytest.raises(AssertionError, match="this was to be in the cache"):

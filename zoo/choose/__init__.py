@@ -76,6 +76,7 @@ def choose(
     runtime: Runtime = "auto",
     threads: int | None = None,
     runs: int = RUNS,
+    again: bool = False,
     progress: Progress = lambda *_: None,
 ) -> Choice:
     """Measures combinations of width, input size and quantization, and chooses among them.
@@ -91,6 +92,7 @@ def choose(
         runtime: see `zoo.runner.load`.
         threads: of the runtime; by default the physical cores, at most 4.
         runs: timed runs of each.
+        again: measure also what was measured before.
         progress: see `zoo.runner.rounds.Progress`.
 
     Raises:
@@ -116,8 +118,8 @@ def choose(
         name, count = runtimes.find(runtime)[0], threads or runtimes.default_threads()
         machine = ", ".join(filter(None, (here.board, here.cpu, f"{here.usable_cores} cores")))
         cache = Cache(here, name, count, versions())
-        unknown = sum(cache.get(cell, runs) is None for cell in cells)
-        measured = measure_all(cells, cache, runtime=name, threads=count, runs=runs, progress=progress)
+        unknown = len(cells) if again else sum(cache.get(cell, runs) is None for cell in cells)
+        measured = measure_all(cells, cache, runtime=name, threads=count, runs=runs, again=again, progress=progress)
         if unknown and state.load is not None and state.load > 0.5 * here.usable_cores:
             notes.append(f"the machine was busy before the start: load {state.load:g} on {here.usable_cores} cores")
         if unknown < len(cells):

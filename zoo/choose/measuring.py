@@ -28,16 +28,23 @@ WARMUP = 3
 
 
 def measure_all(
-    cells: Sequence[Cell], cache: Cache, *, runtime: str, threads: int, runs: int, progress: Progress
+    cells: Sequence[Cell],
+    cache: Cache,
+    *,
+    runtime: str,
+    threads: int,
+    runs: int,
+    again: bool,
+    progress: Progress,
 ) -> dict[Cell, Measured]:
-    """Measures what the cache does not know yet.
+    """Measures what the cache does not know yet, or with `again` everything.
 
     Raises:
         MissingDependencyError: something is to be measured, and TensorFlow or the runtime is not installed.
         OutputError: the cache cannot be written to.
         ModelFileError: the runtime cannot load a file.
     """
-    found = {cell: measured for cell in cells if (measured := cache.get(cell, runs))}
+    found = {} if again else {cell: measured for cell in cells if (measured := cache.get(cell, runs))}
     missing = [cell for cell in cells if cell not in found]
     if missing:
         require_writable(cache.folder)

@@ -74,7 +74,8 @@ def plot_choice(choice: Choice, path: str | Path) -> None:
     axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
     axes.set_xlabel(f"ms for one picture (median), {choice.runtime}, threads: {choice.threads}")
     axes.set_ylabel("published ImageNet top-1 of the float weights, %")
-    axes.set_title(f"{choice.model} on {choice.machine}", fontsize=10)
+    among = "" if limits.max_mb is None else f"; front of the files of at most {limits.max_mb:g} MB"
+    axes.set_title(f"{choice.model} on {choice.machine}{among}", fontsize=10)
     axes.grid(alpha=0.25, which="both")
     axes.legend(fontsize=8, loc="lower right")
     save(drawing, Path(path))
