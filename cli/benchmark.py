@@ -65,7 +65,7 @@ def benchmark(
     """
     from zoo.runner.benchmark import benchmark as measure
 
-    with _bar() as progress, quiet():
+    with bar() as progress, quiet():
         found = measure(
             files,
             runs=runs,
@@ -175,7 +175,7 @@ def significant(value: float) -> str:
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Callable[[str, int, int], None]]:
+def bar() -> Iterator[Callable[[str, int, int], None]]:
     """A bar on the terminal, drawn when it is told to and never by a thread: that would disturb what is measured."""
     if not sys.stderr.isatty():
         yield lambda *_: None

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import click
 
 from zoo import models
 from zoo.cli.model_options import given, model_options
 from zoo.cli.output import count, import_tensorflow, print_json, print_table, shape
+from zoo.files import require_writable
 
 
 @click.command()
 @click.argument("model")
 @model_options
+@click.option(
+    "--plot",
+    "picture",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the model, block by block, into a .png or .svg file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def info(ctx: click.Context, model: str, as_json: bool) -> None:
+def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) -> None:
     """Show MODEL layer by layer, without building it.
 
     One row a layer: output shape, kernel, stride, padding, groups, parameters, multiply-accumulates (MACs), the
@@ -24,10 +33,19 @@ def info(ctx: click.Context, model: str, as_json: bool) -> None:
     """
     spec = models.spec(model)
     options = spec.check(given(ctx))
+    if picture is not None:
+        from zoo.plots import check_name
+
+        check_name(picture)
+        require_writable(picture.parent)
     import_tensorflow()
     from zoo.summary import outline
 
     summary = outline(model, **options)
+    if picture is not None:
+        from zoo.drawing import draw
+
+        draw(summary, picture, subtitle=f"{spec.paper} {spec.url}".strip())
     if as_json:
         print_json({"options": options, **dataclasses.asdict(summary)})
         return
@@ -68,6 +86,8 @@ def info(ctx: click.Context, model: str, as_json: bool) -> None:
     )
     for note in spec.notes(options):
         click.echo(f"note: {note}")
+    if picture is not None:
+        click.echo(f"drawn: {picture}")
 
 
 def _axes(values: tuple[int, ...] | None) -> str:

@@ -15,6 +15,7 @@ COMMANDS = {
     # name: (module, attribute, short help), so that `zoo --help` imports none of them.
     "list": ("zoo.cli.list", "list_models", "List the models of the zoo."),
     "info": ("zoo.cli.info", "info", "Show a model layer by layer."),
+    "view": ("zoo.cli.view", "view", "Show a model's graph in the browser, with Netron."),
     "train": ("zoo.cli.train", "train", "Train a model on your own pictures."),
     "build": ("zoo.cli.build", "build", "Build a model and export it."),
     "export": ("zoo.cli.export", "export", "Export a Keras model to .tflite."),
@@ -23,6 +24,7 @@ COMMANDS = {
     "run": ("zoo.cli.run", "run", "Say what is in pictures, with a .tflite file."),
     "evaluate": ("zoo.cli.evaluate", "evaluate", "Measure a .tflite file's accuracy on labelled pictures."),
     "benchmark": ("zoo.cli.benchmark", "benchmark", "Measure how fast .tflite files run."),
+    "choose": ("zoo.cli.choose", "choose", "Choose width, input size and quantization for a machine."),
     "doctor": ("zoo.cli.doctor", "doctor", "Show what this machine can run models with."),
 }
 

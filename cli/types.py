@@ -15,6 +15,14 @@ def int_list(text: str) -> tuple[int, ...]:
         raise click.BadParameter(f"{text!r} is not a list of integers such as 128,64") from None
 
 
+def float_list(text: str) -> tuple[float, ...]:
+    """Parses `0.35,0.5`."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a list of numbers such as 0.35,0.5") from None
+
+
 def number_pair(text: str) -> tuple[float, float]:
     """Parses `-1,1`."""
     try:

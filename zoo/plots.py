@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo.errors import MissingDependencyError
+from zoo.errors import InputError, MissingDependencyError
 from zoo.files import atomic
+
+FORMATS = (".png", ".svg")
 
 
 def figure(width: float, height: float) -> Any:
@@ -28,10 +30,30 @@ def figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def check_name(path: Path) -> None:
+    """Finds out early whether `save` knows a picture's format.
+
+    Raises:
+        InputError: its name ends in neither `.png` nor `.svg`.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{path} ends neither in {' nor in '.join(FORMATS)}; name a picture so")
+
+
 def save(drawing: Any, path: Path) -> None:
-    """Writes a figure as PNG, whole or not at all."""
-    with atomic(path) as scratch:
-        drawing.savefig(scratch, format="png", dpi=120)
+    """Writes a figure as PNG or SVG, as its name ends, whole or not at all.
+
+    Raises:
+        InputError: its name ends otherwise.
+        OutputError: it cannot be written.
+    """
+    check_name(path)
+    from matplotlib import rc_context
+
+    kind = path.suffix.lower().removeprefix(".")
+    # The same drawing gives the same bytes: no date, no random identifiers.
+    with atomic(path) as scratch, rc_context({"svg.hashsalt": "zoo"}):
+        drawing.savefig(scratch, format=kind, dpi=120, metadata={"Date": None} if kind == "svg" else None)
 
 
 def plot_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str], path: Path) -> None:

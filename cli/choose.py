@@ -1,0 +1,185 @@
+"""`zoo choose`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.cli.benchmark import bar, milliseconds
+from zoo.cli.output import megabytes, print_json, print_table
+from zoo.cli.runtime_options import RUNTIMES
+from zoo.cli.types import float_list, int_list, words
+from zoo.files import require_writable
+from zoo.quiet import quiet, quiet_tensorflow
+
+if TYPE_CHECKING:
+    from zoo.choose import Candidate, Choice
+
+_MODES = ("none", "float16", "dynamic", "int8", "int16x8")
+
+
+@click.command()
+@click.argument("model")
+@click.option("--max-ms", type=float, help="At most this time for one picture (median).")
+@click.option("--max-mb", type=float, help="At most this size of the file, in 1,000,000 bytes.")
+@click.option("--min-top1", type=float, help="At least this published ImageNet top-1, in percent.")
+@click.option("--alpha", type=float_list, metavar="A,...", help="Widths to try.  [default: the published ones]")
+@click.option("--input-size", type=int_list, metavar="N,...", help="Input sizes to try.  [default: the published ones]")
+@click.option(
+    "--quantize",
+    type=words(*_MODES),
+    metavar=",".join(_MODES),
+    help="Modes to try.  [default: none,int8; all with --from]",
+)
+@click.option("--num-classes", type=click.IntRange(min=2), help="Of your data.  [default: 1000]")
+@click.option("--runtime", type=click.Choice(RUNTIMES), default="auto", show_default=True, help="What runs it.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Of the runtime.  [default: the cores, at most 4]")
+@click.option("--runs", type=click.IntRange(min=1), default=50, show_default=True, help="Timed runs of each.")
+@click.option("--again", is_flag=True, help="Measure also what was measured before.")
+@click.option(
+    "--from",
+    "board",
+    type=click.Path(path_type=Path),
+    metavar="JSON",
+    help="Take the times from a file of zoo benchmark --json, made on the board.",
+)
+@click.option(
+    "--files",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Only write the files to measure into DIR, for zoo benchmark on the board.",
+)
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the front: .png or .svg.")
+@click.option("--all", "show_all", is_flag=True, help="Show all combinations, not the front alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def choose(
+    model: str,
+    max_ms: float | None,
+    max_mb: float | None,
+    min_top1: float | None,
+    alpha: tuple[float, ...] | None,
+    input_size: tuple[int, ...] | None,
+    quantize: tuple[str, ...] | None,
+    num_classes: int | None,
+    board: Path | None,
+    files: Path | None,
+    plot: Path | None,
+    show_all: bool,
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Choose a width, an input size and a quantization of MODEL.
+
+    Each combination is built with random weights, exported and timed on this machine, and set against the ImageNet
+    top-1 that is published for it. The table is the Pareto front: no other combination (of at most --max-mb) is at
+    once as fast and as accurate. Within the limits the most accurate is picked (with --min-top1 alone, the fastest).
+
+    Times are kept in ~/.cache/edgezoo, so that only what is missing is measured: the first run takes minutes, and may
+    be interrupted.
+
+    \b
+    zoo choose mobilenet_v2 --max-ms 20 --max-mb 4
+    zoo choose mobilenet_v2 --min-top1 60 --plot front.png
+    """
+    quiet_tensorflow()
+    from zoo.choose import Limits, grid
+    from zoo.choose import choose as find
+    from zoo.plots import check_name
+
+    limits = Limits(max_ms, max_mb, min_top1)
+    default = _MODES if board else ("none", "int8")
+    cells = grid(
+        model,
+        alpha=alpha or (),
+        input_size=input_size or (),
+        quantize=quantize or default,
+        num_classes=num_classes,
+        whole=board is not None,
+    )
+    if plot is not None:
+        check_name(plot)
+        require_writable(plot.parent)
+    if files is not None:
+        _write(model, cells, files)
+        return
+    with bar() as progress, quiet():
+        choice = find(model, limits, cells=cells, board=board, progress=progress, **how)
+    if plot is not None:
+        from zoo.choose.plotting import plot_choice
+
+        plot_choice(choice, plot)
+    if as_json:
+        print_json(choice.as_dict())
+    else:
+        _print(choice, show_all)
+        if plot is not None:
+            click.echo(f"drawn: {plot}")
+    if limits.any and choice.pick is None:
+        raise click.ClickException(
+            f"none of the {len(choice.candidates)} combinations has {limits}; {_nearest(choice)}"
+        )
+
+
+def _write(model: str, cells: Any, folder: Path) -> None:
+    from zoo.choose import write_files
+
+    require_writable(folder)
+    with bar() as progress, quiet():
+        for done, path in enumerate(write_files(cells, folder), start=1):
+            progress(path.name, done, len(cells))
+    click.echo(f"{len(cells)} files in {folder}. On the board: zoo benchmark {folder}/*.tflite --json > board.json")
+    click.echo(f"Then: zoo choose {model} --from board.json")
+
+
+def _print(choice: Choice, show_all: bool) -> None:
+    shown = choice.candidates if show_all else choice.front
+    options = [name for name in ("alpha", "input_size") if shown and name in shown[0].cell.values]
+    rows = [
+        (
+            *(f"{candidate.cell.values[name]:g}" for name in options),
+            "float" if candidate.cell.quantize == "none" else candidate.cell.quantize,
+            "" if candidate.top1 is None else f"{candidate.top1:.1f}%",
+            milliseconds(candidate.measured.median_ms),
+            milliseconds(candidate.measured.p90_ms),
+            megabytes(candidate.measured.size_bytes),
+            *(["yes" if candidate in choice.front else ""] if show_all else []),
+            *([_verdict(candidate, choice)] if choice.limits.any else []),
+        )
+        for candidate in shown
+    ]
+    columns = (
+        *(name.replace("_", " ").removesuffix(" size") for name in options),
+        "mode",
+        "top-1",
+        "median",
+        "p90",
+        "size",
+        *(["front"] if show_all else []),
+        *(["limits"] if choice.limits.any else []),
+    )
+    print_table(columns, rows, left=("mode", "front", "limits"))
+    small = "" if choice.limits.max_mb is None else f" of those of at most {choice.limits.max_mb:g} MB"
+    click.echo(f"\n{len(choice.front)} of {len(choice.candidates)} combinations are on the front{small}.")
+    if choice.pick is not None:
+        click.echo(f"pick: {choice.pick.cell.command}")
+    click.echo(f"machine: {choice.machine}; {choice.runtime}, threads: {choice.threads}")
+    click.echo(f"top-1: {choice.source.source}, {choice.source.url}")
+    for note in choice.notes:
+        click.echo(f"note: {note}")
+
+
+def _verdict(candidate: Candidate, choice: Choice) -> str:
+    return "PICK" if candidate == choice.pick else choice.limits.broken(candidate) or "fits"
+
+
+def _nearest(choice: Choice) -> str:
+    """What there is, for someone who asked for too much."""
+    fastest = min(choice.candidates, key=lambda one: one.measured.median_ms)
+    smallest = min(choice.candidates, key=lambda one: one.measured.size_bytes)
+    best = max(choice.candidates, key=lambda one: one.top1 or 0)
+    return (
+        f"the fastest takes {milliseconds(fastest.measured.median_ms)}, the smallest has "
+        f"{megabytes(smallest.measured.size_bytes)}, the most accurate {best.top1 or 0:g}%"
+    )

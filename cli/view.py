@@ -1,0 +1,39 @@
+"""`zoo view`."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import click
+
+from zoo import models
+from zoo.cli.model_options import given, model_options
+from zoo.cli.output import import_tensorflow
+from zoo.viewing import find_netron
+from zoo.viewing import view as serve
+
+
+@click.command()
+@click.argument("target", metavar="FILE|MODEL")
+@model_options
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the local server.  [default: a free one]")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.pass_context
+def view(ctx: click.Context, target: str, port: int, no_browser: bool) -> None:
+    """Show the graph of a FILE (.tflite, .keras...), or of a MODEL of the zoo, in the browser.
+
+    Netron draws it, served on this machine alone until Ctrl-C. A MODEL is shown without building its weights. Netron's
+    page may ask whether it may report usage to its maker.
+    """
+    options = given(ctx)
+    if target in models.list_models() and not Path(target).is_file():
+        options = models.spec(target).check(options)
+        find_netron()
+        import_tensorflow()
+    with serve(target, port=port, browse=not no_browser, **options) as url:
+        click.echo(f"{target}: {url}  (Ctrl-C ends it)")
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            click.echo()

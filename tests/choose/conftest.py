@@ -1,0 +1,73 @@
+"""Measurements that were never made, for what has to be chosen from, and files that stand for others."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from zoo.choose import Cell, measuring
+
+if TYPE_CHECKING:
+    from tests.conftest import Case
+
+# What `zoo benchmark --json` says of each file that is read here: size, median.
+TIMES: dict[str, tuple[int, float]] = {
+    "mobilenet_v2_0.35_96.tflite": (6_700_000, 1.0),
+    "mobilenet_v2_0.35_96_int8.tflite": (1_900_000, 0.5),
+    "mobilenet_v2_0.5_160_int8.tflite": (2_200_000, 2.0),
+    "mobilenet_v2_0.35_int8.tflite": (1_900_000, 2.5),
+    "mobilenet_v2_96_int8.tflite": (3_900_000, 1.5),
+    "mobilenet_v2_int8.tflite": (3_900_000, 6.0),
+    "mobilenet_v2.tflite": (13_900_000, 12.0),
+    "mobilenet_v2_1.4_int8.tflite": (6_700_000, 11.0),
+    "mobilenet_v2_1.4_96_int8.tflite": (6_700_000, 2.2),  # nobody published its accuracy
+}
+
+
+def _entry(file: str, size: int, median: float, **more: Any) -> dict[str, Any]:
+    latency = {"runs": 100, "median_ms": median, "p90_ms": 1.1 * median}
+    return {"file": file, "size_bytes": size, "runtime": "litert", "threads": 4, "batch": 1, "latency": latency, **more}
+
+
+@pytest.fixture
+def entry() -> Callable[..., dict[str, Any]]:
+    """Makes one measurement of a document, with what is read of it, from file, size, median and what differs."""
+    return _entry
+
+
+@pytest.fixture
+def write_board(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a document of a board, with these entries or those of `TIMES`."""
+
+    def write(entries: list[dict[str, Any]] | None = None) -> Path:
+        if entries is None:
+            entries = [_entry(f"/home/pi/{file}", *found) for file, found in TIMES.items()]
+        path = tmp_path / "board.json"
+        machine = {"board": "Raspberry Pi 4", "cpu": "Cortex-A72"}
+        path.write_text(json.dumps({"machine": machine, "measurements": entries}), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def stand_in(cases: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a LeNet that is there already stand for every file that would be built."""
+
+    def write(cells: Sequence[Cell], folder: Path) -> Iterator[Path]:
+        for cell in cells:
+            yield Path(shutil.copy(cases("lenet").file, folder / f"{cell.stem}.tflite"))
+
+    monkeypatch.setattr(measuring, "write_files", write)
+
+
+@pytest.fixture
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where measurements of this test are kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "edgezoo" / "choose"

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+import zoo.runner.benchmark
+import zoo.runner.rounds
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+
+def test_the_table_of_a_board(cli: Cli, write_board: Callable[..., Path], tmp_path: Path) -> None:
+    picture = tmp_path / "front.png"
+    result = cli(
+        "choose", "mobilenet_v2", "--from", write_board(), "--max-ms", "10", "--max-mb", "4", "--plot", picture
+    )
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[0].split() == ["alpha", "input", "mode", "top-1", "median", "p90", "size", "limits"]
+    assert lines[2].split() == ["0.35", "96", "int8", "45.5%", "0.500", "ms", "0.550", "ms", "1.90", "MB", "fits"]
+    (picked,) = [line.split() for line in lines if line.rstrip().endswith("PICK")]
+    assert picked[:4] == ["1", "224", "int8", "71.8%"]
+    assert "4 of 9 combinations are on the front of those of at most 4 MB." in lines
+    assert "pick: zoo build mobilenet_v2 --quantize int8" in lines
+    assert "machine: Raspberry Pi 4, Cortex-A72; litert, threads: 4" in lines
+    assert any(line.startswith("top-1: TF-slim") for line in lines)
+    assert any("72.78 to 72.39" in line for line in lines)
+    with Image.open(picture) as image:
+        assert image.format == "PNG"
+
+
+def test_all_combinations_and_json(cli: Cli, write_board: Callable[..., Path]) -> None:
+    board = write_board()
+    lines = cli("choose", "mobilenet_v2", "--from", board, "--all").out.splitlines()
+    assert lines[0].split() == ["alpha", "input", "mode", "top-1", "median", "p90", "size", "front"]
+    (unrated,) = [line.split() for line in lines if line.split()[:2] == ["1.4", "96"]]
+    assert unrated == ["1.4", "96", "int8", "2.20", "ms", "2.42", "ms", "6.70", "MB"]
+    assert not any(line.startswith("pick") for line in lines)
+    document = json.loads(cli("choose", "mobilenet_v2", "--from", board, "--min-top1", "70", "--json").out)
+    assert document["pick"]["file"] == "mobilenet_v2_int8.tflite"
+    assert len(document["candidates"]) == 9
+
+
+def test_nothing_fits(cli: Cli, write_board: Callable[..., Path]) -> None:
+    result = cli("choose", "mobilenet_v2", "--from", write_board(), "--max-ms", "1", "--min-top1", "60")
+    assert result.code == 1
+    assert "5 of 9 combinations are on the front." in result.out
+    assert "too inaccurate" in result.out
+    assert "too slow" in result.out
+    assert result.error == (
+        "none of the 9 combinations has at most 1 ms, at least 60%; the fastest takes 0.500 ms, the smallest has "
+        "1.90 MB, the most accurate 75%"
+    )
+
+
+def test_files_for_a_board(
+    cli: Cli,
+    tmp_path: Path,
+    cache_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(zoo.runner.rounds, "RATE_SECONDS", 0.0)
+    monkeypatch.setattr(zoo.runner.benchmark, "COLD_STARTS", 1)
+    options = ("--alpha", "0.35", "--input-size", "32", "--quantize", "none,dynamic", "--num-classes", "3")
+    result = cli("choose", "mobilenet_v2", *options, "--files", tmp_path / "files")
+    assert (result.code, result.err) == (0, "")
+    assert f"zoo benchmark {tmp_path}/files/*.tflite --json > board.json" in result.out
+    names = sorted(path.name for path in (tmp_path / "files").iterdir())
+    assert names == ["mobilenet_v2_0.35_32.tflite", "mobilenet_v2_0.35_32_dynamic.tflite"]
+    # Those that are there are left alone.
+    before = [path.stat().st_mtime_ns for path in (tmp_path / "files").iterdir()]
+    assert cli("choose", "mobilenet_v2", *options, "--files", tmp_path / "files").out == result.out
+    assert [path.stat().st_mtime_ns for path in (tmp_path / "files").iterdir()] == before
+    assert not cache_folder.exists()
+    # What zoo benchmark says of these files is what --from takes.
+    board = tmp_path / "board.json"
+    measured = cli("benchmark", *(tmp_path / "files" / name for name in names), "--runs", "3", "--json")
+    board.write_text(measured.out, encoding="utf-8")
+    document = json.loads(cli("choose", "mobilenet_v2", *options, "--from", board, "--json").out)
+    assert sorted(one["file"] for one in document["candidates"]) == names
+    assert document["front"] == []
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_measuring_here(cli: Cli, cache_folder: Path) -> None:
+    options = ("--alpha", "0.35", "--input-size", "96", "--quantize", "none", "--runs", "2", "--max-ms", "1e6")
+    result = cli("choose", "mobilenet_v2", *options)
+    assert (result.code, result.err) == (0, "")
+    assert "pick: zoo build mobilenet_v2 --alpha 0.35 --input-size 96\n" in result.out
+    assert len(list(cache_folder.rglob("*_none.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("lenet",), "no ImageNet accuracy is published for lenet"),
+        (("mobilenet_v2", "--max-ms", "0"), "max_ms=0 is not allowed; give a number above 0"),
+        (("mobilenet_v2", "--min-top1", "0.7"), "min_top1=0.7 is not allowed; give percent, e.g. 60"),
+        (("mobilenet_v2", "--plot", "front.jpg"), "front.jpg ends neither in .png nor in .svg"),
+        (("mobilenet_v2", "--from", "gone.json"), "cannot read benchmark gone.json: No such file"),
+        (
+            ("mobilenet_v2", "--alpha", "a"),
+            "Invalid value for '--alpha': 'a' is not a list of numbers such as 0.35,0.5",
+        ),
+    ],
+)
+def test_errors(cli: Cli, args: tuple[str, ...], message: str) -> None:
+    result = cli("choose", *args)
+    assert result.code in {1, 2}
+    assert result.error.startswith(message)
+    assert result.out == ""

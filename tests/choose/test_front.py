@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.choose import Candidate, Limits, Measured, grid
+from zoo.choose.front import pareto, pick
+from zoo.errors import InputError
+
+CELLS = grid("mobilenet_v2")
+
+
+def candidate(ms: float, mb: float, top1: float | None, at: int = 0) -> Candidate:
+    return Candidate(CELLS[at], Measured(int(mb * 1e6), ms, ms, 50), top1)
+
+
+def test_the_front_of_time_and_accuracy() -> None:
+    fast, middle, good = candidate(1, 4, 50), candidate(3, 2, 60), candidate(9, 9, 75)
+    slower, larger, worse = candidate(2, 1, 50), candidate(1, 5, 50), candidate(9, 9, 74)
+    assert pareto([worse, good, larger, middle, slower, fast]) == (fast, middle, good)
+    # What is too large is not there to beat anyone.
+    assert pareto([worse, good, larger, middle, slower, fast], max_mb=2) == (slower, middle)
+    assert pareto([candidate(1, 4, 50), middle], max_mb=4) == (fast, middle)
+
+
+def test_equals_stay_and_the_unrated_do_not() -> None:
+    one, other = candidate(1, 4, 60, at=0), candidate(1, 4, 60, at=1)
+    assert pareto([one, other, candidate(0.1, 0.1, None)]) == (one, other)
+    assert pareto([candidate(1, 1, None)]) == ()
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(50, 54)), max_size=20))
+def test_what_is_not_on_the_front_is_beaten_by_what_is(values: list[tuple[int, int, int]]) -> None:
+    candidates = [candidate(*value) for value in values]
+    front = pareto(candidates)
+    assert not any(one.beats(other) for one, other in itertools.product(front, front))
+    for one in candidates:
+        assert one in front or any(other.beats(one) for other in front)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(50, 54)), min_size=1, max_size=20),
+    st.integers(1, 5),
+    st.integers(1, 5),
+)
+def test_nothing_within_the_limits_is_more_accurate_than_the_pick(
+    values: list[tuple[int, int, int]], ms: int, mb: int
+) -> None:
+    candidates = [candidate(*value) for value in values]
+    limits = Limits(max_ms=ms, max_mb=mb)
+    fitting = [one for one in candidates if one.measured.median_ms <= ms and one.megabytes <= mb]
+    found = pick(pareto(candidates, mb), limits)
+    assert (found is None) == (not fitting)
+    if found:
+        assert found in fitting
+        assert found.top1 == max(one.top1 or 0 for one in fitting)
+
+
+def test_what_is_picked() -> None:
+    fast, middle, good = candidate(1, 2, 50), candidate(5, 4, 65), candidate(20, 9, 75)
+    front = (fast, middle, good)
+    assert pick(front, Limits(max_ms=10)) == middle
+    assert pick(front, Limits(max_ms=20, max_mb=10)) == good
+    assert pick(front, Limits(max_mb=3)) == fast
+    assert pick(front, Limits(min_top1=60)) == middle
+    assert pick(front, Limits(max_ms=30, min_top1=60)) == good
+    assert pick(front, Limits(max_ms=10, min_top1=70)) is None
+    assert pick(front, Limits()) is None
+
+
+def test_limits() -> None:
+    limits = Limits(20, 4, 60)
+    assert str(limits) == "at most 20 ms, at most 4 MB, at least 60%"
+    assert limits.broken(candidate(20, 4, 60)) == ""
+    assert limits.broken(candidate(20.1, 9, 50)) == "too slow"
+    assert limits.broken(candidate(20, 4.1, 50)) == "too large"
+    assert limits.broken(candidate(20, 4, 59.9)) == limits.broken(candidate(20, 4, None)) == "too inaccurate"
+    for wrong in ({"max_ms": 0.0}, {"max_mb": -1.0}, {"max_ms": float("nan")}, {"min_top1": 101.0}):
+        with pytest.raises(InputError, match=f"{next(iter(wrong))}=.* is not allowed"):
+            Limits(**wrong)
+    with pytest.raises(InputError, match=r"min_top1=0.6 is not allowed; give percent, e.g. 60"):
+        Limits(min_top1=0.6)

@@ -1,0 +1,155 @@
+"""Choosing a width, an input size and a quantization by what they cost on a machine and what accuracy is published.
+
+from zoo.choose import Limits, choose
+choice = choose("mobilenet_v2", Limits(max_ms=20, max_mb=4))
+print(choice.pick.cell.command)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.choose.board import read_board
+from zoo.choose.cache import Cache
+from zoo.choose.cells import Cell, grid
+from zoo.choose.front import Candidate, Limits, Measured, pareto, pick
+from zoo.choose.measuring import measure_all, write_files
+from zoo.choose.published import Published, published
+from zoo.errors import InputError
+from zoo.export.card import versions
+from zoo.runner import runtimes
+from zoo.runner.machine import read_machine, read_state
+from zoo.runner.rounds import Progress
+from zoo.runner.runtimes import Runtime
+
+__all__ = ["Candidate", "Cell", "Choice", "Limits", "Measured", "choose", "grid", "published", "write_files"]
+
+RUNS = 50
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What there is to choose from, and what fits."""
+
+    model: str
+    limits: Limits
+    candidates: tuple[Candidate, ...]
+    """All that were measured, fastest first."""
+    front: tuple[Candidate, ...]
+    """See `zoo.choose.front.pareto`."""
+    pick: Candidate | None
+    """See `zoo.choose.front.pick`."""
+    machine: str
+    runtime: str
+    threads: int
+    source: Published
+    """Of the accuracies."""
+    notes: tuple[str, ...]
+    """What a user should know, one line each."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {
+            "model": self.model,
+            "limits": dataclasses.asdict(self.limits),
+            "pick": {**self.pick.as_dict(), "command": self.pick.cell.command} if self.pick else None,
+            "front": [candidate.as_dict() for candidate in self.front],
+            "candidates": [candidate.as_dict() for candidate in self.candidates],
+            "machine": self.machine,
+            "runtime": self.runtime,
+            "threads": self.threads,
+            "top1": {"source": self.source.source, "url": self.source.url},
+            "notes": list(self.notes),
+        }
+
+
+def choose(
+    model: str,
+    limits: Limits | None = None,
+    *,
+    cells: Sequence[Cell] | None = None,
+    board: str | Path | None = None,
+    runtime: Runtime = "auto",
+    threads: int | None = None,
+    runs: int = RUNS,
+    again: bool = False,
+    progress: Progress = lambda *_: None,
+) -> Choice:
+    """Measures combinations of width, input size and quantization, and chooses among them.
+
+    What was measured is kept for this machine, runtime and number of threads (`zoo.choose.cache`), so that the next
+    call, and one after an interrupt, measures the rest only.
+
+    Args:
+        model: a registered name that ImageNet accuracies are published for.
+        limits: what is asked for.
+        cells: of `grid`; by default the published combinations, in float and int8.
+        board: a document of `zoo benchmark --json` to read instead of measuring here.
+        runtime: see `zoo.runner.load`.
+        threads: of the runtime; by default the physical cores, at most 4.
+        runs: timed runs of each.
+        again: measure also what was measured before.
+        progress: see `zoo.runner.rounds.Progress`.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        OptionError: nothing is published of it.
+        InputError: the document cannot be used, or a number is out of range.
+        MissingDependencyError: something is to be measured, and TensorFlow or the runtime is not installed.
+    """
+    limits = limits or Limits()
+    if runs < 1:
+        raise InputError(f"runs={runs} is not allowed; give 1 or more")
+    cells = cells or grid(model)
+    source = published(model)
+    assert source is not None  # noqa: S101  # grid() has found it
+    notes = []
+    if board is not None:
+        read = read_board(Path(board), cells, runtime=None if runtime == "auto" else runtime, threads=threads)
+        measured, machine, name, count = read.measured, read.machine, read.runtime, read.threads
+        if read.unknown:
+            notes.append(f"{len(read.unknown)} other files in {board} are left out, e.g. {read.unknown[0]}")
+    else:
+        here, state = read_machine(), read_state()
+        name, count = runtimes.find(runtime)[0], threads or runtimes.default_threads()
+        machine = ", ".join(filter(None, (here.board, here.cpu, f"{here.usable_cores} cores")))
+        cache = Cache(here, name, count, versions())
+        unknown = len(cells) if again else sum(cache.get(cell, runs) is None for cell in cells)
+        measured = measure_all(cells, cache, runtime=name, threads=count, runs=runs, again=again, progress=progress)
+        if unknown and state.load is not None and state.load > 0.5 * here.usable_cores:
+            notes.append(f"the machine was busy before the start: load {state.load:g} on {here.usable_cores} cores")
+        if unknown < len(cells):
+            notes.append(f"{len(cells) - unknown} of {len(cells)} were measured before, as kept in {cache.folder}")
+    candidates = [Candidate(cell, times, cell.top1) for cell, times in measured.items()]
+    candidates.sort(key=lambda one: (one.measured.median_ms, one.measured.size_bytes))
+    front = pareto(candidates, limits.max_mb)
+    return Choice(
+        model=model,
+        limits=limits,
+        candidates=tuple(candidates),
+        front=front,
+        pick=pick(front, limits),
+        machine=machine,
+        runtime=name,
+        threads=count,
+        source=source,
+        notes=(*notes, *_notes(candidates, source)),
+    )
+
+
+def _notes(candidates: Sequence[Candidate], source: Published) -> list[str]:
+    notes = []
+    unrated = [one.cell for one in candidates if one.top1 is None]
+    if unrated:
+        notes.append(
+            f"{len(unrated)} combinations have no published accuracy and are not on the front, e.g. {unrated[0].stem}"
+        )
+    if any(one.cell.quantize != "none" for one in candidates) and source.quantized:
+        notes.append(f"the accuracies are those of the float weights; {source.quantized}")
+    if any(one.cell.values["num_classes"] != 1000 for one in candidates):
+        notes.append("the accuracies are for ImageNet's 1000 classes: with yours, take them as an order only")
+    return notes

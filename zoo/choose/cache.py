@@ -1,0 +1,89 @@
+"""Measurements that are kept, so that a machine is asked once: one small file for each combination."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from zoo.choose.cells import Cell
+from zoo.choose.front import Measured
+from zoo.files import atomic
+from zoo.runner import runtimes
+from zoo.runner.machine import Machine
+
+_SPEED = (
+    "architecture",
+    "bits",
+    "board",
+    "cpu",
+    "cpu_features",
+    "usable_cores",
+    "physical_cores",
+    "cpu_limit",
+    "max_mhz",
+)
+"""What of a machine decides how fast it is; power modes show in the last."""
+
+
+class Cache:
+    """The measurements made on one machine with one runtime, number of threads and exporter."""
+
+    def __init__(self, machine: Machine, runtime: str, threads: int, made_with: dict[str, str]) -> None:
+        """Finds the folder; nothing is written yet.
+
+        Args:
+            machine: this one.
+            runtime: its name.
+            threads: of it.
+            made_with: the versions of what writes the files, see `zoo.export.card.versions`.
+        """
+        version = runtimes.version(runtime)
+        self.facts: dict[str, Any] = {
+            "machine": {name: getattr(machine, name) for name in _SPEED},
+            "runtime": runtime,
+            "runtime_version": version,
+            "threads": threads,
+            "made_with": {name: made_with.get(name) for name in ("edgezoo", "tensorflow", "tensorflow-cpu", "keras")},
+        }
+        digest = hashlib.sha256(json.dumps(self.facts, sort_keys=True).encode()).hexdigest()[:12]
+        self.folder = cache_home() / "choose" / f"{runtime}-{version}-{threads}-threads-{digest}"
+
+    def get(self, cell: Cell, runs: int) -> Measured | None:
+        """What was measured; None where nothing was, with fewer runs than asked for, or the file is damaged."""
+        try:
+            document = json.loads(self._path(cell).read_text(encoding="utf-8"))
+            measured = Measured(**{field.name: document[field.name] for field in dataclasses.fields(Measured)})
+            return measured if measured.runs >= runs else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, cell: Cell, measured: Measured) -> None:
+        """Keeps a measurement, whole or not at all.
+
+        Raises:
+            OutputError: the folder cannot be written to.
+        """
+        about = self.folder / "machine.json"
+        if not about.exists():
+            with atomic(about) as scratch:
+                scratch.write_text(json.dumps(self.facts, indent=1), encoding="utf-8")
+        document = {**cell.values, "model": cell.model, "quantize": cell.quantize, **dataclasses.asdict(measured)}
+        with atomic(self._path(cell)) as scratch:
+            scratch.write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+    def _path(self, cell: Cell) -> Path:
+        options = "_".join(f"{name}-{value:g}" for name, value in cell.options)
+        return self.folder / f"{cell.model}_{options}_{cell.quantize}.json"
+
+
+def cache_home() -> Path:
+    """The folder of what can be made again: in `XDG_CACHE_HOME`, else in `~/.cache`.
+
+    As the XDG Base Directory Specification has it, a relative path in the variable counts as none.
+    """
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (named if named.is_absolute() else Path.home() / ".cache") / "edgezoo"

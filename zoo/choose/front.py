@@ -1,0 +1,122 @@
+"""Which combinations are worth having, and which one fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.choose.cells import Cell
+from zoo.errors import InputError
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a combination."""
+
+    size_bytes: int
+    median_ms: float
+    """Of one run: the input is set, the model runs, the output is fetched."""
+    p90_ms: float
+    runs: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A combination and what is known of it."""
+
+    cell: Cell
+    measured: Measured
+    top1: float | None
+    """Published, in percent, of the float weights."""
+
+    @property
+    def megabytes(self) -> float:
+        """Of the file, in units of 1,000,000 bytes."""
+        return self.measured.size_bytes / 1e6
+
+    def beats(self, other: Candidate) -> bool:
+        """Whether it is as fast and as accurate as another, and better in one; between equals the size decides."""
+        if self.top1 is None or other.top1 is None:
+            return False
+        own, others = (-self.top1, self.measured.median_ms), (-other.top1, other.measured.median_ms)
+        if own == others:
+            return self.measured.size_bytes < other.measured.size_bytes
+        return all(a <= b for a, b in zip(own, others, strict=True))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            **self.cell.values,
+            "quantize": self.cell.quantize,
+            "file": f"{self.cell.stem}.tflite",
+            "top1": self.top1,
+            "median_ms": self.measured.median_ms,
+            "p90_ms": self.measured.p90_ms,
+            "runs": self.measured.runs,
+            "bytes": self.measured.size_bytes,
+        }
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a user asks for; None asks for nothing."""
+
+    max_ms: float | None = None
+    """Of the median."""
+    max_mb: float | None = None
+    min_top1: float | None = None
+    """Percent."""
+
+    def __post_init__(self) -> None:
+        """Refuses what nothing can keep.
+
+        Raises:
+            InputError: a limit is not above zero, or an accuracy is no percentage.
+        """
+        for name, value in (("max_ms", self.max_ms), ("max_mb", self.max_mb), ("min_top1", self.min_top1)):
+            if value is not None and not 0 < value < float("inf"):
+                raise InputError(f"{name}={value:g} is not allowed; give a number above 0")
+        if self.min_top1 is not None and not 1 < self.min_top1 <= 100:
+            raise InputError(f"min_top1={self.min_top1:g} is not allowed; give percent, e.g. 60")
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return (self.max_ms, self.max_mb, self.min_top1) != (None, None, None)
+
+    def broken(self, candidate: Candidate) -> str:
+        """The first limit that a candidate breaks, in two words; empty where it keeps all."""
+        if self.max_ms is not None and candidate.measured.median_ms > self.max_ms:
+            return "too slow"
+        if self.max_mb is not None and candidate.megabytes > self.max_mb:
+            return "too large"
+        if self.min_top1 is not None and (candidate.top1 is None or candidate.top1 < self.min_top1):
+            return "too inaccurate"
+        return ""
+
+    def __str__(self) -> str:
+        named = (("at most {:g} ms", self.max_ms), ("at most {:g} MB", self.max_mb), ("at least {:g}%", self.min_top1))
+        return ", ".join(text.format(value) for text, value in named if value is not None)
+
+
+def pareto(candidates: Sequence[Candidate], max_mb: float | None = None) -> tuple[Candidate, ...]:
+    """The Pareto front of time and accuracy, fastest first: candidates that no other beats.
+
+    Of a width all input sizes give files of one size, so that the size is better asked for than traded: with `max_mb`
+    larger candidates count as absent. Those without a published accuracy do, too: nobody knows whether they are beaten.
+    """
+    rated = [one for one in candidates if one.top1 is not None and (max_mb is None or one.megabytes <= max_mb)]
+    front = [one for one in rated if not any(other.beats(one) for other in rated)]
+    return tuple(sorted(front, key=lambda one: (one.measured.median_ms, one.cell.stem)))
+
+
+def pick(front: Sequence[Candidate], limits: Limits) -> Candidate | None:
+    """The most accurate that keeps the limits, or the fastest where only an accuracy is asked for.
+
+    None where none keeps them, or there are none.
+    """
+    fitting = [candidate for candidate in front if limits.any and not limits.broken(candidate)]
+    if limits.max_ms is None and limits.max_mb is None:
+        return min(fitting, key=lambda one: one.measured.median_ms, default=None)
+    return max(fitting, key=lambda one: (one.top1 or 0, -one.measured.median_ms), default=None)

@@ -1,0 +1,102 @@
+"""Builds the files of combinations and times them, group by group."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import models
+from zoo.choose.cache import Cache
+from zoo.choose.cells import Cell
+from zoo.choose.front import Measured
+from zoo.export import to_tflite
+from zoo.export.calibration import MIN_SAMPLES, synthetic
+from zoo.export.quantize import mode
+from zoo.files import require_writable
+from zoo.runner.rounds import Candidate, Progress, time_runs
+from zoo.runner.timing import Times
+
+GROUP = 8
+"""Combinations that are timed together, in rounds; an interrupted run loses what it has of one group."""
+WARMUP = 3
+
+
+def measure_all(
+    cells: Sequence[Cell],
+    cache: Cache,
+    *,
+    runtime: str,
+    threads: int,
+    runs: int,
+    again: bool,
+    progress: Progress,
+) -> dict[Cell, Measured]:
+    """Measures what the cache does not know yet, or with `again` everything.
+
+    Raises:
+        MissingDependencyError: something is to be measured, and TensorFlow or the runtime is not installed.
+        OutputError: the cache cannot be written to.
+        ModelFileError: the runtime cannot load a file.
+    """
+    found = {} if again else {cell: measured for cell in cells if (measured := cache.get(cell, runs))}
+    missing = [cell for cell in cells if cell not in found]
+    if missing:
+        require_writable(cache.folder)
+    for start in range(0, len(missing), GROUP):
+        group = missing[start : start + GROUP]
+        done = f"{len(found)} of {len(cells)} measured"
+        with tempfile.TemporaryDirectory(prefix="zoo-choose-") as folder:
+            paths = []
+            for number, path in enumerate(write_files(group, Path(folder))):
+                progress(f"{done}; exporting {path.name}", number, len(group))
+                paths.append(path)
+            candidates = [Candidate(path, runtime, threads, None, trusted=True) for path in paths]
+            time_runs(candidates, runs, WARMUP, lambda _, at, of, done=done: progress(f"{done}; runs", at, of))  # type: ignore[misc]
+            for cell, candidate in zip(group, candidates, strict=True):
+                times = Times.of(candidate.record.seconds)
+                found[cell] = Measured(candidate.record.size_bytes, times.median_ms, times.p90_ms, times.runs)
+                cache.put(cell, found[cell])
+    return found
+
+
+def write_files(cells: Sequence[Cell], folder: Path) -> Iterator[Path]:
+    """Writes the files of combinations, each when the next is asked for; those that are there are left alone.
+
+    The weights are random and int8 files are calibrated on a few synthetic pictures: times and sizes do not depend on
+    values. For the same reason nothing is checked against Keras.
+
+    Raises:
+        MissingDependencyError: TensorFlow is not installed.
+        ExportError: the converter fails.
+        OutputError: a file cannot be written.
+    """
+    for options, same in itertools.groupby(cells, key=lambda cell: (cell.model, cell.options)):
+        network: Any = None
+        for cell in same:
+            path = folder / f"{cell.stem}.tflite"
+            if not path.exists():
+                if network is None:
+                    network = models.build(options[0], **dict(options[1]))
+                samples = _samples(network.input_shape[1:]) if mode(cell.quantize).calibrated else None
+                to_tflite(network, path, quantize=cell.quantize, calibration=samples, verify_file=False)
+            yield path
+        if network is not None:
+            _forget()
+
+
+def _samples(shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    return synthetic(shape, MIN_SAMPLES).inputs
+
+
+def _forget() -> None:
+    """Gives back what Keras keeps of the models built so far."""
+    import keras
+
+    keras.backend.clear_session(free_memory=False)
+    gc.collect()
