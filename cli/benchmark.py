@@ -187,7 +187,16 @@ def bar() -> Iterator[Callable[[str, int, int], None]]:
     with os.fdopen(os.dup(2), "w") as terminal:
         console = Console(file=terminal, force_terminal=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        # Not redirected: else it would take in what Python's loggers write, and print it in spite of quiet().
+        silent = Progress(
+            *columns,
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        with silent as progress:
             task = progress.add_task("loading")
 
             def show(what: str, done: int, total: int) -> None:

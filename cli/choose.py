@@ -127,8 +127,7 @@ def _write(model: str, cells: Any, folder: Path) -> None:
 
     require_writable(folder)
     with bar() as progress, quiet():
-        for done, path in enumerate(write_files(cells, folder), start=1):
-            progress(path.name, done, len(cells))
+        write_files(cells, folder, progress)
     click.echo(f"{len(cells)} files in {folder}. On the board: zoo benchmark {folder}/*.tflite --json > board.json")
     click.echo(f"Then: zoo choose {model} --from board.json")
 

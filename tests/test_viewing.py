@@ -61,7 +61,8 @@ def test_a_model_is_shown_without_its_weights(monkeypatch: pytest.MonkeyPatch) -
         assert opened == [url]
         document = json.loads(get(shown(url)))
     names = [layer["name"] for layer in document["config"]["layers"]]
-    assert names[:3] == ["pixels", "rescale", "block1_conv1"]
+    assert names[0] == "pixels"
+    assert "block1_conv1" in names
     assert document["config"]["layers"][-2]["config"]["units"] == 3
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from zoo.choose import Cell, measuring
 
 if TYPE_CHECKING:
     from tests.conftest import Case
+    from zoo.runner.rounds import Progress
 
 # What `zoo benchmark --json` says of each file that is read here: size, median.
 TIMES: dict[str, tuple[int, float]] = {
@@ -59,9 +60,9 @@ def write_board(tmp_path: Path) -> Callable[..., Path]:
 def stand_in(cases: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets a LeNet that is there already stand for every file that would be built."""
 
-    def write(cells: Sequence[Cell], folder: Path) -> Iterator[Path]:
-        for cell in cells:
-            yield Path(shutil.copy(cases("lenet").file, folder / f"{cell.stem}.tflite"))
+    def write(cells: Sequence[Cell], folder: Path, progress: Progress) -> list[Path]:
+        progress("exporting", 0, len(cells))
+        return [Path(shutil.copy(cases("lenet").file, folder / f"{cell.stem}.tflite")) for cell in cells]
 
     monkeypatch.setattr(measuring, "write_files", write)
 

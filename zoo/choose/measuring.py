@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,23 +51,24 @@ def measure_all(
         require_writable(cache.folder)
     for start in range(0, len(missing), GROUP):
         group = missing[start : start + GROUP]
-        done = f"{len(found)} of {len(cells)} measured"
+        says = functools.partial(_say, progress, f"{len(found)} of {len(cells)} measured")
         with tempfile.TemporaryDirectory(prefix="zoo-choose-") as folder:
-            paths = []
-            for number, path in enumerate(write_files(group, Path(folder))):
-                progress(f"{done}; exporting {path.name}", number, len(group))
-                paths.append(path)
+            paths = write_files(group, Path(folder), says)
             candidates = [Candidate(path, runtime, threads, None, trusted=True) for path in paths]
-            time_runs(candidates, runs, WARMUP, lambda _, at, of, done=done: progress(f"{done}; runs", at, of))  # type: ignore[misc]
-            for cell, candidate in zip(group, candidates, strict=True):
-                times = Times.of(candidate.record.seconds)
-                found[cell] = Measured(candidate.record.size_bytes, times.median_ms, times.p90_ms, times.runs)
-                cache.put(cell, found[cell])
+            time_runs(candidates, runs, WARMUP, says)
+        for cell, candidate in zip(group, candidates, strict=True):
+            times = Times.of(candidate.record.seconds)
+            found[cell] = Measured(candidate.record.size_bytes, times.median_ms, times.p90_ms, times.runs)
+            cache.put(cell, found[cell])
     return found
 
 
-def write_files(cells: Sequence[Cell], folder: Path) -> Iterator[Path]:
-    """Writes the files of combinations, each when the next is asked for; those that are there are left alone.
+def _say(progress: Progress, so_far: str, what: str, done: int, total: int) -> None:
+    progress(f"{so_far}; {what}", done, total)
+
+
+def write_files(cells: Sequence[Cell], folder: Path, progress: Progress = lambda *_: None) -> list[Path]:
+    """Writes the files of combinations; those that are there are left alone.
 
     The weights are random and int8 files are calibrated on a few synthetic pictures: times and sizes do not depend on
     values. For the same reason nothing is checked against Keras.
@@ -76,18 +78,21 @@ def write_files(cells: Sequence[Cell], folder: Path) -> Iterator[Path]:
         ExportError: the converter fails.
         OutputError: a file cannot be written.
     """
+    paths: list[Path] = []
     for options, same in itertools.groupby(cells, key=lambda cell: (cell.model, cell.options)):
         network: Any = None
         for cell in same:
             path = folder / f"{cell.stem}.tflite"
+            progress(f"exporting {path.name}", len(paths), len(cells))
             if not path.exists():
                 if network is None:
                     network = models.build(options[0], **dict(options[1]))
                 samples = _samples(network.input_shape[1:]) if mode(cell.quantize).calibrated else None
                 to_tflite(network, path, quantize=cell.quantize, calibration=samples, verify_file=False)
-            yield path
+            paths.append(path)
         if network is not None:
             _forget()
+    return paths
 
 
 def _samples(shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
