@@ -46,7 +46,20 @@ report()
 
 @pytest.mark.parametrize(
     "module",
-    ["zoo", "zoo.runner", "zoo.models", "zoo.specs", "zoo.summary", "zoo.weights", "zoo.export", "zoo.cli.main"],
+    [
+        "zoo",
+        "zoo.runner",
+        "zoo.models",
+        "zoo.specs",
+        "zoo.summary",
+        "zoo.weights",
+        "zoo.export",
+        "zoo.cli.main",
+        "zoo.blocks",
+        "zoo.drawing",
+        "zoo.viewing",
+        "zoo.choose",
+    ],
 )
 def test_importing(module: str) -> None:
     assert not modules_after(f"import {module}; report()") & HEAVY
