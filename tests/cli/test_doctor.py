@@ -21,7 +21,7 @@ def lenet(cases: Callable[[str], Case]) -> Case:
 
 
 def test_text(cli: Cli, lenet: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(runtimes.RUNTIMES, "tensorflow")
+    monkeypatch.setitem(runtimes.PACKAGES, "tensorflow", ("no-such-package",))
     done = cli("doctor", lenet.file)
     assert (done.code, done.err) == (0, "")
     for expected in ("architecture:", "libedgetpu:", "cameras:", "litert", "works", "runs it"):
@@ -47,6 +47,6 @@ def test_on_a_board(
 
 
 def test_a_pip_line_keeps_its_brackets(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(runtimes.RUNTIMES, "tensorflow")
+    monkeypatch.setitem(runtimes.PACKAGES, "tensorflow", ("no-such-package",))
     monkeypatch.setitem(runtimes.PACKAGES, "tflite-runtime", ("no-such-package",))
     assert "pip install 'edgezoo[tflite-runtime]'" in cli("doctor").out

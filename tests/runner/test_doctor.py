@@ -21,7 +21,7 @@ def lenet(cases: Callable[[str], Case]) -> Case:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without TensorFlow, whose import takes seconds."""
-    monkeypatch.delitem(runtimes.RUNTIMES, "tensorflow")
+    monkeypatch.setitem(runtimes.PACKAGES, "tensorflow", ("no-such-package",))
 
 
 def write(path: Path, text: str = "") -> None:
@@ -61,7 +61,7 @@ def test_a_runtime_that_crashes_is_no_crash_of_ours(
     write(tmp_path / "ai_edge_litert/__init__.py")
     write(tmp_path / "ai_edge_litert/interpreter.py", "import os; os.abort()")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(runtimes.RUNTIMES, "openvino")
+    monkeypatch.setitem(runtimes.PACKAGES, "openvino", ("no-such-package",))
     monkeypatch.setitem(runtimes.PACKAGES, "tflite-runtime", ("no-such-package",))
     found = doctor.diagnose()
     assert found.runtimes[0].problem == "signal 6 ended its process"
