@@ -55,7 +55,7 @@ def load_image(
         raise InputError(f"{name} is too large to decode safely: {error}") from error
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror or error}") from error
-    except (SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise on damaged files
+    except (SyntaxError, ValueError, EOFError, RuntimeError) as error:  # what Pillow's decoders raise on damaged files
         raise InputError(f"{name} is damaged: {error}") from error
 
 

@@ -104,6 +104,7 @@ def _top_k(text: str) -> int:
 def error_line(_: Request, error: Exception) -> JSONResponse:
     """Any error as one line; what was not expected is said on the server's own stderr only."""
     if isinstance(error, HTTPException):
-        line: Any = " ".join(error.detail.split())
+        unknown = error.status_code == 404
+        line: Any = "there is nothing here; see /openapi.json" if unknown else " ".join(error.detail.split())
         return JSONResponse({"error": line}, error.status_code, error.headers)
     return JSONResponse({"error": "this is a bug in the server; its log says more"}, 500)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,9 +13,17 @@ from zoo.serve.metrics import Metrics
 from zoo.serve.security import Guard
 
 
-def create_app(api: Api) -> Starlette:
+def create_app(api: Api) -> ASGIApp:
     """An ASGI application, for any ASGI server with one process."""
-    routes = [
+    app = Starlette(routes=routes(api), exception_handlers={HTTPException: error_line, Exception: error_line})
+    app.router.redirect_slashes = False
+    # Around all of Starlette: its own answer to a bug is counted and carries our headers as well.
+    return Count(Guard(app, api.settings), api.metrics, frozenset(route.path for route in routes(api)))
+
+
+def routes(api: Api) -> list[Route]:
+    """The page's files and the API."""
+    return [
         *page.routes(),
         Route("/v1/classify", api.classify, methods=["POST"]),
         Route("/v1/model", api.model),
@@ -24,16 +31,6 @@ def create_app(api: Api) -> Starlette:
         Route("/metrics", api.show_metrics),
         Route("/openapi.json", api.openapi),
     ]
-    app = Starlette(
-        routes=routes,
-        middleware=[
-            Middleware(Count, metrics=api.metrics, paths=frozenset(route.path for route in routes)),
-            Middleware(Guard, settings=api.settings),
-        ],
-        exception_handlers={HTTPException: error_line, Exception: error_line},
-    )
-    app.router.redirect_slashes = False
-    return app
 
 
 class Count:

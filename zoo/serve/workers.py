@@ -90,7 +90,7 @@ class Pool:
             raise UnsupportedPictureError(f"this is no picture of a kind that is read here: {names}") from error
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise TooManyPixelsError(f"the picture has more than {self._max_pixels / 1e6:g} megapixels") from error
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, RuntimeError) as error:  # AVIF's decoder raises the last
             raise InputError(f"the picture is damaged: {error}") from error
         if width * height > self._max_pixels:
             limit = f"{self._max_pixels / 1e6:g} megapixels are the limit here"

@@ -3,6 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const seconds = (value) => new Promise((done) => setTimeout(done, value * 1000));
 const number = new Intl.NumberFormat("en");
+const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const MAX_PICTURES = 100; // kept in the strip
 const FPS_SECONDS = 2; // averaged over
 const SLOW_SECONDS = 60; // after which the server is taken for gone
@@ -185,6 +186,7 @@ function show(picture) {
 }
 
 const megabytes = (size) => `${(size / 1e6).toFixed(size < 1e7 ? 2 : 0)} MB`;
+const bytes = (size) => (size < 1e3 ? `${size} B` : size < 1e6 ? `${(size / 1e3).toPrecision(3)} kB` : megabytes(size));
 
 // ---- Camera
 
@@ -323,16 +325,17 @@ function showModel(model) {
     const row = element("tr"), share = element("td", "", "share"), bar = element("i");
     bar.style.width = `${model.macs ? (100 * op.macs) / model.macs : 0}%`;
     share.append(bar);
-    row.append(...[op.op, number.format(op.count), op.macs ? number.format(op.macs) : "", op.bytes ? number.format(op.bytes) : ""].map((text) => element("td", text)), share);
+    row.append(...[op.op, number.format(op.count), op.bytes ? bytes(op.bytes) : "", op.macs ? short.format(op.macs) : ""].map((text) => element("td", text)), share);
     return row;
   }));
   $("label-count").textContent = number.format(model.labels.length);
   $("filter").hidden = model.labels.length < 12;
   $("filter").oninput = () => showLabels(model.labels);
   showLabels(model.labels);
-  const counts = [1, 2, 3, 5, 10, 20].filter((count) => count <= model.labels.length);
-  $("top-k").replaceChildren(...counts.map((count) => new Option(count, count, count === 5, count === 5)));
-  if (model.labels.length < 5) $("top-k").value = String(counts.at(-1));
+  const classes = model.labels.length, counts = [1, 2, 3, 5, 10, 20].filter((count) => count < classes);
+  if (classes <= 20) counts.push(classes);
+  $("top-k").replaceChildren(...counts.map((count) => new Option(count, count)));
+  $("top-k").value = String(Math.min(5, classes));
   placeCrop();
 }
 
@@ -351,8 +354,13 @@ function list(place, values, before = "") {
   if (!before) place.replaceChildren();
   for (const [name, value] of Object.entries(values)) {
     if (value !== null && typeof value === "object" && !Array.isArray(value)) list(place, value, `${before}${name} `);
-    else place.append(element("dt", (before + name).replaceAll("_", " ")), element("dd", Array.isArray(value) ? value.join(", ") : `${value}`));
+    else place.append(element("dt", (before + name).replaceAll("_", " ")), element("dd", plain(value)));
   }
+}
+
+function plain(value) {
+  if (typeof value === "number" && !Number.isInteger(value)) return `${Number(value.toPrecision(3))}`;
+  return Array.isArray(value) ? value.join(", ") : `${value}`;
 }
 
 function selectTab(name) {
