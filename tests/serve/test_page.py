@@ -209,7 +209,7 @@ def test_the_model_tab(site: Site, open_page: OpenPage, model: Path) -> None:
 
 
 def test_a_token(serving: Serving, open_page: OpenPage, photos: tuple[Path, Path]) -> None:
-    with serving(token="open sesame".replace(" ", "-")) as site:
+    with serving(token="open-sesame") as site:
         page = open_page(site.url)
         page.fill("#ask-token", "something-else")
         page.click("#ask button")

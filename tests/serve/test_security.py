@@ -146,6 +146,12 @@ def test_addresses_that_are_none() -> None:
         Settings(host="192.0.2.1", insecure=True).bind()
 
 
+def test_answers_are_not_held_back() -> None:
+    # asyncio turns Nagle's algorithm off for sockets that say they are TCP, and for no others.
+    with Settings(port=0).bind() as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -95,8 +95,8 @@ class Settings:
         """
         self.check()
         family, address = self.address()
-        # The protocol has to be said: asyncio asks for it before it turns off Nagle's algorithm, which otherwise holds the
-        # second part of every answer back for 40 ms.
+        # The protocol has to be said: asyncio asks for it before it turns off Nagle's algorithm, which otherwise holds
+        # the second part of every answer back for 40 ms.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -10,6 +10,7 @@ const SLOW_SECONDS = 60; // after which the server is taken for gone
 
 const state = {
   model: null,
+  note: "", // on the model, shown where there is nothing else to say
   token: takeToken(),
   pictures: [], // {file, url, button, answer, problem}
   shown: null,
@@ -116,8 +117,8 @@ function newBar() {
 const milliseconds = (value) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
 
 function say(text) {
-  $("message").textContent = text;
-  $("message").hidden = !text;
+  $("message").textContent = text || state.note;
+  $("message").hidden = !(text || state.note);
 }
 
 // ---- Pictures
@@ -311,7 +312,8 @@ function showModel(model) {
   document.title = model.file;
   $("file").textContent = model.file;
   $("facts").textContent = `${width} × ${height} × ${channels}, ${number.format(model.labels.length)} classes, ${megabytes(model.bytes)}, ${model.runtime}`;
-  if (model.card.weights === "random") say("This file's weights are random: its answers mean nothing.");
+  if (model.card.weights === "random") state.note = "This file's weights are random: its answers mean nothing.";
+  say("");
   const resize = { crop: "cut to the middle", pad: "filled up with black", stretch: "stretched" }[model.input.resize];
   list($("summary"), {
     file: model.file, size: megabytes(model.bytes), input: `${width} × ${height} × ${channels}, ${model.input.dtype}`,
@@ -408,7 +410,6 @@ for (const node of [$("picture"), $("video")]) for (const kind of ["load", "resi
 for (;;) {
   try {
     state.model = await call("v1/model");
-    say("");
     showModel(state.model);
     break;
   } catch (error) {
