@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # tflite-runtime has no wheel past Python 3.11, so its environment takes an older Python where there is one.
 OLD_PYTHON := $(firstword $(foreach p,$(PYTHON) python3.11 python3.10,$(shell $(p) -c 'import sys; v = sys.version_info; print("$(p)" if (3, 10) <= v < (3, 12) else "")' 2>/dev/null)))
-SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.tsv' -o -name '*.json')
+SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.tsv' -o -name '*.json' -o -path '*/static/*')
 
 .PHONY: demo test check clean
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "inspect": ("zoo.cli.inspect", "inspect", "Show what is in a .tflite file, and what loads it."),
     "data": ("zoo.cli.data", "data", "Look at data before training on them."),
     "run": ("zoo.cli.run", "run", "Say what is in pictures, with a .tflite file."),
+    "serve": ("zoo.cli.serve", "serve", "Show what a .tflite file says: a page with webcam, an HTTP API."),
     "evaluate": ("zoo.cli.evaluate", "evaluate", "Measure a .tflite file's accuracy on labelled pictures."),
     "benchmark": ("zoo.cli.benchmark", "benchmark", "Measure how fast .tflite files run."),
     "choose": ("zoo.cli.choose", "choose", "Choose width, input size and quantization for a machine."),

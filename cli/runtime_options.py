@@ -52,8 +52,20 @@ def open_classifier(
     resize: Any,
     input_range: tuple[float, float] | None,
     labels: Path | None,
+    again: bool = False,
 ) -> Classifier:
-    """Loads a file with what `runtime_options` parsed, without the runtime's chatter."""
+    """Loads a file with what `runtime_options` parsed, without the runtime's chatter.
+
+    Args:
+        file: the `.tflite` file.
+        runtime: and what follows: see `Classifier`.
+        threads: of the runtime.
+        delegate: of the runtime.
+        resize: another policy than the file's own.
+        input_range: what pixels are scaled to.
+        labels: a file of them.
+        again: the same file and options as before: neither checked nor remarked on a second time.
+    """
     from zoo.quiet import quiet
     from zoo.runner import Classifier
 
@@ -66,8 +78,9 @@ def open_classifier(
             preprocessing=Preprocessing(resize) if resize else None,
             input_range=input_range,
             labels=None if labels is None else read_text(labels, "labels file").splitlines(),
+            trusted=again,
         )
-    if not classifier.says_its_input and input_range is None:
+    if not again and not classifier.says_its_input and input_range is None:
         click.echo(
             f"note: {file} was not made by this package and does not say how its pixels are scaled; it gets 0..255. "
             "If the answers are wrong, try --input-range -1,1 or 0,1",

@@ -59,6 +59,7 @@ report()
         "zoo.drawing",
         "zoo.viewing",
         "zoo.choose",
+        "zoo.serve",
     ],
 )
 def test_importing(module: str) -> None:
@@ -87,6 +88,7 @@ def test_looking_up_a_public_name(name: str) -> None:
         ("info", "--help"),
         ("run", "--help"),
         ("benchmark", "--help"),
+        ("serve", "--help"),
     ],
     ids=" ".join,
 )

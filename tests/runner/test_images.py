@@ -44,6 +44,13 @@ def test_formats(quadrants: Image.Image, tmp_path: Path, suffix: str) -> None:
         np.testing.assert_allclose(corners(pixels), [RED, LIME, BLUE, WHITE], atol=12)
 
 
+def test_formats_that_may_be_read(quadrants: Image.Image, tmp_path: Path) -> None:
+    quadrants.save(tmp_path / "q.png")
+    assert load_image(tmp_path / "q.png", 8, 8, formats=["JPEG", "PNG"]).shape == (8, 8, 3)
+    with pytest.raises(InputError, match=r"q\.png is not a picture that Pillow can open"):
+        load_image(tmp_path / "q.png", 8, 8, formats=["JPEG"])
+
+
 def test_a_real_photo(photos: tuple[Path, Path]) -> None:
     with Image.open(photos[1]) as image:
         width, height = image.size

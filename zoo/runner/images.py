@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +22,8 @@ def load_image(
     height: int,
     channels: int = 3,
     preprocessing: Preprocessing | None = None,
+    *,
+    formats: Sequence[str] | None = None,
 ) -> Pixels:
     """Reads a picture as a model sees it.
 
@@ -32,6 +35,7 @@ def load_image(
         height: of the result.
         channels: 3 for RGB, 1 for gray.
         preprocessing: how the picture comes to that size; `Preprocessing()` by default.
+        formats: the kinds of file that may be read, by Pillow's names; by default all.
 
     Returns:
         `(height, width, channels)`, uint8, 0..255.
@@ -43,7 +47,7 @@ def load_image(
         return _to_pixels(source, width, height, channels, preprocessing or Preprocessing())
     name = source if isinstance(source, str | Path) else getattr(source, "name", "the picture")
     try:
-        with Image.open(source) as image:
+        with Image.open(source, formats=None if formats is None else tuple(formats)) as image:
             return _to_pixels(image, width, height, channels, preprocessing or Preprocessing())
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not a picture that Pillow can open") from error
@@ -51,7 +55,7 @@ def load_image(
         raise InputError(f"{name} is too large to decode safely: {error}") from error
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror or error}") from error
-    except (SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise on damaged files
+    except (SyntaxError, ValueError, EOFError, RuntimeError) as error:  # what Pillow's decoders raise on damaged files
         raise InputError(f"{name} is damaged: {error}") from error
 
 

@@ -1,0 +1,272 @@
+"""`zoo serve` under load, beside the runner itself on the same pictures.
+
+    python benchmarks/serve_load.py [--clients 8] [--seconds 60] [--file mine.tflite] [--json] [-- OPTIONS OF zoo serve]
+
+Clients on this machine send one picture after the other over connections of their own, so they take their share of its
+cores. Between spells of that, `Classifier.classify_many` runs over the same pictures in another process for as long;
+the ratio is the median of the spells' own. The exit code is 1 where an answer was neither 200 nor 429, where the server
+was slower than 0.9 of `classify_many`, or where its memory grew by more than 10 % from the first quarter of the time to
+the last.
+
+Without --file: MobileNetV2 1.0/224 with random weights, which needs TensorFlow. The pictures are 24 JPEGs of 640x480,
+cut from two photos.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from PIL import Image
+
+from zoo.cli.output import print_json, print_table
+
+SERVE = "from zoo.cli.main import main; main()"
+SPELLS = 6
+REFERENCE = """
+import itertools, sys, time
+from pathlib import Path
+from zoo.runner import Classifier
+file, folder, threads = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+classifier = Classifier(file, threads=int(threads) if threads else None)
+results = classifier.classify_many(itertools.cycle(sorted(folder.iterdir())))
+for line in itertools.chain(["1"], sys.stdin):
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < float(line):
+        assert next(results).error is None
+        count += 1
+    print(count / (time.perf_counter() - start), flush=True)
+"""
+
+
+@click.command()
+@click.option("--clients", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=2), default=60, show_default=True, help="Under load.")
+@click.option("--file", type=click.Path(path_type=Path, exists=True), help="A .tflite file.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of the interpreters, in both.")
+@click.option("--json", "as_json", is_flag=True)
+@click.argument("options", nargs=-1)
+def main(
+    clients: int, seconds: float, file: Path | None, threads: int | None, as_json: bool, options: tuple[str, ...]
+) -> None:
+    """Measures, prints, and judges."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        pictures = make_pictures(folder / "pictures")
+        file = file or make_file(folder)
+        extra = [*options, *(["--threads", str(threads)] if threads else [])]
+        click.echo(f"{clients} clients for {seconds:g} s, classify_many for as long", err=True)
+        with Reference(file, folder / "pictures", threads) as reference:
+            result = load(file, pictures, clients, seconds, extra, reference)
+    problems = judge(result)
+    if as_json:
+        print_json(result | {"problems": problems})
+    else:
+        show(result)
+    for problem in problems:
+        click.echo(f"problem: {problem}", err=True)
+    sys.exit(1 if problems else 0)
+
+
+def make_pictures(folder: Path) -> list[bytes]:
+    """JPEG files of 640x480, written to a folder as well."""
+    import sklearn.datasets
+
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    photos = [Path(sklearn.datasets.__file__).parent / "images" / name for name in ("china.jpg", "flower.jpg")]
+    found = []
+    for i in range(24):
+        with Image.open(photos[i % 2]) as image:
+            left, top = int(rng.integers(0, 160)), int(rng.integers(0, 67))
+            large = image.crop((left, top, left + 480, top + 360)).resize((640, 480), Image.Resampling.BICUBIC)
+        buffer = io.BytesIO()
+        large.save(buffer, "JPEG", quality=90)
+        found.append(buffer.getvalue())
+        (folder / f"{i:02}.jpg").write_bytes(found[-1])
+    return found
+
+
+def make_file(folder: Path) -> Path:
+    """MobileNetV2, in a process of its own: TensorFlow's threads and memory are not to be here while we measure."""
+    code = "import sys; sys.argv[0] = 'zoo'; " + SERVE
+    command = [sys.executable, "-c", code, "build", "mobilenet_v2", "--export", "tflite", "--out", str(folder)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return folder / "mobilenet_v2.tflite"
+
+
+class Reference:
+    """A process with `classify_many`, which rests between spells."""
+
+    def __init__(self, file: Path, folder: Path, threads: int | None) -> None:
+        command = [sys.executable, "-c", REFERENCE, str(file), str(folder), str(threads or "")]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+        self._read()  # the first spell warms up
+
+    def __enter__(self) -> Reference:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def run(self, seconds: float) -> float:
+        """Pictures a second."""
+        assert self._process.stdin
+        self._process.stdin.write(f"{seconds}\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> float:
+        assert self._process.stdout
+        return float(self._process.stdout.readline())
+
+
+def load(
+    file: Path, pictures: list[bytes], clients: int, seconds: float, options: list[str], reference: Reference
+) -> dict[str, Any]:
+    """Starts a server, has clients ask it, watches its memory, and stops it."""
+    command = [sys.executable, "-c", SERVE, "serve", str(file), "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout
+        found = re.search(r":(\d+)/", server.stdout.readline())
+        if not found:
+            server.kill()
+            raise click.ClickException(f"zoo serve {file} {' '.join(options)} does not start")
+        statuses: list[int] = []
+        times: list[float] = []
+        memory: list[float] = []
+        rates = []
+        asking = (int(found[1]), pictures, clients)
+        spell(*asking, 1, [], [])  # warms up
+        for _ in range(SPELLS):
+            rate = spell(*asking, seconds / SPELLS, statuses, times, lambda: memory.append(resident(server.pid)))
+            rates.append((rate, reference.run(seconds / SPELLS)))
+        server.terminate()
+        code = server.wait(30)
+    quarter = max(1, len(memory) // 4)
+    p50, p99 = np.percentile(times, [50, 99]) * 1e3
+    pairs = np.array(rates)
+    return {
+        "clients": clients,
+        "seconds": seconds,
+        "answers": {str(status): count for status, count in sorted(Counter(statuses).items())},
+        "rate": float(np.median(pairs[:, 0])),
+        "classify_many": float(np.median(pairs[:, 1])),
+        "ratios": sorted((pairs[:, 0] / pairs[:, 1]).tolist()),
+        "ratio": float(np.median(pairs[:, 0] / pairs[:, 1])),
+        "milliseconds": {"p50": p50, "p99": p99},
+        "memory_mb": {
+            "first_quarter": float(np.median(memory[:quarter])),
+            "last_quarter": float(np.median(memory[-quarter:])),
+            "peak": max(memory),
+        },
+        "exit_code": code,
+    }
+
+
+def spell(
+    port: int,
+    pictures: list[bytes],
+    clients: int,
+    seconds: float,
+    statuses: list[int],
+    times: list[float],
+    watch: Callable[[], object] = lambda: None,
+) -> float:
+    """All clients ask for so long; returns the pictures classified a second."""
+    before, start = statuses.count(200), time.perf_counter()
+    arguments = (port, pictures, start + seconds, statuses, times)
+    threads = [threading.Thread(target=ask, args=arguments) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        watch()
+        time.sleep(min(0.5, seconds / 20))
+    for thread in threads:
+        thread.join()
+    return (statuses.count(200) - before) / (time.perf_counter() - start)
+
+
+def ask(port: int, pictures: list[bytes], end: float, statuses: list[int], times: list[float]) -> None:
+    """One client: sends a picture, reads the answer, and so on; 0 stands for a connection that broke."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    i = threading.get_ident()
+    while time.perf_counter() < end:
+        i += 1
+        start = time.perf_counter()
+        try:
+            connection.request("POST", "/v1/classify", pictures[i % len(pictures)])
+            response = connection.getresponse()
+            content = response.read()
+        except (OSError, http.client.HTTPException):
+            statuses.append(0)
+            connection.close()
+            continue
+        statuses.append(response.status)
+        if response.status == 200:
+            assert json.loads(content)["predictions"]
+            times.append(time.perf_counter() - start)
+        elif response.status == 429:
+            time.sleep(float(response.headers["Retry-After"]))
+    connection.close()
+
+
+def resident(pid: int) -> float:
+    """The memory that a process holds now, MB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def judge(result: dict[str, Any]) -> list[str]:
+    """What is not as it should be."""
+    problems = []
+    others = {status: count for status, count in result["answers"].items() if status not in {"200", "429"}}
+    if others:
+        problems.append(f"other answers than 200 and 429 (0: broken connections): {others}")
+    if result["ratio"] < 0.9:
+        problems.append(f"{result['ratio']:.2f} of the rate of classify_many, at least 0.9 is expected")
+    memory = result["memory_mb"]
+    if memory["last_quarter"] > 1.1 * memory["first_quarter"]:
+        problems.append(f"memory grew from {memory['first_quarter']:.0f} to {memory['last_quarter']:.0f} MB")
+    if result["exit_code"]:
+        problems.append(f"the server ended with exit code {result['exit_code']}")
+    return problems
+
+
+def show(result: dict[str, Any]) -> None:
+    """Prints it as a table."""
+    answers = ", ".join(f"{count:,} of {status}" for status, count in result["answers"].items())
+    memory, took = result["memory_mb"], result["milliseconds"]
+    low, high = result["ratios"][0], result["ratios"][-1]
+    rows = [
+        ("answers", answers),
+        ("pictures a second", f"{result['rate']:.1f}"),
+        ("of classify_many", f"{result['classify_many']:.1f}"),
+        ("beside it", f"{result['ratio']:.2f}x ({low:.2f} to {high:.2f})"),
+        ("a request", f"median {took['p50']:.0f} ms, p99 {took['p99']:.0f} ms"),
+        (
+            "memory",
+            f"{memory['first_quarter']:.0f} MB, at the end {memory['last_quarter']:.0f}, peak {memory['peak']:.0f}",
+        ),
+    ]
+    print_table((f"{result['clients']} clients, {result['seconds']:.0f} s", ""), rows, left=("",))
+
+
+if __name__ == "__main__":
+    main()

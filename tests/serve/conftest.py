@@ -1,0 +1,168 @@
+"""Servers in a thread of this process, and a browser."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from zoo.runner import Classifier
+from zoo.serve import Settings
+from zoo.serve.api import Api
+from zoo.serve.server import Server, configuration
+from zoo.serve.workers import Pool
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.conftest import Case
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered."""
+
+    status: int
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> str:
+        """The one line of a refusal; anything more is a failure."""
+        assert self.headers["content-type"] == "application/json"
+        assert list(self.json) == ["error"]
+        line: str = self.json["error"]
+        assert line
+        assert "\n" not in line
+        return line
+
+
+class Site:
+    """A running server."""
+
+    def __init__(self, api: Api, port: int) -> None:
+        self.api = api
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}/"
+
+    def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Reply:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return Reply(
+                response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+            )
+
+    def get(self, path: str, **headers: str) -> Reply:
+        return self.ask("GET", path, headers=headers)
+
+    def post(self, body: Any, path: str = "/v1/classify", headers: dict[str, str] | None = None) -> Reply:
+        return self.ask("POST", path, body, headers)
+
+
+@contextlib.contextmanager
+def running(classifiers: Sequence[Classifier], settings: Settings) -> Iterator[Site]:
+    listener = settings.bind()
+    pool = Pool(classifiers, settings.max_pixels)
+    api = Api(pool, settings)
+    server = Server(configuration(api))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        yield Site(api, listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join()
+        pool.close()
+
+
+Serving = Callable[..., contextlib.AbstractContextManager[Site]]
+
+
+@pytest.fixture(scope="session")
+def model(cases: Callable[[str], Case]) -> Path:
+    return cases("mobilenet_v2").file
+
+
+@pytest.fixture(scope="session")
+def serving(model: Path) -> Serving:
+    """A function from settings to a server of a small MobileNetV2, or of other classifiers."""
+
+    def start(*classifiers: Classifier, **settings: Any) -> contextlib.AbstractContextManager[Site]:
+        return running(classifiers or [Classifier(model)], Settings(**{"port": 0, **settings}))
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def site(serving: Serving) -> Iterator[Site]:
+    """A server with the default settings."""
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium with a camera that shows a moving test picture."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = os.environ.get("EDGEZOO_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        reason = "there is no Chromium: apt-get install chromium, or set EDGEZOO_CHROMIUM"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    sync_api = pytest.importorskip("playwright.sync_api")
+    options = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    if os.geteuid() == 0:
+        options.append("--no-sandbox")  # which root cannot have
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=options)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """A function that opens an address in a fresh window; it may not log an error, nor ask another server."""
+    with contextlib.ExitStack() as stack:
+        logs: list[tuple[list[str], set[str]]] = []
+
+        def start(url: str, *, width: int = 1280, height: int = 860, **options: Any) -> Page:
+            context = browser.new_context(viewport={"width": width, "height": height}, **options)
+            stack.callback(context.close)
+            page = context.new_page()
+            errors: list[str] = []
+            asked: set[str] = set()
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+            page.on("request", lambda request: asked.add(request.url.partition("#")[0]))
+            page.goto(url)
+            logs.append((errors, asked))
+            return page
+
+        yield start
+        for errors, asked in logs:
+            # What the API refuses is logged by the browser on its own.
+            assert [line for line in errors if not line.startswith("Failed to load resource")] == []
+            assert {
+                url for url in asked if not url.startswith(("http://127.0.0.1:", "blob:http://127.0.0.1:"))
+            } == set()

@@ -1,0 +1,208 @@
+"""Who is answered, and what an address has to be."""
+
+from __future__ import annotations
+
+import hmac
+import socket
+import ssl
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from zoo.errors import OptionError
+from zoo.serve import Settings
+from zoo.serve.security import HEADERS, OPEN_PATHS
+
+if TYPE_CHECKING:
+    from tests.serve.conftest import Serving, Site
+
+MACHINE = socket.gethostname().lower()
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:1234", "127.0.0.1", "192.168.1.7:8000", "[::1]:8000", "[fe80::1]", MACHINE]
+)
+def test_own_names(site: Site, host: str) -> None:
+    assert site.get("/v1/model", Host=host).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "evil@example", "[::1", "", "2130706433"]
+)
+def test_other_names(site: Site, host: str) -> None:
+    for path in ("/", "/v1/model", "/healthz"):
+        reply = site.get(path, Host=host)
+        assert reply.status == 403
+        assert "--allow-host" in reply.error
+
+
+def test_a_name_that_is_allowed(serving: Serving) -> None:
+    with serving(allow_hosts=("Camera.example",)) as site:
+        assert site.get("/v1/model", Host="camera.example:8000").status == 200
+        assert site.get("/v1/model", Host="example").status == 403
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://localhost", "http://localhost:80", "file://", "x", "http://[::1"]
+)
+def test_pages_elsewhere(site: Site, origin: str) -> None:
+    for method, path in (("POST", "/v1/classify"), ("GET", "/v1/model"), ("OPTIONS", "/v1/classify")):
+        reply = site.ask(method, path, headers={"Host": "localhost:8000", "Origin": origin})
+        assert reply.status == 403
+        assert "are not answered" in reply.error
+        assert "access-control-allow-origin" not in reply.headers
+
+
+def test_its_own_page(site: Site) -> None:
+    for host in ("localhost:8000", "Localhost", "192.168.1.7", "[::1]:8000"):
+        # A browser writes both in lower case, other clients need not.
+        assert site.get("/v1/model", Host=host, Origin=f"http://{host.lower()}").status == 200
+        assert site.get("/v1/model", Host=host, Origin=f"https://{host}").status == 200
+
+
+def test_headers_of_every_answer(site: Site) -> None:
+    replies = [site.get(path) for path in ("/", "/page.js", "/v1/model", "/nothing", "/v1/classify")]
+    replies.append(site.get("/", Host="evil.example"))
+    for reply in replies:
+        for name, value in HEADERS.items():
+            assert reply.headers[name.lower()] == value
+        assert "server" not in reply.headers
+    policy = HEADERS["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_the_page_asks_no_one_else(site: Site) -> None:
+    for path in ("/", "/page.css", "/page.js", "/icon.svg"):
+        text = site.get(path).body.decode().replace("http://www.w3.org/2000/svg", "")
+        assert "://" not in text
+        assert "@import" not in text
+        assert "innerHTML" not in text
+
+
+TOKEN = "a-long-enough-token"
+
+
+def test_the_token(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    compare = hmac.compare_digest
+
+    def watch(a: Any, b: Any) -> bool:
+        compared.append((a, b))
+        return compare(a, b)
+
+    monkeypatch.setattr(hmac, "compare_digest", watch)
+    with serving(token=TOKEN) as site:
+        wrong = ("", "Bearer", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"bearer {TOKEN}", TOKEN, "Bearer \xe9")
+        for path in ("/v1/model", "/metrics", "/v1/classify", "/nothing"):
+            for given in wrong:
+                reply = site.get(path, Authorization=given)
+                assert reply.status == 401
+                assert reply.headers["www-authenticate"] == "Bearer"
+                assert TOKEN not in reply.error
+            assert site.get(path).status == 401
+            assert site.get(f"{path}?token={TOKEN}").status == 401
+        # In constant time, not with ==.
+        assert len(compared) == 4 * (len(wrong) + 2)
+        assert site.get("/v1/model", Authorization=f"Bearer {TOKEN}").status == 200
+        for path in OPEN_PATHS:
+            assert site.get(path).status == 200
+        document = site.get("/openapi.json").json
+        assert document["paths"]["/v1/classify"]["post"]["security"] == [{"token": []}]
+        assert document["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.5", "::1", "localhost"])
+def test_this_machine_needs_no_token(host: str) -> None:
+    Settings(host=host).check()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7"])
+def test_other_machines_do(host: str) -> None:
+    with pytest.raises(OptionError, match="is open to other machines: give --token SECRET, or --insecure"):
+        Settings(host=host).check()
+    Settings(host=host, token=TOKEN).check()
+    Settings(host=host, insecure=True).check()
+
+
+@pytest.mark.parametrize("token", ["", "short", "with a space", "with-a-\n-line", "passwörter"])
+def test_tokens_that_are_none(token: str) -> None:
+    with pytest.raises(OptionError, match="the token has to be 8 or more letters"):
+        Settings(token=token).check()
+
+
+def test_the_token_is_not_shown() -> None:
+    assert TOKEN not in repr(Settings(token=TOKEN))
+
+
+def test_addresses_that_are_none() -> None:
+    for host in ("", "no.such.host.invalid", "1.2.3.4.5", "x" * 300):
+        with pytest.raises(OptionError, match="is no name or address of this machine"):
+            Settings(host=host).check()
+    with pytest.raises(OptionError, match=r"cannot listen on 192\.0\.2\.1 port 8000: .*; try another --port"):
+        Settings(host="192.0.2.1", insecure=True).bind()
+
+
+def test_answers_are_not_held_back() -> None:
+    # asyncio turns Nagle's algorithm off for sockets that say they are TCP, and for no others.
+    with Settings(port=0).bind() as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OptionError, match=f"port {port}: Address already in use; try another --port"):
+            Settings(port=port).bind()
+
+
+def test_addresses_of_the_page() -> None:
+    assert Settings().url(8000) == "http://127.0.0.1:8000/"
+    assert Settings(host="::1").url(8000) == "http://[::1]:8000/"
+    assert Settings(host="0.0.0.0").url(80) == f"http://{socket.gethostname()}:80/"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """For localhost, signed by itself."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    )
+    done = subprocess.run([*command.split(), "-out", cert, "-keyout", key], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("openssl makes no certificate here")
+    return cert, key
+
+
+def test_https(serving: Serving, certificate: tuple[Path, Path]) -> None:
+    cert, key = certificate
+    with serving(certificate=cert, key=key) as site:
+        context = ssl.create_default_context(cafile=cert)
+        with urllib.request.urlopen(f"https://localhost:{site.port}/healthz", context=context) as reply:
+            assert reply.status == 200
+        assert site.api.settings.url(1).startswith("https://")
+
+
+def test_certificates_that_are_none(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    cert, key = certificate
+    Settings(certificate=cert, key=key).check()
+    text = tmp_path / "text.pem"
+    text.write_text("nothing")
+    for settings in (
+        Settings(certificate=text),
+        Settings(certificate=tmp_path / "none.pem"),
+        Settings(certificate=cert),
+        Settings(certificate=cert, key=text),
+    ):
+        with pytest.raises(OptionError, match="cannot use certificate"):
+            settings.check()
+    with pytest.raises(OptionError, match="a key needs its certificate: give --tls-cert FILE"):
+        Settings(key=key).check()
+    locked = tmp_path / "locked.pem"
+    subprocess.run(["openssl", "rsa", "-aes128", "-passout", "pass:xyzw", "-in", key, "-out", locked], check=True)
+    with pytest.raises(OptionError, match="the key is encrypted"):
+        Settings(certificate=cert, key=locked).check()

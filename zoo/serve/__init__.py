@@ -1,0 +1,52 @@
+"""A page and an HTTP API for a `.tflite` file, on the board that runs it. Needs the extra `serve`.
+
+from zoo.runner import Classifier
+from zoo.serve import Settings, serve
+serve([Classifier("mine.tflite")], Settings(port=8000), ready=print)
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+
+from zoo.errors import MissingDependencyError
+from zoo.runner import Classifier
+from zoo.serve.settings import Settings
+
+__all__ = ["Settings", "require_installed", "serve"]
+
+
+def serve(
+    classifiers: Sequence[Classifier],
+    settings: Settings | None = None,
+    *,
+    ready: Callable[[str], object] | None = None,
+) -> None:
+    """Serves until SIGTERM or SIGINT comes; requests that are under way then are answered first.
+
+    Args:
+        classifiers: of one and the same file, one for each picture that is to be classified at the same time.
+        settings: where and how; `Settings()` by default: this machine only.
+        ready: called with the page's address when it can be opened.
+
+    Raises:
+        MissingDependencyError: Starlette or Uvicorn is not installed.
+        OptionError: settings that do not go together, or an address that cannot be used.
+        InputError: the file does not take pictures.
+    """
+    require_installed()
+    from zoo.serve.server import run
+
+    run(classifiers, settings or Settings(), ready)
+
+
+def require_installed() -> None:
+    """Finds out whether the extra is installed, without importing it.
+
+    Raises:
+        MissingDependencyError: it is not.
+    """
+    for name in ("starlette", "uvicorn"):
+        if importlib.util.find_spec(name) is None:
+            raise MissingDependencyError(f"serving needs {name}, which is not installed: pip install 'edgezoo[serve]'")

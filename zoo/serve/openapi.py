@@ -1,0 +1,112 @@
+"""The API in OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo import __version__
+from zoo.serve.settings import Settings
+
+Json = dict[str, Any]
+
+_NUMBER: Json = {"type": "number"}
+_INTEGER: Json = {"type": "integer"}
+_STRING: Json = {"type": "string"}
+
+
+def document(settings: Settings) -> Json:
+    """The document; with a token, where the server asks for one."""
+    guarded: Json = {"security": [{"token": []}]} if settings.token else {}
+    refusals = {"401": "The token is missing or wrong."} if settings.token else {}
+    found: Json = {
+        "openapi": "3.1.0",
+        "info": {"title": "edgezoo", "version": __version__, "summary": "Names pictures with a .tflite file."},
+        "paths": {
+            "/v1/classify": {"post": {**_classify(settings, refusals), **guarded}},
+            "/v1/model": {"get": {**_get("The file that is served.", _ref("Model"), refusals), **guarded}},
+            "/healthz": {"get": _get("Whether the server is up.", _ref("Health"), {})},
+            "/metrics": {"get": {**_metrics(refusals), **guarded}},
+        },
+        "components": {"schemas": _schemas()},
+    }
+    if settings.token:
+        found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    return found
+
+
+def _classify(settings: Settings, refusals: dict[str, str]) -> Json:
+    picture = {"schema": {"type": "string", "format": "binary", "maxLength": settings.max_bytes}}
+    errors = {
+        "400": "The picture is damaged, or there is none.",
+        **refusals,
+        "408": f"The picture did not arrive within {settings.timeout:g} s.",
+        "413": f"More than {settings.max_bytes:,} bytes or {settings.max_pixels:,} pixels.",
+        "415": "No picture of a kind that is read here.",
+        "429": f"{settings.queue} pictures are under way; Retry-After says when to try again.",
+        "503": f"No answer within {settings.timeout:g} s; Retry-After says when to try again.",
+    }
+    return {
+        "summary": "Names a picture.",
+        "parameters": [
+            {"name": "top_k", "in": "query", "schema": {"type": "integer", "minimum": 1, "default": 5}},
+        ],
+        "requestBody": {"required": True, "content": {"image/*": picture, "application/octet-stream": picture}},
+        "responses": {"200": _answer("What is in it.", _ref("Answer")), **_errors(errors)},
+    }
+
+
+def _metrics(refusals: dict[str, str]) -> Json:
+    text = {"description": "Counts and times.", "content": {"text/plain": {"schema": _STRING}}}
+    return {"summary": "For Prometheus.", "responses": {"200": text, **_errors(refusals)}}
+
+
+def _get(summary: str, schema: Json, refusals: dict[str, str]) -> Json:
+    return {"summary": summary, "responses": {"200": _answer(summary, schema), **_errors(refusals)}}
+
+
+def _answer(text: str, schema: Json) -> Json:
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def _errors(texts: dict[str, str]) -> Json:
+    return {status: _answer(text, _ref("Error")) for status, text in texts.items()}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(**properties: Json) -> Json:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _list(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _schemas() -> Json:
+    milliseconds = _object(receive=_NUMBER, wait=_NUMBER, decode=_NUMBER, inference=_NUMBER)
+    return {
+        "Error": _object(error={**_STRING, "description": "One line."}),
+        "Health": _object(status=_STRING, version=_STRING),
+        "Prediction": _object(label=_STRING, index=_INTEGER, score=_NUMBER),
+        "Answer": _object(
+            predictions={**_list(_ref("Prediction")), "description": "Best first."},
+            milliseconds={**milliseconds, "description": "Where the server's time went."},
+        ),
+        "Operation": _object(op=_STRING, count=_INTEGER, macs=_INTEGER, bytes=_INTEGER),
+        "Model": _object(
+            file=_STRING,
+            bytes=_INTEGER,
+            runtime=_STRING,
+            workers=_INTEGER,
+            input=_object(
+                shape={**_list(_INTEGER), "description": "Height, width, channels."}, dtype=_STRING, resize=_STRING
+            ),
+            macs=_INTEGER,
+            labels=_list(_STRING),
+            card={"type": "object"},
+            ops=_list(_ref("Operation")),
+            limits=_object(bytes=_INTEGER, pixels=_INTEGER, pictures=_INTEGER, formats=_list(_STRING)),
+        ),
+    }

@@ -1,0 +1,31 @@
+"""The page: three files and an icon, read once, sent as they are."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+FILES = {
+    # path: (file, type)
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+def routes() -> list[Route]:
+    """One for each file."""
+    folder = resources.files("zoo.serve") / "static"
+    return [_route(path, (folder / name).read_bytes(), kind) for path, (name, kind) in FILES.items()]
+
+
+def _route(path: str, content: bytes, kind: str) -> Route:
+    async def send(_: Request) -> Response:
+        # No cache: after an update the page has to fit the API.
+        return Response(content, headers={"Content-Type": kind, "Cache-Control": "no-cache"})
+
+    return Route(path, send)

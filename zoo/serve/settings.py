@@ -1,0 +1,132 @@
+"""Where a server listens, whom it answers, and how much it takes on."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zoo.errors import OptionError
+
+MIN_TOKEN = 8
+"""Characters: a shorter one is tried out in no time."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of a server's options."""
+
+    host: str = "127.0.0.1"
+    """Where it listens: a name or an address of this machine; 0.0.0.0 for all of them."""
+    port: int = 8000
+    """0: any that is free."""
+    token: str | None = field(default=None, repr=False)
+    """What a client has to know; without one, everybody is answered."""
+    insecure: bool = False
+    """Listen to other machines without a token."""
+    allow_hosts: tuple[str, ...] = ()
+    """Further names that the server goes by, e.g. behind a proxy."""
+    certificate: Path | None = None
+    """PEM file, for https."""
+    key: Path | None = None
+    """PEM file; may stand in the certificate's."""
+    queue: int = 16
+    """Pictures that are held at a time, from the first byte to the answer; one more gets 429."""
+    max_bytes: int = 16_000_000
+    """Of a picture's file."""
+    max_pixels: int = 50_000_000
+    """Of a picture: decoded it takes 3 or 4 bytes for each."""
+    timeout: float = 30.0
+    """Seconds for the upload, and again for the answer."""
+
+    def check(self) -> None:
+        """Finds out whether these settings go together.
+
+        Raises:
+            OptionError: they do not: without a token only this machine may be served, unless `insecure` is said.
+        """
+        if self.token is not None and (len(self.token) < MIN_TOKEN or not _is_word(self.token)):
+            raise OptionError(f"the token has to be {MIN_TOKEN} or more letters, digits and signs, without spaces")
+        if self.token is None and not self.insecure and not _is_loopback(self.address()[1][0]):
+            raise OptionError(
+                f"host {self.host} is open to other machines: give --token SECRET, or --insecure if everybody who "
+                "reaches it may use it"
+            )
+        if self.key is not None and self.certificate is None:
+            raise OptionError("a key needs its certificate: give --tls-cert FILE")
+        self.check_certificate()
+
+    def check_certificate(self) -> None:
+        """Loads certificate and key, where there are any.
+
+        Raises:
+            OptionError: they cannot be read, or do not belong together.
+        """
+        if self.certificate is None:
+            return
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key, password=_no_password)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            reason = getattr(error, "strerror", None) or error
+            files = f"{self.certificate} and {self.key}" if self.key else f"{self.certificate}"
+            raise OptionError(f"cannot use certificate {files}: {reason}") from error
+
+    def address(self) -> tuple[socket.AddressFamily, tuple[str, int]]:
+        """The family and address of `host`, resolved once, so that what is checked is what is bound.
+
+        Raises:
+            OptionError: there is no such host.
+        """
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except (OSError, UnicodeError) as error:
+            raise OptionError(f"host {self.host!r} is no name or address of this machine: {error}") from error
+        # 127.0.0.1 before ::1 for localhost: what most people type.
+        family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+        return family, (str(address[0]), int(address[1]))
+
+    def bind(self) -> socket.socket:
+        """A socket that is bound to the address, not yet listening.
+
+        Raises:
+            OptionError: see `check`; or the port is taken or not allowed.
+        """
+        self.check()
+        family, address = self.address()
+        # The protocol has to be said: asyncio asks for it before it turns off Nagle's algorithm, which otherwise holds
+        # the second part of every answer back for 40 ms.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError as error:
+            listener.close()
+            reason = error.strerror or error
+            raise OptionError(f"cannot listen on {self.host} port {self.port}: {reason}; try another --port") from error
+        return listener
+
+    def url(self, port: int) -> str:
+        """The page's address, as others reach it."""
+        scheme = "https" if self.certificate else "http"
+        _, (address, _) = self.address()
+        host = socket.gethostname() if ipaddress.ip_address(_bare(address)).is_unspecified else self.host
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def _is_word(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(_bare(address)).is_loopback
+
+
+def _bare(address: str) -> str:
+    return address.partition("%")[0]  # a link-local one names its interface
+
+
+def _no_password() -> str:
+    # Without this OpenSSL would ask on the terminal.
+    raise ValueError("the key is encrypted; give one that is not")
