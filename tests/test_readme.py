@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +60,28 @@ def test_the_first_commands(desk: Path) -> None:
 
 
 @pytest.fixture
-def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, randomize: Callable[..., Any]) -> None:
-    """Keras' cache with a file as the published one is, so that nothing is downloaded; its weights are random."""
+def published(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras' cache with a file as the published one is, so that nothing is downloaded: a backbone that has seen the
+    desk's pictures for a moment."""
     import keras
 
+    import zoo
     from tests.weights.conftest import save_legacy
     from zoo.weights.published import choose
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    options = {"alpha": 0.5, "input_size": 160, "num_classes": 3}
+    keras.utils.set_random_seed(0)
+    options: dict[str, Any] = {"alpha": 0.5, "input_size": 160, "num_classes": 3}
+    ours = zoo.build("mobilenet_v2", **options)
+    for layer in ours.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.5
+    ours.compile("adam", "sparse_categorical_crossentropy")
+    data = zoo.load_folder(desk / "pictures", 160, batch_size=12, validation=0.0)
+    ours.fit(data.train, epochs=6, shuffle=False, verbose=0)
     theirs = keras.applications.MobileNetV2((160, 160, 3), alpha=0.5, include_top=False, weights=None)
-    save_legacy(randomize(theirs), tmp_path / "models" / choose("mobilenet_v2", options).path.name)
+    theirs.set_weights(ours.get_weights()[: len(theirs.weights)])
+    save_legacy(theirs, tmp_path / "models" / choose("mobilenet_v2", options).path.name)
 
 
 @pytest.mark.slow
