@@ -24,20 +24,20 @@ def test_swallows_and_restores(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("said\n", "")
 
 
-def fail() -> None:
-    with quiet():
-        chatter()
-        raise RuntimeError
+def fail_where_temporary_files_go_to(folder: Path) -> None:
+    # Undone at once: pytest's own capturing needs the folder back.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder))
+        with quiet():
+            chatter()
+            raise RuntimeError
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memfd is Linux's")
-def test_works_where_nothing_can_be_written(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_works_where_nothing_can_be_written(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """As in a container started with --read-only."""
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError) as raised:
-        patch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-        fail()
+    with pytest.raises(RuntimeError) as raised:
+        fail_where_temporary_files_go_to(tmp_path / "missing")
     assert capfd.readouterr() == ("", "")
     if sys.version_info >= (3, 11):
         assert raised.value.__notes__ == ["chatter\nchatter\n"]
