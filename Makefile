@@ -1,5 +1,6 @@
 # make demo   build MobileNetV2, export it, run the file on a photo
 # make test   lint, types and all tests
+# make jetson build the Jetson image for arm64 and run it as a Cortex-A57 (Debian 12, root)
 # make check  lint and types only
 # make clean  remove what these made
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := .venv/bin
 OLD_PYTHON := $(firstword $(foreach p,$(PYTHON) python3.11 python3.10,$(shell $(p) -c 'import sys; v = sys.version_info; print("$(p)" if (3, 10) <= v < (3, 12) else "")' 2>/dev/null)))
 SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.tsv' -o -name '*.json' -o -path '*/static/*')
 
-.PHONY: demo test check clean
+.PHONY: demo test check jetson clean
 
 demo: .venv/ready
 	$(BIN)/zoo build mobilenet_v2 --export tflite --out demo
@@ -23,6 +24,9 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+jetson: .venv/ready
+	$(BIN)/python tools/jetson-emulate
 
 # All of it, editable, for developing.
 .venv/ready: pyproject.toml

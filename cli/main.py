@@ -13,6 +13,7 @@ from zoo.errors import ZooError
 
 COMMANDS = {
     # name: (module, attribute, short help), so that `zoo --help` imports none of them.
+    "demo": ("zoo.cli.demo", "demo", "Name ten handwritten digits with the model that comes along."),
     "list": ("zoo.cli.list", "list_models", "List the models of the zoo."),
     "info": ("zoo.cli.info", "info", "Show a model layer by layer."),
     "view": ("zoo.cli.view", "view", "Show a model's graph in the browser, with Netron."),

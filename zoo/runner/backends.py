@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import InputError, ModelFileError
+from zoo.runner import memory
 from zoo.runner.delegates import is_edgetpu, load_delegate
 from zoo.runner.runtimes import RUNTIMES, Runtime, default_threads, find, usable_cores
 from zoo.runner.trial import require_sound
@@ -115,12 +116,14 @@ def load(
         trusted: leaves all these checks out.
 
     Raises:
-        ModelFileError: the file is missing, no model, damaged, or this runtime cannot run it.
+        ModelFileError: the file is missing, no model, damaged, too large for this container's memory, or this runtime
+            cannot run it.
         MissingDependencyError: the runtime, the delegate's library or its device is not there.
     """
     path = Path(path)
     name, make = find(runtime)
     if not trusted:
+        memory.require(path)
         require_sound(path, name, delegate)
     options = {"experimental_delegates": [load_delegate(delegate, name)]} if delegate else {}
     try:

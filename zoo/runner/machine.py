@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.runner import runtimes
+from zoo.runner import memory, runtimes
 
 ROOT = Path("/")
 
@@ -44,7 +44,6 @@ PI_THROTTLING = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "
 # The power controller of Jetson boards always says 100 °C.
 _FALSE_SENSORS = {"PMIC-Die"}
 _CPU_SENSORS = {"coretemp", "k10temp", "zenpower", "cpu_thermal"}
-_UNLIMITED = 1 << 60  # what version 1 of cgroups says where there is no limit is larger
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,6 @@ def read_machine(root: Path = ROOT) -> Machine:
     """Describes this machine."""
     cpus = _cpuinfo(root)
     words = {word for cpu in cpus for key in ("flags", "Features") for word in cpu.get(key, "").split()}
-    cpu_limit, memory_limit = _limits(root)
     return Machine(
         architecture=_text(root, "proc/sys/kernel/arch") or platform.machine(),
         bits=8 * struct.calcsize("P"),
@@ -114,10 +112,10 @@ def read_machine(root: Path = ROOT) -> Machine:
         cores=_count(_text(root, "sys/devices/system/cpu/online")),
         usable_cores=runtimes.usable_cores(),
         physical_cores=runtimes.physical_cores(root),
-        cpu_limit=cpu_limit,
+        cpu_limit=_cpu_limit(root),
         max_mhz=max((kilo / 1e3 for kilo in _cpu_numbers(root, "cpufreq/scaling_max_freq")), default=None),
         memory_bytes=_memory(root, "MemTotal"),
-        memory_limit_bytes=memory_limit,
+        memory_limit_bytes=memory.limit(root),
         system=_system(root),
         kernel=_text(root, "proc/sys/kernel/osrelease") or platform.release(),
         libc=_libc(),
@@ -224,24 +222,21 @@ def _libc() -> str | None:
         return None
 
 
-def _limits(root: Path) -> tuple[float | None, int | None]:
-    """The cores and the bytes that the control groups of this process allow it, the tightest of each."""
+def _cpu_limit(root: Path) -> float | None:
+    """The cores' worth of time that the control groups of this process allow it, the tightest of them."""
     top = root / "sys/fs/cgroup"
     found = re.search(r"^0::(/.*)$", _text(root, "proc/self/cgroup") or "", re.MULTILINE)
     own = top / (found[1] if found else "/").strip("/")
-    cores, sizes = [], []
+    cores = []
     # A group's parents limit it as well. In a container its own group is the top.
     for group in [own, *own.parents][: len(own.parts) - len(top.parts) + 1]:
         quota, _, period = (_text(group, "cpu.max") or "").partition(" ")
         if quota.isdigit() and period.isdigit():
             cores.append(int(quota) / int(period))
-        sizes.append(_number(group / "memory.max"))
     quota_v1, period_v1 = (_number(top / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
     if quota_v1 and period_v1 and quota_v1 > 0:
         cores.append(quota_v1 / period_v1)
-    sizes.append(_number(top / "memory/memory.limit_in_bytes"))
-    bounded = [size for size in sizes if size is not None and size < _UNLIMITED]
-    return min(cores, default=None), min(bounded, default=None)
+    return min(cores, default=None)
 
 
 def _temperatures(root: Path) -> dict[str, float]:

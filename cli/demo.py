@@ -1,0 +1,42 @@
+"""`zoo demo`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from zoo.cli.output import print_json, print_table
+from zoo.quiet import quiet
+
+
+@click.command()
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "litert", "tflite-runtime", "tensorflow"]),
+    default="auto",
+    show_default=True,
+    help="What runs the model.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def demo(runtime: Any, as_json: bool) -> int:
+    """Name ten handwritten digits with the model that comes along.
+
+    Needs no file of yours: it shows that the package and the runtime work on this machine. The digits are real and
+    were not trained on. The exit code is 1 if an answer is wrong.
+    """
+    from zoo.runner.demo import demo as run_demo
+    from zoo.runner.demo import folder
+
+    with quiet():
+        trials = run_demo(runtime=runtime)
+    wrong = sum(not trial.right for trial in trials)
+    if as_json:
+        found = [dataclasses.asdict(trial) | {"right": trial.right} for trial in trials]
+        print_json({"folder": str(folder()), "right": len(trials) - wrong, "trials": found})
+    else:
+        rows = [[t.picture, t.truth, t.answer, f"{t.score:.1%}", "right" if t.right else "WRONG"] for t in trials]
+        print_table(["picture", "truth", "answer", "score", ""], rows, left=["truth", "answer", ""])
+        click.echo(f"{len(trials) - wrong} of {len(trials)} right; model and pictures are in {folder()}")
+    return 1 if wrong or not trials else 0

@@ -1,0 +1,110 @@
+"""Dockerfile.jetson: its pins against pyproject.toml, and what it promises; the build itself is `make jetson`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+import zoo
+from tests.test_packaging import pyproject
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCKERFILE = (ROOT / "Dockerfile.jetson").read_text(encoding="utf-8")
+LISTS = ROOT / "tools" / "jetson"
+RUNTIMES = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime"}
+
+
+def pins(name: str) -> dict[str, str]:
+    """Package -> exact version, of a list and those that it includes."""
+    found: dict[str, str] = {}
+    for line in (LISTS / f"{name}.txt").read_text(encoding="utf-8").splitlines():
+        text = line.partition("#")[0].strip()
+        if text.startswith("-r "):
+            found |= pins(Path(text.removeprefix("-r ")).stem)
+        elif text:
+            package, equal, version = text.partition("==")
+            assert equal, f"{name}.txt: {text!r} is not an exact version"
+            assert re.fullmatch(r"[\d.]+", version)
+            assert package not in found
+            found[package] = version
+    return found
+
+
+def requirements(*extras: str) -> list[Requirement]:
+    """What pyproject.toml asks for on the board: Python 3.11 on aarch64."""
+    project: dict[str, Any] = pyproject()["project"]
+    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    board = {"python_version": "3.11", "platform_machine": "aarch64"}
+    found = [Requirement(line) for line in lines]
+    return [requirement for requirement in found if requirement.marker is None or requirement.marker.evaluate(board)]
+
+
+def test_the_lists_are_those_that_the_dockerfile_knows() -> None:
+    assert {path.stem for path in LISTS.glob("*.txt")} == {"build", "camera", "common", *RUNTIMES}
+    assert re.search(r"^ARG RUNTIME=litert$", DOCKERFILE, re.MULTILINE)
+    for runtime in RUNTIMES:
+        assert f"{runtime}: | {runtime}:camera" in DOCKERFILE
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_the_pins_are_what_pyproject_asks_for(runtime: str) -> None:
+    pinned = pins(runtime)
+    wanted = requirements(*(["tflite-runtime"] if runtime == "tflite-runtime" else []))
+    for requirement in wanted:
+        if requirement.name in RUNTIMES.values() and requirement.name != RUNTIMES[runtime]:
+            assert requirement.name not in pinned  # one runtime an image
+        else:
+            assert requirement.specifier.contains(pinned[requirement.name]), requirement
+    # The flatbuffer schema (tflite) imports flatbuffers.
+    assert pinned.keys() == {r.name for r in requirements()} - set(RUNTIMES.values()) | {
+        "flatbuffers",
+        RUNTIMES[runtime],
+    }
+
+
+def test_the_camera_pin() -> None:
+    (requirement,) = (Requirement(line) for line in pyproject()["project"]["optional-dependencies"]["camera"])
+    assert pins("camera").keys() == {requirement.name}
+    assert requirement.specifier.contains(pins("camera")[requirement.name])
+
+
+def test_what_builds_the_wheel() -> None:
+    (requirement,) = (Requirement(line) for line in pyproject()["build-system"]["requires"])
+    assert pins("build").keys() == {requirement.name}
+    assert requirement.specifier.contains(pins("build")[requirement.name])
+
+
+def test_the_label_says_this_version() -> None:
+    assert f'org.opencontainers.image.version="{zoo.__version__}"' in DOCKERFILE
+
+
+def test_the_image_runs_zoo_and_not_as_root() -> None:
+    last = DOCKERFILE.split("\nFROM ")[-1]
+    assert last.startswith("scratch\n")
+    for line in ("USER zoo", "WORKDIR /data", 'ENTRYPOINT ["zoo"]', 'RUN ["zoo", "demo"]'):
+        assert f"\n{line}\n" in last
+    assert "OPENBLAS_CORETYPE=ARMV8" in last
+    # As root, before the user is set: it leaves byte code.
+    assert last.index("RUN ") < last.index("USER ")
+
+
+def test_old_builders_understand_it() -> None:
+    for newer in ("<<", "COPY --link", "@sha256", "# syntax"):
+        assert newer not in DOCKERFILE
+
+
+def test_nothing_of_one_machine_stands_in_it() -> None:
+    assert not re.search(r"(?i)proxy|pip\.conf|index-url|trusted-host|certificate|\.crt", DOCKERFILE)
+
+
+def test_all_that_is_copied_is_let_through() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in ignored
+    for words in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE):
+        for source in words.split()[:-1]:
+            assert (ROOT / source).exists()
+            assert f"!{source}" in ignored

@@ -1,0 +1,163 @@
+"""Builds the image with buildah and runs it with podman, every program in it as on a Cortex-A57."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from jetson_emulation.machine import cache, pip_settings
+from jetson_emulation.steps import run
+
+CPU = "cortex-a57"
+BASE_IMAGE = "docker.io/library/debian:bookworm-slim"
+STRICT = ("--network", "none", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL")
+"""What docs/jetson.md promises to work under. podman alone would give a writable /tmp to a read-only container."""
+
+
+class Engine:
+    """A store of images, kept from run to run so that unchanged steps of a build are not repeated."""
+
+    def __init__(self, root: Path, folder: Path | None = None) -> None:
+        """Finds out how layers can be stored here.
+
+        Args:
+            root: of the checkout.
+            folder: for the store; by default in the cache.
+        """
+        self.root = root
+        self.folder = folder or cache() / "storage"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.cpuinfo = self.folder / "cpuinfo"
+        self.cpuinfo.write_text(cpuinfo())
+        self._store = ["--root", str(self.folder / "root"), "--runroot", str(self.folder / "run")]
+        # Overlay does not work on top of another overlay, as in a container; vfs works everywhere, but copies.
+        if not (self.folder / "root" / "vfs").exists() and self._probe("overlay"):
+            self._store += ["--storage-driver", "overlay"]
+        else:
+            self._store += ["--storage-driver", "vfs"]
+
+    def _probe(self, driver: str) -> bool:
+        store = ["--root", str(self.folder / "probe"), "--runroot", str(self.folder / "probe-run")]
+        done = run(["buildah", *store, "--storage-driver", driver, "from", "--quiet", "scratch"], check=False)
+        if done.returncode == 0:
+            run(["buildah", *store, "--storage-driver", driver, "rm", "--all"])
+        return done.returncode == 0
+
+    def buildah(self, *words: str | Path, check: bool = True) -> str:
+        """Runs buildah on the store; returns what it prints."""
+        return run(["buildah", *self._store, *words], check=check).stdout.strip()
+
+    def import_base(self, archive: Path) -> None:
+        """Makes the base image that the Dockerfile names, from a tar archive, unless that was done with this one."""
+        stamp = f"{archive.stat().st_mtime_ns}"
+        made_of = '{{index .OCIv1.Config.Labels "made-of"}}'
+        if self.buildah("inspect", "--type", "image", "--format", made_of, BASE_IMAGE, check=False) == stamp:
+            return
+        with tempfile.NamedTemporaryFile(suffix=".tar") as settings, self._container("scratch") as container:
+            settings.write(pip_settings())
+            settings.flush()
+            self.buildah("add", container, archive, "/")
+            self.buildah("add", container, settings.name, "/")
+            self.buildah("config", "--arch", "arm64", "--os", "linux", "--label", f"made-of={stamp}", container)
+            self.buildah("commit", container, BASE_IMAGE)
+
+    def build(self, name: str, **arguments: str) -> str:
+        """Builds Dockerfile.jetson with build arguments; returns what was printed.
+
+        Raises:
+            EmulationError: a step failed; the message holds its end.
+        """
+        given = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
+        cpu = ["--build-arg", f"QEMU_CPU={CPU}", "--volume", f"{self.cpuinfo}:/proc/cpuinfo:ro"]
+        how = ["--layers", "--arch", "arm64", "--isolation", "oci", "--runtime", "runc", "--pull-never"]
+        file = ["-t", name, "-f", str(self.root / "Dockerfile.jetson"), str(self.root)]
+        return self.buildah("bud", *how, "--network", "host", *cpu, *given, *file)
+
+    @contextlib.contextmanager
+    def files(self, image: str) -> Iterator[Path]:
+        """The image's root, to look into."""
+        with self._container(image) as container:
+            yield Path(self.buildah("mount", container))
+
+    def compressed(self, image: str) -> int:
+        """Bytes of the image's layers as a registry holds them."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            self.buildah("push", "--format", "oci", image, f"dir:{folder}")
+            return sum(
+                path.stat().st_size for path in Path(folder).iterdir() if re.fullmatch("[0-9a-f]{64}", path.name)
+            )
+
+    def run(
+        self,
+        image: str,
+        *words: str | Path,
+        volumes: Sequence[str] = (),
+        options: Sequence[str] = STRICT,
+        memory: str = "512m",
+        cpu: str = CPU,
+        entrypoint: str | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs the image as `docker run --rm IMAGE WORDS` would.
+
+        Args:
+            image: its name.
+            words: behind the image's name.
+            volumes: `HOST:CONTAINER:ro` each.
+            options: of podman.
+            memory: the limit.
+            cpu: what qemu poses as.
+            entrypoint: instead of the image's.
+        """
+        # Lower than the defaults, which a process in a restricted machine may not ask for.
+        limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--memory", memory]
+        given = [word for volume in (*volumes, f"{self.cpuinfo}:/proc/cpuinfo:ro") for word in ("--volume", volume)]
+        emulation = ["--env", f"QEMU_CPU={cpu}", *(["--entrypoint", entrypoint] if entrypoint else [])]
+        engine = ["podman", *self._store, "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
+        # Not a process 1 of its own: to that, the kernel does not deliver the signal by which qemu ends a program that
+        # crashed, and the container would hang.
+        engine += [
+            "--runtime",
+            "runc",
+            "run",
+            "--rm",
+            "--pid",
+            "host",
+            "--arch",
+            "arm64",
+            "--pull",
+            "never",
+            "--log-driver",
+            "none",
+        ]
+        return run([*engine, *limits, *options, *given, *emulation, image, *words], check=False)
+
+    @contextlib.contextmanager
+    def _container(self, image: str) -> Iterator[str]:
+        container = self.buildah("from", "--arch", "arm64", "--pull-never", image)
+        try:
+            yield container
+        finally:
+            self.buildah("rm", container)
+
+
+def cpuinfo(cores: int = 4) -> str:
+    """/proc/cpuinfo of the Jetson Nano, for every program in the container.
+
+    qemu 7 shows the host's own, on which the library that LiteRT asks for the processor (cpuinfo) crashes; and XNNPACK
+    chooses its kernels by what stands here.
+    """
+    core = {
+        "BogoMIPS": "38.40",
+        "Features": "fp asimd evtstrm aes pmull sha1 sha2 crc32",
+        "CPU implementer": "0x41",  # Arm
+        "CPU architecture": "8",
+        "CPU variant": "0x1",
+        "CPU part": "0xd07",  # Cortex-A57
+        "CPU revision": "1",
+    }
+    lines = "".join(f"{name}\t: {value}\n" for name, value in core.items())
+    return "".join(f"processor\t: {i}\n{lines}\n" for i in range(cores))

@@ -1,0 +1,108 @@
+"""What the host makes for the container, and its own answers, to compare with.
+
+Runs the checkout with this Python, which therefore needs the `dev` extra.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jetson_emulation.steps import EmulationError, step
+
+PER_CLASS = 6
+"""Held-out digits of each class: 60 pictures."""
+
+Scores = dict[str, dict[int, float]]
+"""Picture (its last two path parts) -> class index -> score."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """A folder that the container sees as /data."""
+
+    folder: Path
+    digits_float: str = "digits.tflite"
+    digits_int8: str = "digits_int8.tflite"
+    mobilenet_float: str = "mobilenet_v2_0.35_96.tflite"
+    large: str = "alexnet.tflite"
+    """244 MB: more than the container of the memory check may have."""
+    pictures: str = "pictures"
+    """Class folders."""
+    photo: str = "photo.jpg"
+
+
+def make_files(root: Path, folder: Path) -> Files:
+    """Trains LeNet on digits, exports it, MobileNetV2 and AlexNet, and lays pictures beside.
+
+    Raises:
+        EmulationError: a command failed.
+    """
+    files = Files(folder)
+    with step("training and exporting the models on the host"):
+        python(root, "tools/make-demo-model", "--work", folder)
+        zoo(
+            root,
+            "build",
+            "mobilenet_v2",
+            "--alpha",
+            "0.35",
+            "--input-size",
+            "96",
+            "--export",
+            "tflite",
+            "--out",
+            folder,
+        )
+        zoo(root, "build", "alexnet", "--export", "tflite", "--no-verify", "--out", folder)
+    shutil.copy(root / "zoo/assets/demo/digits_int8.tflite", folder / files.digits_int8)
+    for label in (folder / "held_out").iterdir():
+        (folder / files.pictures / label.name).mkdir(parents=True)
+        for picture in sorted(label.iterdir())[:PER_CLASS]:
+            shutil.copy(picture, folder / files.pictures / label.name)
+    photo = "import sklearn.datasets as d, pathlib; print(pathlib.Path(d.__file__).parent / 'images' / 'flower.jpg')"
+    shutil.copy(python(root, "-c", photo).strip(), folder / files.photo)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return files
+
+
+def python(root: Path, *words: str | Path) -> str:
+    """Runs this Python on the checkout; returns what it prints.
+
+    Raises:
+        EmulationError: it fails.
+    """
+    command = [sys.executable, *map(str, words)]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise EmulationError(f"exit code {done.returncode} from: {' '.join(command)}\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def zoo(root: Path, *words: str | Path) -> str:
+    """Runs a `zoo` command of the checkout; see `python`."""
+    return python(root, "-c", "from zoo.cli.main import main; main()", *words)
+
+
+def scores(lines: Iterable[str]) -> Scores:
+    """What `zoo run --json --top-k 1000` printed."""
+    found: Scores = {}
+    for line in lines:
+        if line.startswith("{"):
+            result = json.loads(line)
+            name = "/".join(Path(result["file"]).parts[-2:])
+            found[name] = {entry["index"]: entry["score"] for entry in result["predictions"]}
+    return found
+
+
+def best(classes: dict[int, float]) -> int:
+    """The class with the highest score."""
+    return max(classes, key=lambda index: classes[index])

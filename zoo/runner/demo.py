@@ -1,0 +1,55 @@
+"""A first run with nothing of the user's: a small int8 model that comes along, on real pictures it was not trained on.
+
+Both are made by `tools/make-demo-model`; the script names the source of the pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from zoo.runner.backends import Runtime
+from zoo.runner.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One picture, and what the model said to it."""
+
+    picture: str
+    """Below `folder()`."""
+    truth: str
+    answer: str
+    score: float
+    """Of the answer, 0..1."""
+
+    @property
+    def right(self) -> bool:
+        """Whether the model named it as a person did."""
+        return self.answer == self.truth
+
+
+def folder() -> Path:
+    """Where the installed package keeps `digits_int8.tflite` and `pictures/LABEL/*.png`."""
+    return Path(str(resources.files("zoo.assets") / "demo"))
+
+
+def demo(*, runtime: Runtime = "auto", threads: int | None = None) -> list[Trial]:
+    """Runs the model on every picture.
+
+    Args:
+        runtime: see `zoo.runner.load`.
+        threads: see `zoo.runner.load`.
+
+    Raises:
+        ModelFileError: this runtime cannot run the model, or the installation is damaged.
+        MissingDependencyError: the runtime is not installed.
+    """
+    classifier = Classifier(folder() / "digits_int8.tflite", runtime=runtime, threads=threads)
+    order = {label: i for i, label in enumerate(classifier.labels)}
+    trials = []
+    for path in sorted(folder().glob("pictures/*/*.png"), key=lambda path: (order[path.parent.name], path.name)):
+        best = classifier.classify(path, top_k=1)[0]
+        trials.append(Trial(str(path.relative_to(folder())), path.parent.name, best.label, best.score))
+    return trials
