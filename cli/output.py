@@ -48,10 +48,16 @@ def status(text: str) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     from rich.console import Console
+    from rich.live import Live
+    from rich.spinner import Spinner
 
-    # A copy of the terminal's descriptor: the spinner goes on while native chatter is swallowed.
-    with os.fdopen(os.dup(2), "w") as terminal, Console(file=terminal, force_terminal=True).status(text) as spinner:
-        yield spinner.update
+    spinner = Spinner("dots", text)
+    # A copy of the terminal's descriptor: the spinner goes on while native chatter is swallowed. Nothing is redirected,
+    # or what Python's loggers write would come out at the terminal past all swallowing.
+    with os.fdopen(os.dup(2), "w") as terminal:
+        console = Console(file=terminal, force_terminal=True)
+        with Live(spinner, console=console, transient=True, redirect_stdout=False, redirect_stderr=False):
+            yield lambda text: spinner.update(text=text)
 
 
 @contextlib.contextmanager

@@ -181,7 +181,14 @@ def _watch(silent: bool) -> Iterator[_Printer]:
     with os.fdopen(os.dup(stream.fileno()), "w") if stream.isatty() else contextlib.nullcontext(stream) as terminal:
         console = Console(file=terminal, force_terminal=stream.isatty(), markup=False, highlight=False)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        progress = Progress(*columns, console=console, transient=True, disable=not stream.isatty())
+        progress = Progress(
+            *columns,
+            console=console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            disable=not stream.isatty(),
+        )
         with progress:
             yield _Printer(progress, console.print if stream.isatty() else _plain(terminal))
 
