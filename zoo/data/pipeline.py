@@ -93,8 +93,8 @@ def make_dataset(
     @plain
     def begin(_: tf.Tensor) -> tf.data.Dataset:
         shuffled, stamp = tf.numpy_function(order.next, [], (tf.int64, tf.int64))
-        shuffled = tf.ensure_shape(shuffled, (len(source),))
-        return tf.data.Dataset.from_tensor_slices((shuffled, tf.fill((len(source),), stamp))).batch(batch_size)
+        shuffled = tf.ensure_shape(shuffled, (order.count,))
+        return tf.data.Dataset.from_tensor_slices((shuffled, tf.fill((order.count,), stamp))).batch(batch_size)
 
     @plain
     def stamped(chosen: tf.Tensor, stamps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -106,7 +106,7 @@ def make_dataset(
         return apply(layers, examples, stamp), labels
 
     batches = tf.data.Dataset.range(1).flat_map(begin)
-    batches = batches.apply(tf.data.experimental.assert_cardinality(-(-len(source) // batch_size)))
+    batches = batches.apply(tf.data.experimental.assert_cardinality(-(-order.count // batch_size)))
     layers = augmentation(augment)
     # Two batches at a time: while one waits for its last picture, the cores read the next.
     if not layers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.data import Data
-from zoo.data.pipeline import Order, make_dataset
 from zoo.errors import TrainingStopped
 from zoo.files import atomic
 from zoo.training import state
+from zoo.training.feeds import Features, Feed, Pictures
 from zoo.training.recipe import Recipe
-from zoo.training.stages import HEAD, Stage, prepare, split_at_head
+from zoo.training.stages import HEAD, Stage, prepare
+from zoo.training.team import Team, Workers
 
 if TYPE_CHECKING:
     import keras
@@ -67,6 +69,7 @@ class Trainer:
         *,
         watch: Watch,
         keep: Callable[[], keras.Model] | None = None,
+        team: Team | None = None,
     ) -> None:
         """Gets ready.
 
@@ -78,15 +81,17 @@ class Trainer:
             folder: of the run; it has to be there.
             watch: is told how it goes.
             keep: gives the model to save, where that is another than the one that learns (mixed precision).
+            team: who takes part; this process alone by default. The model has to be the team's.
         """
         self.model, self.data, self.recipe, self.stages, self.folder = model, data, recipe, stages, folder
         self.place = state.Place()
-        self._watch = watch
+        self.watch = watch
+        self._team = team or Team()
         self._keep = keep or (lambda: model)
         self._weights = data.class_weights if recipe.balance else None
 
     def run(self, saved: state.Saved | None = None) -> None:
-        """Trains to the end; from where `saved` was, where it is given.
+        """Trains to the end; from where `saved` was, where it is given. Of several workers the chief alone needs it.
 
         Raises:
             TrainingStopped: Ctrl-C or SIGTERM came; the state is saved.
@@ -95,6 +100,9 @@ class Trainer:
         """
         if saved is not None:
             self.place = saved.place
+        place = self._team.share(asdict(self.place))
+        if not self._team.chief:
+            self.place = state.Place(**place)
         while not self.place.done:
             self._run_stage(self.stages[self.place.stage], saved)
             saved = None
@@ -102,16 +110,9 @@ class Trainer:
     def _run_stage(self, stage: Stage, saved: state.Saved | None) -> None:
         place = self.place
         batches = -(-len(self.data.sources["train"]) // self.recipe.batch_size)
-        prepare(self.model, stage, batches)
-        if saved is not None:
-            saved.restore_model(self.model)
-        feed = _Features(self, stage) if stage.name == HEAD else _Pictures(self)
-        optimizer = self._optimizer(stage, batches)
-        _compile(feed.model, optimizer, self.recipe)
+        with self._team.scope():
+            feed = self._begin(stage, saved, batches)
         inner = feed.model.optimizer  # wrapped, where the precision is mixed
-        inner.build(feed.model.trainable_variables)
-        if saved is not None:
-            saved.restore_optimizer(inner)
         while place.epoch < stage.epochs and not (self.recipe.patience and place.waited >= self.recipe.patience):
             self._run_epoch(stage, feed, batches)
         # The next stage, and whoever comes after the last, begins with the best.
@@ -121,24 +122,42 @@ class Trainer:
         if place.done:
             self._save(inner)
         else:
-            self._watch.note(f"stage {stage.name!r} ends; best so far: epoch {place.best_epoch}")
+            self.watch.note(f"stage {stage.name!r} ends; best so far: epoch {place.best_epoch}")
 
-    def _run_epoch(self, stage: Stage, feed: _Feed, batches: int) -> None:
+    def _begin(self, stage: Stage, saved: state.Saved | None, batches: int) -> Feed:
+        prepare(self.model, stage, batches)
+        if saved is not None:
+            saved.restore_model(self.model)
+        self._team.copy(self.model.variables)
+        feed = self._make_feed(stage)
+        _compile(feed.model, self._optimizer(stage, batches), self.recipe)
+        inner = feed.model.optimizer
+        inner.build(feed.model.trainable_variables)
+        if saved is not None:
+            saved.restore_optimizer(inner)
+        self._team.copy(inner.variables)
+        return feed
+
+    def _make_feed(self, stage: Stage) -> Feed:
+        if isinstance(self._team, Workers):
+            from zoo.training.multiworker import Shared
+
+            return Shared(self, stage, self._team)
+        return Features(self, stage) if stage.name == HEAD else Pictures(self)
+
+    def _run_epoch(self, stage: Stage, feed: Feed, batches: int) -> None:
         from zoo.training.callbacks import Report, StopOnNan, StopOnSignal
 
         place = self.place
         started = time.perf_counter()
         stop = StopOnSignal()
-        report = Report(batches, place.batches, lambda *seen: self._watch.batch(stage, place.epochs_done + 1, *seen))
+        report = Report(batches, place.batches, lambda *seen: self.watch.batch(stage, place.epochs_done + 1, *seen))
         fitted = feed.fit(place.epochs_done, place.batches, [StopOnNan(), stop, report], self._weights)
         inner = feed.model.optimizer
-        if stop.stopped:
+        if stop.stopped and place.batches + stop.batches < batches:
             place.batches += stop.batches
             self._save(inner)
-            raise TrainingStopped(
-                f"stopped in epoch {place.epochs_done + 1} after batch {place.batches} of {batches}; all is saved, "
-                f"go on with: zoo train --resume {self.folder}"
-            )
+            raise self._stopped(f"in epoch {place.epochs_done + 1} after batch {place.batches} of {batches}")
         seen = feed.evaluate() or fitted
         row: Row = {
             "epoch": place.epochs_done + 1,
@@ -154,15 +173,21 @@ class Trainer:
         place.history.append(row)
         self._judge(row, inner)
         self._save(inner)
-        self._watch.epoch(row)
+        self.watch.epoch(row)
+        if stop.stopped:
+            raise self._stopped(f"after epoch {place.epochs_done}")
+
+    def _stopped(self, where: str) -> TrainingStopped:
+        return TrainingStopped(f"stopped {where}; all is saved, go on with: zoo train --resume {self.folder}")
 
     def _judge(self, row: Row, optimizer: Any) -> None:
         """Keeps the best model, and looks after early stopping and the plateau schedule."""
         place, result = self.place, [row["val_accuracy"], -row["val_loss"]]
         if place.best is None or result > place.best:
             place.best, place.best_epoch, place.waited = result, place.epochs_done, 0
-            with atomic(self.folder / MODEL) as scratch:
-                self._keep().save(scratch)
+            if self._team.chief:
+                with atomic(self.folder / MODEL) as scratch:
+                    self._keep().save(scratch)
         else:
             place.waited += 1
         if place.lowest_loss is None or row["val_loss"] < place.lowest_loss:
@@ -170,16 +195,23 @@ class Trainer:
         else:
             place.loss_waited += 1
         if self.recipe.schedule == "plateau" and place.loss_waited > max(1, self.recipe.patience // 3):
-            optimizer.learning_rate = row["learning_rate"] / 2
+            with self._team.scope():
+                optimizer.learning_rate = row["learning_rate"] / 2
             place.loss_waited = 0
 
     def _save(self, optimizer: Any) -> None:
-        state.save(self.folder, self.model, optimizer, self.place)
+        if self._team.chief:
+            state.save(self.folder, self.model, optimizer, self.place)
 
     def _load_best(self) -> None:
         from zoo.weights import load_model
 
-        self.model.set_weights(load_model(self.folder / MODEL).get_weights())
+        # Outside of the scope, where making variables takes all workers.
+        best = load_model(self.folder / MODEL).get_weights() if self._team.chief else None
+        with self._team.scope():
+            if best is not None:
+                self.model.set_weights(best)
+            self._team.copy(self.model.weights)
 
     def _optimizer(self, stage: Stage, batches: int) -> Any:
         import keras
@@ -199,69 +231,6 @@ class Trainer:
         return keras.optimizers.Adam(rate, weight_decay=decay)
 
 
-class _Pictures:
-    """The whole model, on pictures."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.model = trainer.model
-        self._data = trainer.data
-
-    def fit(self, epoch: int, skip: int, callbacks: list[Any], weights: dict[int, float] | None) -> dict[str, float]:
-        self._data.order.epoch = epoch
-        dataset = _one_hot(self._data.train.skip(skip) if skip else self._data.train, len(self._data.class_names))
-        return _last(self.model.fit(dataset, verbose=0, shuffle=False, class_weight=weights, callbacks=callbacks))
-
-    def evaluate(self) -> dict[str, float] | None:
-        if self._data.validation is None:
-            return None
-        dataset = _one_hot(self._data.validation, len(self._data.class_names))
-        found: dict[str, float] = self.model.evaluate(dataset, verbose=0, return_dict=True)
-        return found
-
-
-class _Features:
-    """The head alone, on what the frozen rest says to each picture, computed once."""
-
-    def __init__(self, trainer: Trainer, stage: Stage) -> None:
-        body, self.model = split_at_head(trainer.model)
-        data, recipe = trainer.data, trainer.recipe
-        self._batch_size, self._seed, self._classes = recipe.batch_size, recipe.seed, len(data.class_names)
-        trainer._watch.note(f"computing the features of {len(data.sources['train'])} pictures, once")
-        self._train = self._features(body, data, "train")
-        self._validation = self._features(body, data, "validation") if data.validation is not None else None
-
-    def fit(self, epoch: int, skip: int, callbacks: list[Any], weights: dict[int, float] | None) -> dict[str, float]:
-        features, labels = self._train
-        order = Order(len(labels), self._seed, epoch).next()[0][skip * self._batch_size :]
-        fitted = self.model.fit(
-            features[order],
-            labels[order],
-            batch_size=self._batch_size,
-            verbose=0,
-            shuffle=False,
-            class_weight=weights,
-            callbacks=callbacks,
-        )
-        return _last(fitted)
-
-    def evaluate(self) -> dict[str, float] | None:
-        if self._validation is None:
-            return None
-        found: dict[str, float] = self.model.evaluate(
-            *self._validation, batch_size=self._batch_size, verbose=0, return_dict=True
-        )
-        return found
-
-    def _features(self, body: keras.Model, data: Data, split: Any) -> tuple[Array, Array]:
-        source = data.sources[split]
-        dataset = make_dataset(source, self._batch_size)
-        labels = np.eye(self._classes, dtype=np.float32)[source.labels]
-        return body.predict(dataset.map(lambda examples, _: examples), verbose=0), labels
-
-
-_Feed = _Pictures | _Features
-
-
 def _compile(model: keras.Model, optimizer: Any, recipe: Recipe) -> None:
     import keras
 
@@ -271,13 +240,3 @@ def _compile(model: keras.Model, optimizer: Any, recipe: Recipe) -> None:
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=recipe.xla,
     )
-
-
-def _one_hot(dataset: Any, classes: int) -> Any:
-    import tensorflow as tf
-
-    return dataset.map(lambda examples, labels: (examples, tf.one_hot(labels, classes)))
-
-
-def _last(fitted: Any) -> dict[str, float]:
-    return {name: values[-1] for name, values in fitted.history.items()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +22,7 @@ from zoo.training.card import write_card
 from zoo.training.loop import MODEL, Silent, Trainer, Watch
 from zoo.training.recipe import Recipe, default_recipe, field_types, read_toml
 from zoo.training.stages import plan
+from zoo.training.team import Team, gather
 from zoo.weights import Built, build_from, load_model
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ class TrainResult:
     """As in `metrics.json`."""
     history: list[dict[str, Any]]
     """One row an epoch."""
+    chief: bool = True
+    """Whether this process wrote the folder: of several workers the first one does."""
 
 
 def train(
@@ -55,6 +59,8 @@ def train(
     weights: str | Path | None = None,
     recipe: Recipe | dict[str, Any] | None = None,
     strategy: str = "one",
+    workers: Sequence[str] | None = None,
+    index: int | None = None,
     watch: Watch | None = None,
     download: Callable[[int, int], None] | None = None,
     read: Callable[[str], None] | None = None,
@@ -71,7 +77,10 @@ def train(
         out: the run's folder, which must not be there yet; `runs/MODEL-DATA` by default.
         weights: to begin with; see `zoo.build`. For a name only.
         recipe: instead of the model's own; or changes to that.
-        strategy: `one` device, or `mirrored` over all GPUs of this machine.
+        strategy: `one` device, `mirrored` over all GPUs of this machine, or `multiworker`: over several processes, each
+            of which calls this with the same arguments. The first one writes the folder.
+        workers: `host:port` of each of them; `TF_CONFIG`'s by default.
+        index: which of them this one is, counted from 0.
         watch: is told how it goes.
         download: is told the bytes done and in all of a download.
         read: is told how far the reading of the files is.
@@ -87,13 +96,14 @@ def train(
         OptionError: a value that is not allowed.
         WeightsError: the weights cannot be had.
         TrainingStopped: Ctrl-C came; `resume` goes on.
-        TrainingError: the loss is no number any more.
+        TrainingError: the loss is no number any more, or a worker is lost or was started in another way.
         OutputError: the folder cannot be written.
         MissingDependencyError: TensorFlow is not installed.
     """
     name = model if isinstance(model, str) else None
+    called = model if isinstance(model, str) else str(model.name)
     changes, options = _sort(values)
-    folder = _new_folder(out, model if isinstance(model, str) else str(model.name), Path(data))
+    folder = Path(out) if out is not None else Path("runs") / f"{called}-{Path(data).resolve().stem}"
     with needs_tensorflow():
         import keras
     pretrained = (weights is not None and str(weights) != "none") if name else _is_pretrained(model)
@@ -105,13 +115,19 @@ def train(
         )
     if name is None and chosen.mixed_precision:
         raise OptionError("mixed_precision is for models that are built here; build yours under Keras' own policy")
-    keras.utils.set_random_seed(chosen.seed)
-    loaded = _load(data, _input_shape(model, options), chosen, read)
-    _check_classes(options, loaded)
-    options = options | {"num_classes": len(loaded.class_names)} if name else {}
-    with scope(strategy):
+    if name is None and strategy == "multiworker":
+        raise OptionError("strategy='multiworker' is for models by name: workers are connected before one is built")
+    watch = watch or Silent()
+    facts = {"model": called, "options": options, "pretrained": pretrained, **dataclasses.asdict(chosen)}
+    with gather(strategy, workers, index, facts=facts | {"versions": versions()}, note=watch.note) as team:
+        if team.chief:
+            _require_new(folder)
+        keras.utils.set_random_seed(chosen.seed)
+        loaded = _load(data, _input_shape(model, options), chosen, read)
+        _check_classes(options, loaded)
+        team.check(_facts(loaded))
         if name is not None:
-            built = _build(name, weights, options, chosen, download)
+            built = _build(name, weights, options | {"num_classes": len(loaded.class_names)}, chosen, download)
         else:
             built = Built(_checked(model, loaded), {}, new_head=False)
         run = {
@@ -127,59 +143,88 @@ def train(
             "data": {
                 "path": str(Path(data).absolute()),
                 "pictures": len(built.model.input_shape) == 4,
-                "splits": {split: len(source) for split, source in loaded.sources.items() if len(source)},
+                "splits": _facts(loaded)["files"],
             },
             "versions": versions(),
         }
         # Found out before there is a folder.
         plan(built.model, chosen, pretrained=pretrained, new_head=built.new_head)
-        folder.mkdir(parents=True)
-        _write_toml(folder / RECIPE, run)
-        _write_text(folder / "labels.txt", "".join(f"{label}\n" for label in loaded.class_names))
-        _write_text(folder / ARCHITECTURE, built.model.to_json())
-        watch = watch or Silent()
+        if team.chief:
+            folder.mkdir(parents=True)
+            _write_toml(folder / RECIPE, run)
+            _write_text(folder / "labels.txt", "".join(f"{label}\n" for label in loaded.class_names))
+            _write_text(folder / ARCHITECTURE, built.model.to_json())
         for note in built.notes:
             watch.note(note)
-        return _run(folder, built.model, loaded, run, chosen, watch, None)
+        return _run(folder, built.model, loaded, run, chosen, watch, None, team)
 
 
-def resume(folder: str | Path, *, watch: Watch | None = None, read: Callable[[str], None] | None = None) -> TrainResult:
+def resume(
+    folder: str | Path,
+    *,
+    strategy: str | None = None,
+    workers: Sequence[str] | None = None,
+    index: int | None = None,
+    watch: Watch | None = None,
+    read: Callable[[str], None] | None = None,
+) -> TrainResult:
     """Goes on with a training that was stopped or killed, from the last batch or epoch that was saved.
+
+    Args:
+        folder: of the run; of several workers the first one needs it.
+        strategy: as in `train`; what it was by default, `multiworker` where workers are given.
+        workers: as in `train`.
+        index: as in `train`.
+        watch: is told how it goes.
+        read: is told how far the reading of the files is.
 
     Raises:
         InputError: the folder holds no training, or its data have changed.
         Otherwise as `train`.
     """
     folder = Path(folder)
-    try:
-        run = read_toml(folder / RECIPE)
-        architecture = (folder / ARCHITECTURE).read_text(encoding="utf-8")
-        recipe = Recipe().change(run["recipe"])
-    except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise InputError(f"{folder} holds no training to go on with: {error}") from error
+    watch = watch or Silent()
     with needs_tensorflow():
         import keras
-    saved = state.Saved(folder) if (folder / state.FILE).exists() else None
-    keras.utils.set_random_seed(recipe.seed)
-    with scope(run["model"]["strategy"]), _policy(recipe):
-        if saved is not None:
-            model = _from_architecture(architecture, folder)
-            loaded = _load(run["data"]["path"], model.input_shape[1:], recipe, read)
-        elif run["model"]["weights"] == OWN:
-            raise InputError(f"{folder} was stopped before anything was saved; train again into another folder")
-        else:
-            # Killed before the first epoch was saved: it begins anew, in the same order, as seeds are drawn in it.
-            name, options = run["model"]["name"], run["model"]["options"]
-            loaded = _load(run["data"]["path"], _input_shape(name, options), recipe, read)
-            model = build_from(name, run["model"]["weights"], options).model
-        names = tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
-        splits = {split: len(source) for split, source in loaded.sources.items() if len(source)}
-        if loaded.class_names != names or splits != run["data"]["splits"]:
+    if strategy is None:
+        strategy = _read_run(folder)["model"]["strategy"] if workers is None else "multiworker"
+    facts = {"resume": True, "versions": versions()}
+    with gather(strategy, workers, index, facts=facts, note=watch.note) as team:
+        run = team.share(_read_run(folder) if team.chief else None)
+        recipe = Recipe().change(run["recipe"])
+        keras.utils.set_random_seed(recipe.seed)
+        saved = state.Saved(folder) if team.chief and (folder / state.FILE).exists() else None
+        with _policy(recipe):
+            if team.share(saved is not None):
+                model = _from_architecture(run["architecture"], folder)
+                loaded = _load(run["data"]["path"], model.input_shape[1:], recipe, read)
+            elif run["model"]["weights"] == OWN:
+                raise InputError(f"{folder} was stopped before anything was saved; train again into another folder")
+            else:
+                # Killed before the first epoch was saved: it begins anew, in the same order, as seeds are drawn in it.
+                name, options = run["model"]["name"], run["model"]["options"]
+                loaded = _load(run["data"]["path"], _input_shape(name, options), recipe, read)
+                model = build_from(name, run["model"]["weights"], options).model
+        splits = _facts(loaded)["files"]
+        if list(loaded.class_names) != run["labels"] or splits != run["data"]["splits"]:
             raise InputError(
                 f"{run['data']['path']} has changed since {folder} was begun ({splits}, not {run['data']['splits']}); "
                 "train again into another folder"
             )
-        return _run(folder, model, loaded, run, recipe, watch or Silent(), saved)
+        team.check(_facts(loaded))
+        return _run(folder, model, loaded, run, recipe, watch, saved, team)
+
+
+def _read_run(folder: Path) -> dict[str, Any]:
+    """What stands in a run's folder: the tables of its recipe, its `labels` and the model's `architecture`."""
+    try:
+        run = read_toml(folder / RECIPE)
+        Recipe().change(run["recipe"])
+        run["labels"] = (folder / "labels.txt").read_text(encoding="utf-8").splitlines()
+        run["architecture"] = (folder / ARCHITECTURE).read_text(encoding="utf-8")
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder} holds no training to go on with: {error}") from error
+    return run
 
 
 def _run(
@@ -190,21 +235,30 @@ def _run(
     recipe: Recipe,
     watch: Watch,
     saved: state.Saved | None,
+    team: Team,
 ) -> TrainResult:
+    model = team.adopt(model)
     stages = plan(model, recipe, pretrained=run["model"]["pretrained"], new_head=run["model"]["new_head"])
-    history = results.History(folder, saved.place if saved else state.Place())
+    recorder: Watch = watch
+    if team.chief:
+        history = results.History(folder, saved.place if saved else state.Place())
+        recorder = _Recorder(watch, history)
     trainer = Trainer(
-        model, data, recipe, stages, folder, watch=_Recorder(watch, history), keep=_keeper(model, folder, recipe)
+        model, data, recipe, stages, folder, watch=recorder, keep=_keeper(model, folder, recipe), team=team
     )
-    if saved is None:
+    if team.chief and saved is None:
         history.follow(trainer.place)
     trainer.run(saved)
-    best = load_model(folder / MODEL)
-    figures = results.measure(best, data)
-    results.write_figures(folder, data, trainer.place, figures)
-    write_card(folder)
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return TrainResult(folder, best, data, figures.accuracy, metrics, trainer.place.history)
+    metrics = None
+    if team.chief:
+        model = load_model(folder / MODEL)
+        figures = results.measure(model, data)
+        results.write_figures(folder, data, trainer.place, figures)
+        write_card(folder)
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    # The others stay until the chief has written all.
+    metrics = team.share(metrics)
+    return TrainResult(folder, model, data, metrics["accuracy"], metrics, trainer.place.history, team.chief)
 
 
 class _Recorder:
@@ -217,24 +271,6 @@ class _Recorder:
     def epoch(self, row: dict[str, Any]) -> None:
         self._history.add(row)
         self._watch.epoch(row)
-
-
-@contextlib.contextmanager
-def scope(strategy: str) -> Any:
-    """Where variables are made: on one device, or mirrored over all GPUs.
-
-    Raises:
-        OptionError: an unknown strategy.
-    """
-    if strategy == "one":
-        yield
-        return
-    if strategy != "mirrored":
-        raise OptionError(f"strategy={strategy!r} is not one of one, mirrored")
-    import tensorflow as tf
-
-    with tf.distribute.MirroredStrategy().scope():
-        yield
 
 
 @contextlib.contextmanager
@@ -312,15 +348,13 @@ def _sort(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return recipe, {key: value for key, value in given.items() if key not in fields}
 
 
-def _new_folder(out: str | Path | None, model: str, data: Path) -> Path:
-    folder = Path(out) if out is not None else Path("runs") / f"{model}-{data.resolve().stem}"
+def _require_new(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         hint = f"go on with it (--resume {folder}), or " if (folder / RECIPE).exists() else ""
         raise OutputError(f"{folder} is there already; {hint}choose another folder with --out")
     require_writable(folder.parent)
     if folder.exists():
         folder.rmdir()
-    return folder
 
 
 def _input_shape(model: str | keras.Model, options: dict[str, Any]) -> tuple[int, ...]:
@@ -345,6 +379,16 @@ def _load(data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Callab
         augment=recipe.augment if pictures else "none",
         progress=read,
     )
+
+
+def _facts(data: Data) -> dict[str, Any]:
+    """What has to be the same on all workers, and in a run that goes on."""
+    files = "".join(f"{path.parent.name}/{path.name}\n" for source in data.sources.values() for path in source.paths)
+    return {
+        "classes": data.class_names,
+        "files": {split: len(source) for split, source in data.sources.items() if len(source)},
+        "hash of the files' names": hashlib.sha256(files.encode()).hexdigest()[:12],
+    }
 
 
 def _check_classes(options: dict[str, Any], data: Data) -> None:
@@ -391,4 +435,4 @@ def _write_text(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
 
 
-__all__ = ["TrainResult", "resume", "scope", "train"]
+__all__ = ["TrainResult", "resume", "train"]
