@@ -18,7 +18,7 @@ from zoo.training import state
 from zoo.training.feeds import Features, Feed, Pictures
 from zoo.training.recipe import Recipe
 from zoo.training.stages import HEAD, Stage, prepare
-from zoo.training.team import Team, Workers
+from zoo.training.team import Mirrored, Team
 
 if TYPE_CHECKING:
     import keras
@@ -139,8 +139,8 @@ class Trainer:
         return feed
 
     def _make_feed(self, stage: Stage) -> Feed:
-        if isinstance(self._team, Workers):
-            from zoo.training.multiworker import Shared
+        if isinstance(self._team, Mirrored):
+            from zoo.training.distributed import Shared
 
             return Shared(self, stage, self._team)
         return Features(self, stage) if stage.name == HEAD else Pictures(self)

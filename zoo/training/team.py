@@ -59,8 +59,15 @@ class Team:
 class Mirrored(Team):
     """One process with all GPUs of the machine."""
 
+    first = 0
+    """The number of this process' first replica."""
+
     def __init__(self, strategy: Any) -> None:
         self.strategy = strategy
+        self.replicas: int = strategy.num_replicas_in_sync
+        """How many devices train, in all processes together."""
+        self.local = len(strategy.extended.worker_devices)
+        """How many of them are this process'."""
 
     def scope(self) -> Any:
         """Variables made here are on every device."""
@@ -75,21 +82,6 @@ class Mirrored(Team):
             copy.set_weights(model.get_weights())
         return copy
 
-
-class Workers(Mirrored):
-    """One of several processes; what they exchange goes through TensorFlow's collective operations.
-
-    Those wait for all workers. When one is gone, TensorFlow's connections and heartbeats (10 s) end the wait.
-    """
-
-    def __init__(self, strategy: Any, cluster: Cluster) -> None:
-        super().__init__(strategy)
-        self.cluster = cluster
-        self.chief = cluster.index == 0
-        self.replicas: int = strategy.num_replicas_in_sync
-        self.local: int = strategy.extended._num_devices_per_worker
-        """How many of the replicas are in this process."""
-
     def sum(self, array: Array) -> Array:
         """The sum of all workers' arrays, which have the same shape; of integers as float64."""
         import tensorflow as tf
@@ -103,6 +95,30 @@ class Workers(Mirrored):
             values = self.strategy.experimental_distribute_values_from_function(one)
             return np.asarray(self.strategy.reduce("SUM", values, axis=None))
 
+    def average(self, variables: Sequence[Any]) -> None:
+        """Sets variables that each replica changed by itself to their mean over all."""
+        import tensorflow as tf
+
+        with self.scope():
+            for variable in variables:
+                each = self.strategy.experimental_local_results(variable.value)
+                # In float64 the mean of equal float32 values is that value, for any number of replicas.
+                total = self.sum(np.sum([np.asarray(tf.cast(value, tf.float64)) for value in each], axis=0))
+                variable.assign((total / self.replicas).astype(variable.dtype))
+
+
+class Workers(Mirrored):
+    """One of several processes; what they exchange goes through TensorFlow's collective operations.
+
+    Those wait for all workers. When one is gone, TensorFlow's connections and heartbeats (10 s) end the wait.
+    """
+
+    def __init__(self, strategy: Any, cluster: Cluster) -> None:
+        super().__init__(strategy)
+        self.cluster = cluster
+        self.chief = cluster.index == 0
+        self.first = cluster.index * self.local
+
     def share(self, value: Any) -> Any:
         """As bytes; numbers are what can be added."""
         text = json.dumps(value).encode() if self.chief else b""
@@ -115,17 +131,6 @@ class Workers(Mirrored):
         for variable in variables:
             array = np.asarray(variable)
             variable.assign(self.sum(array if self.chief else np.zeros_like(array)).astype(array.dtype))
-
-    def average(self, variables: Sequence[Any]) -> None:
-        """Sets variables that each replica changed by itself to their mean over all."""
-        import tensorflow as tf
-
-        with self.scope():
-            for variable in variables:
-                each = self.strategy.experimental_local_results(variable.value)
-                # In float64 the mean of equal float32 values is that value, for any number of replicas.
-                total = self.sum(np.sum([np.asarray(tf.cast(value, tf.float64)) for value in each], axis=0))
-                variable.assign((total / self.replicas).astype(variable.dtype))
 
     def check(self, facts: dict[str, Any]) -> None:
         """All of them end when one differs."""

@@ -1,8 +1,10 @@
-"""The third feed of the loop: a model on several workers.
+"""The third feed of the loop: a model on several devices, of one process or of several.
 
 Keras 3's `fit`, `evaluate` and `predict` do not run under `MultiWorkerMirroredStrategy`
-(https://github.com/keras-team/keras/issues/20585), so the steps are written out here, with `strategy.run`. The batches
-are those of one device: the loss of a step is the mean over the whole batch, whatever the number of workers.
+(https://github.com/keras-team/keras/issues/20585), and under `MirroredStrategy` they leave each device its own
+statistics of batch normalization and give the files of a smaller last batch another weight. So the steps are written
+out here, with `strategy.run`. The batches are those of one device: the loss of a step is the mean over the whole batch,
+whatever the number of devices.
 """
 
 from __future__ import annotations
@@ -14,28 +16,30 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.data.augment import Augment
-from zoo.data.pipeline import Order, Source, make_dataset
+from zoo.data.pipeline import Order, make_dataset
 from zoo.training.shares import Share, SharedOrder, take
 from zoo.training.stages import HEAD, Stage, split_at_head
 
 if TYPE_CHECKING:
     from zoo.training.loop import Trainer
-    from zoo.training.team import Workers
+    from zoo.training.team import Mirrored
 
 Array = npt.NDArray[Any]
 
 
 class Shared:
-    """The whole model on pictures, or its head on features, each worker with its share of every batch.
+    """The whole model on pictures, or its head on features, each device with its share of every batch.
 
-    Every worker has to call the same methods in the same order.
+    Of several workers each has to call the same methods in the same order.
     """
 
-    def __init__(self, trainer: Trainer, stage: Stage, team: Workers) -> None:
+    def __init__(self, trainer: Trainer, stage: Stage, team: Mirrored) -> None:
         """Gets ready, within the team's scope."""
         self._team, self._data, self._recipe = team, trainer.data, trainer.recipe
-        self._order = Order(len(trainer.data.sources["train"]), trainer.data.order.seed)
         self._share = self._share_of("train")
+        self._rows, self._counts = self._share.rows()
+        self._order = SharedOrder(Order(self._share.count, trainer.data.order.seed), self._rows)
+        self._datasets: dict[str, Any] = {}
         self._features: dict[str, Array] = {}
         if stage.name == HEAD:
             body, self.model = split_at_head(trainer.model)
@@ -60,16 +64,15 @@ class Shared:
         callback = keras.callbacks.CallbackList(callbacks, model=self.model)
         stops = [one for one in callbacks if isinstance(one, StopOnSignal)]
         classes = np.array([(weights or {}).get(i, 1.0) for i in range(len(self._data.class_names))], np.float32)
-        share, (positions, counts) = self._share, self._share.rows()
+        share = self._share
         totals, logs = np.zeros(3), {"loss": float("nan"), "accuracy": float("nan")}
         self.model.stop_training = False
         callback.on_train_begin()
         callback.on_epoch_begin(epoch)
-        batches = self._training_batches(epoch, skip, positions)
-        for step, (examples, labels) in enumerate(batches, start=skip):
+        for step, (examples, labels) in enumerate(self._training_batches(epoch, skip), start=skip):
             callback.on_train_batch_begin(step - skip)
             size = share.batch(step)
-            row_weights = counts[step] / size
+            row_weights = self._counts[step] / size
             stop = float(any(one.stopped for one in stops))
             # Tensors: a Python number would be traced anew for each of its values.
             arguments = (examples, labels, row_weights, classes[np.asarray(labels)], np.float32(stop))
@@ -92,13 +95,12 @@ class Shared:
         """Loss and accuracy on the validation files; None where there are none."""
         import tensorflow as tf
 
-        source = self._data.sources["validation"]
-        if not len(source):
+        if self._data.validation is None:
             return None
         share = self._share_of("validation")
         positions, counts = share.rows()
         totals = np.zeros(2)
-        for step, (examples, labels) in enumerate(self._batches("validation", source, positions)):
+        for step, (examples, labels) in enumerate(self._batches("validation", positions)):
             arguments = (examples, labels, counts[step] / share.count)
             totals += np.asarray(self._test_step(*map(tf.convert_to_tensor, arguments)))
         return {"loss": float(totals[0]), "accuracy": float(totals[1])}
@@ -106,26 +108,30 @@ class Shared:
     def _share_of(self, split: Any) -> Share:
         team = self._team
         count = len(self._data.sources[split])
-        return Share(count, self._recipe.batch_size, team.replicas, team.cluster.index * team.local, team.local)
+        return Share(count, self._recipe.batch_size, team.replicas, team.first, team.local)
 
     def _stop_all(self, stops: list[Any], how_many: float) -> None:
         for one in stops:
             one.stopped = one.stopped or how_many > 0
 
-    def _training_batches(self, epoch: int, skip: int, positions: Array) -> Iterator[tuple[Any, Any]]:
+    def _training_batches(self, epoch: int, skip: int) -> Iterator[tuple[Any, Any]]:
         source = self._data.sources["train"]
         self._order.epoch = epoch
         if "train" in self._features:
-            chosen = self._order.next()[0][positions[skip:]]
+            chosen = self._order.next()[0].reshape(self._rows.shape)[skip:]
             return ((self._features["train"][rows], source.labels[rows]) for rows in chosen)
-        augment: Augment = self._recipe.augment if source.reader.takes_pictures else "none"
-        order = SharedOrder(self._order, positions)
-        return iter(make_dataset(source, positions.shape[1], order, augment).skip(skip))
+        if "train" not in self._datasets:
+            augment: Augment = self._recipe.augment if source.reader.takes_pictures else "none"
+            self._datasets["train"] = make_dataset(source, self._rows.shape[1], self._order, augment)
+        return iter(self._datasets["train"].skip(skip))
 
-    def _batches(self, split: str, source: Source, positions: Array) -> Iterator[tuple[Any, Any]]:
+    def _batches(self, split: Any, positions: Array) -> Iterator[tuple[Any, Any]]:
+        source = self._data.sources[split]
         if split in self._features:
             return ((self._features[split][rows], source.labels[rows]) for rows in positions)
-        return iter(make_dataset(take(source, positions), positions.shape[1]))
+        if split not in self._datasets:
+            self._datasets[split] = make_dataset(take(source, positions), positions.shape[1])
+        return iter(self._datasets[split])
 
     def _compute_features(self, body: Any, split: Any) -> Array:
         """What the frozen rest says to each example, each worker's part of them computed there and sent to all."""
@@ -138,9 +144,9 @@ class Shared:
             return body(self._own(share, examples), training=False)
 
         compute = tf.function(lambda examples: strategy.gather(strategy.run(one, args=(examples,)), axis=0))
-        source = self._data.sources[split]
         features = np.empty((share.count, *body.output_shape[1:]), np.float32)
-        batches = self._batches(split, source, share.rows()[0])
+        source = take(self._data.sources[split], share.rows()[0])
+        batches = make_dataset(source, share.local * share.each)
         for everybody, (examples, _) in zip(one_worker.rows()[0], batches, strict=True):
             features[everybody] = np.asarray(compute(examples))
         return features
