@@ -85,8 +85,11 @@ def downloading(say: Callable[[str], None]) -> Callable[[int, int], None]:
     return report
 
 
-def import_tensorflow() -> None:
+def import_tensorflow(*, start: bool = True) -> None:
     """Imports TensorFlow without its chatter.
+
+    Args:
+        start: whether TensorFlow takes up its devices at once; before it does, several workers can be connected.
 
     Raises:
         MissingDependencyError: it is not installed.
@@ -99,8 +102,9 @@ def import_tensorflow() -> None:
         import keras
         import tensorflow as tf
 
-        # Made here, because making the first tensor is what logs the machine's features.
-        keras.ops.convert_to_tensor(0.0)
+        if start:
+            # Made here, because making the first tensor is what logs the machine's features.
+            keras.ops.convert_to_tensor(0.0)
         tf.get_logger().setLevel("ERROR")
 
 

@@ -15,6 +15,7 @@ from zoo import models
 from zoo.cli.model_options import given, model_options
 from zoo.cli.output import downloading, import_tensorflow, megabytes, print_json, print_table, status
 from zoo.cli.types import words
+from zoo.quiet import quiet
 
 if TYPE_CHECKING:
     from zoo.training import TrainResult
@@ -60,7 +61,13 @@ def recipe_options(command: Command) -> Command:
 @recipe_options
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/MODEL-DATA]")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN_DIR", help="Go on where a run was stopped.")
-@click.option("--strategy", type=click.Choice(["one", "mirrored"]), default="one", show_default=True, help="Devices.")
+@click.option(
+    "--strategy",
+    type=click.Choice(["one", "mirrored", "multiworker"]),
+    help="One device, all GPUs of this machine, or several machines.  [default: one]",
+)
+@click.option("--workers", metavar="HOST:PORT,...", help="All workers, for multiworker; else TF_CONFIG says it.")
+@click.option("--index", type=int, help="Which of the workers this is; 0 writes the run's folder.")
 @click.option("--export", type=click.Choice(["tflite"]), help="Files to write at the end.")
 @click.option(
     "--quantize",
@@ -80,7 +87,9 @@ def train(
     recipe: Path | None,
     out: Path | None,
     resume: Path | None,
-    strategy: str,
+    strategy: str | None,
+    workers: str | None,
+    index: int | None,
     export: str | None,
     quantize: tuple[str, ...],
     as_json: bool,
@@ -101,12 +110,19 @@ def train(
 
     changes = {} if recipe is None else read_recipe(recipe)
     changes |= {name: value for name, value in values.items() if value is not None}
-    import_tensorflow()
     from zoo import training
 
-    with _watch(as_json) as watch:
+    addresses = None if workers is None else tuple(word.strip() for word in workers.split(","))
+    if strategy is None:
+        strategy = "one" if resume is None else training.strategy_of(resume) if workers is None else "multiworker"
+    several = strategy == "multiworker"
+    import_tensorflow(start=not several)
+    # TensorFlow logs at length when another worker is lost; the error says it in a line.
+    with _watch(as_json, detached=several) as watch, quiet() if several else contextlib.nullcontext():
         if resume is not None:
-            result = training.resume(resume, watch=watch, read=watch.say)
+            result = training.resume(
+                resume, strategy=strategy, workers=addresses, index=index, watch=watch, read=watch.say
+            )
         else:
             assert model is not None  # noqa: S101  # checked above
             assert data is not None  # noqa: S101
@@ -117,11 +133,16 @@ def train(
                 weights=weights,
                 recipe=changes,
                 strategy=strategy,
+                workers=addresses,
+                index=index,
                 watch=watch,
                 read=watch.say,
                 download=downloading(watch.say),
                 **given(ctx),
             )
+    if not result.chief:
+        click.echo(f"done; worker 0 has {result.folder}")
+        return
     rows = _export(result, quantize) if export else []
     if as_json:
         print_json({"folder": str(result.folder), **result.metrics, "files": rows})
@@ -171,14 +192,15 @@ def _share(value: float | None) -> str:
 
 
 @contextlib.contextmanager
-def _watch(silent: bool) -> Iterator[_Printer]:
-    """What prints a line for each epoch, and on a terminal a bar besides."""
+def _watch(silent: bool, *, detached: bool) -> Iterator[_Printer]:
+    """What prints a line for each epoch, and on a terminal a bar besides; detached from a stream that is silenced."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     stream = sys.stderr if silent else sys.stdout
+    own = detached or stream.isatty()
     # A copy of the terminal's descriptor: native chatter is swallowed elsewhere.
-    with os.fdopen(os.dup(stream.fileno()), "w") if stream.isatty() else contextlib.nullcontext(stream) as terminal:
+    with os.fdopen(os.dup(stream.fileno()), "w") if own else contextlib.nullcontext(stream) as terminal:
         console = Console(file=terminal, force_terminal=stream.isatty(), markup=False, highlight=False)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         progress = Progress(

@@ -6,6 +6,8 @@
 | `recipe` | every number that decides a training, and each model's own |
 | `stages` | what learns when: the head, then the last blocks |
 | `loop` | the epochs; what is best is kept, all is saved after each |
+| `feeds`, `distributed` | an epoch, by Keras' `fit` on one device, or by its own steps on several |
+| `team`, `rendezvous`, `shares` | several GPUs, several machines: who takes part, and which rows each takes |
 | `state` | the file a training goes on from |
 | `callbacks` | for plain `model.fit` too (imports Keras) |
 | `results`, `card` | figures, pictures, and the model card |
@@ -13,6 +15,6 @@
 
 from zoo.training.loop import Watch
 from zoo.training.recipe import Recipe, default_recipe
-from zoo.training.run import TrainResult, resume, train
+from zoo.training.run import TrainResult, resume, strategy_of, train
 
-__all__ = ["Recipe", "TrainResult", "Watch", "default_recipe", "resume", "train"]
+__all__ = ["Recipe", "TrainResult", "Watch", "default_recipe", "resume", "strategy_of", "train"]

@@ -187,7 +187,7 @@ def resume(
     with needs_tensorflow():
         import keras
     if strategy is None:
-        strategy = _read_run(folder)["model"]["strategy"] if workers is None else "multiworker"
+        strategy = strategy_of(folder) if workers is None else "multiworker"
     facts = {"resume": True, "versions": versions()}
     with gather(strategy, workers, index, facts=facts, note=watch.note) as team:
         run = team.share(_read_run(folder) if team.chief else None)
@@ -213,6 +213,15 @@ def resume(
             )
         team.check(_facts(loaded))
         return _run(folder, model, loaded, run, recipe, watch, saved, team)
+
+
+def strategy_of(folder: Path) -> str:
+    """The strategy of a run.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    return str(_read_run(folder)["model"]["strategy"])
 
 
 def _read_run(folder: Path) -> dict[str, Any]:
@@ -435,4 +444,4 @@ def _write_text(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
 
 
-__all__ = ["TrainResult", "resume", "train"]
+__all__ = ["TrainResult", "resume", "strategy_of", "train"]
