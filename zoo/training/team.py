@@ -160,7 +160,9 @@ class Workers(Mirrored):
         ) as error:
             if not re.search("[Cc]ollective|Coordination|remote target|heartbeat|RecvBuf", str(error)):
                 raise
-            raise TrainingError(f"{self._lost(str(error))}; see what it said itself") from error
+            raise TrainingError(
+                f"{self._lost(str(error))}; what it said tells why. Go on from the last epoch: --resume, on all workers"
+            ) from error
 
     def _lost(self, text: str) -> str:
         named = [int(number) for number in re.findall(r"/job:worker/(?:replica:0/)?task:(\d+)", text)]
