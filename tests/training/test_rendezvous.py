@@ -78,9 +78,11 @@ def test_two_with_the_same_index(addresses: tuple[str, ...]) -> None:
     answers: dict[int, str] = {}
     chief = start(Cluster(addresses, 0), {}, answers)
     first: dict[int, str] = {}
-    threads = [start(Cluster(addresses, 1), {}, first)]
+    replaced = start(Cluster(addresses, 1), {}, first)
     time.sleep(1)
-    threads += [start(Cluster(addresses, 1), {}, answers), start(Cluster(addresses, 2), {}, answers)]
+    threads = [start(Cluster(addresses, 1), {}, answers)]
+    replaced.join()
+    threads.append(start(Cluster(addresses, 2), {}, answers))
     for thread in (chief, *threads):
         thread.join()
     assert first[1].startswith("another worker was started with index 1")

@@ -7,6 +7,7 @@ written by one process, the chief.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import re
 import signal
@@ -21,6 +22,9 @@ from zoo.training.rendezvous import Cluster, differences, find_cluster, meet
 
 if TYPE_CHECKING:
     import keras
+
+CONNECT = 120.0
+"""Seconds that TensorFlow may take to connect workers that have met."""
 
 STRATEGIES = ("one", "mirrored", "multiworker")
 
@@ -208,16 +212,20 @@ def gather(
         return
     cluster = find_cluster(workers, index)
     meet(cluster, facts, note)
-    team = Workers(_connect(), cluster)
+    team = Workers(_connect(note), cluster)
     with team.translated():
         yield team
 
 
-def _connect() -> Any:
+def _connect(note: Callable[[str], None]) -> Any:
     import tensorflow as tf
 
     # TensorFlow takes SIGTERM for itself, and then nothing ends the program.
     before = signal.getsignal(signal.SIGTERM)
+    # A worker that is lost just now would be waited for without end, and Python stands still meanwhile: neither a
+    # thread nor a signal handler would run. This ends the process all the same, with code 1.
+    note(f"all workers are there; connecting takes at most {CONNECT:.0f} s")
+    faulthandler.dump_traceback_later(CONNECT, exit=True, file=2)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
@@ -228,5 +236,6 @@ def _connect() -> Any:
             "new process"
         ) from error
     finally:
+        faulthandler.cancel_dump_traceback_later()
         with contextlib.suppress(ValueError):  # only the main thread may
             signal.signal(signal.SIGTERM, before)
