@@ -289,6 +289,55 @@ def test_mirrored_devices_learn_what_one_does(alone: dict[str, Any], what: str, 
     np.testing.assert_allclose(rows(done.said["history"])[0, 2:], alone["results"][what][0, 2:], atol=0.02)
 
 
+def test_mixed_precision_and_xla(few: str, tmp_path: Path) -> None:
+    options = {"epochs": 2, "batch_size": 32, "mixed_precision": True, "xla": True}
+    ended = [end(worker) for worker in begin_workers("train", [few, few], tmp_path, {}, **options)]
+    assert [worker.code for worker in ended] == [0, 0]
+    assert ended[0].said["weights"] == ended[1].said["weights"]
+    assert ended[0].said["history"][-1]["loss"] < ended[0].said["history"][0]["loss"]
+
+
+def command(few: str, tmp_path: Path, *options: tuple[str, ...]) -> list[tuple[int, str, str]]:
+    """Runs `zoo train` on workers with these options; gives exit codes, what they print and their errors."""
+    workers = ",".join(addresses(len(options)))
+    script = "from zoo.cli.main import main; main()"
+    common = ["train", "lenet", few, "--strategy", "multiworker", "--workers", workers, "--batch-size", "64"]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, *common, "--out", "run", "--index", str(index), *own],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        for index, own in enumerate(options)
+    ]
+    said = [process.communicate(timeout=240) for process in processes]
+    return [(process.returncode, out, err) for process, (out, err) in zip(processes, said, strict=True)]
+
+
+def test_the_command_line(few: str, tmp_path: Path) -> None:
+    chief, other = command(
+        few, tmp_path, ("--epochs", "1", "--export", "tflite", "--quantize", "int8"), ("--epochs", "1")
+    )
+    assert (chief[0], chief[2]) == (0, "")
+    assert (other[0], other[2]) == (0, "")
+    assert "epoch   1 (whole)" in chief[1]
+    assert "lenet_int8.tflite" in chief[1]
+    assert "epoch   1 (whole)" in other[1]
+    assert other[1].endswith("done; worker 0 has run\n")
+    assert (tmp_path / "run" / "lenet_int8.tflite").exists()
+
+
+def test_the_command_line_with_other_options_on_each(few: str, tmp_path: Path) -> None:
+    chief, other = command(few, tmp_path, ("--epochs", "1"), ("--epochs", "2"))
+    assert (chief[0], other[0]) == (1, 1)
+    assert chief[2] == "zoo: error: worker 1 has epochs 2, not 1; start all workers in the same way\n"
+    assert other[2] == "zoo: error: this worker has epochs 2, not 1; start all workers in the same way\n"
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_model_that_is_there_already_cannot_be_spread() -> None:
     with pytest.raises(OptionError, match="by name"):
         train(zoo.build("lenet"), "pictures", strategy="multiworker", workers=["a:1", "b:1"], index=0)
