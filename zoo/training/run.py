@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import __version__
 from zoo.data import Data, load
-from zoo.errors import InputError, OptionError, OutputError
-from zoo.files import atomic, require_writable
+from zoo.errors import InputError, OptionError
 from zoo.registry import needs_tensorflow, spec
 from zoo.training import results, state
 from zoo.training.card import write_card
+from zoo.training.folder import (
+    ARCHITECTURE,
+    LABELS,
+    RECIPE,
+    read_architecture,
+    read_run,
+    require_new,
+    strategy_of,
+    versions,
+    write_text,
+    write_toml,
+)
 from zoo.training.loop import MODEL, Silent, Trainer, Watch
-from zoo.training.recipe import Recipe, default_recipe, field_types, read_toml
+from zoo.training.precision import keeper, policy
+from zoo.training.recipe import Recipe, default_recipe, field_types
 from zoo.training.stages import plan
 from zoo.training.team import Team, gather
 from zoo.weights import Built, build_from, load_model
@@ -28,8 +37,6 @@ from zoo.weights import Built, build_from, load_model
 if TYPE_CHECKING:
     import keras
 
-RECIPE = "recipe.toml"
-ARCHITECTURE = "architecture.json"
 OWN = "the model's own"
 
 
@@ -121,7 +128,7 @@ def train(
     facts = {"model": called, "options": options, "pretrained": pretrained, **dataclasses.asdict(chosen)}
     with gather(strategy, workers, index, facts=facts | {"versions": versions()}, note=watch.note) as team:
         if team.chief:
-            _require_new(folder)
+            require_new(folder)
         keras.utils.set_random_seed(chosen.seed)
         loaded = _load(data, _input_shape(model, options), chosen, read)
         _check_classes(options, loaded)
@@ -151,9 +158,9 @@ def train(
         plan(built.model, chosen, pretrained=pretrained, new_head=built.new_head)
         if team.chief:
             folder.mkdir(parents=True)
-            _write_toml(folder / RECIPE, run)
-            _write_text(folder / "labels.txt", "".join(f"{label}\n" for label in loaded.class_names))
-            _write_text(folder / ARCHITECTURE, built.model.to_json())
+            write_toml(folder / RECIPE, run)
+            write_text(folder / LABELS, "".join(f"{label}\n" for label in loaded.class_names))
+            write_text(folder / ARCHITECTURE, built.model.to_json())
         for note in built.notes:
             watch.note(note)
         return _run(folder, built.model, loaded, run, chosen, watch, None, team)
@@ -190,13 +197,13 @@ def resume(
         strategy = strategy_of(folder) if workers is None else "multiworker"
     facts = {"resume": True, "versions": versions()}
     with gather(strategy, workers, index, facts=facts, note=watch.note) as team:
-        run = team.share(_read_run(folder) if team.chief else None)
+        run = team.share(read_run(folder) if team.chief else None)
         recipe = Recipe().change(run["recipe"])
         keras.utils.set_random_seed(recipe.seed)
         saved = state.Saved(folder) if team.chief and (folder / state.FILE).exists() else None
-        with _policy(recipe):
+        with policy(recipe):
             if team.share(saved is not None):
-                model = _from_architecture(run["architecture"], folder)
+                model = read_architecture(run["architecture"], folder)
                 loaded = _load(run["data"]["path"], model.input_shape[1:], recipe, read)
             elif run["model"]["weights"] == OWN:
                 raise InputError(f"{folder} was stopped before anything was saved; train again into another folder")
@@ -213,27 +220,6 @@ def resume(
             )
         team.check(_facts(loaded))
         return _run(folder, model, loaded, run, recipe, watch, saved, team)
-
-
-def strategy_of(folder: Path) -> str:
-    """The strategy of a run.
-
-    Raises:
-        InputError: the folder holds none.
-    """
-    return str(_read_run(folder)["model"]["strategy"])
-
-
-def _read_run(folder: Path) -> dict[str, Any]:
-    """What stands in a run's folder: the tables of its recipe, its `labels` and the model's `architecture`."""
-    try:
-        run = read_toml(folder / RECIPE)
-        Recipe().change(run["recipe"])
-        run["labels"] = (folder / "labels.txt").read_text(encoding="utf-8").splitlines()
-        run["architecture"] = (folder / ARCHITECTURE).read_text(encoding="utf-8")
-    except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise InputError(f"{folder} holds no training to go on with: {error}") from error
-    return run
 
 
 def _run(
@@ -253,7 +239,7 @@ def _run(
         history = results.History(folder, saved.place if saved else state.Place())
         recorder = _Recorder(watch, history)
     trainer = Trainer(
-        model, data, recipe, stages, folder, watch=recorder, keep=_keeper(model, folder, recipe), team=team
+        model, data, recipe, stages, folder, watch=recorder, keep=keeper(model, folder, recipe), team=team
     )
     if team.chief and saved is None:
         history.follow(trainer.place)
@@ -282,23 +268,6 @@ class _Recorder:
         self._watch.epoch(row)
 
 
-@contextlib.contextmanager
-def _policy(recipe: Recipe) -> Any:
-    """Builds layers for mixed precision, where the recipe asks for it."""
-    import keras
-    import tensorflow as tf
-
-    if not recipe.mixed_precision:
-        yield
-        return
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16" if tf.config.list_physical_devices("GPU") else "mixed_bfloat16")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def _build(
     name: str,
     weights: str | Path | None,
@@ -306,47 +275,8 @@ def _build(
     recipe: Recipe,
     download: Callable[[int, int], None] | None,
 ) -> Built:
-    with _policy(recipe):
+    with policy(recipe):
         return build_from(name, weights, options, progress=download)
-
-
-def _from_architecture(text: str, folder: Path) -> keras.Model:
-    import keras
-
-    try:
-        model = keras.models.model_from_json(text)
-    except Exception as error:  # Keras raises what its readers raise
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"{folder / ARCHITECTURE} cannot be read: {lines[0]}") from error
-    if not isinstance(model, keras.Model):
-        raise InputError(f"{folder / ARCHITECTURE} cannot be read: it holds no model")
-    return model
-
-
-def _keeper(model: keras.Model, folder: Path, recipe: Recipe) -> Callable[[], keras.Model] | None:
-    """With mixed precision what is saved is the same model in float32, as every export wants it."""
-    if not recipe.mixed_precision:
-        return None
-    import keras
-
-    def keep() -> keras.Model:
-        plain = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
-        full = keras.models.model_from_json(json.dumps(_in_float32(plain)))
-        full.set_weights(model.get_weights())
-        return full
-
-    return keep
-
-
-def _in_float32(config: Any) -> Any:
-    """A model's configuration with every layer's dtype policy replaced."""
-    if isinstance(config, list):
-        return [_in_float32(item) for item in config]
-    if not isinstance(config, dict):
-        return config
-    if config.get("class_name") == "DTypePolicy":
-        return config | {"config": {"name": "float32"}}
-    return {key: _in_float32(value) for key, value in config.items()}
 
 
 def _sort(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -355,15 +285,6 @@ def _sort(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     given = {key: value for key, value in values.items() if value is not None}
     recipe = {key: value for key, value in given.items() if key in fields}
     return recipe, {key: value for key, value in given.items() if key not in fields}
-
-
-def _require_new(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        hint = f"go on with it (--resume {folder}), or " if (folder / RECIPE).exists() else ""
-        raise OutputError(f"{folder} is there already; {hint}choose another folder with --out")
-    require_writable(folder.parent)
-    if folder.exists():
-        folder.rmdir()
 
 
 def _input_shape(model: str | keras.Model, options: dict[str, Any]) -> tuple[int, ...]:
@@ -421,27 +342,6 @@ def _is_pretrained(model: Any) -> bool:
     from zoo.weights import is_untrained
 
     return not is_untrained(model)
-
-
-def versions() -> dict[str, str]:
-    """Of what decides the result."""
-    names = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow")
-    found = {"edgezoo": __version__}
-    for name in names:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
-
-
-def _write_toml(path: Path, content: dict[str, Any]) -> None:
-    import tomli_w
-
-    _write_text(path, tomli_w.dumps(content))
-
-
-def _write_text(path: Path, text: str) -> None:
-    with atomic(path) as scratch:
-        scratch.write_text(text, encoding="utf-8")
 
 
 __all__ = ["TrainResult", "resume", "strategy_of", "train"]

@@ -1,0 +1,100 @@
+"""The files of a run's folder that a training begins with, and goes on from."""
+
+from __future__ import annotations
+
+import contextlib
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import __version__
+from zoo.errors import InputError, OutputError
+from zoo.files import atomic, require_writable
+from zoo.training.recipe import Recipe, read_toml
+
+if TYPE_CHECKING:
+    import keras
+
+RECIPE = "recipe.toml"
+LABELS = "labels.txt"
+ARCHITECTURE = "architecture.json"
+
+
+def require_new(folder: Path) -> None:
+    """Refuses a folder that holds something.
+
+    Raises:
+        OutputError: it does, or cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        hint = f"go on with it (--resume {folder}), or " if (folder / RECIPE).exists() else ""
+        raise OutputError(f"{folder} is there already; {hint}choose another folder with --out")
+    require_writable(folder.parent)
+    if folder.exists():
+        folder.rmdir()
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """What stands in a run's folder: the tables of its recipe, its `labels` and the model's `architecture`.
+
+    Raises:
+        InputError: it holds none.
+    """
+    try:
+        run = read_toml(folder / RECIPE)
+        Recipe().change(run["recipe"])
+        run["labels"] = (folder / LABELS).read_text(encoding="utf-8").splitlines()
+        run["architecture"] = (folder / ARCHITECTURE).read_text(encoding="utf-8")
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder} holds no training to go on with: {error}") from error
+    return run
+
+
+def strategy_of(folder: Path) -> str:
+    """The strategy of a run.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    return str(read_run(folder)["model"]["strategy"])
+
+
+def read_architecture(text: str, folder: Path) -> keras.Model:
+    """The model of a run, with weights of no meaning.
+
+    Raises:
+        InputError: the text is no model.
+    """
+    import keras
+
+    try:
+        model = keras.models.model_from_json(text)
+    except Exception as error:  # Keras raises what its readers raise
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{folder / ARCHITECTURE} cannot be read: {lines[0]}") from error
+    if not isinstance(model, keras.Model):
+        raise InputError(f"{folder / ARCHITECTURE} cannot be read: it holds no model")
+    return model
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the result."""
+    names = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow")
+    found = {"edgezoo": __version__}
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def write_toml(path: Path, content: dict[str, Any]) -> None:
+    """Writes TOML, whole or not at all."""
+    import tomli_w
+
+    write_text(path, tomli_w.dumps(content))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes text, whole or not at all."""
+    with atomic(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")

@@ -1,0 +1,58 @@
+"""Mixed precision: a model that computes in 16 bits, and is saved as one in float32."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.training.folder import ARCHITECTURE
+from zoo.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+
+@contextlib.contextmanager
+def policy(recipe: Recipe) -> Any:
+    """Builds layers for mixed precision, where the recipe asks for it."""
+    import keras
+    import tensorflow as tf
+
+    if not recipe.mixed_precision:
+        yield
+        return
+    before = keras.config.dtypepolicy()
+    keras.config.set_dtypepolicy("mixed_float16" if tf.config.list_physical_devices("GPU") else "mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtypepolicy(before)
+
+
+def keeper(model: keras.Model, folder: Path, recipe: Recipe) -> Callable[[], keras.Model] | None:
+    """With mixed precision what is saved is the same model in float32, as every export wants it."""
+    if not recipe.mixed_precision:
+        return None
+    import keras
+
+    def keep() -> keras.Model:
+        plain = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
+        full = keras.models.model_from_json(json.dumps(_in_float32(plain)))
+        full.set_weights(model.get_weights())
+        return full
+
+    return keep
+
+
+def _in_float32(config: Any) -> Any:
+    """A model's configuration with every layer's dtype policy replaced."""
+    if isinstance(config, list):
+        return [_in_float32(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") == "DTypePolicy":
+        return config | {"config": {"name": "float32"}}
+    return {key: _in_float32(value) for key, value in config.items()}
