@@ -133,7 +133,8 @@ class Engine:
             "--log-driver",
             "none",
         ]
-        return run([*engine, *limits, *options, *given, *emulation, image, *words], check=False)
+        # podman's monitor leaves a file `oom` where it stands when a container runs out of memory.
+        return run([*engine, *limits, *options, *given, *emulation, image, *words], cwd=self.folder, check=False)
 
     @contextlib.contextmanager
     def _container(self, image: str) -> Iterator[str]:

@@ -53,7 +53,11 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(
-    command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, check: bool = True
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    check: bool = True,
 ) -> subprocess.CompletedProcess[str]:
     """Runs a program in a clean environment, and keeps what it prints.
 
@@ -65,6 +69,7 @@ def run(
         done = subprocess.run(
             words,
             env=environment() if env is None else env,
+            cwd=cwd,
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
