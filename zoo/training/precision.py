@@ -24,12 +24,12 @@ def policy(recipe: Recipe) -> Any:
     if not recipe.mixed_precision:
         yield
         return
-    before = keras.config.dtypepolicy()
-    keras.config.set_dtypepolicy("mixed_float16" if tf.config.list_physical_devices("GPU") else "mixed_bfloat16")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if tf.config.list_physical_devices("GPU") else "mixed_bfloat16")
     try:
         yield
     finally:
-        keras.config.set_dtypepolicy(before)
+        keras.config.set_dtype_policy(before)
 
 
 def keeper(model: keras.Model, folder: Path, recipe: Recipe) -> Callable[[], keras.Model] | None:
