@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,3 +91,16 @@ def test_values_that_are_not_allowed(cli: Cli, pictures: Path, tmp_path: Path) -
     assert "epochs=-1 is not allowed" in cli("train", "lenet", pictures, "--epochs", "-1", "--out", out).error
     assert "no layer of lenet" in cli("train", "lenet", pictures, "--freeze", "conv9", "--out", out).error
     assert not out.exists()
+
+
+CODE = "import sys; from zoo.cli.main import main; main(sys.argv[1:])"
+
+
+def test_without_tensorflow_it_says_what_to_install(base_python: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [base_python, "-I", "-c", CODE, "train", "lenet", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "zoo: error: this needs TensorFlow, which is not installed: pip install 'edgezoo[tensorflow]'\n"
+    )

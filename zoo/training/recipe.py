@@ -11,14 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo.data.augment import AUGMENTS, Augment
-from zoo.errors import InputError, OptionError
+from zoo.errors import InputError, MissingDependencyError, OptionError
 from zoo.files import read_text
 from zoo.specs import RESIZES, Resize
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Schedule = Literal["cosine", "plateau", "constant"]
 OptimizerName = Literal["adam", "sgd"]
@@ -153,7 +148,16 @@ def read_toml(path: Path) -> dict[str, Any]:
 
     Raises:
         InputError: it cannot be read, or is no TOML.
+        MissingDependencyError: on Python 3.10, tomli is not installed.
     """
+    # Here, because Python 3.10 has none, and without TensorFlow's extra there is no other: `zoo train` has to say so.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        try:
+            import tomli as tomllib
+        except ModuleNotFoundError as error:
+            raise MissingDependencyError("TOML files need tomli: pip install 'edgezoo[tensorflow]'") from error
     try:
         return tomllib.loads(read_text(path, "recipe"))
     except tomllib.TOMLDecodeError as error:
