@@ -21,8 +21,7 @@ BILINEAR = Image.Resampling.BILINEAR
 SPARE = 1.5
 """How many times the pixels needed, in each direction, a JPEG is decoded to at least.
 
-`tests/runner/test_images.py` holds
-what that does to the result."""
+`tests/runner/test_images.py` holds what that does to the result."""
 
 
 def load_image(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from zoo.data.labelled import SplitName
 from zoo.data.pipeline import Order, make_dataset
+from zoo.runner.labelled import SplitName
 from zoo.training.stages import Stage, split_at_head
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.data import Data
-from zoo.data.labelled import SplitName
 from zoo.errors import TrainingError, TrainingStopped
+from zoo.runner.labelled import SplitName
 from zoo.training import state
 from zoo.training.feeds import Features, Feed, Pictures
 from zoo.training.keeping import Keeper

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from zoo import plots
 from zoo.data import Data
-from zoo.data.labelled import SplitName
 from zoo.files import atomic
+from zoo.runner.labelled import SplitName
 from zoo.training.state import Place
 
 if TYPE_CHECKING:
