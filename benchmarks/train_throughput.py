@@ -1,19 +1,22 @@
 """Training beside plain Keras, on the same pictures in one run.
 
-    python benchmarks/train_throughput.py [--size 96] [--alpha 0.35] [--pictures 256] [--rounds 5] [--json]
+    python benchmarks/train_throughput.py [--step 0.35,96,256] [--frozen 0.35,96,256 --frozen 1.0,160,512] [--rounds 5]
 
 Plain Keras is `image_dataset_from_directory` and keras.applications.MobileNetV2 with `fit`, as its guides have it.
 Measured are (1) epochs in which the whole model learns, from pictures that are decoded already, in turn; (2) a run of
-ten epochs with a frozen backbone and a new head, from files to the last epoch: ours computes the features once. Both
-start from random weights, which take as long as others. `benchmarks/train_input.py` has the input alone.
+ten epochs with a frozen backbone and a new head, from files to the last epoch: ours computes the features once, and
+keeps the best model, figures, pictures and a card besides. Both begin with the same file of backbone weights, random
+ones, which take as long as others. `benchmarks/train_input.py` has the input alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import shutil
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,31 +29,72 @@ from zoo.quiet import quiet_tensorflow
 
 EPOCHS = 10
 BATCH = 32
+WEIGHTS = "backbone.weights.h5"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is trained on what."""
+
+    alpha: float
+    size: int
+    pictures: int
+
+    def __str__(self) -> str:
+        return f"MobileNetV2 {self.alpha}/{self.size}, {self.pictures} pictures"
+
+
+class SettingType(click.ParamType):
+    """ALPHA,SIZE,PICTURES."""
+
+    name = "alpha,size,pictures"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Setting:
+        """Reads it."""
+        try:
+            alpha, size, pictures = value.split(",")
+            return Setting(float(alpha), int(size), int(pictures))
+        except ValueError:
+            self.fail(f"{value!r} is not ALPHA,SIZE,PICTURES, such as 0.35,96,256", param, ctx)
 
 
 @click.command()
-@click.option("--size", default=96, show_default=True)
-@click.option("--alpha", default=0.35, show_default=True)
-@click.option("--pictures", default=256, show_default=True)
-@click.option("--rounds", default=5, show_default=True)
+@click.option("--step", type=SettingType(), default="0.35,96,256", show_default=True)
+@click.option("--frozen", type=SettingType(), multiple=True, default=["0.35,96,256", "1.0,160,512"], show_default=True)
+@click.option("--rounds", default=5, show_default=True, help="Of the step; a run is timed half as often.")
 @click.option("--json", "as_json", is_flag=True)
-def main(size: int, alpha: float, pictures: int, rounds: int, as_json: bool) -> None:
+def main(step: Setting, frozen: tuple[Setting, ...], rounds: int, as_json: bool) -> None:
     """Makes pictures, times, prints."""
     quiet_tensorflow()
+    results = {}
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        make_pictures(folder / "pictures", pictures)
-        step = in_turn(our_step(folder, size, alpha), keras_step(folder, size, alpha), rounds)
-        whole = in_turn(our_frozen_run(folder, size, alpha), keras_frozen_run(folder, size, alpha), max(1, rounds // 2))
-    results = {"training step": {**summary(step), "work": pictures}, "frozen backbone, ten epochs": summary(whole)}
+        folder = prepare(Path(place) / "step", step)
+        results[f"epoch of the whole model: {step}"] = in_turn(our_step(folder, step), keras_step(folder, step), rounds)
+        for i, setting in enumerate(frozen):
+            folder = prepare(Path(place) / str(i), setting)
+            ours, plain = our_frozen_run(folder, setting), keras_frozen_run(folder, setting)
+            results[f"{EPOCHS} epochs, frozen: {setting}"] = in_turn(ours, plain, max(1, rounds // 2))
+    found = {name: summary(times) for name, times in results.items()}
     if as_json:
-        print_json(results)
+        print_json(found)
         return
     rows = [
         (name, f"{r['keras']:.2f} s", f"{r['ours']:.2f} s", f"{r['ratio']:.2f}x ({r['p10']:.2f} to {r['p90']:.2f})")
-        for name, r in results.items()
+        for name, r in found.items()
     ]
     print_table(("", "plain Keras", "ours", "as fast as Keras"), rows)
+
+
+def prepare(folder: Path, setting: Setting) -> Path:
+    """Pictures, and a file of backbone weights as keras.applications writes it."""
+    import keras
+
+    make_pictures(folder / "pictures", setting.pictures)
+    body = keras.applications.MobileNetV2(
+        (setting.size, setting.size, 3), alpha=setting.alpha, weights=None, include_top=False
+    )
+    body.save_weights(folder / WEIGHTS)
+    return folder
 
 
 def make_pictures(folder: Path, count: int) -> None:
@@ -66,74 +110,72 @@ def make_pictures(folder: Path, count: int) -> None:
                 photo.crop((left, top, left + 320, top + 240)).resize((640, 480)).save(folder / name / f"{i}.jpg")
 
 
-def our_step(folder: Path, size: int, alpha: float) -> Any:
+def our_step(folder: Path, setting: Setting) -> Any:
     """An epoch of our model on our data."""
     import zoo
 
-    data = zoo.load_folder(folder / "pictures", size, batch_size=BATCH, validation=0.0)
-    model = zoo.build("mobilenet_v2", alpha=alpha, input_size=size, num_classes=2)
+    data = zoo.load_folder(folder / "pictures", setting.size, batch_size=BATCH, validation=0.0)
+    model = zoo.build("mobilenet_v2", alpha=setting.alpha, input_size=setting.size, num_classes=2)
     model.compile("adam", "sparse_categorical_crossentropy")
     return lambda: model.fit(data.train, verbose=0, shuffle=False)
 
 
-def keras_step(folder: Path, size: int, alpha: float) -> Any:
+def keras_step(folder: Path, setting: Setting) -> Any:
     """The same in plain Keras; its data set is cached as well."""
     import keras
 
-    data = keras_data(folder, size).cache().shuffle(1000).prefetch(2)
-    inputs = keras.Input((size, size, 3))
-    body = keras.applications.MobileNetV2((size, size, 3), alpha=alpha, weights=None, include_top=False, pooling="avg")
-    x = body(keras.applications.mobilenet_v2.preprocess_input(inputs))
-    model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(keras.layers.Dropout(0.2)(x)))
+    data = keras.utils.image_dataset_from_directory(
+        folder / "pictures", image_size=(setting.size, setting.size), batch_size=BATCH, verbose=False
+    )
+    model = keras_model(setting, None)
     model.compile("adam", "sparse_categorical_crossentropy")
-    return lambda: model.fit(data, verbose=0)
+    cached = data.cache().shuffle(1000).prefetch(2)
+    return lambda: model.fit(cached, verbose=0, shuffle=False)
 
 
-def keras_data(folder: Path, size: int) -> Any:
-    """Batches from the same files."""
+def keras_model(setting: Setting, weights: Path | None) -> Any:
+    """A backbone of keras.applications with a head; frozen where it has weights, as the guide to transfer has it."""
     import keras
 
-    return keras.utils.image_dataset_from_directory(
-        folder / "pictures", image_size=(size, size), batch_size=BATCH, verbose=False
-    )
+    shape = (setting.size, setting.size, 3)
+    inputs = keras.Input(shape)
+    body = keras.applications.MobileNetV2(shape, alpha=setting.alpha, weights=weights, include_top=False, pooling="avg")
+    body.trainable = weights is None
+    pixels = keras.applications.mobilenet_v2.preprocess_input(inputs)
+    features = body(pixels) if weights is None else body(pixels, training=False)
+    outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.Dropout(0.2)(features))
+    return keras.Model(inputs, outputs)
 
 
-def our_frozen_run(folder: Path, size: int, alpha: float) -> Any:
+def our_frozen_run(folder: Path, setting: Setting) -> Any:
     """`zoo.train` with everything but the head frozen, figures and pictures included."""
     import zoo
-
-    start = zoo.build("mobilenet_v2", alpha=alpha, input_size=size, num_classes=5)
-    start.save(folder / "start.keras")
 
     def run() -> None:
         shutil.rmtree(folder / "run", ignore_errors=True)
         zoo.train(
-            "mobilenet_v2", folder / "pictures", out=folder / "run", weights=folder / "start.keras", freeze="all",
-            head_epochs=EPOCHS, patience=0, alpha=alpha, input_size=size, batch_size=BATCH,
+            "mobilenet_v2", folder / "pictures", out=folder / "run", weights=folder / WEIGHTS, freeze="all",
+            head_epochs=EPOCHS, patience=0, alpha=setting.alpha, input_size=setting.size, batch_size=BATCH,
         )  # fmt: skip
 
     return run
 
 
-def keras_frozen_run(folder: Path, size: int, alpha: float) -> Any:
+def keras_frozen_run(folder: Path, setting: Setting) -> Any:
     """The usual transfer-learning guide: a frozen backbone inside the model."""
     import keras
 
     def run() -> None:
-        with contextlib.redirect_stdout(None):  # it counts the files aloud
-            data = keras.utils.image_dataset_from_directory(
-                folder / "pictures", image_size=(size, size), batch_size=BATCH, validation_split=0.2, subset="both",
-                seed=0,
+        with contextlib.redirect_stdout(io.StringIO()):  # it counts the files aloud
+            train, validation = keras.utils.image_dataset_from_directory(
+                folder / "pictures", image_size=(setting.size, setting.size), batch_size=BATCH, validation_split=0.2,
+                subset="both", seed=0,
             )  # fmt: skip
-        inputs = keras.Input((size, size, 3))
-        body = keras.applications.MobileNetV2(
-            (size, size, 3), alpha=alpha, weights=None, include_top=False, pooling="avg"
-        )
-        body.trainable = False
-        x = body(keras.applications.mobilenet_v2.preprocess_input(inputs), training=False)
-        model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(keras.layers.Dropout(0.2)(x)))
+        model = keras_model(setting, folder / WEIGHTS)
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        model.fit(data[0].prefetch(2), validation_data=data[1].prefetch(2), epochs=EPOCHS, verbose=0)
+        model.fit(
+            train.prefetch(2), validation_data=validation.prefetch(2), epochs=EPOCHS, verbose=0, shuffle=False
+        )  # fmt: skip
 
     return run
 
@@ -156,7 +198,7 @@ def summary(times: Any) -> dict[str, float]:
     ratios = times[:, 1] / times[:, 0]
     low, middle, high = np.percentile(ratios, [10, 50, 90])
     ours, plain = np.median(times, axis=0)
-    return {"ours": ours, "keras": plain, "ratio": middle, "p10": low, "p90": high}
+    return {"ours": float(ours), "keras": float(plain), "ratio": middle, "p10": low, "p90": high}
 
 
 if __name__ == "__main__":

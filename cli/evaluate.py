@@ -53,7 +53,8 @@ def evaluate(
             raise click.BadParameter(f"{confusion} ends neither in .csv nor in .png", param_hint="--confusion")
         require_writable(confusion.parent)
     classifiers = [open_classifier(path, **options) for path in (file, against) if path is not None]
-    pictures = find_labelled(data, None if classifiers[0].takes_pictures else values.SUFFIXES)
+    suffixes = None if classifiers[0].takes_pictures else values.SUFFIXES
+    pictures = find_labelled(data, suffixes, least=1).held_out()
     found = []
     with progress_bar("pictures", len(pictures) * len(classifiers)) as advance:
         found = [evaluation.evaluate(classifier, pictures, progress=advance) for classifier in classifiers]

@@ -72,7 +72,7 @@ def test_what_is_wrong_is_said(
     done = cli("evaluate", files["none"], digits_folder, "--confusion", tmp_path / "c.pdf")
     assert done.code == 2
     assert "ends neither in .csv nor in .png" in done.error
-    assert "no folder" in cli("evaluate", files["none"], tmp_path / "none").error
+    assert "no data folder" in cli("evaluate", files["none"], tmp_path / "none").error
     (tmp_path / "data" / "cat").mkdir(parents=True)
     shutil.copy(digits_folder / "0" / "0.png", tmp_path / "data" / "cat")
     assert "'cat' is none of the classes" in cli("evaluate", files["none"], tmp_path / "data").error

@@ -49,8 +49,8 @@ def test_bad_files(pictures: Path, bad_pictures: dict[Path, str]) -> None:
 def test_files_are_added(pictures: Path, make_pictures: MakePictures) -> None:
     """The others stay where they are, copies follow their originals."""
     from zoo.data.check import assign
-    from zoo.data.labelled import find_labelled
     from zoo.data.reading import Reader, read_all
+    from zoo.runner.labelled import find_labelled
 
     def splits() -> dict[Path, str | None]:
         data = find_labelled(pictures)

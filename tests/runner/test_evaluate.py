@@ -40,7 +40,7 @@ def test_figures_equal_scikit_learns(classifier: Classifier, held_out: Path, tra
     from PIL import Image
     from sklearn.metrics import accuracy_score, confusion_matrix, precision_score, recall_score, top_k_accuracy_score
 
-    data = find_labelled(held_out)
+    data = find_labelled(held_out).examples
     calls: list[None] = []
     found = evaluate(classifier, data, progress=lambda: calls.append(None))
     pixels = np.stack([np.asarray(Image.open(item.path), np.float32)[..., np.newaxis] for item in data])
@@ -69,7 +69,7 @@ def test_a_class_without_pictures_and_one_that_is_never_named() -> None:
 
 def test_unreadable_pictures_do_not_count(classifier: Classifier, held_out: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"no picture")
-    data = [*find_labelled(held_out)[:5], Labelled(tmp_path / "bad.png", "3")]
+    data = [*find_labelled(held_out).examples[:5], Labelled(tmp_path / "bad.png", "3")]
     found = evaluate(classifier, data)
     assert found.count == 5
     assert len(found.unreadable) == 1
@@ -79,7 +79,7 @@ def test_unreadable_pictures_do_not_count(classifier: Classifier, held_out: Path
 
 def test_a_class_that_the_file_does_not_know(classifier: Classifier, held_out: Path) -> None:
     with pytest.raises(InputError, match="'cat' is none of the classes of .* \\(0, 1, 2, 3, 4, 5, 6, 7, 8, 9\\)"):
-        evaluate(classifier, [*find_labelled(held_out), Labelled(Path("x.png"), "cat")])
+        evaluate(classifier, [*find_labelled(held_out).examples, Labelled(Path("x.png"), "cat")])
 
 
 def fake(named: list[int]) -> Evaluation:

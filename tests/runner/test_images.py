@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
 from zoo.errors import InputError
 from zoo.runner import load_image
-from zoo.specs import Preprocessing
+from zoo.specs import RESIZES, Preprocessing, Resize
 
 
 @pytest.fixture
@@ -228,3 +230,36 @@ def test_decoding_at_a_smaller_scale_leaves_the_answers_as_they_are(photos: tupl
     np.testing.assert_array_equal(*answers)
     # The net is no coin: it is right mostly.
     assert (answers[0] == np.arange(1000, 1024) % 6).mean() > 0.7
+
+
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("size", [(640, 427), (427, 640), (1003, 701), (1280, 854)])
+def test_decoding_at_a_smaller_scale_shifts_nothing(
+    photos: tuple[Path, Path], tmp_path: Path, size: tuple[int, int], resize: Resize
+) -> None:
+    """Sides that the scale does not divide: half a pixel too much would move the picture."""
+    path = tmp_path / "odd.jpg"
+    with Image.open(photos[0]) as image:
+        image.resize(size, Image.Resampling.BICUBIC).save(path, quality=95)
+    with Image.open(path) as image:
+        full = load_image(image.convert("RGB"), 96, 96, preprocessing=Preprocessing(resize)).astype(float)
+    ours = load_image(path, 96, 96, preprocessing=Preprocessing(resize)).astype(float)
+    assert 0 < np.sqrt(np.mean((ours - full) ** 2)) < 2
+    for axis in (0, 1):
+        # A picture that is moved is better matched by its neighbours on one side.
+        errors = [np.mean((np.roll(ours, step, axis)[4:-4, 4:-4] - full[4:-4, 4:-4]) ** 2) for step in (-1, 0, 1)]
+        assert abs(errors[0] - errors[2]) < 0.2 * errors[0]
+
+
+@given(
+    across=st.integers(1, 90), down=st.integers(1, 90), width=st.integers(1, 40), height=st.integers(1, 40),
+    resize=st.sampled_from(RESIZES),
+)  # fmt: skip
+def test_sizes_are_pillows(across: int, down: int, width: int, height: int, resize: Resize) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (down, across, 3), np.uint8)
+    image = Image.fromarray(values)
+    assume(resize != "pad" or all(ImageOps.contain(image, (width, height)).size))  # of a line Pillow leaves nothing
+    ways = {"crop": ImageOps.fit, "pad": ImageOps.pad}
+    made = ways.get(resize, lambda i, size, how: i.resize(size, how))(image, (width, height), Image.Resampling.BILINEAR)
+    ours = load_image(image, width, height, preprocessing=Preprocessing(resize))
+    np.testing.assert_allclose(ours.astype(int), np.asarray(made).astype(int), atol=1)

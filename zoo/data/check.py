@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo.data.labelled import SPLITS, LabelledData, SplitName
 from zoo.data.reading import Finding
 from zoo.data.split import split_by_content
 from zoo.data.store import Place
 from zoo.errors import OptionError
+from zoo.runner.labelled import SPLITS, LabelledData, SplitName
 
 MIN_DISTINCT = 2
 """A class needs one file to learn from and another to be measured on."""
@@ -140,9 +140,9 @@ def assign(
         split_by = "no validation, as asked for"
     elif not given:
         split_by = f"{validation:.0%} of each class for validation, by content, seed {seed}"
-        rows = [row for row, split in enumerate(made.splits) if split == "train"]
+        rows, indices = [row for row, split in enumerate(made.splits) if split == "train"], data.label_indices
         chosen = split_by_content(
-            [findings[row].content for row in rows], [data.examples[row].label_index for row in rows], validation, seed
+            [findings[row].content for row in rows], [indices[row] for row in rows], validation, seed
         )
         for row, split in zip(rows, chosen, strict=True):
             made.splits[row] = split
@@ -165,7 +165,7 @@ def _leave_out(data: LabelledData, findings: Sequence[Finding]) -> _Assignment:
             continue
         paths = tuple(data.examples[row].path for row in rows)
         given = {made.splits[row] for row in rows}
-        if len({data.examples[row].label_index for row in rows}) > 1:
+        if len({data.examples[row].label for row in rows}) > 1:
             made.copies.append(Copies("classes", paths))
             keep: SplitName | None = None
         elif len(given) > 1:
@@ -187,19 +187,19 @@ def _report(
     classes = range(len(data.class_names))
     used: Counter[tuple[SplitName, int]] = Counter()
     contents: dict[int, set[str]] = {i: set() for i in classes}
-    for example, finding, split in zip(data.examples, findings, made.splits, strict=True):
+    for index, finding, split in zip(data.label_indices, findings, made.splits, strict=True):
         if split:
-            used[split, example.label_index] += 1
+            used[split, index] += 1
             if split == "train" or (split == "validation" and least == MIN_DISTINCT):
-                contents[example.label_index].add(finding.content)
+                contents[index].add(finding.content)
     counts = {split: tuple(used[split, i] for i in classes) for split in SPLITS}
-    listed = Counter(example.label_index for example in data.examples if example.split in {None, "train"})
+    listed = Counter(example.label for example in data.examples if example.split in {None, "train"})
     problems, notes = [], list(data.notes)
     for i, name in enumerate(data.class_names):
         if len(contents[i]) < least:
             needs = "two different ones, one for training and one for validation" if least > 1 else "one"
             problems.append(
-                f"class {name} has {len(contents[i])} usable files of {listed[i]} to train on and needs at least "
+                f"class {name} has {len(contents[i])} usable files of {listed[name]} to train on and needs at least "
                 f"{needs}: add some, or take the class away"
             )
             continue

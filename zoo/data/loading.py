@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from zoo.data.augment import AUGMENTS, Augment
 from zoo.data.check import DataReport, assign
-from zoo.data.labelled import SPLITS, LabelledData, SplitName, find_labelled
 from zoo.data.pipeline import Order, Source, make_dataset
 from zoo.data.reading import Progress, Reader, read_all
 from zoo.data.store import Cache, choose_place
 from zoo.errors import InputError, OptionError
+from zoo.runner.labelled import SPLITS, LabelledData, SplitName, find_labelled
 from zoo.specs import RESIZES, Preprocessing, Resize
 
 if TYPE_CHECKING:
@@ -210,6 +210,5 @@ def _source(
     labelled: LabelledData, splits: list[SplitName | None], name: SplitName, reader: Reader, store: Array | None
 ) -> Source:
     rows = np.array([row for row, split in enumerate(splits) if split == name], np.int64)
-    examples = [labelled.examples[row] for row in rows]
-    labels = np.array([example.label_index for example in examples], np.int32)
-    return Source([example.path for example in examples], labels, reader, store, rows)
+    labels = np.array(labelled.label_indices, np.int32)[rows]
+    return Source([labelled.examples[row].path for row in rows], labels, reader, store, rows)

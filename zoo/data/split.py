@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from zoo.data.labelled import SplitName
+from zoo.runner.labelled import SplitName
 
 
 def rank(content: str, seed: int) -> float:

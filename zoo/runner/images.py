@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,9 +12,16 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from zoo.errors import InputError
-from zoo.specs import Preprocessing
+from zoo.specs import Preprocessing, Resize
 
 Pixels = npt.NDArray[np.uint8]
+
+BILINEAR = Image.Resampling.BILINEAR
+
+SPARE = 1.5
+"""How many times the pixels needed, in each direction, a JPEG is decoded to at least.
+
+`tests/runner/test_images.py` holds what that does to the result."""
 
 
 def load_image(
@@ -61,24 +69,43 @@ def load_image(
 
 def _to_pixels(image: Image.Image, width: int, height: int, channels: int, preprocessing: Preprocessing) -> Pixels:
     mode = "L" if channels == 1 else "RGB"
-    # Decodes a JPEG at the smallest scale of 1/8 steps that still holds twice the pixels needed.
-    image.draft(mode, (2 * width, 2 * height))
+    # Decodes a JPEG at the smallest scale of 1/8, 1/4 or 1/2 that leaves enough pixels to average over.
+    drafted = image.draft(mode, (math.ceil(SPARE * width), math.ceil(SPARE * height)))
     # Pillow copies the picture in each of these steps, even where there is nothing to do.
     image.load()
+    # A scale that does not divide the sides leaves part of the last pixels without picture: 427 rows are 213.5 of 214.
+    extent = drafted[1][2:] if drafted else image.size
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         image = ImageOps.exif_transpose(image)
+        extent = image.size
     image = _flatten(image)
     if image.mode != mode:
         image = image.convert(mode)
-    resample = Image.Resampling.BILINEAR
-    if preprocessing.resize == "crop":
-        image = ImageOps.fit(image, (width, height), resample)
-    elif preprocessing.resize == "pad":
-        image = ImageOps.pad(image, (width, height), resample)
-    else:
-        image = image.resize((width, height), resample)
-    pixels = np.asarray(image, dtype=np.uint8)
+    pixels = np.asarray(_to_size(image, extent, (width, height), preprocessing.resize), dtype=np.uint8)
     return pixels.reshape(height, width, channels)
+
+
+def _to_size(image: Image.Image, extent: tuple[float, float], size: tuple[int, int], resize: Resize) -> Image.Image:
+    """Scales the picture in the upper left `extent` (width, height) of an image, averaging over what is left out."""
+    across, down = extent
+    ratio = size[0] / size[1]
+    if resize == "crop":
+        # The largest middle part of the right shape.
+        wide, high = min(across, down * ratio), min(down, across / ratio)
+        left, top = (across - wide) / 2, (down - high) / 2
+        return image.resize(size, BILINEAR, box=(left, top, left + wide, top + high))
+    if resize == "stretch":
+        return image.resize(size, BILINEAR, box=(0, 0, across, down))
+    inner = (
+        max(1, round(min(size[0], size[1] * across / down))),
+        max(1, round(min(size[1], size[0] * down / across))),
+    )
+    padded = Image.new(image.mode, size)
+    padded.paste(
+        image.resize(inner, BILINEAR, box=(0, 0, across, down)),
+        (round((size[0] - inner[0]) / 2), round((size[1] - inner[1]) / 2)),
+    )
+    return padded
 
 
 def _flatten(image: Image.Image) -> Image.Image:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from zoo.data import Data
 from zoo.data.pipeline import Order, make_dataset
+from zoo.runner.labelled import SplitName
 from zoo.training.stages import Stage, split_at_head
 
 if TYPE_CHECKING:
-    import keras
-
     from zoo.training.loop import Trainer
 
 Array = npt.NDArray[Any]
@@ -68,16 +66,15 @@ class Features:
     """The head alone, on what the frozen rest says to each picture, computed once."""
 
     def __init__(self, trainer: Trainer, stage: Stage) -> None:
-        body, self.model = split_at_head(trainer.model)
-        data, recipe = trainer.data, trainer.recipe
-        self._batch_size, self._seed, self._classes = recipe.batch_size, recipe.seed, len(data.class_names)
-        trainer.watch.note(f"computing the features of {len(data.sources['train'])} pictures, once")
-        self._train = self._features(body, data, "train")
-        self._validation = self._features(body, data, "validation") if data.validation is not None else None
+        self._body, self.model = split_at_head(trainer.model)
+        self._data, self._batch_size, self._seed = trainer.data, trainer.recipe.batch_size, trainer.recipe.seed
+        self._known: dict[SplitName, Array] = {}
+        trainer.watch.note(f"computing the features of {len(self._data.sources['train'])} pictures, once")
+        self._features("train")
 
     def fit(self, epoch: int, skip: int, callbacks: list[Any], weights: dict[int, float] | None) -> dict[str, float]:
         """See `Feed`."""
-        features, labels = self._train
+        features, labels = self._features("train"), self._labels("train")
         order = Order(len(labels), self._seed, epoch).next()[0][skip * self._batch_size :]
         fitted = self.model.fit(
             features[order],
@@ -92,18 +89,29 @@ class Features:
 
     def evaluate(self) -> dict[str, float] | None:
         """See `Feed`."""
-        if self._validation is None:
+        if self._data.validation is None:
             return None
         found: dict[str, float] = self.model.evaluate(
-            *self._validation, batch_size=self._batch_size, verbose=0, return_dict=True
+            self._features("validation"),
+            self._labels("validation"),
+            batch_size=self._batch_size,
+            verbose=0,
+            return_dict=True,
         )
         return found
 
-    def _features(self, body: keras.Model, data: Data, split: Any) -> tuple[Array, Array]:
-        source = data.sources[split]
-        dataset = make_dataset(source, self._batch_size)
-        labels = np.eye(self._classes, dtype=np.float32)[source.labels]
-        return body.predict(dataset.map(lambda examples, _: examples), verbose=0), labels
+    def predict(self, split: SplitName) -> Array:
+        """What the model says to the files of a split: `(count, classes)`."""
+        return np.asarray(self.model.predict(self._features(split), batch_size=self._batch_size, verbose=0))
+
+    def _features(self, split: SplitName) -> Array:
+        if split not in self._known:
+            batches = make_dataset(self._data.sources[split], self._batch_size)
+            self._known[split] = self._body.predict(batches.map(lambda examples, _: examples), verbose=0)
+        return self._known[split]
+
+    def _labels(self, split: SplitName) -> Array:
+        return np.eye(len(self._data.class_names), dtype=np.float32)[self._data.sources[split].labels]
 
 
 def _one_hot(dataset: Any, classes: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,20 @@ def require_new(folder: Path) -> None:
     require_writable(folder.parent)
     if folder.exists():
         folder.rmdir()
+
+
+def begin_run(folder: Path, run: dict[str, Any], class_names: Sequence[str], model: keras.Model) -> None:
+    """Makes a run's folder, with what `read_run` reads.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    folder.mkdir(parents=True)
+    import tomli_w
+
+    _write_text(folder / RECIPE, tomli_w.dumps(run))
+    _write_text(folder / LABELS, "".join(f"{label}\n" for label in class_names))
+    _write_text(folder / ARCHITECTURE, model.to_json())
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -87,14 +102,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_toml(path: Path, content: dict[str, Any]) -> None:
-    """Writes TOML, whole or not at all."""
-    import tomli_w
-
-    write_text(path, tomli_w.dumps(content))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes text, whole or not at all."""
+def _write_text(path: Path, text: str) -> None:
     with atomic(path) as scratch:
         scratch.write_text(text, encoding="utf-8")

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from zoo.data import Data
-from zoo.errors import TrainingStopped
-from zoo.files import atomic
+from zoo.errors import TrainingError, TrainingStopped
+from zoo.runner.labelled import SplitName
 from zoo.training import state
 from zoo.training.feeds import Features, Feed, Pictures
+from zoo.training.keeping import Keeper
 from zoo.training.recipe import Recipe
 from zoo.training.stages import HEAD, Stage, prepare
 from zoo.training.team import Mirrored, Team
 
 if TYPE_CHECKING:
     import keras
-
-MODEL = "model.keras"
-"""The best model so far, in the run's folder."""
 
 Array = npt.NDArray[Any]
 Row = dict[str, Any]
@@ -65,10 +61,9 @@ class Trainer:
         data: Data,
         recipe: Recipe,
         stages: list[Stage],
-        folder: Path,
+        keeper: Keeper,
         *,
         watch: Watch,
-        keep: Callable[[], keras.Model] | None = None,
         team: Team | None = None,
     ) -> None:
         """Gets ready.
@@ -78,16 +73,16 @@ class Trainer:
             data: as `zoo.data.load` gives it, with the recipe's augmentation.
             recipe: what is in force.
             stages: of `plan`.
-            folder: of the run; it has to be there.
+            keeper: of the model and the state; of several workers the chief's is used.
             watch: is told how it goes.
-            keep: gives the model to save, where that is another than the one that learns (mixed precision).
             team: who takes part; this process alone by default. The model has to be the team's.
         """
-        self.model, self.data, self.recipe, self.stages, self.folder = model, data, recipe, stages, folder
+        self.model, self.data, self.recipe, self.stages = model, data, recipe, stages
         self.place = state.Place()
         self.watch = watch
         self._team = team or Team()
-        self._keep = keep or (lambda: model)
+        self._keeper = keeper
+        self._feed: Feed | None = None
         self._weights = data.class_weights if recipe.balance else None
 
     def run(self, saved: state.Saved | None = None) -> None:
@@ -95,7 +90,7 @@ class Trainer:
 
         Raises:
             TrainingStopped: Ctrl-C or SIGTERM came; the state is saved.
-            TrainingError: the loss is no number any more; the state of the last epoch is saved.
+            TrainingError: the loss is no number any more; the best model is saved, and the state of an epoch before.
             OutputError: the folder cannot be written.
         """
         if saved is not None:
@@ -103,24 +98,38 @@ class Trainer:
         place = self._team.share(asdict(self.place))
         if not self._team.chief:
             self.place = state.Place(**place)
-        while not self.place.done:
-            self._run_stage(self.stages[self.place.stage], saved)
-            saved = None
+        try:
+            while not self.place.done:
+                self._run_stage(self.stages[self.place.stage], saved)
+                saved = None
+        except TrainingError:
+            self._keeper.write_best()
+            raise
+
+    def scores(self, split: SplitName) -> Array | None:
+        """What the best model says to the files of a split, `(count, classes)`, after `run`.
+
+        None where that is not to be had for less than running the whole model.
+        """
+        return self._feed.predict(split) if isinstance(self._feed, Features) else None
 
     def _run_stage(self, stage: Stage, saved: state.Saved | None) -> None:
         place = self.place
         batches = -(-len(self.data.sources["train"]) // self.recipe.batch_size)
         with self._team.scope():
-            feed = self._begin(stage, saved, batches)
+            feed = self._feed = self._begin(stage, saved, batches)
         inner = feed.model.optimizer  # wrapped, where the precision is mixed
         while place.epoch < stage.epochs and not (self.recipe.patience and place.waited >= self.recipe.patience):
             self._run_epoch(stage, feed, batches)
+        place.done = place.stage + 1 == len(self.stages)
+        if not place.done:
+            # What it was too early to write is written now: the next stage's first epoch may take long.
+            self._keeper.write(inner, place)
         # The next stage, and whoever comes after the last, begins with the best.
         self._load_best()
         place.stage, place.epoch, place.waited, place.lowest_loss, place.loss_waited = place.stage + 1, 0, 0, None, 0
-        place.done = place.stage == len(self.stages)
         if place.done:
-            self._save(inner)
+            self._keeper.write(inner, place)
         else:
             self.watch.note(f"stage {stage.name!r} ends; best so far: epoch {place.best_epoch}")
 
@@ -156,7 +165,7 @@ class Trainer:
         inner = feed.model.optimizer
         if stop.stopped and place.batches + stop.batches < batches:
             place.batches += stop.batches
-            self._save(inner)
+            self._keeper.write(inner, place)
             raise self._stopped(f"in epoch {place.epochs_done + 1} after batch {place.batches} of {batches}")
         seen = feed.evaluate() or fitted
         row: Row = {
@@ -171,23 +180,21 @@ class Trainer:
         }
         place.epoch, place.batches, place.epochs_done = place.epoch + 1, 0, place.epochs_done + 1
         place.history.append(row)
-        self._judge(row, inner)
-        self._save(inner)
+        self._keeper.epoch(inner, place, better=self._judge(row, inner))
         self.watch.epoch(row)
         if stop.stopped:
+            self._keeper.write(inner, place)
             raise self._stopped(f"after epoch {place.epochs_done}")
 
     def _stopped(self, where: str) -> TrainingStopped:
-        return TrainingStopped(f"stopped {where}; all is saved, go on with: zoo train --resume {self.folder}")
+        return TrainingStopped(f"stopped {where}; all is saved, go on with: zoo train --resume {self._keeper.folder}")
 
-    def _judge(self, row: Row, optimizer: Any) -> None:
-        """Keeps the best model, and looks after early stopping and the plateau schedule."""
+    def _judge(self, row: Row, optimizer: Any) -> bool:
+        """Whether the epoch is the best so far; looks after early stopping and the plateau schedule."""
         place, result = self.place, [row["val_accuracy"], -row["val_loss"]]
-        if place.best is None or result > place.best:
+        better = place.best is None or result > place.best
+        if better:
             place.best, place.best_epoch, place.waited = result, place.epochs_done, 0
-            if self._team.chief:
-                with atomic(self.folder / MODEL) as scratch:
-                    self._keep().save(scratch)
         else:
             place.waited += 1
         if place.lowest_loss is None or row["val_loss"] < place.lowest_loss:
@@ -198,16 +205,11 @@ class Trainer:
             with self._team.scope():
                 optimizer.learning_rate = row["learning_rate"] / 2
             place.loss_waited = 0
-
-    def _save(self, optimizer: Any) -> None:
-        if self._team.chief:
-            state.save(self.folder, self.model, optimizer, self.place)
+        return better
 
     def _load_best(self) -> None:
-        from zoo.weights import load_model
-
         # Outside of the scope, where making variables takes all workers.
-        best = load_model(self.folder / MODEL).get_weights() if self._team.chief else None
+        best = self._keeper.best_weights()
         with self._team.scope():
             if best is not None:
                 self.model.set_weights(best)

@@ -32,19 +32,19 @@ def policy(recipe: Recipe) -> Any:
         keras.config.set_dtype_policy(before)
 
 
-def keeper(model: keras.Model, folder: Path, recipe: Recipe) -> Callable[[], keras.Model] | None:
-    """With mixed precision what is saved is the same model in float32, as every export wants it."""
+def in_full(model: keras.Model, folder: Path, recipe: Recipe) -> Callable[[], keras.Model] | None:
+    """What makes the same model in float32, as every export wants it; None where it is in float32 already."""
     if not recipe.mixed_precision:
         return None
     import keras
 
-    def keep() -> keras.Model:
+    def make() -> keras.Model:
         plain = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
         full = keras.models.model_from_json(json.dumps(_in_float32(plain)))
         full.set_weights(model.get_weights())
         return full
 
-    return keep
+    return make
 
 
 def _in_float32(config: Any) -> Any:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from zoo import plots
 from zoo.data import Data
 from zoo.files import atomic
+from zoo.runner.labelled import SplitName
 from zoo.training.state import Place
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ MISTAKES_SHOWN = 25
 class Figures:
     """On one split."""
 
-    split: str
+    split: SplitName
     count: int
     accuracy: float
     """Share of files given their right name."""
@@ -61,21 +62,29 @@ class Figures:
         }
 
 
-def measure(model: keras.Model, data: Data) -> Figures:
-    """Names all files of the best held-out split there is: test, else validation, else training itself."""
+def judged_split(data: Data) -> SplitName:
+    """The best held-out split there is: test, else validation, else training itself."""
+    splits: tuple[SplitName, ...] = ("test", "validation", "train")
+    return next(name for name in splits if len(data.sources[name]))
+
+
+def predict(model: keras.Model, data: Data, split: SplitName) -> Array:
+    """What a model says to the files of a split: `(count, classes)`."""
     from zoo.data.pipeline import make_dataset
 
-    split = next(name for name in ("test", "validation", "train") if len(data.sources[name]))
-    source = data.sources[split]  # type: ignore[index]
-    scores = model.predict(make_dataset(source, 32).map(lambda examples, _: examples), verbose=0)
-    scores = np.asarray(scores, np.float32)
+    return np.asarray(model.predict(make_dataset(data.sources[split], 32).map(lambda examples, _: examples), verbose=0))
+
+
+def measure(scores: Array, data: Data, split: SplitName) -> Figures:
+    """Judges scores, `(count, classes)`, of the files of a split."""
+    source = data.sources[split]
     classes = len(data.class_names)
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (source.labels, scores.argmax(axis=1)), 1)
     there = confusion.sum(axis=1) > 0
     recalls = confusion.diagonal()[there] / confusion.sum(axis=1)[there]
     accuracy = float(np.trace(confusion) / len(source))
-    return Figures(split, len(source), accuracy, float(recalls.mean()), confusion, scores)
+    return Figures(split, len(source), accuracy, float(recalls.mean()), confusion, scores.astype(np.float32))
 
 
 class History:
@@ -136,7 +145,7 @@ def write_figures(folder: Path, data: Data, place: Place, figures: Figures) -> N
 
 def _plot_mistakes(folder: Path, data: Data, figures: Figures) -> None:
     """The worst misses: where the wrong name was surest of itself, beside the right one."""
-    source = data.sources[figures.split]  # type: ignore[index]
+    source = data.sources[figures.split]
     rows = np.arange(len(source))
     named = figures.scores.argmax(axis=1)
     margin = figures.scores[rows, named] - figures.scores[rows, source.labels]

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data import Data, load
+from zoo.data import Data
 from zoo.errors import InputError, OptionError
-from zoo.registry import needs_tensorflow, spec
+from zoo.registry import needs_tensorflow
 from zoo.training import results, state
 from zoo.training.card import write_card
-from zoo.training.folder import (
-    ARCHITECTURE,
-    LABELS,
-    RECIPE,
-    read_architecture,
-    read_run,
-    require_new,
-    strategy_of,
-    versions,
-    write_text,
-    write_toml,
-)
-from zoo.training.loop import MODEL, Silent, Trainer, Watch
-from zoo.training.precision import keeper, policy
+from zoo.training.folder import begin_run, read_architecture, read_run, require_new, strategy_of, versions
+from zoo.training.inputs import facts_of, input_shape, load_data, require_classes, require_outputs
+from zoo.training.keeping import MODEL, Keeper
+from zoo.training.loop import Silent, Trainer, Watch
+from zoo.training.precision import in_full, policy
 from zoo.training.recipe import Recipe, default_recipe, field_types
 from zoo.training.stages import plan
-from zoo.training.team import Team, gather
+from zoo.training.team import Mirrored, Team, gather
 from zoo.weights import Built, build_from, load_model
 
 if TYPE_CHECKING:
@@ -130,37 +120,27 @@ def train(
         if team.chief:
             require_new(folder)
         keras.utils.set_random_seed(chosen.seed)
-        loaded = _load(data, _input_shape(model, options), chosen, read)
-        _check_classes(options, loaded)
-        team.check(_facts(loaded))
+        loaded = load_data(data, input_shape(model, options), chosen, read)
+        require_classes(options, loaded)
+        team.check(facts_of(loaded))
         if name is not None:
             built = _build(name, weights, options | {"num_classes": len(loaded.class_names)}, chosen, download)
         else:
-            built = Built(_checked(model, loaded), {}, new_head=False)
+            built = Built(require_outputs(model, loaded), {}, new_head=False)
         run = {
-            "model": {
-                "name": name or built.model.name,
-                "weights": str(weights or "none") if name else OWN,
-                "pretrained": pretrained,
-                "new_head": built.new_head,
-                "strategy": strategy,
-                "options": {key: value for key, value in built.options.items() if value is not None},
-            },
+            "model": _about_model(name, weights, built, pretrained=pretrained) | {"strategy": strategy},
             "recipe": dataclasses.asdict(chosen),
             "data": {
                 "path": str(Path(data).absolute()),
                 "pictures": len(built.model.input_shape) == 4,
-                "splits": _facts(loaded)["files"],
+                "splits": facts_of(loaded)["files"],
             },
             "versions": versions(),
         }
         # Found out before there is a folder.
         plan(built.model, chosen, pretrained=pretrained, new_head=built.new_head)
         if team.chief:
-            folder.mkdir(parents=True)
-            write_toml(folder / RECIPE, run)
-            write_text(folder / LABELS, "".join(f"{label}\n" for label in loaded.class_names))
-            write_text(folder / ARCHITECTURE, built.model.to_json())
+            begin_run(folder, run, loaded.class_names, built.model)
         for note in built.notes:
             watch.note(note)
         return _run(folder, built.model, loaded, run, chosen, watch, None, team)
@@ -204,21 +184,21 @@ def resume(
         with policy(recipe):
             if team.share(saved is not None):
                 model = read_architecture(run["architecture"], folder)
-                loaded = _load(run["data"]["path"], model.input_shape[1:], recipe, read)
+                loaded = load_data(run["data"]["path"], model.input_shape[1:], recipe, read)
             elif run["model"]["weights"] == OWN:
                 raise InputError(f"{folder} was stopped before anything was saved; train again into another folder")
             else:
                 # Killed before the first epoch was saved: it begins anew, in the same order, as seeds are drawn in it.
                 name, options = run["model"]["name"], run["model"]["options"]
-                loaded = _load(run["data"]["path"], _input_shape(name, options), recipe, read)
+                loaded = load_data(run["data"]["path"], input_shape(name, options), recipe, read)
                 model = build_from(name, run["model"]["weights"], options).model
-        splits = _facts(loaded)["files"]
+        splits = facts_of(loaded)["files"]
         if list(loaded.class_names) != run["labels"] or splits != run["data"]["splits"]:
             raise InputError(
                 f"{run['data']['path']} has changed since {folder} was begun ({splits}, not {run['data']['splits']}); "
                 "train again into another folder"
             )
-        team.check(_facts(loaded))
+        team.check(facts_of(loaded))
         return _run(folder, model, loaded, run, recipe, watch, saved, team)
 
 
@@ -238,16 +218,20 @@ def _run(
     if team.chief:
         history = results.History(folder, saved.place if saved else state.Place())
         recorder = _Recorder(watch, history)
-    trainer = Trainer(
-        model, data, recipe, stages, folder, watch=recorder, keep=keeper(model, folder, recipe), team=team
-    )
+    plain = in_full(model, folder, recipe)
+    # A model on several devices is saved as it is, not with the best weights put in for the moment.
+    keeper = Keeper(folder, model, plain, each=isinstance(team, Mirrored), writes=team.chief)
+    trainer = Trainer(model, data, recipe, stages, keeper, watch=recorder, team=team)
     if team.chief and saved is None:
         history.follow(trainer.place)
     trainer.run(saved)
     metrics = None
     if team.chief:
         model = load_model(folder / MODEL)
-        figures = results.measure(model, data)
+        split = results.judged_split(data)
+        # Of a head on features they are known already, in the precision that it was trained in.
+        scores = None if plain else trainer.scores(split)
+        figures = results.measure(results.predict(model, data, split) if scores is None else scores, data, split)
         results.write_figures(folder, data, trainer.place, figures)
         write_card(folder)
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
@@ -268,6 +252,16 @@ class _Recorder:
         self._watch.epoch(row)
 
 
+def _about_model(name: str | None, weights: str | Path | None, built: Built, *, pretrained: bool) -> dict[str, Any]:
+    return {
+        "name": name or built.model.name,
+        "weights": str(weights or "none") if name else OWN,
+        "pretrained": pretrained,
+        "new_head": built.new_head,
+        "options": {key: value for key, value in built.options.items() if value is not None},
+    }
+
+
 def _build(
     name: str,
     weights: str | Path | None,
@@ -285,57 +279,6 @@ def _sort(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     given = {key: value for key, value in values.items() if value is not None}
     recipe = {key: value for key, value in given.items() if key in fields}
     return recipe, {key: value for key, value in given.items() if key not in fields}
-
-
-def _input_shape(model: str | keras.Model, options: dict[str, Any]) -> tuple[int, ...]:
-    if not isinstance(model, str):
-        shape: tuple[int, ...] = tuple(model.input_shape[1:])
-        return shape
-    from zoo.summary import outline
-
-    full = spec(model).check({key: value for key, value in options.items() if key != "num_classes"})
-    return tuple(outline(model, **full).input_shape)
-
-
-def _load(data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Callable[[str], None] | None) -> Data:
-    pictures = len(shape) == 3
-    return load(
-        data,
-        shape,
-        batch_size=recipe.batch_size,
-        validation=recipe.validation,
-        seed=recipe.seed,
-        resize=recipe.resize if pictures else None,
-        augment=recipe.augment if pictures else "none",
-        progress=read,
-    )
-
-
-def _facts(data: Data) -> dict[str, Any]:
-    """What has to be the same on all workers, and in a run that goes on."""
-    files = "".join(f"{path.parent.name}/{path.name}\n" for source in data.sources.values() for path in source.paths)
-    return {
-        "classes": data.class_names,
-        "files": {split: len(source) for split, source in data.sources.items() if len(source)},
-        "hash of the files' names": hashlib.sha256(files.encode()).hexdigest()[:12],
-    }
-
-
-def _check_classes(options: dict[str, Any], data: Data) -> None:
-    asked, there = options.pop("num_classes", None), len(data.class_names)
-    if asked is not None and asked != there:
-        raise OptionError(
-            f"num_classes={asked}, but the data have {there} classes ({', '.join(data.class_names[:10])})"
-        )
-
-
-def _checked(model: keras.Model, data: Data) -> keras.Model:
-    if len(model.output_shape) != 2 or model.output_shape[-1] != len(data.class_names):
-        raise OptionError(
-            f"{model.name} gives {model.output_shape[1:]}, the data have {len(data.class_names)} classes; give a model "
-            f"with {len(data.class_names)} outputs"
-        )
-    return model
 
 
 def _is_pretrained(model: Any) -> bool:

@@ -1,0 +1,88 @@
+"""What goes into a training: data that fit the model, and what has to be the same wherever it goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.data import Data, load
+from zoo.errors import OptionError
+from zoo.registry import spec
+from zoo.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+
+def input_shape(model: str | keras.Model, options: dict[str, Any]) -> tuple[int, ...]:
+    """What a model takes, without the batch.
+
+    Args:
+        model: one, or a name of the zoo.
+        options: of the model that a name stands for.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        OptionError: an option that it does not take.
+    """
+    if not isinstance(model, str):
+        shape: tuple[int, ...] = tuple(model.input_shape[1:])
+        return shape
+    from zoo.summary import outline
+
+    full = spec(model).check({key: value for key, value in options.items() if key != "num_classes"})
+    return tuple(outline(model, **full).input_shape)
+
+
+def load_data(data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Callable[[str], None] | None) -> Data:
+    """Loads data for a model's input as a recipe wants them; errors as `zoo.data.load`."""
+    pictures = len(shape) == 3
+    return load(
+        data,
+        shape,
+        batch_size=recipe.batch_size,
+        validation=recipe.validation,
+        seed=recipe.seed,
+        resize=recipe.resize if pictures else None,
+        augment=recipe.augment if pictures else "none",
+        progress=read,
+    )
+
+
+def facts_of(data: Data) -> dict[str, Any]:
+    """What has to be the same on all workers, and in a run that goes on."""
+    files = "".join(f"{path.parent.name}/{path.name}\n" for source in data.sources.values() for path in source.paths)
+    return {
+        "classes": data.class_names,
+        "files": {split: len(source) for split, source in data.sources.items() if len(source)},
+        "hash of the files' names": hashlib.sha256(files.encode()).hexdigest()[:12],
+    }
+
+
+def require_classes(options: dict[str, Any], data: Data) -> None:
+    """Takes `num_classes` out of options.
+
+    Raises:
+        OptionError: it is not the data's number of classes.
+    """
+    asked, there = options.pop("num_classes", None), len(data.class_names)
+    if asked is not None and asked != there:
+        raise OptionError(
+            f"num_classes={asked}, but the data have {there} classes ({', '.join(data.class_names[:10])})"
+        )
+
+
+def require_outputs(model: keras.Model, data: Data) -> keras.Model:
+    """The model, if it has one output for each class.
+
+    Raises:
+        OptionError: it has not.
+    """
+    if len(model.output_shape) != 2 or model.output_shape[-1] != len(data.class_names):
+        raise OptionError(
+            f"{model.name} gives {model.output_shape[1:]}, the data have {len(data.class_names)} classes; give a model "
+            f"with {len(data.class_names)} outputs"
+        )
+    return model
