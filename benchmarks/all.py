@@ -15,10 +15,9 @@ from pathlib import Path
 
 import click
 
-from bench import results, suite
+from bench import results, script, suite
 from bench.scaling_plot import draw
 from zoo.cli.types import words
-from zoo.errors import ZooError
 
 
 @click.command()
@@ -39,17 +38,14 @@ def run(only: tuple[str, ...] | None, quick: bool, out: Path) -> None:
     """Runs, writes to one file and a picture beside it, and says what failed."""
     chosen = [one for one in suite.SUITE if not only or one.name in only]
     started = time.perf_counter()
-    try:
-        failed = suite.run_all(chosen, out, quick=quick, say=lambda text: click.echo(text, err=True))
-        scaling = results.read(out)["benchmarks"].get("scaling")
-        if scaling and any(one.name == "scaling" for one in chosen):
-            draw(scaling["result"], out.with_name("scaling.png"))
-    except ZooError as error:
-        raise click.ClickException(str(error)) from error
+    failed = suite.run_all(chosen, out, quick=quick, say=lambda text: click.echo(text, err=True))
+    scaling = results.read(out)["benchmarks"].get("scaling")
+    if scaling and any(one.name == "scaling" for one in chosen):
+        draw(scaling["result"], out.with_name("scaling.png"))
     click.echo(f"{len(chosen)} benchmarks in {(time.perf_counter() - started) / 60:.1f} minutes", err=True)
     if failed:
         raise click.ClickException(f"failed: {', '.join(failed)}; --only {','.join(failed)} runs them again")
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

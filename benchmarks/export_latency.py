@@ -30,6 +30,7 @@ from typing import Any
 import click
 import numpy as np
 
+from bench import script
 from bench.processes import output
 from bench.turns import in_turn, ratio_text, timed, versus
 from zoo.cli.output import megabytes, print_json, print_table
@@ -180,4 +181,4 @@ if __name__ == "__main__":
     elif "--time" in sys.argv:
         _time(sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:7])
     else:
-        main()
+        script.run(main)

@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from bench import script
 from bench.processes import peak_of_family
 from zoo.cli.output import print_json, print_table
 from zoo.cli.types import words
@@ -103,4 +104,4 @@ if __name__ == "__main__":
     if "--worker" in sys.argv:
         _worker(*sys.argv[2:6])
     else:
-        main()
+        script.run(main)

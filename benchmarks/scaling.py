@@ -27,6 +27,7 @@ from typing import Any
 import click
 import numpy as np
 
+from bench import script
 from bench.pictures import SMALL, save_crops
 from bench.processes import peak_resident
 from bench.scaling_plot import draw
@@ -34,37 +35,43 @@ from bench.turns import in_turn, spread, timed
 from zoo.choose.cells import Cell, grid
 from zoo.choose.measuring import write_files
 from zoo.cli.output import print_json, print_table
+from zoo.cli.types import float_list, int_list
 from zoo.quiet import quiet, quiet_tensorflow
 from zoo.runner import Classifier
 from zoo.runner.machine import read_machine
 from zoo.runner.rounds import Candidate, time_runs
 from zoo.summary import outline
 
-ALPHAS = ("0.35", "0.75", "1.4")
-SIZES = ("96", "160", "224")
-COUNTS = ("1", "10", "100", "1000")
+ALPHAS = "0.35,0.75,1.4"
+SIZES = "96,160,224"
+COUNTS = "1,10,100,1000"
 THREAD_PICTURES = 200
 ZOO = "from zoo.cli.main import main; main()"
 Row = dict[str, Any]
 
 
 @click.command()
-@click.option("--alphas", default=",".join(ALPHAS), show_default=True, help="Widths.")
-@click.option("--sizes", default=",".join(SIZES), show_default=True, help="Of the input.")
-@click.option("--counts", default=",".join(COUNTS), show_default=True, help="Of pictures in a folder.")
+@click.option("--alphas", type=float_list, metavar="NUMBERS", default=ALPHAS, show_default=True, help="Widths.")
+@click.option("--sizes", type=int_list, metavar="NUMBERS", default=SIZES, show_default=True, help="Of the input.")
+@click.option("--counts", type=int_list, metavar="NUMBERS", default=COUNTS, show_default=True, help="Of pictures.")
 @click.option("--runs", type=click.IntRange(min=3), default=40, show_default=True, help="Timed runs of each file.")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Of all else.")
 @click.option("--plot", type=click.Path(path_type=Path), help="A .png or .svg file to draw it to.")
 @click.option("--json", "as_json", is_flag=True)
-def main(alphas: str, sizes: str, counts: str, runs: int, rounds: int, plot: Path | None, as_json: bool) -> None:
+def main(
+    alphas: tuple[float, ...],
+    sizes: tuple[int, ...],
+    counts: tuple[int, ...],
+    runs: int,
+    rounds: int,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
     """Exports, times, prints."""
     quiet_tensorflow()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        cells = grid(
-            "mobilenet_v2", alpha=[float(a) for a in alphas.split(",")], input_size=[int(s) for s in sizes.split(",")],
-            quantize=("none", "int8"), whole=True,
-        )  # fmt: skip
+        cells = grid("mobilenet_v2", alpha=alphas, input_size=sizes, quantize=("none", "int8"), whole=True)
         click.echo(f"exporting {len(cells)} files", err=True)
         with quiet():
             paths = write_files(cells, folder / "files")
@@ -77,7 +84,7 @@ def main(alphas: str, sizes: str, counts: str, runs: int, rounds: int, plot: Pat
             "exponents": {mode: exponent([r for r in latency if r["mode"] == mode]) for mode in ("none", "int8")},
             "file": file.stem,
             "threads": threads_rates(file, folder, rounds),
-            **by_folder_size(file, folder, [int(count) for count in counts.split(",")], rounds),
+            **by_folder_size(file, folder, counts, rounds),
         }
     if plot:
         draw(found, plot)
@@ -178,4 +185,4 @@ def _spread(value: dict[str, float], unit: str = "") -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -31,6 +31,7 @@ from typing import Any
 import click
 import numpy as np
 
+from bench import script
 from bench.pictures import SMALL, save_crops
 from bench.turns import ratio_text
 from zoo.cli.output import print_json, print_table
@@ -257,4 +258,4 @@ def show(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -36,7 +36,7 @@ def version(python: Path) -> str:
 
 
 def python_with_mediapipe() -> Path:
-    """Makes the environment where it is not there yet: about 500 MB, and a network is needed.
+    """Makes the environment where it is not there yet: about 650 MB, and a network is needed.
 
     Raises:
         ClickException: pip cannot install MediaPipe here, or it cannot be imported.
@@ -45,7 +45,10 @@ def python_with_mediapipe() -> Path:
     python = place / "bin" / "python"
     if not (place / "ready").exists():
         click.echo(f"installing mediapipe into {place}, once", err=True)
-        venv.create(place, clear=True, with_pip=True)
+        try:
+            venv.create(place, clear=True, with_pip=True)
+        except (OSError, subprocess.CalledProcessError) as error:  # Debian's Python without python3-venv, for one
+            raise click.ClickException(f"cannot make an environment in {place}: {error}") from error
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "mediapipe"]
         done = subprocess.run(install, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -147,7 +146,7 @@ def write(results: Results, path: Path = FILE) -> None:
         raise InputError(f"these are no results to keep: {problem}")
     with atomic(path) as scratch:
         text = json.dumps(_rounded(results), indent=1, sort_keys=True, allow_nan=False)
-        scratch.write_text(text + os.linesep, encoding="utf-8")
+        scratch.write_text(text + "\n", encoding="utf-8")
 
 
 def _rounded(value: Any) -> Any:

@@ -76,6 +76,11 @@ def versus(plain: Sequence[float], ours: Sequence[float], unit: str, scale: floa
     }
 
 
+def versus_pairs(pairs: Sequence[Sequence[float]], unit: str, scale: float = 1.0) -> Versus:
+    """The same, from a (plain, ours) of each round."""
+    return versus([plain for plain, _ in pairs], [ours for _, ours in pairs], unit, scale)
+
+
 def ratio_text(row: Mapping[str, Any]) -> str:
     """The ratio of a `Versus` with its spread, e.g. `1.02x (0.94 to 1.07)`."""
     return f"{row['ratio']:.2f}x ({row['p10']:.2f} to {row['p90']:.2f})"

@@ -74,18 +74,28 @@ def test_every_script_has_the_options_it_is_given(one: Benchmark) -> None:
 
 
 def test_an_unknown_name_is_one_line() -> None:
-    command = [sys.executable, SCRIPTS / "all.py", "--only", "speed"]
+    command = [sys.executable, str(SCRIPTS / "all.py"), "--only", "speed"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "speed" in done.stderr
     assert "Traceback" not in done.stderr
 
 
+def test_what_a_user_can_cause_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "b.json").write_text("[]")
+    command = [sys.executable, str(SCRIPTS / "all.py"), "--only", "scaling", "--out", str(tmp_path / "b.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("all.py: error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert (tmp_path / "b.json").read_text() == "[]"
+
+
 @pytest.mark.slow
 def test_a_quick_run_of_the_light_ones(tmp_path: Path) -> None:
     """Real files, timed; the figures themselves are for quiet machines."""
     names = "export_latency,scaling"
-    command = [sys.executable, SCRIPTS / "all.py", "--quick", "--only", names, "--out", tmp_path / "b.json"]
+    command = [sys.executable, str(SCRIPTS / "all.py"), "--quick", "--only", names, "--out", str(tmp_path / "b.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = kept(tmp_path)

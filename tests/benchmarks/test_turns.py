@@ -9,7 +9,7 @@ import time
 import pytest
 
 from bench.processes import Worker, command_seconds, peak_of_family, peak_resident
-from bench.turns import in_turn, ratio_text, spread, timed, versus
+from bench.turns import in_turn, ratio_text, spread, timed, versus, versus_pairs
 
 
 def test_each_is_first_in_every_other_round_and_the_first_round_does_not_count() -> None:
@@ -30,6 +30,7 @@ def test_a_ratio_is_of_rounds_and_above_one_where_ours_is_better() -> None:
     assert (found["plain"], found["ours"], found["rounds"]) == (4000, 2000, 3)
     assert found["ratio"] == 2
     assert found["p90"] == pytest.approx(2.8)
+    assert versus_pairs([(3.0, 1.0), (40.0, 20.0), (4.0, 2.0)], "ms", 1e3) == found
     assert ratio_text(found) == "2.00x (2.00 to 2.80)"
 
 
