@@ -2,6 +2,7 @@
 # make test   lint, types and all tests
 # make jetson build the Jetson image for arm64 and run it as a Cortex-A57 (Debian 12, root)
 # make check  lint and types only
+# make benchmarks  all of them, about 20 minutes; writes docs/benchmarks.json and the tables of the docs
 # make clean  remove what these made
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +10,7 @@ BIN := .venv/bin
 OLD_PYTHON := $(firstword $(foreach p,$(PYTHON) python3.11 python3.10,$(shell $(p) -c 'import sys; v = sys.version_info; print("$(p)" if (3, 10) <= v < (3, 12) else "")' 2>/dev/null)))
 SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.tsv' -o -name '*.json' -o -path '*/static/*')
 
-.PHONY: demo test check jetson clean
+.PHONY: demo test check benchmarks jetson clean
 
 demo: .venv/ready
 	$(BIN)/zoo build mobilenet_v2 --export tflite --out demo
@@ -24,6 +25,10 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The tables are written anew even where one failed: the others are there.
+benchmarks: .venv/ready .venv-base/ready .venv-tflite-runtime/ready
+	$(BIN)/python benchmarks/all.py; code=$$?; $(BIN)/cog -r docs/benchmarks.md docs/export.md && exit $$code
 
 jetson: .venv/ready
 	$(BIN)/python tools/jetson-emulate

@@ -1,89 +1,105 @@
-"""Our files beside naively converted ones, on both runtimes.
+"""Our files beside the ones that a user's own conversion gives, on both runtimes.
 
-    python benchmarks/export_latency.py                          # all models, float and int8; about ten minutes
+    python benchmarks/export_latency.py                          # all models, float and int8
     python benchmarks/export_latency.py --models alexnet --quantize int8
 
-"Naive" is `TFLiteConverter.from_keras_model(model)` on the same Keras model, with the usual optimizations and a
-representative data set for int8. A round is what a user does with a decoded picture: cast its uint8 pixels to the
-input's type where that is another, set the tensor, invoke. Both files run in turn in one process with one thread; the
-ratio is the median of the rounds' own ratios (above 1: ours is faster), beside its 10th and 90th percentile.
+MobileNetV2 and VGG-16 stand beside keras.applications' models of the same size, AlexNet and the small ones, which it
+does not have, beside the plain Keras graph. Converted is as TensorFlow's guides do it:
+`TFLiteConverter.from_keras_model(model)`, for int8 with `Optimize.DEFAULT`, a representative data set of preprocessed
+pictures, integer operations, and uint8 in and out. Weights are random, which changes no time.
+
+Two things are timed: the interpreter alone (`invoke`), and what a user does from a decoded picture on: bring its
+uint8 pixels to what the input wants, set the tensor, invoke. The plain file wants `preprocess_input` in numpy and, in
+int8, the input's scale and zero point; ours takes pixels as they are. Both files run in turn in one process with one
+thread; the ratio is the median of the rounds' own (above 1: ours is faster), beside its 10th and 90th percentile.
 tflite-runtime needs an environment of its own, which `make test` makes.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
+from bench import script
+from bench.processes import output
+from bench.turns import in_turn, ratio_text, timed, versus
 from zoo.cli.output import megabytes, print_json, print_table
 from zoo.cli.types import words
 
 MODELS = ("mobilenet_v2", "alexnet", "vgg16", "lenet", "conv1d")
 MODES = ("none", "int8")
-ROUNDS = 40
-SECONDS = 20.0
-TFLITE_RUNTIME_PYTHON = Path(__file__).parent.parent / ".venv-tflite-runtime/bin/python"
+APPLICATIONS = {"mobilenet_v2": ("mobilenet_v2", "MobileNetV2"), "vgg16": ("vgg16", "VGG16")}
+"""Module and function in keras.applications."""
+TFLITE_RUNTIME_PYTHON = Path(__file__).resolve().parent.parent / ".venv-tflite-runtime/bin/python"
+FEWEST_ROUNDS = 5
 
 
 @click.command()
-@click.option("--models", type=words(*MODELS), default="mobilenet_v2,alexnet,vgg16", show_default=True)
-@click.option("--quantize", type=words(*MODES), default="none,int8", show_default=True)
+@click.option("--models", type=words(*MODELS), metavar="NAMES", default="mobilenet_v2,alexnet,vgg16", show_default=True)
+@click.option("--quantize", type=words(*MODES), metavar="NAMES", default="none,int8", show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=10, show_default=True, help="Of each pair, at most.")
+@click.option("--rounds", type=click.IntRange(min=1), default=40, show_default=True, help="Of each pair, at most.")
 @click.option("--tflite-runtime-python", type=click.Path(path_type=Path), default=TFLITE_RUNTIME_PYTHON)
 @click.option("--json", "as_json", is_flag=True)
-def main(models: tuple[str, ...], quantize: tuple[str, ...], tflite_runtime_python: Path, as_json: bool) -> None:
+def main(
+    models: tuple[str, ...],
+    quantize: tuple[str, ...],
+    seconds: float,
+    rounds: int,
+    tflite_runtime_python: Path,
+    as_json: bool,
+) -> None:
     """Exports, times, prints."""
-    pythons = {"litert": sys.executable, "tflite-runtime": str(tflite_runtime_python)}
-    results: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for model in models:
-            for mode in quantize:
+    pythons = {"litert": Path(sys.executable), "tflite-runtime": tflite_runtime_python}
+    if not tflite_runtime_python.exists():
+        click.echo(f"without tflite-runtime: there is no {tflite_runtime_python}; make test makes it", err=True)
+        del pythons["tflite-runtime"]
+    rows: list[dict[str, Any]] = []
+    for model in models:
+        for mode in quantize:
+            with tempfile.TemporaryDirectory() as folder:
                 click.echo(f"exporting {model} {mode}", err=True)
-                command = [sys.executable, __file__, "--export", model, mode, folder]
-                subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                ours, naive = (Path(folder) / f"{model}-{mode}-{who}.tflite" for who in ("ours", "naive"))
+                export = [sys.executable, __file__, "--export", model, mode, folder]
+                subprocess.run(export, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                files = {who: Path(folder) / f"{who}.tflite" for who in ("plain", "ours")}
+                sizes = {"bytes": files["ours"].stat().st_size, "plain_bytes": files["plain"].stat().st_size}
                 for runtime, python in pythons.items():
                     click.echo(f"timing {model} {mode} on {runtime}", err=True)
-                    timed = subprocess.run(
-                        [python, __file__, "--time", str(ours), str(naive)],
-                        check=True,
-                        stdout=subprocess.PIPE,
-                        stderr=subprocess.DEVNULL,
-                    )
-                    sizes = {"bytes": ours.stat().st_size, "naive_bytes": naive.stat().st_size}
-                    results.append(
-                        {"model": model, "mode": mode, "runtime": runtime, **sizes, **json.loads(timed.stdout)}
-                    )
-                naive.unlink()
+                    arguments = [runtime, str(seconds), str(rounds), folder, model]
+                    found = output([python, __file__, "--time", *arguments])
+                    beside = "keras.applications" if model in APPLICATIONS else "the Keras graph"
+                    rows.append({"model": model, "mode": mode, "runtime": runtime, "beside": beside, **sizes, **found})
     if as_json:
-        print_json(results)
+        print_json({"rows": rows})
         return
-    floats = {r["model"]: r["bytes"] for r in results if r["mode"] == "none"}
-    rows = [
+    table = [
         (
-            r["model"],
-            r["mode"],
-            r["runtime"],
-            f"{r['naive_ms']:.2f} ms",
-            f"{r['ours_ms']:.2f} ms",
-            f"{r['ratio']:.2f}x ({r['ratio_p10']:.2f} to {r['ratio_p90']:.2f})",
+            *(r[name] for name in ("model", "mode", "runtime")),
+            f"{r['pixels']['plain']:.2f} ms",
+            f"{r['pixels']['ours']:.2f} ms",
+            ratio_text(r["pixels"]),
+            ratio_text(r["invoke"]),
+            megabytes(r["plain_bytes"]),
             megabytes(r["bytes"]),
-            f"{r['bytes'] / floats[r['model']]:.3f}" if r["model"] in floats else "",
         )
-        for r in results
+        for r in rows
     ]
-    columns = ("model", "mode", "runtime", "naive", "ours", "naive / ours", "our size", "of float")
-    print_table(columns, rows, left=("mode", "runtime"))
+    columns = ("model", "mode", "runtime", "plain", "ours", "plain / ours", "invoke alone", "plain size", "our size")
+    print_table(columns, table, left=("mode", "runtime"))
 
 
 def _export(name: str, mode: str, folder: str) -> None:
+    """Both files of one model in one mode."""
     import tensorflow as tf
 
     import zoo
@@ -91,64 +107,78 @@ def _export(name: str, mode: str, folder: str) -> None:
     from zoo.export.calibration import synthetic
 
     model = zoo.build(name)
-    to_tflite(model, Path(folder) / f"{name}-{mode}-ours.tflite", quantize=mode, verify_file=False)  # type: ignore[arg-type]
+    to_tflite(model, Path(folder) / "ours.tflite", quantize=mode, verify_file=False)  # type: ignore[arg-type]
+    inputs = synthetic(model.input_shape[1:]).inputs
+    if name in APPLICATIONS:
+        model = _application(name)
+        inputs = preprocess(name, inputs)
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if mode == "int8":
-        inputs = synthetic(model.input_shape[1:]).inputs
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([x[None]] for x in inputs)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    (Path(folder) / f"{name}-{mode}-naive.tflite").write_bytes(converter.convert())
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    (Path(folder) / "plain.tflite").write_bytes(converter.convert())
 
 
-def _time(paths: list[str]) -> None:
-    """Runs in the runtime's own environment."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        from tflite_runtime.interpreter import Interpreter
+def _application(name: str) -> Any:
+    import keras
 
-    runs = []
-    for path in paths:
-        interpreter = Interpreter(path, num_threads=1)
+    module, function = APPLICATIONS[name]
+    return getattr(getattr(keras.applications, module), function)(weights=None)
+
+
+def preprocess(name: str, pixels: Any) -> Any:
+    """keras.applications' `preprocess_input` of a model, in numpy: a board has no Keras."""
+    values = np.asarray(pixels, np.float32)
+    if name == "mobilenet_v2":
+        return values / np.float32(127.5) - np.float32(1)
+    if name == "vgg16":
+        return values[..., ::-1] - np.array([103.939, 116.779, 123.68], np.float32)
+    return values
+
+
+def _time(runtime: str, seconds: float, rounds: int, folder: str, model: str) -> None:
+    """Runs in the runtime's own environment, which may have the other one as well."""
+    package = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}[runtime]
+    interpreter_of = importlib.import_module(f"{package}.interpreter").Interpreter
+    works: dict[str, Callable[[], float]] = {}
+    for who in ("plain", "ours"):
+        interpreter = interpreter_of(f"{folder}/{who}.tflite", num_threads=1)
         interpreter.allocate_tensors()
-        entry = interpreter.get_input_details()[0]
-        pixels = np.random.default_rng(0).integers(0, 256, entry["shape"], np.uint8)
+        whole, alone = _two(interpreter, model if who == "plain" else None)
+        works |= {f"{who} pixels": timed(whole), f"{who} invoke": timed(alone)}
+    started = time.perf_counter()
+    in_turn(works, 0)
+    once = time.perf_counter() - started
+    times = in_turn(works, max(FEWEST_ROUNDS, min(rounds, int(seconds / once))))
+    found = {kind: versus(times[f"plain {kind}"], times[f"ours {kind}"], "ms", 1e3) for kind in ("pixels", "invoke")}
+    sys.stdout.write(json.dumps(found))
 
-        def run(interpreter: Any = interpreter, entry: Any = entry, pixels: Any = pixels) -> None:
-            interpreter.set_tensor(entry["index"], pixels.astype(entry["dtype"], copy=False))
-            interpreter.invoke()
 
-        run()
-        runs.append(run)
-    times: list[list[float]] = []
-    end = time.perf_counter() + SECONDS
-    while len(times) < ROUNDS and (len(times) < 5 or time.perf_counter() < end):
-        # Each goes first in every other round.
-        order = (0, 1) if len(times) % 2 else (1, 0)
-        row = [0.0, 0.0]
-        for i in order:
-            started = time.perf_counter()
-            runs[i]()
-            row[i] = time.perf_counter() - started
-        times.append(row)
-    ours, naive = np.array(times).T
-    p10, ratio, p90 = np.percentile(naive / ours, [10, 50, 90])
-    result = {
-        "ours_ms": 1e3 * float(np.median(ours)),
-        "naive_ms": 1e3 * float(np.median(naive)),
-        "ratio": float(ratio),
-        "ratio_p10": float(p10),
-        "ratio_p90": float(p90),
-        "rounds": len(times),
-    }
-    sys.stdout.write(json.dumps(result))
+def _two(interpreter: Any, preprocessed_as: str | None) -> tuple[Callable[[], None], Callable[[], None]]:
+    """What runs from a picture's pixels on, and what runs once the tensor is set."""
+    entry = interpreter.get_input_details()[0]
+    pixels = np.random.default_rng(0).integers(0, 256, entry["shape"], np.uint8)
+    scale, zero_point = entry["quantization"]
+
+    def whole() -> None:
+        values: Any = pixels
+        if preprocessed_as:
+            values = preprocess(preprocessed_as, values)
+            if scale:
+                # As TensorFlow's guide to integer quantization has it.
+                values = values / scale + zero_point
+        interpreter.set_tensor(entry["index"], values.astype(entry["dtype"], copy=False))
+        interpreter.invoke()
+
+    return whole, interpreter.invoke
 
 
 if __name__ == "__main__":
     if "--export" in sys.argv:
         _export(*sys.argv[2:5])
     elif "--time" in sys.argv:
-        _time(sys.argv[2:])
+        _time(sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:7])
     else:
-        main()
+        script.run(main)

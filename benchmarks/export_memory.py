@@ -12,12 +12,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
+from bench import script
+from bench.processes import peak_of_family
 from zoo.cli.output import print_json, print_table
 from zoo.cli.types import words
 from zoo.export.quantize import MODES
@@ -27,83 +29,40 @@ WAYS = ("ours", "in memory", "plain")
 
 @click.command()
 @click.argument("model", default="vgg16")
-@click.option("--modes", type=words(*MODES), default=",".join(MODES), show_default=True)
-@click.option("--ways", type=words(*WAYS), default="ours,plain", show_default=True)
+@click.option("--modes", type=words(*MODES), metavar="NAMES", default=",".join(MODES), show_default=True)
+@click.option("--ways", type=words(*WAYS), metavar="NAMES", default="ours,plain", show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 def main(model: str, modes: tuple[str, ...], ways: tuple[str, ...], as_json: bool) -> None:
-    """Prints a row for each mode and way."""
-    results = []
+    """Prints a row for each mode and way; the exit code is 1 where an export fails."""
+    rows: list[dict[str, Any]] = []
     for mode in modes:
         for way in ways:
-            with tempfile.TemporaryDirectory() as folder:
-                command = [sys.executable, __file__, "--worker", model, mode, way, folder]
-                started = time.perf_counter()
-                process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                peak = _watch(process)
-                size = sum(file.stat().st_size for file in Path(folder).iterdir())
-            seconds = time.perf_counter() - started
-            results.append(
-                {
-                    "mode": mode,
-                    "way": way,
-                    "peak_gb": peak / 1e9,
-                    "seconds": seconds,
-                    "bytes": size,
-                    "rc": process.returncode,
-                }
-            )
-            click.echo(f"{model} {mode} {way}: {peak / 1e9:.1f} GB, {seconds:.0f} s", err=True)
+            rows.append({"mode": mode, "way": way, **export(model, mode, way)})
+            click.echo(f"{model} {mode} {way}: {_text(rows[-1])}", err=True)
     if as_json:
-        print_json(results)
-        return
-    rows = [
-        (
-            str(r["mode"]),
-            str(r["way"]),
-            f"{r['peak_gb']:.1f} GB",
-            f"{r['seconds']:.0f} s",
-            "" if r["rc"] == 0 else "FAILED",
-        )
-        for r in results
-    ]
-    print_table(("mode", "way", "peak memory", "time", ""), rows, left=("way",))
+        print_json({"model": model, "rows": rows})
+    else:
+        table = [(r["mode"], r["way"], f"{r['peak_gb']:.1f} GB", f"{r['seconds']:.0f} s") for r in rows]
+        print_table(("mode", "way", "peak memory", "time"), table, left=("way",))
+    failed = [f"{r['mode']} {r['way']}" for r in rows if r["rc"]]
+    if failed:
+        raise click.ClickException(f"these exports failed: {', '.join(failed)}")
 
 
-def _watch(process: subprocess.Popen[bytes]) -> int:
-    peak = 0
-    done = threading.Event()
-
-    def sample() -> None:
-        nonlocal peak
-        while not done.wait(0.1):
-            peak = max(peak, sum(_pss(pid) for pid in _family(process.pid)))
-
-    watcher = threading.Thread(target=sample)
-    watcher.start()
-    process.wait()
-    done.set()
-    watcher.join()
-    return peak
+def _text(row: dict[str, Any]) -> str:
+    return f"{row['peak_gb']:.1f} GB, {row['seconds']:.0f} s" + (f", exit code {row['rc']}" if row["rc"] else "")
 
 
-def _family(pid: int) -> list[int]:
-    """A process and all its descendants."""
-    family = [pid]
-    for member in family:
-        try:
-            for task in Path(f"/proc/{member}/task").iterdir():
-                family += [int(child) for child in (task / "children").read_text().split()]
-        except OSError:
-            continue
-    return family
-
-
-def _pss(pid: int) -> int:
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:")), 0)
+def export(model: str, mode: str, way: str) -> dict[str, Any]:
+    """Exports once, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--worker", model, mode, way, folder]
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        peak = peak_of_family(process)
+        seconds = time.perf_counter() - started
+        size = sum(file.stat().st_size for file in Path(folder).iterdir())
+    return {"peak_gb": peak / 1e9, "seconds": seconds, "bytes": size, "rc": process.returncode}
 
 
 def _worker(name: str, mode: str, way: str, folder: str) -> None:
@@ -145,4 +104,4 @@ if __name__ == "__main__":
     if "--worker" in sys.argv:
         _worker(*sys.argv[2:6])
     else:
-        main()
+        script.run(main)

@@ -1,241 +1,203 @@
-"""The runner beside bare scripts that do the same work with the same libraries.
+"""The runner beside a bare script that does the same work with the same libraries, and beside MediaPipe.
 
     python benchmarks/runner_speed.py [--rounds 15] [--python .venv-base/bin/python] [--json]
+    python benchmarks/runner_speed.py --mediapipe no
 
-Needs TensorFlow to make the files; times with `--python`, the environment of a board. Every round runs ours and the
-bare script in turn, and the ratio is the median of the rounds' own ratios beside its 10th and 90th percentile.
+Needs TensorFlow to make the files, MobileNetV2 1.0/224 in float32 and int8 whose last layer tells six regions of two
+real photos apart (`bench/fitted.py`); times with `--python`, the environment of a board. MediaPipe's image classifier
+reads the same files, with their labels, in an environment of its own: that of `--mediapipe PYTHON`, or one that is
+made in the cache folder, which needs a network once. It takes one thread and offers no other number to Python, so
+ours has one beside it.
 
-The file is MobileNetV2 1.0/224. Its backbone is random; its last layer is fitted to tell six regions of two real photos
-apart, so that top-1 means something. The single photo is 640x427, those of `classify_many` are 12-megapixel JPEGs, cut
-from these regions and enlarged.
+All run in turn, and a ratio is the median of the rounds' own, the other's by ours: above 1 ours is better. The single
+photo is 640x427, those of `classify_many` are 12-megapixel JPEGs, cut from these regions and enlarged.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
+import functools
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from PIL import Image
 
+from bench import mediapipe_env, script
+from bench.fitted import fitted_mobilenet, pixels_of_crops
+from bench.pictures import LARGE, photo_path, save_crops
+from bench.processes import PEERS, Command, Worker, command_seconds, output, peak_resident
+from bench.turns import in_turn, ratio_text, versus, versus_pairs
 from zoo.cli.output import print_json, print_table
+from zoo.export.quantize import Quantize
 
-BASE_PYTHON = Path(__file__).parent.parent / ".venv-base/bin/python"
-PICTURES = 24
-REGIONS = 6
-
-BARE = """
-import sys
-import numpy as np
-from PIL import Image
-from ai_edge_litert.interpreter import Interpreter
-interpreter = Interpreter(sys.argv[1], num_threads=int(sys.argv[3]))
-interpreter.allocate_tensors()
-entry, exit = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-image = Image.open(sys.argv[2]).convert("RGB").resize((224, 224), Image.BILINEAR)
-interpreter.set_tensor(entry["index"], np.asarray(image, entry["dtype"])[None])
-interpreter.invoke()
-scores = interpreter.get_tensor(exit["index"])[0]
-for i in np.argsort(-scores)[:5]:
-    print(i, scores[i])
-"""
-PEAK = (
-    "\nprint('PEAK', next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')), file=sys.stderr)"
-)
-OURS = """
-import sys
-from zoo.cli.main import main
-try:
-    main(["run", sys.argv[1], sys.argv[2], "--threads", sys.argv[3]])
-except SystemExit:
-    pass
-"""
-
-INSIDE = """
-import json, sys, time
-from pathlib import Path
-import numpy as np
-from PIL import Image
-from zoo.runner import Classifier
-from zoo.quiet import quiet
-path, photo, photos, threads = sys.argv[1], sys.argv[2], sorted(Path(sys.argv[3]).iterdir()), int(sys.argv[4])
-with quiet():
-    classifier = Classifier(path, threads=threads)
-session = classifier.session
-interpreter = session._interpreter
-entry, exit = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-pixels = classifier.read(photo)
-stored = np.asarray(pixels, entry["dtype"])[None]
-
-def clock(work):
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-def invoke():
-    interpreter.set_tensor(entry["index"], stored)
-    interpreter.invoke()
-    interpreter.get_tensor(exit["index"])
-
-def loop():
-    found = []
-    for path in photos:
-        image = Image.open(path).convert("RGB").resize((224, 224), Image.BILINEAR)
-        interpreter.set_tensor(entry["index"], np.asarray(image, entry["dtype"])[None])
-        interpreter.invoke()
-        found.append(int(interpreter.get_tensor(exit["index"])[0].argmax()))
-    return found
-
-many = lambda: [result.predictions[0].index for result in classifier.classify_many(photos, top_k=1)]
-overhead = []
-for _ in range(int(sys.argv[5]) * 10):
-    invoke(); bare = clock(invoke)
-    classifier.classify(pixels); ours = clock(lambda: classifier.classify(pixels))
-    overhead.append((bare, ours))
-# At first both once, untimed, which also compares the answers.
-same = sum(a == b for a, b in zip(loop(), many()))
-rounds = [(clock(loop), clock(many)) for _ in range(max(3, int(sys.argv[5]) // 5))]
-print(json.dumps({"overhead": overhead, "many": rounds, "same": same, "pictures": len(photos)}))
-"""
+BASE_PYTHON = Path(__file__).resolve().parent.parent / ".venv-base/bin/python"
+ZOO = "from zoo.cli.main import main; main()"
+Row = dict[str, Any]
 
 
 @click.command()
 @click.option("--rounds", type=click.IntRange(min=3), default=15, show_default=True)
-@click.option("--python", type=click.Path(path_type=Path), default=BASE_PYTHON, show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Of the interpreter.")
+@click.option("--pictures", type=click.IntRange(min=2), default=24, show_default=True, help="Of 12 megapixels.")
+@click.option("--python", type=click.Path(path_type=Path), default=BASE_PYTHON, help="A board's. [.venv-base]")
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Beside the bare script.")
+@click.option("--mediapipe", default="auto", show_default=True, help="A Python that has it, auto, or no.")
 @click.option("--json", "as_json", is_flag=True)
-def main(rounds: int, python: Path, threads: int, as_json: bool) -> None:
+def main(rounds: int, pictures: int, python: Path, threads: int, mediapipe: str, as_json: bool) -> None:
     """Makes files and photos, times, prints."""
+    peer, missing = find_mediapipe(mediapipe)
+    if missing:
+        click.echo(f"without MediaPipe: {missing}", err=True)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        model, photo, photos = make_inputs(folder)
+        click.echo("making the file and the photos", err=True)
+        models, photo = make_files(folder), photo_path("china.jpg")
+        save_crops(folder / "photos", pictures, LARGE)
         click.echo("timing", err=True)
-        results = measure(python, model, photo, photos, rounds, threads)
+        rows = beside_bare(python, models["none"], photo, folder / "photos", rounds, threads)
+        if peer:
+            click.echo("timing beside MediaPipe", err=True)
+            rows += beside_mediapipe(python, peer, models, photo, folder / "photos", rounds)
+    found = {"threads": threads, "pictures": pictures, "rows": rows, "mediapipe_missing": missing}
+    found["mediapipe_version"] = mediapipe_env.version(peer) if peer else None
     if as_json:
-        print_json(results)
+        print_json(found)
         return
-    rows = [
-        (name, f"{r['bare']:.4g} {r['unit']}", f"{r['ours']:.4g} {r['unit']}", _versus(r), r["aim"])
-        for name, r in results.items()
+    table = [
+        (r["what"], r["peer"], f"{r['plain']:.4g} {r['unit']}", f"{r['ours']:.4g} {r['unit']}", versus_text(r))
+        for r in rows
     ]
-    print_table(("", "bare script", "ours", "ours beside it", "aim"), rows, left=("aim",))
+    print_table(("", "beside", "it", "ours", "it / ours"), table, left=("beside",))
 
 
-def make_inputs(folder: Path) -> tuple[Path, Path, Path]:
-    """A file, one photo of 640x427, and a folder of 12-megapixel ones."""
-    import keras
-    from sklearn.linear_model import LogisticRegression
+def find_mediapipe(asked: str) -> tuple[Path | None, str | None]:
+    """A Python with MediaPipe, or why there is none.
 
-    import zoo
+    Raises:
+        ClickException: the one that was asked for has none.
+    """
+    if asked == "no":
+        return None, "not asked for"
+    if asked != "auto":
+        mediapipe_env.version(Path(asked))
+        return Path(asked), None
+    try:
+        return mediapipe_env.python_with_mediapipe(), None
+    except click.ClickException as error:
+        return None, error.message
+
+
+def make_files(folder: Path) -> dict[Quantize, Path]:
+    """The float32 and the int8 file, by mode."""
     from zoo.export import to_tflite
     from zoo.quiet import quiet, quiet_tensorflow
 
     quiet_tensorflow()
-    keras.utils.set_random_seed(0)
-    crops = [random_crop(seed) for seed in range(360)]
+    modes: tuple[Quantize, ...] = ("none", "int8")
+    files = {mode: folder / f"{mode}.tflite" for mode in modes}
     with quiet():
-        model = zoo.build("mobilenet_v2", num_classes=REGIONS)
-        head_layer = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense))
-        features = keras.Model(model.inputs, head_layer.input)
-        pixels = np.stack([np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR)) for image, _ in crops])
-        seen = features.predict(pixels.astype(np.float32), batch_size=16, verbose=0).reshape(len(crops), -1)
-        scale = seen.std()
-        head = LogisticRegression(max_iter=3000, C=100).fit(seen / scale, [region for _, region in crops])
-        head_layer.set_weights([head.coef_.T / scale, head.intercept_])
-        to_tflite(model, folder / "model.tflite")
-    (folder / "photos").mkdir()
-    for i in range(PICTURES):
-        image, _ = random_crop(1000 + i)
-        large = image.resize((4000, 3000), Image.Resampling.BICUBIC)
-        large.save(folder / "photos" / f"{i:02}.jpg", quality=90)
-    return folder / "model.tflite", photo_path("china.jpg"), folder / "photos"
+        model = fitted_mobilenet()
+        for mode, path in files.items():
+            to_tflite(model, path, quantize=mode, calibration=pixels_of_crops(100), verify_file=False)
+    return files
 
 
-def photo_path(name: str) -> Path:
-    """One of the two photos that scikit-learn ships."""
-    import sklearn.datasets
-
-    return Path(sklearn.datasets.__file__).parent / "images" / name
+def zoo(python: Path, *words: str | Path) -> list[str | Path]:
+    """A `zoo` command in another environment; the checkout is not looked at."""
+    return [python, "-I", "-c", ZOO, *words]
 
 
-def random_crop(seed: int) -> tuple[Image.Image, int]:
-    """A part of a photo about as large as a third of it, and which third of which photo it is."""
-    rng = np.random.default_rng(seed)
-    region = seed % REGIONS
-    with Image.open(photo_path("china.jpg" if region < 3 else "flower.jpg")) as image:
-        left, top = 200 * (region % 3) + int(rng.integers(0, 40)), int(rng.integers(0, 277))
-        return image.crop((left, top, left + 200, top + 150)), region
-
-
-def measure(python: Path, model: Path, photo: Path, photos: Path, rounds: int, threads: int) -> dict[str, Any]:
-    """All figures, by what they are of."""
-    arguments = [str(model), str(photo), str(threads)]
-    cold = in_turn([python, "-I", "-c", BARE, *arguments], [python, "-I", "-c", OURS, *arguments], rounds)
-    help_ = in_turn(
-        [python, "-I", "-c", "import click"],
-        [python, "-I", "-c", "from zoo.cli.main import main; main(['--help'])"],
-        rounds,
-    )
-    peaks = [
-        (peak([python, "-I", "-c", BARE + PEAK, *arguments]), peak([python, "-I", "-c", OURS + PEAK, *arguments]))
-        for _ in range(3)
-    ]
-    command = [python, "-I", "-c", INSIDE, str(model), str(photo), str(photos), str(threads), str(rounds)]
-    inside = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    overhead = np.array(inside["overhead"]) * 1e3
-    many = np.array(inside["many"])
-    extra = overhead[:, 1] - overhead[:, 0]
-    return {
-        "cold start of `zoo run`": ratio(cold, "s", "at most 1.35x"),
-        "`zoo --help` beside `import click`": ratio(help_, "s", "at most 3x"),
-        "memory of `zoo run`, peak": ratio(np.array(peaks) / 1024, "MB", "at most 1.3x"),
-        "`classify` of a decoded picture": ratio(overhead, "ms", "at most 0.25 ms more")
-        | {"more_ms": float(np.median(extra))},
-        f"`classify_many`, {inside['pictures']} photos of 12 MP": ratio(many, "s", "at most 0.33x")
-        | {"same_top1": inside["same"], "pictures": inside["pictures"]},
+def beside_bare(python: Path, model: Path, photo: Path, photos: Path, rounds: int, threads: int) -> list[Row]:
+    """All figures beside the bare script."""
+    bare: Command = [python, "-I", PEERS / "bare_script.py", model, photo, str(threads)]
+    ours = zoo(python, "run", model, photo, "--threads", str(threads))
+    cold = in_turn({"plain": command_seconds(bare), "ours": command_seconds(ours)}, rounds)
+    help_ = {
+        "plain": command_seconds([python, "-I", "-c", "import click"]),
+        "ours": command_seconds(zoo(python, "--help")),
     }
+    starts = in_turn(help_, rounds)
+    peaks = [(peak_resident(bare), peak_resident(ours)) for _ in range(3)]
+    pairs = output([python, "-I", PEERS / "overhead.py", model, photo, str(threads), str(10 * rounds)])
+    extra = float(np.median([own - plain for plain, own in pairs]))
+    arguments = (str(model), str(photos), str(threads))
+    with (
+        Worker(python, "worker.py", "bare", *arguments) as plain,
+        Worker(python, "worker.py", "ours", *arguments) as own,
+    ):
+        many = whole_folder(plain, own, max(3, rounds // 5))
+    peer = {"peer": "bare script"}
+    return [
+        {"what": "cold start of `zoo run`", **peer, **versus(cold["plain"], cold["ours"], "s")},
+        {"what": "`zoo --help` beside `import click`", **peer, **versus(starts["plain"], starts["ours"], "s")},
+        {"what": "memory of `zoo run`, peak", **peer, **versus_pairs(peaks, "MB", 1e-6)},
+        {
+            "what": "`classify`, a decoded picture, float32",
+            **peer,
+            **versus_pairs(pairs, "ms", 1e3),
+            "more_ms": 1e3 * extra,
+        },
+        {"what": "`classify_many`, files of 12 MP, float32", **peer, **many},
+    ]
 
 
-def in_turn(bare: list[Any], ours: list[Any], rounds: int) -> Any:
-    """Wall times of two commands, `(rounds, 2)` seconds."""
-    times = []
-    for _ in range(rounds + 1):
-        pair = []
-        for command in (bare, ours):
-            start = time.perf_counter()
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            pair.append(time.perf_counter() - start)
-        times.append(pair)
-    return np.array(times[1:])  # the first round filled the caches
+def beside_mediapipe(
+    python: Path, other: Path, models: dict[Quantize, Path], photo: Path, photos: Path, rounds: int
+) -> list[Row]:
+    """All figures beside MediaPipe, one thread each."""
+    script: Command = [other, "-I", PEERS / "mediapipe_script.py", models["none"], photo]
+    ours = zoo(python, "run", models["none"], photo, "--threads", "1")
+    cold = in_turn({"plain": command_seconds(script), "ours": command_seconds(ours)}, rounds)
+    peaks = [(peak_resident(script), peak_resident(ours)) for _ in range(3)]
+    peer = {"peer": "MediaPipe"}
+    rows: list[Row] = [
+        {"what": "cold start of `zoo run`", **peer, **versus(cold["plain"], cold["ours"], "s")},
+        {"what": "memory of `zoo run`, peak", **peer, **versus_pairs(peaks, "MB", 1e-6)},
+    ]
+    for mode, file in models.items():
+        name = "float32" if mode == "none" else mode
+        arguments = (str(file), str(photos), "1")
+        with (
+            Worker(other, "worker.py", "mediapipe", *arguments) as plain,
+            Worker(python, "worker.py", "ours", *arguments) as own,
+        ):
+            one = in_turn({"plain": functools.partial(warm, plain), "ours": functools.partial(warm, own)}, 10 * rounds)
+            many = whole_folder(plain, own, max(3, rounds // 5))
+        rows += [
+            {"what": f"`classify`, a decoded picture, {name}", **peer, **versus(one["plain"], one["ours"], "ms", 1e3)},
+            {"what": f"`classify_many`, files of 12 MP, {name}", **peer, **many},
+        ]
+    return rows
 
 
-def peak(command: list[Any]) -> int:
-    """The most memory that a command held, KB."""
-    errors = subprocess.run(command, check=True, capture_output=True, text=True).stderr
-    return int(errors.split("PEAK")[1].split()[0])
+def warm(worker: Worker) -> float:
+    """Seconds of the second of two pictures: the first brings weights back into the caches."""
+    worker.ask("one")
+    return worker.ask("one")[0]
 
 
-def ratio(pairs: Any, unit: str, aim: str) -> dict[str, Any]:
-    """Medians of `(rounds, 2)` measurements, bare and ours, and of their ratio."""
-    ratios = pairs[:, 1] / pairs[:, 0]
-    low, middle, high = np.percentile(ratios, [10, 50, 90])
-    bare, ours = np.median(pairs, axis=0)
-    return {"bare": bare, "ours": ours, "unit": unit, "ratio": middle, "p10": low, "p90": high, "aim": aim}
+def whole_folder(plain: Worker, ours: Worker, rounds: int) -> Row:
+    """All pictures of the folder, and on how many both give the same class."""
+    classes: dict[str, list[int]] = {}
+
+    def many(who: str, worker: Worker) -> float:
+        took, classes[who] = worker.ask("many")
+        return took
+
+    times = in_turn({"plain": lambda: many("plain", plain), "ours": lambda: many("ours", ours)}, rounds)
+    same = sum(a == b for a, b in zip(classes["plain"], classes["ours"], strict=True))
+    return {**versus(times["plain"], times["ours"], "s"), "same_top1": same, "of": len(classes["ours"])}
 
 
-def _versus(result: dict[str, Any]) -> str:
-    text = f"{result['ratio']:.2f}x ({result['p10']:.2f} to {result['p90']:.2f})"
-    if "more_ms" in result:
-        text += f", {result['more_ms']:+.2f} ms"
-    if "same_top1" in result:
-        text += f", same top-1 on {result['same_top1']} of {result['pictures']}"
+def versus_text(row: Row) -> str:
+    """The ratio with what else there is to say."""
+    text = ratio_text(row)
+    if "more_ms" in row:
+        text += f", {row['more_ms']:+.2f} ms"
+    if "same_top1" in row:
+        text += f", same top-1 on {row['same_top1']} of {row['of']}"
     return text
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

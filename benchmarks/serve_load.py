@@ -15,7 +15,6 @@ cut from two photos.
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import os
 import re
@@ -31,9 +30,12 @@ from typing import Any
 
 import click
 import numpy as np
-from PIL import Image
 
+from bench import script
+from bench.pictures import SMALL, save_crops
+from bench.turns import ratio_text
 from zoo.cli.output import print_json, print_table
+from zoo.runner.timing import Spread
 
 SERVE = "from zoo.cli.main import main; main()"
 SPELLS = 6
@@ -84,21 +86,7 @@ def main(
 
 def make_pictures(folder: Path) -> list[bytes]:
     """JPEG files of 640x480, written to a folder as well."""
-    import sklearn.datasets
-
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    photos = [Path(sklearn.datasets.__file__).parent / "images" / name for name in ("china.jpg", "flower.jpg")]
-    found = []
-    for i in range(24):
-        with Image.open(photos[i % 2]) as image:
-            left, top = int(rng.integers(0, 160)), int(rng.integers(0, 67))
-            large = image.crop((left, top, left + 480, top + 360)).resize((640, 480), Image.Resampling.BICUBIC)
-        buffer = io.BytesIO()
-        large.save(buffer, "JPEG", quality=90)
-        found.append(buffer.getvalue())
-        (folder / f"{i:02}.jpg").write_bytes(found[-1])
-    return found
+    return [path.read_bytes() for path in save_crops(folder, 24, SMALL)]
 
 
 def make_file(folder: Path) -> Path:
@@ -162,14 +150,16 @@ def load(
     quarter = max(1, len(memory) // 4)
     p50, p99 = np.percentile(times, [50, 99]) * 1e3
     pairs = np.array(rates)
+    beside = Spread.of((pairs[:, 0] / pairs[:, 1]).tolist())
     return {
         "clients": clients,
         "seconds": seconds,
         "answers": {str(status): count for status, count in sorted(Counter(statuses).items())},
         "rate": float(np.median(pairs[:, 0])),
         "classify_many": float(np.median(pairs[:, 1])),
-        "ratios": sorted((pairs[:, 0] / pairs[:, 1]).tolist()),
-        "ratio": float(np.median(pairs[:, 0] / pairs[:, 1])),
+        "ratio": beside.median,
+        "p10": beside.p10,
+        "p90": beside.p90,
         "milliseconds": {"p50": p50, "p99": p99},
         "memory_mb": {
             "first_quarter": float(np.median(memory[:quarter])),
@@ -253,12 +243,11 @@ def show(result: dict[str, Any]) -> None:
     """Prints it as a table."""
     answers = ", ".join(f"{count:,} of {status}" for status, count in result["answers"].items())
     memory, took = result["memory_mb"], result["milliseconds"]
-    low, high = result["ratios"][0], result["ratios"][-1]
     rows = [
         ("answers", answers),
         ("pictures a second", f"{result['rate']:.1f}"),
         ("of classify_many", f"{result['classify_many']:.1f}"),
-        ("beside it", f"{result['ratio']:.2f}x ({low:.2f} to {high:.2f})"),
+        ("beside it", ratio_text(result)),
         ("a request", f"median {took['p50']:.0f} ms, p99 {took['p99']:.0f} ms"),
         (
             "memory",
@@ -269,4 +258,4 @@ def show(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -1,0 +1,1 @@
+"""What the benchmarks share: rounds, processes, pictures, and the results as JSON and tables."""

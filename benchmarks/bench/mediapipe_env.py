@@ -1,0 +1,59 @@
+"""An environment of its own for MediaPipe, whose dependencies need not fit ours."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import click
+
+CODE = "from mediapipe.tasks.python import vision; import mediapipe; print(mediapipe.__version__)"
+
+
+def folder() -> Path:
+    """Where it is kept from one run to the next."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "edgezoo" / "benchmarks" / f"mediapipe-{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def version(python: Path) -> str:
+    """Of the MediaPipe that a Python has.
+
+    Raises:
+        ClickException: it has none that can be imported; the last line of the reason.
+    """
+    try:
+        done = subprocess.run([python, "-I", "-c", CODE], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise click.ClickException(f"cannot run {python}: {error.strerror or error}") from error
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise click.ClickException(f"{python} cannot import mediapipe: {reason}")
+    return done.stdout.strip()
+
+
+def python_with_mediapipe() -> Path:
+    """Makes the environment where it is not there yet: about 650 MB, and a network is needed.
+
+    Raises:
+        ClickException: pip cannot install MediaPipe here, or it cannot be imported.
+    """
+    place = folder()
+    python = place / "bin" / "python"
+    if not (place / "ready").exists():
+        click.echo(f"installing mediapipe into {place}, once", err=True)
+        try:
+            venv.create(place, clear=True, with_pip=True)
+        except (OSError, subprocess.CalledProcessError) as error:  # Debian's Python without python3-venv, for one
+            raise click.ClickException(f"cannot make an environment in {place}: {error}") from error
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "mediapipe"]
+        done = subprocess.run(install, capture_output=True, text=True, check=False)
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            raise click.ClickException(f"pip install mediapipe: {reason}")
+        version(python)
+        (place / "ready").touch()
+    return python

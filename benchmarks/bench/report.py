@@ -1,0 +1,254 @@
+"""The tables of the docs, from docs/benchmarks.json; cog calls these and puts what they return into the pages."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import results
+from bench.results import Entry, Machine
+from bench.turns import ratio_text, versus
+from zoo.errors import InputError
+
+_QUICK = "too few rounds to mean much: a quick run"
+
+
+def section(name: str, path: Path = results.FILE) -> str:
+    """One benchmark's table, and under it how, when and in what it was measured.
+
+    Args:
+        name: of `bench.suite.SUITE`.
+        path: of the results.
+
+    Raises:
+        InputError: nothing is known of it.
+    """
+    found = results.read(path)["benchmarks"].get(name)
+    if found is None:
+        raise InputError(f"{path} holds nothing of {name!r}; python benchmarks/all.py --only {name} measures it")
+    return f"{TABLES[name](found['result'])}\n\n{footer(found)}"
+
+
+def footer(entry: Entry) -> str:
+    """How a table came about."""
+    text = f"`{entry['command']}`, {entry['date']}, {_duration(entry['seconds'])}"
+    if entry["load"] is not None:
+        text += f", load {entry['load']:g} before"
+    if entry["quick"]:
+        text += f" ({_QUICK})"
+    return text + "".join(f"; {problem}" for problem in entry["problems"]) + "."
+
+
+def machines(path: Path = results.FILE) -> str:
+    """What the benchmarks ran on: one line where it was the same for all."""
+    found = results.read(path)["benchmarks"]
+    lines: dict[str, list[str]] = {}
+    for name, entry in found.items():
+        lines.setdefault(f"{_machine(entry['machine'])}; {_versions(entry['versions'])}", []).append(name)
+    if len(lines) == 1:
+        return f"All on one machine: {next(iter(lines))}."
+    return "\n".join(f"- {', '.join(names)}: {line}." for line, names in lines.items())
+
+
+def _machine(machine: Machine) -> str:
+    memory = "" if machine["memory_gb"] is None else f", {machine['memory_gb']:g} GB"
+    return (
+        f"{machine['cpu'] or 'unknown processor'}, {machine['cores']} cores{memory}, {machine['system'] or 'Linux'}, "
+        f"kernel {machine['kernel']}, Python {machine['python']}"
+    )
+
+
+def _versions(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in versions.items())
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def export_latency(result: dict[str, Any]) -> str:
+    """Ours beside a user's own conversion."""
+    columns = (
+        "model", "mode", "runtime", "beside", "pixels to scores: it", "ours", "it / ours", "invoke alone: it", "ours",
+        "it / ours", "its size", "our size",
+    )  # fmt: skip
+    rows = [
+        (
+            *(row[key] for key in ("model", "mode", "runtime", "beside")),
+            *_sides(row["pixels"]),
+            *_sides(row["invoke"]),
+            f"{row['plain_bytes'] / 1e6:.2f} MB",
+            f"{row['bytes'] / 1e6:.2f} MB",
+        )
+        for row in result["rows"]
+    ]
+    return table(columns, rows)
+
+
+def runner_speed(result: dict[str, Any]) -> str:
+    """The runner beside a bare script and MediaPipe."""
+    version = result["mediapipe_version"]
+    rows = []
+    for row in result["rows"]:
+        peer = f"MediaPipe {version}" if row["peer"] == "MediaPipe" else row["peer"]
+        text = ratio_text(row) + (f", {row['more_ms']:+.2f} ms" if "more_ms" in row else "")
+        same = f"{row['same_top1']} of {row['of']}" if "same_top1" in row else ""
+        rows.append((row["what"], peer, *_sides(row)[:2], text, same))
+    text = table(("", "beside", "it", "ours", "it / ours", "same top-1"), rows)
+    missing = result["mediapipe_missing"]
+    return text if missing is None else f"{text}\n\nWithout MediaPipe: {missing}."
+
+
+def modes(result: dict[str, Any]) -> str:
+    """What each mode does to a file."""
+    columns = ("model", "mode", "size", "of float", "accuracy", "same class as float", "one run", "time / float")
+    rows = [
+        (
+            row["model"],
+            f"`{row['mode']}`",
+            f"{row['bytes'] / 1e6:.2f} MB",
+            f"{row['bytes'] / row['float_bytes']:.2f}",
+            f"{row['accuracy']:.1%} of {row['count']}",
+            f"{row['agreement']:.1%}",
+            f"{row['ms']['median']:.3g} ms",
+            "1" if row["mode"] == "none" else _times(row["time"]),
+        )
+        for row in result["rows"]
+    ]
+    return table(columns, rows)
+
+
+def scaling(result: dict[str, Any]) -> str:
+    """How cost grows, in three tables."""
+    latency = table(
+        ("alpha", "input", "MACs", "float32", "int8"),
+        [
+            (f"{a:g}", str(size), f"{rows[0]['macs'] / 1e6:.0f} M", *(_between(row["ms"], "ms") for row in rows))
+            for (a, size), rows in _by_cell(result["latency"]).items()
+        ],
+    )
+    powers = [
+        f"{name} as MACs to the power of {result['exponents'][mode]:.2f}"
+        for mode, name in (("none", "float32"), ("int8", "int8"))
+        if result["exponents"][mode] is not None
+    ]
+    threads = table(
+        ("threads", "pictures a second"),
+        [(str(row["threads"]), _between(row["per_second"])) for row in result["threads"]],
+    )
+    folders = table(
+        ("pictures in the folder", "pictures a second", "peak memory of `zoo run`"),
+        [
+            (f"{rate['count']:,}", _between(rate["per_second"]), f"{memory['peak_mb']:.1f} MB")
+            for rate, memory in zip(result["pictures"], result["memory"], strict=True)
+        ],
+    )
+    grows = f"Time grows: {', '.join(powers)}.\n\n" if powers else ""
+    return f"{latency}\n\n{grows}`{result['file']}`, JPEG files of 640x480:\n\n{threads}\n\n{folders}"
+
+
+def _by_cell(rows: Sequence[dict[str, Any]]) -> dict[tuple[float, int], list[dict[str, Any]]]:
+    """Float and int8 of each width and size, in that order, by the work."""
+    found: dict[tuple[float, int], list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: (row["macs"], row["mode"] != "none")):
+        found.setdefault((row["alpha"], row["input_size"]), []).append(row)
+    return found
+
+
+def train_throughput(result: dict[str, Any]) -> str:
+    """Training beside plain Keras."""
+    rows = []
+    for name, row in result.items():
+        cells = _sides({"unit": "s", "plain": row["keras"], **row})
+        rows.append((name, *cells, f"{row['cpu_ratio']:.2f}x" if "cpu_ratio" in row else ""))
+    return table(("", "plain Keras", "ours", "Keras / ours", "processor time"), rows)
+
+
+def train_input(result: dict[str, Any]) -> str:
+    """The input pipeline beside Keras' own: of each round the median epoch."""
+    rows = []
+    for name, epochs in (("first epoch", slice(0, 1)), ("later epochs", slice(1, None))):
+        cells: list[str] = []
+        for kind in ("wall", "cpu"):
+            sides = {
+                who: [statistics.median(one[who][kind][epochs]) / result["pictures"] for one in result["rounds"]]
+                for who in ("keras", "ours")
+            }
+            cells += _sides({**versus(sides["keras"], sides["ours"], "ms", 1e3)})
+        rows.append((name, *cells))
+    columns = ("a picture", "Keras", "ours", "Keras / ours", "processor time: Keras", "ours", "Keras / ours")
+    size = f"{result['pictures']} photos of {result['bytes_each'] / 1e6:.1f} MB to {result['size']}x{result['size']}:"
+    return f"{size}\n\n{table(columns, rows)}"
+
+
+def serve_load(result: dict[str, Any]) -> str:
+    """`zoo serve` under load."""
+    took, memory = result["milliseconds"], result["memory_mb"]
+    answers = ", ".join(f"{count:,} of {status}" for status, count in result["answers"].items())
+    rows = [
+        ("answers", answers),
+        ("pictures a second", f"{result['rate']:.1f}; `classify_many` {result['classify_many']:.1f}"),
+        ("beside it", ratio_text(result)),
+        ("a request", f"median {took['p50']:.0f} ms, p99 {took['p99']:.0f} ms"),
+        (
+            "memory",
+            f"{memory['first_quarter']:.0f} MB in the first quarter, {memory['last_quarter']:.0f} MB in the last, "
+            f"peak {memory['peak']:.0f}",
+        ),
+    ]
+    return table((f"{result['clients']} clients", f"{result['seconds']:g} s"), rows)
+
+
+def export_memory(result: dict[str, Any]) -> str:
+    """Peak memory and time of exports."""
+    by_mode: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in result["rows"]:
+        by_mode.setdefault(row["mode"], {})[row["way"]] = row
+    ways = list(dict.fromkeys(row["way"] for row in result["rows"]))
+    named = {"plain": "plain converter"}
+    columns = (result["model"], *(f"{named.get(w, w)}: {what}" for w in ways for what in ("peak memory", "time")))
+    rows = [
+        (
+            f"`{mode}`",
+            *(text for way in ways for text in (f"{of[way]['peak_gb']:.1f} GB", f"{of[way]['seconds']:.0f} s")),
+        )
+        for mode, of in by_mode.items()
+    ]
+    return table(columns, rows)
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "export_latency": export_latency,
+    "export_memory": export_memory,
+    "modes": modes,
+    "runner_speed": runner_speed,
+    "scaling": scaling,
+    "serve_load": serve_load,
+    "train_input": train_input,
+    "train_throughput": train_throughput,
+}
+
+
+def _sides(row: Any) -> tuple[str, str, str]:
+    """Both sides of a `Versus` and its ratio."""
+    return f"{_number(row['plain'])} {row['unit']}", f"{_number(row['ours'])} {row['unit']}", ratio_text(row)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def _between(spread: dict[str, float], unit: str = "") -> str:
+    return f"{_number(spread['median'])}{' ' * bool(unit)}{unit} ({_number(spread['p10'])} to {_number(spread['p90'])})"
+
+
+def _times(spread: dict[str, float]) -> str:
+    return f"{spread['median']:.2f}x ({spread['p10']:.2f} to {spread['p90']:.2f})"

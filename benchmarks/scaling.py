@@ -1,0 +1,188 @@
+"""How cost grows: with a model's work, with threads, with pictures.
+
+    python benchmarks/scaling.py [--plot docs/scaling.png] [--json]
+
+- **latency against MACs**: MobileNetV2 over widths and input sizes, float32 and int8, one thread, all files in turn.
+  The exponent is that of a power law fitted to them: 1 would be strict proportion.
+- **throughput against threads**: pictures a second of `classify_many`, from JPEG files to names, with 1 thread to as
+  many as there are cores. Decoding has threads of its own, so one interpreter thread leaves cores to it.
+- **throughput against pictures**: the same for folders of growing size, from making the `Classifier` on.
+- **memory against pictures**: the peak of `zoo run FOLDER --csv`, in a process of its own.
+
+Weights are random: time and memory do not depend on them. The pictures are 640x480.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from bench import script
+from bench.pictures import SMALL, save_crops
+from bench.processes import peak_resident
+from bench.scaling_plot import draw
+from bench.turns import in_turn, spread, timed
+from zoo.choose.cells import Cell, grid
+from zoo.choose.measuring import write_files
+from zoo.cli.output import print_json, print_table
+from zoo.cli.types import float_list, int_list
+from zoo.quiet import quiet, quiet_tensorflow
+from zoo.runner import Classifier
+from zoo.runner.machine import read_machine
+from zoo.runner.rounds import Candidate, time_runs
+from zoo.summary import outline
+
+ALPHAS = "0.35,0.75,1.4"
+SIZES = "96,160,224"
+COUNTS = "1,10,100,1000"
+THREAD_PICTURES = 200
+ZOO = "from zoo.cli.main import main; main()"
+Row = dict[str, Any]
+
+
+@click.command()
+@click.option("--alphas", type=float_list, metavar="NUMBERS", default=ALPHAS, show_default=True, help="Widths.")
+@click.option("--sizes", type=int_list, metavar="NUMBERS", default=SIZES, show_default=True, help="Of the input.")
+@click.option("--counts", type=int_list, metavar="NUMBERS", default=COUNTS, show_default=True, help="Of pictures.")
+@click.option("--runs", type=click.IntRange(min=3), default=40, show_default=True, help="Timed runs of each file.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Of all else.")
+@click.option("--plot", type=click.Path(path_type=Path), help="A .png or .svg file to draw it to.")
+@click.option("--json", "as_json", is_flag=True)
+def main(
+    alphas: tuple[float, ...],
+    sizes: tuple[int, ...],
+    counts: tuple[int, ...],
+    runs: int,
+    rounds: int,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Exports, times, prints."""
+    quiet_tensorflow()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        cells = grid("mobilenet_v2", alpha=alphas, input_size=sizes, quantize=("none", "int8"), whole=True)
+        click.echo(f"exporting {len(cells)} files", err=True)
+        with quiet():
+            paths = write_files(cells, folder / "files")
+        click.echo("timing", err=True)
+        latency = latencies(cells, paths, runs)
+        # The middle of them in int8: fast enough to show what the rest costs.
+        file = paths[cells.index(next(cell for cell in cells[len(cells) // 2 :] if cell.quantize == "int8"))]
+        found = {
+            "latency": latency,
+            "exponents": {mode: exponent([r for r in latency if r["mode"] == mode]) for mode in ("none", "int8")},
+            "file": file.stem,
+            "threads": threads_rates(file, folder, rounds),
+            **by_folder_size(file, folder, counts, rounds),
+        }
+    if plot:
+        draw(found, plot)
+    if as_json:
+        print_json(found)
+    else:
+        show(found)
+
+
+def latencies(cells: Sequence[Cell], paths: Sequence[Path], runs: int) -> list[Row]:
+    """One run of each file on one thread."""
+    candidates = [Candidate(path, "auto", 1, None, trusted=True) for path in paths]
+    time_runs(candidates, runs, 3, lambda *_: None)
+    return [
+        {
+            **cell.values,
+            "mode": cell.quantize,
+            "macs": outline(cell.model, **cell.values).macs,
+            "ms": spread(candidate.record.seconds, 1e3),
+        }
+        for cell, candidate in zip(cells, candidates, strict=True)
+    ]
+
+
+def exponent(rows: Sequence[Row]) -> float | None:
+    """Of the power law between MACs and time; None for fewer than three points."""
+    if len(rows) < 3:
+        return None
+    macs, times = np.log([r["macs"] for r in rows]), np.log([r["ms"]["median"] for r in rows])
+    return float(np.polyfit(macs, times, 1)[0])
+
+
+def threads_rates(file: Path, folder: Path, rounds: int) -> list[Row]:
+    """Pictures a second, by the interpreter's threads."""
+    photos = save_crops(folder / "photos", THREAD_PICTURES, SMALL)
+    numbers = range(1, read_machine().usable_cores + 1)
+    classifiers = {number: Classifier(file, threads=number) for number in numbers}
+    times = in_turn({str(number): timed(_naming(classifiers[number], photos)) for number in numbers}, rounds)
+    return [{"threads": n, "per_second": spread([len(photos) / s for s in times[str(n)]])} for n in numbers]
+
+
+def _naming(classifier: Classifier, photos: Sequence[Path]) -> Any:
+    return lambda: [result.predictions for result in classifier.classify_many(photos, top_k=1)]
+
+
+def _name_folder(file: Path, folder: Path) -> None:
+    _naming(Classifier(file), sorted(folder.iterdir()))()
+
+
+def by_folder_size(file: Path, folder: Path, counts: Sequence[int], rounds: int) -> dict[str, list[Row]]:
+    """Pictures a second and memory, by the number of pictures."""
+    places = {count: _linked(folder / "photos", folder / f"folder-{count}", count) for count in counts}
+    times = in_turn(
+        {str(count): timed(functools.partial(_name_folder, file, place)) for count, place in places.items()},
+        rounds,
+    )
+    command: list[str | Path] = [sys.executable, "-c", ZOO, "run", file]
+    peaks = {
+        count: [peak_resident([*command, place, "--csv", "--top-k", "1"]) for _ in range(min(3, rounds))]
+        for count, place in places.items()
+    }
+    return {
+        "pictures": [{"count": n, "per_second": spread([n / s for s in times[str(n)]])} for n in counts],
+        "memory": [{"count": n, "peak_mb": statistics.median(peaks[n]) / 1e6} for n in counts],
+    }
+
+
+def _linked(photos: Path, place: Path, count: int) -> Path:
+    """A folder of so many pictures: links to those there are, over and over."""
+    place.mkdir()
+    for i, photo in zip(range(count), itertools.cycle(sorted(photos.iterdir()))):
+        os.link(photo, place / f"{i:06}.jpg")
+    return place
+
+
+def show(found: Row) -> None:
+    """Prints four tables."""
+    rows = [
+        (f"{r['alpha']:g}", str(r["input_size"]), r["mode"], f"{r['macs'] / 1e6:.0f} M", _spread(r["ms"], "ms"))
+        for r in found["latency"]
+    ]
+    print_table(("alpha", "size", "mode", "MACs", "one run"), rows, left=("mode",))
+    for mode, value in found["exponents"].items():
+        if value is not None:
+            click.echo(f"{mode}: time grows as MACs to the power of {value:.2f}")
+    click.echo(f"\n{found['file']}, pictures of 640x480:")
+    print_table(("threads", "a second"), [(str(r["threads"]), _spread(r["per_second"])) for r in found["threads"]])
+    click.echo()
+    folders = [
+        (str(rate["count"]), _spread(rate["per_second"]), f"{memory['peak_mb']:.1f} MB")
+        for rate, memory in zip(found["pictures"], found["memory"], strict=True)
+    ]
+    print_table(("pictures", "a second", "peak memory of zoo run"), folders)
+
+
+def _spread(value: dict[str, float], unit: str = "") -> str:
+    return f"{value['median']:.3g}{' ' + unit if unit else ''} ({value['p10']:.3g} to {value['p90']:.3g})"
+
+
+if __name__ == "__main__":
+    script.run(main)
