@@ -53,7 +53,12 @@ def type_all(page: str, folder: Path) -> Iterator[tuple[Block, str]]:
         elif block.language == "python":
             yield block, run([sys.executable, "-c", block.text], folder)
         elif block.language == "sh":
-            yield block, "".join(run(_command(line), folder) for line in block.text.splitlines())
+            yield block, "".join(run_lines(block, folder))
+
+
+def run_lines(block: Block, folder: Path) -> list[str]:
+    """Runs the commands of a block of `sh`, one a line; returns what each printed."""
+    return [run(_command(line), folder) for line in block.text.splitlines()]
 
 
 def run(command: list[str], folder: Path) -> str:
@@ -67,3 +72,21 @@ def _command(line: str) -> list[str]:
     program, *arguments = shlex.split(line)
     programs = {"python": Path(sys.executable), "zoo": Path(sys.executable).with_name("zoo")}
     return [str(programs[program]), *arguments]
+
+
+def run_cells(page: str, folder: Path) -> list[tuple[str, str]]:
+    """Runs the programs of a page as the cells of one notebook.
+
+    Returns:
+        For each cell what the page says that it prints, in the block of `text` behind it, and what it printed.
+    """
+    found = blocks(page)
+    cells = [
+        (block.text, after.text if after is not None and after.language == "text" else "")
+        for block, after in zip(found, [*found[1:], None], strict=True)
+        if block.language == "python"
+    ]
+    mark = "=== end of a cell ==="
+    program = "".join(f"{cell}\nprint({mark!r})\n" for cell, _ in cells)
+    printed = run([sys.executable, "-c", program], folder).split(f"{mark}\n")[:-1]
+    return [(said, out) for (_, said), out in zip(cells, printed, strict=True)]
