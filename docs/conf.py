@@ -25,6 +25,7 @@ myst_heading_anchors = 3
 
 # Docstrings are written as Markdown: `name` is code, and a link where it is one of ours.
 default_role = "code-or-link"
+autoclass_content = "both"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True

@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS = ROOT / "docs"
+ZOO = str(Path(sys.executable).with_name("zoo"))
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -70,8 +71,7 @@ def run(command: list[str], folder: Path) -> str:
 
 def _command(line: str) -> list[str]:
     program, *arguments = shlex.split(line)
-    programs = {"python": Path(sys.executable), "zoo": Path(sys.executable).with_name("zoo")}
-    return [str(programs[program]), *arguments]
+    return [{"python": sys.executable, "zoo": ZOO}[program], *arguments]
 
 
 def run_cells(page: str, folder: Path) -> list[tuple[str, str]]:

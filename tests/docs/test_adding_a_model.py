@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DOCS, blocks, type_all
+from tests.docs.pages import DOCS, ZOO, blocks, run, type_all
 
 PAGE = "adding-a-model.md"
 
@@ -23,9 +24,14 @@ PAPER = {
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("desk")
+
+
+@pytest.fixture(scope="module")
+def printed(desk: Path) -> list[str]:
     """What each block printed."""
-    return [text for _, text in type_all(PAGE, tmp_path_factory.mktemp("desk"))]
+    return [text for _, text in type_all(PAGE, desk)]
 
 
 def test_the_files_on_the_page() -> None:
@@ -82,3 +88,11 @@ def test_it_learns_and_its_int8_file_names_the_seven(printed: list[str]) -> None
 def test_the_same_in_python(printed: list[str]) -> None:
     assert "Prediction(label='7'" in printed[4]
     assert "Verification(inputs=32" in printed[4]
+
+
+@pytest.mark.slow
+def test_the_run_goes_on_without_the_file(printed: list[str], desk: Path) -> None:
+    (desk / "mobilenet_v1.py").unlink()
+    again = run([ZOO, "train", "--resume", "run"], desk)
+    accuracy = re.compile(r"accuracy [\d.]+% on 379 files")
+    assert accuracy.findall(again) == accuracy.findall(printed[3])
