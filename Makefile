@@ -1,5 +1,6 @@
 # make demo   build MobileNetV2, export it, run the file on a photo
 # make test   lint, types and all tests
+# make docs   build the documentation's site into docs/_build/html
 # make jetson build the Jetson image for arm64 and run it as a Cortex-A57 (Debian 12, root)
 # make check  lint and types only
 # make benchmarks  all of them, about 20 minutes; writes docs/benchmarks.json and the tables of the docs
@@ -10,7 +11,7 @@ BIN := .venv/bin
 OLD_PYTHON := $(firstword $(foreach p,$(PYTHON) python3.11 python3.10,$(shell $(p) -c 'import sys; v = sys.version_info; print("$(p)" if (3, 10) <= v < (3, 12) else "")' 2>/dev/null)))
 SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.tsv' -o -name '*.json' -o -path '*/static/*')
 
-.PHONY: demo test check benchmarks jetson clean
+.PHONY: demo test check docs benchmarks jetson clean
 
 demo: .venv/ready
 	$(BIN)/zoo build mobilenet_v2 --export tflite --out demo
@@ -29,6 +30,12 @@ check: .venv/ready
 # The tables are written anew even where one failed: the others are there.
 benchmarks: .venv/ready .venv-base/ready .venv-tflite-runtime/ready
 	$(BIN)/python benchmarks/all.py; code=$$?; $(BIN)/cog -r docs/benchmarks.md docs/export.md && exit $$code
+
+# Strict: a warning, such as a link or a name in a docstring that leads nowhere, fails. All pages anew: a page that is not
+# read again is not warned of again.
+docs: .venv/ready
+	$(BIN)/sphinx-build -W --keep-going -E -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
 
 jetson: .venv/ready
 	$(BIN)/python tools/jetson-emulate
@@ -63,4 +70,4 @@ else
 endif
 
 clean:
-	rm -rf .venv .venv-base .venv-tflite-runtime demo build dist *.egg-info
+	rm -rf .venv .venv-base .venv-tflite-runtime demo build dist docs/_build *.egg-info

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -53,8 +54,27 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
 
 
+def _load_models(ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]) -> None:
+    """Runs users' files before a command is looked up: its options are made from the registry."""
+    if paths:
+        from zoo.own_models import load_models
+
+        for path in paths:
+            load_models(path)
+
+
 @click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="zoo")
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE.py",
+    envvar="EDGEZOO_MODELS",
+    expose_value=False,
+    callback=_load_models,
+    help="Models of your own: a Python file with @zoo.register in it. Also EDGEZOO_MODELS, with : between several.",
+)
 @click.pass_context
 def zoo(ctx: click.Context) -> None:
     """Small image classifiers for edge devices: build, export to TFLite, run.

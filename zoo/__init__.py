@@ -22,6 +22,7 @@ _HOME = {
     "imagenet_labels": "zoo.assets",
     "list_models": "zoo.models",
     "load_folder": "zoo.data",
+    "load_models": "zoo.own_models",
     "load_weights": "zoo.weights",
     "register": "zoo.models",
     "spec": "zoo.models",
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from zoo.data import load_folder
     from zoo.errors import ZooError
     from zoo.models import list_models, register, spec
+    from zoo.own_models import load_models
     from zoo.specs import ModelSpec, Option
     from zoo.summary import summarize
     from zoo.training import train
@@ -47,6 +49,7 @@ __all__ = [
     "imagenet_labels",
     "list_models",
     "load_folder",
+    "load_models",
     "load_weights",
     "register",
     "spec",

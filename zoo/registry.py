@@ -89,6 +89,17 @@ def list_models() -> list[str]:
     return list(_MODELS)
 
 
+def snapshot() -> dict[str, tuple[ModelSpec, Callable[..., keras.Model]]]:
+    """What is registered now, for `restore`."""
+    return dict(_MODELS)
+
+
+def restore(models: dict[str, tuple[ModelSpec, Callable[..., keras.Model]]]) -> None:
+    """Forgets all that was registered since `snapshot`."""
+    _MODELS.clear()
+    _MODELS.update(models)
+
+
 def spec(name: str) -> ModelSpec:
     """What is known of a model without building it.
 

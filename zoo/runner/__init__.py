@@ -1,9 +1,11 @@
-"""The device side: from a `.tflite` file and a picture to a name. Never imports TensorFlow unless asked to.
+"""The device side: from a `.tflite` file and a picture to a name.
 
-from zoo.runner import Classifier
-classifier = Classifier("mobilenet_v2.tflite")
-for prediction in classifier.classify("photo.jpg"):
-    print(prediction.label, prediction.score)
+    from zoo.runner import Classifier
+    classifier = Classifier("mobilenet_v2.tflite")
+    for prediction in classifier.classify("photo.jpg"):
+        print(prediction.label, prediction.score)
+
+Never imports TensorFlow unless asked to.
 """
 
 from zoo.runner.backends import Session, TensorInfo, load

@@ -1,8 +1,10 @@
-"""A page and an HTTP API for a `.tflite` file, on the board that runs it. Needs the extra `serve`.
+"""A page and an HTTP API for a `.tflite` file, on the board that runs it.
 
-from zoo.runner import Classifier
-from zoo.serve import Settings, serve
-serve([Classifier("mine.tflite")], Settings(port=8000), ready=print)
+    from zoo.runner import Classifier
+    from zoo.serve import Settings, serve
+    serve([Classifier("mine.tflite")], Settings(port=8000), ready=print)
+
+Needs the extra `serve`.
 """
 
 from __future__ import annotations

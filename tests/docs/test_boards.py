@@ -1,0 +1,101 @@
+"""docs/boards.md: the messages it shows are those that come, and what it names is there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import zoo.runner.demo
+from tests.docs.pages import DOCS, ROOT, blocks
+from zoo.cli.main import COMMANDS
+from zoo.runner import delegates, runtimes
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+PAGE = "boards.md"
+TEXT = (DOCS / PAGE).read_text(encoding="utf-8")
+
+
+def shown(start: str) -> str:
+    """The one message on the page that begins so."""
+    (found,) = [b.text.strip() for b in blocks(PAGE) if b.language == "text" and b.text.startswith(start)]
+    return found
+
+
+def test_every_message_is_tested_here() -> None:
+    source = Path(__file__).read_text(encoding="utf-8")
+    starts = re.findall(r'shown\("([^"]+)"\)', source)
+    assert sorted(b.text.strip() for b in blocks(PAGE) if b.language == "text") == sorted(map(shown, starts))
+
+
+@pytest.mark.slow
+def test_a_file_that_is_newer_than_the_runtime(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli("build", "mlp", "--quantize", "dynamic", "--target", "litert").code == 0
+    assert shown("tflite-runtime 2.14: does not load it") in cli("inspect", "mlp_dynamic.tflite").out
+    # Without a target, and so as the page says to do, it loads on both.
+    assert cli("build", "mlp", "--quantize", "dynamic").code == 0
+    inspected = cli("inspect", "mlp_dynamic.tflite").out
+    assert "tflite-runtime 2.14: loads\n" in inspected
+    assert "litert 2.3: loads\n" in inspected
+
+
+def test_numpy_2_beside_tflite_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(np, "__version__", "2.4.6")
+    monkeypatch.setattr(runtimes, "version", lambda _: "2.14.0")
+    assert runtimes.abi_clash("tflite-runtime") == shown("tflite-runtime 2.14.0 was built")
+
+
+def test_a_float_file_for_the_edge_tpu(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = cli("build", "lenet", "--target", "edgetpu", "--quantize", "none")
+    assert result.err.strip() == shown("zoo: error: the Edge TPU runs int8")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_libedgetpu(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    if delegates.edgetpu_library():
+        pytest.skip("libedgetpu is installed here")
+    home = zoo.runner.demo.folder()
+    result = cli("run", home / "digits_int8.tflite", home / "pictures/three/000.png", "--delegate", "edgetpu")
+    assert result.err.strip() == shown("zoo: error: the Edge TPU's libedgetpu.so.1")
+
+
+def test_a_compiled_file_without_the_edge_tpu(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.runner.test_delegates import _compiled
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model_int8_edgetpu.tflite").write_bytes(_compiled())
+    shutil.copy(zoo.runner.demo.folder() / "pictures/three/000.png", "photo.png")
+    result = cli("run", "model_int8_edgetpu.tflite", "photo.png")
+    assert result.err.strip() == shown("zoo: error: model_int8_edgetpu.tflite was compiled")
+
+
+def test_the_pip_lines_name_extras_that_exist() -> None:
+    extras = set(re.findall(r"'\.\[([\w-]+)\]'", TEXT))
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert extras >= {"tflite-runtime", "camera"}
+    for extra in extras:
+        assert re.search(rf"^{extra} = \[", project, re.MULTILINE), extra
+
+
+def test_the_commands_have_these_options(cli: Cli) -> None:
+    lines = [line for block in blocks(PAGE) if block.language == "sh" for line in block.text.splitlines()]
+    commands = [line.split("zoo ", 1)[1] for line in lines if "zoo " in line and "pip" not in line]
+    assert len(commands) >= 7
+    for name, *words in map(str.split, commands):
+        assert name in COMMANDS
+        helped = cli(name, "--help").out
+        for option in (word for word in words if word.startswith("--")):
+            assert option in helped, f"{name} {option}"
+
+
+def test_what_the_libraries_are_called() -> None:
+    assert delegates.EDGETPU_LIBRARIES["linux"] in TEXT
+    assert runtimes.PACKAGES["litert"][0] in TEXT

@@ -1,0 +1,75 @@
+"""Models of one's own: a Python file with `@zoo.register` in it, made known to the registry.
+
+Standard library only, as the registry itself.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+
+from zoo import registry
+from zoo.errors import InputError, ZooError
+
+_PREFIX = "zoo_own_models_"
+_loaded: dict[Path, list[str]] = {}
+
+
+def load_models(path: str | Path) -> list[str]:
+    """Runs a Python file, so that the models that it registers are known by name, as those of the zoo are.
+
+    Args:
+        path: of the file; one that was loaded before is not run again. It is code: it may do whatever Python can.
+
+    Returns:
+        The names that it registered.
+
+    Raises:
+        InputError: there is no such file, it cannot be run, or it registers nothing; no model of it is kept then.
+    """
+    # Those of the zoo come first, so that a name that they have is refused in the user's file.
+    import zoo.models  # noqa: F401
+
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"there is no file {file}; give a Python file that registers models")
+    if file.suffix != ".py":
+        raise InputError(f"{file} is no Python file: its name has to end in .py")
+    key = file.resolve()
+    if key not in _loaded:
+        before = registry.snapshot()
+        try:
+            _run(file, f"{_PREFIX}{len(_loaded)}_{file.stem}")
+            names = [name for name in registry.list_models() if name not in before]
+            if not names:
+                raise InputError(f"{file} registers no model: put @zoo.register before a function that builds one")
+        except BaseException:
+            registry.restore(before)
+            raise
+        _loaded[key] = names
+    return _loaded[key]
+
+
+def _run(file: Path, name: str) -> None:
+    module_spec = importlib.util.spec_from_file_location(name, file)
+    assert module_spec is not None  # noqa: S101  # there is a loader for .py
+    assert module_spec.loader is not None  # noqa: S101
+    module = importlib.util.module_from_spec(module_spec)
+    # Dataclasses look their module up here.
+    sys.modules[name] = module
+    try:
+        module_spec.loader.exec_module(module)
+    except ZooError as error:
+        raise InputError(f"{file}{_line(error, file)}: {error}") from error
+    except SyntaxError as error:
+        raise InputError(f"{file}, line {error.lineno}: this is not Python: {error.msg}") from error
+    except (Exception, SystemExit) as error:  # whatever a user's file raises
+        raise InputError(f"{file}{_line(error, file)}: {type(error).__name__}: {error}") from error
+
+
+def _line(error: BaseException, file: Path) -> str:
+    """Where in the file it was raised, e.g. `, line 3`."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return f", line {lines[-1]}" if lines else ""
