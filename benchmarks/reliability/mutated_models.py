@@ -75,17 +75,20 @@ def answer(path: Path, runtime: Any) -> None:
 
 
 def _try_in_fork(command: list[str], *, timeout: float, **_: Any) -> subprocess.CompletedProcess[bytes]:
+    reader, writer = os.pipe()
     child = os.fork()
     if not child:
-        sys.argv = command[2:]
-        signal.alarm(0)
+        os.dup2(writer, 1)
+        sys.argv, code = command[2:], 0
         try:
             trial.main()
-        except SystemExit:
-            os._exit(1)
+        except SystemExit as ending:
+            code = int(ending.code or 0)
         except BaseException:  # noqa: BLE001  # as a process that ends with a traceback
-            os._exit(1)
-        os._exit(0)
+            code = 1
+        sys.stdout.flush()
+        os._exit(code)
+    os.close(writer)
     end = time.monotonic() + timeout
     while not (done := os.waitpid(child, os.WNOHANG))[0]:
         if time.monotonic() > end:
@@ -93,7 +96,8 @@ def _try_in_fork(command: list[str], *, timeout: float, **_: Any) -> subprocess.
             os.waitpid(child, 0)
             raise subprocess.TimeoutExpired(command, timeout)
         time.sleep(0.002)
-    return subprocess.CompletedProcess(command, os.waitstatus_to_exitcode(done[1]))
+    with os.fdopen(reader, "rb") as said:
+        return subprocess.CompletedProcess(command, os.waitstatus_to_exitcode(done[1]), said.read())
 
 
 def judge(ended: Ended, right: str) -> str:

@@ -99,6 +99,27 @@ def test_a_file_that_ends_its_process(
         trial.require_harmless(path, "litert", seconds=1)
 
 
+def test_a_file_that_is_not_loaded_is_not_tried_again(
+    lenet: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error in the child may be a crash here, as with a convolution without weights in a process with TensorFlow."""
+    (tmp_path / "ai_edge_litert").mkdir()
+    (tmp_path / "ai_edge_litert" / "__init__.py").touch()
+    (tmp_path / "ai_edge_litert" / "interpreter.py").write_text(
+        "class Interpreter:\n    def __init__(self, **options):\n        raise ValueError('no weights\\nin node 4')\n"
+    )
+    path = tmp_path / "foreign.tflite"
+    path.write_bytes(_changed(lenet))
+
+    def crash(**_: object) -> None:
+        pytest.fail("loaded here")
+
+    monkeypatch.setattr("zoo.runner.backends.find", lambda _: ("litert", crash))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(ModelFileError, match="litert cannot load .*foreign.tflite: no weights in node 4$"):
+        load(path)
+
+
 @pytest.mark.slow
 def test_mutated_files_never_end_our_process(lenet: Case, tmp_path: Path) -> None:
     """Each is loaded and run in a child of its own; those that end it must be refused by `load`."""

@@ -126,11 +126,11 @@ def load(
     """
     path = Path(path)
     name, make = find(runtime)
-    if not trusted:
-        memory.require(path)
-        require_sound(path, name, delegate)
-    options = {"experimental_delegates": [load_delegate(delegate, name)]} if delegate else {}
     try:
+        if not trusted:
+            memory.require(path)
+            require_sound(path, name, delegate)
+        options = {"experimental_delegates": [load_delegate(delegate, name)]} if delegate else {}
         interpreter = make(model_path=str(path), num_threads=threads or default_threads(), **options)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
