@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from zoo.cli.output import print_json, print_table, progress_bar
+from zoo.cli.output import print_error, print_json, print_table, progress_bar
 from zoo.cli.runtime_options import open_classifier, runtime_options
 from zoo.errors import OutputError
 
@@ -71,7 +71,7 @@ def evaluate(
         if comparison is not None:
             _print_comparison(file, found[0], str(against), found[1], comparison)
     for error in found[0].unreadable:
-        click.echo(f"zoo: error: {error}", err=True)
+        print_error(error)
     return 1 if found[0].unreadable else 0
 
 

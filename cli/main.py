@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import sys
+import warnings
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from zoo import __version__
+from zoo.cli.output import print_error
 from zoo.errors import ZooError
 
 COMMANDS = {
@@ -92,8 +97,10 @@ def main(args: list[str] | None = None) -> None:
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an export that disagrees with its model, 130 interrupted.
     """
+    _prepare_output()
     try:
         status = zoo.main(args=args, prog_name="zoo", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort:
         _fail("interrupted", 130)
     except click.UsageError as error:
@@ -106,12 +113,39 @@ def main(args: list[str] | None = None) -> None:
     except MemoryError:
         _fail("the memory ran out", 1)
     except BrokenPipeError:
-        # The reader is gone (`zoo list | head`); Python must not try to flush to it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader is gone (`zoo list | head`).
+        _drop_output()
         sys.exit(1)
+    except OSError as error:
+        # What no command had a better line for: a folder that may not be looked into, a full disk behind `> file`.
+        if error.filename is not None:
+            _fail(f"{error.filename}: {error.strerror}", 1)
+        if error.errno not in _OUTPUT_ERRORS:
+            raise
+        _drop_output()
+        _fail(f"cannot write to standard output: {error.strerror}", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _fail(message: str, code: int) -> None:
-    click.echo(f"zoo: error: {' '.join(message.split())}", err=True)
+_OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+def _prepare_output() -> None:
+    """Names of files may hold any bytes, Pillow warns of pictures in lines of its own, and a stream may be closed."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # zoo list >&-
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # to the end
+    # As JSON has it: \udcff. Programs get the name back (`os.fsencode`), and stderr does so anyway.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def _drop_output() -> None:
+    """What could not be written is not tried again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print_error(message)
     sys.exit(code)

@@ -38,6 +38,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: 
     Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=False, markup=False).print(table)
 
 
+def print_error(error: object) -> None:
+    """Prints an error on stderr, as one line whatever it says."""
+    click.echo(f"zoo: error: {' '.join(str(error).split())}", err=True)
+
+
 @contextlib.contextmanager
 def status(text: str) -> Iterator[Callable[[str], None]]:
     """Shows that something long is under way, on a terminal; prints nothing elsewhere.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.output import print_error
 from zoo.cli.results import counter, printer
 from zoo.cli.runtime_options import open_classifier, runtime_options, warn_of_random_weights
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("photos", type=click.Path(path_type=Path), nargs=-1)
+@click.argument("photos", type=click.Path(path_type=Path, readable=False), nargs=-1)
 @click.option("--camera", metavar="N", help="Name what a camera sees: its number, or a GStreamer pipeline.")
 @click.option("--video", type=click.Path(path_type=Path), help="Name the frames of a video file.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after so many frames.")
@@ -81,7 +82,7 @@ def _name_pictures(classifier: Classifier, photos: tuple[Path, ...], top_k: int,
                 raise result.error
             else:
                 failed += 1
-                click.echo(f"zoo: error: {result.error}", err=True)
+                print_error(result.error)
     return failed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.errors import OutputError
 from zoo.files import atomic
 from zoo.quiet import quiet
 
@@ -30,7 +31,14 @@ def to_savedmodel(model: keras.Model, path: str | Path) -> Path:
     Raises:
         OutputError: the folder cannot be written, or holds something else already.
     """
+    import tensorflow as tf
+
     path = Path(path)
     with atomic(path) as scratch, quiet():
-        model.export(scratch, verbose=False)
+        try:
+            model.export(scratch, verbose=False)
+        except tf.errors.OpError as error:
+            # TensorFlow writes the folder itself, and says in a way of its own that the disk is full.
+            reason = str(error).splitlines()[0].rpartition("; ")[2].partition(" [Op:")[0]
+            raise OutputError(f"cannot write {path}: {reason}") from error
     return path

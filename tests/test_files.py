@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -153,3 +155,51 @@ def test_require_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
     with pytest.raises(OutputError, match="Permission denied"):
         require_writable(tmp_path)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from zoo.files import atomic
+with atomic(Path(sys.argv[1])) as scratch:
+    scratch.write_bytes(b"half")
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_leaves_is_swept_by_the_next_write(tmp_path: Path) -> None:
+    path = tmp_path / "file.bin"
+    command = [sys.executable, "-c", KILLED, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as alive:
+        assert alive.stdout
+        assert alive.stdout.readline() == b"writing\n"
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as victim:
+            assert victim.stdout
+            victim.stdout.readline()
+            victim.kill()
+        (tmp_path / ".file.bin.settings").mkdir()  # somebody else's
+        assert len(names(tmp_path)) == 3
+        with atomic(path) as scratch:
+            scratch.write_bytes(b"whole")
+        # The folder of the process that still writes is left alone.
+        assert len([name for name in names(tmp_path) if name.endswith(".part")]) == 1
+        alive.communicate()
+        assert alive.returncode == 0
+    assert path.read_bytes() == b"half"
+    assert names(tmp_path) == [".file.bin.settings", "file.bin"]
+
+
+def test_a_kill_between_the_renames_of_a_folder_loses_nothing(tmp_path: Path) -> None:
+    left = tmp_path / ".model.abcdefgh.part"
+    (left / "previous").mkdir(parents=True)
+    (left / "previous" / "saved_model.pb").write_text("old")
+
+    def fail() -> None:
+        with atomic(tmp_path / "model"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert (tmp_path / "model" / "saved_model.pb").read_text() == "old"
+    assert names(tmp_path) == ["model"]

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.errors import InputError, OutputError
 
+SCRATCH = ".part"
+"""What the name of a folder ends in that something is written in before it takes its place."""
+PREVIOUS = "previous"
+"""In it, the folder that is being replaced."""
+
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yields a path to write a file or folder to; it takes the place of `path` when the block ends well.
 
-    An exception or an interrupt leaves what was there before. Missing parent folders are made.
+    An exception or an interrupt leaves what was there before. Missing parent folders are made. A process that is killed
+    leaves a hidden folder beside it, which the next write to the same path removes.
 
     Raises:
         OutputError: the place cannot be written, or the disk is full.
@@ -26,14 +34,53 @@ def atomic(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise OutputError(f"cannot write {path}: a file stands where a folder should be") from error
-        # In the same folder, because a rename is atomic within one file system only.
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        _sweep(path)
+        scratch, lock = _make_scratch(path)
     try:
         with _clear_errors(path):
             yield scratch / path.name
             _replace(scratch / path.name, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        os.close(lock)
+
+
+def _make_scratch(path: Path) -> tuple[Path, int]:
+    """A new folder, and the descriptor that holds its lock for as long as this process lives."""
+    while True:
+        # In the same folder, because a rename is atomic within one file system only.
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SCRATCH, dir=path.parent))
+        try:
+            return scratch, _lock(scratch)
+        except FileNotFoundError:  # swept by another process, which came before the lock
+            continue
+
+
+def _lock(folder: Path) -> int:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    with contextlib.suppress(OSError):  # a file system without locks: nothing is swept there
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if not folder.exists():
+        os.close(descriptor)
+        raise FileNotFoundError(folder)
+    return descriptor
+
+
+def _sweep(path: Path) -> None:
+    """Removes what a write to the same path has left that was killed; the lock of such a folder is free."""
+    for old in path.parent.iterdir():
+        if not (old.name.startswith(f".{path.name}.") and old.name.endswith(SCRATCH)):
+            continue
+        with contextlib.suppress(OSError):  # in use, or not ours
+            descriptor = os.open(old, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Killed between the two renames of a folder.
+                if (old / PREVIOUS).exists() and not path.exists():
+                    (old / PREVIOUS).rename(path)
+                shutil.rmtree(old, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 def _replace(new: Path, path: Path) -> None:
@@ -41,7 +88,7 @@ def _replace(new: Path, path: Path) -> None:
         if any(path.iterdir()) and not (path / "saved_model.pb").exists():
             raise OutputError(f"{path} is a folder that holds other things; move it away or choose another name")
         # A folder cannot be renamed over a full one: the old one steps aside into the scratch folder.
-        previous = new.parent / "previous"
+        previous = new.parent / PREVIOUS
         try:
             path.rename(previous)
             new.rename(path)
@@ -74,6 +121,20 @@ def _clear_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def is_endless(path: str | Path) -> bool:
+    """Whether a place is a named pipe or a device, of which a read may wait for ever or never come to an end.
+
+    What a shell hands over, `<(command)`, stands in `/dev/fd` and is none.
+
+    Raises:
+        OSError: there is nothing.
+    """
+    mode = os.stat(path).st_mode  # noqa: PTH116  # called for each of possibly many names
+    if stat.S_ISFIFO(mode):
+        return not str(path).startswith(("/dev/", "/proc/"))
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
 def read_text(path: Path, what: str) -> str:

@@ -130,3 +130,40 @@ def test_in_a_process(cli_process: Cli, tmp_path: Path) -> None:
     assert result.code == 1
     assert result.error.startswith("unknown model 'mobilnet'; did you mean 'mobilenet_v2'? the zoo has ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("args", [("list",), ("list", "--json"), ("--help",)], ids=" ".join)
+def test_standard_output_on_a_full_disk(args: tuple[str, ...]) -> None:
+    script = "from zoo.cli.main import main; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script, *args], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "zoo: error: cannot write to standard output: No space left on device\n"
+
+
+def test_what_the_system_refuses_is_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise PermissionError(13, "Permission denied", "/data/closed")
+
+    monkeypatch.setattr("zoo.models.list_models", fail)
+    result = cli("list")
+    assert (result.code, result.error) == (1, "/data/closed: Permission denied")
+
+
+def test_an_error_of_the_system_without_a_place_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo.cli.main import main
+
+    def fail() -> None:
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr("zoo.models.list_models", fail)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        main(["list"])
+
+
+def test_closed_standard_output() -> None:
+    command = f"{sys.executable} -c 'from zoo.cli.main import main; main()' list >&-"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,39 +93,59 @@ def test_a_folder_of_sensor_windows(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_results_are_flushed_as_they_come(desk: Path, tmp_path: Path) -> None:
     """The second picture is a pipe that nobody writes to: the first result must be out by then."""
-    import os
     import signal
 
-    os.mkfifo(tmp_path / "never.jpg")
+    reader, writer = os.pipe()
     command = [str(Path(sys.executable).with_name("zoo")), "run", str(desk / "m.tflite"), "--json"]
     pictures = [str(desk / "in" / f"{i:02}.jpg") for i in range(5)]
     process = subprocess.Popen(
-        [*command, *pictures, *[str(tmp_path / "never.jpg")] * 9], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command, *pictures, *[f"/dev/fd/{reader}"] * 9],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=[reader],
     )
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
     assert first["file"] == pictures[0]
     process.send_signal(signal.SIGINT)
-    # The decoding threads sit in the pipe: they end when somebody opens its other end.
-    deadline = threading_open(tmp_path / "never.jpg", process)
+    # The decoding threads sit in the pipe: they end when its other end is closed.
+    os.close(writer)
     _, errors = process.communicate(timeout=60)
-    deadline.join(timeout=5)
+    os.close(reader)
     assert process.returncode == 130
     assert errors.decode().strip() == "zoo: error: interrupted"
 
 
-def threading_open(path: Path, process: subprocess.Popen[bytes]) -> Any:
-    import os
-    import threading
-    import time
+def test_names_of_any_bytes(desk: Path, tmp_path: Path) -> None:
+    """They come out as JSON has them, so that a program gets the name back."""
+    name = os.fsdecode(b"r\xff.jpg")
+    (tmp_path / name).write_bytes((desk / "in" / "00.jpg").read_bytes())
+    (tmp_path / os.fsdecode(b"s\xff.jpg")).write_bytes(b"broken")
+    command = [str(Path(sys.executable).with_name("zoo")), "run", str(desk / "m.tflite"), str(tmp_path)]
+    environment = os.environ | {"PYTHONUTF8": "1"}
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, env=environment, check=False)
+    assert Path(json.loads(done.stdout)["file"]).name == name
+    assert done.stderr == f"zoo: error: {tmp_path}/s\\udcff.jpg is not a picture that Pillow can open\n"
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert "r\\udcff.jpg\n" in done.stdout
 
-    def let_go() -> None:
-        while process.poll() is None:
-            try:
-                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-            except OSError:
-                time.sleep(0.05)
 
-    thread = threading.Thread(target=let_go, daemon=True)
-    thread.start()
-    return thread
+def test_a_name_of_two_lines_gives_one_line(desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x\nzoo: error: y.jpg").write_bytes(b"broken")
+    assert _zoo("run", desk / "m.tflite", tmp_path, "--json") == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_photo_without_permission_does_not_stop_the_others(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, _: not str(path).endswith(".jpg"))  # root may read everything
+    assert _zoo("run", desk / "m.tflite", desk / "in" / "00.jpg", "--json") == 0
+    assert "00.jpg" in capsys.readouterr().out
+
+
+def test_pillow_says_nothing_of_its_own(desk: Path, tmp_path: Path) -> None:
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "large.png")  # of which it warns
+    command = [str(Path(sys.executable).with_name("zoo")), "run", str(desk / "m.tflite"), str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""

@@ -62,3 +62,18 @@ def test_a_full_folder_is_not_replaced(lenet: Case, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="thesis is a folder that holds other things"):
         to_savedmodel(lenet.model, tmp_path / "thesis")
     assert (tmp_path / "thesis" / "text").exists()
+
+
+def test_tensorflow_finds_the_disk_full(lenet: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    def export(path: Path, **_: Any) -> None:
+        Path(path).mkdir()
+        raise tf.errors.ResourceExhaustedError(
+            None, None, f"{path}/variables; No space left on device [Op:SaveV2]\nmore"
+        )
+
+    monkeypatch.setattr(lenet.model, "export", export)
+    with pytest.raises(OutputError, match=r"cannot write .*/saved: No space left on device$"):
+        to_savedmodel(lenet.model, tmp_path / "saved")
+    assert list(tmp_path.iterdir()) == []

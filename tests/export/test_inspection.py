@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from tests.mutations import mutate
+from benchmarks.reliability.mutations import mutate
 from zoo.errors import ModelFileError
 from zoo.export import to_tflite
 from zoo.export.inspection import inspect_file

@@ -168,3 +168,14 @@ def test_auto_in_an_environment_with_tflite_runtime(
     found = json.loads(elsewhere(tflite_runtime_python, PARITY, lenet.file, tmp_path / "inputs.npy"))
     assert found["runtime"] == "tflite-runtime"
     np.testing.assert_allclose(found["scores"], lenet.scores, atol=1e-5)
+
+
+def test_a_runtime_that_gives_up(lenet: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = load(lenet.file)
+
+    def invoke() -> None:
+        raise RuntimeError("gather index out of bounds\nNode number 3 (GATHER) failed to invoke.")
+
+    monkeypatch.setattr(session, "_interpreter", SimpleNamespace(set_tensor=lambda *_: None, invoke=invoke))
+    with pytest.raises(ModelFileError, match=r"litert cannot run .*lenet\.tflite: gather index out of bounds Node"):
+        session.run(lenet.inputs[0])

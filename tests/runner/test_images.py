@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -263,3 +264,37 @@ def test_sizes_are_pillows(across: int, down: int, width: int, height: int, resi
     made = ways.get(resize, lambda i, size, how: i.resize(size, how))(image, (width, height), Image.Resampling.BILINEAR)
     ours = load_image(image, width, height, preprocessing=Preprocessing(resize))
     np.testing.assert_allclose(ours.astype(int), np.asarray(made).astype(int), atol=1)
+
+
+def test_what_a_read_would_wait_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    for name in ("pipe.jpg", "zero.jpg"):
+        with pytest.raises(
+            InputError, match=rf"{name} is no file but a named pipe or a device; for standard input give -"
+        ):
+            load_image(tmp_path / name, 8, 8)
+
+
+# Pillow leaves a pipe to the garbage collector to close.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_a_shell_hands_over(quadrants: Image.Image) -> None:
+    """`zoo run model.tflite <(curl ...)`."""
+    buffer = io.BytesIO()
+    quadrants.save(buffer, "PNG")
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb") as file:
+        file.write(buffer.getvalue())
+    assert load_image(f"/dev/fd/{reader}", 8, 8).shape == (8, 8, 3)
+    os.close(reader)
+
+
+def test_more_than_the_memory_holds(quadrants: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quadrants.save(tmp_path / "q.png")
+
+    def load(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    with pytest.raises(InputError, match=r"q\.png does not fit into the memory"):
+        load_image(tmp_path / "q.png", 8, 8)

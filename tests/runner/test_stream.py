@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.errors import InputError
+from zoo.errors import InputError, ZooError
 from zoo.export import to_tflite
 from zoo.runner import Classifier, find_pictures
 from zoo.runner.values import load_values
@@ -133,3 +134,33 @@ def test_values_that_do_not_fit(tmp_path: Path) -> None:
         load_values(tmp_path / "w.csv", (2, 2))
     with pytest.raises(InputError, match="cannot read"):
         load_values(tmp_path / "missing.npy", (2, 2))
+
+
+def test_pipes_and_devices_are_left_out(folder: Path) -> None:
+    os.mkfifo(folder / "a" / "pipe.png")
+    (folder / "a" / "zero.png").symlink_to("/dev/zero")
+    (folder / "a" / "nothing.png").symlink_to("nowhere")
+    found = {path.name for path in find_pictures([folder])}
+    assert not found & {"pipe.png", "zero.png"}
+    assert "nothing.png" in found  # whoever reads it says what it is
+
+
+def test_a_folder_that_cannot_be_read_is_said_after_the_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = os.scandir
+
+    def scandir(place: str) -> Any:
+        if Path(place).name == "a":
+            raise PermissionError(13, "Permission denied", place)
+        return honest(place)
+
+    monkeypatch.setattr("os.scandir", scandir)  # root may read everything
+    found: list[Path] = []
+    with pytest.raises(ZooError, match=r"cannot read .*/a: Permission denied"):
+        found.extend(find_pictures([folder]))
+    assert len(found) == 15
+
+
+def test_values_from_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npy")
+    with pytest.raises(InputError, match=r"pipe\.npy is no file but a named pipe or a device"):
+        load_values(tmp_path / "pipe.npy", (2, 2))

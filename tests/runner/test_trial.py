@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests import mutations
+from tests.runner import deadly
 from zoo.errors import ModelFileError
 from zoo.runner import load, trial
 
@@ -99,22 +99,43 @@ def test_a_file_that_ends_its_process(
         trial.require_harmless(path, "litert", seconds=1)
 
 
+def test_a_file_that_is_not_loaded_is_not_tried_again(
+    lenet: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error in the child may be a crash here, as with a convolution without weights in a process with TensorFlow."""
+    (tmp_path / "ai_edge_litert").mkdir()
+    (tmp_path / "ai_edge_litert" / "__init__.py").touch()
+    (tmp_path / "ai_edge_litert" / "interpreter.py").write_text(
+        "class Interpreter:\n    def __init__(self, **options):\n        raise ValueError('no weights\\nin node 4')\n"
+    )
+    path = tmp_path / "foreign.tflite"
+    path.write_bytes(_changed(lenet))
+
+    def crash(**_: object) -> None:
+        pytest.fail("loaded here")
+
+    monkeypatch.setattr("zoo.runner.backends.find", lambda _: ("litert", crash))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(ModelFileError, match="litert cannot load .*foreign.tflite: no weights in node 4$"):
+        load(path)
+
+
 @pytest.mark.slow
 def test_mutated_files_never_end_our_process(lenet: Case, tmp_path: Path) -> None:
     """Each is loaded and run in a child of its own; those that end it must be refused by `load`."""
     # Of others, because there the graph's tables stand together at the end, where many mutations hit.
     (tmp_path / "m.tflite").write_bytes(_plain(lenet))
-    script = Path(mutations.__file__)
+    script = Path(deadly.__file__)
     command = [sys.executable, str(script), str(tmp_path / "m.tflite"), str(tmp_path), str(MUTATIONS)]
-    environment = os.environ | {"PYTHONPATH": str(script.parent.parent)}
+    environment = os.environ | {"PYTHONPATH": str(script.parent.parent.parent)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     outcomes = json.loads(done.stdout)
     assert sum(outcomes.values()) == MUTATIONS
     assert outcomes["refused"] > MUTATIONS / 20
     assert outcomes["orderly"] > MUTATIONS / 20
-    deadly = sorted(tmp_path.glob("deadly_*.tflite"))
-    assert len(deadly) == outcomes["deadly"]
-    for culprit in deadly[:12]:  # not more: each takes a new process
+    culprits = sorted(tmp_path.glob("deadly_*.tflite"))
+    assert len(culprits) == outcomes["deadly"]
+    for culprit in culprits[:12]:  # not more: each takes a new process
         with pytest.raises(ModelFileError, match="damaged or hostile"):
             load(culprit)
 

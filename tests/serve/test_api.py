@@ -337,3 +337,14 @@ def test_a_picture_goes_through_no_other_decoder(site: Site, monkeypatch: pytest
     assert asyncio.run(site.api.pool.classify(encoded("PNG"), 1)).predictions
     assert len(opened) == 2
     assert all(formats and "EPS" not in formats and "TIFF" not in formats for formats in opened)
+
+
+def test_a_picture_that_does_not_fit_into_the_memory(
+    site: Site, monkeypatch: pytest.MonkeyPatch, photos: tuple[Path, Path]
+) -> None:
+    def load(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    reply = site.post(photos[0].read_bytes())
+    assert (reply.status, reply.error) == (413, "the picture does not fit into this machine's memory")

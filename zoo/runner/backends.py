@@ -85,13 +85,17 @@ class Session:
 
         Raises:
             InputError: the shape does not fit.
+            ModelFileError: the runtime gives up on it.
         """
         if values.shape == self.input.shape[1:]:
             values = values[np.newaxis]
         if values.shape != self.input.shape:
             raise InputError(f"{self.path} takes input of shape {self.input.shape}, got {values.shape}")
         self._interpreter.set_tensor(self._input_index, values.astype(self.input.dtype, copy=False))
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise ModelFileError(f"{self.runtime} cannot run {self.path}: {' '.join(str(error).split())}") from error
         return np.asarray(self._interpreter.get_tensor(self._output_indexes[0]))
 
 
@@ -122,11 +126,11 @@ def load(
     """
     path = Path(path)
     name, make = find(runtime)
-    if not trusted:
-        memory.require(path)
-        require_sound(path, name, delegate)
-    options = {"experimental_delegates": [load_delegate(delegate, name)]} if delegate else {}
     try:
+        if not trusted:
+            memory.require(path)
+            require_sound(path, name, delegate)
+        options = {"experimental_delegates": [load_delegate(delegate, name)]} if delegate else {}
         interpreter = make(model_path=str(path), num_threads=threads or default_threads(), **options)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from zoo.errors import InputError
+from zoo.files import is_endless
 from zoo.specs import Preprocessing, Resize
 
 Pixels = npt.NDArray[np.uint8]
@@ -55,6 +56,8 @@ def load_image(
         return _to_pixels(source, width, height, channels, preprocessing or Preprocessing())
     name = source if isinstance(source, str | Path) else getattr(source, "name", "the picture")
     try:
+        if isinstance(source, str | Path) and is_endless(source):
+            raise InputError(f"{name} is no file but a named pipe or a device; for standard input give -")
         with Image.open(source, formats=None if formats is None else tuple(formats)) as image:
             return _to_pixels(image, width, height, channels, preprocessing or Preprocessing())
     except UnidentifiedImageError as error:
@@ -63,6 +66,8 @@ def load_image(
         raise InputError(f"{name} is too large to decode safely: {error}") from error
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise InputError(f"{name} does not fit into the memory") from error
     except (SyntaxError, ValueError, EOFError, RuntimeError) as error:  # what Pillow's decoders raise on damaged files
         raise InputError(f"{name} is damaged: {error}") from error
 

@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from zoo.errors import InputError
+from zoo.errors import InputError, ZooError
+from zoo.files import is_endless
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 """What is taken for a picture in a folder; a file that is named is tried whatever its name."""
@@ -16,10 +17,12 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", "
 def find_pictures(paths: Iterable[str | Path], suffixes: set[str] | None = None) -> Iterator[Path]:
     """All pictures below folders, what patterns such as `*.jpg` match, and files as they are named.
 
-    Folders are walked in sorted order, one folder's names in memory at a time; hidden files and folders are left out.
+    Folders are walked in sorted order, one folder's names in memory at a time; hidden files and folders are left out,
+    and so are named pipes and devices.
 
     Raises:
         InputError: a folder holds no picture, or a pattern matches nothing.
+        ZooError: a folder cannot be read; after all that could be found.
     """
     suffixes = SUFFIXES if suffixes is None else suffixes
     for path in paths:
@@ -42,11 +45,23 @@ def find_pictures(paths: Iterable[str | Path], suffixes: set[str] | None = None)
 
 
 def _walk(folder: str, suffixes: set[str]) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
+    closed: list[OSError] = []
+    for root, folders, files in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:  # noqa: PTH122
-                yield Path(root, name)
+                path = Path(root, name)
+                if not _is_endless(path):
+                    yield path
+    if closed:
+        raise ZooError(f"cannot read {closed[0].filename}: {closed[0].strerror}")
+
+
+def _is_endless(path: Path) -> bool:
+    try:
+        return is_endless(path)
+    except OSError:  # whoever reads it says what it is: a link to nothing, say
+        return False
 
 
 def _names(suffixes: set[str]) -> str:

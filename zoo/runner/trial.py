@@ -25,11 +25,20 @@ SECONDS = 120
 """How long a trial may take; VGG-16 took 30 s on an emulated board."""
 
 
+NOT_LOADED = 3
+"""The exit code of a child whose runtime does not load the file."""
+
+
+class NotLoadedError(RuntimeError):
+    """What a runtime says of a file that it does not load."""
+
+
 def require_sound(path: Path, runtime: str, delegate: str | None = None) -> None:
     """Finds out whether a file may be loaded: by its checksum, else by its structure and a run in a child process.
 
     Raises:
         ModelFileError: it may not, or cannot be read.
+        RuntimeError: see `require_harmless`.
     """
     if modelfile.checksum(path) != "right":
         modelfile.read(path)
@@ -41,6 +50,8 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
 
     Raises:
         ModelFileError: it ended the child process, or took too long.
+        RuntimeError: the runtime does not load it, for the reason that it gives. It is not to be asked again in this
+            process: what is an error in one can be a crash in another.
     """
     arguments = [str(path), runtime, *([delegate] if delegate else [])]
     # The child sees the packages that this process sees, wherever they come from.
@@ -50,7 +61,7 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
             [sys.executable, "-m", __name__, *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=seconds,
             check=False,
@@ -61,14 +72,19 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
         name = signal.Signals(-done.returncode).name
         reason = "the memory ran out" if name == "SIGKILL" else f"{runtime} crashes on it ({name})"
         raise ModelFileError(f"{path} is damaged or hostile: {reason}; it was tried in a process of its own")
+    if done.returncode == NOT_LOADED:
+        raise RuntimeError(done.stdout.decode(errors="replace"))
 
 
 def main() -> None:
-    """What the child does. An error is no crash: the parent meets the same one, and reports it."""
+    """What the child does. It says why a file is not loaded; any other error the parent meets, too, and reports it."""
     limit_memory()
     path, runtime, *delegate = sys.argv[1:]
     try:
         run_once(path, runtime, *delegate)
+    except NotLoadedError as error:
+        sys.stdout.write(str(error))
+        sys.exit(NOT_LOADED)
     except (ZooError, ValueError, RuntimeError, TypeError, MemoryError):
         sys.exit(1)
 
@@ -76,8 +92,12 @@ def main() -> None:
 def run_once(path: str, runtime: str, delegate: str | None = None) -> None:
     """Loads a file and runs it on zeros, whatever becomes of this process."""
     loaded = [delegates.load_delegate(delegate, runtime)] if delegate else None
-    interpreter = runtimes.module(runtime).Interpreter(model_path=path, num_threads=1, experimental_delegates=loaded)
-    interpreter.allocate_tensors()
+    make = runtimes.module(runtime).Interpreter
+    try:
+        interpreter = make(model_path=path, num_threads=1, experimental_delegates=loaded)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise NotLoadedError(str(error) or type(error).__name__) from error
     for entry in interpreter.get_input_details():
         interpreter.set_tensor(entry["index"], np.zeros(entry["shape"], entry["dtype"]))
     interpreter.invoke()

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import InputError
+from zoo.files import is_endless
 
 SUFFIXES = {".npy", ".csv"}
 """Of the files that `load_values` reads."""
@@ -29,6 +30,8 @@ def load_values(path: str | Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """
     path = Path(path)
     try:
+        if is_endless(path):
+            raise InputError(f"{path} is no file but a named pipe or a device")
         if path.suffix == ".npy":
             values = np.load(path, allow_pickle=False)
         else:

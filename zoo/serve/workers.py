@@ -98,7 +98,12 @@ class Pool:
         stream.seek(0)
         shape = self.classifier.session.input.shape
         policy = self.classifier.preprocessing
-        return load_image(stream, shape[2], shape[1], shape[3], policy, formats=formats)
+        try:
+            return load_image(stream, shape[2], shape[1], shape[3], policy, formats=formats)
+        except InputError as error:
+            if isinstance(error.__cause__, MemoryError):
+                raise TooManyPixelsError("the picture does not fit into this machine's memory") from error
+            raise
 
     def close(self) -> None:
         """Ends the threads; what they are at is finished."""

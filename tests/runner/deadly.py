@@ -1,6 +1,6 @@
-"""Damaged model files. Run as a script, loads many of them, each in a child process, and counts what became of them:
+"""Loads many damaged files, each in a child process, and counts what became of them:
 
-python tests/mutations.py MODEL.tflite FOLDER COUNT
+python tests/runner/deadly.py MODEL.tflite FOLDER COUNT
 """
 
 from __future__ import annotations
@@ -12,30 +12,9 @@ import signal
 import sys
 from pathlib import Path
 
+from benchmarks.reliability.mutations import mutate
 from zoo.errors import ModelFileError
 from zoo.runner import modelfile, trial
-
-
-def mutate(data: bytes, rng: random.Random) -> bytes:
-    """A damaged copy: bytes, words or stretches overwritten, or the end cut off."""
-    changed = bytearray(data)
-    kind = rng.choice(["bytes", "front", "words", "cut", "fill", "back"])
-    if kind == "cut":
-        return bytes(changed[: rng.randrange(len(changed))])
-    if kind == "fill":
-        start = rng.randrange(len(changed))
-        end = min(len(changed), start + rng.randrange(1, 400))
-        changed[start:end] = bytes([rng.choice([0, 255])]) * (end - start)
-        return bytes(changed)
-    # The graph's tables stand in front and behind, the weights between them.
-    reach = {"front": 4000, "back": len(changed)}.get(kind, len(changed))
-    for _ in range(rng.choice([1, 3, 30])):
-        at = rng.randrange(max(0, reach - 4000) if kind == "back" else 0, reach - 4)
-        if kind == "words":
-            changed[at : at + 4] = rng.choice([b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\0", b"\0\0\0\x80"])
-        else:
-            changed[at] = rng.randrange(256)
-    return bytes(changed)
 
 
 def load_many(original: Path, folder: Path, count: int) -> dict[str, int]:

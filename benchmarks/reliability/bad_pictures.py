@@ -1,0 +1,145 @@
+"""Odd and damaged pictures, given to each command that reads pictures.
+
+python -m benchmarks.reliability.bad_pictures --count 300 --json
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.reliability.commands import BAD, HEAVY, Ended, report, run, warm, without_privileges
+from benchmarks.reliability.mutated_models import MODEL
+from benchmarks.reliability.mutations import mutate
+from benchmarks.reliability.odd_pictures import CONTENTS, KINDS, encoded
+from benchmarks.reliability.server import serving
+
+DIGITS = MODEL.parent / "pictures"
+SECONDS = 60
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
+
+
+def make_data(folder: Path, makers: dict[str, Callable[[Path], Path]], copies: int = 1) -> list[Path]:
+    """Class folders with the digits that come along, and odd pictures among the threes."""
+    for digit in DIGITS.iterdir():
+        for i in range(copies):
+            (folder / digit.name).mkdir(parents=True, exist_ok=True)
+            # Bytes behind a PNG file's end change its hash and nothing else: copies would be left out.
+            (folder / digit.name / f"{i}.png").write_bytes((digit / "000.png").read_bytes() + bytes([i]))
+    made = []
+    for i, make in enumerate(makers.values()):
+        place = folder / "three" / f"odd{i:02}"
+        place.mkdir()
+        made.append(make(place))
+    return made
+
+
+def try_kind(kind: str, folder: Path) -> dict[str, str]:
+    """What each command makes of one odd picture."""
+    (odd,) = make_data(folder, {kind: KINDS[kind]}, copies=2)
+    how: dict[str, Any] = {"seconds": SECONDS, "prepare": without_privileges}
+    named = run(["run", MODEL, odd], **how)
+    listed = run(["run", MODEL, folder, "--json"], **how)
+    judged = run(["evaluate", MODEL, folder, "--json"], **how)
+    checked = run(["data", "check", folder, "--size", "28", "--channels", "1", "--json"], **how)
+    return {
+        "kind": kind,
+        "run": _word(named),
+        "run folder": _word(listed, others=listed.out.count("predictions") >= 20),
+        "evaluate": _word(judged, others='"confusion"' in judged.out),
+        "data check": _checked(checked),
+    }
+
+
+def _word(ended: Ended, others: bool = False) -> str:
+    """`others`: whether the pictures beside it were named all the same."""
+    if ended.outcome in {"done", *BAD}:
+        return {"done": "named"}.get(ended.outcome, ended.outcome)
+    return "one line" if not others else "one line, others named"
+
+
+def _checked(ended: Ended) -> str:
+    if ended.outcome != "done":
+        return "one line" if ended.outcome == "refused" else ended.outcome
+    return "listed as bad" if json.loads(ended.out)["bad"] else "used"
+
+
+def try_all_at_once(folder: Path, keras_file: Path) -> dict[str, str]:
+    """Training and calibration on a folder with all kinds in it."""
+    # Training hashes the files' names as UTF-8.
+    makers = {kind: make for kind, make in KINDS.items() if kind != "name that is not UTF-8"}
+    make_data(folder / "data", makers, copies=12)
+    trained = run(["train", "lenet", folder / "data", "--epochs", "1", "--out", folder / "run"], seconds=300)
+    exported = run(
+        ["export", keras_file, "--quantize", "int8", "--calibration", folder / "data", "--out", folder / "out"],
+        seconds=300,
+    )
+    return {"train": trained.outcome, "export --calibration": exported.outcome}
+
+
+def try_serve(folder: Path) -> dict[str, dict[str, int]]:
+    """The statuses that `zoo serve` answers; 0: none."""
+    found: dict[str, dict[str, int]] = {}
+    with serving(MODEL, folder) as server:
+        for kind, (_, content) in CONTENTS.items():
+            found[kind] = {"status": server.post(content())}
+    return found
+
+
+def try_damaged(kind: str, number: int, folder: Path) -> dict[str, Any]:
+    """So many damaged files of a format in one folder, given to one `zoo run`."""
+    folder.mkdir()
+    data = encoded(kind)
+    for seed in range(number):
+        (folder / f"{seed:06}.{kind.lower()[:4]}").write_bytes(mutate(data, random.Random(seed)))
+    ended = run(["run", MODEL, folder, "--json"], seconds=600)
+    named, refused = ended.out.count("\n"), sum(line.startswith("zoo: error: ") for line in ended.err.splitlines())
+    bad = int(ended.outcome in BAD)
+    shutil.rmtree(folder)
+    return {
+        "format": kind,
+        "files": number,
+        "named": named,
+        "refused": refused,
+        "neither": number - named - refused,
+        "bad": bad,
+    }
+
+
+@click.command(help=__doc__)
+@click.option(
+    "--count", "number", type=click.IntRange(min=1), default=300, show_default=True, help="Damaged of each format."
+)
+@click.option("--kinds", type=click.IntRange(min=1), default=len(KINDS), help="The first so many.")
+@click.option("--json", "as_json", is_flag=True)
+def main(number: int, kinds: int, as_json: bool) -> None:
+    """Tries, prints, and judges."""
+    warm(HEAVY)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        rows = []
+        for i, kind in enumerate(list(KINDS)[:kinds]):
+            rows.append(try_kind(kind, folder / str(i)))
+        damaged = [try_damaged(kind, number, folder / kind) for kind in FORMATS]
+        built = run(["build", "lenet", "--export", "keras", "--out", folder])
+        assert built.code == 0, built.err
+        together = try_all_at_once(folder / "all", folder / "lenet.keras")
+        statuses = try_serve(folder)
+    for row in rows:
+        row["serve"] = str(statuses.get(row["kind"], {}).get("status", ""))
+    words = [word for row in rows for word in row.values()]
+    bad = sum(word in BAD for word in words) + sum(row["bad"] + row["neither"] for row in damaged)
+    bad += sum(not 200 <= found["status"] < 500 for found in statuses.values())
+    bad += sum(word != "done" for word in together.values())
+    report({"rows": rows, "damaged": damaged, "together": together}, bad, as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Damaged .tflite files: loaded and asked for the name of a picture, as `zoo run` does.
+
+python -m benchmarks.reliability.mutated_models --count 1000 --json
+python -m benchmarks.reliability.mutated_models --python .venv-tflite-runtime/bin/python --runtime tflite-runtime
+
+What `zoo run` starts anew, the process that tries a file, is forked here, so that thousands can be tried; `--commands`
+of them are given to the command itself besides.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.reliability.commands import BAD, LIGHT, Ended, call, count, report, run, warm
+from benchmarks.reliability.mutations import mutate
+from zoo.errors import ZooError
+from zoo.quiet import quiet
+from zoo.runner import Classifier, trial
+from zoo.runner.modelfile import CARD
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MODEL = ROOT / "zoo" / "assets" / "demo" / "digits_int8.tflite"
+PICTURE = ROOT / "zoo" / "assets" / "demo" / "pictures" / "three" / "000.png"
+OUTCOMES = ("same answer", "other answer", "refused", "refused: its trial crashed", "traceback", "crashed", "hung")
+KINDS = ("no checksum", "checksum kept", "checksum made anew")
+SECONDS = 60
+
+
+def damaged(kind: str, rng: random.Random) -> bytes:
+    """One damaged file of a kind."""
+    data = MODEL.read_bytes()
+    if kind == "checksum kept":
+        return mutate(data, rng)
+    with zipfile.ZipFile(MODEL) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    card = json.loads(parts[CARD])
+    model = mutate(data[: card["flatbuffer"]["bytes"]], rng)
+    if kind == "no checksum":
+        return model
+    card["flatbuffer"] |= {"bytes": len(model), "crc32": zlib.crc32(model)}
+    whole = io.BytesIO(model)
+    with zipfile.ZipFile(whole, "a") as archive:
+        for name, part in (parts | {CARD: json.dumps(card).encode()}).items():
+            archive.writestr(name, part)
+    return whole.getvalue()
+
+
+def answer(path: Path, runtime: Any) -> None:
+    """Prints the scores of the picture, or why there are none; tries the file in a fork instead of a new process."""
+    subprocess.run = _try_in_fork  # type: ignore[assignment]
+    try:
+        with quiet():  # as the commands do
+            classifier = Classifier(path, runtime=runtime, threads=1)
+        scores = classifier.scores(classifier.read(PICTURE))
+    except (ZooError, MemoryError) as error:  # what the command line says in one line
+        sys.stderr.write(f"zoo: error: {' '.join(str(error).split())}\n")
+        raise SystemExit(1) from error
+    sys.stdout.write(json.dumps([float(score) for score in scores]))
+
+
+def _try_in_fork(command: list[str], *, timeout: float, **_: Any) -> subprocess.CompletedProcess[bytes]:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.dup2(writer, 1)
+        sys.argv, code = command[2:], 0
+        try:
+            trial.main()
+        except SystemExit as ending:
+            code = int(ending.code or 0)
+        except BaseException:  # noqa: BLE001  # as a process that ends with a traceback
+            code = 1
+        sys.stdout.flush()
+        os._exit(code)
+    os.close(writer)
+    end = time.monotonic() + timeout
+    while not (done := os.waitpid(child, os.WNOHANG))[0]:
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise subprocess.TimeoutExpired(command, timeout)
+        time.sleep(0.002)
+    with os.fdopen(reader, "rb") as said:
+        return subprocess.CompletedProcess(command, os.waitstatus_to_exitcode(done[1]), said.read())
+
+
+def judge(ended: Ended, right: str) -> str:
+    """Which of `OUTCOMES` it is."""
+    if ended.outcome == "refused" and "it was tried in a process of its own" in ended.err:
+        return "refused: its trial crashed"
+    if ended.outcome != "done":
+        return ended.outcome
+    return "same answer" if ended.out == right else "other answer"
+
+
+def try_many(kind: str, number: int, runtime: str, folder: Path, keep: Path | None) -> dict[str, int]:
+    """Counts the outcomes of so many damaged files of a kind."""
+    right = call(lambda: answer(MODEL, runtime)).out
+    assert right
+    path, found = folder / "damaged.tflite", Counter[str]()
+    for seed in range(number):
+        path.write_bytes(damaged(kind, random.Random(seed)))
+        ended = call(lambda: answer(path, runtime), seconds=SECONDS)
+        outcome = judge(ended, right)
+        found[outcome] += 1
+        if keep and outcome in BAD:
+            shutil.copy(path, keep / f"{kind.replace(' ', '_')}_{seed}.tflite")
+            (keep / f"{kind.replace(' ', '_')}_{seed}.txt").write_text(f"{ended.code}\n{ended.err}")
+    return {name: found[name] for name in OUTCOMES}
+
+
+def try_commands(number: int, runtime: str, folder: Path) -> dict[str, int]:
+    """The same with `zoo run` itself, which starts a process to try the file in."""
+    path = folder / "damaged.tflite"
+
+    def one(seed: int) -> Ended:
+        path.write_bytes(damaged(KINDS[seed % 2], random.Random(-1 - seed)))
+        return run(["run", path, PICTURE, "--runtime", runtime], seconds=SECONDS)
+
+    return count(map(one, range(number)))
+
+
+@click.command(help=__doc__)
+@click.option("--count", "number", type=click.IntRange(min=1), default=1000, show_default=True, help="Of each kind.")
+@click.option("--commands", type=click.IntRange(min=0), default=40, show_default=True, help="Given to zoo run itself.")
+@click.option("--runtime", default="litert", show_default=True)
+@click.option("--python", type=click.Path(path_type=Path, exists=True), help="Of another environment to do it in.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Folder for files that do what none may."
+)
+@click.option("--json", "as_json", is_flag=True)
+def main(number: int, commands: int, runtime: str, python: Path | None, keep: Path | None, as_json: bool) -> None:
+    """Tries, prints, and judges."""
+    if python:
+        options = [arg for arg in sys.argv[1:] if arg not in {"--python", str(python)}]
+        done = subprocess.run([python.absolute(), "-m", __spec__.name, *options], cwd=ROOT, check=False)
+        sys.exit(done.returncode)
+    warm(LIGHT if runtime == "litert" else (*LIGHT[:3], "tflite_runtime.interpreter"))
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        rows: list[dict[str, Any]] = [
+            {"file": kind, **try_many(kind, number, runtime, Path(place), keep)} for kind in KINDS
+        ]
+        whole = try_commands(commands, runtime, Path(place))
+    # An attacker's checksum is believed, as `zoo.runner.trial` says.
+    bad = sum(row[name] for row in rows[:2] for name in BAD) + sum(whole[name] for name in BAD)
+    report({"runtime": runtime, "rows": rows, "commands": whole}, bad, as_json)
+
+
+if __name__ == "__main__":
+    main()

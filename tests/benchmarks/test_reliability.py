@@ -1,0 +1,169 @@
+"""The scripts of `benchmarks/reliability`, with the smallest counts: nothing may happen that must not."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.reliability import tables
+from benchmarks.reliability.commands import BAD, call
+from benchmarks.reliability.mutations import mutate, mutate_values
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def script(name: str, *options: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
+    """What a script prints as JSON."""
+    command = [sys.executable, "-m", f"benchmarks.reliability.{name}", "--json", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode in codes, done.stderr + done.stdout
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def bad(counts: dict[str, Any]) -> dict[str, int]:
+    return {name: counts[name] for name in BAD if counts[name]}
+
+
+@pytest.mark.slow
+def test_mutated_models() -> None:
+    found = script("mutated_models", "--count", "40", "--commands", "2")
+    kept, made_anew = found["rows"][:2], found["rows"][2]
+    assert not any(map(bad, kept))
+    assert not bad(found["commands"])
+    for row in (*kept, made_anew):
+        assert sum(count for name, count in row.items() if name != "file") == 40
+        assert row["refused"]
+        assert row["same answer"]
+
+
+@pytest.mark.slow
+def test_mutated_models_on_tflite_runtime(tflite_runtime_python: Path) -> None:
+    options = ("--runtime", "tflite-runtime", "--python", str(tflite_runtime_python))
+    found = script("mutated_models", "--count", "40", "--commands", "2", *options)
+    assert found["runtime"] == "tflite-runtime"
+    assert not any(map(bad, found["rows"][:2]))
+    assert found["rows"][0]["same answer"]
+
+
+@pytest.mark.slow
+def test_mutated_inputs() -> None:
+    found = script("mutated_inputs", "--count", "1", codes=(0, 1))
+    assert len(found["rows"]) == 9
+    # The files in a run's folder are what `zoo train --resume` trusts.
+    assert not any(bad(row) for row in found["rows"] if not row["file"].endswith("of a run"))
+
+
+@pytest.mark.slow
+def test_bad_pictures() -> None:
+    found = script("bad_pictures", "--count", "6")
+    rows = {row["kind"]: row for row in found["rows"]}
+    assert not {word for row in found["rows"] for word in row.values()} & set(BAD)
+    assert rows["sound JPEG"]["run"] == "named"
+    assert rows["text"] == {
+        "kind": "text", "run": "one line", "run folder": "one line, others named", "evaluate": "one line, others named",
+        "data check": "listed as bad", "serve": "415",
+    }  # fmt: skip
+    assert rows["named pipe"]["run"] == rows["no permission"]["run"] == "one line"
+    for row in found["damaged"]:
+        assert row["named"] + row["refused"] == row["files"] == 6
+    assert set(found["together"].values()) == {"done"}
+
+
+@pytest.mark.slow
+def test_kills() -> None:
+    (row,) = script("kills", "--count", "2", "--only", "export")["rows"]
+    assert row["killed"]
+    assert row.get("old file", 0) + row.get("new file", 0) == 2
+    assert row["litter after the next export"] == 0
+
+
+@pytest.mark.slow
+def test_full_disk() -> None:
+    found = script("full_disk", "--only", "build, SavedModel", "--only", "evaluate --confusion .png")
+    rows = [row for row in found["rows"] if row["how"] != "full standard output"]
+    assert [row["left"] for row in rows] == ["nothing", "old file intact"] * 2
+    assert {row["outcome"] for row in found["rows"]} == {"one line"}
+
+
+@pytest.mark.slow
+def test_stream() -> None:
+    found = script("stream", "--count", "300")
+    assert (found["named"], found["errors"], found["exit_code"]) == (300, 0, 0)
+    assert 10 < found["memory_mb"]["most"] < 1000
+
+
+@pytest.mark.slow
+def test_soak() -> None:
+    found = script("soak", "--seconds", "3")
+    assert found["statuses"]["good 200"]
+    assert found["statuses"]["damaged 400"]
+    zero = ("errors_500", "unanswered", "tracebacks", "exit_code")
+    assert [found[name] for name in zero] == [0, 0, 0, 0]
+
+
+def crash() -> None:
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def fail() -> None:
+    raise ValueError("a bug")
+
+
+def wait() -> None:
+    import time
+
+    time.sleep(60)
+
+
+def refuse() -> None:
+    sys.stderr.write("zoo: error: no\n")
+    raise SystemExit(1)
+
+
+def chatter() -> None:
+    sys.stderr.write("W0000 native chatter\nzoo: error: no\n")
+    raise SystemExit(1)
+
+
+@pytest.mark.parametrize(
+    ("work", "outcome"),
+    [
+        (crash, "crashed"),
+        (fail, "traceback"),
+        (wait, "hung"),
+        (refuse, "refused"),
+        (chatter, "traceback"),
+        (lambda: None, "done"),
+    ],
+)
+def test_outcomes(work: Any, outcome: str) -> None:
+    """A script that finds nothing must be one that could."""
+    assert call(work, seconds=2).outcome == outcome
+
+
+def test_mutations_change_what_they_are_given() -> None:
+    data = bytes(range(256)) * 60
+    changed = [mutate(data, random.Random(seed)) for seed in range(300)]
+    assert sum(one != data for one in changed) > 290
+    assert len({len(one) for one in changed}) > 10
+    document = {"a": 1, "b": {"c": [1, 2.5, "x"]}}
+    assert sum(mutate_values(document, random.Random(seed)) != document for seed in range(100)) > 90
+    assert document == {"a": 1, "b": {"c": [1, 2.5, "x"]}}
+
+
+def test_the_page_says_what_was_found() -> None:
+    """Every table of the page, from the results that are committed."""
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    made = ("models", "inputs", "pictures", "damaged_pictures", "kills", "disk", "stream", "soak")
+    for name in made:
+        assert getattr(tables, name)() in page
