@@ -2,6 +2,8 @@
 # make test   lint, types and all tests
 # make jetson build the Jetson image for arm64 and run it as a Cortex-A57 (Debian 12, root)
 # make check  lint and types only
+# make dist   sdist and wheel, checked; make sbom: what is installed with the wheel; make release-check: both, tried
+# make matrix the wheel on every Python that is here, with the newest and the lowest dependencies
 # make clean  remove what these made
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +11,7 @@ BIN := .venv/bin
 OLD_PYTHON := $(firstword $(foreach p,$(PYTHON) python3.11 python3.10,$(shell $(p) -c 'import sys; v = sys.version_info; print("$(p)" if (3, 10) <= v < (3, 12) else "")' 2>/dev/null)))
 SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.tsv' -o -name '*.json' -o -path '*/static/*')
 
-.PHONY: demo test check jetson clean
+.PHONY: demo test check dist sbom release-check matrix jetson clean
 
 demo: .venv/ready
 	$(BIN)/zoo build mobilenet_v2 --export tflite --out demo
@@ -24,6 +26,22 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The wheel comes from the sdist, as for those who install from one.
+dist: .venv/ready
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+
+sbom: dist
+	$(BIN)/python tools/release sbom
+
+# The very files of dist/, as a stranger would install them.
+release-check: sbom
+	EDGEZOO_DIST=dist $(BIN)/python -m pytest tests/test_packaging.py tests/tools/test_releases.py
+
+matrix: dist
+	nice $(BIN)/python tools/matrix
 
 jetson: .venv/ready
 	$(BIN)/python tools/jetson-emulate
@@ -58,4 +76,4 @@ else
 endif
 
 clean:
-	rm -rf .venv .venv-base .venv-tflite-runtime demo build dist *.egg-info
+	rm -rf .venv .venv-base .venv-tflite-runtime demo build dist dist-sbom *.egg-info
