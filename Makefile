@@ -4,6 +4,8 @@
 # make jetson build the Jetson image for arm64 and run it as a Cortex-A57 (Debian 12, root)
 # make check  lint and types only
 # make benchmarks  all of them, about 20 minutes; writes docs/benchmarks.json and the tables of the docs
+# make dist   sdist and wheel, checked; make sbom: what is installed with the wheel; make release-check: both, tried
+# make matrix the wheel on every Python that is here, with the newest and the lowest dependencies
 # make clean  remove what these made
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +13,7 @@ BIN := .venv/bin
 OLD_PYTHON := $(firstword $(foreach p,$(PYTHON) python3.11 python3.10,$(shell $(p) -c 'import sys; v = sys.version_info; print("$(p)" if (3, 10) <= v < (3, 12) else "")' 2>/dev/null)))
 SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.tsv' -o -name '*.json' -o -path '*/static/*')
 
-.PHONY: demo test check docs benchmarks jetson clean
+.PHONY: demo test check docs benchmarks dist sbom release-check matrix jetson clean
 
 demo: .venv/ready
 	$(BIN)/zoo build mobilenet_v2 --export tflite --out demo
@@ -36,6 +38,22 @@ benchmarks: .venv/ready .venv-base/ready .venv-tflite-runtime/ready
 docs: .venv/ready
 	$(BIN)/sphinx-build -W --keep-going -E -q -b html docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+# The wheel comes from the sdist, as for those who install from one.
+dist: .venv/ready
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+
+sbom: dist
+	$(BIN)/python tools/release sbom
+
+# The very files of dist/, as a stranger would install them.
+release-check: sbom
+	EDGEZOO_DIST=dist $(BIN)/python -m pytest tests/test_packaging.py tests/tools/test_releases.py
+
+matrix: dist
+	nice $(BIN)/python tools/matrix
 
 jetson: .venv/ready
 	$(BIN)/python tools/jetson-emulate
@@ -70,4 +88,4 @@ else
 endif
 
 clean:
-	rm -rf .venv .venv-base .venv-tflite-runtime demo build dist docs/_build *.egg-info
+	rm -rf .venv .venv-base .venv-tflite-runtime demo build dist dist-sbom docs/_build *.egg-info

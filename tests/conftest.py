@@ -101,9 +101,43 @@ class Case:
         return path
 
 
+class StoredCase(Case):
+    """A case from the files that `store_cases` left, where there is no TensorFlow to make one."""
+
+    @functools.cached_property
+    def model(self) -> Any:
+        pytest.skip("needs TensorFlow")
+
+    @functools.cached_property
+    def inputs(self) -> Array:
+        return np.asarray(np.load(self.folder / f"{self.name}.npz")["inputs"])
+
+    @functools.cached_property
+    def scores(self) -> Array:
+        return np.asarray(np.load(self.folder / f"{self.name}.npz")["scores"])
+
+    @functools.cached_property
+    def report(self) -> Any:
+        pytest.skip("needs TensorFlow")
+
+    @property
+    def file(self) -> Path:
+        return self.folder / f"{self.name}.tflite"
+
+
+def store_cases(folder: Path) -> None:
+    """Makes every model's case, for `EDGEZOO_CASES` elsewhere."""
+    for name in zoo.list_models():
+        case = Case(name, folder)
+        assert case.file.exists()
+        np.savez(folder / f"{name}.npz", inputs=case.inputs, scores=case.scores)
+
+
 @pytest.fixture(scope="session")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
     """A function from a model's name to its `Case`."""
+    if stored := os.environ.get("EDGEZOO_CASES"):
+        return functools.cache(lambda name: StoredCase(name, Path(stored)))
     folder = tmp_path_factory.mktemp("cases")
     return functools.cache(lambda name: Case(name, folder))
 

@@ -113,5 +113,6 @@ def test_a_wrong_model_name_is_found_before_tensorflow_loads() -> None:
 
 
 def test_the_layer_table_knows_the_models_on_its_own() -> None:
+    pytest.importorskip("tensorflow")
     code = "from zoo.summary import outline; assert outline('lenet').params == 61_706; report()"
     assert "keras" in modules_after(code)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import zoo
+from releases import environments, sbom, tagging
 
 ROOT = Path(__file__).resolve().parent.parent
 # Folder in the checkout -> package.
@@ -42,14 +48,19 @@ def pyproject() -> Any:
 
 
 @pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist and the wheel that is built from it, in environments of their own."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a clone would hold, so that nothing is built into the checkout."""
+    folder = tmp_path_factory.mktemp("source")
     for file in checkout_files():
-        (source / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / file, source / file, follow_symlinks=False)
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / file, folder / file, follow_symlinks=False)
+    return folder
+
+
+def build(source: Path, out: Path, *options: str) -> Path:
+    """Builds in environments of their own: an sdist and the wheel that comes from it, unless told otherwise."""
     done = subprocess.run(
-        [sys.executable, "-m", "build", "--outdir", str(out), str(source)],
+        [sys.executable, "-m", "build", *options, "--outdir", str(out), str(source)],
         # Elsewhere, because a folder `build` in the current one would hide the module.
         cwd=out,
         capture_output=True,
@@ -58,6 +69,14 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return out
+
+
+@pytest.fixture(scope="module")
+def dist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist and the wheel that is built from it: `EDGEZOO_DIST`, or made for the tests."""
+    if made := os.environ.get("EDGEZOO_DIST"):
+        return ROOT / made
+    return build(source, tmp_path_factory.mktemp("dist"))
 
 
 def expected_in_wheel() -> set[str]:
@@ -98,7 +117,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(dist: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_sdist_builds_and_is_no_larger_than_it_has_to_be(dist: Path) -> None:
+def test_the_sdist_holds_what_builds_the_wheel_and_no_more(dist: Path) -> None:
     (sdist,) = dist.glob("*.tar.gz")
     prefix = f"edgezoo-{zoo.__version__}/"
     with tarfile.open(sdist) as archive:
@@ -106,10 +125,92 @@ def test_the_sdist_builds_and_is_no_larger_than_it_has_to_be(dist: Path) -> None
         assert all(member.name.startswith(prefix) or member.isdir() for member in archive.getmembers())
         assert not [member.name for member in archive.getmembers() if member.issym() or member.islnk()]
     sources = {str(file) for file in checkout_files() if file.parts[0] in HOMES and not (ROOT / file).is_symlink()}
-    assert sources <= members
-    assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= members
-    rest = members - sources - {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO", "setup.cfg"}
-    assert {PurePosixPath(name).parts[0] for name in rest} <= {"edgezoo.egg-info", "tests"}
+    info = {name for name in members if name.startswith("edgezoo.egg-info/")}
+    written = {"PKG-INFO", "setup.cfg"}
+    texts = {"pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE"}
+    assert members - info == sources | written | texts
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.mark.slow
+def test_the_wheel_from_the_sdist_is_the_wheel_from_the_checkout(dist: Path, source: Path, tmp_path: Path) -> None:
+    (ours,) = dist.glob("*.whl")
+    (direct,) = build(source, tmp_path, "--wheel").glob("*.whl")
+    assert direct.name == ours.name
+    assert contents(direct) == contents(ours)
+
+
+@pytest.mark.slow
+def test_pypi_can_show_the_readme(dist: Path) -> None:
+    command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, dist.iterdir())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module", params=["*.whl", "*.tar.gz"])
+def stranger(dist: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `zoo` of an environment in which nothing but the wheel, or the sdist, was installed."""
+    (package,) = dist.glob(request.param)
+    folder = tmp_path_factory.mktemp("stranger")
+    return environments.make(folder / "env", Path(sys.executable), package, testing=False).with_name("zoo")
+
+
+@pytest.mark.slow
+def test_what_a_stranger_tries_first(stranger: Path, tmp_path: Path) -> None:
+    def run(*words: str) -> tuple[int, str, str]:
+        done = subprocess.run([stranger, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    assert run("--version") == (0, f"zoo, version {zoo.__version__}\n", "")
+    for words, shown in (
+        ("--help", "Commands:"),
+        ("list", "mobilenet_v2"),
+        ("demo", "10 of 10 right"),
+        ("doctor", "litert"),
+    ):
+        code, out, err = run(words)
+        assert (code, err) == (0, "")
+        assert shown in out
+    model = stranger.parent.parent.glob("lib/python3*/site-packages/zoo/assets/demo/digits_int8.tflite")
+    file = str(next(model))
+    for command, extra in (
+        (("build", "lenet"), "tensorflow"),
+        (("train", "lenet", "."), "tensorflow"),
+        (("serve", file), "serve"),
+        (("view", file), "view"),
+        (("run", file, "--camera", "0"), "camera"),
+        (("run", file, file, "--runtime", "openvino"), "openvino"),
+        (("run", file, file, "--runtime", "tflite-runtime"), "tflite-runtime"),
+    ):
+        code, out, err = run(*command)
+        assert (code, out) == (1, ""), command
+        assert err.startswith("zoo: error: ")
+        assert err.count("\n") == 1
+        assert f"pip install 'edgezoo[{extra}]'" in err
+
+
+@pytest.mark.slow
+def test_the_list_of_what_is_installed(dist: Path, tmp_path: Path) -> None:
+    (wheel,) = dist.glob("*.whl")
+    sbom.write(wheel, ROOT, tmp_path / "sbom.json")
+    document = json.loads((tmp_path / "sbom.json").read_text(encoding="utf-8"))
+    assert document["bomFormat"] == "CycloneDX"
+    assert document["metadata"]["component"]["name"] == "edgezoo"
+    assert document["metadata"]["component"]["version"] == zoo.__version__
+    found = {canonicalize_name(part["name"]): part for part in document["components"]}
+    for line in pyproject()["project"]["dependencies"]:
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate():
+            part = found[canonicalize_name(requirement.name)]
+            assert requirement.specifier.contains(part["version"])
+            assert part["licenses"], requirement.name
+            assert part["purl"] == f"pkg:pypi/{canonicalize_name(requirement.name)}@{part['version']}"
+    # No tool of ours is among them.
+    assert not found.keys() & {"pip", "uv", "pytest", "cyclonedx-bom", "setuptools", "tensorflow"}
 
 
 def test_pyproject_lists_every_package() -> None:
@@ -126,8 +227,17 @@ def test_the_links_serve_static_tools() -> None:
         assert link.readlink() == Path("..") / name
 
 
-def test_the_version_stands_in_two_places_alike() -> None:
-    assert pyproject()["project"]["version"] == zoo.__version__
+def test_the_version_stands_in_one_place() -> None:
+    project = pyproject()
+    assert "version" not in project["project"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "zoo.__version__"}
+    assert tagging.version(ROOT) == zoo.__version__
+
+
+def test_the_changelog_has_this_version() -> None:
+    about, text = tagging.section((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), zoo.__version__)
+    assert about == "unreleased" or date.fromisoformat(about)
+    assert text.startswith("- ")
 
 
 def test_the_schema_of_the_device_side_is_a_base_dependency() -> None:

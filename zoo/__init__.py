@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+# The one place: pyproject.toml reads it here.
 __version__ = "0.1.0"
 
 _HOME = {

@@ -89,6 +89,7 @@ def test_profile(cli: Cli, lenet: Path) -> None:
         "litert shows Python no time per operation; leave --profile out, use --runtime openvino, or TensorFlow's own "
         f"tool: benchmark_model --graph={lenet} --enable_op_profiling=true"
     )
+    pytest.importorskip("openvino")
     result = cli("benchmark", lenet, "--profile", "--runtime", "openvino", "--runs", "1", "--threads", "1")
     assert f"{lenet}, openvino, threads: 1" in result.out
     ops = rows(result.out.splitlines(), "operation type mean share")

@@ -1,0 +1,69 @@
+"""The tests beside an installed wheel, maybe without TensorFlow: `make matrix` runs them with `-p tests.installed`.
+
+A test that needs an extra which is not installed is skipped, and the package must be the installed one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo.errors import MissingDependencyError
+
+# Module of an extra -> how its absence is told.
+OPTIONAL = {
+    "tensorflow": "edgezoo[tensorflow]",
+    "keras": "edgezoo[tensorflow]",
+    "matplotlib": "matplotlib",
+    "openvino": "edgezoo[openvino]",
+    "cv2": "edgezoo[camera]",
+    "starlette": "edgezoo[serve]",
+    "uvicorn": "edgezoo[serve]",
+    "netron": "edgezoo[view]",
+    "tflite_runtime": "edgezoo[tflite-runtime]",
+    "mlxtend": "mlxtend",
+}
+
+
+def absent(error: BaseException) -> str | None:
+    """The optional module that is not installed and that the error is about."""
+    for module, told in OPTIONAL.items():
+        if importlib.util.find_spec(module) is None:
+            if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == module:
+                return module
+            if isinstance(error, MissingDependencyError) and re.search(rf"pip install '?{re.escape(told)}", str(error)):
+                return module
+    return None
+
+
+def pytest_configure() -> None:
+    """Refuses a checkout: what is tested is the wheel."""
+    if not Path(zoo.__file__).is_relative_to(sys.prefix):
+        raise pytest.UsageError(f"{zoo.__file__} is not of the environment {sys.prefix}")
+
+
+def _skipping() -> Generator[None, object, object]:
+    try:
+        return (yield)
+    except (ModuleNotFoundError, MissingDependencyError) as error:
+        if module := absent(error):
+            pytest.skip(f"needs {module}")
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    """Skips for fixtures."""
+    return (yield from _skipping())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """Skips for tests."""
+    return (yield from _skipping())

@@ -1,0 +1,100 @@
+"""GitHub's workflows, and the steps of `.ci/run` that they call."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from releases import pythons
+from tests.test_packaging import pyproject
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / ".github" / "workflows"
+RUN = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+LISTED = re.search(r"^STEPS=\((.+)\)$", RUN, re.MULTILINE)
+STEPS = LISTED[1].split() if LISTED else []
+
+
+def workflow(name: str) -> Any:
+    return yaml.safe_load((FOLDER / f"{name}.yml").read_text(encoding="utf-8"))
+
+
+def called() -> list[str]:
+    """Every step of `.ci/run` that a workflow calls."""
+    found: list[str] = []
+    for path in FOLDER.glob("*.yml"):
+        for job in workflow(path.stem)["jobs"].values():
+            for step in job["steps"]:
+                if words := re.match(r"\.ci/run\b(.*)", step.get("run", "")):
+                    by_name = job["strategy"]["matrix"]["step"] if '"$STEP"' in words[1] else words[1].split()
+                    assert by_name, "without a name it would run them all"
+                    found += by_name
+    return found
+
+
+def test_the_steps_are_functions_of_ci_run() -> None:
+    assert re.findall(r"^step_(\w+)\(\)", RUN, re.MULTILINE) == STEPS
+    assert len(STEPS) == 6
+
+
+def test_the_workflows_run_every_step_and_no_other() -> None:
+    assert set(called()) == set(STEPS)
+
+
+def test_an_unknown_step_is_refused_before_anything_runs() -> None:
+    done = subprocess.run([ROOT / ".ci" / "run", "demo", "frob"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"ci: error: there is no step frob; there are: {' '.join(STEPS)}\n"
+
+
+def test_the_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^\s+make ([\w./-]+)$", RUN, re.MULTILINE):
+        # `make docs` comes with the site; the step says so where it is not there.
+        assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE) or target == "docs", target
+
+
+def test_both_processors_and_all_pythons_are_tried() -> None:
+    jobs = workflow("ci")["jobs"]
+    for name in ("step", "pythons"):
+        assert jobs[name]["strategy"]["matrix"]["runner"] == ["ubuntu-24.04", "ubuntu-24.04-arm"]
+    (setup,) = (step["with"] for step in jobs["pythons"]["steps"] if "setup-python" in step.get("uses", ""))
+    assert sorted(setup["python-version"].split()) == pythons.declared(pyproject()["project"])
+
+
+@pytest.mark.parametrize("name", ["ci", "release"])
+def test_rights_are_given_job_by_job_and_actions_by_commit(name: str) -> None:
+    document = workflow(name)
+    assert document["permissions"] == {}
+    for job in document["jobs"].values():
+        assert job["permissions"]
+        assert job["timeout-minutes"]
+        for step in job["steps"]:
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step.get("uses", "a@" + 40 * "0"))
+    may_write = {
+        (job, right)
+        for job, content in document["jobs"].items()
+        for right, value in content["permissions"].items()
+        if value == "write"
+    }
+    assert may_write == ({("publish", "id-token"), ("announce", "contents")} if name == "release" else set())
+
+
+def test_the_linters_find_nothing() -> None:
+    """The form that GitHub publishes, and what is unsafe; neither asks a network."""
+    files = [str(path) for path in sorted(FOLDER.glob("*.yml"))]
+    dependabot = str(ROOT / ".github" / "dependabot.yml")
+    programs = Path(sys.executable).parent
+    for command in (
+        [str(programs / "check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *files],
+        [str(programs / "check-jsonschema"), "--builtin-schema", "vendor.dependabot", dependabot],
+        [str(programs / "zizmor"), "--offline", "--no-progress", *files, dependabot],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr

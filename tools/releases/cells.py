@@ -1,0 +1,139 @@
+"""What `make matrix` tries: a cell is a Python, a set of dependencies, and the tests that suit them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from releases import environments
+
+BOARD = (
+    "tests/runner",
+    *(f"tests/cli/test_{name}.py" for name in ("benchmark", "demo", "doctor", "evaluate", "list", "main")),
+    *(f"tests/cli/test_{name}.py" for name in ("output", "run", "run_many", "runtime_options")),
+    *(f"tests/test_{name}.py" for name in ("assets", "files", "import_hygiene", "specs", "zoo")),
+)
+"""What has to run where there is no TensorFlow."""
+
+BUILT = (
+    "tests/cli/test_build.py::test_in_a_process",
+    "tests/cli/test_build.py::test_several_formats_and_json",
+    "tests/export/test_tflite.py::test_parity_on_litert",
+    "tests/training/test_run.py::test_it_learns",
+)
+"""Build, export, run, train: minutes on every Python would be too long."""
+
+LOWEST = (
+    *BUILT,
+    "tests/export/test_matrix.py::test_on_litert[mlp-none]",
+    *(f"tests/export/test_matrix.py::test_on_litert[lenet-{m}]" for m in ("float16", "dynamic", "int8", "int16x8")),
+    "tests/export/test_formats.py",
+    "tests/test_registry.py",
+    "tests/test_import_hygiene.py",
+)
+"""Every mode of export, and what Keras does for us, with the oldest Keras and TensorFlow."""
+
+SHOWN = ("numpy", "pillow", "ai-edge-litert", "tensorflow", "keras")
+"""The packages whose versions the table shows."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One environment and its tests."""
+
+    version: str
+    bounds: str
+    """`newest` or `lowest`."""
+    extras: tuple[str, ...] = ()
+    tests: tuple[str, ...] = BOARD
+
+    @property
+    def name(self) -> str:
+        """For people and folders."""
+        return "-".join((self.version, self.bounds, *(self.extras or ("base",))))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell ended."""
+
+    cell: Cell
+    passed: int
+    problem: str
+    """Empty if all is well."""
+    seconds: float
+    installed: Mapping[str, str] = field(default_factory=dict)
+    log: str = ""
+
+
+def plan(versions: Sequence[str]) -> list[Cell]:
+    """The cells for these Pythons: the newest dependencies on each; the lowest on the oldest Python, which has most."""
+    oldest = versions[0]
+    return [
+        # The longest first.
+        Cell(oldest, "lowest", ("tensorflow",), LOWEST),
+        Cell(
+            oldest, "lowest", ("camera", "openvino", "serve", "view"), (*BOARD, "tests/serve", "tests/test_viewing.py")
+        ),
+        *(Cell(version, "newest", ("tensorflow",), BUILT) for version in versions),
+        *(Cell(version, "newest") for version in versions),
+    ]
+
+
+def copy_tests(root: Path, target: Path) -> None:
+    """The tests and what they read, without the packages: `import zoo` must not find the checkout."""
+    target.mkdir(parents=True)
+    shutil.copytree(root / "tests", target / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "Dockerfile.jetson"):
+        shutil.copy(root / name, target)
+
+
+def run(cell: Cell, *, python: Path, wheel: Path, root: Path, cases: Callable[[], Path], folder: Path) -> Outcome:
+    """Makes a cell's environment in a folder and runs its tests there.
+
+    `cases` gives the folder of the tests' models, for cells that cannot make them.
+
+    Raises:
+        ReleaseError: the environment cannot be made.
+    """
+    began = time.monotonic()
+    copy_tests(root, folder / "checkout")
+    constraints = None
+    if cell.bounds == "lowest":
+        constraints = folder / "lowest.txt"
+        environments.lowest(root / "pyproject.toml", cell.extras, cell.version, constraints)
+    inside = environments.make(folder / "env", python, wheel, extras=cell.extras, constraints=constraints)
+    variables = {name: value for name, value in os.environ.items() if name not in {"CI", "PYTHONPATH"}}
+    if "tensorflow" not in cell.extras:
+        variables["EDGEZOO_CASES"] = str(cases())
+    if not cell.extras:
+        variables["EDGEZOO_BASE_PYTHON"] = str(inside)
+    options = ["-q", "-p", "tests.installed", "-p", "no:cacheprovider", "--basetemp", str(folder / "tmp")]
+    done = subprocess.run(
+        [inside, "-m", "pytest", *options, *cell.tests],
+        cwd=folder / "checkout",
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    installed = environments.versions(inside, SHOWN)
+    passed, problem = judge(done.returncode, done.stdout)
+    return Outcome(cell, passed, problem, time.monotonic() - began, installed, done.stdout)
+
+
+def judge(code: int, printed: str) -> tuple[int, str]:
+    """How many tests passed, and what is wrong in a few words: no test at all is wrong as well."""
+    last = next((line for line in reversed(printed.splitlines()) if re.search(r" in [\d.]+s", line)), "")
+    counts = {what: int(number) for number, what in re.findall(r"(\d+) (passed|failed|errors?)", last)}
+    passed = counts.pop("passed", 0)
+    if code != 0:
+        return passed, ", ".join(f"{number} {what}" for what, number in counts.items()) or f"pytest exited with {code}"
+    return passed, "" if passed else "no test ran"

@@ -1,0 +1,77 @@
+"""Fresh environments with the wheel, made by uv: with the newest dependencies, or with the lowest that are allowed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from releases.errors import ReleaseError
+
+TESTING = ("pytest", "pytest-timeout", "hypothesis", "scikit-learn")
+"""What the tests need beside the package; scikit-learn has the photos and digits."""
+
+# Nobody should have to compile numpy to try this.
+BINARY = ("--only-binary", ":all:")
+
+
+def _run(command: Sequence[str | Path]) -> None:
+    # No interpreter is downloaded: what is tried is what is there.
+    environment = os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ReleaseError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+
+
+def _uv(*words: str | Path) -> None:
+    _run([Path(sys.executable).with_name("uv"), *words])
+
+
+def lowest(pyproject: Path, extras: Sequence[str], version: str, out: Path) -> None:
+    """Writes the lowest versions of the direct dependencies that the bounds in pyproject.toml allow on a Python.
+
+    Lowest of those with a wheel for that Python.
+
+    Raises:
+        ReleaseError: there is no set of versions that fits, or no network.
+    """
+    named = [word for extra in extras for word in ("--extra", extra)]
+    options = ("--quiet", "--no-annotate", "--no-header", *BINARY, "--resolution", "lowest-direct")
+    _uv("pip", "compile", *options, "--python-version", version, *named, pyproject, "--output-file", out)
+
+
+def make(
+    folder: Path,
+    python: Path,
+    package: Path,
+    *,
+    extras: Sequence[str] = (),
+    constraints: Path | None = None,
+    testing: bool = True,
+) -> Path:
+    """Makes an environment with a wheel or sdist and, unless told otherwise, what its tests need; returns its Python.
+
+    Raises:
+        ReleaseError: something cannot be installed.
+    """
+    _uv("venv", "--quiet", "--python", python, folder)
+    inside = folder / "bin" / "python"
+    named = f"edgezoo[{','.join(extras)}]" if extras else "edgezoo"
+    held = ("--constraints", constraints) if constraints else ()
+    built = () if package.suffix == ".whl" else ("--no-binary", "edgezoo")
+    options = ("--quiet", "--python", inside, *BINARY, *built, *held)
+    _uv("pip", "install", *options, f"{named} @ {package.as_uri()}", *(TESTING if testing else ()))
+    return inside
+
+
+def versions(python: Path, names: Sequence[str]) -> dict[str, str]:
+    """The installed versions of those of the packages that are installed."""
+    code = (
+        "import importlib.metadata as m, sys\n"
+        "found = {d.metadata['Name'].lower().replace('_', '-'): d.version for d in m.distributions()}\n"
+        "print(*(f'{name}=={found[name]}' for name in sys.argv[1:] if name in found))"
+    )
+    done = subprocess.run([python, "-I", "-c", code, *names], capture_output=True, text=True, check=True)
+    return dict(pair.split("==") for pair in done.stdout.split())
