@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -108,3 +109,10 @@ def test_the_function_is_the_runners() -> None:
 
     assert vars(zoo.data.reading)["load_image"] is vars(zoo.runner.classifier)["load_image"]
     assert vars(zoo.data.reading)["load_values"] is vars(zoo.runner.classifier)["load_values"]
+
+
+def test_what_a_read_would_wait_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    found, pixels = Reader((4, 4, 3)).examine(tmp_path / "pipe.png")
+    assert found.error == f"{tmp_path / 'pipe.png'} is no file but a named pipe or a device"
+    assert pixels is None

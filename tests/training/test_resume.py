@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
+import json
 import shutil
 import signal
 import subprocess
@@ -11,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import zoo
-from zoo.errors import InputError
+from zoo.errors import InputError, OutputError
 from zoo.training import resume, state, train
 
 SCRIPT = """
@@ -28,6 +33,13 @@ class Slow(Silent):
 
 zoo.train("lenet", sys.argv[1], out=sys.argv[2], epochs=4, dropout=0.3, watch=Slow())
 """
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+)
+PLACE = state.Place(epochs_done=1, best=[0.5, -1.0], history=[{key: kind(1) for key, kind in state.ROW.items()}])
 
 
 @pytest.fixture(scope="session")
@@ -114,3 +126,59 @@ def test_data_that_have_changed(pictures: Path, unbroken: Any, tmp_path: Path) -
         path.unlink()
     with pytest.raises(InputError, match="has changed since .* was begun"):
         resume(run)
+
+
+def test_a_recipe_that_is_not_one(unbroken: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(unbroken.folder, run)
+    text = (run / "recipe.toml").read_text()
+    for old, new, name in (
+        ("[versions]", "[version]", "versions"),
+        ('name = "lenet"', "name = 3", "model.name"),
+        ("path = ", "pfad = ", "data.path"),
+    ):
+        assert old in text
+        (run / "recipe.toml").write_text(text.replace(old, new))
+        with pytest.raises(InputError, match=f"holds no training to go on with: {name} is missing, or of another kind"):
+            resume(run)
+
+
+@given(key=st.sampled_from([f.name for f in dataclasses.fields(state.Place)]), value=JSON)
+@settings(max_examples=200)
+def test_a_place_that_is_none(key: str, value: Any) -> None:
+    values = dataclasses.asdict(PLACE) | {key: value}
+    try:
+        place = state.place_from(values)
+    except (TypeError, ValueError):
+        return
+    # What is taken can be gone on with.
+    assert isinstance(place.stage, int)
+    assert place.stage >= 0
+    assert all(set(row) == set(state.ROW) for row in place.history)
+    assert place.best is None or [type(v) for v in place.best] == [float, float]
+
+
+def test_a_stage_that_there_is_not(unbroken: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(unbroken.folder, run)
+    with np.load(run / "state.npz") as file:
+        arrays = dict(file)
+    place = json.loads(arrays["place"].tobytes()) | {"stage": 7, "done": False}
+    arrays["place"] = np.frombuffer(json.dumps(place).encode(), np.uint8)
+    np.savez(run / "state.npz", allow_pickle=False, **arrays)
+    with pytest.raises(InputError, match="was left in stage 8, which it has not"):
+        resume(run)
+
+
+def test_a_full_disk_leaves_no_half_a_run(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_text
+
+    def full(path: Path, *arguments: Any, **options: Any) -> int:
+        if path.name == "architecture.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        train("lenet", pictures, out=tmp_path / "run", epochs=1)
+    assert list(tmp_path.iterdir()) == []

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from zoo.errors import InputError
+from zoo.files import is_endless
 from zoo.runner import pictures, values
 from zoo.runner.images import load_image
 from zoo.runner.values import load_values
@@ -85,6 +86,8 @@ class Reader:
     def examine(self, path: Path) -> tuple[Finding, Array | None]:
         """Reads a file, and says what is to say of it instead of raising."""
         try:
+            if is_endless(path):
+                return Finding(error=f"{path} is no file but a named pipe or a device"), None
             content = path.read_bytes()
         except OSError as error:
             return Finding(error=f"cannot read {path}: {error.strerror or error}"), None

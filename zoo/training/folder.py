@@ -41,12 +41,14 @@ def begin_run(folder: Path, run: dict[str, Any], class_names: Sequence[str], mod
     Raises:
         OutputError: it cannot be written.
     """
-    folder.mkdir(parents=True)
     import tomli_w
 
-    _write_text(folder / RECIPE, tomli_w.dumps(run))
-    _write_text(folder / LABELS, "".join(f"{label}\n" for label in class_names))
-    _write_text(folder / ARCHITECTURE, model.to_json())
+    # As a whole, so that a disk that is full leaves nothing that neither a new run nor --resume takes.
+    with atomic(folder) as scratch:
+        scratch.mkdir()
+        (scratch / RECIPE).write_text(tomli_w.dumps(run), encoding="utf-8")
+        (scratch / LABELS).write_text("".join(f"{label}\n" for label in class_names), encoding="utf-8")
+        (scratch / ARCHITECTURE).write_text(model.to_json(), encoding="utf-8")
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -57,12 +59,33 @@ def read_run(folder: Path) -> dict[str, Any]:
     """
     try:
         run = read_toml(folder / RECIPE)
+        _require_tables(run, _TABLES, folder / RECIPE)
         Recipe().change(run["recipe"])
         run["labels"] = (folder / LABELS).read_text(encoding="utf-8").splitlines()
         run["architecture"] = (folder / ARCHITECTURE).read_text(encoding="utf-8")
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{folder} holds no training to go on with: {error}") from error
     return run
+
+
+_TABLES: dict[str, Any] = {
+    "model": {
+        "name": str, "weights": str, "pretrained": bool, "new_head": bool, "strategy": str, "options": dict,
+    },
+    "recipe": dict,
+    "data": {"path": str, "pictures": bool, "splits": dict},
+    "versions": dict,
+}  # fmt: skip
+"""What a run's recipe file holds."""
+
+
+def _require_tables(found: Any, wanted: dict[str, Any], path: Path, place: str = "") -> None:
+    for key, kind in wanted.items():
+        name = f"{place}{key}"
+        if not isinstance(found, dict) or not isinstance(found.get(key), dict if isinstance(kind, dict) else kind):
+            raise InputError(f"{path} holds no training to go on with: {name} is missing, or of another kind")
+        if isinstance(kind, dict):
+            _require_tables(found[key], kind, path, f"{name}.")
 
 
 def strategy_of(folder: Path) -> str:
@@ -100,8 +123,3 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found
-
-
-def _write_text(path: Path, text: str) -> None:
-    with atomic(path) as scratch:
-        scratch.write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,7 @@ def facts_of(data: Data) -> dict[str, Any]:
     return {
         "classes": data.class_names,
         "files": {split: len(source) for split, source in data.sources.items() if len(source)},
-        "hash of the files' names": hashlib.sha256(files.encode()).hexdigest()[:12],
+        "hash of the files' names": hashlib.sha256(os.fsencode(files)).hexdigest()[:12],
     }
 
 

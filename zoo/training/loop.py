@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.data import Data
-from zoo.errors import TrainingError, TrainingStopped
+from zoo.errors import InputError, TrainingError, TrainingStopped
 from zoo.runner.labelled import SplitName
 from zoo.training import state
 from zoo.training.feeds import Features, Feed, Pictures
@@ -89,12 +89,15 @@ class Trainer:
         """Trains to the end; from where `saved` was, where it is given. Of several workers the chief alone needs it.
 
         Raises:
+            InputError: `saved` is of another training.
             TrainingStopped: Ctrl-C or SIGTERM came; the state is saved.
             TrainingError: the loss is no number any more; the best model is saved, and the state of an epoch before.
             OutputError: the folder cannot be written.
         """
         if saved is not None:
             self.place = saved.place
+            if saved.place.stage >= len(self.stages) and not saved.place.done:
+                raise InputError(f"{self._keeper.folder} was left in stage {saved.place.stage + 1}, which it has not")
         place = self._team.share(asdict(self.place))
         if not self._team.chief:
             self.place = state.Place(**place)

@@ -62,6 +62,37 @@ def save(folder: Path, model: keras.Model, optimizer: Any, place: Place) -> None
         np.savez(file, allow_pickle=False, **arrays)
 
 
+ROW: dict[str, type] = {"epoch": int, "stage": str} | dict.fromkeys(
+    ("seconds", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"), float
+)
+"""One epoch in the history."""
+
+
+def place_from(values: dict[str, Any]) -> Place:
+    """A place from what its file says.
+
+    Raises:
+        TypeError, ValueError: it says none.
+    """
+    place = Place(**values)
+    best, lowest = place.best, place.lowest_loss
+    counts = (place.stage, place.epoch, place.batches, place.epochs_done, place.best_epoch, place.waited)
+    sound = (
+        all(isinstance(count, int) and count >= 0 for count in (*counts, place.loss_waited))
+        and isinstance(place.done, bool)
+        and (lowest is None or isinstance(lowest, float))
+        and (best is None or (isinstance(best, list) and [type(value) for value in best] == [float, float]))
+        and isinstance(place.history, list)
+        and all(
+            isinstance(row, dict) and {key: type(value) for key, value in row.items()} == ROW for row in place.history
+        )
+        and len(place.history) == place.epochs_done
+    )
+    if not sound:
+        raise ValueError("it says no place in a training")
+    return place
+
+
 class Saved:
     """A state that was read."""
 
@@ -76,7 +107,7 @@ class Saved:
             # Opened here: numpy leaves a damaged file open.
             with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
                 self._arrays = dict(file)
-            self.place = Place(**json.loads(self._arrays.pop("place").tobytes()))
+            self.place = place_from(json.loads(self._arrays.pop("place").tobytes()))
         except FileNotFoundError as error:
             raise InputError(f"{folder} holds no training to go on with: there is no {FILE}") from error
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
