@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli.output import megabytes, print_json, print_table
-from zoo.cli.runtime_options import RUNTIMES
+from zoo.cli.runtime_options import delegate_option
 from zoo.cli.types import int_list, words
 from zoo.quiet import quiet
+from zoo.runner.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from zoo.runner.benchmark import Benchmark, Measurement
     from zoo.runner.machine import State
-
-
-_RUNTIMES = [name for name in RUNTIMES if name != "auto"]
 
 
 @click.command()
@@ -37,11 +35,11 @@ _RUNTIMES = [name for name in RUNTIMES if name != "auto"]
 )
 @click.option(
     "--runtime",
-    type=words(*_RUNTIMES),
+    type=words(*RUNTIMES),
     metavar="NAME,...",
-    help=f"Of {', '.join(_RUNTIMES)}.  [default: the first installed]",
+    help=f"Of {', '.join(RUNTIMES)}.  [default: the first installed]",
 )
-@click.option("--delegate", help="edgetpu, edgetpu:DEVICE (usb:0, pci:1...), or a delegate's library.")
+@delegate_option
 @click.option(
     "--photo", type=click.Path(path_type=Path), help="For the rate from JPEG.  [default: a synthetic one, 1920x1080]"
 )

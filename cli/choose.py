@@ -9,15 +9,14 @@ import click
 
 from zoo.cli.benchmark import bar, milliseconds
 from zoo.cli.output import megabytes, print_json, print_table
-from zoo.cli.runtime_options import RUNTIMES
+from zoo.cli.runtime_options import runtime_option, threads_option
 from zoo.cli.types import float_list, int_list, words
+from zoo.export.quantize import MODES
 from zoo.files import require_writable
 from zoo.quiet import quiet, quiet_tensorflow
 
 if TYPE_CHECKING:
     from zoo.choose import Candidate, Choice
-
-_MODES = ("none", "float16", "dynamic", "int8", "int16x8")
 
 
 @click.command()
@@ -29,13 +28,13 @@ _MODES = ("none", "float16", "dynamic", "int8", "int16x8")
 @click.option("--input-size", type=int_list, metavar="N,...", help="Input sizes to try.  [default: the published ones]")
 @click.option(
     "--quantize",
-    type=words(*_MODES),
-    metavar=",".join(_MODES),
+    type=words(*MODES),
+    metavar=",".join(MODES),
     help="Modes to try.  [default: none,int8; all with --from]",
 )
 @click.option("--num-classes", type=click.IntRange(min=2), help="Of your data.  [default: 1000]")
-@click.option("--runtime", type=click.Choice(RUNTIMES), default="auto", show_default=True, help="What runs it.")
-@click.option("--threads", type=click.IntRange(1, 256), help="Of the runtime.  [default: the cores, at most 4]")
+@runtime_option
+@threads_option
 @click.option("--runs", type=click.IntRange(min=1), default=50, show_default=True, help="Timed runs of each.")
 @click.option("--again", is_flag=True, help="Measure also what was measured before.")
 @click.option(
@@ -89,7 +88,7 @@ def choose(
     from zoo.plots import check_name
 
     limits = Limits(max_ms, max_mb, min_top1)
-    default = _MODES if board else ("none", "int8")
+    default = MODES if board else ("none", "int8")
     cells = grid(
         model,
         alpha=alpha or (),

@@ -16,6 +16,7 @@ from zoo.errors import InputError, ModelFileError
 from zoo.runner import backends, modelfile, normalization
 from zoo.runner.images import load_image
 from zoo.runner.normalization import Normalization
+from zoo.runner.runtimes import Runtime, usable_cores
 from zoo.runner.values import SUFFIXES, load_values
 from zoo.specs import Preprocessing
 
@@ -49,7 +50,7 @@ class Classifier:
         self,
         path: str | Path,
         *,
-        runtime: backends.Runtime = "auto",
+        runtime: Runtime = "auto",
         threads: int | None = None,
         delegate: str | None = None,
         preprocessing: Preprocessing | None = None,
@@ -118,7 +119,7 @@ class Classifier:
             workers: decoding threads; by default the cores.
         """
         _check_top_k(top_k)
-        workers = workers or backends.usable_cores()
+        workers = workers or usable_cores()
         waiting: deque[tuple[Source, Future[backends.Array]]] = deque()
         pool = ThreadPoolExecutor(workers)
         try:

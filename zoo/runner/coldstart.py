@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from zoo.errors import ModelFileError
-from zoo.runner import backends, trial
+from zoo.runner import backends, runtimes, trial
 from zoo.runner.workload import some_input
 
 SETTLE_RUNS = 3
@@ -92,12 +92,12 @@ def main(order: dict[str, Any]) -> None:
     # What native libraries write to standard output must not get between our two lines.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as report:
         os.dup2(2, 1)
-        runtime = cast(backends.Runtime, order["runtime"])
-        backends.find(runtime)
+        runtime = cast(runtimes.Runtime, order["runtime"])
+        runtimes.find(runtime)
         _report(report, Path(order["path"]), runtime, order["threads"], order["delegate"])
 
 
-def _report(report: TextIO, path: Path, runtime: backends.Runtime, threads: int, delegate: str | None) -> None:
+def _report(report: TextIO, path: Path, runtime: runtimes.Runtime, threads: int, delegate: str | None) -> None:
     before = peak_memory()
     started = time.perf_counter()
     trial.require_sound(path, runtime, delegate)

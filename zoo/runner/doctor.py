@@ -129,7 +129,7 @@ def _version(package: str) -> str | None:
 def _runtime_state(name: str) -> RuntimeState:
     version = runtimes.version(name)
     if version is None:
-        return RuntimeState(name, None, f"not installed: {runtimes.RUNTIMES[name][1]}")
+        return RuntimeState(name, None, f"not installed: {runtimes.RUNTIMES[name].install}")
     return RuntimeState(name, version, _in_a_process("import", name, ""))
 
 
