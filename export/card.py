@@ -15,7 +15,7 @@ from typing import Any
 import zoo
 from zoo.errors import InputError
 from zoo.export.metadata import Tags, append_files, with_metadata
-from zoo.runner.modelfile import CARD, LABELS
+from zoo.runner.card import CARD, LABELS
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import InputError, ModelFileError
-from zoo.runner import backends, modelfile, normalization
+from zoo.runner import backends, card, modelfile, normalization
 from zoo.runner.images import load_image
 from zoo.runner.normalization import Normalization
 from zoo.runner.runtimes import Runtime, usable_cores
@@ -76,7 +76,7 @@ class Classifier:
             MissingDependencyError: the runtime is not installed.
         """
         self.session = backends.load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
-        description = modelfile.describe(path)
+        description = card.describe(path)
         self.card = description.card
         self.preprocessing = preprocessing or description.preprocessing
         self.labels = self._labels(description.labels if labels is None else tuple(labels))

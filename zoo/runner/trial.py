@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import ModelFileError, ZooError
-from zoo.runner import delegates, modelfile, runtimes
+from zoo.runner import card, delegates, modelfile, runtimes
 
 SECONDS = 120
 """How long a trial may take; VGG-16 took 30 s on an emulated board."""
@@ -31,7 +31,7 @@ def require_sound(path: Path, runtime: str, delegate: str | None = None) -> None
     Raises:
         ModelFileError: it may not, or cannot be read.
     """
-    if modelfile.checksum(path) != "right":
+    if card.checksum(path) != "right":
         modelfile.read(path)
         require_harmless(path, runtime, delegate)
 
