@@ -6,12 +6,11 @@ The table of operation versions was probed by loading one-operation files; see i
 from __future__ import annotations
 
 import functools
-import json
 from collections import Counter
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
+from zoo.assets import read_json
 from zoo.errors import ExportError
 from zoo.runner.modelfile import Graph, ModelFile, Op
 
@@ -120,6 +119,5 @@ def op_counts(file: ModelFile) -> list[tuple[str, int, int]]:
 
 @functools.cache
 def _table() -> dict[str, dict[str, Any]]:
-    text = resources.files("zoo.assets").joinpath("op_versions.json").read_text(encoding="utf-8")
-    table: dict[str, dict[str, Any]] = json.loads(text)
+    table: dict[str, dict[str, Any]] = read_json("op_versions.json")
     return table

@@ -18,8 +18,9 @@ import flatbuffers
 import tflite
 
 from zoo.errors import ExportError
+from zoo.runner import modelfile, normalization
 
-ENTRY = b"TFLITE_METADATA"
+ENTRY = normalization.ENTRY.encode()
 
 # Enum values and union types of metadata_schema.fbs.
 _AXIS_LABELS = 2  # AssociatedFileType.TENSOR_AXIS_LABELS
@@ -106,7 +107,7 @@ def _metadata(tags: Tags, labels_file: str, other_files: Sequence[str]) -> bytes
             7: b.CreateString(_MIN_PARSER_VERSION),
         },
     )
-    b.Finish(root, b"M001")
+    b.Finish(root, normalization.IDENTIFIER)
     return bytes(b.Output())
 
 
@@ -168,7 +169,7 @@ def _prepend_root(flatbuffer: bytes, blob: bytes) -> bytes:
             point(position + 4 * i, target)
 
     point(0, _ROOT)
-    new[4:8] = b"TFL3"
+    new[4:8] = modelfile.IDENTIFIER
     struct.pack_into("<HH", new, 8, 4 + 2 * _MODEL_SLOTS, 4 + 4 * _MODEL_SLOTS)
     struct.pack_into("<i", new, _ROOT, _ROOT - 8)
     for slot in range(_MODEL_SLOTS):

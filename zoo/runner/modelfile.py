@@ -21,6 +21,8 @@ from zoo.runner.flatbuffer import Data, Reader, Table
 
 MAX_METADATA_BYTES = 16 * 1024 * 1024
 """No metadata are larger; what is behind is not read."""
+IDENTIFIER = b"TFL3"
+"""Bytes 4 to 8 of every file."""
 CUSTOM_OP = 32  # BuiltinOperator.CUSTOM
 ITEM_BYTES = {
     "FLOAT64": 8, "INT64": 8, "UINT64": 8, "COMPLEX64": 8, "COMPLEX128": 16,
@@ -140,8 +142,10 @@ def read(path: str | Path) -> ModelFile:
             size = path.stat().st_size
             if size < 8:
                 raise ModelFileError(f"{path} is not a .tflite file: it has {size} bytes")
-            if file.read(8)[4:] != b"TFL3":
-                raise ModelFileError(f"{path} is not a .tflite file: it does not carry the mark 'TFL3'")
+            if file.read(8)[4:] != IDENTIFIER:
+                raise ModelFileError(
+                    f"{path} is not a .tflite file: it does not carry the mark {IDENTIFIER.decode()!r}"
+                )
             # Not closed here: the operations' option tables still read from it.
             return _parse(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), path)
     except OSError as error:
@@ -150,7 +154,7 @@ def read(path: str | Path) -> ModelFile:
 
 def _parse(data: Data, path: Path) -> ModelFile:
     try:
-        root = Reader(data).root(b"TFL3")
+        root = Reader(data).root(IDENTIFIER)
         codes = [_op_code(table) for table in root.tables(1)]
         # Buffers are spans: 500 MB of weights stay where they are.
         buffers = [_buffer(table, len(data)) for table in root.tables(4)]
