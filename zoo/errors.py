@@ -4,6 +4,8 @@ Each message is one line that names the bad value and says what to do. The comma
 exits with the class's ``exit_code``; anything that is not a `ZooError` is a bug.
 """
 
+from __future__ import annotations
+
 import textwrap
 
 

@@ -18,7 +18,7 @@ from zoo.runner.images import load_image
 from zoo.runner.normalization import Normalization
 from zoo.runner.runtimes import Runtime, usable_cores
 from zoo.runner.values import SUFFIXES, load_values
-from zoo.specs import Preprocessing
+from zoo.specs import Preprocessing, is_picture
 
 Source = str | Path | BinaryIO | Image.Image | backends.Array
 
@@ -84,9 +84,8 @@ class Classifier:
 
     @property
     def takes_pictures(self) -> bool:
-        """Whether the input is a picture: three axes behind the batch, with 1 or 3 channels."""
-        shape = self.session.input.shape
-        return len(shape) == 4 and shape[-1] in {1, 3}
+        """Whether the input is a picture, see `zoo.specs.is_picture`."""
+        return is_picture(self.session.input.shape[1:])
 
     def classify(self, source: Source, top_k: int = 5) -> list[Prediction]:
         """Names a picture.
