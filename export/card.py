@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import zoo
 from zoo.errors import InputError
+from zoo.export.lowering import layer_name
 from zoo.export.metadata import Tags, append_files, with_metadata
 from zoo.export.quantize import Plan
+from zoo.export.root import Signature
 from zoo.runner.card import CARD, LABELS
 from zoo.specs import Preprocessing, is_picture
 
@@ -31,6 +33,7 @@ class SelfDescription:
     card: dict[str, Any]
     image_shape: tuple[int, int, int] | None
     """(height, width, channels), or None where the input is no picture."""
+    signature: Signature
 
     def announce(self, flatbuffer: bytes) -> bytes:
         """The model with metadata that names the files which `append` will put behind it."""
@@ -40,6 +43,7 @@ class SelfDescription:
             author=str(self.card.get("author", "")),
             license=str(self.card.get("license", "")),
             image_shape=self.image_shape,
+            signature=self.signature,
         )
         return with_metadata(flatbuffer, tags, labels_file=LABELS, other_files=[CARD])
 
@@ -88,7 +92,8 @@ def describe(
         "target": plan.target or "litert and tflite-runtime",
         **facts,
     }
-    return SelfDescription(labels, card, (shape[0], shape[1], shape[2]) if pixels else None)
+    ends = layer_name(model.inputs[0]), "logits" if plan.logits else layer_name(model.outputs[0])
+    return SelfDescription(labels, card, (shape[0], shape[1], shape[2]) if pixels else None, Signature(*ends))
 
 
 def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = False) -> list[str]:
