@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.benchmark import bar, milliseconds
-from zoo.cli.output import megabytes, print_json, print_table
+from zoo.cli.output import json_option, megabytes, milliseconds, print_json, print_table, step_bar
 from zoo.cli.runtime_options import runtime_option, threads_option
 from zoo.cli.types import float_list, int_list, words
 from zoo.export.quantize import MODES
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the front: .png or .svg.")
 @click.option("--all", "show_all", is_flag=True, help="Show all combinations, not the front alone.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def choose(
     model: str,
     max_ms: float | None,
@@ -103,7 +102,7 @@ def choose(
     if files is not None:
         _write(model, cells, files)
         return
-    with bar() as progress, quiet():
+    with step_bar() as progress, quiet():
         choice = find(model, limits, cells=cells, board=board, progress=progress, **how)
     if plot is not None:
         from zoo.choose.plotting import plot_choice
@@ -125,7 +124,7 @@ def _write(model: str, cells: Any, folder: Path) -> None:
     from zoo.choose import write_files
 
     require_writable(folder)
-    with bar() as progress, quiet():
+    with step_bar() as progress, quiet():
         write_files(cells, folder, progress)
     click.echo(f"{len(cells)} files in {folder}. On the board: zoo benchmark {folder}/*.tflite --json > board.json")
     click.echo(f"Then: zoo choose {model} --from board.json")

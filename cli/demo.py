@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from zoo.cli.output import print_json, print_table
+from zoo.cli.output import json_option, print_json, print_table
 from zoo.cli.runtime_options import runtime_option
 from zoo.quiet import quiet
 
 
 @click.command()
 @runtime_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def demo(runtime: Any, as_json: bool) -> int:
     """Name ten handwritten digits with the model that comes along.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from zoo.cli.output import print_json, print_table, progress_bar
+from zoo.cli.output import json_option, print_json, print_table, progress_bar
 from zoo.cli.runtime_options import open_classifier, runtime_options
 from zoo.errors import OutputError
 
@@ -27,7 +27,7 @@ TABLE_CLASSES = 20
 @click.option("--confusion", type=click.Path(path_type=Path), help="Write the confusion matrix: .csv, or .png.")
 @click.option("--mistakes", type=click.IntRange(min=0), default=10, show_default=True, help="How many to list.")
 @runtime_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def evaluate(
     file: Path,
     data: Path,

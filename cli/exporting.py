@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from zoo.cli.output import megabytes, print_json, print_table, status
+from zoo.cli.output import json_option, megabytes, print_json, print_table, status
 from zoo.cli.types import number_pair, words
 from zoo.export.edgetpu import Placement
 from zoo.export.quantize import IOS, MODES, TARGETS
@@ -68,7 +68,7 @@ _OPTIONS = (
     click.option(
         "--out", type=click.Path(path_type=Path), default=".", show_default=True, help="Folder for the files."
     ),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    json_option,
 )
 
 

@@ -9,7 +9,7 @@ import click
 
 from zoo import models
 from zoo.cli.model_options import given, model_options
-from zoo.cli.output import count, import_tensorflow, print_json, print_table, shape
+from zoo.cli.output import count, import_tensorflow, json_option, print_json, print_table, shape
 from zoo.files import require_writable
 
 
@@ -23,7 +23,7 @@ from zoo.files import require_writable
     metavar="FILE",
     help="Draw the model, block by block, into a .png or .svg file.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) -> None:
     """Show MODEL layer by layer, without building it.

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from zoo.cli.benchmark import milliseconds, significant
-
 if TYPE_CHECKING:
     from tests.conftest import Cli, Elsewhere
 
@@ -113,23 +111,6 @@ def test_wrong_usage(cli: Cli, args: tuple[str, ...], message: str) -> None:
     result = cli("benchmark", *args)
     assert result.code == 2
     assert message in result.error
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0.00"),
-        (0.012345, "0.0123"),
-        (1.0, "1.00"),
-        (9.999, "10.0"),
-        (12.345, "12.3"),
-        (123.4, "123"),
-        (45678.9, "45,679"),
-    ],
-)
-def test_three_digits(value: float, text: str) -> None:
-    assert significant(value) == text
-    assert milliseconds(value) == f"{text} ms"
 
 
 SHOWN = """
