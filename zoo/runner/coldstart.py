@@ -20,6 +20,7 @@ from typing import Any, TextIO, cast
 
 from zoo.errors import ModelFileError
 from zoo.runner import backends, runtimes, trial
+from zoo.runner.procfs import kilobytes
 from zoo.runner.workload import some_input
 
 SETTLE_RUNS = 3
@@ -123,8 +124,4 @@ def peak_memory() -> int | None:
 
     From `VmHWM`: the resource usage that Python offers would on Linux begin with the parent's size.
     """
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    return next((1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), None)
+    return kilobytes(Path("/proc/self/status"), "VmHWM")

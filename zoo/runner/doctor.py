@@ -19,8 +19,8 @@ from zoo.quiet import quiet
 from zoo.runner import delegates, runtimes
 from zoo.runner.camera import video_devices
 from zoo.runner.machine import Machine, State, read_machine, read_state
+from zoo.runner.procfs import ROOT, text
 
-ROOT = Path("/")
 PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python")
 USB_EDGETPU = {("1a6e", "089a"): "not yet started", ("18d1", "9302"): "started"}
 """Vendor and product numbers: a Coral stick changes them when the runtime loads its firmware."""
@@ -100,7 +100,7 @@ def edgetpu_devices(root: Path = ROOT) -> tuple[str, ...]:
     """The Edge TPUs on USB and PCIe."""
     found = []
     for device in sorted((root / "sys/bus/usb/devices").glob("*")):
-        numbers = (_text(device / "idVendor"), _text(device / "idProduct"))
+        numbers = (text(device / "idVendor"), text(device / "idProduct"))
         if numbers in USB_EDGETPU:
             found.append(f"USB {device.name} ({USB_EDGETPU[numbers]})")
     found += [f"PCIe {device}" for device in sorted((root / "dev").glob("apex_*"))]
@@ -108,15 +108,8 @@ def edgetpu_devices(root: Path = ROOT) -> tuple[str, ...]:
 
 
 def _camera_name(device: Path) -> str:
-    name = _text(device.parent.parent / "sys/class/video4linux" / device.name / "name")
+    name = text(device.parent.parent / "sys/class/video4linux" / device.name / "name")
     return f"/dev/{device.name} ({name})" if name else f"/dev/{device.name}"
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def _version(package: str) -> str | None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from zoo.errors import ModelFileError, ZooError
 from zoo.runner import card, delegates, modelfile, runtimes
+from zoo.runner.procfs import kilobytes
 
 SECONDS = 120
 """How long a trial may take; VGG-16 took 30 s on an emulated board."""
@@ -85,10 +86,8 @@ def run_once(path: str, runtime: str, delegate: str | None = None) -> None:
 
 def limit_memory() -> None:
     """Lets a file that asks for terabytes fail, before the system starts to kill processes for it."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
+    free = kilobytes(Path("/proc/meminfo"), "MemAvailable")
+    if free is None:
         return
     import resource
 
