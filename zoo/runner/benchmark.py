@@ -91,8 +91,8 @@ class Benchmark:
         if set(self.before.governors) - {"performance"}:
             governors = ", ".join(self.before.governors)
             found.append(f"the clock follows the load (governor {governors}); times are steadier with 'performance'")
-        if self.before.load is not None and self.before.load > 0.5 * cores:
-            found.append(f"the machine was busy before the start: load {self.before.load:g} on {cores} cores")
+        if busy := self.before.busy(cores):
+            found.append(busy)
         found += [f"the processor is held back: {what}" for what in self.after.throttling]
         if (self.after.throttle_count or 0) > (self.before.throttle_count or 0):
             found.append("heat slowed the processor during the measurement")

@@ -97,6 +97,12 @@ class State:
     available_bytes: int | None
     """Memory that a new program could take."""
 
+    def busy(self, cores: int) -> str | None:
+        """In words, where other programs take more than half of the cores, so that times will be worse; else None."""
+        if self.load is None or self.load <= 0.5 * cores:
+            return None
+        return f"the machine was busy before the start: load {self.load:g} on {cores} cores"
+
 
 def read_machine(root: Path = ROOT) -> Machine:
     """Describes this machine."""

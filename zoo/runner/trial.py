@@ -10,7 +10,6 @@ unknown origin with more rights than they deserve.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import ModelFileError, ZooError
-from zoo.runner import card, delegates, modelfile, runtimes
+from zoo.runner import card, delegates, modelfile, processes, runtimes
 from zoo.runner.procfs import kilobytes
 
 SECONDS = 120
@@ -43,13 +42,9 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
     Raises:
         ModelFileError: it ended the child process, or took too long.
     """
-    arguments = [str(path), runtime, *([delegate] if delegate else [])]
-    # The child sees the packages that this process sees, wherever they come from.
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", __name__, *arguments],
-            env=environment,
+            processes.command(__name__, path=str(path), runtime=runtime, delegate=delegate),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -64,12 +59,11 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
         raise ModelFileError(f"{path} is damaged or hostile: {reason}; it was tried in a process of its own")
 
 
-def main() -> None:
+def main(path: str, runtime: str, delegate: str | None) -> None:
     """What the child does. An error is no crash: the parent meets the same one, and reports it."""
     limit_memory()
-    path, runtime, *delegate = sys.argv[1:]
     try:
-        run_once(path, runtime, *delegate)
+        run_once(path, runtime, delegate)
     except (ZooError, ValueError, RuntimeError, TypeError, MemoryError):
         sys.exit(1)
 
@@ -92,7 +86,3 @@ def limit_memory() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_DATA, (free, resource.getrlimit(resource.RLIMIT_DATA)[1]))
-
-
-if __name__ == "__main__":
-    main()

@@ -108,10 +108,7 @@ def read(path: Path) -> Contents:
         WeightsError: the file is missing, damaged or neither.
         MissingDependencyError: TensorFlow is not installed.
     """
-    if not path.is_file():
-        raise WeightsError(f"no weights file {path}")
-    if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path} is not a Keras model; give a .keras or .h5 file")
+    _require_keras_file(path, "weights")
     with needs_tensorflow():
         importlib.import_module("keras")  # and with it h5py
     config = _config(path)
@@ -141,10 +138,7 @@ def load_model(path: str | Path) -> keras.Model:
         MissingDependencyError: TensorFlow is not installed.
     """
     path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"no model file {path}")
-    if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path} is not a Keras model; give a .keras or .h5 file")
+    _require_keras_file(path, "model")
     with needs_tensorflow():
         import keras
 
@@ -160,6 +154,13 @@ def load_model(path: str | Path) -> keras.Model:
         return keras.models.load_model(path, custom_objects=custom, compile=False)
     except Exception as error:  # Keras raises what its readers raise
         raise WeightsError(f"cannot load {path} as a Keras model: {first_line(error)}") from error
+
+
+def _require_keras_file(path: Path, what: str) -> None:
+    if not path.is_file():
+        raise WeightsError(f"no {what} file {path}")
+    if path.suffix not in SUFFIXES:
+        raise WeightsError(f"{path} is not a Keras model; give a .keras or .h5 file")
 
 
 def layers_of(model: keras.Model) -> Iterator[Layer]:
