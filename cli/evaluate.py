@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from zoo.cli.output import json_option, print_json, print_table, progress_bar
 from zoo.cli.runtime_options import open_classifier, runtime_options
@@ -86,7 +85,7 @@ def _print(found: Evaluation, mistakes: int) -> None:
         for figures in found.classes()
     ]
     print_table(("class", "pictures", "precision", "recall"), rows)
-    used = np.flatnonzero(found.confusion.sum(axis=0) + found.confusion.sum(axis=1))
+    (used,) = (found.confusion.sum(axis=0) + found.confusion.sum(axis=1)).nonzero()
     if len(used) <= TABLE_CLASSES:
         click.echo("\nWhat they are (rows), what they are taken for (columns):")
         names = [found.labels[i] for i in used]
