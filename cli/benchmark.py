@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.output import megabytes, print_json, print_table
-from zoo.cli.runtime_options import RUNTIMES
+from zoo.cli.output import json_option, megabytes, milliseconds, print_json, print_table, significant, step_bar
+from zoo.cli.runtime_options import delegate_option
 from zoo.cli.types import int_list, words
 from zoo.quiet import quiet
+from zoo.runner.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from zoo.runner.benchmark import Benchmark, Measurement
     from zoo.runner.machine import State
-
-
-_RUNTIMES = [name for name in RUNTIMES if name != "auto"]
 
 
 @click.command()
@@ -37,16 +31,16 @@ _RUNTIMES = [name for name in RUNTIMES if name != "auto"]
 )
 @click.option(
     "--runtime",
-    type=words(*_RUNTIMES),
+    type=words(*RUNTIMES),
     metavar="NAME,...",
-    help=f"Of {', '.join(_RUNTIMES)}.  [default: the first installed]",
+    help=f"Of {', '.join(RUNTIMES)}.  [default: the first installed]",
 )
-@click.option("--delegate", help="edgetpu, edgetpu:DEVICE (usb:0, pci:1...), or a delegate's library.")
+@delegate_option
 @click.option(
     "--photo", type=click.Path(path_type=Path), help="For the rate from JPEG.  [default: a synthetic one, 1920x1080]"
 )
 @click.option("--profile", "with_profile", is_flag=True, help="Time each operation, where the runtime can.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def benchmark(
     files: tuple[Path, ...],
     runs: int,
@@ -65,7 +59,7 @@ def benchmark(
     """
     from zoo.runner.benchmark import benchmark as measure
 
-    with bar() as progress, quiet():
+    with step_bar() as progress, quiet():
         found = measure(
             files,
             runs=runs,
@@ -160,47 +154,3 @@ def _rate(measured: Measurement) -> str:
         return ""
     rate = measured.from_jpeg.per_second
     return f"{significant(rate.median)} ({significant(rate.p10)} to {significant(rate.p90)})"
-
-
-def milliseconds(value: float) -> str:
-    """A time with three significant digits."""
-    return f"{significant(value)} ms"
-
-
-def significant(value: float) -> str:
-    """A number with three significant digits, never in powers of ten."""
-    rounded = float(f"{value:.3g}")
-    digits = 2 - math.floor(math.log10(abs(rounded))) if rounded else 2
-    return f"{value:,.{max(0, digits)}f}"
-
-
-@contextlib.contextmanager
-def bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on the terminal, drawn when it is told to and never by a thread: that would disturb what is measured."""
-    if not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    # A copy of the terminal's descriptor, as the runtimes' chatter is swallowed.
-    with os.fdopen(os.dup(2), "w") as terminal:
-        console = Console(file=terminal, force_terminal=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        # Not redirected: else it would take in what Python's loggers write, and print it in spite of quiet().
-        silent = Progress(
-            *columns,
-            console=console,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        with silent as progress:
-            task = progress.add_task("loading")
-
-            def show(what: str, done: int, total: int) -> None:
-                if done % max(1, total // 20) == 0:
-                    progress.update(task, description=what, completed=done, total=total, refresh=True)
-
-            yield show

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.benchmark import bar, milliseconds
-from zoo.cli.output import megabytes, print_json, print_table
-from zoo.cli.runtime_options import RUNTIMES
+from zoo.cli.output import json_option, megabytes, milliseconds, print_json, print_table, step_bar
+from zoo.cli.runtime_options import runtime_option, threads_option
 from zoo.cli.types import float_list, int_list, words
+from zoo.export.quantize import MODES
 from zoo.files import require_writable
 from zoo.quiet import quiet, quiet_tensorflow
 
 if TYPE_CHECKING:
     from zoo.choose import Candidate, Choice
-
-_MODES = ("none", "float16", "dynamic", "int8", "int16x8")
 
 
 @click.command()
@@ -29,13 +27,13 @@ _MODES = ("none", "float16", "dynamic", "int8", "int16x8")
 @click.option("--input-size", type=int_list, metavar="N,...", help="Input sizes to try.  [default: the published ones]")
 @click.option(
     "--quantize",
-    type=words(*_MODES),
-    metavar=",".join(_MODES),
+    type=words(*MODES),
+    metavar=",".join(MODES),
     help="Modes to try.  [default: none,int8; all with --from]",
 )
 @click.option("--num-classes", type=click.IntRange(min=2), help="Of your data.  [default: 1000]")
-@click.option("--runtime", type=click.Choice(RUNTIMES), default="auto", show_default=True, help="What runs it.")
-@click.option("--threads", type=click.IntRange(1, 256), help="Of the runtime.  [default: the cores, at most 4]")
+@runtime_option
+@threads_option
 @click.option("--runs", type=click.IntRange(min=1), default=50, show_default=True, help="Timed runs of each.")
 @click.option("--again", is_flag=True, help="Measure also what was measured before.")
 @click.option(
@@ -53,7 +51,7 @@ _MODES = ("none", "float16", "dynamic", "int8", "int16x8")
 )
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the front: .png or .svg.")
 @click.option("--all", "show_all", is_flag=True, help="Show all combinations, not the front alone.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def choose(
     model: str,
     max_ms: float | None,
@@ -89,7 +87,7 @@ def choose(
     from zoo.plots import check_name
 
     limits = Limits(max_ms, max_mb, min_top1)
-    default = _MODES if board else ("none", "int8")
+    default = MODES if board else ("none", "int8")
     cells = grid(
         model,
         alpha=alpha or (),
@@ -104,7 +102,7 @@ def choose(
     if files is not None:
         _write(model, cells, files)
         return
-    with bar() as progress, quiet():
+    with step_bar() as progress, quiet():
         choice = find(model, limits, cells=cells, board=board, progress=progress, **how)
     if plot is not None:
         from zoo.choose.plotting import plot_choice
@@ -126,7 +124,7 @@ def _write(model: str, cells: Any, folder: Path) -> None:
     from zoo.choose import write_files
 
     require_writable(folder)
-    with bar() as progress, quiet():
+    with step_bar() as progress, quiet():
         write_files(cells, folder, progress)
     click.echo(f"{len(cells)} files in {folder}. On the board: zoo benchmark {folder}/*.tflite --json > board.json")
     click.echo(f"Then: zoo choose {model} --from board.json")

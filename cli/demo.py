@@ -7,19 +7,14 @@ from typing import Any
 
 import click
 
-from zoo.cli.output import print_json, print_table
+from zoo.cli.output import json_option, print_json, print_table
+from zoo.cli.runtime_options import runtime_option
 from zoo.quiet import quiet
 
 
 @click.command()
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "litert", "tflite-runtime", "tensorflow"]),
-    default="auto",
-    show_default=True,
-    help="What runs the model.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@runtime_option
+@json_option
 def demo(runtime: Any, as_json: bool) -> int:
     """Name ten handwritten digits with the model that comes along.
 

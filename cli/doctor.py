@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.output import print_json, print_table, status
+from zoo.cli.output import json_option, print_json, print_table, status
 
 if TYPE_CHECKING:
     from zoo.runner.doctor import Diagnosis
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def doctor(file: Path | None, as_json: bool) -> int:
     """Show what this machine has to run models with, and whether FILE runs here.
 

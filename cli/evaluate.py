@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
-from zoo.cli.output import print_error, print_json, print_table, progress_bar
+from zoo.cli.output import json_option, print_error, print_json, print_table, progress_bar
 from zoo.cli.runtime_options import open_classifier, runtime_options
 from zoo.errors import OutputError
 
@@ -27,7 +26,7 @@ TABLE_CLASSES = 20
 @click.option("--confusion", type=click.Path(path_type=Path), help="Write the confusion matrix: .csv, or .png.")
 @click.option("--mistakes", type=click.IntRange(min=0), default=10, show_default=True, help="How many to list.")
 @runtime_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def evaluate(
     file: Path,
     data: Path,
@@ -87,7 +86,7 @@ def _print(found: Evaluation, mistakes: int) -> None:
         for figures in found.classes()
     ]
     print_table(("class", "pictures", "precision", "recall"), rows)
-    used = np.flatnonzero(found.confusion.sum(axis=0) + found.confusion.sum(axis=1))
+    (used,) = (found.confusion.sum(axis=0) + found.confusion.sum(axis=1)).nonzero()
     if len(used) <= TABLE_CLASSES:
         click.echo("\nWhat they are (rows), what they are taken for (columns):")
         names = [found.labels[i] for i in used]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from zoo.cli.output import megabytes, print_json, print_table, status
+from zoo.cli.output import json_option, megabytes, print_json, print_table, status
 from zoo.cli.types import number_pair, words
-from zoo.export.edgetpu import Placement
-from zoo.export.quantize import IOS, MODES, TARGETS
+from zoo.export.quantize import CALIBRATION_SAMPLES, IOS, MODES, TARGETS, Mode, mode
 from zoo.files import read_text, require_writable
 from zoo.specs import RESIZES, Preprocessing
+
+if TYPE_CHECKING:
+    from zoo.export import ExportReport
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,7 +37,11 @@ _OPTIONS = (
         help="Folder of training pictures (or .npy file), for int8 and int16x8; also what the check uses.",
     ),
     click.option(
-        "--calibration-samples", type=click.IntRange(min=1), default=200, show_default=True, help="At most this many."
+        "--calibration-samples",
+        type=click.IntRange(min=1),
+        default=CALIBRATION_SAMPLES,
+        show_default=True,
+        help="At most this many.",
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of calibration samples."),
     click.option(
@@ -68,7 +74,7 @@ _OPTIONS = (
     click.option(
         "--out", type=click.Path(path_type=Path), default=".", show_default=True, help="Folder for the files."
     ),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    json_option,
 )
 
 
@@ -108,70 +114,81 @@ def export_files(
         facts: for the card.
         choices: the values of `export_options`.
     """
-    from zoo.export import to_keras, to_savedmodel, to_tflite
-
     out: Path = choices["out"]
-    as_json: bool = choices["as_json"]
     if choices["license_"]:
         facts = facts | {"license": choices["license_"]}
     results: list[dict[str, Any]] = []
-    notes: list[str] = []
-    placements: tuple[Placement, ...] = ()
+    reports: list[ExportReport] = []
     for name in formats:
         if name != "tflite":
-            started = time.perf_counter()
-            with status(f"writing {name}"):
-                path = (
-                    to_keras(model, out / f"{stem}.keras")
-                    if name == "keras"
-                    else to_savedmodel(model, out / f"{stem}_savedmodel")
-                )
-            seconds = time.perf_counter() - started
-            results.append({"format": name, "path": str(path), "bytes": _size(path), "seconds": round(seconds, 3)})
+            results.append(_write_other(model, name, out / stem))
             continue
-        for mode in choices["quantize"]:
-            suffix = "" if mode == "none" else f"_{mode}"
-            with status(f"exporting {mode}") as say:
-                report = to_tflite(
-                    model,
-                    out / f"{stem}{suffix}.tflite",
-                    quantize=mode,
-                    calibration=choices["calibration"],
-                    calibration_samples=choices["calibration_samples"],
-                    seed=choices["seed"],
-                    labels=labels,
-                    target=choices["target"],
-                    io=choices["io"] if mode == "int8" else None,
-                    batch=choices["batch"],
-                    logits=choices["logits"],
-                    preprocessing=Preprocessing(choices["resize"]),
-                    input_range=choices["input_range"],
-                    min_agreement=choices["min_agreement"],
-                    verify_file=not choices["no_verify"],
-                    facts=facts,
-                    progress=say,
-                )
+        for quantize in map(mode, choices["quantize"]):
+            report = _write_tflite(model, out / f"{stem}{quantize.suffix}.tflite", quantize, labels, facts, choices)
             results.append({"format": name, **report.as_dict()})
-            notes += [note for note in report.notes if note not in notes]
-            if report.edgetpu:
-                notes += report.edgetpu.lines()
-                placements = report.edgetpu.placements
-            if report.compiled:
-                notes.append(f"compiled for the Edge TPU: {report.compiled}")
-    if as_json:
+            reports.append(report)
+    if choices["as_json"]:
         print_json(results)
         return
     _print_results(results, 4 * model.count_params())
+    _print_placements(reports)
+    for note in dict.fromkeys(note for report in reports for note in _notes(report)):
+        click.echo(f"note: {note}")
+    if reports:
+        click.echo(f"Try it: zoo run {reports[-1].path} PHOTO.jpg")
+
+
+def _write_other(model: Any, name: str, stem: Path) -> dict[str, Any]:
+    from zoo.export import to_keras, to_savedmodel
+
+    started = time.perf_counter()
+    with status(f"writing {name}"):
+        if name == "keras":
+            path = to_keras(model, stem.with_name(f"{stem.name}.keras"))
+        else:
+            path = to_savedmodel(model, stem.with_name(f"{stem.name}_savedmodel"))
+    seconds = time.perf_counter() - started
+    return {"format": name, "path": str(path), "bytes": _size(path), "seconds": round(seconds, 3)}
+
+
+def _write_tflite(
+    model: Any, path: Path, quantize: Mode, labels: list[str] | None, facts: dict[str, Any], choices: dict[str, Any]
+) -> ExportReport:
+    from zoo.export import to_tflite
+
+    same = ("calibration", "calibration_samples", "seed", "target", "batch", "logits", "input_range", "min_agreement")
+    with status(f"exporting {quantize.name}") as say:
+        return to_tflite(
+            model,
+            path,
+            quantize=quantize.name,
+            labels=labels,
+            io=choices["io"] if quantize.name == "int8" else None,
+            preprocessing=Preprocessing(choices["resize"]),
+            verify_file=not choices["no_verify"],
+            facts=facts,
+            progress=say,
+            **{name: choices[name] for name in same},
+        )
+
+
+def _notes(report: ExportReport) -> list[str]:
+    notes = list(report.notes)
+    if report.edgetpu:
+        notes += report.edgetpu.lines()
+    if report.compiled:
+        notes.append(f"compiled for the Edge TPU: {report.compiled}")
+    return notes
+
+
+def _print_placements(reports: Sequence[ExportReport]) -> None:
+    """Of the last file for an Edge TPU, operation by operation."""
+    placements = next((report.edgetpu.placements for report in reversed(reports) if report.edgetpu), ())
     if placements:
         rows = [(p.op, p.output, f"{p.macs:,}", "Edge TPU" if p.on_tpu else "CPU", p.why) for p in placements]
         click.echo()
         print_table(("operation", "output", "MACs", "runs on", "because"), rows, left=("output", "runs on", "because"))
         click.echo()
-    for note in notes:
-        click.echo(f"note: {note}")
-    files = [result["path"] for result in results if result["format"] == "tflite"]
-    if files:
-        click.echo(f"Try it: zoo run {files[-1]} PHOTO.jpg")
 
 
 def _print_results(results: list[dict[str, Any]], float_bytes: int) -> None:

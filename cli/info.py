@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zoo import models
 from zoo.cli.model_options import given, model_options
-from zoo.cli.output import count, import_tensorflow, print_json, print_table, shape
+from zoo.cli.output import count, import_tensorflow, json_option, print_json, print_table, shape
 from zoo.files import require_writable
+
+if TYPE_CHECKING:
+    from zoo.summary import Summary
 
 
 @click.command()
@@ -23,7 +27,7 @@ from zoo.files import require_writable
     metavar="FILE",
     help="Draw the model, block by block, into a .png or .svg file.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) -> None:
     """Show MODEL layer by layer, without building it.
@@ -49,6 +53,19 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
     if as_json:
         print_json({"options": options, **dataclasses.asdict(summary)})
         return
+    _print_layers(summary)
+    click.echo(f"\n{summary.model}: {spec.paper} {spec.url}".rstrip())
+    click.echo(
+        f"input {shape(summary.input_shape)}, {summary.params:,} parameters "
+        f"({summary.trainable_params:,} trainable), {summary.macs:,} MACs"
+    )
+    for note in spec.notes(options):
+        click.echo(f"note: {note}")
+    if picture is not None:
+        click.echo(f"drawn: {picture}")
+
+
+def _print_layers(summary: Summary) -> None:
     rows = [
         (
             row.name,
@@ -65,29 +82,8 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
         )
         for row in summary.rows
     ]
-    columns = (
-        "layer",
-        "kind",
-        "output",
-        "kernel",
-        "stride",
-        "pad",
-        "groups",
-        "params",
-        "MACs",
-        "field",
-        "jump",
-    )
+    columns = ["layer", "kind", "output", "kernel", "stride", "pad", "groups", "params", "MACs", "field", "jump"]
     print_table(columns, rows, left=("kind", "output"))
-    click.echo(f"\n{summary.model}: {spec.paper} {spec.url}".rstrip())
-    click.echo(
-        f"input {shape(summary.input_shape)}, {summary.params:,} parameters "
-        f"({summary.trainable_params:,} trainable), {summary.macs:,} MACs"
-    )
-    for note in spec.notes(options):
-        click.echo(f"note: {note}")
-    if picture is not None:
-        click.echo(f"drawn: {picture}")
 
 
 def _axes(values: tuple[int, ...] | None) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from zoo.cli.output import megabytes, print_json, print_table, shape
+from zoo.cli.output import json_option, megabytes, print_json, print_table, shape
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--tensors", is_flag=True, help="List every tensor.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def inspect(file: Path, tensors: bool, as_json: bool) -> None:
     """Show what is in FILE, a .tflite file, and which runtimes load it.
 

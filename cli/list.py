@@ -7,12 +7,12 @@ import dataclasses
 import click
 
 from zoo import models
-from zoo.cli.output import count, print_json, print_table, shape
+from zoo.cli.output import count, json_option, print_json, print_table, shape
 from zoo.specs import Option
 
 
 @click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_models(as_json: bool) -> None:
     """List the models of the zoo."""
     specs = [models.spec(name) for name in models.list_models()]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +14,8 @@ from typing import Any
 import click
 
 from zoo.errors import OptionError
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def print_json(value: Any) -> None:
@@ -49,35 +53,80 @@ def status(text: str) -> Iterator[Callable[[str], None]]:
 
     Yields a function that changes the text.
     """
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.live import Live
-    from rich.spinner import Spinner
-
-    spinner = Spinner("dots", text)
-    # A copy of the terminal's descriptor: the spinner goes on while native chatter is swallowed. Nothing is redirected,
-    # or what Python's loggers write would come out at the terminal past all swallowing.
-    with os.fdopen(os.dup(2), "w") as terminal:
-        console = Console(file=terminal, force_terminal=True)
-        with Live(spinner, console=console, transient=True, redirect_stdout=False, redirect_stderr=False):
-            yield lambda text: spinner.update(text=text)
+    with _live("spinner", "{task.description}", description=text) as update:
+        yield lambda text: update(description=text)
 
 
 @contextlib.contextmanager
 def progress_bar(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
     """A bar on the terminal; yields a function to call after each of `total` things."""
-    if not sys.stderr.isatty():
+    with _live("bar", "count", what, "elapsed", total=total) as update:
+        yield lambda: update(advance=1)
+
+
+@contextlib.contextmanager
+def counter() -> Iterator[Callable[[], None]]:
+    """A count of pictures on the terminal, where the results themselves go elsewhere; it stays there."""
+    if sys.stdout.isatty():
         yield lambda: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    with _live("spinner", "{task.completed} pictures, {task.speed} a second", "elapsed", transient=False) as update:
+        yield lambda: update(advance=1)
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda: progress.advance(task)
+
+@contextlib.contextmanager
+def step_bar(first: str = "loading") -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for what measures: drawn when it is told to and never by a thread, which would disturb the times.
+
+    Yields a function of what is under way, the steps done and the steps in all.
+    """
+    with _live("{task.description}", "bar", "count", description=first, auto_refresh=False) as update:
+
+        def show(what: str, done: int, total: int) -> None:
+            if done % max(1, total // 20) == 0:
+                update(description=what, completed=done, total=total, refresh=True)
+
+        yield show
+
+
+@contextlib.contextmanager
+def _live(
+    *columns: str, auto_refresh: bool = True, transient: bool = True, **fields: Any
+) -> Iterator[Callable[..., Any]]:
+    """One line of standard error that changes, on a terminal only; yields rich's `Progress.update` of its task.
+
+    Args:
+        columns: `spinner`, `bar`, `count`, `elapsed`, or a text with the task's fields.
+        auto_refresh: whether a thread redraws it.
+        transient: whether it is gone at the end.
+        **fields: of the task, to begin with: `description`, `total`.
+    """
+    if not sys.stderr.isatty():
+        yield lambda **_: None
+        return
+    from rich import progress
+    from rich.console import Console
+
+    known = {
+        "spinner": progress.SpinnerColumn,
+        "bar": progress.BarColumn,
+        "count": progress.MofNCompleteColumn,
+        "elapsed": progress.TimeElapsedColumn,
+    }
+    # A copy of the terminal's descriptor: the line goes on while native chatter is swallowed. Nothing is redirected, or
+    # what Python's loggers write would come out at the terminal past all swallowing.
+    with os.fdopen(os.dup(2), "w") as terminal:
+        live = progress.Progress(
+            *(known[name]() if name in known else progress.TextColumn(name, markup=False) for name in columns),
+            console=Console(file=terminal, force_terminal=True),
+            auto_refresh=auto_refresh,
+            transient=transient,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        with live:
+            task = live.add_task(**{"description": "", "total": None, **fields})
+            yield functools.partial(live.update, task)
 
 
 def downloading(say: Callable[[str], None]) -> Callable[[int, int], None]:
@@ -130,6 +179,18 @@ def require_memory(size: int, what: str) -> None:
 def megabytes(size: int) -> str:
     """A file size, in units of 1,000,000 bytes."""
     return f"{size / 1e6:.2f} MB"
+
+
+def milliseconds(value: float) -> str:
+    """A time with three significant digits."""
+    return f"{significant(value)} ms"
+
+
+def significant(value: float) -> str:
+    """A number with three significant digits, never in powers of ten."""
+    rounded = float(f"{value:.3g}")
+    digits = 2 - math.floor(math.log10(abs(rounded))) if rounded else 2
+    return f"{value:,.{max(0, digits)}f}"
 
 
 def count(value: int | None) -> str:

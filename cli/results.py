@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -40,18 +39,3 @@ def _show_json(name: str, predictions: Sequence[Prediction]) -> None:
 
 def _show_text(name: str, predictions: Sequence[Prediction]) -> None:
     click.echo("\n".join([name, *(f"  {found.score:7.2%}  {found.label}" for found in predictions)]))
-
-
-@contextlib.contextmanager
-def counter() -> Iterator[Callable[[], None]]:
-    """A count of pictures on the terminal, where the results themselves go elsewhere."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.completed} pictures, {task.speed} a second"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda: progress.advance(task)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import print_error
-from zoo.cli.results import counter, printer
+from zoo.cli.output import counter, print_error
+from zoo.cli.results import printer
 from zoo.cli.runtime_options import open_classifier, runtime_options, warn_of_random_weights
 
 if TYPE_CHECKING:

@@ -10,21 +10,27 @@ import click
 
 from zoo.cli.types import number_pair
 from zoo.files import read_text
+from zoo.runner.runtimes import MAX_THREADS, RUNTIMES
 from zoo.specs import RESIZES, Preprocessing
 
 if TYPE_CHECKING:
     from zoo.runner import Classifier
 
-RUNTIMES = ("auto", "litert", "tflite-runtime", "tensorflow", "openvino")
-"""Said again here, because importing the runner takes longer than `--help` should; a test compares them."""
+runtime_option = click.option(
+    "--runtime", type=click.Choice(["auto", *RUNTIMES]), default="auto", show_default=True, help="What runs it."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(1, MAX_THREADS), help="Of the runtime.  [default: the cores, at most 4]"
+)
+delegate_option = click.option("--delegate", help="edgetpu, edgetpu:DEVICE (usb:0, pci:1...), or a delegate's library.")
 
 
 def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --runtime, --threads, --delegate, --resize, --input-range and --labels."""
     options = [
-        click.option("--runtime", type=click.Choice(RUNTIMES), default="auto", show_default=True, help="What runs it."),
-        click.option("--threads", type=click.IntRange(1, 256), help="Of the runtime.  [default: the cores, at most 4]"),
-        click.option("--delegate", help="edgetpu, edgetpu:DEVICE (usb:0, pci:1...), or a delegate's library."),
+        runtime_option,
+        threads_option,
+        delegate_option,
         click.option("--resize", type=click.Choice(RESIZES), help="How pictures come to size.  [default: the file's]"),
         click.option(
             "--input-range",

@@ -8,22 +8,42 @@ from typing import Any
 import click
 
 from zoo.cli.runtime_options import open_classifier, runtime_options, warn_of_random_weights
+from zoo.serve import Settings, require_installed
+from zoo.serve import serve as run
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; 0.0.0.0: everywhere.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
+@click.option("--host", default=Settings.host, show_default=True, help="Where to listen; 0.0.0.0: everywhere.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=Settings.port, show_default=True, help="0: any that is free."
+)
 @click.option("--token", envvar="EDGEZOO_TOKEN", help="What clients have to know.  [env: EDGEZOO_TOKEN]")
 @click.option("--insecure", is_flag=True, help="Let other machines in without a token.")
 @click.option("--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="A further name the server goes by.")
 @click.option("--tls-cert", type=click.Path(path_type=Path), help="PEM certificate, for https.")
 @click.option("--tls-key", type=click.Path(path_type=Path), help="Its PEM key.  [default: in the certificate's file]")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Interpreters.")
-@click.option("--queue", type=click.IntRange(1, 1000), default=16, show_default=True, help="Pictures held at a time.")
-@click.option("--max-mb", type=click.FloatRange(0.01, 1000), default=16, show_default=True, help="Of a picture's file.")
-@click.option("--max-megapixels", type=click.FloatRange(0.01, 150), default=50, show_default=True, help="Of a picture.")
-@click.option("--timeout", type=click.FloatRange(0.1, 3600), default=30, show_default=True, help="Seconds.")
+@click.option(
+    "--queue", type=click.IntRange(1, 1000), default=Settings.queue, show_default=True, help="Pictures held at a time."
+)
+@click.option(
+    "--max-mb",
+    type=click.FloatRange(0.01, 1000),
+    default=Settings.max_bytes / 1e6,
+    show_default=True,
+    help="Of a picture's file.",
+)
+@click.option(
+    "--max-megapixels",
+    type=click.FloatRange(0.01, 150),
+    default=Settings.max_pixels / 1e6,
+    show_default=True,
+    help="Of a picture.",
+)
+@click.option(
+    "--timeout", type=click.FloatRange(0.1, 3600), default=Settings.timeout, show_default=True, help="Seconds."
+)
 @runtime_options
 def serve(
     file: Path,
@@ -46,9 +66,6 @@ def serve(
     Only this machine is served, unless --host says otherwise and a --token keeps others out. Ctrl-C or SIGTERM stops
     it, when those who are being answered have their answer.
     """
-    from zoo.serve import Settings, require_installed
-    from zoo.serve import serve as run
-
     require_installed()
     settings = Settings(
         host=host,

@@ -3,27 +3,32 @@
     from zoo.export import to_tflite
     report = to_tflite(model, "model.tflite", labels=["cat", "dog"])
 
-Needs TensorFlow, which is imported when something is exported.
+Needs TensorFlow, which is imported when something is exported. The names below are loaded when they are used: `zoo
+inspect` on a board has no use for most of them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.export.formats import to_keras, to_savedmodel
-from zoo.export.tflite import ExportReport, to_tflite
-from zoo.export.verify import Verification
+from zoo.lazy import attach
 
 if TYPE_CHECKING:
+    from zoo.export.formats import to_keras, to_savedmodel
+    from zoo.export.tflite import ExportReport, to_tflite
     from zoo.export.trained import export_run
+    from zoo.export.verify import Verification
 
 __all__ = ["ExportReport", "Verification", "export_run", "to_keras", "to_savedmodel", "to_tflite"]
 
-
-def __getattr__(name: str) -> object:
-    # Not at the top: `zoo inspect` on a board imports this package and has no use for training.
-    if name == "export_run":
-        from zoo.export.trained import export_run
-
-        return export_run
-    raise AttributeError(f"module 'zoo.export' has no attribute {name!r}")
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "ExportReport": "zoo.export.tflite",
+        "Verification": "zoo.export.verify",
+        "export_run": "zoo.export.trained",
+        "to_keras": "zoo.export.formats",
+        "to_savedmodel": "zoo.export.formats",
+        "to_tflite": "zoo.export.tflite",
+    },
+)

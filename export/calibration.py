@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo.errors import InputError
+from zoo.errors import ExportError, InputError
+from zoo.export.lowering import Scaling
+from zoo.export.quantize import CALIBRATION_SAMPLES, Mode
 from zoo.runner.images import load_image
 from zoo.runner.pictures import SUFFIXES
 from zoo.specs import Preprocessing
@@ -22,6 +24,8 @@ Progress = Callable[[str], None]
 
 MIN_SAMPLES = 10
 """Fewer examples say too little of a range."""
+VERIFY_INPUTS = 32
+"""At most this many inputs are compared with Keras."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,69 @@ class Calibration:
         return str(self.manifest["source"])
 
 
-def from_array(array: Array, shape: tuple[int, ...], samples: int = 200, seed: int = 0) -> Calibration:
+def find_examples(
+    source: str | Path | Array | None,
+    shape: tuple[int, ...],
+    mode: Mode,
+    *,
+    trained: bool,
+    samples: int,
+    seed: int,
+    preprocessing: Preprocessing,
+    progress: Progress | None,
+) -> tuple[Calibration, list[str]]:
+    """What to calibrate and check a file with, and what the user should know of it, one line each.
+
+    Args:
+        source: a folder, a `.npy` file, an array, or None for synthetic inputs.
+        shape: of an input, without the batch.
+        mode: of the file.
+        trained: whether the model is; a trained one is not calibrated on synthetic inputs.
+        samples: at most this many.
+        seed: of their choice.
+        preprocessing: as the runner will do it.
+        progress: is told how far it got.
+
+    Raises:
+        InputError: the source cannot be read or does not fit.
+        ExportError: there is none, and the mode needs one.
+    """
+    if isinstance(source, np.ndarray):
+        return from_array(source, shape, samples, seed), []
+    if source is not None:
+        path = Path(source)
+        if path.suffix == ".npy":
+            return from_file(path, shape, samples, seed), []
+        found = from_folder(path, shape, samples=samples, seed=seed, preprocessing=preprocessing, progress=progress)
+        skipped = found.manifest["skipped"]
+        return found, [f"{skipped} calibration pictures could not be read and were skipped"] if skipped else []
+    if mode.calibrated and trained:
+        raise ExportError(
+            f"{mode.name} measures the ranges of activations on real inputs: give some tens of training "
+            "pictures (calibration='pictures/', --calibration pictures/)"
+        )
+    notes = ["the weights are random, so the file was calibrated on synthetic inputs"] if mode.calibrated else []
+    return synthetic(shape, seed=seed), notes
+
+
+def as_lowered(inputs: Array, scaling: Scaling | None) -> Array:
+    """Pixels as the lowered model takes them: what the converter measures ranges on.
+
+    Args:
+        inputs: `(count, height, width, channels)`, 0..255.
+        scaling: what was taken out of the model.
+    """
+    samples: Array = inputs.copy()
+    # One black and one white pixel make the measured range exactly that of 0..255, and with it the stored value
+    # of each pixel the pixel itself. Two pixels do not move the ranges behind the first layer.
+    samples[0, 0, 0], samples[0, -1, -1] = 0, 255
+    if scaling is not None:
+        samples *= np.float32(scaling.scale)
+        samples += np.float32(scaling.offset)
+    return samples
+
+
+def from_array(array: Array, shape: tuple[int, ...], samples: int = CALIBRATION_SAMPLES, seed: int = 0) -> Calibration:
     """Takes examples that are in memory; picks `samples` of them where there are more.
 
     Raises:
@@ -58,7 +124,7 @@ def from_array(array: Array, shape: tuple[int, ...], samples: int = 200, seed: i
     return Calibration(array, manifest)
 
 
-def from_file(path: Path, shape: tuple[int, ...], samples: int = 200, seed: int = 0) -> Calibration:
+def from_file(path: Path, shape: tuple[int, ...], samples: int = CALIBRATION_SAMPLES, seed: int = 0) -> Calibration:
     """Takes examples from a `.npy` file, e.g. sensor windows; see `from_array`."""
     try:
         array = np.load(path, allow_pickle=False)
@@ -72,7 +138,7 @@ def from_folder(
     folder: Path,
     shape: tuple[int, ...],
     *,
-    samples: int = 200,
+    samples: int = CALIBRATION_SAMPLES,
     seed: int = 0,
     preprocessing: Preprocessing | None = None,
     progress: Progress | None = None,
@@ -137,7 +203,7 @@ def class_names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def synthetic(shape: tuple[int, ...], count: int = 32, seed: int = 0) -> Calibration:
+def synthetic(shape: tuple[int, ...], count: int = VERIFY_INPUTS, seed: int = 0) -> Calibration:
     """Inputs for when there are none: pictures of random patches, sensor windows of noise.
 
     Pictures hold whole numbers 0..255. The patches are 1 to 32 pixels wide: white noise alone would look the same

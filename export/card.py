@@ -10,12 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata as distributions
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zoo
 from zoo.errors import InputError
+from zoo.export.lowering import layer_name
 from zoo.export.metadata import Tags, append_files, with_metadata
-from zoo.runner.modelfile import CARD, LABELS
+from zoo.export.quantize import Plan
+from zoo.export.root import Signature
+from zoo.runner.card import CARD, LABELS
+from zoo.specs import Preprocessing, is_picture
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class SelfDescription:
     card: dict[str, Any]
     image_shape: tuple[int, int, int] | None
     """(height, width, channels), or None where the input is no picture."""
+    signature: Signature
 
     def announce(self, flatbuffer: bytes) -> bytes:
         """The model with metadata that names the files which `append` will put behind it."""
@@ -35,6 +43,7 @@ class SelfDescription:
             author=str(self.card.get("author", "")),
             license=str(self.card.get("license", "")),
             image_shape=self.image_shape,
+            signature=self.signature,
         )
         return with_metadata(flatbuffer, tags, labels_file=LABELS, other_files=[CARD])
 
@@ -57,6 +66,34 @@ class SelfDescription:
         card = self.card | more | {"made_with": versions(), "flatbuffer": flatbuffer}
         append_files(path, {LABELS: "\n".join(self.labels) + "\n", CARD: json.dumps(card, indent=1)})
         return card
+
+
+def describe(
+    model: keras.Model,
+    plan: Plan,
+    labels: list[str],
+    *,
+    preprocessing: Preprocessing,
+    trained: bool,
+    facts: dict[str, Any],
+) -> SelfDescription:
+    """What a model's file will say of itself; `facts` win."""
+    shape = tuple(model.inputs[0].shape[1:])
+    pixels = is_picture(shape)
+    card: dict[str, Any] = {
+        "model": model.name,
+        "params": model.count_params(),
+        "input": {"shape": list(shape), "values": "pixels 0..255" if pixels else "as in training"},
+        "preprocessing": {"resize": preprocessing.resize} if pixels else {},
+        "classes": len(labels),
+        "output": "logits" if plan.logits else "as the model ends: probabilities where it ends in a softmax",
+        "weights": "trained" if trained else "random",
+        "quantize": plan.mode.name,
+        "target": plan.target or "litert and tflite-runtime",
+        **facts,
+    }
+    ends = layer_name(model.inputs[0]), "logits" if plan.logits else layer_name(model.outputs[0])
+    return SelfDescription(labels, card, (shape[0], shape[1], shape[2]) if pixels else None, Signature(*ends))
 
 
 def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = False) -> list[str]:

@@ -6,13 +6,14 @@ The table of operation versions was probed by loading one-operation files; see i
 from __future__ import annotations
 
 import functools
-import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
+from zoo.assets import read_json
 from zoo.errors import ExportError
+from zoo.export.quantize import Target
 from zoo.runner.modelfile import Graph, ModelFile, Op
 
 RUNTIMES = {
@@ -21,6 +22,13 @@ RUNTIMES = {
     "tflite-runtime 2.14": "tflite-runtime-2.14",
     "edgetpu_compiler 16": "edgetpu-compiler-16",
 }
+FOR_TARGET: dict[Target | None, tuple[str, ...]] = {
+    None: ("litert 2.3", "tflite-runtime 2.14"),
+    "litert": ("litert 2.3",),
+    "tflite-runtime": ("tflite-runtime 2.14",),
+    "edgetpu": ("edgetpu_compiler 16",),
+}
+"""What a file for a target has to load on."""
 FIRST_WITH_PER_CHANNEL_DENSE = "2.10"
 """Older runtimes take one scale for a whole dense layer, and accept files that hold more."""
 _BEFORE_PER_CHANNEL_DENSE = {"edgetpu_compiler 16"}  # built on TensorFlow 2.5
@@ -81,7 +89,7 @@ def _misreading(op: Op, graph: Graph, runtime: str) -> str | None:
     return None
 
 
-def require(file: ModelFile, runtimes: list[str]) -> None:
+def require(file: ModelFile, runtimes: Sequence[str]) -> None:
     """Refuses a file that one of the runtimes cannot run.
 
     Raises:
@@ -120,6 +128,5 @@ def op_counts(file: ModelFile) -> list[tuple[str, int, int]]:
 
 @functools.cache
 def _table() -> dict[str, dict[str, Any]]:
-    text = resources.files("zoo.assets").joinpath("op_versions.json").read_text(encoding="utf-8")
-    table: dict[str, dict[str, Any]] = json.loads(text)
+    table: dict[str, dict[str, Any]] = read_json("op_versions.json")
     return table

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo.errors import ExportError
+from zoo.errors import ExportError, first_line
 from zoo.export.calibration import Progress
 from zoo.export.quantize import Io, Quantize
 from zoo.quiet import quiet, quiet_tensorflow
@@ -89,7 +89,7 @@ def convert_in_memory(
             converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
             return _run(converter, settings, samples, model.inputs[0].shape[0], progress)
     except Exception as error:  # the converter raises whatever its passes raise
-        raise ExportError(f"TensorFlow cannot convert {model.name}: {_reason(error)}") from error
+        raise ExportError(f"TensorFlow cannot convert {model.name}: {first_line(error)}") from error
 
 
 def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | None = None) -> bytes:
@@ -105,7 +105,7 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
                 model.export(job / "saved_model", input_signature=[_signature(model)], verbose=False)
             _write_job(job, settings, samples, model.inputs[0].shape[0])
         except Exception as error:  # TensorFlow has its own errors for a full disk
-            raise ExportError(f"cannot save {model.name} in {job.parent} (TMPDIR): {_reason(error)}") from error
+            raise ExportError(f"cannot save {model.name} in {job.parent} (TMPDIR): {first_line(error)}") from error
         for step in ("float", "quantize") if settings.quantize == "int8" else ("convert",):
             result = subprocess.run(
                 [sys.executable, "-m", "zoo.export.convert", str(job), step],
@@ -179,11 +179,6 @@ def _quantize_float_file(flatbuffer: bytes, settings: Settings, samples: Array, 
     )
 
 
-def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
-
-
 # The job folder of the fresh process: saved_model/, job.json, samples.npy; it leaves model.tflite or error.txt.
 
 
@@ -219,7 +214,7 @@ def _main(folder: str, step: str) -> int:
             converter = tf.lite.TFLiteConverter.from_saved_model(str(job / "saved_model"))
             flatbuffer = _run(converter, Settings() if step == "float" else settings, samples, batch)
     except Exception as error:  # noqa: BLE001  # reported to the parent, whatever it is
-        (job / "error.txt").write_text(_reason(error), encoding="utf-8")
+        (job / "error.txt").write_text(first_line(error), encoding="utf-8")
         return 1
     (job / "model.tflite").write_bytes(flatbuffer)
     return 0

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from zoo.assets import read_json
 from zoo.errors import ExportError
 from zoo.runner.modelfile import Graph, ModelFile, Op
 
@@ -264,5 +263,4 @@ _RULES: dict[str, Callable[[Op, Graph], str]] = {
 
 @functools.cache
 def _table() -> dict[str, dict[str, Any]]:
-    document = json.loads(resources.files("zoo.assets").joinpath("edgetpu_ops.json").read_text(encoding="utf-8"))
-    return {row["tflite_op"]: row for row in document["operations"]}
+    return {row["tflite_op"]: row for row in read_json("edgetpu_ops.json")["operations"]}

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.export import compat
-from zoo.runner.modelfile import Description, Graph, ModelFile, Tensor, checksum, describe, read
+from zoo.runner.card import Description, checksum, describe
+from zoo.runner.modelfile import ModelFile, Tensor, read
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,13 @@ class Inspection:
         """Bytes of constants by the operation that reads them first."""
         sizes: Counter[str] = Counter()
         for graph in self.file.graphs:
-            sizes.update(_constants(graph))
+            sizes.update(graph.constant_bytes())
         return dict(sizes)
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one run."""
-        return sum(self.file.main.macs(op) for op in self.file.main.ops)
+        return self.file.main.total_macs
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -84,17 +85,6 @@ def inspect_file(path: str | Path) -> Inspection:
     description = describe(path)
     problems = {runtime: compat.problems(file, runtime) for runtime in compat.RUNTIMES}
     return Inspection(file, description, checksum(file.path), problems)
-
-
-def _constants(graph: Graph) -> Counter[str]:
-    sizes: Counter[str] = Counter()
-    seen: set[int] = set()
-    for op in graph.ops:
-        for index in op.inputs:
-            if index >= 0 and index not in seen:
-                seen.add(index)
-                sizes[op.name] += graph.tensors[index].bytes
-    return sizes
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:

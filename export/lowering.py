@@ -60,6 +60,14 @@ def check_exportable(model: keras.Model) -> tuple[int, ...]:
     return shape
 
 
+def layer_name(tensor: Any) -> str:
+    """The name of the layer that makes an input or output of a model, also where that layer is in a nested model."""
+    layer = tensor._keras_history.operation
+    while getattr(layer, "outputs", None) and hasattr(layer, "layers"):
+        layer = layer.outputs[0]._keras_history.operation
+    return str(layer.name)
+
+
 def scaling_of(model: keras.Model) -> Scaling | None:
     """The model's first layer, where it is one scale and offset for all channels; None where it is not.
 

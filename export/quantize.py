@@ -16,6 +16,10 @@ IOS: tuple[Io, ...] = get_args(Io)
 TARGETS: tuple[Target, ...] = get_args(Target)
 
 
+CALIBRATION_SAMPLES = 200
+"""Examples that ranges are measured on, where no other number is asked for."""
+
+
 @dataclass(frozen=True)
 class Mode:
     """One way to store and compute a model's numbers."""
@@ -29,6 +33,11 @@ class Mode:
     """Whether every operation computes with integers."""
     min_agreement: float
     """Least share of inputs on which a trained model's file must name the same best class as Keras."""
+
+    @property
+    def suffix(self) -> str:
+        """What it adds to the names of files: `_int8`; nothing in plain float32."""
+        return "" if self.name == "none" else f"_{self.name}"
 
     @property
     def approximate(self) -> bool:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.export.quantize import Quantize
+from zoo.export.quantize import CALIBRATION_SAMPLES, Quantize
+from zoo.export.quantize import mode as quantization
 from zoo.export.tflite import to_tflite
 from zoo.files import atomic
 from zoo.quiet import quiet
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from zoo.training import TrainResult
 
 LATENCY_RUNS = 30
-CALIBRATION_SAMPLES = 200
 
 
 def export_run(
@@ -67,13 +67,12 @@ def export_run(
         }
     ]
     facts = {"weights_from": "trained", "trained_on": len(data.sources["train"]), "accuracy": result.accuracy}
-    for mode in quantize:
-        progress(f"exporting {mode}")
-        suffix = "" if mode == "none" else f"_{mode}"
+    for mode in map(quantization, quantize):
+        progress(f"exporting {mode.name}")
         report = to_tflite(
             model,
-            folder / f"{model.name}{suffix}.tflite",
-            quantize=mode,
+            folder / f"{model.name}{mode.suffix}.tflite",
+            quantize=mode.name,
             calibration=data.sample(CALIBRATION_SAMPLES),
             labels=data.class_names,
             preprocessing=data.preprocessing,
@@ -88,7 +87,7 @@ def export_run(
         rows.append(
             {
                 "file": report.path.name,
-                "mode": mode,
+                "mode": mode.name,
                 "bytes": report.path.stat().st_size,
                 "accuracy": evaluate(classifier, held_out).top1,
                 "latency_ms": 1e3 * statistics.median(candidate.record.seconds),

@@ -14,6 +14,7 @@ from zoo.errors import MissingDependencyError
 from zoo.export.calibration import Calibration
 from zoo.quiet import quiet
 from zoo.runner import backends
+from zoo.runner.runtimes import Runtime, find
 
 if TYPE_CHECKING:
     import keras
@@ -94,10 +95,10 @@ def run_all(session: backends.Session, inputs: Array, *, pixels: bool) -> Array:
     return np.concatenate(scores)
 
 
-def _runtime(target: str | None) -> backends.Runtime:
+def _runtime(target: str | None) -> Runtime:
     if target == "tflite-runtime":
         try:
-            return "tflite-runtime" if backends.find("tflite-runtime") else "auto"
+            return "tflite-runtime" if find("tflite-runtime") else "auto"
         except MissingDependencyError:
             return "auto"
     return "auto"

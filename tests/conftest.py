@@ -21,6 +21,7 @@ import zoo.models
 import zoo.registry
 from zoo.cli.main import main
 from zoo.quiet import quiet_tensorflow
+from zoo.runner.runtimes import RUNTIMES
 
 quiet_tensorflow()
 
@@ -149,6 +150,24 @@ def case(request: pytest.FixtureRequest, cases: Callable[[str], Case]) -> Case:
 
 
 @pytest.fixture(scope="session")
+def lenet(cases: Callable[[str], Case]) -> Case:
+    """The smallest model that takes pictures."""
+    return cases("lenet")
+
+
+@pytest.fixture(scope="session")
+def lenet_file(lenet: Case) -> Path:
+    """Its float file."""
+    return lenet.file
+
+
+@pytest.fixture(scope="session")
+def conv1d_file(cases: Callable[[str], Case]) -> Path:
+    """The float file of a model that takes no pictures."""
+    return cases("conv1d").file
+
+
+@pytest.fixture(scope="session")
 def randomize() -> Callable[..., Any]:
     """See `fill`."""
     return fill
@@ -158,6 +177,25 @@ def randomize() -> Callable[..., Any]:
 def inputs_for() -> Callable[..., Array]:
     """See `some_inputs`."""
     return some_inputs
+
+
+@pytest.fixture
+def quick_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Benchmarks of few pictures and one cold start each."""
+    monkeypatch.setattr("zoo.runner.rounds.RATE_SECONDS", 0.0)
+    monkeypatch.setattr("zoo.runner.rounds.RATE_ROUNDS", 2)
+    monkeypatch.setattr("zoo.runner.benchmark.COLD_STARTS", 1)
+
+
+@pytest.fixture
+def uninstall(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function from runtimes' names to a test in which they count as not installed."""
+
+    def hide(*names: str) -> None:
+        for name in names:
+            monkeypatch.setitem(RUNTIMES, name, RUNTIMES[name]._replace(packages=("no-such-package",)))
+
+    return hide
 
 
 @pytest.fixture

@@ -9,27 +9,12 @@ Device code lives in `zoo.runner`, the TFLite exporter in `zoo.export`.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from zoo.lazy import attach
 
 # The one place: pyproject.toml reads it here.
 __version__ = "0.1.0"
-
-_HOME = {
-    "ModelSpec": "zoo.specs",
-    "Option": "zoo.specs",
-    "ZooError": "zoo.errors",
-    "build": "zoo.weights",
-    "imagenet_labels": "zoo.assets",
-    "list_models": "zoo.models",
-    "load_folder": "zoo.data",
-    "load_models": "zoo.own_models",
-    "load_weights": "zoo.weights",
-    "register": "zoo.models",
-    "spec": "zoo.models",
-    "summarize": "zoo.summary",
-    "train": "zoo.training",
-}
 
 if TYPE_CHECKING:
     from zoo.assets import imagenet_labels
@@ -58,14 +43,21 @@ __all__ = [
     "train",
 ]
 
-
-def __getattr__(name: str) -> object:
-    try:
-        home = _HOME[name]
-    except KeyError:
-        raise AttributeError(f"module 'zoo' has no attribute {name!r}") from None
-    return getattr(importlib.import_module(home), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "ModelSpec": "zoo.specs",
+        "Option": "zoo.specs",
+        "ZooError": "zoo.errors",
+        "build": "zoo.weights",
+        "imagenet_labels": "zoo.assets",
+        "list_models": "zoo.models",
+        "load_folder": "zoo.data",
+        "load_models": "zoo.own_models",
+        "load_weights": "zoo.weights",
+        "register": "zoo.models",
+        "spec": "zoo.models",
+        "summarize": "zoo.summary",
+        "train": "zoo.training",
+    },
+)

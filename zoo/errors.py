@@ -4,6 +4,16 @@ Each message is one line that names the bad value and says what to do. The comma
 exits with the class's ``exit_code``; anything that is not a `ZooError` is a bug.
 """
 
+from __future__ import annotations
+
+import textwrap
+
+
+def first_line(error: Exception) -> str:
+    """What another library's error says, in one line of at most 300 characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return textwrap.shorten(lines[0], 300) if lines else type(error).__name__
+
 
 class ZooError(Exception):
     """Base of every error this package raises on purpose."""

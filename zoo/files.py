@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and where those are kept that can be made again."""
 
 from __future__ import annotations
 
@@ -149,3 +149,12 @@ def read_text(path: Path, what: str) -> str:
         raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{what} {path} is not UTF-8 text") from error
+
+
+def cache_home() -> Path:
+    """The folder of what can be made again: in `XDG_CACHE_HOME`, else in `~/.cache`.
+
+    As the XDG Base Directory Specification has it, a relative path in the variable counts as none.
+    """
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (named if named.is_absolute() else Path.home() / ".cache") / "edgezoo"

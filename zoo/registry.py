@@ -110,19 +110,11 @@ def spec(name: str) -> ModelSpec:
 
 
 def build(name: str, **options: Any) -> keras.Model:
-    """Builds a model with random weights; `zoo.build` does the same and knows other weights, too.
-
-    Args:
-        name: a registered name, see `list_models`.
-        **options: the model's own options, see `spec(name).options`.
-
-    Returns:
-        A functional `keras.Model`. Image models take raw pixels 0..255 as float32
-        `(batch, height, width, channels)` and return class probabilities `(batch, num_classes)`.
+    """Builds a model with random weights; `zoo.build` does the same, knows other weights, too, and says more.
 
     Raises:
         UnknownModelError: no model has this name.
-        OptionError: an option it does not take, or a value it does not allow.
+        OptionError: an option it does not take or does not allow, or sizes that do not fit into memory.
         MissingDependencyError: TensorFlow is not installed.
     """
     _, builder = _lookup(name)

@@ -32,7 +32,7 @@ from benchmarks.reliability.mutations import mutate
 from zoo.errors import ZooError
 from zoo.quiet import quiet
 from zoo.runner import Classifier, trial
-from zoo.runner.modelfile import CARD
+from zoo.runner.card import CARD
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODEL = ROOT / "zoo" / "assets" / "demo" / "digits_int8.tflite"
@@ -79,9 +79,9 @@ def _try_in_fork(command: list[str], *, timeout: float, **_: Any) -> subprocess.
     child = os.fork()
     if not child:
         os.dup2(writer, 1)
-        sys.argv, code = command[2:], 0
+        order, code = json.loads(command[-1]), 0
         try:
-            trial.main()
+            trial.main(order["path"], order["runtime"], order["delegate"])
         except SystemExit as ending:
             code = int(ending.code or 0)
         except BaseException:  # noqa: BLE001  # as a process that ends with a traceback

@@ -98,7 +98,7 @@ def test_the_cache_says_whose_it_is(cache_folder: Path) -> None:
 
 
 def test_a_relative_cache_folder_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.choose.cache import cache_home
+    from zoo.files import cache_home
 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "cache")

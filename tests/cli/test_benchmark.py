@@ -2,34 +2,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import zoo.runner.benchmark
-import zoo.runner.rounds
-from zoo.cli.benchmark import milliseconds, significant
-
 if TYPE_CHECKING:
-    from tests.conftest import Case, Cli, Elsewhere
+    from tests.conftest import Cli, Elsewhere
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo.runner.rounds, "RATE_SECONDS", 0.0)
-    monkeypatch.setattr(zoo.runner.benchmark, "COLD_STARTS", 1)
-
-
-@pytest.fixture(scope="session")
-def lenet(cases: Callable[[str], Case]) -> Path:
-    return cases("lenet").file
-
-
-@pytest.fixture(scope="session")
-def conv1d(cases: Callable[[str], Case]) -> Path:
-    return cases("conv1d").file
+pytestmark = pytest.mark.usefixtures("quick_benchmark")
 
 
 def rows(lines: list[str], heading: str) -> list[list[str]]:
@@ -39,12 +21,12 @@ def rows(lines: list[str], heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[start:end]]
 
 
-def test_tables(cli: Cli, lenet: Path, conv1d: Path) -> None:
-    result = cli("benchmark", lenet, conv1d, "--runs", "3", "--threads", "1,2")
+def test_tables(cli: Cli, lenet_file: Path, conv1d_file: Path) -> None:
+    result = cli("benchmark", lenet_file, conv1d_file, "--runs", "3", "--threads", "1,2")
     assert result.code == 0
     assert all(line.startswith("note: ") for line in result.err.splitlines())
     lines = result.out.splitlines()
-    names = [[str(file), threads] for file in (lenet, conv1d) for threads in "12"]
+    names = [[str(file), threads] for file in (lenet_file, conv1d_file) for threads in "12"]
     latency = rows(lines, "file threads min median p90 p99 a second")
     assert [row[:2] for row in latency] == names
     for row in latency:
@@ -58,47 +40,47 @@ def test_tables(cli: Cli, lenet: Path, conv1d: Path) -> None:
     start = rows(lines, "file threads check load first run cold start peak memory")
     assert [row[:2] for row in start] == names
     assert [row[-1].endswith(" MB") for row in start] == [True] * 4
-    assert f"no rate from JPEG: {conv1d} does not take pictures" in lines
+    assert f"no rate from JPEG: {conv1d_file} does not take pictures" in lines
     assert "3 runs each after 5 to warm up; runtime: litert; JPEG: synthetic, 1920x1080" in lines
     for heading in ("machine: ", "software: ", "governor: ", "temperature: "):
         assert sum(line.startswith(heading) for line in lines) == 1
     assert ", litert 2." in next(line for line in lines if line.startswith("software: "))
 
 
-def test_what_is_the_same_for_all_stands_below_the_tables(cli: Cli, lenet: Path) -> None:
-    lines = cli("benchmark", lenet, "--runs", "1", "--threads", "2").out.splitlines()
+def test_what_is_the_same_for_all_stands_below_the_tables(cli: Cli, lenet_file: Path) -> None:
+    lines = cli("benchmark", lenet_file, "--runs", "1", "--threads", "2").out.splitlines()
     assert lines[0].split() == ["file", "min", "median", "p90", "p99", "a", "second"]
     assert "1 runs each after 5 to warm up; runtime: litert; threads: 2; JPEG: synthetic, 1920x1080" in lines
 
 
-def test_json(cli: Cli, lenet: Path) -> None:
-    result = cli("benchmark", lenet, "--runs", "3", "--warmup", "0", "--threads", "2", "--json")
+def test_json(cli: Cli, lenet_file: Path) -> None:
+    result = cli("benchmark", lenet_file, "--runs", "3", "--warmup", "0", "--threads", "2", "--json")
     assert (result.code, result.err) == (0, "")
     document = json.loads(result.out)
     (measured,) = document["measurements"]
-    assert (measured["file"], measured["threads"], measured["latency"]["runs"]) == (str(lenet), 2, 3)
+    assert (measured["file"], measured["threads"], measured["latency"]["runs"]) == (str(lenet_file), 2, 3)
     assert measured["cold_start"]["peak_bytes"] > measured["cold_start"]["before_bytes"] > 1e6
     assert measured["from_jpeg"]["per_second"]["median"] > 0
     assert {"machine", "before", "after", "notes", "runs", "warmup", "photo"} < set(document)
 
 
-def test_profile(cli: Cli, lenet: Path) -> None:
-    result = cli("benchmark", lenet, "--profile")
+def test_profile(cli: Cli, lenet_file: Path) -> None:
+    result = cli("benchmark", lenet_file, "--profile")
     assert (result.code, result.out) == (1, "")
     assert result.error == (
         "litert shows Python no time per operation; leave --profile out, use --runtime openvino, or TensorFlow's own "
-        f"tool: benchmark_model --graph={lenet} --enable_op_profiling=true"
+        f"tool: benchmark_model --graph={lenet_file} --enable_op_profiling=true"
     )
     pytest.importorskip("openvino")
-    result = cli("benchmark", lenet, "--profile", "--runtime", "openvino", "--runs", "1", "--threads", "1")
-    assert f"{lenet}, openvino, threads: 1" in result.out
+    result = cli("benchmark", lenet_file, "--profile", "--runtime", "openvino", "--runs", "1", "--threads", "1")
+    assert f"{lenet_file}, openvino, threads: 1" in result.out
     ops = rows(result.out.splitlines(), "operation type mean share")
     assert "FullyConnected" in {row[1] for row in ops}
     assert all(row[2].endswith(" us") for row in ops)
     assert sum(float(row[3].rstrip("%")) for row in ops) == pytest.approx(100, abs=1)
 
 
-def test_wrong_input(cli: Cli, lenet: Path, tmp_path: Path) -> None:
+def test_wrong_input(cli: Cli, lenet_file: Path, tmp_path: Path) -> None:
     (tmp_path / "text.tflite").write_text("this is no model")
     (tmp_path / "photo.jpg").write_text("this is no photo")
 
@@ -108,12 +90,13 @@ def test_wrong_input(cli: Cli, lenet: Path, tmp_path: Path) -> None:
         return result.error
 
     assert (
-        error(lenet, tmp_path / "none.tflite") == f"cannot read {tmp_path / 'none.tflite'}: No such file or directory"
+        error(lenet_file, tmp_path / "none.tflite")
+        == f"cannot read {tmp_path / 'none.tflite'}: No such file or directory"
     )
     assert error(tmp_path / "text.tflite").startswith(f"{tmp_path / 'text.tflite'} is not a .tflite file")
-    assert error(lenet, "--photo", tmp_path / "photo.jpg").startswith(f"{tmp_path / 'photo.jpg'} is not a picture")
-    assert error(lenet, "--threads", "1,0") == "threads=0 is not allowed; give 1 to 256"
-    assert "pip install 'edgezoo[tflite-runtime]'" in error(lenet, "--runtime", "tflite-runtime")
+    assert error(lenet_file, "--photo", tmp_path / "photo.jpg").startswith(f"{tmp_path / 'photo.jpg'} is not a picture")
+    assert error(lenet_file, "--threads", "1,0") == "threads=0 is not allowed; give 1 to 256"
+    assert "pip install 'edgezoo[tflite-runtime]'" in error(lenet_file, "--runtime", "tflite-runtime")
 
 
 @pytest.mark.parametrize(
@@ -131,23 +114,6 @@ def test_wrong_usage(cli: Cli, args: tuple[str, ...], message: str) -> None:
     assert message in result.error
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0.00"),
-        (0.012345, "0.0123"),
-        (1.0, "1.00"),
-        (9.999, "10.0"),
-        (12.345, "12.3"),
-        (123.4, "123"),
-        (45678.9, "45,679"),
-    ],
-)
-def test_three_digits(value: float, text: str) -> None:
-    assert significant(value) == text
-    assert milliseconds(value) == f"{text} ms"
-
-
 SHOWN = """
 import sys
 from zoo.cli.main import main
@@ -160,8 +126,10 @@ assert not heavy, heavy
 """
 
 
-def test_with_the_base_dependencies_alone(base_python: Path, elsewhere: Elsewhere, lenet: Path, conv1d: Path) -> None:
-    document: dict[str, Any] = json.loads(elsewhere(base_python, SHOWN, lenet, conv1d))
+def test_with_the_base_dependencies_alone(
+    base_python: Path, elsewhere: Elsewhere, lenet_file: Path, conv1d_file: Path
+) -> None:
+    document: dict[str, Any] = json.loads(elsewhere(base_python, SHOWN, lenet_file, conv1d_file))
     first, second = document["measurements"]
     assert (first["runtime"], first["ratio"], second["ratio"]["to"]) == ("litert", None, 0)
     assert first["from_jpeg"]["per_second"]["median"] > 0
@@ -169,9 +137,9 @@ def test_with_the_base_dependencies_alone(base_python: Path, elsewhere: Elsewher
     assert first["cold_start"]["before_bytes"] < 120e6
 
 
-def test_on_both_runtimes(tflite_runtime_python: Path, elsewhere: Elsewhere, lenet: Path) -> None:
+def test_on_both_runtimes(tflite_runtime_python: Path, elsewhere: Elsewhere, lenet_file: Path) -> None:
     document: dict[str, Any] = json.loads(
-        elsewhere(tflite_runtime_python, SHOWN, lenet, "--runtime", "tflite-runtime,litert", "--threads", "1")
+        elsewhere(tflite_runtime_python, SHOWN, lenet_file, "--runtime", "tflite-runtime,litert", "--threads", "1")
     )
     first, second = document["measurements"]
     assert (first["runtime"], first["runtime_version"]) == ("tflite-runtime", "2.14.0")

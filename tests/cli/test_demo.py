@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import zoo.runner.demo
-from zoo.runner import modelfile
+from zoo.runner.card import checksum
 
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
@@ -55,7 +55,7 @@ def test_the_pictures_are_what_they_are_called() -> None:
 
 def test_the_model_needs_no_trial_run() -> None:
     """Else every start of the demo would cost a process more: the file must be made anew when the card changes."""
-    assert modelfile.checksum(zoo.runner.demo.folder() / "digits_int8.tflite") == "right"
+    assert checksum(zoo.runner.demo.folder() / "digits_int8.tflite") == "right"
 
 
 def test_an_unknown_runtime_is_refused(cli: Any) -> None:

@@ -7,21 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zoo.runner import runtimes
-
 if TYPE_CHECKING:
     from tests.conftest import Case, Cli, Elsewhere
 
 CODE = "import sys; from zoo.cli.main import main; main(sys.argv[1:])"
 
 
-@pytest.fixture(scope="session")
-def lenet(cases: Callable[[str], Case]) -> Case:
-    return cases("lenet")
-
-
-def test_text(cli: Cli, lenet: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(runtimes.PACKAGES, "tensorflow", ("no-such-package",))
+def test_text(cli: Cli, lenet: Case, uninstall: Callable[..., None]) -> None:
+    uninstall("tensorflow")
     done = cli("doctor", lenet.file)
     assert (done.code, done.err) == (0, "")
     for expected in ("architecture:", "libedgetpu:", "cameras:", "litert", "works", "runs it"):
@@ -46,7 +39,6 @@ def test_on_a_board(
     assert found["machine"]["python"].startswith("3.")
 
 
-def test_a_pip_line_keeps_its_brackets(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(runtimes.PACKAGES, "tensorflow", ("no-such-package",))
-    monkeypatch.setitem(runtimes.PACKAGES, "tflite-runtime", ("no-such-package",))
+def test_a_pip_line_keeps_its_brackets(cli: Cli, uninstall: Callable[..., None]) -> None:
+    uninstall("tensorflow", "tflite-runtime")
     assert "pip install 'edgezoo[tflite-runtime]'" in cli("doctor").out

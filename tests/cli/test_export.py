@@ -11,7 +11,7 @@ import pytest
 
 import zoo
 from zoo.cli.main import main
-from zoo.runner import modelfile
+from zoo.runner.card import describe
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_several_modes_one_table(keras_file: Path, tmp_path: Path, capsys: pytes
     rows = [line for line in printed.splitlines() if ".tflite" in line and "Try it" not in line]
     assert [name in row for name, row in zip(names, rows, strict=True)] == [True] * 3
     for name in names:
-        description = modelfile.describe(tmp_path / name)
+        description = describe(tmp_path / name)
         assert description.labels == ("a", "b", "c")
         assert description.card["weights"] == "trained"
         assert description.card["source"] == "mine.keras"
@@ -63,7 +63,7 @@ def test_int8_with_a_folder(
     assert _zoo(*arguments, "--calibration-samples", 12, "--resize", "pad", "--license", "CC0", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert document[0]["path"] == str(tmp_path / "mine_int8.tflite")
-    card = modelfile.describe(tmp_path / "mine_int8.tflite").card
+    card = describe(tmp_path / "mine_int8.tflite").card
     assert card["calibration"]["count"] == 12
     assert card["preprocessing"] == {"resize": "pad"}
     assert card["license"] == "CC0"

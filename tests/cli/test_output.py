@@ -6,23 +6,32 @@ import subprocess
 import sys
 from pathlib import Path
 
-CODE = """
+import pytest
+
+from zoo.cli.output import milliseconds, significant
+
+SWALLOWED = """
 import sys
-from zoo.cli.output import status
+from zoo.cli.output import {line}
 from zoo.quiet import quiet
-with status("at work"):
+with {call} as update:
     with quiet():
         print("chatter", file=sys.stderr)
         print("chatter", flush=True)
+        update({change})
     print("said", file=sys.stderr)
 """
 
 
-def test_a_spinner_lets_nothing_out_that_is_swallowed() -> None:
-    """On a real terminal: only there is a spinner."""
+def on_a_terminal(code: str, *, out: int | None = None) -> bytes:
+    """What a program shows on a terminal, which its standard error is, and its standard output, too, unless given."""
     ours, theirs = pty.openpty()
     subprocess.run(
-        [sys.executable, "-c", CODE], stdout=theirs, stderr=theirs, check=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", code],
+        stdout=theirs if out is None else out,
+        stderr=theirs,
+        check=True,
+        cwd=Path(__file__).parents[2],
     )
     os.close(theirs)
     shown = b""
@@ -35,6 +44,52 @@ def test_a_spinner_lets_nothing_out_that_is_swallowed() -> None:
         if not block:
             break
     os.close(ours)
-    assert b"at work" in shown
-    assert b"said" in shown
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("line", "call", "change", "expected"),
+    [
+        ("status", "status('at [work]')", "'still [at] it'", [b"still [at] it"]),
+        ("progress_bar", "progress_bar('pictures', 7)", "", [b"1/7", b"pictures"]),
+        ("step_bar", "step_bar()", "'runs', 40, 80", [b"runs", b"40/80"]),
+    ],
+)
+def test_a_line_that_changes_lets_nothing_out_that_is_swallowed(
+    line: str, call: str, change: str, expected: list[bytes]
+) -> None:
+    """On a real terminal: only there is one."""
+    shown = on_a_terminal(SWALLOWED.format(line=line, call=call, change=change))
+    for text in [*expected, b"said"]:
+        assert text in shown
     assert b"chatter" not in shown
+
+
+def test_pictures_are_counted_where_the_results_go_elsewhere() -> None:
+    code = SWALLOWED.format(line="counter", call="counter()", change="")
+    assert b"1 pictures" in on_a_terminal(code, out=subprocess.DEVNULL)
+    assert b"1 pictures" not in on_a_terminal(code)
+
+
+def test_nothing_is_drawn_where_no_terminal_is(capfd: pytest.CaptureFixture[str]) -> None:
+    for line, call, change in [("status", "status('x')", "'y'"), ("step_bar", "step_bar()", "'runs', 1, 2")]:
+        code = SWALLOWED.format(line=line, call=call, change=change) + "\nassert 'rich' not in sys.modules"
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    assert capfd.readouterr() == ("", "said\nsaid\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0.00"),
+        (0.012345, "0.0123"),
+        (1.0, "1.00"),
+        (9.999, "10.0"),
+        (12.345, "12.3"),
+        (123.4, "123"),
+        (45678.9, "45,679"),
+    ],
+)
+def test_three_digits(value: float, text: str) -> None:
+    assert significant(value) == text
+    assert milliseconds(value) == f"{text} ms"

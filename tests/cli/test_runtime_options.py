@@ -4,15 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zoo.cli import runtime_options
-from zoo.runner import backends
-
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
 
-def test_all_runtimes_are_offered() -> None:
-    assert ("auto", *backends.RUNTIMES) == runtime_options.RUNTIMES
+@pytest.mark.parametrize("command", ["run", "evaluate", "serve", "demo", "choose"])
+def test_all_runtimes_are_offered(cli: Cli, command: str) -> None:
+    assert "[auto|litert|tflite-runtime|tensorflow|openvino]" in " ".join(cli(command, "--help").out.split())
 
 
 @pytest.mark.parametrize("text", ["1", "a,b", "1,2,3", ""])

@@ -98,4 +98,4 @@ def test_the_commands_have_these_options(cli: Cli) -> None:
 
 def test_what_the_libraries_are_called() -> None:
     assert delegates.EDGETPU_LIBRARIES["linux"] in TEXT
-    assert runtimes.PACKAGES["litert"][0] in TEXT
+    assert runtimes.RUNTIMES["litert"].packages[0] in TEXT

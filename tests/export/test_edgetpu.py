@@ -14,6 +14,7 @@ from zoo.cli.main import main
 from zoo.errors import ExportError
 from zoo.export import edgetpu, to_tflite
 from zoo.runner import modelfile
+from zoo.runner.card import describe
 
 GOOD_LOG = """Edge TPU Compiler version 16.0.384591198
 Model compiled successfully in 120 ms.
@@ -100,7 +101,7 @@ def test_export_writes_both_files(compiler: Any, tmp_path: Path) -> None:
         zoo.build("lenet"), tmp_path / "m.tflite", quantize="int8", target="edgetpu", labels=list("0123456789")
     )
     assert report.compiled == tmp_path / "m_edgetpu.tflite"
-    description = modelfile.describe(report.compiled)
+    description = describe(report.compiled)
     assert description.labels == tuple("0123456789")
     assert description.card["compiled_for"] == "edgetpu"
 

@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from tests.conftest import Case
 
 
-@pytest.fixture(scope="session")
-def lenet(cases: Callable[[str], Case]) -> Case:
-    return cases("lenet")
-
-
 def test_keras(lenet: Case, tmp_path: Path) -> None:
     path = to_keras(lenet.model, str(tmp_path / "new" / "lenet.keras"))
     assert path == tmp_path / "new" / "lenet.keras"

@@ -14,6 +14,7 @@ from zoo.errors import ExportError, InputError, VerificationError
 from zoo.export import to_tflite
 from zoo.export.verify import run_all
 from zoo.runner import Classifier, backends, modelfile
+from zoo.runner.card import describe
 
 
 @pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
@@ -80,7 +81,7 @@ def test_int16x8_takes_float_pixels(trained_lenet: Any, digits_folder: Path, tmp
 def test_the_card_holds_the_manifest(trained_lenet: Any, digits_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.tflite"
     to_tflite(trained_lenet, path, quantize="int8", calibration=digits_folder, calibration_samples=20, seed=5)
-    calibration = modelfile.describe(path).card["calibration"]
+    calibration = describe(path).card["calibration"]
     assert (calibration["count"], calibration["seed"]) == (20, 5)
     assert len({entry["file"].split("/")[0] for entry in calibration["files"]}) == 10
     assert calibration["range"] == [0.0, 255.0]
@@ -135,7 +136,7 @@ def test_disagreement_leaves_nothing(trained_lenet: Any, digits_folder: Path, tm
 def test_verification_can_be_declined(tmp_path: Path) -> None:
     report = to_tflite(zoo.build("mlp"), tmp_path / "m.tflite", verify_file=False)
     assert report.verification is None
-    assert modelfile.describe(report.path).card["verification"] == "declined"
+    assert describe(report.path).card["verification"] == "declined"
 
 
 def test_batch_and_logits(trained_lenet: Any, digits: Any, tmp_path: Path) -> None:
@@ -170,11 +171,11 @@ def test_conv1d_takes_windows(tmp_path: Path) -> None:
 
 def test_labels_come_from_the_class_folders(trained_lenet: Any, digits_folder: Path, tmp_path: Path) -> None:
     report = to_tflite(trained_lenet, tmp_path / "m.tflite", quantize="int8", calibration=digits_folder)
-    assert modelfile.describe(report.path).labels == tuple("0123456789")
+    assert describe(report.path).labels == tuple("0123456789")
     assert any("alphabetical order" in note for note in report.notes)
     own = [f"digit {i}" for i in range(10)]
     to_tflite(trained_lenet, tmp_path / "own.tflite", calibration=digits_folder, labels=own)
-    assert modelfile.describe(tmp_path / "own.tflite").labels == tuple(own)
+    assert describe(tmp_path / "own.tflite").labels == tuple(own)
     other = zoo.build("lenet", num_classes=3)  # ten folders say nothing of three classes
     report = to_tflite(other, tmp_path / "o.tflite", calibration=digits_folder)
-    assert modelfile.describe(report.path).labels == ("class_0", "class_1", "class_2")
+    assert describe(report.path).labels == ("class_0", "class_1", "class_2")

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 import tflite
 
-from zoo.export.metadata import ENTRY, Tags, append_files, with_metadata
+from zoo.export.metadata import Tags, append_files, with_metadata
+from zoo.export.root import Signature
 from zoo.runner import load
+from zoo.runner.normalization import ENTRY
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Elsewhere
 
-TAGS = Tags(name="net", description="a net", author="me", license="MIT", image_shape=(28, 28, 1))
+SIGNATURE = Signature("pixels", "scores")
+TAGS = Tags("net", "a net", author="me", license="MIT", image_shape=(28, 28, 1), signature=SIGNATURE)
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +33,9 @@ def plain() -> bytes:
     return bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
 
 
-def entries(model: Any) -> dict[bytes, int]:
+def entries(model: Any) -> dict[str, int]:
     found = [model.Metadata(i) for i in range(model.MetadataLength())]
-    return {entry.Name(): entry.Buffer() for entry in found}
+    return {entry.Name().decode(): entry.Buffer() for entry in found}
 
 
 READ_BACK = """
@@ -70,6 +73,29 @@ def test_tflite_support_reads_it_back(case: Case, tflite_runtime_python: Path, e
         assert given["content"]["content_properties_type"] == "FeatureProperties"
 
 
+SIGNED = """
+import json, sys
+import numpy as np
+from zoo.runner import runtimes
+interpreter = runtimes.find()[1](model_path=sys.argv[1])
+run = interpreter.get_signature_runner()
+(inputs,), (outputs,) = run.get_input_details(), run.get_output_details()
+scores = [run(**{inputs: row[np.newaxis]})[outputs][0].tolist() for row in np.load(sys.argv[2])]
+print(json.dumps({"signatures": interpreter.get_signature_list(), "scores": scores}))
+"""
+
+
+@pytest.mark.parametrize("environment", ["base_python", "tflite_runtime_python"])
+def test_the_signature_has_the_names_of_the_layers(
+    case: Case, environment: str, request: pytest.FixtureRequest, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "inputs.npy", case.inputs)
+    found = json.loads(elsewhere(request.getfixturevalue(environment), SIGNED, case.file, tmp_path / "inputs.npy"))
+    ends = {"inputs": [case.model.layers[0].name], "outputs": ["softmax"]}
+    assert found["signatures"] == {"serving_default": ends}
+    np.testing.assert_allclose(found["scores"], case.scores, atol=1e-4)
+
+
 def test_the_model_itself_is_untouched(plain: bytes, tmp_path: Path) -> None:
     tagged = with_metadata(plain, TAGS, labels_file="labels.txt", other_files=["card.json"])
     assert tagged.endswith(plain)
@@ -83,7 +109,6 @@ def test_the_model_itself_is_untouched(plain: bytes, tmp_path: Path) -> None:
     assert new.Description() == old.Description()
     assert new.OperatorCodesLength() == old.OperatorCodesLength()
     assert new.SubgraphsLength() == old.SubgraphsLength() == 1
-    assert new.SignatureDefsLength() == old.SignatureDefsLength()
     assert new.BuffersLength() == old.BuffersLength() + 1
     for i in range(old.BuffersLength()):
         assert new.Buffers(i).DataLength() == old.Buffers(i).DataLength()
@@ -121,13 +146,15 @@ def test_the_metadata_stands_in_the_buffer_that_its_entry_names(plain: bytes) ->
 
 def test_older_metadata_is_replaced(plain: bytes) -> None:
     once = with_metadata(plain, TAGS, labels_file="labels.txt")
-    other = Tags(name="other net", description="", author="", license="", image_shape=None)
+    other = Tags("other net", "", author="", license="", image_shape=None, signature=Signature("values", "odds"))
     twice = tflite.Model.GetRootAs(with_metadata(once, other, labels_file="names.txt"), 0)
-    listed = [twice.Metadata(i).Name() for i in range(twice.MetadataLength())]
+    listed = [twice.Metadata(i).Name().decode() for i in range(twice.MetadataLength())]
     assert listed.count(ENTRY) == 1
     blob = twice.Buffers(entries(twice)[ENTRY]).DataAsNumpy().tobytes()
     assert b"other net" in blob
     assert b"names.txt" in blob
+    assert twice.SignatureDefsLength() == 1
+    assert twice.SignatureDefs(0).Inputs(0).Name() == b"values"
 
 
 def test_the_same_input_gives_the_same_bytes(plain: bytes, tmp_path: Path) -> None:

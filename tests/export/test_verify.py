@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +10,6 @@ from zoo.export.verify import verify
 
 if TYPE_CHECKING:
     from tests.conftest import Case
-
-
-@pytest.fixture(scope="session")
-def lenet(cases: Callable[[str], Case]) -> Case:
-    return cases("lenet")
 
 
 def test_a_faithful_file(lenet: Case) -> None:

@@ -11,15 +11,10 @@ import numpy as np
 import pytest
 
 from zoo.errors import InputError, MissingDependencyError, ModelFileError
-from zoo.runner import TensorInfo, backends, load
+from zoo.runner import TensorInfo, backends, load, runtimes
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Elsewhere
-
-
-@pytest.fixture(scope="session")
-def lenet(cases: Callable[[str], Case]) -> Case:
-    return cases("lenet")
 
 
 def test_a_session_describes_its_tensors(lenet: Case) -> None:
@@ -35,7 +30,7 @@ def test_a_session_describes_its_tensors(lenet: Case) -> None:
 # TensorFlow's interpreter points to LiteRT, which is what is preferred here as well.
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
 @pytest.mark.parametrize("runtime", ["litert", "tensorflow"])
-def test_runs(lenet: Case, runtime: backends.Runtime) -> None:
+def test_runs(lenet: Case, runtime: runtimes.Runtime) -> None:
     session = load(lenet.file, runtime=runtime, threads=1)
     assert session.runtime == runtime
     for picture, expected in zip(lenet.inputs, lenet.scores, strict=True):
@@ -108,16 +103,16 @@ def test_auto_takes_the_first_that_is_there(monkeypatch: pytest.MonkeyPatch) -> 
         (("tensorflow", "openvino"), "tensorflow"),
     ]:
         monkeypatch.setattr("zoo.runner.runtimes.module", installed(*there))
-        assert backends.find("auto") == (expected, Interpreter)
+        assert runtimes.find("auto") == (expected, Interpreter)
     # OpenVINO is never taken unasked.
     monkeypatch.setattr("zoo.runner.runtimes.module", installed("openvino"))
     with pytest.raises(MissingDependencyError, match="no TFLite runtime is installed: pip install ai-edge-litert"):
-        backends.find("auto")
+        runtimes.find("auto")
 
 
 def test_threads(monkeypatch: pytest.MonkeyPatch, lenet: Case) -> None:
     asked: list[int] = []
-    name, interpreter = backends.find("litert")
+    name, interpreter = runtimes.find("litert")
 
     def spy(**options: Any) -> Any:
         asked.append(options["num_threads"])
@@ -126,8 +121,13 @@ def test_threads(monkeypatch: pytest.MonkeyPatch, lenet: Case) -> None:
     monkeypatch.setattr(backends, "find", lambda _: (name, spy))
     load(lenet.file, threads=3)
     load(lenet.file)
-    assert asked == [3, backends.default_threads()]
-    assert 1 <= backends.default_threads() <= 4
+    assert asked == [3, runtimes.default_threads()]
+    assert 1 <= runtimes.default_threads() <= 4
+    # Thousands end the process, so the runtime is not even asked.
+    for number in (0, -1, 257, 100_000):
+        with pytest.raises(InputError, match=f"threads={number} is not allowed; give 1 to 256"):
+            load(lenet.file, threads=number)
+    assert len(asked) == 2
 
 
 def test_files_that_are_no_models(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +15,7 @@ from PIL import Image
 import zoo.runner.benchmark
 import zoo.runner.rounds
 from zoo.errors import InputError, MissingDependencyError, ModelFileError
-from zoo.runner import TensorInfo, backends, coldstart
+from zoo.runner import TensorInfo, backends, coldstart, runtimes
 from zoo.runner.benchmark import Benchmark, benchmark
 from zoo.runner.coldstart import cold_start
 from zoo.runner.profile import OpTime
@@ -24,35 +23,21 @@ from zoo.runner.rounds import Candidate, time_pictures, time_runs
 from zoo.runner.workload import PHOTO_QUALITY, PHOTO_SIZE, save_photo, some_input
 
 if TYPE_CHECKING:
-    from tests.conftest import Case
+    pass
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo.runner.rounds, "RATE_SECONDS", 0.0)
-    monkeypatch.setattr(zoo.runner.rounds, "RATE_ROUNDS", 2)
-    monkeypatch.setattr(zoo.runner.benchmark, "COLD_STARTS", 1)
-
-
-@pytest.fixture(scope="session")
-def lenet(cases: Callable[[str], Case]) -> Path:
-    return cases("lenet").file
-
-
-@pytest.fixture(scope="session")
-def conv1d(cases: Callable[[str], Case]) -> Path:
-    return cases("conv1d").file
+pytestmark = pytest.mark.usefixtures("quick_benchmark")
 
 
 def unused(*_: Any) -> Any:
     raise AssertionError("nothing was to be measured")
 
 
-def test_two_files_with_one_and_two_threads(lenet: Path, conv1d: Path) -> None:
-    found = benchmark([lenet, conv1d], runs=7, warmup=0, threads=[1, 2])
+def test_two_files_with_one_and_two_threads(lenet_file: Path, conv1d_file: Path) -> None:
+    found = benchmark([lenet_file, conv1d_file], runs=7, warmup=0, threads=[1, 2])
     assert (found.runs, found.warmup, found.photo) == (7, 0, "synthetic, 1920x1080")
     names = [(m.file, m.runtime, m.threads) for m in found.measurements]
-    assert names == [(str(f), "litert", n) for f in (lenet, conv1d) for n in (1, 2)]
+    assert names == [(str(f), "litert", n) for f in (lenet_file, conv1d_file) for n in (1, 2)]
     # Each to the first file with as many threads.
     assert [m.ratio and m.ratio.to for m in found.measurements] == [None, None, 0, 1]
     for measured in found.measurements:
@@ -74,26 +59,26 @@ def test_two_files_with_one_and_two_threads(lenet: Path, conv1d: Path) -> None:
         assert 0 < rate.p10 <= rate.median <= rate.p90
         assert measured.no_jpeg is None
     for measured in found.measurements[2:]:
-        assert (measured.from_jpeg, measured.no_jpeg) == (None, f"{conv1d} does not take pictures")
+        assert (measured.from_jpeg, measured.no_jpeg) == (None, f"{conv1d_file} does not take pictures")
 
 
-def test_it_is_json(lenet: Path) -> None:
-    found = benchmark([lenet], runs=1)
+def test_it_is_json(lenet_file: Path) -> None:
+    found = benchmark([lenet_file], runs=1)
     document = json.loads(json.dumps(found.as_dict()))
     (measured,) = document["measurements"]
     assert measured["latency"]["median_ms"] == found.measurements[0].latency.median_ms
     assert measured["ratio"] is None
-    assert document["machine"]["usable_cores"] == backends.usable_cores()
-    assert measured["threads"] == backends.default_threads()
+    assert document["machine"]["usable_cores"] == runtimes.usable_cores()
+    assert measured["threads"] == runtimes.default_threads()
     assert set(document["before"]) == set(document["after"])
     assert document["notes"] == found.notes
 
 
-def test_one_file_is_compared_with_its_first_candidate(lenet: Path) -> None:
-    one = benchmark([lenet], runs=2, threads=[1, 2])
+def test_one_file_is_compared_with_its_first_candidate(lenet_file: Path) -> None:
+    one = benchmark([lenet_file], runs=2, threads=[1, 2])
     assert [m.ratio and m.ratio.to for m in one.measurements] == [None, 0]
     # The same file twice shows what is chance.
-    twice = benchmark([lenet, lenet], runs=2, threads=[1])
+    twice = benchmark([lenet_file, lenet_file], runs=2, threads=[1])
     assert [m.ratio and m.ratio.to for m in twice.measurements] == [None, 0]
 
 
@@ -142,9 +127,9 @@ def test_the_number_of_pictures_follows_their_rate(monkeypatch: pytest.MonkeyPat
     assert stub.record.rates == pytest.approx([100, 100])
 
 
-def test_progress_tells_every_step(lenet: Path) -> None:
+def test_progress_tells_every_step(lenet_file: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    benchmark([lenet], runs=2, progress=lambda *step: told.append(step))
+    benchmark([lenet_file], runs=2, progress=lambda *step: told.append(step))
     assert told == [
         ("loading", 0, 1),
         ("runs", 0, 2),
@@ -156,52 +141,52 @@ def test_progress_tells_every_step(lenet: Path) -> None:
 
 
 def test_all_files_are_loaded_before_the_first_is_measured(
-    lenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lenet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(zoo.runner.benchmark, "time_runs", unused)
     cut = tmp_path / "cut.tflite"
-    cut.write_bytes(lenet.read_bytes()[:5000])
+    cut.write_bytes(lenet_file.read_bytes()[:5000])
     for path in (cut, tmp_path / "none.tflite", tmp_path):
         with pytest.raises(ModelFileError, match=str(path)):
-            benchmark([lenet, path])
+            benchmark([lenet_file, path])
     with pytest.raises(MissingDependencyError, match="tflite-runtime is not installed"):
-        benchmark([lenet], runtimes=["litert", "tflite-runtime"])
+        benchmark([lenet_file], runtimes=["litert", "tflite-runtime"])
     (tmp_path / "photo.jpg").write_text("not a picture")
     with pytest.raises(InputError, match=r"photo\.jpg is not a picture that Pillow can open"):
-        benchmark([lenet], photo=tmp_path / "photo.jpg")
+        benchmark([lenet_file], photo=tmp_path / "photo.jpg")
 
 
-def test_a_file_is_tried_once_for_each_runtime(lenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_tried_once_for_each_runtime(lenet_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
     monkeypatch.setattr(backends, "require_sound", lambda _, runtime, __: tried.append(runtime))
-    benchmark([lenet], runs=1, threads=[1, 2], runtimes=["litert", "openvino"])
+    benchmark([lenet_file], runs=1, threads=[1, 2], runtimes=["litert", "openvino"])
     assert tried == ["litert", "openvino"]
 
 
-def test_a_delegate_goes_to_every_candidate(lenet: Path, tmp_path: Path) -> None:
+def test_a_delegate_goes_to_every_candidate(lenet_file: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no delegate 'nothing': give edgetpu"):
-        benchmark([lenet], delegate="nothing")
+        benchmark([lenet_file], delegate="nothing")
     (tmp_path / "lib.so").write_text("no library")
     with pytest.raises(InputError, match=r"cannot load the delegate .*lib\.so"):
-        benchmark([lenet], delegate=str(tmp_path / "lib.so"))
+        benchmark([lenet_file], delegate=str(tmp_path / "lib.so"))
     with pytest.raises(ModelFileError, match="fails in a fresh process on litert: no delegate 'nothing'"):
-        cold_start(lenet, runtime="litert", threads=1, delegate="nothing")
+        cold_start(lenet_file, runtime="litert", threads=1, delegate="nothing")
 
 
-def test_wrong_numbers(lenet: Path) -> None:
+def test_wrong_numbers(lenet_file: Path) -> None:
     with pytest.raises(InputError, match="there is no file to measure; give at least one"):
         benchmark([])
     with pytest.raises(InputError, match="runs=0 is not allowed; give 1 or more"):
-        benchmark([lenet], runs=0)
+        benchmark([lenet_file], runs=0)
     with pytest.raises(InputError, match="warmup=-1 is not allowed; give 0 or more"):
-        benchmark([lenet], warmup=-1)
+        benchmark([lenet_file], warmup=-1)
     for number in (0, 100_000):
         with pytest.raises(InputError, match=f"threads={number} is not allowed; give 1 to 256"):
-            benchmark([lenet], threads=[1, number])
+            benchmark([lenet_file], threads=[1, number])
 
 
-def test_a_photo_of_ones_own(lenet: Path, photos: tuple[Path, Path]) -> None:
-    found = benchmark([lenet], runs=1, photo=photos[0])
+def test_a_photo_of_ones_own(lenet_file: Path, photos: tuple[Path, Path]) -> None:
+    found = benchmark([lenet_file], runs=1, photo=photos[0])
     assert found.photo == str(photos[0])
     assert found.measurements[0].from_jpeg is not None
 
@@ -222,16 +207,16 @@ def test_a_model_that_is_no_classifier_has_a_latency(tmp_path: Path) -> None:
     assert measured.per_second == pytest.approx(2e3 / measured.latency.mean_ms)
 
 
-def test_no_profile_without_a_profiler(lenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_profile_without_a_profiler(lenet_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zoo.runner.benchmark, "time_runs", unused)
-    with pytest.raises(MissingDependencyError, match=f"litert shows .* benchmark_model --graph={lenet} "):
-        benchmark([lenet], with_profile=True)
+    with pytest.raises(MissingDependencyError, match=f"litert shows .* benchmark_model --graph={lenet_file} "):
+        benchmark([lenet_file], with_profile=True)
 
 
-def test_the_profile_of_a_runtime_that_has_one(lenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_profile_of_a_runtime_that_has_one(lenet_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Profiler:
         def __init__(self, path: Path, threads: int) -> None:
-            assert (path, threads) == (lenet, 2)
+            assert (path, threads) == (lenet_file, 2)
 
         def __call__(self, values: Any, runs: int) -> list[tuple[str, str, float]]:
             assert values.shape == (1, 28, 28, 1)
@@ -239,12 +224,12 @@ def test_the_profile_of_a_runtime_that_has_one(lenet: Path, monkeypatch: pytest.
             return [("conv1", "CONV_2D", 30.0), ("fc", "FULLY_CONNECTED", 10.0)]
 
     monkeypatch.setattr("ai_edge_litert.interpreter.Profiler", Profiler, raising=False)
-    (measured,) = benchmark([lenet], runs=1, threads=[2], with_profile=True).measurements
+    (measured,) = benchmark([lenet_file], runs=1, threads=[2], with_profile=True).measurements
     assert measured.ops == (OpTime("conv1", "CONV_2D", 30, 0.75), OpTime("fc", "FULLY_CONNECTED", 10, 0.25))
 
 
-def test_the_profile_of_openvino(lenet: Path) -> None:
-    (measured,) = benchmark([lenet], runs=1, threads=[1], runtimes=["openvino"], with_profile=True).measurements
+def test_the_profile_of_openvino(lenet_file: Path) -> None:
+    (measured,) = benchmark([lenet_file], runs=1, threads=[1], runtimes=["openvino"], with_profile=True).measurements
     assert measured.ops
     assert sum(op.type == "Convolution" for op in measured.ops) == 2
     # The last two of three are too small to be seen on a fast machine.
@@ -281,8 +266,8 @@ def test_openvino_counts_from_the_first_run_on() -> None:
     assert mean == pytest.approx(10, abs=1)
 
 
-def test_notes(lenet: Path) -> None:
-    found = benchmark([lenet], runs=1, threads=[1])
+def test_notes(lenet_file: Path) -> None:
+    found = benchmark([lenet_file], runs=1, threads=[1])
     calm = dataclasses.replace(
         found.before, governors=("performance",), load=0.0, throttling=(), throttle_count=None, temperatures={}
     )
@@ -306,8 +291,8 @@ def test_notes(lenet: Path) -> None:
     assert only(f"{cores + 1} threads share {cores} cores", noted(measurements=(many,)))
 
 
-def test_memory_is_that_of_the_fresh_process(lenet: Path) -> None:
-    start = cold_start(lenet, runtime="litert", threads=1)
+def test_memory_is_that_of_the_fresh_process(lenet_file: Path) -> None:
+    start = cold_start(lenet_file, runtime="litert", threads=1)
     own = coldstart.peak_memory()
     assert own is not None
     assert start.peak_bytes is not None
@@ -316,14 +301,14 @@ def test_memory_is_that_of_the_fresh_process(lenet: Path) -> None:
     grown = coldstart.peak_memory()
     assert grown is not None
     assert grown > 1.5 * start.peak_bytes
-    again = cold_start(lenet, runtime="litert", threads=1)
+    again = cold_start(lenet_file, runtime="litert", threads=1)
     assert again.peak_bytes == pytest.approx(start.peak_bytes, rel=0.1)
     assert held.all()
 
 
-def test_a_fresh_process_that_fails(lenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fresh_process_that_fails(lenet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cut = tmp_path / "cut.tflite"
-    cut.write_bytes(lenet.read_bytes()[:5000])
+    cut.write_bytes(lenet_file.read_bytes()[:5000])
     with pytest.raises(ModelFileError, match=f"^{cut} fails in a fresh process on litert: {cut} "):
         cold_start(cut, runtime="litert", threads=1)
     for script, reason in {
@@ -337,7 +322,7 @@ def test_a_fresh_process_that_fails(lenet: Path, tmp_path: Path, monkeypatch: py
         python.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(python))
         with pytest.raises(ModelFileError, match=f"fails in a fresh process on litert: {reason}$"):
-            cold_start(lenet, runtime="litert", threads=1)
+            cold_start(lenet_file, runtime="litert", threads=1)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int8", "int16", "int32", "bool"])
@@ -375,7 +360,7 @@ def test_the_picture_is_like_a_photo(tmp_path: Path, photos: tuple[Path, Path]) 
     assert (tmp_path / "photo.jpg").read_bytes() == first
 
 
-def test_a_candidate_frees_its_memory(lenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_candidate_frees_its_memory(lenet_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import gc
     import weakref
 
@@ -394,5 +379,5 @@ def test_a_candidate_frees_its_memory(lenet: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Candidate, "__init__", spy)
     monkeypatch.setattr(zoo.runner.benchmark, "cold_start", start)
-    found: Benchmark = benchmark([lenet, lenet], runs=1)
+    found: Benchmark = benchmark([lenet_file, lenet_file], runs=1)
     assert found.measurements[0].cold_start.peak_bytes is None

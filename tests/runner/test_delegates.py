@@ -64,11 +64,6 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "log"
 
 
-@pytest.fixture(scope="session")
-def lenet(cases: Callable[[str], Case]) -> Case:
-    return cases("lenet")
-
-
 def test_a_library_by_its_path(lenet: Case, library: Path, log: Path) -> None:
     session = load(lenet.file, delegate=str(library))
     assert log.read_text() == ""

@@ -13,15 +13,10 @@ if TYPE_CHECKING:
     from tests.conftest import Case
 
 
-@pytest.fixture(scope="session")
-def lenet(cases: Callable[[str], Case]) -> Case:
-    return cases("lenet")
-
-
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(uninstall: Callable[..., None]) -> None:
     """Without TensorFlow, whose import takes seconds."""
-    monkeypatch.setitem(runtimes.PACKAGES, "tensorflow", ("no-such-package",))
+    uninstall("tensorflow")
 
 
 def write(path: Path, text: str = "") -> None:
@@ -46,8 +41,8 @@ def test_edge_tpus_and_cameras(tmp_path: Path, quick: None) -> None:
     assert found.file is None
 
 
-def test_runtimes(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(runtimes.PACKAGES, "tflite-runtime", ("no-such-package",))
+def test_runtimes(quick: None, uninstall: Callable[..., None]) -> None:
+    uninstall("tflite-runtime")
     states = {state.name: state for state in doctor.diagnose().runtimes}
     assert states["litert"].version == runtimes.version("litert")
     assert states["litert"].problem is None
@@ -56,13 +51,12 @@ def test_runtimes(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_runtime_that_crashes_is_no_crash_of_ours(
-    quick: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    quick: None, uninstall: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     write(tmp_path / "ai_edge_litert/__init__.py")
     write(tmp_path / "ai_edge_litert/interpreter.py", "import os; os.abort()")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(runtimes.PACKAGES, "openvino", ("no-such-package",))
-    monkeypatch.setitem(runtimes.PACKAGES, "tflite-runtime", ("no-such-package",))
+    uninstall("openvino", "tflite-runtime")
     found = doctor.diagnose()
     assert found.runtimes[0].problem == "signal 6 ended its process"
     assert not found.well

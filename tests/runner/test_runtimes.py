@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -44,12 +45,17 @@ def test_no_clash(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runtimes.abi_clash("litert") is None
 
 
+def test_every_runtime_may_be_asked_for() -> None:
+    assert set(get_args(runtimes.Runtime)) == {"auto", *runtimes.RUNTIMES}
+
+
 def test_versions() -> None:
     assert runtimes.version("litert")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(runtimes.PACKAGES, "litert", ("no-such-package", "numpy"))
+        source = runtimes.RUNTIMES["litert"]
+        patch.setitem(runtimes.RUNTIMES, "litert", source._replace(packages=("no-such-package", "numpy")))
         assert runtimes.version("litert") == np.__version__
-        patch.setitem(runtimes.PACKAGES, "litert", ("no-such-package",))
+        patch.setitem(runtimes.RUNTIMES, "litert", source._replace(packages=("no-such-package",)))
         assert runtimes.version("litert") is None
 
 

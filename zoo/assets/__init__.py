@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from importlib import resources
+from typing import Any
+
+
+def read_json(name: str) -> Any:
+    """One of the tables beside this module."""
+    return json.loads(_read(name))
+
+
+def _read(name: str) -> str:
+    return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 
 def imagenet_labels() -> list[str]:
@@ -12,8 +23,9 @@ def imagenet_labels() -> list[str]:
     The first synonym where it is unique, all of them where that helps (`maillot, tank suit`), and the WordNet
     id behind the two that share all names (the two cranes). Source: see `imagenet_classes.tsv`.
     """
-    text = resources.files(__name__).joinpath("imagenet_classes.tsv").read_text(encoding="utf-8")
-    rows = [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
+    rows = [
+        line.split("\t") for line in _read("imagenet_classes.tsv").splitlines() if line and not line.startswith("#")
+    ]
     shorts = Counter(names.split(",")[0] for _, _, names in rows)
     fulls = Counter(names for _, _, names in rows)
     labels = []

@@ -122,8 +122,8 @@ def choose(
         cache = Cache(here, name, count, versions())
         unknown = len(cells) if again else sum(cache.get(cell, runs) is None for cell in cells)
         measured = measure_all(cells, cache, runtime=name, threads=count, runs=runs, again=again, progress=progress)
-        if unknown and state.load is not None and state.load > 0.5 * here.usable_cores:
-            notes.append(f"the machine was busy before the start: load {state.load:g} on {here.usable_cores} cores")
+        if unknown and (busy := state.busy(here.usable_cores)):
+            notes.append(busy)
         if unknown < len(cells):
             notes.append(f"{len(cells) - unknown} of {len(cells)} were measured before, as kept in {cache.folder}")
     candidates = [Candidate(cell, times, cell.top1) for cell, times in measured.items()]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from zoo.choose.cells import Cell
 from zoo.choose.front import Measured
-from zoo.files import atomic
+from zoo.files import atomic, cache_home
 from zoo.runner import runtimes
 from zoo.runner.machine import Machine
 
@@ -78,12 +77,3 @@ class Cache:
     def _path(self, cell: Cell) -> Path:
         options = "_".join(f"{name}-{value:g}" for name, value in cell.options)
         return self.folder / f"{cell.model}_{options}_{cell.quantize}.json"
-
-
-def cache_home() -> Path:
-    """The folder of what can be made again: in `XDG_CACHE_HOME`, else in `~/.cache`.
-
-    As the XDG Base Directory Specification has it, a relative path in the variable counts as none.
-    """
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (named if named.is_absolute() else Path.home() / ".cache") / "edgezoo"

@@ -33,8 +33,7 @@ class Cell:
     @property
     def stem(self) -> str:
         """The name of its file as `zoo build` writes it, without `.tflite`."""
-        suffix = "" if self.quantize == "none" else f"_{self.quantize}"
-        return models.spec(self.model).instance_name(self.values) + suffix
+        return models.spec(self.model).instance_name(self.values) + mode(self.quantize).suffix
 
     @property
     def top1(self) -> float | None:

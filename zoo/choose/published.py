@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
+
+from zoo.assets import read_json
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Published:
 @functools.cache
 def published(model: str) -> Published | None:
     """What is published for an architecture; see `zoo/assets/imagenet_top1.json`."""
-    document = json.loads(resources.files("zoo.assets").joinpath("imagenet_top1.json").read_text(encoding="utf-8"))
+    document = read_json("imagenet_top1.json")
     if model not in document:
         return None
     entry = document[model]

@@ -5,12 +5,34 @@
     for prediction in classifier.classify("photo.jpg"):
         print(prediction.label, prediction.score)
 
-Never imports TensorFlow unless asked to.
+Never imports TensorFlow unless asked to. The names below are loaded when they are used, so that a command's `--help`
+waits for neither numpy nor Pillow.
 """
 
-from zoo.runner.backends import Session, TensorInfo, load
-from zoo.runner.classifier import Classifier, Prediction, Result
-from zoo.runner.images import load_image
-from zoo.runner.pictures import find_pictures
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.lazy import attach
+
+if TYPE_CHECKING:
+    from zoo.runner.backends import Session, TensorInfo, load
+    from zoo.runner.classifier import Classifier, Prediction, Result
+    from zoo.runner.images import load_image
+    from zoo.runner.pictures import find_pictures
 
 __all__ = ["Classifier", "Prediction", "Result", "Session", "TensorInfo", "find_pictures", "load", "load_image"]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "Classifier": "zoo.runner.classifier",
+        "Prediction": "zoo.runner.classifier",
+        "Result": "zoo.runner.classifier",
+        "Session": "zoo.runner.backends",
+        "TensorInfo": "zoo.runner.backends",
+        "find_pictures": "zoo.runner.pictures",
+        "load": "zoo.runner.backends",
+        "load_image": "zoo.runner.images",
+    },
+)

@@ -12,10 +12,8 @@ import numpy.typing as npt
 from zoo.errors import InputError, ModelFileError
 from zoo.runner import memory
 from zoo.runner.delegates import is_edgetpu, load_delegate
-from zoo.runner.runtimes import RUNTIMES, Runtime, default_threads, find, usable_cores
+from zoo.runner.runtimes import Runtime, default_threads, find, require_threads
 from zoo.runner.trial import require_sound
-
-__all__ = ["RUNTIMES", "Array", "Runtime", "Session", "TensorInfo", "default_threads", "find", "load", "usable_cores"]
 
 Array = npt.NDArray[Any]
 
@@ -115,23 +113,26 @@ def load(
     Args:
         path: the file.
         runtime: `auto` takes the first that is installed of LiteRT, tflite-runtime, TensorFlow.
-        threads: of the interpreter; by default the physical cores, at most 4.
+        threads: of the interpreter, 1 to 256; by default the physical cores, at most 4.
         delegate: `edgetpu`, `edgetpu:DEVICE` (`usb`, `usb:0`, `pci:1`...), or the path of a TFLite delegate's library.
         trusted: leaves all these checks out.
 
     Raises:
         ModelFileError: the file is missing, no model, damaged, too large for this container's memory, or this runtime
             cannot run it.
+        InputError: there is no such runtime or delegate, or a number of threads that is not allowed.
         MissingDependencyError: the runtime, the delegate's library or its device is not there.
     """
     path = Path(path)
+    threads = default_threads() if threads is None else threads
+    require_threads(threads)
     name, make = find(runtime)
     try:
         if not trusted:
             memory.require(path)
             require_sound(path, name, delegate)
         options = {"experimental_delegates": [load_delegate(delegate, name)]} if delegate else {}
-        interpreter = make(model_path=str(path), num_threads=threads or default_threads(), **options)
+        interpreter = make(model_path=str(path), num_threads=threads, **options)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

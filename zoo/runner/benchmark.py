@@ -22,8 +22,6 @@ from zoo.runner.workload import PHOTO_SIZE, save_photo
 RUNS = 100
 WARMUP = 5
 COLD_STARTS = 3
-MAX_THREADS = 256
-"""A runtime that cannot start so many as it is told ends the process."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +91,8 @@ class Benchmark:
         if set(self.before.governors) - {"performance"}:
             governors = ", ".join(self.before.governors)
             found.append(f"the clock follows the load (governor {governors}); times are steadier with 'performance'")
-        if self.before.load is not None and self.before.load > 0.5 * cores:
-            found.append(f"the machine was busy before the start: load {self.before.load:g} on {cores} cores")
+        if busy := self.before.busy(cores):
+            found.append(busy)
         found += [f"the processor is held back: {what}" for what in self.after.throttling]
         if (self.after.throttle_count or 0) > (self.before.throttle_count or 0):
             found.append("heat slowed the processor during the measurement")
@@ -171,8 +169,7 @@ def _check(files: Sequence[str | Path], runs: int, warmup: int, threads: Sequenc
         if value < least:
             raise InputError(f"{name}={value} is not allowed; give {least} or more")
     for value in threads:
-        if not 1 <= value <= MAX_THREADS:
-            raise InputError(f"threads={value} is not allowed; give 1 to {MAX_THREADS}")
+        known.require_threads(value)
 
 
 def _load_all(chosen: Sequence[tuple[Path, str, int]], delegate: str | None, progress: Progress) -> list[Candidate]:

@@ -13,11 +13,12 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import InputError, ModelFileError
-from zoo.runner import backends, modelfile, normalization
+from zoo.runner import backends, card, modelfile, normalization
 from zoo.runner.images import load_image
 from zoo.runner.normalization import Normalization
+from zoo.runner.runtimes import Runtime, usable_cores
 from zoo.runner.values import SUFFIXES, load_values
-from zoo.specs import Preprocessing
+from zoo.specs import Preprocessing, is_picture
 
 Source = str | Path | BinaryIO | Image.Image | backends.Array
 
@@ -49,7 +50,7 @@ class Classifier:
         self,
         path: str | Path,
         *,
-        runtime: backends.Runtime = "auto",
+        runtime: Runtime = "auto",
         threads: int | None = None,
         delegate: str | None = None,
         preprocessing: Preprocessing | None = None,
@@ -75,7 +76,7 @@ class Classifier:
             MissingDependencyError: the runtime is not installed.
         """
         self.session = backends.load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
-        description = modelfile.describe(path)
+        description = card.describe(path)
         self.card = description.card
         self.preprocessing = preprocessing or description.preprocessing
         self.labels = self._labels(description.labels if labels is None else tuple(labels))
@@ -83,9 +84,8 @@ class Classifier:
 
     @property
     def takes_pictures(self) -> bool:
-        """Whether the input is a picture: three axes behind the batch, with 1 or 3 channels."""
-        shape = self.session.input.shape
-        return len(shape) == 4 and shape[-1] in {1, 3}
+        """Whether the input is a picture, see `zoo.specs.is_picture`."""
+        return is_picture(self.session.input.shape[1:])
 
     def classify(self, source: Source, top_k: int = 5) -> list[Prediction]:
         """Names a picture.
@@ -118,7 +118,7 @@ class Classifier:
             workers: decoding threads; by default the cores.
         """
         _check_top_k(top_k)
-        workers = workers or backends.usable_cores()
+        workers = workers or usable_cores()
         waiting: deque[tuple[Source, Future[backends.Array]]] = deque()
         pool = ThreadPoolExecutor(workers)
         try:

@@ -11,15 +11,15 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TextIO
 
 from zoo.errors import ModelFileError
-from zoo.runner import backends, trial
+from zoo.runner import backends, processes, runtimes, trial
+from zoo.runner.procfs import kilobytes
 from zoo.runner.workload import some_input
 
 SETTLE_RUNS = 3
@@ -52,11 +52,8 @@ def cold_start(path: Path, *, runtime: str, threads: int, delegate: str | None =
     Raises:
         ModelFileError: it fails there; a crash or a kill for lack of memory included.
     """
-    # The same packages as here, whatever way they were found.
-    asked = {"path": str(path.absolute()), "runtime": runtime, "threads": threads, "delegate": delegate}
-    order = json.dumps({"sys_path": sys.path, **asked})
-    code = "import json, sys; order = json.loads(sys.argv[1]); sys.path[:] = order['sys_path']"
-    command = [sys.executable, "-c", f"{code}; from zoo.runner import coldstart; coldstart.main(order)", order]
+    order = {"path": str(path.absolute()), "runtime": runtime, "threads": threads, "delegate": delegate}
+    command = processes.command(__name__, **order)
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as chatter:
         started = time.perf_counter()
         with subprocess.Popen(
@@ -87,17 +84,16 @@ def _reason(code: int, chatter: str) -> str:
     return re.sub(r"^zoo\.errors\.\w+: ", "", lines[-1]) if lines else f"it ended with exit code {code} and no word"
 
 
-def main(order: dict[str, Any]) -> None:
+def main(path: str, runtime: runtimes.Runtime, threads: int, delegate: str | None) -> None:
     """What the fresh process does: load, run, say so at once, then run on and report."""
     # What native libraries write to standard output must not get between our two lines.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as report:
         os.dup2(2, 1)
-        runtime = cast(backends.Runtime, order["runtime"])
-        backends.find(runtime)
-        _report(report, Path(order["path"]), runtime, order["threads"], order["delegate"])
+        runtimes.find(runtime)
+        _report(report, Path(path), runtime, threads, delegate)
 
 
-def _report(report: TextIO, path: Path, runtime: backends.Runtime, threads: int, delegate: str | None) -> None:
+def _report(report: TextIO, path: Path, runtime: runtimes.Runtime, threads: int, delegate: str | None) -> None:
     before = peak_memory()
     started = time.perf_counter()
     trial.require_sound(path, runtime, delegate)
@@ -123,8 +119,4 @@ def peak_memory() -> int | None:
 
     From `VmHWM`: the resource usage that Python offers would on Linux begin with the parent's size.
     """
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    return next((1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), None)
+    return kilobytes(Path("/proc/self/status"), "VmHWM")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from zoo.runner.backends import Runtime
 from zoo.runner.classifier import Classifier
+from zoo.runner.runtimes import Runtime
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from zoo.errors import ZooError
 from zoo.quiet import quiet
-from zoo.runner import delegates, runtimes
+from zoo.runner import delegates, processes, runtimes
 from zoo.runner.camera import video_devices
 from zoo.runner.machine import Machine, State, read_machine, read_state
+from zoo.runner.procfs import ROOT, text
 
-ROOT = Path("/")
 PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python")
 USB_EDGETPU = {("1a6e", "089a"): "not yet started", ("18d1", "9302"): "started"}
 """Vendor and product numbers: a Coral stick changes them when the runtime loads its firmware."""
@@ -100,7 +100,7 @@ def edgetpu_devices(root: Path = ROOT) -> tuple[str, ...]:
     """The Edge TPUs on USB and PCIe."""
     found = []
     for device in sorted((root / "sys/bus/usb/devices").glob("*")):
-        numbers = (_text(device / "idVendor"), _text(device / "idProduct"))
+        numbers = (text(device / "idVendor"), text(device / "idProduct"))
         if numbers in USB_EDGETPU:
             found.append(f"USB {device.name} ({USB_EDGETPU[numbers]})")
     found += [f"PCIe {device}" for device in sorted((root / "dev").glob("apex_*"))]
@@ -108,15 +108,8 @@ def edgetpu_devices(root: Path = ROOT) -> tuple[str, ...]:
 
 
 def _camera_name(device: Path) -> str:
-    name = _text(device.parent.parent / "sys/class/video4linux" / device.name / "name")
+    name = text(device.parent.parent / "sys/class/video4linux" / device.name / "name")
     return f"/dev/{device.name} ({name})" if name else f"/dev/{device.name}"
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def _version(package: str) -> str | None:
@@ -129,7 +122,7 @@ def _version(package: str) -> str | None:
 def _runtime_state(name: str) -> RuntimeState:
     version = runtimes.version(name)
     if version is None:
-        return RuntimeState(name, None, f"not installed: {runtimes.RUNTIMES[name][1]}")
+        return RuntimeState(name, None, f"not installed: {runtimes.RUNTIMES[name].install}")
     return RuntimeState(name, version, _in_a_process("import", name, ""))
 
 
@@ -139,9 +132,7 @@ def _file_state(path: Path, name: str) -> FileState:
 
 def _in_a_process(task: str, runtime: str, path: str) -> str | None:
     """What goes wrong with it, in a process that may crash; None where nothing does."""
-    order = json.dumps({"sys_path": sys.path, "task": task, "runtime": runtime, "path": path})
-    code = "import json, sys; order = json.loads(sys.argv[1]); sys.path[:] = order['sys_path']"
-    command = [sys.executable, "-c", f"{code}; from zoo.runner import doctor; doctor.main(order)", order]
+    command = processes.command(__name__, task=task, runtime=runtime, path=path)
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode < 0:
         return f"signal {-done.returncode} ended its process"
@@ -152,17 +143,16 @@ def _in_a_process(task: str, runtime: str, path: str) -> str | None:
     return problem
 
 
-def main(order: dict[str, str]) -> None:
+def main(task: str, runtime: runtimes.Runtime, path: str) -> None:
     """What the process does: prints the problem, or null."""
     problem = None
-    runtime = cast(runtimes.Runtime, order["runtime"])
     try:
         with quiet():
             runtimes.find(runtime)
-            if order["task"] == "run":
+            if task == "run":
                 from zoo.runner import backends
 
-                session = backends.load(order["path"], runtime=runtime)
+                session = backends.load(path, runtime=runtime)
                 session.run(np.zeros(session.input.shape, session.input.dtype))
     except ZooError as error:
         problem = " ".join(str(error).split())

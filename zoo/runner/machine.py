@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.runner import memory, runtimes
-
-ROOT = Path("/")
+from zoo.runner.procfs import ROOT, group_folders, kilobytes, number, text
 
 FEATURES = (
     # What the CPU kernels of the runtimes choose by. x86:
@@ -98,26 +97,32 @@ class State:
     available_bytes: int | None
     """Memory that a new program could take."""
 
+    def busy(self, cores: int) -> str | None:
+        """In words, where other programs take more than half of the cores, so that times will be worse; else None."""
+        if self.load is None or self.load <= 0.5 * cores:
+            return None
+        return f"the machine was busy before the start: load {self.load:g} on {cores} cores"
+
 
 def read_machine(root: Path = ROOT) -> Machine:
     """Describes this machine."""
     cpus = _cpuinfo(root)
     words = {word for cpu in cpus for key in ("flags", "Features") for word in cpu.get(key, "").split()}
     return Machine(
-        architecture=_text(root, "proc/sys/kernel/arch") or platform.machine(),
+        architecture=text(root / "proc/sys/kernel/arch") or platform.machine(),
         bits=8 * struct.calcsize("P"),
-        board=_text(root, "proc/device-tree/model") or _text(root, "sys/class/dmi/id/product_name"),
+        board=text(root / "proc/device-tree/model") or text(root / "sys/class/dmi/id/product_name"),
         cpu=_cpu_name(cpus),
         cpu_features=tuple(name for name in FEATURES if name in words),
-        cores=_count(_text(root, "sys/devices/system/cpu/online")),
+        cores=_count(text(root / "sys/devices/system/cpu/online")),
         usable_cores=runtimes.usable_cores(),
         physical_cores=runtimes.physical_cores(root),
         cpu_limit=_cpu_limit(root),
         max_mhz=max((kilo / 1e3 for kilo in _cpu_numbers(root, "cpufreq/scaling_max_freq")), default=None),
-        memory_bytes=_memory(root, "MemTotal"),
+        memory_bytes=kilobytes(root / "proc/meminfo", "MemTotal"),
         memory_limit_bytes=memory.limit(root),
         system=_system(root),
-        kernel=_text(root, "proc/sys/kernel/osrelease") or platform.release(),
+        kernel=text(root / "proc/sys/kernel/osrelease") or platform.release(),
         libc=_libc(),
         python=platform.python_version(),
     )
@@ -127,9 +132,9 @@ def read_state(root: Path = ROOT) -> State:
     """What state this machine is in now."""
     clocks = [kilo / 1e3 for kilo in _cpu_numbers(root, "cpufreq/scaling_cur_freq")]
     shown = [float(cpu["cpu MHz"]) for cpu in _cpuinfo(root) if re.fullmatch(r"[\d.]+", cpu.get("cpu MHz", ""))]
-    governors = {_text(path) for path in _cpu_files(root, "cpufreq/scaling_governor")}
+    governors = {text(path) for path in _cpu_files(root, "cpufreq/scaling_governor")}
     counts = _cpu_numbers(root, "thermal_throttle/core_throttle_count")
-    load = (_text(root, "proc/loadavg") or "").split()
+    load = (text(root / "proc/loadavg") or "").split()
     return State(
         governors=tuple(sorted(name for name in governors if name)),
         mhz=tuple(clocks or shown),
@@ -137,24 +142,8 @@ def read_state(root: Path = ROOT) -> State:
         throttling=_throttling(root),
         throttle_count=sum(counts) if counts else None,
         load=float(load[0]) if load else None,
-        available_bytes=_memory(root, "MemAvailable"),
+        available_bytes=kilobytes(root / "proc/meminfo", "MemAvailable"),
     )
-
-
-def _text(root: Path, *inside: str) -> str | None:
-    """A small file's text, without the NULs of the device tree; None where it cannot be read or is empty."""
-    try:
-        text = root.joinpath(*inside).read_bytes().decode(errors="replace")
-    except OSError:  # also what a sensor that is switched off answers
-        return None
-    return text.strip("\0 \t\r\n") or None
-
-
-def _number(path: Path, base: int = 10) -> int | None:
-    try:
-        return int(_text(path) or "", base)
-    except ValueError:
-        return None
 
 
 def _numbered(path: Path) -> int:
@@ -167,13 +156,13 @@ def _cpu_files(root: Path, name: str) -> list[Path]:
 
 
 def _cpu_numbers(root: Path, name: str) -> list[int]:
-    return [number for number in map(_number, _cpu_files(root, name)) if number is not None]
+    return [value for value in map(number, _cpu_files(root, name)) if value is not None]
 
 
 def _cpuinfo(root: Path) -> list[dict[str, str]]:
     """The fields of each processor."""
     cpus = []
-    for block in re.split(r"\n\s*\n", _text(root, "proc/cpuinfo") or ""):
+    for block in re.split(r"\n\s*\n", text(root / "proc/cpuinfo") or ""):
         lines = (line.partition(":") for line in block.splitlines())
         fields = {key.strip(): value.strip() for key, _, value in lines}
         if fields.get("processor", "").isdigit():
@@ -205,13 +194,8 @@ def _count(ranges: str | None) -> int | None:
     return sum(end[-1] - end[0] + 1 for end in ends)
 
 
-def _memory(root: Path, field: str) -> int | None:
-    found = re.search(rf"^{field}:\s+(\d+) kB", _text(root, "proc/meminfo") or "", re.MULTILINE)
-    return 1024 * int(found[1]) if found else None
-
-
 def _system(root: Path) -> str | None:
-    found = re.search(r'^PRETTY_NAME="?(.*?)"?$', _text(root, "etc/os-release") or "", re.MULTILINE)
+    found = re.search(r'^PRETTY_NAME="?(.*?)"?$', text(root / "etc/os-release") or "", re.MULTILINE)
     return found[1] if found else None
 
 
@@ -224,36 +208,33 @@ def _libc() -> str | None:
 
 def _cpu_limit(root: Path) -> float | None:
     """The cores' worth of time that the control groups of this process allow it, the tightest of them."""
-    top = root / "sys/fs/cgroup"
-    found = re.search(r"^0::(/.*)$", _text(root, "proc/self/cgroup") or "", re.MULTILINE)
-    own = top / (found[1] if found else "/").strip("/")
     cores = []
-    # A group's parents limit it as well. In a container its own group is the top.
-    for group in [own, *own.parents][: len(own.parts) - len(top.parts) + 1]:
-        quota, _, period = (_text(group, "cpu.max") or "").partition(" ")
-        if quota.isdigit() and period.isdigit():
+    for version, group in group_folders("cpu", root):
+        if version == 2:
+            quota, _, period = (text(group / "cpu.max") or "").partition(" ")
+        else:
+            quota, period = (text(group / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period"))
+        # "max" and -1 are no limit.
+        if quota.isdigit() and period.isdigit() and int(quota) and int(period):
             cores.append(int(quota) / int(period))
-    quota_v1, period_v1 = (_number(top / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
-    if quota_v1 and period_v1 and quota_v1 > 0:
-        cores.append(quota_v1 / period_v1)
     return min(cores, default=None)
 
 
 def _temperatures(root: Path) -> dict[str, float]:
     sensors = []
     for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*"), key=_numbered):
-        sensors.append((_text(zone, "type") or zone.name, zone / "temp"))
+        sensors.append((text(zone / "type") or zone.name, zone / "temp"))
     if not sensors:
         # PCs without thermal zones still have the CPU's own sensor.
         for chip in sorted((root / "sys/class/hwmon").glob("hwmon*"), key=_numbered):
-            name = _text(chip, "name")
+            name = text(chip / "name")
             if name in _CPU_SENSORS:
                 for path in sorted(chip.glob("temp*_input"), key=_numbered):
-                    label = _text(chip, path.name.replace("_input", "_label")) or path.name.replace("_input", "")
+                    label = text(chip / path.name.replace("_input", "_label")) or path.name.replace("_input", "")
                     sensors.append((f"{name} {label}", path))
     found: dict[str, float] = {}
     for name, path in sensors:
-        thousandths = _number(path)
+        thousandths = number(path)
         # A sensor that is switched off may say -273 or -40 or 0x7fffffff.
         if name not in _FALSE_SENSORS and thousandths is not None and -30_000 < thousandths < 150_000:
             found[name if name not in found else f"{name} {path.parent.name}"] = thousandths / 1e3
@@ -263,11 +244,11 @@ def _temperatures(root: Path) -> dict[str, float]:
 def _throttling(root: Path) -> tuple[str, ...]:
     found = []
     for device in sorted((root / "sys/class/thermal").glob("cooling_device*"), key=_numbered):
-        name, level, levels = _text(device, "type") or "", _number(device / "cur_state"), _text(device, "max_state")
+        name, level, levels = text(device / "type") or "", number(device / "cur_state"), text(device / "max_state")
         # Fans are cooling devices too; only those that slow the processor count.
         if level and level > 0 and re.search("cpu|processor|powerclamp", name, re.IGNORECASE):
             found.append(f"{name} at level {level} of {levels or '?'}")
-    bits = _number(root / "sys/devices/platform/soc/soc:firmware/get_throttled", 16) or 0
+    bits = number(root / "sys/devices/platform/soc/soc:firmware/get_throttled", 16) or 0
     for bit, what in PI_THROTTLING.items():
         if bits >> bit & 1:
             found.append(f"{what} now")

@@ -4,45 +4,30 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from zoo.errors import ModelFileError
 from zoo.runner import modelfile
 from zoo.runner.modelfile import ITEM_BYTES, Graph
+from zoo.runner.procfs import ROOT, group_folders, number, resident_pages
 
 
-def limit(root: Path = Path("/")) -> int | None:
+def limit(root: Path = ROOT) -> int | None:
     """The bytes that the control groups of this process allow it, the strictest of them; None: no limit.
 
     Args:
         root: where `proc` and `sys` are looked for.
 
-    Version 2 says it in `memory.max`, version 1 (JetPack 4) in `memory.limit_in_bytes`. A container may see its own
-    group as the top one, or the host's path to it, which then is not there: every folder on the way is looked at.
+    Version 2 says it in `memory.max`, version 1 (JetPack 4) in `memory.limit_in_bytes`.
     """
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        lines = []
-    mounts = root / "sys/fs/cgroup"
-    found = []
-    # The top groups in any case: all that a container may see.
-    for line in ["0::/", "1:memory:/", *lines]:
-        _, controllers, group = line.split(":", 2)
-        if controllers == "":
-            top, name = mounts, "memory.max"
-        elif "memory" in controllers.split(","):
-            top, name = mounts / "memory", "memory.limit_in_bytes"
-        else:
-            continue
-        path = PurePosixPath(group)
-        found += [_number(top / str(folder).lstrip("/") / name) for folder in (path, *path.parents)]
+    names = {1: "memory.limit_in_bytes", 2: "memory.max"}
+    found = [number(folder / names[version]) for version, folder in group_folders("memory", root)]
     limits = [value for value in found if value is not None]
     # Version 1 writes "no limit" as a number that no machine has.
     return min((value for value in limits if value < 2**60), default=None)
 
 
-def require(path: Path, root: Path = Path("/")) -> None:
+def require(path: Path, root: Path = ROOT) -> None:
     """Finds out whether a file may fit: its weights, and the tensors of its largest operation.
 
     A lower bound: a file that passes may still be too large, and then the kernel ends the process (exit code 137).
@@ -76,15 +61,5 @@ def largest_operation(graph: Graph) -> int:
 
 def _resident(root: Path) -> int:
     """What this process itself holds, pages shared with other programs left out."""
-    try:
-        _, resident, shared, *_ = map(int, (root / "proc/self/statm").read_text().split())
-    except (OSError, ValueError):
-        return 0
+    resident, shared = resident_pages(root) or (0, 0)
     return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):  # not there, or "max"
-        return None

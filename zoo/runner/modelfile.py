@@ -1,4 +1,4 @@
-"""What a `.tflite` file holds: its operations and tensors, and the labels and card at its end.
+"""What the model part of a `.tflite` file holds: its operations and tensors.
 
 Pure Python, and safe on any input: a damaged file raises `ModelFileError`, it does not crash or hang.
 """
@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import json
 import mmap
-import zipfile
-import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,13 +18,11 @@ import numpy.typing as npt
 
 from zoo.errors import MissingDependencyError, ModelFileError
 from zoo.runner.flatbuffer import Data, Reader, Table
-from zoo.specs import RESIZES, Preprocessing
 
-LABELS = "labels.txt"
-CARD = "card.json"
-MAX_PART_BYTES = 16 * 1024 * 1024
-"""No label list or card is larger; a zip bomb is."""
-
+MAX_METADATA_BYTES = 16 * 1024 * 1024
+"""No metadata are larger; what is behind is not read."""
+IDENTIFIER = b"TFL3"
+"""Bytes 4 to 8 of every file."""
 CUSTOM_OP = 32  # BuiltinOperator.CUSTOM
 ITEM_BYTES = {
     "FLOAT64": 8, "INT64": 8, "UINT64": 8, "COMPLEX64": 8, "COMPLEX128": 16,
@@ -95,6 +91,21 @@ class Graph:
         positions = self.tensors[op.outputs[0]].shape[:-1]
         return int(np.prod(weights, dtype=object) * np.prod(positions, dtype=object))
 
+    @property
+    def total_macs(self) -> int:
+        """Of one run."""
+        return sum(map(self.macs, self.ops))
+
+    def constant_bytes(self) -> Counter[str]:
+        """Bytes of constants by the name of the operation that reads them first."""
+        sizes: Counter[str] = Counter()
+        seen: set[int] = set()
+        for op in self.ops:
+            new = {i for i in op.inputs if i >= 0} - seen
+            sizes[op.name] += sum(self.tensors[i].bytes for i in new)
+            seen |= new
+        return sizes
+
 
 @dataclass(frozen=True)
 class ModelFile:
@@ -131,8 +142,10 @@ def read(path: str | Path) -> ModelFile:
             size = path.stat().st_size
             if size < 8:
                 raise ModelFileError(f"{path} is not a .tflite file: it has {size} bytes")
-            if file.read(8)[4:] != b"TFL3":
-                raise ModelFileError(f"{path} is not a .tflite file: it does not carry the mark 'TFL3'")
+            if file.read(8)[4:] != IDENTIFIER:
+                raise ModelFileError(
+                    f"{path} is not a .tflite file: it does not carry the mark {IDENTIFIER.decode()!r}"
+                )
             # Not closed here: the operations' option tables still read from it.
             return _parse(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), path)
     except OSError as error:
@@ -141,7 +154,7 @@ def read(path: str | Path) -> ModelFile:
 
 def _parse(data: Data, path: Path) -> ModelFile:
     try:
-        root = Reader(data).root(b"TFL3")
+        root = Reader(data).root(IDENTIFIER)
         codes = [_op_code(table) for table in root.tables(1)]
         # Buffers are spans: 500 MB of weights stay where they are.
         buffers = [_buffer(table, len(data)) for table in root.tables(4)]
@@ -151,7 +164,7 @@ def _parse(data: Data, path: Path) -> ModelFile:
         metadata = {}
         for entry in root.tables(6):
             start, length = _pick(buffers, entry.number(1, "I"), "buffer")
-            metadata[entry.text(0)] = bytes(data[start : start + min(length, MAX_PART_BYTES)])
+            metadata[entry.text(0)] = bytes(data[start : start + min(length, MAX_METADATA_BYTES)])
     except ModelFileError as error:
         raise ModelFileError(f"{path} is not a sound .tflite file: {error}") from error
     return ModelFile(path, len(data), root.number(0, "I"), graphs, metadata)
@@ -246,72 +259,3 @@ def _names(enum: str) -> dict[int, str]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return {value: name for name, value in vars(getattr(module, enum)).items() if isinstance(value, int)}
-
-
-@dataclass(frozen=True)
-class Description:
-    """Labels and card of a file; empty where it carries none."""
-
-    labels: tuple[str, ...] = ()
-    card: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """The resize policy the model was trained or exported with."""
-        policy = self.card.get("preprocessing")
-        resize = policy.get("resize") if isinstance(policy, dict) else None
-        return Preprocessing(resize) if resize in RESIZES else Preprocessing()
-
-
-def checksum(path: Path) -> str:
-    """Holds the model part of a file against the CRC-32 in its card.
-
-    The card's SHA-256 says more, and takes several times as long: too long for every start of `zoo run`.
-
-    Returns:
-        `right`, `wrong`, or `none` where it carries none: this package did not make it.
-    """
-    claimed = describe(path).card.get("flatbuffer")
-    if not isinstance(claimed, dict) or not isinstance(claimed.get("bytes"), int):
-        return "none"
-    left, crc = claimed["bytes"], 0
-    try:
-        with path.open("rb") as content:
-            while left > 0 and (block := content.read(min(left, 1 << 18))):
-                crc = zlib.crc32(block, crc)
-                left -= len(block)
-    except OSError as error:
-        raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
-    return "right" if left == 0 and crc == claimed.get("crc32") else "wrong"
-
-
-def describe(path: str | Path) -> Description:
-    """Reads labels and card.
-
-    Any TFLite file with embedded metadata has its first `.txt` part taken for the labels; one without gives
-    an empty description.
-
-    Raises:
-        ModelFileError: the archive is damaged or holds parts of unreasonable size.
-    """
-    path = Path(path)
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        return Description()
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            texts = [name for name in names if name.endswith(".txt")]
-            labels_name = LABELS if LABELS in names else next(iter(texts), None)
-            labels = _read(archive, labels_name).splitlines() if labels_name else []
-            card = json.loads(_read(archive, CARD)) if CARD in names else {}
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise ModelFileError(f"the labels and card embedded in {path} are damaged: {error}") from error
-    return Description(tuple(labels), card if isinstance(card, dict) else {})
-
-
-def _read(archive: zipfile.ZipFile, name: str) -> str:
-    size = archive.getinfo(name).file_size
-    if size > MAX_PART_BYTES:
-        raise ValueError(f"{name} claims {size} bytes, the limit is {MAX_PART_BYTES}")
-    with archive.open(name) as part:
-        return part.read(MAX_PART_BYTES).decode("utf-8")

@@ -17,6 +17,8 @@ from zoo.runner.modelfile import ModelFile
 
 ENTRY = "TFLITE_METADATA"
 """The metadata entry that holds it."""
+IDENTIFIER = b"M001"
+"""Of the flatbuffer in it."""
 _NORMALIZATION_OPTIONS = 1
 
 
@@ -54,7 +56,7 @@ def stated(file: ModelFile) -> Normalization | None:
     if not blob:
         return None
     try:
-        root = Reader(blob).root(b"M001")
+        root = Reader(blob).root(IDENTIFIER)
         for subgraph in root.tables(3):
             for tensor in subgraph.tables(2):
                 for unit in tensor.tables(4):

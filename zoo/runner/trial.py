@@ -10,7 +10,6 @@ unknown origin with more rights than they deserve.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import ModelFileError, ZooError
-from zoo.runner import delegates, modelfile, runtimes
+from zoo.runner import card, delegates, modelfile, processes, runtimes
+from zoo.runner.procfs import kilobytes
 
 SECONDS = 120
 """How long a trial may take; VGG-16 took 30 s on an emulated board."""
@@ -40,7 +40,7 @@ def require_sound(path: Path, runtime: str, delegate: str | None = None) -> None
         ModelFileError: it may not, or cannot be read.
         RuntimeError: see `require_harmless`.
     """
-    if modelfile.checksum(path) != "right":
+    if card.checksum(path) != "right":
         modelfile.read(path)
         require_harmless(path, runtime, delegate)
 
@@ -53,13 +53,9 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
         RuntimeError: the runtime does not load it, for the reason that it gives. It is not to be asked again in this
             process: what is an error in one can be a crash in another.
     """
-    arguments = [str(path), runtime, *([delegate] if delegate else [])]
-    # The child sees the packages that this process sees, wherever they come from.
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", __name__, *arguments],
-            env=environment,
+            processes.command(__name__, path=str(path), runtime=runtime, delegate=delegate),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -76,12 +72,11 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
         raise RuntimeError(done.stdout.decode(errors="replace"))
 
 
-def main() -> None:
+def main(path: str, runtime: str, delegate: str | None) -> None:
     """What the child does. It says why a file is not loaded; any other error the parent meets, too, and reports it."""
     limit_memory()
-    path, runtime, *delegate = sys.argv[1:]
     try:
-        run_once(path, runtime, *delegate)
+        run_once(path, runtime, delegate)
     except NotLoadedError as error:
         sys.stdout.write(str(error))
         sys.exit(NOT_LOADED)
@@ -105,15 +100,9 @@ def run_once(path: str, runtime: str, delegate: str | None = None) -> None:
 
 def limit_memory() -> None:
     """Lets a file that asks for terabytes fail, before the system starts to kill processes for it."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
+    free = kilobytes(Path("/proc/meminfo"), "MemAvailable")
+    if free is None:
         return
     import resource
 
     resource.setrlimit(resource.RLIMIT_DATA, (free, resource.getrlimit(resource.RLIMIT_DATA)[1]))
-
-
-if __name__ == "__main__":
-    main()

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from zoo.errors import MissingDependencyError
-from zoo.runner import Classifier
 from zoo.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from zoo.runner import Classifier
 
 __all__ = ["Settings", "require_installed", "serve"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import bisect
 import os
 from collections import Counter
-from pathlib import Path
+
+from zoo.runner.procfs import resident_pages
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -84,11 +85,8 @@ class Metrics:
 
 def resident_bytes() -> int | None:
     """The memory that this process holds now; None where the system does not show it."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    pages = resident_pages()
+    return None if pages is None else pages[0] * os.sysconf("SC_PAGE_SIZE")
 
 
 def _head(name: str, kind: str, text: str) -> list[str]:

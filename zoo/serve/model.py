@@ -30,7 +30,7 @@ def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
             "dtype": session.input.dtype.name,
             "resize": classifier.preprocessing.resize,
         },
-        "macs": sum(file.main.macs(op) for op in file.main.ops),
+        "macs": file.main.total_macs,
         "labels": list(classifier.labels),
         "card": classifier.card,
         "ops": operations(file),
@@ -52,13 +52,10 @@ def operations(file: modelfile.ModelFile) -> list[dict[str, Any]]:
     macs: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for graph in file.graphs:
-        seen: set[int] = set()
+        sizes.update(graph.constant_bytes())
         for op in graph.ops:
             count[op.name] += 1
             macs[op.name] += graph.macs(op)
-            constants = {i for i in op.inputs if i >= 0 and graph.tensors[i].is_constant} - seen
-            sizes[op.name] += sum(graph.tensors[i].bytes for i in constants)
-            seen |= constants
     return [
         {"op": name, "count": number, "macs": macs[name], "bytes": sizes[name]} for name, number in count.most_common()
     ]

@@ -16,9 +16,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from zoo.serve import page
 from zoo.serve.settings import Settings
 
-OPEN_PATHS = frozenset({"/", "/page.css", "/page.js", "/icon.svg", "/healthz", "/openapi.json"})
+OPEN_PATHS = frozenset({*page.FILES, "/healthz", "/openapi.json"})
 """Need no token: they say nothing of the model, and the page has to load to ask for one."""
 
 HEADERS = {

@@ -16,7 +16,8 @@ from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import InputError
 from zoo.runner import Classifier, Prediction, load_image
-from zoo.runner.backends import Array, usable_cores
+from zoo.runner.backends import Array
+from zoo.runner.runtimes import usable_cores
 
 Value = TypeVar("Value")
 

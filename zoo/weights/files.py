@@ -6,14 +6,13 @@ import importlib
 import io
 import json
 import re
-import textwrap
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import WeightsError
+from zoo.errors import WeightsError, first_line
 from zoo.registry import needs_tensorflow
 
 if TYPE_CHECKING:
@@ -109,10 +108,7 @@ def read(path: Path) -> Contents:
         WeightsError: the file is missing, damaged or neither.
         MissingDependencyError: TensorFlow is not installed.
     """
-    if not path.is_file():
-        raise WeightsError(f"no weights file {path}")
-    if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path} is not a Keras model; give a .keras or .h5 file")
+    _require_keras_file(path, "weights")
     with needs_tensorflow():
         importlib.import_module("keras")  # and with it h5py
     config = _config(path)
@@ -142,10 +138,7 @@ def load_model(path: str | Path) -> keras.Model:
         MissingDependencyError: TensorFlow is not installed.
     """
     path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"no model file {path}")
-    if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path} is not a Keras model; give a .keras or .h5 file")
+    _require_keras_file(path, "model")
     with needs_tensorflow():
         import keras
 
@@ -160,7 +153,14 @@ def load_model(path: str | Path) -> keras.Model:
     try:
         return keras.models.load_model(path, custom_objects=custom, compile=False)
     except Exception as error:  # Keras raises what its readers raise
-        raise WeightsError(f"cannot load {path} as a Keras model: {_first_line(error)}") from error
+        raise WeightsError(f"cannot load {path} as a Keras model: {first_line(error)}") from error
+
+
+def _require_keras_file(path: Path, what: str) -> None:
+    if not path.is_file():
+        raise WeightsError(f"no {what} file {path}")
+    if path.suffix not in SUFFIXES:
+        raise WeightsError(f"{path} is not a Keras model; give a .keras or .h5 file")
 
 
 def layers_of(model: keras.Model) -> Iterator[Layer]:
@@ -211,7 +211,7 @@ def _weights_only(path: Path, place: Any) -> Contents:
                 return Contents(path, layers=tuple(_legacy(file.get("model_weights", file))))
             groups = tuple(_groups(file))
     except Exception as error:  # h5py raises what its library raises
-        raise WeightsError(f"cannot read weights from {path}: {_first_line(error)}") from error
+        raise WeightsError(f"cannot read weights from {path}: {first_line(error)}") from error
     if not any(group.layers for group in groups):
         raise WeightsError(f"{path} holds no weights that Keras wrote")
     return Contents(path, groups=groups)
@@ -266,8 +266,3 @@ def _snake_case(name: str) -> str:
     """As Keras names a class in its files."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return textwrap.shorten(lines[0], 200) if lines else type(error).__name__

@@ -1,4 +1,7 @@
 // The page of `zoo serve`. All text from the server or from files is put in as text, never as HTML.
+//
+// One file, although it is long: its parts share one state and one stage, and call each other both ways (a picture
+// stops the camera, the camera takes the stage); a board sends it in one answer, and there is no build step to join more.
 
 const $ = (id) => document.getElementById(id);
 const seconds = (value) => new Promise((done) => setTimeout(done, value * 1000));

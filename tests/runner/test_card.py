@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zoo.errors import ModelFileError
-from zoo.runner.modelfile import MAX_PART_BYTES, Description, describe
+from zoo.runner.card import MAX_PART_BYTES, Description, describe
 from zoo.specs import Preprocessing
 
 if TYPE_CHECKING:
