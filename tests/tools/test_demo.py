@@ -27,7 +27,8 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 def shown_in_readme() -> str:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    return next(text for text in re.findall(r"```text\n(.*?)```", readme, re.DOTALL) if "zoo train lenet" in text)
+    shown: list[str] = re.findall(r"```text\n(.*?)```", readme, re.DOTALL)
+    return next(text for text in shown if "zoo train lenet" in text)
 
 
 def shape(printed: str) -> str:
