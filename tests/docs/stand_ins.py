@@ -162,7 +162,7 @@ def served(command: str, desk: Desk, stopped: str = "stopped\n") -> Iterator[str
     process = desk.start(command)
     try:
         assert process.stdout is not None
-        lines = []
+        lines: list[str] = []
         # A runtime may have said something before.
         while not (found := re.search(r"http://\S+:(\d+)", lines[-1] if lines else "")):
             lines.append(process.stdout.readline())
