@@ -67,7 +67,8 @@ class Desk:
     def start(self, command: str) -> subprocess.Popen[str]:
         """Runs a command beside the test."""
         return subprocess.Popen(
-            ["bash", "-c", f"exec {command}"], cwd=self.folder, env=self.environment, text=True,
+            # Ctrl-C has to reach it also where the tests themselves run in the background and ignore it.
+            ["env", "--default-signal=INT", "bash", "-c", f"exec {command}"], cwd=self.folder, env=self.environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
