@@ -68,9 +68,14 @@ class Desk:
         """Runs a command beside the test."""
         return subprocess.Popen(
             # Ctrl-C has to reach it also where the tests themselves run in the background and ignore it.
-            ["env", "--default-signal=INT", "bash", "-c", f"exec {command}"], cwd=self.folder, env=self.environment, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            ["env", "--default-signal=INT", "bash", "-c", f"exec {command}"],
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
 
     def begin(self, command: str) -> None:
         """Runs a command beside those that follow, up to `finish`."""
