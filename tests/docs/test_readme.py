@@ -39,9 +39,10 @@ def test_what_its_commands_print(printed: Callable[[str], dict[str, str]]) -> No
     assert {line.split(",")[2] for line in listed[1:]} <= {"red", "green", "blue"}
     assert len(listed) == 1 + 36
     assert "10 of 10 right" in of("docker run --rm edgezoo-jetson demo")
-    accuracy, *_, best = of("import zoo").splitlines()
-    assert float(accuracy) > 0.9
-    assert "Prediction(label='red'" in best
+    lines = of("import zoo").splitlines()
+    [accuracy] = [float(line) for line in lines if re.fullmatch(r"[01]\.\d+", line)]
+    assert accuracy > 0.9
+    assert "Prediction(label='red'" in lines[-1]
 
 
 def test_tables_are_those_of_the_registry_and_the_command_line() -> None:
