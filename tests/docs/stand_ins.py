@@ -43,7 +43,7 @@ def in_image(command: str, desk: Desk) -> str:
 def make(command: str, desk: Desk) -> str:
     """`make TARGET`: make knows the target and all that it depends on."""
     return subprocess.run(
-        ["make", "-C", ROOT, "-n", *command.split()[1:]], check=True, capture_output=True
+        ["make", "-C", ROOT, "-n", *shlex.split(command, comments=True)[1:]], check=True, capture_output=True
     ).stdout.decode()
 
 
