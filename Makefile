@@ -1,8 +1,9 @@
-# make demo   build MobileNetV2, export it, run the file on a photo
+# make demo   export MobileNetV2 and run it on a photo; train LeNet, export int8, name ten held-out digits
 # make test   lint, types and all tests
 # make docs   build the documentation's site into docs/_build/html
 # make jetson build the Jetson image for arm64 and run it as a Cortex-A57 (Debian 12, root)
-# make check  lint and types only
+# make check  lint, types and generated tables only
+# make tables write the tables of README and docs anew
 # make benchmarks  all of them, about 20 minutes; writes docs/benchmarks.json and the tables of the docs
 # make dist   sdist and wheel, checked; make sbom: what is installed with the wheel; make release-check: both, tried
 # make matrix the wheel on every Python that is here, with the newest and the lowest dependencies
@@ -13,12 +14,12 @@ BIN := .venv/bin
 OLD_PYTHON := $(firstword $(foreach p,$(PYTHON) python3.11 python3.10,$(shell $(p) -c 'import sys; v = sys.version_info; print("$(p)" if (3, 10) <= v < (3, 12) else "")' 2>/dev/null)))
 SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.tsv' -o -name '*.json' -o -path '*/static/*')
 
-.PHONY: demo test check docs benchmarks dist sbom release-check matrix jetson clean
+PAGES := README.md $(wildcard docs/*.md)
+
+.PHONY: demo test check tables docs benchmarks dist sbom release-check matrix jetson clean
 
 demo: .venv/ready
-	$(BIN)/zoo build mobilenet_v2 --export tflite --out demo
-	$(BIN)/python -c "import shutil, sklearn.datasets as d, pathlib; shutil.copy(pathlib.Path(d.__file__).parent / 'images' / 'flower.jpg', 'demo/photo.jpg')"
-	$(BIN)/zoo run demo/mobilenet_v2.tflite demo/photo.jpg
+	$(BIN)/python tools/demo
 
 test: check .venv-base/ready .venv-tflite-runtime/ready
 	$(BIN)/python -m pytest
@@ -28,10 +29,14 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m cogapp --check -I tools $(PAGES)
+
+tables: .venv/ready
+	$(BIN)/python -m cogapp -r -I tools $(PAGES)
 
 # The tables are written anew even where one failed: the others are there.
 benchmarks: .venv/ready .venv-base/ready .venv-tflite-runtime/ready
-	$(BIN)/python benchmarks/all.py; code=$$?; $(BIN)/cog -r docs/benchmarks.md docs/export.md && exit $$code
+	$(BIN)/python benchmarks/all.py; code=$$?; $(MAKE) tables && exit $$code
 
 # Strict: a warning, such as a link or a name in a docstring that leads nowhere, fails. All pages anew: a page that is not
 # read again is not warned of again.

@@ -56,7 +56,9 @@ class Server:
     """Path and `Range` header of each."""
 
 
-def _handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
+def handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
+    """Answers from the server's folder, as it says."""
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the library's name
             asked = self.headers.get("Range", "")
@@ -94,7 +96,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server of `folder`; the zoo downloads from it, into a cache of the test's own, without pauses."""
     found = Server(tmp_path / "served")
     found.folder.mkdir()
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(found))
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(found))
     found.url = f"http://127.0.0.1:{httpd.server_port}"
     monkeypatch.setenv("EDGEZOO_WEIGHTS_URL", found.url)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))

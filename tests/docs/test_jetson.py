@@ -1,0 +1,48 @@
+"""docs/jetson.md: what its commands print on the desk, and what they have in common with README and Makefile."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.docs.reading import PAGES, blocks
+
+PAGE = "docs/jetson.md"
+
+
+@pytest.mark.slow
+def test_what_the_image_is_told(printed: Callable[[str], dict[str, str]]) -> None:
+    told = {words: text for words, text in printed(PAGE).items() if words.startswith("docker run ")}
+    assert len(told) >= 8
+    for command, text in told.items():
+        if " --camera " in command:
+            continue
+        words = command.partition("edgezoo-jetson ")[2]
+        if words.startswith("run "):
+            assert re.search(r"%  red$", text.splitlines()[1]), command
+        elif words.startswith("evaluate "):
+            assert "top-1 100.0%" in text
+        elif words == "demo":
+            assert "10 of 10 right" in text
+        else:
+            assert "litert" in text, command
+
+
+@pytest.mark.slow
+def test_the_pip_route_is_what_the_board_environment_was_made_by(printed: Callable[[str], dict[str, str]]) -> None:
+    """`make test` makes it by these lines: a virtual environment, the checkout by pip, no extra."""
+    commands = [command for block in blocks(PAGE) if block.language == "sh" for command in block.commands]
+    route = [command for command in commands if command.startswith(("python3 -m venv", "edgezoo/bin/"))]
+    assert route == ["python3 -m venv edgezoo", "edgezoo/bin/pip install .", "edgezoo/bin/zoo demo"]
+    assert "10 of 10 right" in printed(PAGE)["edgezoo/bin/zoo demo"]
+
+
+def test_the_readme_says_the_same() -> None:
+    readme, page = (PAGES[name].read_text(encoding="utf-8") for name in ("README.md", PAGE))
+    build = "docker buildx build --platform linux/arm64 -f Dockerfile.jetson -t edgezoo-jetson"
+    assert f"\n{build} .\n" in readme
+    assert f"\n{build} --load .\n" in page
+    given = set(re.findall(r"--build-arg (\w+)=", page))
+    assert given == {"RUNTIME", "WITH", "BASE_IMAGE"}

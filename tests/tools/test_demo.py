@@ -1,0 +1,89 @@
+"""`tools/demo`, which is `make demo`: the part that ends with right answers, and what it does with wrong ones."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import demo_digits
+import zoo.runner.demo
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = zoo.runner.demo.folder() / "digits_int8.tflite"
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "tools" / "demo", *words], capture_output=True, text=True, check=False
+    )
+
+
+def shown_in_readme() -> str:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown: list[str] = re.findall(r"```text\n(.*?)```", readme, re.DOTALL)
+    return next(text for text in shown if "zoo train lenet" in text)
+
+
+def shape(printed: str) -> str:
+    """What a run elsewhere has in common with this one: no figures, no answers."""
+    return re.sub(r"(?m)^(  \w+/000.png) .*$|[\d.]+", r"\1", printed)
+
+
+@pytest.mark.slow
+def test_it_trains_and_names_digits_that_it_has_not_seen(tmp_path: Path) -> None:
+    done = run("--digits", "--folder", tmp_path / "demo")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    right = re.search(r"(\d+) of 10 held-out digits named rightly\n$", done.stdout)
+    assert right
+    assert int(right[1]) >= 9
+    assert done.stdout.count("  right\n") == int(right[1])
+    assert shape(done.stdout.replace(f"{tmp_path}/", "")) == shape(shown_in_readme())
+    accuracy = re.search(r"lenet_int8.tflite +([\d.]+)%", done.stdout)
+    assert accuracy
+    assert float(accuracy[1]) > 95
+    trained, held_out = (
+        {path.read_bytes() for path in (tmp_path / "demo" / "digits" / part).glob("*/*.png")}
+        for part in ("train", "test")
+    )
+    assert (len(trained) > 1200, len(held_out) > 450) == (True, True)
+    assert not trained & held_out
+
+
+@pytest.mark.parametrize(("wrong", "code"), [(0, 0), (1, 0), (2, 1)])
+def test_wrong_answers_fail(tmp_path: Path, wrong: int, code: int) -> None:
+    """The model of `zoo demo` on its own pictures, of which the first so many are an eight in another's folder."""
+    for i, label in enumerate(demo_digits.LABELS):
+        (tmp_path / label).mkdir()
+        shown = "eight" if i < wrong else label
+        shutil.copy(zoo.runner.demo.folder() / "pictures" / shown / "000.png", tmp_path / label)
+    done = run("--name", FILE, tmp_path)
+    assert (done.returncode, done.stdout.count("WRONG")) == (code, wrong), done.stdout
+    assert f"{10 - wrong} of 10 held-out digits named rightly" in done.stdout
+    assert done.stderr == ("demo: only 8 of 10 digits were named rightly, at least 9 are expected\n" if code else "")
+
+
+def test_a_command_that_fails_ends_it(tmp_path: Path) -> None:
+    done = run("--name", tmp_path / "none.tflite", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("zoo: error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_digits_are_those_of_scikit_learn(tmp_path: Path) -> None:
+    pictures, truth = demo_digits.digits()
+    assert (pictures.shape, pictures.dtype) == ((1797, 28, 28), np.uint8)
+    assert np.bincount(truth).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    demo_digits.save(pictures[:100], truth[:100], tmp_path, per_class=2)
+    files = sorted(tmp_path.glob("*/*.png"))
+    assert len(files) == 20
+    assert sorted({path.parent.name for path in files}) == sorted(demo_digits.LABELS)
+    with Image.open(tmp_path / "three" / "001.png") as picture:
+        assert np.array_equal(np.asarray(picture), pictures[:100][truth[:100] == 3][1])

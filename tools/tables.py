@@ -1,0 +1,41 @@
+"""Markdown tables of README.md, which cog writes (`make tables`) and `make check` compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zoo import models
+from zoo.cli.main import COMMANDS
+from zoo.cli.output import shape
+from zoo.specs import ModelSpec
+
+
+def model_table() -> str:
+    """One row for each registered model."""
+    specs = [models.spec(name) for name in models.list_models()]
+    rows = [
+        (f"`{s.name}`", s.summary, shape(s.input_shape), f"{s.params:,}", _macs(s.macs), _options(s)) for s in specs
+    ]
+    return _table(("model", "", "input", "parameters", "MACs", "options"), rows)
+
+
+def command_table() -> str:
+    """One row for each command, as `zoo --help` lists them."""
+    return _table(("command", "what it does"), [(f"`zoo {name}`", text) for name, (_, _, text) in COMMANDS.items()])
+
+
+def _macs(count: int | None) -> str:
+    if count is None:
+        return ""
+    value, unit = (count / 1e9, "G") if count >= 1e9 else (count / 1e6, "M")
+    return f"{value:.3g} {unit}"
+
+
+def _options(spec: ModelSpec) -> str:
+    """Its own; all take `num_classes` and `dropout`."""
+    return ", ".join(f"`{option.name}`" for option in spec.options if option.name not in {"num_classes", "dropout"})
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
