@@ -32,6 +32,7 @@ COMMANDS = (
     Rule(r"docker run .* --camera ", "needs a Docker engine and a camera", None),
     Rule(r"docker run ", "needs a Docker engine; `make jetson` runs the image", instead.in_image),
     Rule(r"make ", "takes minutes; CI runs it", instead.make),
+    Rule(r"pip-audit|git |uv ", "needs a network or a release", None),
     Rule(r"(\S+/)?pip install ", "takes minutes; `make` does it", instead.extras),
     Rule(r"python3 -m venv ", "what comes next would fill it for minutes", instead.board_environment),
     Rule(r"(\S+/)?python (-m )?benchmarks[/.]", "takes minutes", instead.options_parse),
@@ -45,11 +46,15 @@ COMMANDS = (
     Rule(r"curl .*http://(127\.0\.0\.1|board):8000", "asks a server that is not there", instead.asked),
 )
 
-PROGRAMS = (Rule(r"(.*\n)*serve\(", "ends with Ctrl-C; the port may be taken", instead.program_that_serves),)
+PROGRAMS = (Rule(r".*\nserve\(", "ends with Ctrl-C; the port may be taken", instead.program_that_serves),)
 """Of Python blocks."""
 
 
-OWN_TESTS: dict[str, str] = {}
+OWN_TESTS = {
+    "docs/adding-a-model.md": "tests/docs/test_adding_a_model.py: its files are typed from it",
+    "docs/boards.md": "tests/docs/test_boards.py: most of it is typed on a board",
+    "docs/first-classifier.md": "tests/docs/test_first_classifier.py: makes its own digits",
+}
 """Pages that need more than that, such as files that are typed from them: page -> `TEST_FILE: why`."""
 
 
