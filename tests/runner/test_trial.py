@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ import pytest
 from tests.runner import deadly
 from zoo.errors import ModelFileError
 from zoo.runner import load, trial
+from zoo.runner.card import checksum
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Cli
@@ -52,6 +55,22 @@ def test_a_changed_file_and_one_of_others_are_tried(lenet: Case, tmp_path: Path,
     np.testing.assert_allclose(session.run(lenet.inputs[0])[0], lenet.scores[0], atol=1e-5)
     load(tmp_path / "foreign.tflite", trusted=True)
     assert len(tried) == 2
+
+
+def test_a_checksum_does_not_spare_the_structure(lenet: Case, tmp_path: Path) -> None:
+    """Whoever damages a file on purpose can compute one."""
+    with zipfile.ZipFile(lenet.file) as archive:
+        card = json.loads(archive.read("card.json"))
+    model = bytearray(lenet.file.read_bytes()[: card["flatbuffer"]["bytes"]])
+    model[:4] = (len(model) + 8).to_bytes(4, "little")  # where the root table is
+    card["flatbuffer"]["crc32"] = zlib.crc32(model)
+    path = tmp_path / "made anew.tflite"
+    path.write_bytes(model)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("card.json", json.dumps(card))
+    assert checksum(path) == "right"
+    with pytest.raises(ModelFileError, match=r"made anew\.tflite is not a sound"):
+        load(path)
 
 
 def _changed(lenet: Case) -> bytes:

@@ -34,14 +34,14 @@ class NotLoadedError(RuntimeError):
 
 
 def require_sound(path: Path, runtime: str, delegate: str | None = None) -> None:
-    """Finds out whether a file may be loaded: by its checksum, else by its structure and a run in a child process.
+    """Finds out whether a file may be loaded: by its structure, and by its checksum or else a run in a child process.
 
     Raises:
         ModelFileError: it may not, or cannot be read.
         RuntimeError: see `require_harmless`.
     """
+    modelfile.read(path)
     if card.checksum(path) != "right":
-        modelfile.read(path)
         require_harmless(path, runtime, delegate)
 
 
