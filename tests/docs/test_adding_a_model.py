@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DOCS, ZOO, blocks, run, type_all
+from tests.docs.reading import ROOT, blocks
+from tests.docs.typed import ZOO, run, type_all
 
-PAGE = "adding-a-model.md"
+PAGE = "docs/adding-a-model.md"
 
 # Howard et al. 2017, https://arxiv.org/abs/1704.04861: tables 6 and 7. Millions of parameters, and of mult-adds.
 PAPER = {
@@ -52,7 +53,7 @@ def test_it_is_the_published_net(printed: list[str]) -> None:
     assert {name: float(params) for name, params, _ in found} == {name: params for name, (params, _) in PAPER.items()}
     for name, _, macs in found:
         assert abs(int(macs) - PAPER[name][1]) <= 1, name
-    table = re.findall(r"^\| `(\S+)` \| (.*) \|$", (DOCS / PAGE).read_text(encoding="utf-8"), re.MULTILINE)
+    table = re.findall(r"^\| `(\S+)` \| (.*) \|$", (ROOT / PAGE).read_text(encoding="utf-8"), re.MULTILINE)
     here = {name: (f"{params} M", f"{macs} M") for name, params, macs in found}
     for name, cells in table:
         paper = tuple(f"{value} M" for value in PAPER[name])

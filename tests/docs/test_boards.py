@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 import zoo.runner.demo
-from tests.docs.pages import DOCS, ROOT, blocks
+from tests.docs.reading import ROOT, blocks
 from zoo.cli.main import COMMANDS
 from zoo.runner import delegates, runtimes
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
-PAGE = "boards.md"
-TEXT = (DOCS / PAGE).read_text(encoding="utf-8")
+PAGE = "docs/boards.md"
+TEXT = (ROOT / PAGE).read_text(encoding="utf-8")
 
 
 def shown(start: str) -> str:

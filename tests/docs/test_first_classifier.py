@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DOCS, blocks, run_cells, run_lines
+from tests.docs.reading import ROOT, blocks
+from tests.docs.typed import run_cells, run_lines
 
-PAGE = "first-classifier.md"
+PAGE = "docs/first-classifier.md"
 NUMBER = re.compile(r"[+-]?\d[\d,.]*")
 
 pytestmark = pytest.mark.slow
@@ -70,10 +71,10 @@ def test_the_figures_are_those_of_the_run(cells: list[tuple[str, str]], desk: Pa
     from PIL import Image
 
     for name in ("curves", "mistakes"):
-        shown, made = DOCS / f"first-classifier-{name}.png", desk / "run" / f"{name}.png"
+        shown, made = ROOT / "docs" / f"first-classifier-{name}.png", desk / "run" / f"{name}.png"
         with Image.open(shown) as first, Image.open(made) as second:
             assert first.width == second.width
-    assert sum(figure.stat().st_size for figure in DOCS.glob("first-classifier-*.png")) < 300_000
+    assert sum(figure.stat().st_size for figure in (ROOT / "docs").glob("first-classifier-*.png")) < 300_000
 
 
 def test_the_same_in_the_shell(cells: list[tuple[str, str]], desk: Path) -> None:

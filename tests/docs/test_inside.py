@@ -15,10 +15,10 @@ import pytest
 
 import zoo
 import zoo.runner.demo
-from tests.docs.pages import DOCS, ROOT, blocks
+from tests.docs.reading import ROOT, blocks
 
-PAGE = "inside.md"
-TEXT = (DOCS / PAGE).read_text(encoding="utf-8")
+PAGE = "docs/inside.md"
+TEXT = (ROOT / PAGE).read_text(encoding="utf-8")
 NAMES = sorted(set(re.findall(r"`(zoo(?:\.\w+)+)`", TEXT)))
 
 
@@ -40,7 +40,7 @@ def test_what_is_named_exists(name: str) -> None:
 
 
 def test_the_picture_names_packages_that_exist() -> None:
-    picture = (DOCS / "inside.svg").read_text(encoding="utf-8")
+    picture = (ROOT / "docs" / "inside.svg").read_text(encoding="utf-8")
     packages = set(re.findall(r">(zoo\.\w+)<", picture))
     assert {"zoo.data", "zoo.training", "zoo.export", "zoo.runner"} <= packages
     for package in packages:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DOCS, ROOT
+from tests.docs.reading import ROOT
 
 pytestmark = pytest.mark.slow
 
+DOCS = ROOT / "docs"
 API = ("zoo", "zoo.data", "zoo.training", "zoo.weights", "zoo.export", "zoo.runner", "zoo.serve", "zoo.choose")
 
 

@@ -1,45 +1,16 @@
-"""The pages of docs/, cut into what a reader types, and typed."""
+"""Pages whose code is typed as a reader would: files from the page, then its commands, or its programs as cells."""
 
 from __future__ import annotations
 
-import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-DOCS = ROOT / "docs"
+from tests.docs.reading import Block, blocks
+
 ZOO = str(Path(sys.executable).with_name("zoo"))
-
-_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page."""
-
-    language: str
-    text: str
-    before: str
-    """The paragraph before it."""
-
-    @property
-    def file(self) -> str | None:
-        """The file that this block is, where the sentence before it names one and ends in a colon."""
-        named = re.search(r"`([\w-]+\.py)`", self.before)
-        return named[1] if named and self.language == "python" and self.before.endswith(":") else None
-
-
-def blocks(page: str) -> list[Block]:
-    """All fenced blocks of a page, in order."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    return [
-        Block(found[1], found[2], text[: found.start()].rstrip().rpartition("\n\n")[2])
-        for found in _FENCE.finditer(text)
-    ]
 
 
 def type_all(page: str, folder: Path) -> Iterator[tuple[Block, str]]:
