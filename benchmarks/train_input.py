@@ -29,7 +29,7 @@ import click
 import numpy as np
 
 from zoo.cli.output import megabytes, print_json, print_table
-from zoo.data.reading import available_cores
+from zoo.runner.runtimes import usable_cores
 
 EPOCHS = 4
 
@@ -75,7 +75,7 @@ def main(pictures: int, size: int, rounds: int, noise: int, batch_size: int, as_
     if as_json:
         print_json(result)
         return
-    click.echo(f"{pictures} photos of {megabytes(round(size_each))}, {available_cores()} cores\n")
+    click.echo(f"{pictures} photos of {megabytes(round(size_each))}, {usable_cores()} cores\n")
     print_table(("epoch", "keras, a picture", "ours, a picture", "keras / ours", "processor time"), rows)
 
 

@@ -15,6 +15,7 @@ from zoo import models
 from zoo.cli.model_options import given, model_options
 from zoo.cli.output import downloading, import_tensorflow, megabytes, print_json, print_table, status
 from zoo.cli.types import words
+from zoo.export.quantize import MODES
 from zoo.quiet import quiet
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def recipe_options(command: Command) -> Command:
 @click.option("--export", type=click.Choice(["tflite"]), help="Files to write at the end.")
 @click.option(
     "--quantize",
-    type=words("none", "float16", "dynamic", "int8", "int16x8"),
+    type=words(*MODES),
     default="none,int8",
     show_default=True,
     help="One .tflite file for each mode.",

@@ -8,7 +8,6 @@ import platform
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata as distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from zoo.export.quantize import Plan
 from zoo.export.root import Signature
 from zoo.runner.card import CARD, LABELS
 from zoo.specs import Preprocessing, is_picture
+from zoo.versions import installed
 
 if TYPE_CHECKING:
     import keras
@@ -120,10 +120,5 @@ def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = Fal
 
 def versions() -> dict[str, str]:
     """The versions of what makes an export."""
-    found = {"edgezoo": zoo.__version__, "python": platform.python_version()}
-    for name in ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "tflite-runtime", "numpy"):
-        try:
-            found[name] = distributions.version(name)
-        except distributions.PackageNotFoundError:
-            continue
-    return found
+    names = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "tflite-runtime", "numpy")
+    return installed(*names) | {"python": platform.python_version()}

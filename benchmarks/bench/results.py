@@ -5,16 +5,16 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from zoo.errors import InputError
 from zoo.files import atomic, read_text
 from zoo.runner.machine import read_machine, read_state
+from zoo.versions import installed
 
 FORMAT = 1
-PACKAGES = ("edgezoo", "tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "click")
+PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "click")
 FILE = Path(__file__).resolve().parent.parent.parent / "docs" / "benchmarks.json"
 
 
@@ -92,13 +92,7 @@ def load_now() -> float | None:
 
 def versions() -> dict[str, str]:
     """Of the packages that matter, those that are installed."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return installed(*PACKAGES)
 
 
 def read(path: Path = FILE) -> Results:

@@ -85,7 +85,7 @@ def test_threads_keep_the_order_and_work_side_by_side() -> None:
         return i * i
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.data.reading.available_cores", lambda: 2)
+        patch.setattr("zoo.data.reading.usable_cores", lambda: 2)
         assert list(in_threads(work, range(40))) == [i * i for i in range(40)]
 
 

@@ -28,7 +28,6 @@ def test_class_folders(tmp_path: Path) -> None:
     assert listed(tmp_path) == {"cat/3.webp": ("cat", None), "dog/1.jpg": ("dog", None), "dog/old/2.PNG": ("dog", None)}
     data = find_labelled(tmp_path)
     assert data.class_names == ("cat", "dog")
-    assert not data.has_splits
     assert data.notes == (
         f"directly in {tmp_path}, in no class, and not used: 1 files",
         f"of another kind, in {tmp_path}, and not used: 1 .txt",

@@ -51,6 +51,36 @@ def test_limit(tmp_path: Path, cgroup: str, limits: dict[str, str | int], expect
     assert memory.limit(machine(tmp_path, cgroup, limits)) == expected
 
 
+@pytest.mark.parametrize(
+    ("cgroup", "limits", "expected"),
+    [
+        ("0::/app", {}, 4000 * 1024),
+        (
+            "0::/app",
+            {"app/memory.max": 3_000_000, "app/memory.current": 2_500_000, "app/memory.stat": "inactive_file 700000"},
+            1_200_000,
+        ),
+        # JetPack 4: version 1.
+        (
+            "3:memory:/docker/ab",
+            {"memory/docker/ab/memory.limit_in_bytes": 3_000_000, "memory/docker/ab/memory.usage_in_bytes": 2_000_000,
+             "memory/docker/ab/memory.stat": "inactive_file 5\ntotal_inactive_file 9"},
+            1_000_009,
+        ),
+        ("0::/app", {"app/memory.max": 1_000_000, "app/memory.current": 2_000_000}, 0),
+        ("0::/app", {"app/memory.max": "max", "app/memory.current": 2_000_000}, 4000 * 1024),
+    ],
+)  # fmt: skip
+def test_available(tmp_path: Path, cgroup: str, limits: dict[str, str | int], expected: int) -> None:
+    root = machine(tmp_path, cgroup, limits)
+    (root / "proc/meminfo").write_text("MemTotal:       9000 kB\nMemAvailable:   4000 kB\n")
+    assert memory.available(root) == expected
+
+
+def test_available_here() -> None:
+    assert 0 < memory.available() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def test_no_limit_where_there_are_no_control_groups(tmp_path: Path) -> None:
     assert memory.limit(tmp_path) is None
 

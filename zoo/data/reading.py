@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import io
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from zoo.errors import InputError
 from zoo.files import is_endless
 from zoo.runner import pictures, values
 from zoo.runner.images import load_image
+from zoo.runner.runtimes import usable_cores
 from zoo.runner.values import load_values
 from zoo.specs import Preprocessing
 
@@ -135,7 +135,7 @@ def read_all(
 
 def in_threads(function: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
     """Maps in threads, in order; an interrupt waits for no more than what is being worked on."""
-    threads = available_cores()
+    threads = usable_cores()
     ahead = 4 * threads
     items = iter(items)
     pool = ThreadPoolExecutor(threads)
@@ -147,8 +147,3 @@ def in_threads(function: Callable[[Item], Made], items: Iterable[Item]) -> Itera
             pending[:0] = [pool.submit(function, item) for item in itertools.islice(items, 1)]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def available_cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 import shutil
@@ -15,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import OptionError, OutputError
-from zoo.files import require_writable
+from zoo.files import cache_home, require_writable
+from zoo.runner.memory import available
 
 Array = npt.NDArray[Any]
 Cache = Literal["auto", "memory", "disk", "none"]
@@ -67,7 +67,7 @@ def choose_place(size: int, cache: Cache = "auto", folder: Path | None = None) -
         size: bytes.
         cache: `memory`, `disk`, `none`, or `auto`: memory where half of what is available holds them, else disk, else
             nowhere, and every epoch decodes again.
-        folder: for the disk; `default_folder()` by default.
+        folder: for the disk; `~/.cache/edgezoo` by default.
 
     Raises:
         OptionError: an unknown `cache`.
@@ -75,8 +75,8 @@ def choose_place(size: int, cache: Cache = "auto", folder: Path | None = None) -
     """
     if cache not in CACHES:
         raise OptionError(f"cache={cache!r} is not one of {', '.join(CACHES)}")
-    folder = folder or default_folder()
-    memory = available_memory()
+    folder = folder or cache_home()  # `/tmp` may be memory itself
+    memory = available()
     if cache == "none":
         return Place("none", size, "as asked for: every epoch decodes again")
     if cache == "memory" or (cache == "auto" and size <= MEMORY_SHARE * memory):
@@ -93,29 +93,6 @@ def choose_place(size: int, cache: Cache = "auto", folder: Path | None = None) -
         f"more than half of the {_gb(memory)} of available memory, and {folder} has {_gb(free)} free: every epoch "
         "decodes again",
     )
-
-
-def default_folder() -> Path:
-    """The user's cache folder; `/tmp` may be memory itself."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgezoo"
-
-
-def available_memory() -> int:
-    """Bytes that can be taken without swapping, a container's limit considered."""
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                available = int(line.split()[1]) * 1024
-    with contextlib.suppress(OSError, ValueError):  # ValueError: "max", no limit
-        group = Path("/sys/fs/cgroup")
-        limit = int((group / "memory.max").read_text(encoding="ascii"))
-        used = int((group / "memory.current").read_text(encoding="ascii"))
-        for line in (group / "memory.stat").read_text(encoding="ascii").splitlines():
-            if line.startswith("inactive_file "):  # files read before, which give way
-                used -= int(line.split()[1])
-        available = min(available, limit - used)
-    return max(available, 0)
 
 
 def _free(folder: Path) -> int:

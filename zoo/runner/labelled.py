@@ -47,11 +47,6 @@ class LabelledData:
     """What was left aside, one line each."""
 
     @property
-    def has_splits(self) -> bool:
-        """Whether the data say themselves what belongs to training."""
-        return any(example.split for example in self.examples)
-
-    @property
     def label_indices(self) -> tuple[int, ...]:
         """The number of each example's class."""
         index = {name: i for i, name in enumerate(self.class_names)}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import __version__
 from zoo.errors import InputError, OutputError
 from zoo.files import atomic, require_writable
 from zoo.training.recipe import Recipe, read_toml
+from zoo.versions import installed
 
 if TYPE_CHECKING:
     import keras
@@ -117,9 +115,4 @@ def read_architecture(text: str, folder: Path) -> keras.Model:
 
 def versions() -> dict[str, str]:
     """Of what decides the result."""
-    names = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow")
-    found = {"edgezoo": __version__}
-    for name in names:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+    return installed("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow")
