@@ -61,7 +61,7 @@ def _trained(folder: Path, alpha: float) -> Any:
             layer.momentum = 0.5  # there are but three steps an epoch
     model.compile("adam", "sparse_categorical_crossentropy")
     data = zoo.load_folder(folder / "pictures", 96, batch_size=12, validation=0.0)
-    model.fit(data.train, epochs=8, shuffle=False, verbose=0)
+    model.fit(data.train, epochs=16, shuffle=False, verbose=0)
     return model
 
 

@@ -23,7 +23,9 @@ def test_what_the_image_is_told(printed: Callable[[str], dict[str, str]]) -> Non
         if words.startswith("run "):
             assert re.search(r"%  red$", text.splitlines()[1]), command
         elif words.startswith("evaluate "):
-            assert "top-1 100.0%" in text
+            right = re.search(r"top-1 ([\d.]+)%", text)
+            assert right
+            assert float(right[1]) > 90
         elif words == "demo":
             assert "10 of 10 right" in text
         else:

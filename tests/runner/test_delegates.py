@@ -79,7 +79,9 @@ def test_an_edge_tpu_by_its_device(lenet: Case, library: Path, log: Path, monkey
 
 
 def test_an_edge_tpu_that_is_not_there(lenet: Case, library: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(MissingDependencyError, match=r"the Edge TPU's libedgetpu.so.1 is not installed: docs/boards.md says which"):
+    with pytest.raises(
+        MissingDependencyError, match=r"the Edge TPU's libedgetpu.so.1 is not installed: docs/boards.md says which"
+    ):
         load(lenet.file, delegate="edgetpu")
     monkeypatch.setitem(delegates.EDGETPU_LIBRARIES, "linux", str(library))
     with pytest.raises(MissingDependencyError, match=r"no Edge TPU was found \(device: usb:7\): plug it in"):
