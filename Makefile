@@ -36,7 +36,7 @@ tables: .venv/ready
 
 # The tables are written anew even where one failed: the others are there.
 benchmarks: .venv/ready .venv-base/ready .venv-tflite-runtime/ready
-	$(BIN)/python benchmarks/all.py; code=$$?; $(MAKE) tables && exit $$code
+	$(BIN)/python benchmarks/all.py; code=$$?; $(BIN)/python -m cogapp -r -I tools $(PAGES) && exit $$code
 
 # Strict: a warning, such as a link or a name in a docstring that leads nowhere, fails. All pages anew: a page that is not
 # read again is not warned of again.

@@ -42,6 +42,8 @@ def in_image(command: str, desk: Desk) -> str:
 
 def make(command: str, desk: Desk) -> str:
     """`make TARGET`: make knows the target and all that it depends on."""
+    # A line that calls make again is run by `make -n`, too.
+    assert "$(MAKE)" not in (ROOT / "Makefile").read_text(encoding="utf-8")
     return subprocess.run(
         ["make", "-C", ROOT, "-n", *shlex.split(command, comments=True)[1:]], check=True, capture_output=True
     ).stdout.decode()
