@@ -14,8 +14,8 @@ EDGETPU_LIBRARIES = {"linux": "libedgetpu.so.1", "darwin": "libedgetpu.1.dylib",
 """Google's Edge TPU runtime, by Python's name of the platform."""
 
 EDGETPU_INSTALL = (
-    "docs/boards.md says which one goes with which runtime (Coral's libedgetpu1-std of 2021 crashes tflite-runtime 2.12 "
-    "and later: google-coral/edgetpu#812)"
+    "docs/boards.md says which one goes with which runtime (Coral's libedgetpu1-std of 2021 crashes tflite-runtime "
+    "2.12 and later: google-coral/edgetpu#812)"
 )
 
 
