@@ -89,7 +89,8 @@ def plan(versions: Sequence[str]) -> list[Cell]:
 def copy_tests(root: Path, target: Path) -> None:
     """The tests and what they read, without the packages: `import zoo` must not find the checkout."""
     target.mkdir(parents=True)
-    shutil.copytree(root / "tests", target / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("tests", "benchmarks"):  # some tests use what the benchmarks are made of
+        shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "Dockerfile.jetson"):
         shutil.copy(root / name, target)
 
