@@ -44,7 +44,7 @@ def operations(path: Path) -> list[str]:
 def test_parity_on_litert(case: Case) -> None:
     session = load(case.file, runtime="litert")
     scores = np.concatenate([session.run(values) for values in case.inputs])
-    # LiteRT 2.0.2, the oldest, is off by 1.3e-5.
+    # MobileNetV2 is off by up to 1.4e-5, in runtimes and on processors of different kinds.
     np.testing.assert_allclose(scores, case.scores, rtol=0, atol=2e-5)
 
 
@@ -64,7 +64,7 @@ def test_parity_on_tflite_runtime(
 ) -> None:
     np.save(tmp_path / "inputs.npy", case.inputs)
     elsewhere(tflite_runtime_python, ON_TFLITE_RUNTIME, case.file, tmp_path / "inputs.npy", tmp_path / "scores.npy")
-    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), case.scores, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), case.scores, rtol=0, atol=2e-5)
 
 
 def test_the_file_is_static(case: Case) -> None:
