@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 from zoo.errors import ExportError, VerificationError
-from zoo.export import edgetpu
 from zoo.export.options import Plan
 from zoo.export.verify import Verification
-from zoo.tflite import compat
+from zoo.tflite import compat, edgetpu
 from zoo.tflite.modelfile import ModelFile
 
 

@@ -1,8 +1,4 @@
-"""The Edge TPU: what of a file it will run, and the compiler, when it is there.
-
-The rules are Coral's, with a source for each in `zoo/assets/edgetpu_ops.json`. They are applied to the file before any
-compiler sees it; the compiler has the last word.
-"""
+"""Coral's compiler for the Edge TPU, where it is installed; `zoo.tflite.edgetpu` has the rules for files before it."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError
+from zoo.graph import rebuild
 
 if TYPE_CHECKING:
     import keras

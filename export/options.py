@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from zoo.errors import ExportError
+from zoo.tflite.compat import TARGETS, Target
 
 Quantize = Literal["none", "float16", "dynamic", "int8", "int16x8"]
 Io = Literal["uint8", "int8", "float32"]
-Target = Literal["litert", "tflite-runtime", "edgetpu"]
 
 MODES: tuple[Quantize, ...] = get_args(Quantize)
 IOS: tuple[Io, ...] = get_args(Io)
-TARGETS: tuple[Target, ...] = get_args(Target)
 
 
 CALIBRATION_SAMPLES = 200

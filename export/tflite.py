@@ -23,11 +23,13 @@ from zoo.export.checks import check_file, require_agreement
 from zoo.export.converter import Settings, convert
 from zoo.export.describe import SelfDescription, check_labels, describe
 from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
-from zoo.export.options import CALIBRATION_SAMPLES, Io, Plan, Quantize, Target, plan
+from zoo.export.options import CALIBRATION_SAMPLES, Io, Plan, Quantize, plan
 from zoo.export.verify import Verification, verify
 from zoo.files import atomic
 from zoo.inputs.preprocessing import Preprocessing, is_picture
 from zoo.tflite import modelfile
+from zoo.tflite.compat import Target
+from zoo.tflite.edgetpu import EdgeTpuReport
 from zoo.tflite.metadata import without_files
 from zoo.weights import is_untrained
 
@@ -52,7 +54,7 @@ class ExportReport:
     """What the user should know, one line each."""
     card: dict[str, Any]
     """What is embedded in the file."""
-    edgetpu: edgetpu.EdgeTpuReport | None = None
+    edgetpu: EdgeTpuReport | None = None
     compiled: Path | None = None
     """The file compiled for the Edge TPU, where the compiler is there."""
 

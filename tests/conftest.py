@@ -179,6 +179,22 @@ def inputs_for() -> Callable[..., Array]:
     return some_inputs
 
 
+@pytest.fixture(scope="session")
+def make_machine() -> Callable[..., Path]:
+    """A function that makes a root folder with a process's control groups, their limits, and its memory in pages."""
+
+    def make(root: Path, cgroup: str, limits: dict[str, str | int], statm: str = "1000 300 100 1 0 1 0") -> Path:
+        for name, text in {"proc/self/cgroup": cgroup, "proc/self/statm": statm}.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text + "\n")
+        for name, value in limits.items():
+            (root / "sys/fs/cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / "sys/fs/cgroup" / name).write_text(f"{value}\n")
+        return root
+
+    return make
+
+
 @pytest.fixture
 def quick_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     """Benchmarks of few pictures and one cold start each."""

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+from zoo.errors import OptionError
 from zoo.registry import needs_tensorflow
+
+if TYPE_CHECKING:
+    import keras
 
 _WAITING = "uninitialized_variables"
 

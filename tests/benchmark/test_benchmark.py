@@ -21,6 +21,7 @@ from zoo.benchmark.interleave import Candidate, time_pictures, time_runs
 from zoo.benchmark.profile import OpTime
 from zoo.benchmark.workload import PHOTO_QUALITY, PHOTO_SIZE, save_photo, some_input
 from zoo.errors import InputError, MissingDependencyError, ModelFileError
+from zoo.machine.cores import usable_cores
 from zoo.runner import TensorInfo, runtimes
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def test_it_is_json(lenet_file: Path) -> None:
     (measured,) = document["measurements"]
     assert measured["latency"]["median_ms"] == found.measurements[0].latency.median_ms
     assert measured["ratio"] is None
-    assert document["machine"]["usable_cores"] == runtimes.usable_cores()
+    assert document["machine"]["usable_cores"] == usable_cores()
     assert measured["threads"] == runtimes.default_threads()
     assert set(document["before"]) == set(document["after"])
     assert document["notes"] == found.notes
@@ -159,7 +160,7 @@ def test_all_files_are_loaded_before_the_first_is_measured(
 
 def test_a_file_is_tried_once_for_each_runtime(lenet_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
-    monkeypatch.setattr(backends, "require_sound", lambda _, runtime, __: tried.append(runtime))
+    monkeypatch.setattr("zoo.runner.session.require_sound", lambda _, runtime, __: tried.append(runtime))
     benchmark([lenet_file], runs=1, threads=[1, 2], runtimes=["litert", "openvino"])
     assert tried == ["litert", "openvino"]
 

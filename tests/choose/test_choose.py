@@ -13,6 +13,7 @@ from zoo.choose.benchmark_report import read_board
 from zoo.choose.plotting import plot_choice
 from zoo.errors import InputError
 from zoo.export.options import MODES
+from zoo.machine.cores import usable_cores
 from zoo.runner import runtimes
 
 SMALL = grid("mobilenet_v2", alpha=[0.35], input_size=[96, 128], quantize=["none", "int8"])
@@ -93,7 +94,7 @@ def test_the_cache_says_whose_it_is(cache_folder: Path) -> None:
     assert folder.name.startswith(f"litert-{runtimes.version('litert')}-1-threads-")
     facts = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
     assert (facts["runtime"], facts["threads"]) == ("litert", 1)
-    assert facts["machine"]["usable_cores"] == runtimes.usable_cores()
+    assert facts["machine"]["usable_cores"] == usable_cores()
     assert facts["made_with"]["edgezoo"] == zoo.__version__
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import zoo
 from zoo.choose import grid
+from zoo.choose.accuracy import published
 from zoo.cli.main import main
 from zoo.errors import ExportError, OptionError, UnknownModelError, ZooError
 

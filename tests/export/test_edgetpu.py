@@ -15,6 +15,7 @@ from zoo.errors import ExportError
 from zoo.export import edgetpu, to_tflite
 from zoo.tflite import modelfile
 from zoo.tflite.card import describe
+from zoo.tflite.edgetpu import report as report_of
 
 GOOD_LOG = """Edge TPU Compiler version 16.0.384591198
 Model compiled successfully in 120 ms.
@@ -143,7 +144,7 @@ def test_zoo_models_map_completely(name: str, tmp_path: Path) -> None:
 def test_the_graph_is_cut_once(tmp_path: Path) -> None:
     """A float file: nothing maps, and each operation says why."""
     to_tflite(zoo.build("lenet"), tmp_path / "m.tflite")
-    report = edgetpu.report(modelfile.read(tmp_path / "m.tflite"))
+    report = report_of(modelfile.read(tmp_path / "m.tflite"))
     assert report.mapped_macs == 0
     assert "not 8-bit" in report.placements[0].why
     assert any("float32, not 8-bit" in p.why for p in report.placements)

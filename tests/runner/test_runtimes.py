@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -59,19 +57,8 @@ def test_versions() -> None:
         assert runtimes.version("litert") is None
 
 
-def test_two_hardware_threads_are_one_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 5})
-    for cpu, siblings in enumerate(["0-1", "0-1", "2-3", "2-3", "4-5", "4-5"]):
-        folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/topology"
-        folder.mkdir(parents=True)
-        (folder / "thread_siblings_list").write_text(siblings + "\n")
-    assert runtimes.usable_cores() == 5
-    assert runtimes.physical_cores(tmp_path) == 3
-    assert runtimes.physical_cores(tmp_path / "nothing") == 5
-
-
 def test_at_most_four_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.machine.cores.physical_cores", lambda: 16)
+    monkeypatch.setattr("zoo.runner.runtimes.physical_cores", lambda: 16)
     assert runtimes.default_threads() == 4
-    monkeypatch.setattr("zoo.machine.cores.physical_cores", lambda: 3)
+    monkeypatch.setattr("zoo.runner.runtimes.physical_cores", lambda: 3)
     assert runtimes.default_threads() == 3

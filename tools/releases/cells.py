@@ -14,7 +14,8 @@ from pathlib import Path
 from releases import environments
 
 BOARD = (
-    "tests/runner",
+    *(f"tests/{name}" for name in ("inputs", "machine", "runner", "benchmark")),
+    *(f"tests/tflite/test_{name}.py" for name in ("card", "normalization")),
     *(f"tests/cli/test_{name}.py" for name in ("benchmark", "demo", "doctor", "evaluate", "list", "main")),
     *(f"tests/cli/test_{name}.py" for name in ("output", "run", "run_many", "runtime_options")),
     *(f"tests/test_{name}.py" for name in ("assets", "files", "import_hygiene", "specs", "zoo")),

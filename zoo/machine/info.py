@@ -14,8 +14,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.machine import memory
+from zoo.machine.cores import physical_cores, usable_cores
 from zoo.machine.procfs import ROOT, group_folders, kilobytes, number, text
-from zoo.runner import memory, runtimes
 
 FEATURES = (
     # What the CPU kernels of the runtimes choose by. x86:
@@ -115,8 +116,8 @@ def read_machine(root: Path = ROOT) -> Machine:
         cpu=_cpu_name(cpus),
         cpu_features=tuple(name for name in FEATURES if name in words),
         cores=_count(text(root / "sys/devices/system/cpu/online")),
-        usable_cores=runtimes.usable_cores(),
-        physical_cores=runtimes.physical_cores(root),
+        usable_cores=usable_cores(),
+        physical_cores=physical_cores(root),
         cpu_limit=_cpu_limit(root),
         max_mhz=max((kilo / 1e3 for kilo in _cpu_numbers(root, "cpufreq/scaling_max_freq")), default=None),
         memory_bytes=kilobytes(root / "proc/meminfo", "MemTotal"),

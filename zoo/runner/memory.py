@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from zoo.errors import ModelFileError
+from zoo.machine.memory import limit
 from zoo.machine.procfs import ROOT, resident_pages
 from zoo.tflite import modelfile
 from zoo.tflite.modelfile import ITEM_BYTES, Graph

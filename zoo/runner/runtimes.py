@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from zoo.errors import InputError, MissingDependencyError
+from zoo.machine.cores import physical_cores
 
 Runtime = Literal["auto", "litert", "tflite-runtime", "tensorflow", "openvino"]
 

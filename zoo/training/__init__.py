@@ -7,12 +7,13 @@
 | `inputs` | data that fit the model |
 | `stages` | what learns when: the head, then the last blocks |
 | `loop` | the epochs; what is best is kept |
-| `feeds`, `distributed` | an epoch, by Keras' `fit` on one device, or by its own steps on several |
-| `team`, `rendezvous`, `shares` | several GPUs, several machines: who takes part, and which rows each takes |
-| `keeping`, `state` | when the best model and the state are written; the file a training goes on from |
+| `feeds` | an epoch, by Keras' `fit` on one device |
+| `distributed` | several GPUs or machines: who takes part, which rows each takes, an epoch by its own steps |
+| `checkpoint`, `state` | when the best model and the state are written; the file a training goes on from |
 | `precision` | 16 bits while training, float32 in what is saved |
 | `callbacks` | for plain `model.fit` too (imports Keras) |
-| `results`, `card` | figures, pictures, and the model card |
+| `watch`, `history` | who is told how it goes; the rows of the epochs |
+| `results`, `readme` | figures, pictures, and the model card |
 """
 
 from zoo.training.recipe import Recipe, default_recipe

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+from zoo.files import atomic
+from zoo.training.state import Place
+
 
 class History:
     """`history.csv` and TensorBoard events in a run's folder, as they grow."""

@@ -18,6 +18,7 @@ from zoo.training.distributed.strategy import Mirrored, Team
 from zoo.training.feeds import Features, Feed, Pictures
 from zoo.training.recipe import Recipe
 from zoo.training.stages import HEAD, Stage, prepare
+from zoo.training.watch import Row, Watch
 
 if TYPE_CHECKING:
     import keras

@@ -16,6 +16,7 @@ from zoo.training import results, state
 from zoo.training.checkpoint import MODEL, Keeper
 from zoo.training.distributed.strategy import Mirrored, Team, gather
 from zoo.training.folder import begin_run, read_architecture, read_run, require_new, strategy_of, versions
+from zoo.training.history import History
 from zoo.training.inputs import facts_of, input_shape, load_data, require_classes, require_outputs
 from zoo.training.loop import Trainer
 from zoo.training.precision import in_full, policy
@@ -217,7 +218,7 @@ def _run(
     stages = plan(model, recipe, pretrained=run["model"]["pretrained"], new_head=run["model"]["new_head"])
     recorder: Watch = watch
     if team.chief:
-        history = results.History(folder, saved.place if saved else state.Place())
+        history = History(folder, saved.place if saved else state.Place())
         recorder = _Recorder(watch, history)
     plain = in_full(model, folder, recipe)
     # A model on several devices is saved as it is, not with the best weights put in for the moment.
@@ -244,7 +245,7 @@ def _run(
 class _Recorder:
     """Writes the history, and passes everything on."""
 
-    def __init__(self, watch: Watch, history: results.History) -> None:
+    def __init__(self, watch: Watch, history: History) -> None:
         self.batch, self.note = watch.batch, watch.note
         self._watch, self._history = watch, history
 

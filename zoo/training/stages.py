@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zoo.data.augment import Augment
 from zoo.errors import OptionError
+from zoo.graph import head_index
 from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
