@@ -13,10 +13,8 @@ from zoo.cli.runtime_options import open_classifier, runtime_options
 from zoo.errors import OutputError
 
 if TYPE_CHECKING:
-    from zoo.runner.evaluate import Comparison, Evaluation
-
-TABLE_CLASSES = 20
-"""A table of more columns is not readable on a terminal."""
+    from zoo.tasks.classification import Evaluation as ClassificationEvaluation
+    from zoo.tasks.task import Evaluation, Section
 
 
 @click.command()
@@ -45,7 +43,7 @@ def evaluate(
     from zoo.files import require_writable
     from zoo.inputs import values
     from zoo.inputs.labelled import find_labelled
-    from zoo.runner import evaluate as evaluation
+    from zoo.runner.evaluate import evaluate as judge
 
     if confusion is not None:
         if confusion.suffix not in {".csv", ".png"}:
@@ -56,8 +54,8 @@ def evaluate(
     pictures = find_labelled(data, suffixes, least=1).held_out()
     found = []
     with progress_bar("pictures", len(pictures) * len(classifiers)) as advance:
-        found = [evaluation.evaluate(classifier, pictures, progress=advance) for classifier in classifiers]
-    comparison = evaluation.compare(found[0], found[1], pictures) if against else None
+        found = [judge(classifier, pictures, progress=advance) for classifier in classifiers]
+    comparison = classifiers[0].task.compare(found[0], found[1]) if against else None
     if confusion is not None:
         _write_confusion(found[0], confusion)
     if as_json:
@@ -68,73 +66,42 @@ def evaluate(
     else:
         _print(found[0], mistakes)
         if comparison is not None:
-            _print_comparison(file, found[0], str(against), found[1], comparison)
+            click.echo()
+            _print_section(comparison.section((str(file), str(against)), found[0], found[1]))
+            click.echo(comparison.line())
     for error in found[0].unreadable:
         print_error(error)
     return 1 if found[0].unreadable else 0
 
 
 def _print(found: Evaluation, mistakes: int) -> None:
-    best_five = f", top-5 {found.top5:.1%}" if len(found.labels) > 5 else ""
-    click.echo(f"{found.count} pictures, top-1 {found.top1:.1%}{best_five}\n")
-
-    def share(value: float | None) -> str:
-        return "" if value is None else f"{value:.1%}"
-
-    rows = [
-        (figures.label, str(figures.count), share(figures.precision), share(figures.recall))
-        for figures in found.classes()
-    ]
-    print_table(("class", "pictures", "precision", "recall"), rows)
-    (used,) = (found.confusion.sum(axis=0) + found.confusion.sum(axis=1)).nonzero()
-    if len(used) <= TABLE_CLASSES:
-        click.echo("\nWhat they are (rows), what they are taken for (columns):")
-        names = [found.labels[i] for i in used]
-        counts = [[str(found.confusion[i, j] or "") for j in used] for i in used]
-        print_table(("", *names), [[name, *row] for name, row in zip(names, counts, strict=True)])
-    if found.mistakes and mistakes:
-        shown = found.mistakes[:mistakes]
-        click.echo(
-            f"\n{len(found.mistakes)} mistakes, the surest first:"
-            if len(shown) < len(found.mistakes)
-            else "\nMistakes:"
-        )
-        print_table(
-            ("picture", "is", "score", "taken for", "score "),
-            [(str(m.path), m.truth, f"{m.truth_score:.1%}", m.named.label, f"{m.named.score:.1%}") for m in shown],
-            left=("is", "taken for"),
-        )
+    click.echo(f"{found.headline()}\n")
+    for number, section in enumerate(found.sections(mistakes)):
+        if number:
+            click.echo()
+        _print_section(section)
 
 
-def _print_comparison(file: Path, first: Evaluation, other: str, second: Evaluation, found: Comparison) -> None:
-    click.echo()
-    print_table(
-        ("file", "top-1", "top-5", "right where the other is wrong"),
-        [
-            (str(file), f"{first.top1:.1%}", f"{first.top5:.1%}", str(found.only_first)),
-            (other, f"{second.top1:.1%}", f"{second.top5:.1%}", str(found.only_second)),
-        ],
-    )
-    click.echo(
-        f"The same name for {found.agreement:.1%} of {found.pictures} pictures. Top-1 differs by "
-        f"{100 * found.difference:+.2f} points (95% confidence: {100 * found.low:+.2f} to {100 * found.high:+.2f})."
-    )
+def _print_section(section: Section) -> None:
+    if section.title:
+        click.echo(section.title)
+    print_table(section.columns, section.rows, left=section.left)
 
 
-def _write_confusion(found: Evaluation, path: Path) -> None:
+def _write_confusion(found: ClassificationEvaluation, path: Path) -> None:
     from zoo.files import atomic
 
     if path.suffix == ".png":
         from zoo.plots import plot_confusion
 
-        plot_confusion(found.confusion, found.labels, path)
+        plot_confusion(found.confusion.counts, found.labels, path)
         return
     with atomic(path) as scratch:
         try:
             with scratch.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(["truth", *found.labels])
-                for label, row in zip(found.labels, found.confusion.tolist(), strict=True):
+                for label, row in zip(found.labels, found.confusion.counts.tolist(), strict=True):
                     writer.writerow([label, *row])
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

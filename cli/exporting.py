@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -131,7 +132,7 @@ def export_files(
     if choices["as_json"]:
         print_json(results)
         return
-    _print_results(results, 4 * model.count_params())
+    _print_results(results, reports, 4 * model.count_params())
     _print_placements(reports)
     for note in dict.fromkeys(note for report in reports for note in _notes(report)):
         click.echo(f"note: {note}")
@@ -192,10 +193,12 @@ def _print_placements(reports: Sequence[ExportReport]) -> None:
         click.echo()
 
 
-def _print_results(results: list[dict[str, Any]], float_bytes: int) -> None:
+def _print_results(results: list[dict[str, Any]], reports: Sequence[ExportReport], float_bytes: int) -> None:
     for result in results:
         if result["format"] == "tflite" and result["quantize"] == "none":
             float_bytes = result["bytes"]
+    # What the task counts, such as top1 and top5.
+    figures = list(next((report.verification.agreement.figures for report in reports if report.verification), ()))
     rows = []
     for result in results:
         v = result.get("verification")
@@ -207,12 +210,12 @@ def _print_results(results: list[dict[str, Any]], float_bytes: int) -> None:
                 f"{result['bytes'] / float_bytes:.2f}",
                 f"{v['max_diff']:.1e}" if v else "",
                 f"{v['mean_diff']:.1e}" if v else "",
-                f"{v['top1']:.0%}" if v else "",
-                f"{v['top5']:.0%}" if v else "",
+                *(f"{v[name]:.0%}" if v else "" for name in figures),
                 f"{result['seconds']:.1f} s",
             )
         )
-    columns = ("file", "mode", "size", "of float", "max diff", "mean diff", "top-1", "top-5", "time")
+    titles = (re.sub(r"(?<=[a-z])(?=\d)", "-", name) for name in figures)
+    columns = ("file", "mode", "size", "of float", "max diff", "mean diff", *titles, "time")
     print_table(columns, rows, left=("mode",))
     checked = next((r["verification"] for r in results if r.get("verification")), None)
     if checked:

@@ -7,35 +7,42 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from zoo.runner import Prediction
+    from zoo.tasks import Task
 
-Printer = Callable[[str, "Sequence[Prediction]"], None]
+Printer = Callable[[str, Sequence[Any]], None]
 
 
-def printer(form: str | None) -> Printer:
-    """What prints the name of a picture and its predictions, best first; `form` is json, csv or None."""
+def printer(form: str | None, task: Task[Any]) -> Printer:
+    """What prints the name of a picture and its predictions, best first.
+
+    Args:
+        form: `json`, `csv`, or None for text.
+        task: knows the columns and the lines of its predictions.
+    """
     if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(["file", "rank", "label", "index", "score"])
+        writer.writerow(["file", "rank", *task.columns])
 
-        def show_csv(name: str, predictions: Sequence[Prediction]) -> None:
+        def show_csv(name: str, predictions: Sequence[Any]) -> None:
             for rank, found in enumerate(predictions, start=1):
-                writer.writerow([name, rank, found.label, found.index, f"{found.score:.6g}"])
+                writer.writerow([name, rank, *task.cells(found)])
             sys.stdout.flush()
 
         return show_csv
-    return _show_json if form == "json" else _show_text
+    if form == "json":
+        return _show_json
+
+    def show_text(name: str, predictions: Sequence[Any]) -> None:
+        click.echo("\n".join([name, *(f"  {line}" for line in task.lines(predictions))]))
+
+    return show_text
 
 
-def _show_json(name: str, predictions: Sequence[Prediction]) -> None:
+def _show_json(name: str, predictions: Sequence[Any]) -> None:
     found = [dataclasses.asdict(prediction) for prediction in predictions]
     click.echo(json.dumps({"file": name, "predictions": found}, ensure_ascii=False))
-
-
-def _show_text(name: str, predictions: Sequence[Prediction]) -> None:
-    click.echo("\n".join([name, *(f"  {found.score:7.2%}  {found.label}" for found in predictions)]))

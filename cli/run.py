@@ -72,7 +72,7 @@ def _name_pictures(classifier: Classifier, photos: tuple[Path, ...], top_k: int,
 
     failed = 0
     suffixes = None if classifier.takes_pictures else values.SUFFIXES
-    show = printer(form)
+    show = printer(form, classifier.task)
     with counter() as advance:
         for result in classifier.classify_many(map(_source, find_pictures(photos, suffixes)), top_k):
             advance()
@@ -106,7 +106,7 @@ def _stream(camera: str | None, video: Path | None) -> Iterator[Any]:
 
 def _name_frames(classifier: Classifier, stream: Iterator[Any], top_k: int, form: str | None) -> None:
     """One line a frame; on a terminal one line in all, that changes."""
-    show = printer(form) if form else None
+    show = printer(form, classifier.task) if form else None
     times: deque[float] = deque([time.perf_counter()], maxlen=30)
     for number, frame in enumerate(stream, start=1):
         predictions = classifier.classify(frame, top_k)
@@ -115,8 +115,7 @@ def _name_frames(classifier: Classifier, stream: Iterator[Any], top_k: int, form
             show(f"frame {number}", predictions)
             continue
         rate = (len(times) - 1) / (times[-1] - times[0])
-        names = ", ".join(f"{found.label} {found.score:.0%}" for found in predictions)
-        line = f"frame {number}  {rate:5.1f} fps  {names}"
+        line = f"frame {number}  {rate:5.1f} fps  {classifier.task.brief(predictions)}"
         if sys.stdout.isatty():
             # Cut to the width: a line that wraps cannot be written over.
             line = "\r\033[K" + line[: max(20, _width() - 1)]

@@ -56,9 +56,10 @@ def require_agreement(
         min_agreement = plan.mode.min_agreement if trained or not plan.mode.approximate else 0.0
     if not math.isfinite(verification.max_diff):
         raise VerificationError(f"{name} computes values that are not finite numbers; it was not kept")
-    if verification.top1 < min_agreement:
+    agreement = verification.agreement
+    if agreement.share < min_agreement:
         raise VerificationError(
-            f"{name} names the same class as Keras on {verification.top1:.0%} of {verification.inputs} "
+            f"{name} {agreement.meaning} on {agreement.share:.0%} of {verification.inputs} "
             f"inputs only ({verification.source}), at least {min_agreement:.0%} are asked for (--min-agreement); "
             "it was not kept"
         )

@@ -89,7 +89,7 @@ def export_run(
                 "file": report.path.name,
                 "mode": mode.name,
                 "bytes": report.path.stat().st_size,
-                "accuracy": evaluate(classifier, held_out).top1,
+                "accuracy": evaluate(classifier, held_out).score,
                 "latency_ms": 1e3 * statistics.median(candidate.record.seconds),
                 "runtime": f"{classifier.session.runtime}, 1 thread",
             }

@@ -15,6 +15,9 @@ from zoo.export.calibration import Calibration
 from zoo.quiet import quiet
 from zoo.runner.runtimes import Runtime, find
 from zoo.runner.session import Session, load
+from zoo.tasks import Task
+from zoo.tasks.classification import CLASSIFICATION
+from zoo.tasks.task import Agreement
 
 if TYPE_CHECKING:
     import keras
@@ -36,18 +39,24 @@ class Verification:
     max_diff: float
     """Largest absolute difference of an output value, over all inputs."""
     mean_diff: float
-    top1: float
-    """Share of inputs on which both name the same best class."""
-    top5: float
-    """Share of inputs on which the file's best five hold Keras' best class."""
+    agreement: Agreement
+    """Whether both say the same, as the task counts it."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return dataclasses.asdict(self)
+        """For JSON; the task's figures stand beside the others."""
+        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del plain["agreement"]
+        return plain | self.agreement.figures
 
 
 def verify(
-    model: keras.Model, path: Path, examples: Calibration, *, pixels: bool, target: str | None = None
+    model: keras.Model,
+    path: Path,
+    examples: Calibration,
+    *,
+    pixels: bool,
+    target: str | None = None,
+    task: Task[Any] = CLASSIFICATION,
 ) -> Verification:
     """Runs the same inputs through Keras and through the file.
 
@@ -57,42 +66,45 @@ def verify(
         examples: pixels 0..255, or values.
         pixels: which of the two.
         target: its runtime is taken where it is installed, else the best there is.
+        task: says what it means that two answers agree.
     """
     inputs = examples.inputs
     with quiet():
         session = load(path, runtime=_runtime(target), trusted=True)
-    keras_scores = np.concatenate(
-        [
-            np.asarray(model(inputs[i : i + KERAS_BATCH], training=False), np.float32)
-            for i in range(0, len(inputs), KERAS_BATCH)
-        ]
-    )
-    file_scores = run_all(session, inputs, pixels=pixels)
-    difference = np.abs(keras_scores - file_scores)
-    best = keras_scores.argmax(axis=1)
-    best_five = np.argsort(-file_scores, axis=1, kind="stable")[:, :5]
+    reference = _run_keras(model, inputs)
+    outputs = run_all(session, inputs, pixels=pixels)
+    differences = [np.abs(ours - theirs).ravel() for ours, theirs in zip(reference, outputs, strict=True)]
+    difference = np.concatenate(differences)
     return Verification(
         inputs=len(inputs),
         source=examples.source,
         runtime=session.runtime,
         max_diff=float(difference.max()),
         mean_diff=float(difference.mean()),
-        top1=float((file_scores.argmax(axis=1) == best).mean()),
-        top5=float((best_five == best[:, np.newaxis]).any(axis=1).mean()),
+        agreement=task.agreement(reference, outputs),
     )
 
 
-def run_all(session: Session, inputs: Array, *, pixels: bool) -> Array:
-    """The file's scores, `(count, classes)` float32, whatever its batch and types are."""
+def run_all(session: Session, inputs: Array, *, pixels: bool) -> tuple[Array, ...]:
+    """The file's outputs for all inputs, `(count, ...)` float32 each, whatever its batch and types are."""
     batch = session.input.shape[0]
-    scores = []
+    chunks = []
     for start in range(0, len(inputs), batch):
         chunk = inputs[start : start + batch]
         # The last chunk is filled up to the file's fixed batch; what was added is cut off again.
         filled = np.resize(chunk, (batch, *chunk.shape[1:]))
-        stored = session.input.store(filled, pixels=pixels)
-        scores.append(session.output.dequantize(session.run(stored))[: len(chunk)])
-    return np.concatenate(scores)
+        stored = session.run(session.input.store(filled, pixels=pixels))
+        chunks.append([info.dequantize(one)[: len(chunk)] for info, one in zip(session.outputs, stored, strict=True)])
+    return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
+
+
+def _run_keras(model: keras.Model, inputs: Array) -> tuple[Array, ...]:
+    """The model's outputs for all inputs, in the order of `model.outputs`."""
+    chunks = []
+    for start in range(0, len(inputs), KERAS_BATCH):
+        found = model(inputs[start : start + KERAS_BATCH], training=False)
+        chunks.append([np.asarray(one, np.float32) for one in (found if isinstance(found, list | tuple) else [found])])
+    return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
 
 
 def _runtime(target: str | None) -> Runtime:

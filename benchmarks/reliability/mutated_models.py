@@ -67,7 +67,7 @@ def answer(path: Path, runtime: Any) -> None:
     try:
         with quiet():  # as the commands do
             classifier = Classifier(path, runtime=runtime, threads=1)
-        scores = classifier.scores(classifier.read(PICTURE))
+        scores = classifier.scores(classifier.read(PICTURE).values)
     except (ZooError, MemoryError) as error:  # what the command line says in one line
         sys.stderr.write(f"zoo: error: {' '.join(str(error).split())}\n")
         raise SystemExit(1) from error

@@ -11,6 +11,7 @@ import pytest
 import zoo
 from zoo.export import Verification
 from zoo.runner import Classifier
+from zoo.tasks.task import Agreement
 from zoo.weights import load_model
 
 if TYPE_CHECKING:
@@ -180,7 +181,8 @@ def test_a_folder_that_cannot_be_written(cli: Cli, cli_process: Cli, tmp_path: P
 
 
 def test_a_file_that_disagrees_is_exit_code_3(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Verification(32, "synthetic inputs", "litert", max_diff=0.9, mean_diff=0.5, top1=0.25, top5=0.5)
+    agreement = Agreement(0.25, "names the same class as Keras", {"top1": 0.25, "top5": 0.5})
+    found = Verification(32, "synthetic inputs", "litert", max_diff=0.9, mean_diff=0.5, agreement=agreement)
     monkeypatch.setattr("zoo.export.tflite.verify", lambda *_, **__: found)
     result = cli("build", "lenet", "--out", tmp_path)
     assert result.code == 3

@@ -136,7 +136,11 @@ def test_disagreement_has_its_own_exit_code(
 
     from zoo.export.verify import verify
 
-    monkeypatch.setattr("zoo.export.tflite.verify", lambda *a, **k: dataclasses.replace(verify(*a, **k), top1=0.5))
+    def half(*args: Any, **options: Any) -> Any:
+        found = verify(*args, **options)
+        return dataclasses.replace(found, agreement=dataclasses.replace(found.agreement, share=0.5))
+
+    monkeypatch.setattr("zoo.export.tflite.verify", half)
     assert _zoo("export", keras_file, "--out", tmp_path) == 3
     assert "on 50% of 32 inputs only (synthetic inputs), at least 99%" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

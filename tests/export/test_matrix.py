@@ -33,7 +33,7 @@ def _agrees(scores: Any, expected: Any, mode: str) -> None:
 def test_on_litert(matrix: Any, matrix_model: str, matrix_mode: str) -> None:
     path = matrix.file(matrix_model, matrix_mode)
     session = load(path, runtime="litert")
-    scores = run_all(session, matrix.inputs(matrix_model), pixels=matrix_model != "conv1d")
+    (scores,) = run_all(session, matrix.inputs(matrix_model), pixels=matrix_model != "conv1d")
     _agrees(scores, matrix.keras_scores(matrix_model), matrix_mode)
 
 
@@ -69,7 +69,7 @@ folder = sys.argv[1]
 for path, name, mode in json.load(sys.stdin):
     session = load(path, runtime="tflite-runtime")
     assert session.runtime == "tflite-runtime"
-    scores = run_all(session, np.load(f"{folder}/{name}.npy"), pixels=name != "conv1d")
+    (scores,) = run_all(session, np.load(f"{folder}/{name}.npy"), pixels=name != "conv1d")
     np.save(f"{folder}/{name}-{mode}.npy", scores)
 """
     done = subprocess.run(

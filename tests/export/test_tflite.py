@@ -20,6 +20,7 @@ from zoo.export.converter import Settings, convert
 from zoo.export.lowering import lower
 from zoo.runner import Classifier, load
 from zoo.summary.table import outline
+from zoo.tasks.task import Agreement
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Elsewhere
@@ -43,7 +44,7 @@ def operations(path: Path) -> list[str]:
 
 def test_parity_on_litert(case: Case) -> None:
     session = load(case.file, runtime="litert")
-    scores = np.concatenate([session.run(values) for values in case.inputs])
+    scores = np.concatenate([session.run(values)[0] for values in case.inputs])
     # MobileNetV2 is off by up to 1.4e-5, in runtimes and on processors of different kinds.
     np.testing.assert_allclose(scores, case.scores, rtol=0, atol=2e-5)
 
@@ -54,7 +55,7 @@ import numpy as np
 from zoo.runner import load
 session = load(sys.argv[1], runtime="tflite-runtime")
 assert session.runtime == "tflite-runtime"
-np.save(sys.argv[3], np.concatenate([session.run(values) for values in np.load(sys.argv[2])]))
+np.save(sys.argv[3], np.concatenate([session.run(values)[0] for values in np.load(sys.argv[2])]))
 assert np.__version__.startswith("1."), np.__version__
 """
 
@@ -108,7 +109,7 @@ def test_the_report(case: Case) -> None:
     assert check is not None
     assert check.inputs >= 8
     assert check.max_diff < 1e-4
-    assert check.top1 == check.top5 == 1.0
+    assert check.agreement.figures == {"top1": 1.0, "top5": 1.0}
     assert check.runtime == "litert"
     document = json.loads(json.dumps(report.as_dict()))
     assert document["path"] == str(case.file)
@@ -258,9 +259,8 @@ def test_an_export_that_fails_leaves_what_was_there(
 
 
 def test_a_file_that_disagrees_is_not_kept(small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Verification(
-        inputs=8, source="synthetic inputs", runtime="litert", max_diff=0.4, mean_diff=0.2, top1=0.5, top5=1
-    )
+    agreement = Agreement(0.5, "names the same class as Keras", {"top1": 0.5, "top5": 1})
+    found = Verification(8, "synthetic inputs", "litert", max_diff=0.4, mean_diff=0.2, agreement=agreement)
     monkeypatch.setattr("zoo.export.tflite.verify", lambda *_, **__: found)
     path = tmp_path / "small.tflite"
     with pytest.raises(
@@ -274,7 +274,8 @@ def test_a_file_that_disagrees_is_not_kept(small: Any, tmp_path: Path, monkeypat
 def test_values_that_are_not_finite_are_not_agreement(
     small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = Verification(inputs=8, source="x", runtime="litert", max_diff=math.nan, mean_diff=math.nan, top1=1, top5=1)
+    agreement = Agreement(1.0, "names the same class as Keras", {"top1": 1, "top5": 1})
+    found = Verification(8, "x", "litert", max_diff=math.nan, mean_diff=math.nan, agreement=agreement)
     monkeypatch.setattr("zoo.export.tflite.verify", lambda *_, **__: found)
     with pytest.raises(VerificationError, match="not finite"):
         to_tflite(small, tmp_path / "small.tflite")

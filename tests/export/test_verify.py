@@ -16,8 +16,10 @@ def test_a_faithful_file(lenet: Case) -> None:
     found = verify(lenet.model, lenet.file, Calibration(lenet.inputs, {"source": "noise"}), pixels=True)
     assert (found.inputs, found.source, found.runtime) == (len(lenet.inputs), "noise", "litert")
     assert found.mean_diff <= found.max_diff < 1e-5
-    assert found.top1 == found.top5 == 1.0
-    assert found.as_dict()["max_diff"] == found.max_diff
+    assert found.agreement.figures == {"top1": 1.0, "top5": 1.0}
+    document = found.as_dict()
+    assert document["max_diff"] == found.max_diff
+    assert document["top1"] == document["top5"] == 1.0
 
 
 def test_figures_by_hand(lenet: Case) -> None:
@@ -35,8 +37,8 @@ def test_figures_by_hand(lenet: Case) -> None:
 
     found = verify(moved, lenet.file, Calibration(lenet.inputs, {"source": "noise"}), pixels=True)
     count = len(lenet.inputs)
-    assert found.top1 == pytest.approx((count - 2) / count)
-    assert found.top5 == pytest.approx((count - 1) / count)
+    assert found.agreement.share == found.agreement.figures["top1"] == pytest.approx((count - 2) / count)
+    assert found.agreement.figures["top5"] == pytest.approx((count - 1) / count)
     difference = np.abs(scores - lenet.scores)
     assert found.max_diff == pytest.approx(difference.max(), abs=1e-5)
     assert found.mean_diff == pytest.approx(difference.mean(), abs=1e-5)

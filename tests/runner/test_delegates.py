@@ -67,7 +67,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_library_by_its_path(lenet: Case, library: Path, log: Path) -> None:
     session = load(lenet.file, delegate=str(library))
     assert log.read_text() == ""
-    np.testing.assert_allclose(session.run(lenet.inputs[0])[0], lenet.scores[0], atol=1e-5)
+    np.testing.assert_allclose(session.run(lenet.inputs[0])[0][0], lenet.scores[0], atol=1e-5)
 
 
 def test_an_edge_tpu_by_its_device(lenet: Case, library: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:

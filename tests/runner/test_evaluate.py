@@ -9,7 +9,7 @@ import pytest
 from zoo.errors import InputError
 from zoo.inputs.labelled import Labelled, find_labelled
 from zoo.runner import Classifier
-from zoo.runner.evaluate import Evaluation, compare, evaluate, paired_interval
+from zoo.runner.evaluate import evaluate
 
 if TYPE_CHECKING:
     from tests.conftest import Array
@@ -49,22 +49,13 @@ def test_figures_equal_scikit_learns(classifier: Classifier, held_out: Path, tra
     assert len(calls) == found.count == len(data) == 100
     assert found.top1 == accuracy_score(truth, named)
     assert found.top5 == top_k_accuracy_score(truth, scores, k=5, labels=range(10))
-    np.testing.assert_array_equal(found.confusion, confusion_matrix(truth, named, labels=range(10)))
+    np.testing.assert_array_equal(found.confusion.counts, confusion_matrix(truth, named, labels=range(10)))
     np.testing.assert_allclose([c.recall or 0 for c in found.classes()], recall_score(truth, named, average=None))
     np.testing.assert_allclose([c.precision or 0 for c in found.classes()], precision_score(truth, named, average=None))
     wrong = {item.path for item, guess in zip(data, named, strict=True) if int(item.label) != guess}
     assert {mistake.path for mistake in found.mistakes} == wrong
     margins = [m.named.score - m.truth_score for m in found.mistakes]
     assert margins == sorted(margins, reverse=True)
-
-
-def test_a_class_without_pictures_and_one_that_is_never_named() -> None:
-    found = Evaluation(("a", "b", "c", "d"), np.array([[1, 2, 0, 0], [0] * 4, [0, 1, 0, 0], [0] * 4]), 4, {}, [], [])
-    assert [(c.label, c.count, c.precision, c.recall) for c in found.classes()] == [
-        ("a", 3, 1.0, 1 / 3),
-        ("b", 0, 0.0, None),
-        ("c", 1, None, 0.0),
-    ]
 
 
 def test_unreadable_pictures_do_not_count(classifier: Classifier, held_out: Path, tmp_path: Path) -> None:
@@ -80,34 +71,3 @@ def test_unreadable_pictures_do_not_count(classifier: Classifier, held_out: Path
 def test_a_class_that_the_file_does_not_know(classifier: Classifier, held_out: Path) -> None:
     with pytest.raises(InputError, match="'cat' is none of the classes of .* \\(0, 1, 2, 3, 4, 5, 6, 7, 8, 9\\)"):
         evaluate(classifier, [*find_labelled(held_out).examples, Labelled(Path("x.png"), "cat")])
-
-
-def fake(named: list[int]) -> Evaluation:
-    return Evaluation(("a", "b"), np.eye(2, dtype=np.int64), 2, {Path(str(i)): n for i, n in enumerate(named)}, [], [])
-
-
-def test_comparison_by_hand() -> None:
-    data = [Labelled(Path(str(i)), "a") for i in range(6)]
-    # Right and right, right and wrong twice, wrong and right, wrong and wrong; the last is not in the second.
-    found = compare(fake([0, 0, 0, 1, 1, 0]), fake([0, 1, 1, 0, 1]), data)
-    assert (found.pictures, found.only_first, found.only_second) == (5, 2, 1)
-    assert found.agreement == pytest.approx(0.4)
-    assert found.difference == pytest.approx(0.2)
-    assert found.low < 0.2 < found.high
-
-
-def test_the_interval_holds_the_true_difference_in_95_of_100_draws() -> None:
-    rng = np.random.default_rng(0)
-    covered = []
-    for count, a, b in [(50, 0.1, 0.05), (200, 0.03, 0.01), (1000, 0.2, 0.2)]:
-        draws = rng.multinomial(count, [a, b, 1 - a - b], 2000)
-        intervals = [paired_interval(int(x), int(y), count) for x, y, _ in draws]
-        covered.append(np.mean([low <= a - b <= high for low, high in intervals]))
-    assert all(0.93 < share <= 1 for share in covered), covered
-    assert paired_interval(0, 0, 1)[1] <= 1
-
-
-def test_an_interval_without_disagreement_is_not_empty() -> None:
-    low, high = paired_interval(0, 0, 100)
-    assert low < 0 < high
-    assert high - low < 0.08

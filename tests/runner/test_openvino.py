@@ -18,7 +18,7 @@ def test_every_model_gives_the_scores_of_keras(case: Case) -> None:
     session = load(case.file, runtime="openvino", threads=1)
     assert session.runtime == "openvino"
     for values, expected in zip(case.inputs, case.scores, strict=True):
-        np.testing.assert_allclose(session.run(values)[0], expected, atol=1e-4)
+        np.testing.assert_allclose(session.run(values)[0][0], expected, atol=1e-4)
 
 
 def test_int8_files_are_described_and_run_as_by_litert(trained_lenet: Any, digits: Any, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_changed_file_and_one_of_others_are_tried(lenet: Case, tmp_path: Path,
     (tmp_path / "foreign.tflite").write_bytes(_plain(lenet))
     session = load(tmp_path / "foreign.tflite")
     assert len(tried) == 2
-    np.testing.assert_allclose(session.run(lenet.inputs[0])[0], lenet.scores[0], atol=1e-5)
+    np.testing.assert_allclose(session.run(lenet.inputs[0])[0][0], lenet.scores[0], atol=1e-5)
     load(tmp_path / "foreign.tflite", trusted=True)
     assert len(tried) == 2
 

@@ -34,14 +34,14 @@ def test_runs(lenet: Case, runtime: runtimes.Runtime) -> None:
     session = load(lenet.file, runtime=runtime, threads=1)
     assert session.runtime == runtime
     for picture, expected in zip(lenet.inputs, lenet.scores, strict=True):
-        np.testing.assert_allclose(session.run(picture)[0], expected, atol=1e-5)
+        np.testing.assert_allclose(session.run(picture)[0][0], expected, atol=1e-5)
         # With the batch axis, and as integers.
-        np.testing.assert_allclose(session.run(picture[np.newaxis].astype(np.uint8))[0], expected, atol=1e-5)
+        np.testing.assert_allclose(session.run(picture[np.newaxis].astype(np.uint8))[0][0], expected, atol=1e-5)
 
 
 def test_a_result_is_not_overwritten_by_the_next(lenet: Case) -> None:
     session = load(lenet.file)
-    first = session.run(lenet.inputs[0])
+    (first,) = session.run(lenet.inputs[0])
     kept = first.copy()
     session.run(lenet.inputs[1])
     np.testing.assert_array_equal(first, kept)
@@ -157,7 +157,7 @@ import numpy as np
 from zoo.runner import load
 session = load(sys.argv[1], runtime="tflite-runtime")
 inputs = np.load(sys.argv[2])
-print(json.dumps({"runtime": session.runtime, "scores": [session.run(i)[0].tolist() for i in inputs]}))
+print(json.dumps({"runtime": session.runtime, "scores": [session.run(i)[0][0].tolist() for i in inputs]}))
 """
 
 

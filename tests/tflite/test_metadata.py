@@ -103,7 +103,7 @@ def test_the_model_itself_is_untouched(plain: bytes, tmp_path: Path) -> None:
     path.write_bytes(tagged)
     before.write_bytes(plain)
     pixels = np.random.default_rng(0).integers(0, 256, (28, 28, 1)).astype(np.float32)
-    np.testing.assert_array_equal(load(path).run(pixels), load(before).run(pixels))
+    np.testing.assert_array_equal(load(path).run(pixels)[0], load(before).run(pixels)[0])
     old, new = tflite.Model.GetRootAs(plain, 0), tflite.Model.GetRootAs(tagged, 0)
     assert new.Version() == old.Version()
     assert new.Description() == old.Description()

@@ -13,11 +13,14 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from zoo.errors import InputError
 from zoo.files import is_endless
-from zoo.inputs.preprocessing import Preprocessing, Resize
+from zoo.inputs.preprocessing import Box, Fit, Preprocessing, Resize, fit
 
 Pixels = npt.NDArray[np.uint8]
 
 BILINEAR = Image.Resampling.BILINEAR
+
+QUARTER_TURNS = {5, 6, 7, 8}
+"""The EXIF orientations that swap width and height."""
 
 SPARE = 1.5
 """How many times the pixels needed, in each direction, a JPEG is decoded to at least.
@@ -34,7 +37,27 @@ def load_image(
     *,
     formats: Sequence[str] | None = None,
 ) -> Pixels:
-    """Reads a picture as a model sees it.
+    """Reads a picture as a model sees it; the pixels of `read_picture`.
+
+    Returns:
+        `(height, width, channels)`, uint8, 0..255.
+
+    Raises:
+        InputError: the file is missing, no picture, truncated, or too large to be one.
+    """
+    return read_picture(source, width, height, channels, preprocessing, formats=formats)[0]
+
+
+def read_picture(
+    source: str | Path | BinaryIO | Image.Image,
+    width: int,
+    height: int,
+    channels: int = 3,
+    preprocessing: Preprocessing | None = None,
+    *,
+    formats: Sequence[str] | None = None,
+) -> tuple[Pixels, Fit]:
+    """Reads a picture as a model sees it, and says which part of the picture that is.
 
     EXIF orientation is honoured, alpha is composited on white, an animation gives its first frame.
 
@@ -47,7 +70,7 @@ def load_image(
         formats: the kinds of file that may be read, by Pillow's names; by default all.
 
     Returns:
-        `(height, width, channels)`, uint8, 0..255.
+        The pixels `(height, width, channels)`, uint8, 0..255, and where they come from in the upright picture.
 
     Raises:
         InputError: the file is missing, no picture, truncated, or too large to be one.
@@ -72,44 +95,38 @@ def load_image(
         raise InputError(f"{name} is damaged: {error}") from error
 
 
-def _to_pixels(image: Image.Image, width: int, height: int, channels: int, preprocessing: Preprocessing) -> Pixels:
+def _to_pixels(
+    image: Image.Image, width: int, height: int, channels: int, preprocessing: Preprocessing
+) -> tuple[Pixels, Fit]:
     mode = "L" if channels == 1 else "RGB"
     # Decodes a JPEG at the smallest scale of 1/8, 1/4 or 1/2 that leaves enough pixels to average over.
+    size = image.size
     drafted = image.draft(mode, (math.ceil(SPARE * width), math.ceil(SPARE * height)))
     # Pillow copies the picture in each of these steps, even where there is nothing to do.
     image.load()
     # A scale that does not divide the sides leaves part of the last pixels without picture: 427 rows are 213.5 of 214.
     extent = drafted[1][2:] if drafted else image.size
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation != 1:
         image = ImageOps.exif_transpose(image)
         extent = image.size
+        if orientation in QUARTER_TURNS:
+            size = size[::-1]
     image = _flatten(image)
     if image.mode != mode:
         image = image.convert(mode)
     pixels = np.asarray(_to_size(image, extent, (width, height), preprocessing.resize), dtype=np.uint8)
-    return pixels.reshape(height, width, channels)
+    return pixels.reshape(height, width, channels), fit(size, (width, height), preprocessing.resize)
 
 
 def _to_size(image: Image.Image, extent: tuple[float, float], size: tuple[int, int], resize: Resize) -> Image.Image:
     """Scales the picture in the upper left `extent` (width, height) of an image, averaging over what is left out."""
-    across, down = extent
-    ratio = size[0] / size[1]
-    if resize == "crop":
-        # The largest middle part of the right shape.
-        wide, high = min(across, down * ratio), min(down, across / ratio)
-        left, top = (across - wide) / 2, (down - high) / 2
-        return image.resize(size, BILINEAR, box=(left, top, left + wide, top + high))
-    if resize == "stretch":
-        return image.resize(size, BILINEAR, box=(0, 0, across, down))
-    inner = (
-        max(1, round(min(size[0], size[1] * across / down))),
-        max(1, round(min(size[1], size[0] * down / across))),
-    )
+    how = fit(extent, size, resize)
+    if how.placed == Box(0, 0, *size):
+        return image.resize(size, BILINEAR, box=how.seen)
+    left, top, right, bottom = map(int, how.placed)
     padded = Image.new(image.mode, size)
-    padded.paste(
-        image.resize(inner, BILINEAR, box=(0, 0, across, down)),
-        (round((size[0] - inner[0]) / 2), round((size[1] - inner[1]) / 2)),
-    )
+    padded.paste(image.resize((right - left, bottom - top), BILINEAR, box=how.seen), (left, top))
     return padded
 
 

@@ -34,6 +34,11 @@ class Labelled:
     split: SplitName | None = None
     """Where the data say which split it belongs to."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the classes that are in it: here one."""
+        return (self.label,)
+
 
 @dataclass(frozen=True)
 class LabelledData:

@@ -18,17 +18,30 @@ from zoo.lazy import attach
 if TYPE_CHECKING:
     from zoo.inputs.find import find_pictures
     from zoo.inputs.images import load_image
-    from zoo.runner.classifier import Classifier, Prediction, Result
+    from zoo.runner.classifier import Classifier
+    from zoo.runner.predictor import Predictor, Result
     from zoo.runner.session import Session, TensorInfo, load
+    from zoo.tasks.classification import Prediction
 
-__all__ = ["Classifier", "Prediction", "Result", "Session", "TensorInfo", "find_pictures", "load", "load_image"]
+__all__ = [
+    "Classifier",
+    "Prediction",
+    "Predictor",
+    "Result",
+    "Session",
+    "TensorInfo",
+    "find_pictures",
+    "load",
+    "load_image",
+]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
         "Classifier": "zoo.runner.classifier",
-        "Prediction": "zoo.runner.classifier",
-        "Result": "zoo.runner.classifier",
+        "Prediction": "zoo.tasks.classification",
+        "Predictor": "zoo.runner.predictor",
+        "Result": "zoo.runner.predictor",
         "Session": "zoo.runner.session",
         "TensorInfo": "zoo.runner.session",
         "find_pictures": "zoo.inputs.find",

@@ -71,7 +71,7 @@ class Session:
         """The first output."""
         return self.outputs[0]
 
-    def run(self, values: Array) -> Array:
+    def run(self, values: Array) -> tuple[Array, ...]:
         """Runs the model once.
 
         Args:
@@ -79,7 +79,7 @@ class Session:
                 axis may be left out where the batch is 1.
 
         Returns:
-            The first output as it is stored, with its batch axis; `output.dequantize` makes it real.
+            The outputs as they are stored, each with its batch axis; `TensorInfo.dequantize` makes one real.
 
         Raises:
             InputError: the shape does not fit.
@@ -94,7 +94,7 @@ class Session:
             self._interpreter.invoke()
         except RuntimeError as error:
             raise ModelFileError(f"{self.runtime} cannot run {self.path}: {' '.join(str(error).split())}") from error
-        return np.asarray(self._interpreter.get_tensor(self._output_indexes[0]))
+        return tuple(np.asarray(self._interpreter.get_tensor(index)) for index in self._output_indexes)
 
 
 def load(

@@ -14,6 +14,7 @@ from zoo import plots
 from zoo.data import Data
 from zoo.files import atomic
 from zoo.inputs.labelled import SplitName
+from zoo.tasks.classification import Confusion
 from zoo.training.state import Place
 
 if TYPE_CHECKING:
@@ -25,38 +26,27 @@ MISTAKES_SHOWN = 25
 
 @dataclass(frozen=True)
 class Figures:
-    """On one split."""
+    """What a model is worth on one split."""
 
     split: SplitName
-    count: int
-    accuracy: float
-    """Share of files given their right name."""
-    balanced_accuracy: float
-    """Mean over classes of the share given their right name."""
-    confusion: Array
-    """`(classes, classes)` counts, true class by row."""
+    confusion: Confusion
     scores: Array
     """`(count, classes)`."""
 
-    def as_dict(self, class_names: tuple[str, ...]) -> dict[str, Any]:
+    @property
+    def accuracy(self) -> float:
+        """Share of files given their right name."""
+        return self.confusion.accuracy
+
+    def as_dict(self) -> dict[str, Any]:
         """For JSON, without the scores."""
-        named, truth, right = self.confusion.sum(axis=0), self.confusion.sum(axis=1), self.confusion.diagonal()
-        classes = [
-            {
-                "label": name,
-                "count": int(truth[i]),
-                "precision": float(right[i] / named[i]) if named[i] else None,
-                "recall": float(right[i] / truth[i]) if truth[i] else None,
-            }
-            for i, name in enumerate(class_names)
-        ]
         return {
             "split": self.split,
-            "count": self.count,
-            "accuracy": self.accuracy,
-            "balanced_accuracy": self.balanced_accuracy,
-            "classes": classes,
-            "confusion": self.confusion.tolist(),
+            "count": self.confusion.count,
+            "accuracy": self.confusion.accuracy,
+            "balanced_accuracy": self.confusion.balanced_accuracy,
+            "classes": [vars(figures) for figures in self.confusion.classes()],
+            "confusion": self.confusion.counts.tolist(),
         }
 
 
@@ -75,14 +65,8 @@ def predict(model: keras.Model, data: Data, split: SplitName) -> Array:
 
 def measure(scores: Array, data: Data, split: SplitName) -> Figures:
     """Judges scores, `(count, classes)`, of the files of a split."""
-    source = data.sources[split]
-    classes = len(data.class_names)
-    confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (source.labels, scores.argmax(axis=1)), 1)
-    there = confusion.sum(axis=1) > 0
-    recalls = confusion.diagonal()[there] / confusion.sum(axis=1)[there]
-    accuracy = float(np.trace(confusion) / len(source))
-    return Figures(split, len(source), accuracy, float(recalls.mean()), confusion, scores.astype(np.float32))
+    confusion = Confusion.of(data.class_names, data.sources[split].labels, scores.argmax(axis=1))
+    return Figures(split, confusion, scores.astype(np.float32))
 
 
 def write_figures(folder: Path, data: Data, place: Place, figures: Figures) -> None:
@@ -91,12 +75,12 @@ def write_figures(folder: Path, data: Data, place: Place, figures: Figures) -> N
         "epochs": place.epochs_done,
         "best_epoch": place.best_epoch,
         "seconds": round(sum(row["seconds"] for row in place.history), 3),
-        **figures.as_dict(data.class_names),
+        **figures.as_dict(),
     }
     with atomic(folder / "metrics.json") as scratch:
         scratch.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     plots.plot_curves(place.history, place.best_epoch, folder / "curves.png")
-    plots.plot_confusion(figures.confusion, data.class_names, folder / "confusion.png")
+    plots.plot_confusion(figures.confusion.counts, data.class_names, folder / "confusion.png")
     if len(next(iter(data.sources.values())).reader.shape) == 3:
         _plot_mistakes(folder, data, figures)
 

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo.errors import InputError, ModelFileError
+from zoo.tasks import TASKS, task_of
+from zoo.tasks.classification import CLASSIFICATION, Confusion, Evaluation, Prediction, paired_interval
+
+
+def test_a_class_without_pictures_and_one_that_is_never_named() -> None:
+    counts = np.array([[1, 2, 0, 0], [0] * 4, [0, 1, 0, 0], [0] * 4])
+    found = Evaluation(Confusion(("a", "b", "c", "d"), counts), 4, {}, [], [])
+    assert [(c.label, c.count, c.precision, c.recall) for c in found.classes()] == [
+        ("a", 3, 1.0, 1 / 3),
+        ("b", 0, 0.0, None),
+        ("c", 1, None, 0.0),
+    ]
+
+
+def fake(named: list[str]) -> Evaluation:
+    """Pictures that are all of class a, and what each was named."""
+    names = {Path(str(i)): ("a", name) for i, name in enumerate(named)}
+    return Evaluation(Confusion(("a", "b"), np.eye(2, dtype=np.int64)), 2, names, [], [])
+
+
+def test_comparison_by_hand() -> None:
+    # Right and right, right and wrong twice, wrong and right, wrong and wrong; the last is not in the second.
+    found = CLASSIFICATION.compare(fake(list("aaabba")), fake(list("abbab")))
+    assert (found.pictures, found.only_first, found.only_second) == (5, 2, 1)
+    assert found.agreement == pytest.approx(0.4)
+    assert found.difference == pytest.approx(0.2)
+    assert found.low < 0.2 < found.high
+
+
+def test_files_without_a_picture_in_common_are_not_compared() -> None:
+    with pytest.raises(InputError, match="no picture that both"):
+        CLASSIFICATION.compare(fake(["a"]), fake([]))
+
+
+def test_the_interval_holds_the_true_difference_in_95_of_100_draws() -> None:
+    rng = np.random.default_rng(0)
+    covered = []
+    for count, a, b in [(50, 0.1, 0.05), (200, 0.03, 0.01), (1000, 0.2, 0.2)]:
+        draws = rng.multinomial(count, [a, b, 1 - a - b], 2000)
+        intervals = [paired_interval(int(x), int(y), count) for x, y, _ in draws]
+        covered.append(np.mean([low <= a - b <= high for low, high in intervals]))
+    assert all(0.93 < share <= 1 for share in covered), covered
+    assert paired_interval(0, 0, 1)[1] <= 1
+
+
+def test_an_interval_without_disagreement_is_not_empty() -> None:
+    low, high = paired_interval(0, 0, 100)
+    assert low < 0 < high
+    assert high - low < 0.08
+
+
+def test_scores_become_predictions_best_first() -> None:
+    outputs = [np.array([[0.1, 0.6, 0.1, 0.2]], np.float32)]
+    found = CLASSIFICATION.decode(outputs, ("a", "b", "c", "d"), limit=3)
+    assert [(one.label, one.index) for one in found] == [("b", 1), ("d", 3), ("a", 0)]
+    assert CLASSIFICATION.lines(found)[0] == " 60.00%  b"
+    assert CLASSIFICATION.brief(found[:2]) == "b 60%, d 20%"
+    assert len(CLASSIFICATION.cells(found[0])) == len(CLASSIFICATION.columns)
+    # The last axes of older models are 1 x 1.
+    best = CLASSIFICATION.decode([outputs[0].reshape(1, 1, 1, 4)], ("a", "b", "c", "d"))[0]
+    assert best == Prediction("b", 1, float(np.float32(0.6)))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "classes"),
+    [([(1, 10)], 10), ([(4, 1, 1, 7)], 7), ([(1, 5, 5, 7)], None), ([(1, 4), (1, 2)], None), ([(7,)], None)],
+)
+def test_outputs_that_are_a_classifiers(shapes: list[tuple[int, ...]], classes: int | None) -> None:
+    fault = CLASSIFICATION.fault(shapes)
+    if classes is None:
+        assert fault.startswith("no classifier: its outputs are")
+    else:
+        assert not fault
+        assert CLASSIFICATION.classes(shapes) == classes
+
+
+def test_the_task_is_found_by_the_card() -> None:
+    assert task_of({}) is TASKS["classification"] is CLASSIFICATION
+    assert task_of({"task": "classification"}) is CLASSIFICATION
+    for other in ("segmentation", ["x"], None, 3):
+        with pytest.raises(ModelFileError, match="names the task"):
+            task_of({"task": other})

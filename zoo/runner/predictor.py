@@ -1,0 +1,224 @@
+"""Predictor: a `.tflite` file that says what is in pictures, whatever its task."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from zoo.errors import InputError, ModelFileError
+from zoo.inputs.images import read_picture
+from zoo.inputs.preprocessing import Fit, Preprocessing, is_picture
+from zoo.inputs.values import SUFFIXES, load_values
+from zoo.machine.cores import usable_cores
+from zoo.runner.runtimes import Runtime
+from zoo.runner.session import Array, load
+from zoo.tasks import Task, task_of
+from zoo.tflite import card, modelfile, normalization
+from zoo.tflite.normalization import Normalization
+
+Source = str | Path | BinaryIO | Image.Image | Array
+Found = TypeVar("Found")
+
+
+class Sample(NamedTuple):
+    """What the model is to see of a source."""
+
+    values: Array
+    """Pixels 0..255, `(height, width, channels)`, or sensor values, of the input's shape."""
+    fit: Fit | None
+    """Where the pixels come from in the upright picture; None where the source is an array or no picture."""
+
+
+@dataclass(frozen=True)
+class Result(Generic[Found]):
+    """What became of one of many pictures."""
+
+    source: Source
+    predictions: list[Found]
+    """Best first; empty where there is an error."""
+    error: InputError | None = None
+
+
+class Predictor(Generic[Found]):
+    """Says what is in a picture. All it needs stands in the file: task, labels, size, channels, resize policy."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        task: Task[Found] | None = None,
+        runtime: Runtime = "auto",
+        threads: int | None = None,
+        delegate: str | None = None,
+        preprocessing: Preprocessing | None = None,
+        input_range: tuple[float, float] | None = None,
+        labels: Sequence[str] | None = None,
+        trusted: bool = False,
+    ) -> None:
+        """Loads the file.
+
+        Args:
+            path: the file.
+            task: what the file is for; by default what its card says.
+            runtime: see `zoo.runner.load`.
+            threads: see `zoo.runner.load`.
+            delegate: see `zoo.runner.load`.
+            preprocessing: another resize policy than the file's own.
+            input_range: for a float file that was not made by this package: what 0..255 is brought to. By default as
+                its metadata says, else raw pixels.
+            labels: instead of the file's own.
+            trusted: see `zoo.runner.load`.
+
+        Raises:
+            ModelFileError: the file is missing, damaged, or its outputs are not the task's.
+            MissingDependencyError: the runtime is not installed.
+        """
+        self.session = load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
+        description = card.describe(path)
+        self.card = description.card
+        self.task: Task[Found] = task or task_of(self.card)
+        self.preprocessing = preprocessing or description.preprocessing
+        self.labels = self._labels(description.labels if labels is None else tuple(labels))
+        self.normalization = self._normalization(input_range)
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether the input is a picture, see `zoo.inputs.preprocessing.is_picture`."""
+        return is_picture(self.session.input.shape[1:])
+
+    @property
+    def says_its_input(self) -> bool:
+        """Whether it is known what the pixels have to be: the file is ours, quantized, or says so in its metadata."""
+        known = self.card or self.normalization is not None or self.session.input.scale or not self.takes_pictures
+        return bool(known) or normalization.ENTRY in modelfile.read(self.session.path).metadata
+
+    def predict(self, source: Source | Sample, limit: int | None = None) -> list[Found]:
+        """Says what is in a picture.
+
+        Args:
+            source: a picture file, an opened picture, an array of the input's shape (raw pixels 0..255), or what `read`
+                returned. For a model that does not take pictures: a `.npy` or `.csv` file, or an array.
+            limit: how many predictions at most; by default all that the task finds.
+
+        Returns:
+            The predictions, best first.
+
+        Raises:
+            InputError: the picture cannot be read, or does not fit the model.
+        """
+        _check_limit(limit)
+        sample = source if isinstance(source, Sample) else self.read(source)
+        return self._decode(sample, limit)
+
+    def predict_many(
+        self, sources: Iterable[Source], limit: int | None = None, *, workers: int | None = None
+    ) -> Iterator[Result[Found]]:
+        """Predicts for many pictures, in order; what cannot be read becomes a result with an error, the rest goes on.
+
+        Pictures are decoded in worker threads while the model runs. Only a few are held at a time, so the sources may
+        be an endless stream.
+
+        Args:
+            sources: see `predict`.
+            limit: how many predictions each.
+            workers: number of decoding threads; by default the cores.
+        """
+        _check_limit(limit)
+        workers = workers or usable_cores()
+        waiting: deque[tuple[Source, Future[Sample]]] = deque()
+        pool = ThreadPoolExecutor(workers)
+        try:
+            for source in sources:
+                waiting.append((source, pool.submit(self.read, source)))
+                if len(waiting) > 2 * workers:
+                    yield self._finish(*waiting.popleft(), limit)
+            while waiting:
+                yield self._finish(*waiting.popleft(), limit)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def read(self, source: Source) -> Sample:
+        """Reads a source as the model is to see it; may be called from several threads.
+
+        Raises:
+            InputError: it cannot be read, or does not fit the model.
+        """
+        shape = self.session.input.shape[1:]
+        if isinstance(source, np.ndarray):
+            return Sample(source, None)
+        if self.takes_pictures:
+            return Sample(*read_picture(source, shape[1], shape[0], shape[2], self.preprocessing))
+        if isinstance(source, str | Path) and Path(source).suffix in SUFFIXES:
+            return Sample(load_values(source, shape), None)
+        raise InputError(
+            f"{self.session.path} does not take pictures: its input has shape {self.session.input.shape}; "
+            "give an array, or a .npy or .csv file"
+        )
+
+    def outputs(self, values: Array) -> tuple[Array, ...]:
+        """Runs the model on the values that `read` returned.
+
+        Returns:
+            The real values of each output for the first picture of the batch: float32, with a batch axis of 1.
+
+        Raises:
+            InputError: the shape does not fit.
+        """
+        entry = self.session.input
+        if values.shape == entry.shape[1:]:
+            # A file with a batch gets the same picture in every place.
+            values = np.broadcast_to(values, entry.shape)
+        if self.normalization is not None:
+            values = self.normalization(values)
+        stored = self.session.run(entry.store(values, pixels=self.takes_pictures))
+        return tuple(output.dequantize(one[:1]) for output, one in zip(self.session.outputs, stored, strict=True))
+
+    def _labels(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        path, shapes = self.session.path, [output.shape for output in self.session.outputs]
+        fault = self.task.fault(shapes)
+        if fault:
+            raise ModelFileError(
+                f"{path} is {fault}. In Python, zoo.runner.load({str(path)!r}).run(array) runs it as it is"
+            )
+        classes = self.task.classes(shapes)
+        if labels and len(labels) != classes:
+            raise ModelFileError(f"{path} has {classes} classes but there are {len(labels)} labels")
+        return labels or tuple(f"class_{i}" for i in range(classes))
+
+    def _normalization(self, input_range: tuple[float, float] | None) -> Normalization | None:
+        quantized = np.issubdtype(self.session.input.dtype, np.integer)
+        if input_range is not None:
+            if quantized or self.card or not self.takes_pictures:
+                raise InputError(
+                    f"{self.session.path} takes no input range: it is quantized, made by this package, "
+                    "or does not take pictures"
+                )
+            low, high = input_range
+            if not low < high:
+                raise InputError(f"input range {low:g},{high:g} is not allowed: the first number must be the lower one")
+            return Normalization.from_range(low, high)
+        if quantized or self.card or not self.takes_pictures:
+            return None
+        found = normalization.stated(modelfile.read(self.session.path))
+        return None if found is None or found.is_identity else found
+
+    def _decode(self, sample: Sample, limit: int | None) -> list[Found]:
+        return self.task.decode(self.outputs(sample.values), self.labels, sample.fit, limit)
+
+    def _finish(self, source: Source, sample: Future[Sample], limit: int | None) -> Result[Found]:
+        try:
+            return Result(source, self._decode(sample.result(), limit))
+        except InputError as error:
+            return Result(source, [], error)
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise InputError(f"a limit of {limit} predictions is not allowed; give 1 or more")
