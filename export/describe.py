@@ -16,9 +16,11 @@ from zoo.errors import InputError
 from zoo.export.options import Plan
 from zoo.graph import layer_name
 from zoo.inputs.preprocessing import Preprocessing, is_picture
+from zoo.tasks import Task
+from zoo.tasks.classification import CLASSIFICATION
 from zoo.tflite.card import CARD, LABELS
-from zoo.tflite.metadata import Tags, append_files, with_metadata
-from zoo.tflite.prepend import Signature
+from zoo.tflite.metadata import append_files, with_metadata
+from zoo.tflite.tags import Signature, Tags
 from zoo.versions import installed
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class SelfDescription:
     image_shape: tuple[int, int, int] | None
     """(height, width, channels), or None where the input is no picture."""
     signature: Signature
+    task: Task[Any]
 
     def announce(self, flatbuffer: bytes) -> bytes:
         """The model with metadata that names the files which `append` will put behind it."""
@@ -44,6 +47,7 @@ class SelfDescription:
             license=str(self.card.get("license", "")),
             image_shape=self.image_shape,
             signature=self.signature,
+            outputs=self.task.output_tags,
         )
         return with_metadata(flatbuffer, tags, labels_file=LABELS, other_files=[CARD])
 
@@ -76,12 +80,14 @@ def describe(
     preprocessing: Preprocessing,
     trained: bool,
     facts: dict[str, Any],
+    task: Task[Any] = CLASSIFICATION,
 ) -> SelfDescription:
     """What a model's file will say of itself; `facts` win."""
     shape = tuple(model.inputs[0].shape[1:])
     pixels = is_picture(shape)
     card: dict[str, Any] = {
         "model": model.name,
+        "task": task.name,
         "params": model.count_params(),
         "input": {"shape": list(shape), "values": "pixels 0..255" if pixels else "as in training"},
         "preprocessing": {"resize": preprocessing.resize} if pixels else {},
@@ -92,8 +98,9 @@ def describe(
         "target": plan.target or "litert and tflite-runtime",
         **facts,
     }
-    ends = layer_name(model.inputs[0]), "logits" if plan.logits else layer_name(model.outputs[0])
-    return SelfDescription(labels, card, (shape[0], shape[1], shape[2]) if pixels else None, Signature(*ends))
+    outputs = ("logits",) if plan.logits else tuple(layer_name(output) for output in model.outputs)
+    signature = Signature(layer_name(model.inputs[0]), outputs)
+    return SelfDescription(labels, card, (shape[0], shape[1], shape[2]) if pixels else None, signature, task)
 
 
 def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = False) -> list[str]:

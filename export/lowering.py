@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError
 from zoo.graph import rebuild
+from zoo.tasks import Task
+from zoo.tasks.classification import CLASSIFICATION
 
 if TYPE_CHECKING:
     import keras
@@ -38,26 +40,30 @@ class Scaling:
         return self.offset, 255 * self.scale + self.offset
 
 
-def check_exportable(model: keras.Model) -> tuple[int, ...]:
-    """The input's shape without the batch.
+def check_exportable(model: keras.Model, task: Task[Any] = CLASSIFICATION) -> tuple[int, ...]:
+    """Finds out whether a model can be exported for a task.
+
+    Returns:
+        The input's shape without the batch.
 
     Raises:
-        ExportError: the model is no functional one with one input, one output and fixed sizes.
+        ExportError: the model is no functional one with one input and fixed sizes, or its outputs are not the task's.
     """
     import keras
 
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
         raise ExportError(f"{type(model).__name__} is not a functional or built Sequential Keras model")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ExportError(
-            f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
-            "only models with one of each can be exported"
-        )
+    if len(model.inputs) != 1:
+        raise ExportError(f"{model.name} has {len(model.inputs)} inputs; only models with one can be exported")
     shape = tuple(model.inputs[0].shape[1:])
     if None in shape:
         raise ExportError(f"{model.name} has an input of open size {shape}; build it with a fixed one")
-    if len(model.outputs[0].shape) != 2 or model.outputs[0].shape[-1] is None:
-        raise ExportError(f"{model.name} is no classifier: its output has shape {tuple(model.outputs[0].shape)}")
+    shapes = [tuple(output.shape) for output in model.outputs]
+    fault = task.fault(shapes)
+    if fault:
+        raise ExportError(f"{model.name} is {fault}")
+    if any(None in output[1:] for output in shapes):
+        raise ExportError(f"{model.name} has outputs of open size {shapes}; build it with fixed ones")
     return shape
 
 

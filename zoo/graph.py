@@ -47,7 +47,8 @@ def rebuild(model: keras.Model, call: Any, inputs: keras.KerasTensor | None = No
     import keras
 
     # Of a Sequential, too: only functional models can be called layer by layer.
-    functional = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
+    functional = keras.Model(model.inputs[0], outputs, name=model.name)
     return keras.models.clone_model(
         functional, input_tensors=inputs, clone_function=lambda layer: layer, call_function=call
     )

@@ -10,15 +10,17 @@ import pytest
 import tflite
 
 from zoo.runner import load
-from zoo.tflite.metadata import Tags, append_files, with_metadata
+from zoo.tasks.classification import CLASSIFICATION
+from zoo.tflite.metadata import append_files, with_metadata
 from zoo.tflite.normalization import ENTRY
-from zoo.tflite.prepend import Signature
+from zoo.tflite.tags import Signature, Tags
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Elsewhere
 
-SIGNATURE = Signature("pixels", "scores")
-TAGS = Tags("net", "a net", author="me", license="MIT", image_shape=(28, 28, 1), signature=SIGNATURE)
+SIGNATURE = Signature("pixels", ("scores",))
+OUTPUTS = CLASSIFICATION.output_tags
+TAGS = Tags("net", "a net", author="me", license="MIT", image_shape=(28, 28, 1), signature=SIGNATURE, outputs=OUTPUTS)
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +148,15 @@ def test_the_metadata_stands_in_the_buffer_that_its_entry_names(plain: bytes) ->
 
 def test_older_metadata_is_replaced(plain: bytes) -> None:
     once = with_metadata(plain, TAGS, labels_file="labels.txt")
-    other = Tags("other net", "", author="", license="", image_shape=None, signature=Signature("values", "odds"))
+    other = Tags(
+        "other net",
+        "",
+        author="",
+        license="",
+        image_shape=None,
+        signature=Signature("values", ("odds",)),
+        outputs=OUTPUTS,
+    )
     twice = tflite.Model.GetRootAs(with_metadata(once, other, labels_file="names.txt"), 0)
     listed = [twice.Metadata(i).Name().decode() for i in range(twice.MetadataLength())]
     assert listed.count(ENTRY) == 1

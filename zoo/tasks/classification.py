@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from zoo.errors import InputError
 from zoo.tasks.task import Agreement, Array, Section, Shape, Truth
+from zoo.tflite.tags import OutputTag
 
 if TYPE_CHECKING:
     from zoo.inputs.preprocessing import Fit
@@ -274,7 +275,8 @@ class Classification:
     """The task of naming the one class that a picture belongs to."""
 
     name: str = "classification"
-    columns: tuple[str, ...] = field(default=("label", "index", "score"))
+    columns: tuple[str, ...] = ("label", "index", "score")
+    output_tags: tuple[OutputTag, ...] = (OutputTag("scores", "one a class", has_labels=True),)
 
     def fault(self, shapes: Sequence[Shape]) -> str:
         """Why outputs of these shapes are no classifier's; older models end in (batch, 1, 1, classes)."""

@@ -13,6 +13,7 @@ from zoo.errors import InputError
 
 if TYPE_CHECKING:
     from zoo.inputs.preprocessing import Fit
+    from zoo.tflite.tags import OutputTag
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -100,6 +101,10 @@ class Task(Protocol[Found]):
     @property
     def name(self) -> str:
         """The name in cards and in tables."""
+
+    @property
+    def output_tags(self) -> tuple[OutputTag, ...]:
+        """What a file's metadata says of the outputs, in their order."""
 
     @property
     def columns(self) -> tuple[str, ...]:

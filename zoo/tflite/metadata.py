@@ -10,13 +10,13 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import flatbuffers
 
 from zoo.tflite.normalization import ENTRY, IDENTIFIER
-from zoo.tflite.prepend import Signature, prepend_root, table, tables
+from zoo.tflite.prepend import prepend_root, table, tables
+from zoo.tflite.tags import OutputTag, Tags
 
 # Enum values and union types of metadata_schema.fbs.
 _AXIS_LABELS = 2  # AssociatedFileType.TENSOR_AXIS_LABELS
@@ -24,19 +24,6 @@ _RGB, _GRAYSCALE = 1, 2  # ColorSpaceType
 _FEATURE_PROPERTIES, _IMAGE_PROPERTIES = 1, 2  # ContentProperties
 _NORMALIZATION = 1  # ProcessUnitOptions.NormalizationOptions
 _MIN_PARSER_VERSION = "1.0.0"
-
-
-@dataclass(frozen=True)
-class Tags:
-    """What is said of a file beside its labels and card."""
-
-    name: str
-    description: str
-    author: str
-    license: str
-    image_shape: tuple[int, int, int] | None
-    """(height, width, channels), or None where the input is no picture."""
-    signature: Signature
 
 
 def with_metadata(flatbuffer: bytes, tags: Tags, *, labels_file: str, other_files: Sequence[str] = ()) -> bytes:
@@ -69,7 +56,16 @@ def _metadata(tags: Tags, labels_file: str, other_files: Sequence[str]) -> bytes
     def associated_file(name: str, kind: int = 0) -> int:
         return table(b, {0: b.CreateString(name)}, {2: ("Int8", kind)})
 
-    labels = associated_file(labels_file, _AXIS_LABELS)
+    def output_tensor(tag: OutputTag) -> int:
+        offsets = {
+            0: b.CreateString(tag.name),
+            1: b.CreateString(tag.description),
+            3: table(b, {1: table(b)}, {0: ("Uint8", _FEATURE_PROPERTIES)}),
+        }
+        if tag.has_labels:
+            offsets[6] = tables(b, [associated_file(labels_file, _AXIS_LABELS)])
+        return table(b, offsets)
+
     if tags.image_shape is None:
         content = table(b, {1: table(b)}, {0: ("Uint8", _FEATURE_PROPERTIES)})
         input_text = "values as they were in training"
@@ -86,12 +82,8 @@ def _metadata(tags: Tags, labels_file: str, other_files: Sequence[str]) -> bytes
         b,
         {0: b.CreateString("input"), 1: b.CreateString(input_text), 3: content, 4: tables(b, [process])},
     )
-    scores = table(b, {1: table(b)}, {0: ("Uint8", _FEATURE_PROPERTIES)})
-    output_tensor = table(
-        b,
-        {0: b.CreateString("scores"), 1: b.CreateString("one a class"), 3: scores, 6: tables(b, [labels])},
-    )
-    subgraph = table(b, {2: tables(b, [input_tensor]), 3: tables(b, [output_tensor])})
+    outputs = [output_tensor(tag) for tag in tags.outputs]
+    subgraph = table(b, {2: tables(b, [input_tensor]), 3: tables(b, outputs)})
     root = table(
         b,
         {

@@ -8,14 +8,14 @@ in memory and lose their 16-byte alignment.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import flatbuffers
 import tflite
 
 from zoo.errors import ExportError
 from zoo.tflite.modelfile import IDENTIFIER
+from zoo.tflite.tags import Signature
 
 # Slots of the table `Model` in TensorFlow's schema.fbs; each holds four bytes.
 _VERSION, _OPERATOR_CODES, _SUBGRAPHS, _DESCRIPTION, _BUFFERS, _METADATA_BUFFER, _METADATA, _SIGNATURES = range(8)
@@ -25,28 +25,21 @@ _ROOT = _VTABLE + 4 + 2 * _SLOTS
 _HEADER_BYTES = _ROOT + 4 + 4 * _SLOTS
 
 
-@dataclass(frozen=True)
-class Signature:
-    """What `interpreter.get_signature_runner()` calls a model's input and output."""
-
-    input: str
-    output: str
-    key: str = "serving_default"
-
-
 def prepend_root(flatbuffer: bytes, name: str, blob: bytes, signature: Signature) -> bytes:
     """The model with `blob` as its metadata called `name`, and no other signature than this one.
 
     Raises:
-        ExportError: the model is of a schema that is not known here.
+        ExportError: the model is of a schema that is not known here, or has other ends than the signature.
     """
     old = _OldRoot(flatbuffer)
+    if len(old.outputs) != len(signature.outputs):
+        raise ExportError(f"the file has {len(old.outputs)} outputs, the model has {len(signature.outputs)}")
     entries = [position for position, other in old.metadata if other != name.encode()]
     new = bytearray(_HEADER_BYTES)
     at_buffers, at_metadata, at_signatures = (_reserve(new, n) for n in (len(old.buffers) + 1, len(entries) + 1, 1))
     entry = _embed(new, _metadata_entry(name, len(old.buffers)))
     buffer = _embed(new, _buffer(blob))
-    signed = _embed(new, _signature(signature, *old.ends))
+    signed = _embed(new, _signature(signature, old.input, old.outputs))
     new.extend(b"\0" * (-len(new) % 16))
     shift = len(new)
 
@@ -138,13 +131,15 @@ def _buffer(blob: bytes) -> bytes:
     return bytes(b.Output())
 
 
-def _signature(signature: Signature, input_tensor: int, output_tensor: int) -> bytes:
+def _signature(signature: Signature, input_tensor: int, output_tensors: Sequence[int]) -> bytes:
     b = flatbuffers.Builder(256)
-    ends = [
-        tables(b, [table(b, {0: b.CreateString(name)}, {1: ("Uint32", tensor)})])
-        for name, tensor in ((signature.input, input_tensor), (signature.output, output_tensor))
-    ]
-    b.Finish(table(b, {0: ends[0], 1: ends[1], 2: b.CreateString(signature.key)}))
+
+    def names(pairs: Iterable[tuple[str, int]]) -> int:
+        return tables(b, [table(b, {0: b.CreateString(name)}, {1: ("Uint32", tensor)}) for name, tensor in pairs])
+
+    inputs = names([(signature.input, input_tensor)])
+    outputs = names(zip(signature.outputs, output_tensors, strict=True))
+    b.Finish(table(b, {0: inputs, 1: outputs, 2: b.CreateString(signature.key)}))
     return bytes(b.Output())
 
 
@@ -169,8 +164,10 @@ class _OldRoot:
         names = [model.Metadata(i).Name() for i in range(model.MetadataLength())]
         self.metadata = list(zip(self._vector(_METADATA), names, strict=True))
         graph = model.Subgraphs(0)
-        self.ends = int(graph.Inputs(0)), int(graph.Outputs(0))
-        """Tensor indexes of the input and the output."""
+        self.input = int(graph.Inputs(0))
+        """The tensor index of the input."""
+        self.outputs = tuple(int(graph.Outputs(i)) for i in range(graph.OutputsLength()))
+        """The tensor indexes of the outputs."""
 
     def _vector(self, slot: int) -> list[int]:
         if slot not in self.targets:
