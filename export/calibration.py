@@ -17,7 +17,7 @@ from zoo.export.lowering import Scaling
 from zoo.export.quantize import CALIBRATION_SAMPLES, Mode
 from zoo.runner.images import load_image
 from zoo.runner.pictures import SUFFIXES
-from zoo.specs import Preprocessing
+from zoo.specs import Preprocessing, check_seed
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str], None]
@@ -69,7 +69,9 @@ def find_examples(
     Raises:
         InputError: the source cannot be read or does not fit.
         ExportError: there is none, and the mode needs one.
+        OptionError: the seed is none.
     """
+    check_seed(seed)
     if isinstance(source, np.ndarray):
         return from_array(source, shape, samples, seed), []
     if source is not None:

@@ -36,29 +36,21 @@ def check_file(file: ModelFile, plan: Plan) -> edgetpu.EdgeTpuReport | None:
     return edgetpu.report(file) if plan.target == "edgetpu" else None
 
 
-def require_agreement(
-    verification: Verification, plan: Plan, name: str, min_agreement: float | None, *, trained: bool
-) -> None:
+def require_agreement(verification: Verification, name: str) -> None:
     """Judges how well a file agrees with its model.
 
     Args:
-        verification: what was measured.
-        plan: what was asked for.
+        verification: what was measured, and what was asked for.
         name: of the file, for the error.
-        min_agreement: least share of inputs with the same best class; by default the mode's own, and none in quantized
-            modes on random weights.
-        trained: whether the weights are.
 
     Raises:
         VerificationError: not well enough.
     """
-    if min_agreement is None:
-        min_agreement = plan.mode.min_agreement if trained or not plan.mode.approximate else 0.0
     if not math.isfinite(verification.max_diff):
         raise VerificationError(f"{name} computes values that are not finite numbers; it was not kept")
-    if verification.top1 < min_agreement:
+    if verification.top1 < verification.asked:
         raise VerificationError(
             f"{name} names the same class as Keras on {verification.top1:.0%} of {verification.inputs} "
-            f"inputs only ({verification.source}), at least {min_agreement:.0%} are asked for (--min-agreement); "
+            f"inputs only ({verification.source}), at least {verification.asked:.0%} are asked for (--min-agreement); "
             "it was not kept"
         )

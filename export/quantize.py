@@ -34,6 +34,10 @@ class Mode:
     min_agreement: float
     """Least share of inputs on which a trained model's file must name the same best class as Keras."""
 
+    def asked_agreement(self, *, trained: bool) -> float:
+        """What `min_agreement` is by default: the mode's own; 0, so nothing, in approximate modes on random weights."""
+        return self.min_agreement if trained or not self.approximate else 0.0
+
     @property
     def suffix(self) -> str:
         """What it adds to the names of files: `_int8`; nothing in plain float32."""
@@ -41,8 +45,12 @@ class Mode:
 
     @property
     def approximate(self) -> bool:
-        """Whether activations are quantized: random weights, whose classes nothing separates, then disagree."""
-        return self.name not in {"none", "float16"}
+        """Whether numbers are stored or computed in less than float32.
+
+        The answers then differ a little from Keras', which is enough to exchange classes that nothing separates, as on
+        random weights.
+        """
+        return self.name != "none"
 
 
 _MODES = {

@@ -40,6 +40,8 @@ class Verification:
     """Share of inputs on which both name the same best class."""
     top5: float
     """Share of inputs on which the file's best five hold Keras' best class."""
+    asked: float = 0.0
+    """Least `top1` that the file had to reach to be kept; 0: the classes were compared and not judged."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -20,6 +20,20 @@ side evenly at both ends; `pad` keeps all of the picture and fills up with black
 RESIZES: tuple[Resize, ...] = ("crop", "pad", "stretch")
 
 
+MAX_SEED = 2**32 - 1
+"""What NumPy's global random state takes."""
+
+
+def check_seed(seed: int) -> None:
+    """Refuses what is no seed.
+
+    Raises:
+        OptionError: it is no whole number from 0 to `MAX_SEED`.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise OptionError(f"seed={seed!r} is not allowed; give a whole number from 0 to {MAX_SEED}")
+
+
 def is_picture(shape: tuple[int, ...]) -> bool:
     """Whether inputs of this shape, without the batch, are pictures: three axes, the last of 1 or 3 channels."""
     return len(shape) == 3 and shape[-1] in {1, 3}
