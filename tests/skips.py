@@ -16,6 +16,10 @@ ALLOWED = {
 """The reason of a skip -> why that is right in CI, too."""
 
 
+REMEDY = ": apt-get install "
+"""What `tools/system-packages` says of all that is missing."""
+
+
 def excused(reason: str) -> bool:
     """Whether a skip for this reason is none that CI has to mind."""
     return not os.environ.get("CI") or any(re.search(pattern, reason) for pattern in ALLOWED)
@@ -26,6 +30,9 @@ def _judge(report: Any) -> None:
     if report.outcome != "skipped" or hasattr(report, "wasxfail"):
         return
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if REMEDY in reason:
+        # One line for all tests that need the same, wherever they stand.
+        report.longrepr = ("tools/system-packages", None, reason)
     if not excused(reason):
         report.outcome = "failed"
         report.longrepr = f"skipped although CI is set, and tests/skips.py does not list why: {reason}"

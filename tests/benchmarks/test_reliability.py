@@ -157,7 +157,16 @@ def test_a_crash_on_purpose_writes_nothing(tmp_path: Path) -> None:
         "from tests.benchmarks.test_reliability import call, crash\n"
         "def test_it():\n    assert call(crash).outcome == 'crashed'\n"
     )
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "faulthandler", tmp_path / "test_one.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "faulthandler",
+        str(tmp_path / "test_one.py"),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout

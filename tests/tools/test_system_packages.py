@@ -171,7 +171,7 @@ def test_a_skip_that_is_not_excused_fails_in_ci(tmp_path: Path, ci: str, expecte
         "no:cacheprovider",
         "-p",
         "tests.skips",
-        tmp_path / "test_skips.py",
+        str(tmp_path / "test_skips.py"),
     ]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | {"CI": ci}, capture_output=True, text=True, check=False)
     assert expected in lines(done.stdout)[-1], done.stdout
@@ -179,6 +179,18 @@ def test_a_skip_that_is_not_excused_fails_in_ci(tmp_path: Path, ci: str, expecte
     if ci:
         assert "skipped although CI is set" in done.stdout
         assert "apt-get install openssl" in done.stdout
+
+
+def test_tests_that_need_the_same_are_one_line(tmp_path: Path) -> None:
+    reason = "there is no openssl here: apt-get install openssl"
+    skips = "".join(f"def test_{i}():\n    pytest.skip({reason!r})\n" for i in range(3))
+    fixture = f"@pytest.fixture\ndef need(): pytest.skip({reason!r})\ndef test_fixture(need): pass\n"
+    (tmp_path / "test_many.py").write_text(f"import pytest\n{skips}{fixture}")
+    command = [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", "-p", "tests.skips", str(tmp_path)]
+    known = {name: value for name, value in os.environ.items() if name != "CI"}
+    done = subprocess.run(command, cwd=ROOT, env=known, capture_output=True, text=True, check=True)
+    said = [line for line in lines(done.stdout) if line.startswith("SKIPPED")]
+    assert said == [f"SKIPPED [4] tools/system-packages: {reason}"]
 
 
 def test_a_file_that_is_skipped_whole_fails_in_ci(tmp_path: Path) -> None:
@@ -191,7 +203,7 @@ def test_a_file_that_is_skipped_whole_fails_in_ci(tmp_path: Path) -> None:
         "no:cacheprovider",
         "-p",
         "tests.skips",
-        tmp_path / "test_whole.py",
+        str(tmp_path / "test_whole.py"),
     ]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"CI": "true"}, capture_output=True, text=True, check=False
