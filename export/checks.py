@@ -6,7 +6,7 @@ import math
 
 from zoo.errors import ExportError, VerificationError
 from zoo.export import compat, edgetpu
-from zoo.export.quantize import Plan
+from zoo.export.quantize import Mode, Plan
 from zoo.export.verify import Verification
 from zoo.runner.modelfile import ModelFile
 
@@ -36,11 +36,12 @@ def check_file(file: ModelFile, plan: Plan) -> edgetpu.EdgeTpuReport | None:
     return edgetpu.report(file) if plan.target == "edgetpu" else None
 
 
-def require_agreement(verification: Verification, name: str) -> None:
+def require_agreement(verification: Verification, mode: Mode, name: str) -> None:
     """Judges how well a file agrees with its model.
 
     Args:
-        verification: what was measured, and what was asked for.
+        verification: what was measured, and what was asked for; where no class is, values are judged.
+        mode: of the file.
         name: of the file, for the error.
 
     Raises:
@@ -48,6 +49,12 @@ def require_agreement(verification: Verification, name: str) -> None:
     """
     if not math.isfinite(verification.max_diff):
         raise VerificationError(f"{name} computes values that are not finite numbers; it was not kept")
+    allowed = mode.max_shift * verification.mean_size
+    if not verification.asked and verification.mean_diff > allowed:
+        raise VerificationError(
+            f"{name} differs from Keras by {verification.mean_diff:.2g} on average over {verification.inputs} inputs "
+            f"({verification.source}), at most {allowed:.2g} is to be expected of {mode.name}; it was not kept"
+        )
     if verification.top1 < verification.asked:
         raise VerificationError(
             f"{name} names the same class as Keras on {verification.top1:.0%} of {verification.inputs} "

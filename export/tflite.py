@@ -172,7 +172,7 @@ def to_tflite(
             asked = chosen.mode.asked_agreement(trained=trained) if min_agreement is None else min_agreement
             verification = verify(reference, scratch, subset, pixels=pixels, target=target)
             verification = replace(verification, asked=asked)
-            require_agreement(verification, path.name)
+            require_agreement(verification, chosen.mode, path.name)
         card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
         size = scratch.stat().st_size
     compiled = _compile(path, description, notes, say) if tpu else None

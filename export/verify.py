@@ -42,6 +42,8 @@ class Verification:
     """Share of inputs on which the file's best five hold Keras' best class."""
     asked: float = 0.0
     """Least `top1` that the file had to reach to be kept; 0: the classes were compared and not judged."""
+    mean_size: float = 0.0
+    """Mean absolute value of Keras' outputs, to hold `mean_diff` against."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -81,6 +83,7 @@ def verify(
         mean_diff=float(difference.mean()),
         top1=float((file_scores.argmax(axis=1) == best).mean()),
         top5=float((best_five == best[:, np.newaxis]).any(axis=1).mean()),
+        mean_size=float(np.abs(keras_scores).mean()),
     )
 
 

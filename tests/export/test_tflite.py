@@ -296,6 +296,17 @@ def test_random_weights_are_compared_and_not_judged(
     assert names(tmp_path) == ["small.tflite"]
 
 
+def test_a_wrong_conversion_of_random_weights_is_caught_by_its_values(
+    small: Any, randomize: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = randomize(zoo.build("lenet", input_size=12, num_classes=3))
+    wrong = convert(lower(other), Settings("float16"))
+    monkeypatch.setattr("zoo.export.tflite.convert", lambda *_: wrong)
+    with pytest.raises(VerificationError, match=r"differs from Keras by 0\.\d+ on average .* expected of float16"):
+        to_tflite(small, tmp_path / "small.tflite", quantize="float16")
+    assert names(tmp_path) == []
+
+
 def test_what_was_asked_of_a_trained_model_is_in_its_card(
     small: Any, tmp_path: Path, randomize: Callable[..., Any]
 ) -> None:
