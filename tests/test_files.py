@@ -8,7 +8,7 @@ import pytest
 
 from zoo.errors import InputError, OutputError
 from zoo.files import atomic, cache_home, read_text, require_writable
-from zoo.weights import published
+from zoo.weights import imagenet
 
 
 def names(folder: Path) -> list[str]:
@@ -217,6 +217,6 @@ def test_a_user_whom_the_system_does_not_know_has_no_home(monkeypatch: pytest.Mo
     for name in ("XDG_CACHE_HOME", "KERAS_HOME"):
         monkeypatch.delenv(name, raising=False)
     assert cache_home() == Path("/nonexistent/.cache/edgezoo")
-    assert published.keras_home() == Path("/nonexistent/.keras")
+    assert imagenet.keras_home() == Path("/nonexistent/.keras")
     monkeypatch.setenv("HOME", "/data")
     assert cache_home() == Path("/data/.cache/edgezoo")

@@ -17,12 +17,12 @@ import tflite
 import zoo
 from zoo.errors import ExportError, InputError, OptionError, OutputError, VerificationError
 from zoo.export import Verification, to_tflite
-from zoo.export.convert import Settings, convert
+from zoo.export.converter import Settings, convert
 from zoo.export.lowering import lower
-from zoo.export.quantize import MODES, Quantize, mode
+from zoo.export.options import MODES, Quantize, mode
 from zoo.export.verify import verify
 from zoo.runner import Classifier, load
-from zoo.summary import outline
+from zoo.summary.table import outline
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Elsewhere

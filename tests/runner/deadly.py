@@ -16,7 +16,8 @@ from pathlib import Path
 from benchmarks.reliability.forks import crash_quietly
 from benchmarks.reliability.mutations import mutate
 from zoo.errors import ModelFileError
-from zoo.runner import modelfile, trial
+from zoo.runner import sandbox
+from zoo.tflite import modelfile
 
 CPU_SECONDS = 20
 """A file that takes longer hangs; the others take milliseconds."""
@@ -53,9 +54,9 @@ def _ends_well(path: Path) -> bool:
         # Of its own time, not of the clock's: a busy machine makes no file deadly.
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         signal.alarm(30 * CPU_SECONDS)  # waits for what never comes
-        trial.limit_memory()
+        sandbox.limit_memory()
         try:
-            trial.run_once(str(path), "litert")
+            sandbox.run_once(str(path), "litert")
         finally:
             os._exit(0)
     return os.WIFEXITED(os.waitpid(child, 0)[1])

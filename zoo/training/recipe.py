@@ -13,7 +13,8 @@ from typing import Any, Literal
 from zoo.data.augment import AUGMENTS, Augment
 from zoo.errors import InputError, MissingDependencyError, OptionError
 from zoo.files import read_text
-from zoo.specs import RESIZES, Resize, check_seed
+from zoo.inputs.preprocessing import RESIZES, Resize
+from zoo.specs import check_seed
 
 Schedule = Literal["cosine", "plateau", "constant"]
 OptimizerName = Literal["adam", "sgd"]
