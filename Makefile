@@ -10,8 +10,14 @@
 # make clean  remove what these made
 PYTHON ?= python3
 BIN := .venv/bin
-# tflite-runtime has no wheel past Python 3.11, so its environment takes an older Python where there is one.
-OLD_PYTHON := $(firstword $(foreach p,$(PYTHON) python3.11 python3.10,$(shell $(p) -c 'import sys; v = sys.version_info; print("$(p)" if (3, 10) <= v < (3, 12) else "")' 2>/dev/null)))
+# tflite-runtime has no wheel past Python 3.11, so its environment takes an older Python where there is one. Looked for
+# when it is needed: by then a Python may have been installed.
+OLD_PYTHON = $(firstword $(foreach p,$(PYTHON) python3.11 python3.10,$(shell $(p) -c 'import sys; v = sys.version_info; print("$(p)" if (3, 10) <= v < (3, 12) else "")' 2>/dev/null)))
+# Whatever the user's are: the files here are UTF-8, assertions count, and no other packages are wanted.
+export LC_ALL := C.UTF-8
+unexport PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONWARNINGS
+# What a fresh Debian lacks: installed where that is allowed, else said in one line.
+SYSTEM = PYTHON='$(PYTHON)' tools/system-packages
 SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.tsv' -o -name '*.json' -o -path '*/static/*')
 
 PAGES := README.md $(wildcard docs/*.md)
@@ -22,6 +28,7 @@ demo: .venv/ready
 	$(BIN)/python tools/demo
 
 test: check .venv-base/ready .venv-tflite-runtime/ready
+	@$(SYSTEM) install tests
 	$(BIN)/python -m pytest
 
 check: .venv/ready
@@ -55,9 +62,11 @@ sbom: dist
 
 # The very files of dist/, as a stranger would install them.
 release-check: sbom
+	@$(SYSTEM) install tests
 	EDGEZOO_DIST=dist $(BIN)/python -m pytest tests/test_packaging.py tests/tools/test_releases.py
 
 matrix: dist
+	@$(SYSTEM) install tests
 	nice $(BIN)/python tools/matrix
 
 jetson: .venv/ready
@@ -65,6 +74,7 @@ jetson: .venv/ready
 
 # All of it, editable, for developing.
 .venv/ready: pyproject.toml
+	@$(SYSTEM) install make
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
@@ -72,6 +82,7 @@ jetson: .venv/ready
 
 # What a board has: the installed wheel and the base dependencies, no TensorFlow.
 .venv-base/ready: $(SOURCES)
+	@$(SYSTEM) install make
 	$(PYTHON) -m venv .venv-base
 	.venv-base/bin/python -m pip install --quiet --upgrade pip
 	rm -rf build  # a module deleted since would come along
@@ -81,16 +92,17 @@ jetson: .venv/ready
 
 # The older runtime, which needs numpy 1, and tflite-support, which reads our metadata back.
 .venv-tflite-runtime/ready: $(SOURCES)
-ifeq ($(OLD_PYTHON),)
-	@echo "no Python 3.10 or 3.11 here: the tests on tflite-runtime will be skipped"
-else
-	$(OLD_PYTHON) -m venv .venv-tflite-runtime
-	.venv-tflite-runtime/bin/python -m pip install --quiet --upgrade pip
-	rm -rf build
-	.venv-tflite-runtime/bin/python -m pip install --quiet --force-reinstall --no-deps .
-	.venv-tflite-runtime/bin/python -m pip install --quiet '.[tflite-runtime]' tflite-support
+	@$(SYSTEM) install make
+	@if [ -z "$(OLD_PYTHON)" ]; then \
+		echo "no Python 3.10 or 3.11 here: the tests on tflite-runtime will be skipped"; exit; fi; \
+	set -ex; \
+	PYTHON='$(OLD_PYTHON)' tools/system-packages install make; \
+	$(OLD_PYTHON) -m venv .venv-tflite-runtime; \
+	.venv-tflite-runtime/bin/python -m pip install --quiet --upgrade pip; \
+	rm -rf build; \
+	.venv-tflite-runtime/bin/python -m pip install --quiet --force-reinstall --no-deps .; \
+	.venv-tflite-runtime/bin/python -m pip install --quiet '.[tflite-runtime]' tflite-support; \
 	touch $@
-endif
 
 clean:
 	rm -rf .venv .venv-base .venv-tflite-runtime demo build dist dist-sbom docs/_build *.egg-info

@@ -38,7 +38,7 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
     """Build MODEL and export it.
 
     The .tflite file takes raw pixels, carries its labels and a card, and is checked against the Keras model
-    before it is kept.
+    before it is kept. The same command gives the same file: random weights are those of --seed.
     """
     spec = models.spec(model)
     options = given(ctx)
@@ -52,10 +52,12 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
 
     require_memory(4 * outline(model, **full).params, model)
     with status(f"building {model}") as say:
-        built = build_from(model, weights, options, progress=downloading(say))
+        built = build_from(model, weights, options, seed=choices["seed"], progress=downloading(say))
     facts: dict[str, Any] = {"architecture": model, "options": built.options, "weights_from": weights}
     if built.new_head:
         facts["head"] = "random"
+    if built.new_head or weights == "none":
+        facts["seed"] = choices["seed"]
     network = built.model
     export_files(network, network.name, formats, labels, facts, choices)
     if choices["as_json"]:

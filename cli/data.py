@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.output import json_option, megabytes, print_json, print_table, shape, status
-from zoo.cli.types import int_list
+from zoo.cli.types import SEED, int_list
 from zoo.errors import InputError
 from zoo.inputs.preprocessing import RESIZES
 
@@ -47,7 +47,7 @@ def data(ctx: click.Context) -> None:
     show_default=True,
     help="Share of each class for validation, where the data have no val folder.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of that split.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of that split.")
 @json_option
 def check(
     folder: Path,

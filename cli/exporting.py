@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zoo.cli.output import json_option, megabytes, print_json, print_table, status
-from zoo.cli.types import number_pair, words
+from zoo.cli.types import SEED, number_pair, words
 from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, Mode, mode
 from zoo.files import read_text, require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
@@ -45,7 +45,13 @@ _OPTIONS = (
         show_default=True,
         help="At most this many.",
     ),
-    click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of calibration samples."),
+    click.option(
+        "--seed",
+        type=SEED,
+        default=0,
+        show_default=True,
+        help="Of the random weights of a build, and of the choice of calibration samples.",
+    ),
     click.option(
         "--target",
         type=click.Choice(TARGETS),

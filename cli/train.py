@@ -14,7 +14,7 @@ import click
 from zoo import models
 from zoo.cli.model_options import given, model_options
 from zoo.cli.output import downloading, import_tensorflow, megabytes, print_json, print_table, status
-from zoo.cli.types import words
+from zoo.cli.types import SEED, words
 from zoo.export.options import MODES
 from zoo.quiet import quiet
 
@@ -40,7 +40,7 @@ _RECIPE_OPTIONS = (
     click.option("--balance/--no-balance", default=None, help="Every class counts alike, or every file."),
     click.option("--validation", type=float, help="The share held out."),
     click.option("--resize", help="crop, pad or stretch."),
-    click.option("--seed", type=int, help="Of the split, the order, and the first weights."),
+    click.option("--seed", type=SEED, help="Of the split, the order, and the first weights."),
     click.option("--mixed-precision/--no-mixed-precision", default=None, help="float16 on a GPU."),
     click.option("--xla/--no-xla", default=None, help="Compile with XLA."),
 )

@@ -6,6 +6,10 @@ from collections.abc import Callable
 
 import click
 
+from zoo.specs import MAX_SEED
+
+SEED = click.IntRange(0, MAX_SEED)
+
 
 def int_list(text: str) -> tuple[int, ...]:
     """Parses `128,64`."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import click
 
 from zoo import models
 from zoo.cli.model_options import given, model_options
 from zoo.cli.output import import_tensorflow
+from zoo.signals import listening
 from zoo.summary.netron import find_netron
 from zoo.summary.netron import view as serve
 
@@ -23,8 +26,8 @@ from zoo.summary.netron import view as serve
 def view(ctx: click.Context, target: str, port: int, no_browser: bool) -> None:
     """Show the graph of a FILE (.tflite, .keras...), or of a MODEL of the zoo, in the browser.
 
-    Netron draws it, served on this machine alone until Ctrl-C. A MODEL is shown without building its weights. Netron's
-    page may ask whether it may report usage to its maker.
+    Netron draws it, served on this machine alone until Ctrl-C or SIGTERM. A MODEL is shown without building its
+    weights. Netron's page may ask whether it may report usage to its maker.
     """
     options = given(ctx)
     if target in models.list_models() and not Path(target).is_file():
@@ -34,6 +37,12 @@ def view(ctx: click.Context, target: str, port: int, no_browser: bool) -> None:
     with serve(target, port=port, browse=not no_browser, **options) as url:
         click.echo(f"{target}: {url}  (Ctrl-C ends it)")
         try:
-            threading.Event().wait()
+            with listening(_stop):
+                threading.Event().wait()
         except KeyboardInterrupt:
             click.echo()
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    """Ends the wait: SIGTERM does what Ctrl-C does."""
+    raise KeyboardInterrupt

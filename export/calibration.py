@@ -18,6 +18,7 @@ from zoo.export.options import CALIBRATION_SAMPLES, Mode
 from zoo.inputs.find import SUFFIXES
 from zoo.inputs.images import load_image
 from zoo.inputs.preprocessing import Preprocessing
+from zoo.specs import check_seed
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str], None]
@@ -69,7 +70,9 @@ def find_examples(
     Raises:
         InputError: the source cannot be read or does not fit.
         ExportError: there is none, and the mode needs one.
+        OptionError: the seed is none.
     """
+    check_seed(seed)
     if isinstance(source, np.ndarray):
         return from_array(source, shape, samples, seed), []
     if source is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from zoo.errors import ExportError, VerificationError
-from zoo.export.options import Plan
+from zoo.export.options import Mode, Plan
 from zoo.export.verify import Verification
 from zoo.tflite import compat, edgetpu
 from zoo.tflite.modelfile import ModelFile
@@ -36,30 +36,29 @@ def check_file(file: ModelFile, plan: Plan) -> edgetpu.EdgeTpuReport | None:
     return edgetpu.report(file) if plan.target == "edgetpu" else None
 
 
-def require_agreement(
-    verification: Verification, plan: Plan, name: str, min_agreement: float | None, *, trained: bool
-) -> None:
+def require_agreement(verification: Verification, mode: Mode, name: str) -> None:
     """Judges how well a file agrees with its model.
 
     Args:
-        verification: what was measured.
-        plan: what was asked for.
+        verification: what was measured, and what was asked for; where no class is, values are judged.
+        mode: of the file.
         name: of the file, for the error.
-        min_agreement: least share of inputs with the same best class; by default the mode's own, and none in quantized
-            modes on random weights.
-        trained: whether the weights are.
 
     Raises:
         VerificationError: not well enough.
     """
-    if min_agreement is None:
-        min_agreement = plan.mode.min_agreement if trained or not plan.mode.approximate else 0.0
     if not math.isfinite(verification.max_diff):
         raise VerificationError(f"{name} computes values that are not finite numbers; it was not kept")
+    allowed = mode.max_shift * verification.mean_size
+    if not verification.asked and verification.mean_diff > allowed:
+        raise VerificationError(
+            f"{name} differs from Keras by {verification.mean_diff:.2g} on average over {verification.inputs} inputs "
+            f"({verification.source}), at most {allowed:.2g} is to be expected of {mode.name}; it was not kept"
+        )
     agreement = verification.agreement
-    if agreement.share < min_agreement:
+    if agreement.share < verification.asked:
         raise VerificationError(
             f"{name} {agreement.meaning} on {agreement.share:.0%} of {verification.inputs} "
-            f"inputs only ({verification.source}), at least {min_agreement:.0%} are asked for (--min-agreement); "
+            f"inputs only ({verification.source}), at least {verification.asked:.0%} are asked for (--min-agreement); "
             "it was not kept"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,9 @@ from zoo.weights import is_untrained
 
 if TYPE_CHECKING:
     import keras
+
+
+NOT_JUDGED = "the classes were compared with Keras', and not judged: nothing separates those of random weights"
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def to_tflite(
         input_range: for a model that does not scale its pixels itself: what it takes, e.g. `(-1, 1)`. The scaling
             becomes part of the file.
         min_agreement: least share of inputs on which file and model must name the same best class. By default
-            the mode's own; none in quantized modes on random weights, where nothing separates the classes.
+            the mode's own; none in all modes but `none` on random weights, where nothing separates the classes.
         verify_file: False skips the comparison; the card says so.
         facts: more for the card, e.g. `{"options": {...}, "license": "CC-BY-4.0"}`.
         progress: is told what is going on, in a few words.
@@ -168,13 +171,15 @@ def to_tflite(
             say("checking the file against Keras")
             reference = lower(model, batch=None, logits=True) if logits else model
             subset = Calibration(examples.inputs[:VERIFY_INPUTS], examples.manifest)
+            asked = chosen.mode.asked_agreement(trained=trained) if min_agreement is None else min_agreement
             verification = verify(reference, scratch, subset, pixels=pixels, target=target)
-            require_agreement(verification, chosen, path.name, min_agreement, trained=trained)
+            verification = replace(verification, asked=asked)
+            require_agreement(verification, chosen.mode, path.name)
         card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
         size = scratch.stat().st_size
     compiled = _compile(path, description, notes, say) if tpu else None
-    if verification and chosen.mode.approximate and not trained:
-        notes.append("the weights are random: how well a quantized file agrees on them means little")
+    if verification and not verification.asked:
+        notes.append(NOT_JUDGED)
     seconds = time.perf_counter() - started
     return ExportReport(path, chosen.mode.name, size, seconds, verification, trained, tuple(notes), card, tpu, compiled)
 

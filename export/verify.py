@@ -41,6 +41,10 @@ class Verification:
     mean_diff: float
     agreement: Agreement
     """Whether both say the same, as the task counts it."""
+    asked: float = 0.0
+    """Least share of agreement that the file had to reach to be kept; 0: it was counted and not judged."""
+    mean_size: float = 0.0
+    """Mean absolute value of Keras' outputs, to hold `mean_diff` against."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; the task's figures stand beside the others."""
@@ -82,6 +86,7 @@ def verify(
         max_diff=float(difference.max()),
         mean_diff=float(difference.mean()),
         agreement=task.agreement(reference, outputs),
+        mean_size=float(np.mean([np.abs(one).mean() for one in reference])),
     )
 
 

@@ -6,6 +6,7 @@ import functools
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,16 @@ from PIL import Image
 import zoo
 import zoo.models
 import zoo.registry
+from tests import surroundings, system
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
 from zoo.cli.main import main
 from zoo.quiet import quiet_tensorflow
 from zoo.runner.runtimes import RUNTIMES
 
 quiet_tensorflow()
+
+# As hooks: a skip in CI.
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
 Array = npt.NDArray[Any]
 
@@ -36,6 +42,15 @@ SMALL: dict[str, dict[str, Any]] = {
     "vgg16": {"input_size": 32, "num_classes": 10},
     "mobilenet_v2": {"alpha": 0.35, "input_size": 96, "num_classes": 10},
 }
+
+
+_own = tempfile.TemporaryDirectory(prefix="edgezoo-tests-")
+
+
+def pytest_sessionstart() -> None:
+    """Before anything is collected."""
+    surroundings.settle(_own.name)
+    quiet_tensorflow()
 
 
 def fill(model: Any, gain: float = 2) -> Any:
@@ -324,10 +339,7 @@ def _environment(folder: str, variable: str) -> Path:
     python = Path(os.environ.get(variable) or ROOT / folder / "bin" / "python")
     if python.exists():
         return python
-    reason = f"there is no {python}: `make test` makes it, or set {variable}"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    pytest.skip(f"there is no {python}: `make test` makes it, or set {variable}")
 
 
 @pytest.fixture(scope="session")
@@ -338,8 +350,15 @@ def base_python() -> Path:
 
 @pytest.fixture(scope="session")
 def tflite_runtime_python() -> Path:
-    """The Python of an environment with the installed package, tflite-runtime, numpy 1 and tflite-support."""
+    """The Python of an environment with the installed package, tflite-runtime and numpy 1."""
     return _environment(".venv-tflite-runtime", "EDGEZOO_TFLITE_RUNTIME_PYTHON")
+
+
+@pytest.fixture(scope="session")
+def tflite_support_python(tflite_runtime_python: Path) -> Path:
+    """The same, where what tflite-support links to is there as well."""
+    system.require("libusb")
+    return tflite_runtime_python
 
 
 class Elsewhere(Protocol):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import InputError, OutputError
-from zoo.files import atomic, read_text, require_writable
+from zoo.files import atomic, cache_home, read_text, require_writable
+from zoo.weights import imagenet
 
 
 def names(folder: Path) -> list[str]:
@@ -203,3 +204,19 @@ def test_a_kill_between_the_renames_of_a_folder_loses_nothing(tmp_path: Path) ->
         fail()
     assert (tmp_path / "model" / "saved_model.pb").read_text() == "old"
     assert names(tmp_path) == ["model"]
+
+
+def test_a_user_whom_the_system_does_not_know_has_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs as a number."""
+
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.delenv("HOME")
+    for name in ("XDG_CACHE_HOME", "KERAS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert cache_home() == Path("/nonexistent/.cache/edgezoo")
+    assert imagenet.keras_home() == Path("/nonexistent/.keras")
+    monkeypatch.setenv("HOME", "/data")
+    assert cache_home() == Path("/data/.cache/edgezoo")

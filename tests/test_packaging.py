@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 import zoo
 from releases import environments, sbom, tagging
+from tests import system
 
 ROOT = Path(__file__).resolve().parent.parent
 # Folder in the checkout -> package.
@@ -28,6 +29,7 @@ HOMES = {"zoo": "zoo", "export": "zoo/export", "cli": "zoo/cli"}
 
 def checkout_files() -> list[Path]:
     """The files that a clone would have, and new ones that are not committed yet."""
+    system.require("git")
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

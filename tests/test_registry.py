@@ -3,6 +3,10 @@ from __future__ import annotations
 import builtins
 import importlib
 import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -235,3 +239,22 @@ def test_a_builders_own_missing_import_is_not_hidden(own_registry: None) -> None
 def test_a_model_too_large_for_memory_is_an_option_error() -> None:
     with pytest.raises(OptionError, match=r"mlp with hidden=\(1000000000000,\) does not fit into memory"):
         zoo.build("mlp", hidden=(10**12,))  # 3 PB at once: refused before any of it is touched
+
+
+def test_keras_on_something_else_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(OptionError, match="Keras runs on jax in this program, .* set KERAS_BACKEND=tensorflow before"):
+        zoo.build("lenet")
+
+
+@pytest.mark.slow
+def test_the_users_choice_for_keras_is_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "keras.json").write_text('{"backend": "torch", "floatx": "float32", "epsilon": 1e-7}')
+    for variables in ({"KERAS_BACKEND": "torch"}, {"KERAS_HOME": str(tmp_path)}):
+        code = "import zoo; zoo.build('lenet'); import keras; print(keras.backend.backend())"
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | variables, capture_output=True, text=True, check=False
+        )
+        assert done.stdout == "tensorflow\n", done.stderr

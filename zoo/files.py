@@ -151,10 +151,21 @@ def read_text(path: Path, what: str) -> str:
         raise InputError(f"{what} {path} is not UTF-8 text") from error
 
 
+def home() -> Path:
+    """The user's folder: `HOME`, or what the system knows; where it knows none, `/nonexistent`, as Debian calls it.
+
+    So it is in a container whose user is a number without a name: nothing can be kept there, and nothing has to be.
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
+
+
 def cache_home() -> Path:
     """The folder of what can be made again: in `XDG_CACHE_HOME`, else in `~/.cache`.
 
     As the XDG Base Directory Specification has it, a relative path in the variable counts as none.
     """
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (named if named.is_absolute() else Path.home() / ".cache") / "edgezoo"
+    return (named if named.is_absolute() else home() / ".cache") / "edgezoo"

@@ -9,6 +9,8 @@ import contextlib
 import difflib
 import functools
 import inspect
+import os
+import sys
 import typing
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     import keras
 
 Builder = TypeVar("Builder", bound=Callable[..., "keras.Model"])
+
+BACKEND = "tensorflow"
+"""What Keras has to run on."""
 
 _MODELS: dict[str, tuple[ModelSpec, Callable[..., keras.Model]]] = {}
 
@@ -131,7 +136,20 @@ def build(name: str, **options: Any) -> keras.Model:
 
 @contextlib.contextmanager
 def needs_tensorflow() -> Iterator[None]:
-    """Turns a failed import of Keras or TensorFlow into `MissingDependencyError` with the line to type."""
+    """Lets Keras, if it is imported in the block, run on TensorFlow, whatever `KERAS_BACKEND` or its settings say.
+
+    Raises:
+        MissingDependencyError: Keras or TensorFlow is not installed; the message holds the line to type.
+        OptionError: the program has imported Keras on something else.
+    """
+    keras = sys.modules.get("keras")
+    if keras is None:
+        os.environ["KERAS_BACKEND"] = BACKEND
+    elif (backend := keras.backend.backend()) != BACKEND:
+        raise OptionError(
+            f"Keras runs on {backend} in this program, and models of the zoo on TensorFlow: set "
+            f"KERAS_BACKEND={BACKEND} before Keras is imported"
+        )
     try:
         yield
     except ModuleNotFoundError as error:

@@ -13,6 +13,19 @@ from typing import Any
 
 from zoo.errors import OptionError
 
+MAX_SEED = 2**32 - 1
+"""What NumPy's global random state takes."""
+
+
+def check_seed(seed: int) -> None:
+    """Refuses what is no seed.
+
+    Raises:
+        OptionError: it is no whole number from 0 to `MAX_SEED`.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise OptionError(f"seed={seed!r} is not allowed; give a whole number from 0 to {MAX_SEED}")
+
 
 @dataclass(frozen=True)
 class Option:

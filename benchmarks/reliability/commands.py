@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks.reliability.forks import crash_quietly
+
 Outcome = Literal["done", "refused", "traceback", "crashed", "hung"]
 BAD: tuple[Outcome, ...] = ("traceback", "crashed", "hung")
 """What must not be."""
@@ -182,6 +184,7 @@ def _main(args: list[str]) -> None:
 def _be_child(work: Callable[[], object], prepare: Callable[[], object], out: int, err: int) -> None:
     code = 1
     try:
+        crash_quietly()
         os.setpgid(0, 0)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(out, 1)

@@ -28,6 +28,7 @@ from typing import Any
 import click
 
 from benchmarks.reliability.commands import BAD, LIGHT, Ended, call, count, report, run, warm
+from benchmarks.reliability.forks import crash_quietly
 from benchmarks.reliability.mutations import mutate
 from zoo.errors import ZooError
 from zoo.quiet import quiet
@@ -78,6 +79,7 @@ def _try_in_fork(command: list[str], *, timeout: float, **_: Any) -> subprocess.
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
+        crash_quietly()
         os.dup2(writer, 1)
         order, code = json.loads(command[-1]), 0
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -148,6 +149,29 @@ def chatter() -> None:
 def test_outcomes(work: Any, outcome: str) -> None:
     """A script that finds nothing must be one that could."""
     assert call(work, seconds=2).outcome == outcome
+
+
+def test_a_crash_on_purpose_writes_nothing(tmp_path: Path) -> None:
+    """pytest has stacks of a crash written to the terminal, and a fork inherits that: not in a run that is green."""
+    (tmp_path / "test_one.py").write_text(
+        "from tests.benchmarks.test_reliability import call, crash\n"
+        "def test_it():\n    assert call(crash).outcome == 'crashed'\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "faulthandler",
+        str(tmp_path / "test_one.py"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    assert done.stderr == ""
+    assert call(lambda: sys.stdout.write(str(resource.getrlimit(resource.RLIMIT_CORE)[0]))).out == "0"
 
 
 def test_mutations_change_what_they_are_given() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +72,27 @@ def test_the_card_says_how_it_was_built(cli: Cli, tmp_path: Path) -> None:
     assert card["architecture"] == "mobilenet_v2"
     assert card["options"] == {"num_classes": 4, "alpha": 0.35, "input_size": 32, "dropout": 0.2}
     assert card["weights"] == "random"
+    assert card["seed"] == 0
+
+
+def built(folder: Path, *args: str) -> dict[str, bytes]:
+    """The files of a build in a process of its own."""
+    script = "from zoo.cli.main import main; main()"
+    command = [sys.executable, "-c", script, *SMALL, "--quantize", "none,float16,int8", *args, "--out", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.mark.slow
+def test_the_same_command_gives_the_same_files(tmp_path: Path) -> None:
+    """Byte for byte: weights, calibration, check, card and archive."""
+    first = built(tmp_path / "first")
+    assert list(first) == [f"mobilenet_v2_0.35_32{suffix}.tflite" for suffix in ("", "_float16", "_int8")]
+    assert built(tmp_path / "second") == first
+    other = built(tmp_path / "other", "--seed", "7")
+    assert list(other) == list(first)
+    assert all(other[name] != content for name, content in first.items())
+    assert Classifier(tmp_path / "other" / "mobilenet_v2_0.35_32_int8.tflite").card["seed"] == 7
 
 
 def test_labels_set_the_number_of_classes(cli: Cli, tmp_path: Path) -> None:
@@ -89,6 +112,7 @@ def test_weights_of_a_trained_model(cli: Cli, randomize: Callable[..., Any], tmp
     assert "RANDOM" not in result.out
     classifier = Classifier(tmp_path / "lenet.tflite")
     assert classifier.card["weights"] == "trained"
+    assert "seed" not in classifier.card
     picture = np.full((28, 28, 1), 77, np.float32)
     expected = np.asarray(trained(picture[np.newaxis], training=False))[0]
     assert classifier.classify(picture, 1)[0].index == expected.argmax()

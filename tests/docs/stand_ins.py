@@ -9,6 +9,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+from tests import system
 from tests.docs.reading import ROOT
 
 if TYPE_CHECKING:
@@ -129,12 +131,13 @@ def one_picture(command: str, desk: Desk) -> str:
     """`zoo serve`: on a free port, until it has named a picture."""
     with served(f"{_bare(command)} --port 0", desk) as url:
         token = re.search(r"--token (\S+)", command)
-        header = ["-H", f"Authorization: Bearer {token[1]}"] if token else []
-        return desk.run(["curl", "-sS", "--fail", *header, "--data-binary", "@photo.jpg", f"{url}v1/classify"])
+        headers = {"Authorization": f"Bearer {token[1]}"} if token else {}
+        return ask(f"{url}v1/classify", desk.folder / "photo.jpg", **headers)
 
 
 def asked(command: str, desk: Desk) -> str:
     """`curl ... http://HOST:8000/`: the same of a server on a free port."""
+    system.require("curl")
     token = re.search(r"Bearer ([\w-]+)", command)
     with served("zoo serve mine.tflite --port 0" + (f" --token {token[1]}" if token else ""), desk) as url:
         return desk.shell(re.sub(r"http://[\w.]+:8000/", url, command).replace("curl ", "curl -sS --fail ", 1))
@@ -144,13 +147,21 @@ def program_that_serves(program: str, desk: Desk) -> str:
     """A Python block that ends in `serve(...)`: on a free port, until it has named a picture."""
     (desk.folder / "serving.py").write_text(re.sub(r"\bport=\d+", "port=0", program), encoding="utf-8")
     with served("python -u serving.py", desk, stopped="") as url:
-        return desk.run(["curl", "-sS", "--fail", "--data-binary", "@photo.jpg", f"{url}v1/classify"])
+        return ask(f"{url}v1/classify", desk.folder / "photo.jpg")
 
 
 def shown(command: str, desk: Desk) -> str:
     """`zoo view`: without a browser, until it has given its page."""
     with served(f"{_bare(command)} --no-browser", desk, stopped="\n") as url:
-        return desk.run(["curl", "-sS", "--fail", url])
+        return ask(url)
+
+
+def ask(url: str, picture: Path | None = None, **headers: str) -> str:
+    """What a server answers, to a picture where one is given."""
+    body = None if picture is None else picture.read_bytes()
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=60) as reply:
+        text: str = reply.read().decode()
+        return text
 
 
 def _bare(command: str) -> str:

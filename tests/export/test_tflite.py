@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -14,10 +15,12 @@ import pytest
 import tflite
 
 import zoo
-from zoo.errors import ExportError, InputError, OutputError, VerificationError
+from zoo.errors import ExportError, InputError, OptionError, OutputError, VerificationError
 from zoo.export import Verification, to_tflite
 from zoo.export.converter import Settings, convert
 from zoo.export.lowering import lower
+from zoo.export.options import MODES, Quantize, mode
+from zoo.export.verify import verify
 from zoo.runner import Classifier, load
 from zoo.summary.table import outline
 from zoo.tasks.task import Agreement
@@ -268,7 +271,58 @@ def test_a_file_that_disagrees_is_not_kept(small: Any, tmp_path: Path, monkeypat
     ):
         to_tflite(small, path)
     assert names(tmp_path) == []
-    assert to_tflite(small, path, min_agreement=0.5).verification == found
+    assert to_tflite(small, path, min_agreement=0.5).verification == dataclasses.replace(found, asked=0.5)
+
+
+@pytest.mark.parametrize("quantize", [name for name in MODES if name != "none"])
+def test_random_weights_are_compared_and_not_judged(
+    small: Any, quantize: Quantize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, randomize: Callable[..., Any]
+) -> None:
+    """Nothing separates their classes, so a file of less than float32 may exchange them."""
+    quarter = Agreement(0.25, "names the same class as Keras", {"top1": 0.25, "top5": 1.0})
+    monkeypatch.setattr(
+        "zoo.export.tflite.verify",
+        lambda *args, **options: dataclasses.replace(verify(*args, **options), agreement=quarter),
+    )
+    report = to_tflite(small, tmp_path / "small.tflite", quantize=quantize)
+    assert report.verification
+    assert (report.verification.agreement.share, report.verification.asked) == (0.25, 0)
+    assert (report.card["verification"]["top1"], report.card["verification"]["asked"]) == (0.25, 0)
+    assert any("not judged" in note for note in report.notes)
+    with pytest.raises(VerificationError, match="at least 50% are asked for"):
+        to_tflite(small, tmp_path / "asked.tflite", quantize=quantize, min_agreement=0.5)
+    trained = randomize(zoo.build("lenet", input_size=12, num_classes=3))
+    samples = np.random.default_rng(0).integers(0, 256, (20, 12, 12, 1)).astype(np.float32)
+    with pytest.raises(VerificationError, match=f"at least {mode(quantize).min_agreement:.0%} are asked for"):
+        to_tflite(trained, tmp_path / "trained.tflite", quantize=quantize, calibration=samples)
+    assert names(tmp_path) == ["small.tflite"]
+
+
+def test_a_wrong_conversion_of_random_weights_is_caught_by_its_values(
+    small: Any, randomize: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = randomize(zoo.build("lenet", input_size=12, num_classes=3))
+    wrong = convert(lower(other), Settings("float16"))
+    monkeypatch.setattr("zoo.export.tflite.convert", lambda *_: wrong)
+    with pytest.raises(VerificationError, match=r"differs from Keras by 0\.\d+ on average .* expected of float16"):
+        to_tflite(small, tmp_path / "small.tflite", quantize="float16")
+    assert names(tmp_path) == []
+
+
+def test_what_was_asked_of_a_trained_model_is_in_its_card(
+    small: Any, tmp_path: Path, randomize: Callable[..., Any]
+) -> None:
+    trained = randomize(zoo.build("lenet", input_size=12, num_classes=3))
+    report = to_tflite(trained, tmp_path / "trained.tflite", quantize="float16")
+    assert report.card["verification"]["asked"] == mode("float16").min_agreement
+    assert not any("not judged" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, True])
+def test_what_is_no_seed(small: Any, seed: Any, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=f"seed={seed!r} is not allowed; give a whole number from 0 to 4294967295"):
+        to_tflite(small, tmp_path / "small.tflite", seed=seed)
+    assert names(tmp_path) == []
 
 
 def test_values_that_are_not_finite_are_not_agreement(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests import system
 from zoo.errors import InputError, MissingDependencyError, ModelFileError
 from zoo.runner import delegates, load
 
@@ -47,14 +46,10 @@ void tflite_plugin_destroy_delegate(void *made) { free(made); }
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no C compiler")
-        pytest.skip("there is no C compiler")
+    system.require("cc")
     folder = tmp_path_factory.mktemp("delegate")
     (folder / "delegate.c").write_text(SOURCE)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "libedgetpu.so.1", folder / "delegate.c"], check=True)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", folder / "libedgetpu.so.1", folder / "delegate.c"], check=True)
     return folder / "libedgetpu.so.1"
 
 

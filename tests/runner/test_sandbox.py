@@ -150,7 +150,8 @@ def test_mutated_files_never_end_our_process(lenet: Case, tmp_path: Path) -> Non
     culprits = sorted(tmp_path.glob("deadly_*.tflite"))
     assert len(culprits) == outcomes["deadly"]
     for culprit in culprits[:12]:  # not more: each takes a new process
-        with pytest.raises(ModelFileError, match="damaged or hostile"):
+        # What ends one process can be an error in another: it reads memory that is not its own. Refused is either.
+        with pytest.raises(ModelFileError, match="damaged or hostile|litert cannot load"):
             load(culprit)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import system
 from zoo.runner import Classifier
 from zoo.serve import Settings
 from zoo.serve.api import Api
@@ -123,13 +124,10 @@ def site(serving: Serving) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium with a camera that shows a moving test picture."""
+    for name in ("chromium", "fonts"):
+        system.require(name)
     names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("EDGEZOO_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        reason = "there is no Chromium: apt-get install chromium, or set EDGEZOO_CHROMIUM"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    program = os.environ.get("EDGEZOO_CHROMIUM") or next(filter(None, map(shutil.which, names)))
     sync_api = pytest.importorskip("playwright.sync_api")
     options = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     if os.geteuid() == 0:

@@ -52,8 +52,8 @@ print(json.dumps({
 """
 
 
-def test_tflite_support_reads_it_back(case: Case, tflite_runtime_python: Path, elsewhere: Elsewhere) -> None:
-    found = json.loads(elsewhere(tflite_runtime_python, READ_BACK, case.file))
+def test_tflite_support_reads_it_back(case: Case, tflite_support_python: Path, elsewhere: Elsewhere) -> None:
+    found = json.loads(elsewhere(tflite_support_python, READ_BACK, case.file))
     assert sorted(found["files"]) == ["card.json", "labels.txt"]
     assert found["labels"].splitlines() == [f"class_{i}" for i in range(case.model.output_shape[1])]
     metadata = found["metadata"]
@@ -87,7 +87,7 @@ print(json.dumps({"signatures": interpreter.get_signature_list(), "scores": scor
 """
 
 
-@pytest.mark.parametrize("environment", ["base_python", "tflite_runtime_python"])
+@pytest.mark.parametrize("environment", ["base_python", "tflite_support_python"])
 def test_the_signature_has_the_names_of_the_layers(
     case: Case, environment: str, request: pytest.FixtureRequest, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:

@@ -43,10 +43,10 @@ writer_utils.save_file(writer.populate(), out)
 
 
 @pytest.fixture
-def with_metadata(scaled: tuple[Any, Path], tflite_runtime_python: Path, elsewhere: Elsewhere, tmp_path: Path) -> Path:
+def with_metadata(scaled: tuple[Any, Path], tflite_support_python: Path, elsewhere: Elsewhere, tmp_path: Path) -> Path:
     """The file with labels and a normalization, as TensorFlow's own metadata writer puts them in."""
     (tmp_path / "labels.txt").write_text("a\nb\nc\nd\ne\n")
-    elsewhere(tflite_runtime_python, WRITE, scaled[1], tmp_path / "labels.txt", tmp_path / "stated.tflite")
+    elsewhere(tflite_support_python, WRITE, scaled[1], tmp_path / "labels.txt", tmp_path / "stated.tflite")
     return tmp_path / "stated.tflite"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.errors import WeightsError
+from zoo.errors import OptionError, WeightsError
 from zoo.weights import is_untrained, load_model, load_weights
 
 
@@ -112,6 +112,34 @@ def test_load_model(trained: Any, tmp_path: Path) -> None:
 def test_a_fresh_build_is_untrained(name: str) -> None:
     assert is_untrained(zoo.build(name))
     assert is_untrained(zoo.build("mobilenet_v2", alpha=0.35, input_size=32, num_classes=2))
+
+
+@pytest.mark.parametrize("name", ["lenet", "mlp"])
+def test_a_seed_gives_the_same_weights_whatever_came_before(name: str) -> None:
+    first = zoo.build(name, seed=3).get_weights()
+    other = zoo.build(name, seed=4).get_weights()
+    again = zoo.build(name, seed=3).get_weights()
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+    unseeded = [zoo.build(name).get_weights() for _ in range(2)]
+    assert any((a != b).any() for a, b in zip(*unseeded, strict=True))
+
+
+def test_a_new_head_is_drawn_from_the_seed(trained: Any, tmp_path: Path) -> None:
+    trained.save(tmp_path / "trained.keras")
+    heads = [
+        zoo.build("lenet", weights=tmp_path / "trained.keras", num_classes=7, seed=seed).get_weights()[-2]
+        for seed in (1, 1, 2)
+    ]
+    np.testing.assert_array_equal(heads[0], heads[1])
+    assert (heads[0] != heads[2]).any()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, "1", False])
+def test_what_is_no_seed(seed: Any) -> None:
+    with pytest.raises(OptionError, match="is not allowed; give a whole number from 0 to 4294967295"):
+        zoo.build("lenet", seed=seed)
 
 
 def test_one_step_of_training_shows() -> None:

@@ -95,6 +95,8 @@ def copy_tests(root: Path, target: Path) -> None:
     target.mkdir(parents=True)
     for name in ("tests", "benchmarks"):  # some tests use what the benchmarks are made of
         shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (target / "tools").mkdir()
+    shutil.copy(root / "tools" / "system-packages", target / "tools")  # says why a test is skipped
     for name in ("pyproject.toml", "README.md", "Dockerfile.jetson"):
         shutil.copy(root / name, target)
 

@@ -14,6 +14,7 @@ from zoo.data.split import split_by_content
 from zoo.data.store import Place
 from zoo.errors import OptionError
 from zoo.inputs.labelled import SPLITS, LabelledData, SplitName
+from zoo.specs import check_seed
 
 MIN_DISTINCT = 2
 """A class needs one file to learn from and another to be measured on."""
@@ -129,8 +130,9 @@ def assign(
         seed: of that choice.
 
     Raises:
-        OptionError: `validation` is no share.
+        OptionError: `validation` is no share, or the seed is none.
     """
+    check_seed(seed)
     if not 0 <= validation < 1:
         raise OptionError(f"validation={validation!r} is not a share: give a number of at least 0 and below 1")
     made = _leave_out(data, findings)

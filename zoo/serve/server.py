@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,6 +17,7 @@ from zoo.serve.api import Api
 from zoo.serve.app import create_app
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool
+from zoo.signals import listening
 
 CONNECTIONS = 256
 """At a time, pictures or not; one more gets 503."""
@@ -37,7 +36,8 @@ def run(classifiers: Sequence[Classifier], settings: Settings, ready: Callable[[
     try:
         url = settings.url(listener.getsockname()[1])
         server.on_start = lambda: ready(url) if ready else None
-        with _signals(server), warnings.catch_warnings():
+        # A second SIGINT does not wait for those who are being answered.
+        with listening(server.handle_exit), warnings.catch_warnings():
             # Pillow's of odd pictures: anybody could fill the log with them.
             warnings.filterwarnings("ignore", module="PIL")
             server.run(sockets=[listener])
@@ -96,18 +96,3 @@ class Protocol(H11Protocol):
     def _hang_up_if_silent(self) -> None:
         if getattr(self, "cycle", None) is None:
             self.transport.close()
-
-
-@contextlib.contextmanager
-def _signals(server: Server) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the server; a second SIGINT does not wait for those who are being answered."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handled = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, server.handle_exit) for number in handled}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

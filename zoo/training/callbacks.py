@@ -7,8 +7,8 @@ This module imports Keras.
 
 from __future__ import annotations
 
+import contextlib
 import math
-import signal
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 from zoo.errors import TrainingError
+from zoo.signals import listening
 
 
 class StopOnNan(keras.callbacks.Callback):
@@ -39,23 +40,19 @@ class StopOnNan(keras.callbacks.Callback):
 class StopOnSignal(keras.callbacks.Callback):
     """Ends `fit` after the step it is at when Ctrl-C or SIGTERM comes; a second one ends the program at once.
 
-    `stopped` says whether it did, `batches` how many batches of the epoch are done.
+    `stopped` says whether it did, `batches` how many batches of the epoch are done. A signal that was ignored when the
+    program began stays ignored, as in a job of a script (`zoo.signals`).
     """
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
         super().__init__()
         self.stopped = False
         self.batches = 0
-        self._before: dict[int, Any] = {}
+        self._listening = contextlib.ExitStack()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Listens to the signals."""
-        try:
-            self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS}
-        except ValueError:  # only the main thread may
-            self._before = {}
+        self._listening.enter_context(listening(self._note))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts anew."""
@@ -69,8 +66,7 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Leaves the signals as they were."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._listening.close()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.stopped:

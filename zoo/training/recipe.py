@@ -14,6 +14,7 @@ from zoo.data.augment import AUGMENTS, Augment
 from zoo.errors import InputError, MissingDependencyError, OptionError
 from zoo.files import read_text
 from zoo.inputs.preprocessing import RESIZES, Resize
+from zoo.specs import check_seed
 
 Schedule = Literal["cosine", "plateau", "constant"]
 OptimizerName = Literal["adam", "sgd"]
@@ -74,6 +75,7 @@ class Recipe:
             "label_smoothing": (0, 0.9),
             "validation": (0, 0.9),
         }
+        check_seed(self.seed)
         for name, (low, high) in limits.items():
             value = getattr(self, name)
             if not low <= value <= high:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from zoo import models
 from zoo.errors import WeightsError
 from zoo.graph import unallocated
+from zoo.registry import needs_tensorflow
+from zoo.specs import check_seed
 from zoo.weights import files, imagenet, transfer
 from zoo.weights.download import Progress
 from zoo.weights.preprocessing import adopt
@@ -34,7 +36,12 @@ class Built:
 
 
 def build(
-    name: str, *, weights: str | Path | None = None, progress: Progress | None = None, **options: Any
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
 ) -> keras.Model:
     """Builds a model.
 
@@ -45,6 +52,8 @@ def build(
             zoo's models, of keras.applications' MobileNetV2 and VGG16 with or without top, or of a model in which
             such a backbone is nested. Where `num_classes` is not given, it is that of the file's head; where it is
             another than the file's, the backbone is kept and the head is new.
+        seed: of the random weights, 0 to 2^32 - 1: the same seed gives the same weights, whatever was built before. It
+            becomes the seed of all that Keras draws from then on (`keras.utils.set_random_seed`). None draws on.
         progress: is called with the bytes done and the bytes in all while something downloads.
         **options: the model's own options, see `spec(name).options`.
 
@@ -54,19 +63,29 @@ def build(
 
     Raises:
         UnknownModelError: no model has this name.
-        OptionError: an option it does not take, or a value it does not allow.
+        OptionError: an option it does not take, or a value it does not allow; a seed that is none.
         WeightsError: there are no such weights, they cannot be downloaded or read, or do not fit; the message names
             the first layer that does not.
         MissingDependencyError: TensorFlow is not installed.
     """
-    return build_from(name, weights, options, progress=progress).model
+    return build_from(name, weights, options, seed=seed, progress=progress).model
 
 
 def build_from(
-    name: str, weights: str | Path | None, options: dict[str, Any], *, progress: Progress | None = None
+    name: str,
+    weights: str | Path | None,
+    options: dict[str, Any],
+    *,
+    seed: int | None = None,
+    progress: Progress | None = None,
 ) -> Built:
     """What `build` does, with what there is to say about it; same arguments and errors."""
     spec = models.spec(name)
+    if seed is not None:
+        check_seed(seed)
+        with needs_tensorflow():
+            import keras
+        keras.utils.set_random_seed(seed)
     if weights is None or str(weights) == NONE:
         return Built(models.build(name, **options), spec.check(options))
     full = spec.check(options)

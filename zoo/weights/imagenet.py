@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import WeightsError
+from zoo.files import home
 from zoo.models.mobilenet_v2 import PUBLISHED_ALPHAS
 from zoo.weights.download import Progress, fetch
 
@@ -109,4 +110,6 @@ def _other_size(size: int, what: str, sizes: tuple[int, ...]) -> str:
 
 def keras_home() -> Path:
     """Keras' folder: `$KERAS_HOME`, or `~/.keras`."""
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    named = os.environ.get("KERAS_HOME")
+    # Keras expands a tilde itself.
+    return Path(os.path.expanduser(named)) if named else home() / ".keras"  # noqa: PTH111  # which raises no error
