@@ -137,6 +137,19 @@ def test_an_address_with_its_hash(
     assert [request[0] for request in server.requests] == ["/mine/digits.weights.h5"]
 
 
+def test_a_local_file_is_held_against_its_hash(trained: Any, write: Callable[..., Path], tmp_path: Path) -> None:
+    path = tmp_path / "models" / "digits.keras"
+    trained.save(path)
+    wanted = hashlib.sha256(path.read_bytes()).hexdigest()
+    zoo.load_models(write(f'WeightsFile("digits.keras", sha256="{wanted}")'))
+    zoo.build("net", weights="digits")
+    randomized = [value + 1 for value in trained.get_weights()]
+    trained.set_weights(randomized)
+    trained.save(path)
+    with pytest.raises(WeightsError, match=rf"{path} is not the published file: its sha256 is .*, not {wanted}; put"):
+        zoo.build("net", weights="digits")
+
+
 def test_a_mirror_of_keras_is_not_asked_for_it(
     trained: Any, write: Callable[..., Path], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

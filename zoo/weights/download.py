@@ -89,17 +89,18 @@ def fetch(
     return path
 
 
-def _is_good(path: Path, hashes: Mapping[str, str]) -> bool:
-    return path.is_file() and all(_digest(path, name) == value for name, value in hashes.items())
-
-
-def _digest(path: Path, name: str) -> str:
+def file_hash(path: Path, algorithm: str) -> str:
+    """A file's hash in hexadecimal; the algorithm is `md5` or `sha256`."""
     # MD5 is what Keras and Google publish, to find damage; it is no protection from malice.
-    found = hashlib.new(name, usedforsecurity=False)
+    found = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             found.update(chunk)
     return found.hexdigest()
+
+
+def _is_good(path: Path, hashes: Mapping[str, str]) -> bool:
+    return path.is_file() and all(file_hash(path, name) == value for name, value in hashes.items())
 
 
 @contextlib.contextmanager
@@ -136,7 +137,7 @@ def _download(
     file.flush()
     wanted = [*hashes.items(), *([("md5", announced)] if announced else [])]
     for name, value in wanted:
-        if (found := _digest(Path(file.name), name)) != value:
+        if (found := file_hash(Path(file.name), name)) != value:
             file.truncate(0)
             return f"its {_HASHES[name]} is {found}, not {value}"
     return ""

@@ -18,7 +18,7 @@ from zoo import models
 from zoo.errors import WeightsError
 from zoo.published import KERAS_APPLICATIONS, PublishedWeights, WeightsFile
 from zoo.specs import ModelSpec, in_words
-from zoo.weights.download import LIMIT, Progress, fetch
+from zoo.weights.download import LIMIT, Progress, fetch, file_hash
 
 URL_VARIABLE = "EDGEZOO_WEIGHTS_URL"
 """Environment variable: where Keras Applications' files lie instead, e.g. a mirror in a class room's network."""
@@ -73,6 +73,7 @@ class Published:
             OutputError: it cannot be written.
         """
         if not self.file.is_remote:
+            self._require_hashes()
             return self.path
         return fetch(
             self.url,
@@ -82,6 +83,15 @@ class Published:
             limit=self.file.most_bytes or LIMIT,
             progress=progress,
         )
+
+    def _require_hashes(self) -> None:
+        """Holds a file of this machine against its hashes; that it is missing is for its reader to say."""
+        for algorithm, wanted in (("sha256", self.file.sha256), ("md5", self.file.md5)):
+            if wanted and self.path.is_file() and (found := file_hash(self.path, algorithm)) != wanted:
+                raise WeightsError(
+                    f"{self.path} is not the published file: its {algorithm} is {found}, not {wanted}; put the right "
+                    "file there"
+                )
 
 
 def find(spec: ModelSpec, name: str) -> PublishedWeights | None:
