@@ -8,7 +8,7 @@ import click
 
 from zoo import models
 from zoo.cli.exporting import FORMATS, check_early, export_files, export_options
-from zoo.cli.model_options import given, model_options
+from zoo.cli.model_options import given, model_options, weights_option
 from zoo.cli.output import downloading, import_tensorflow, require_memory, status
 from zoo.cli.types import words
 
@@ -16,13 +16,7 @@ from zoo.cli.types import words
 @click.command()
 @click.argument("model")
 @model_options
-@click.option(
-    "--weights",
-    default="none",
-    show_default=True,
-    metavar="none|imagenet|FILE",
-    help="Random, Keras Applications' own of MobileNetV2 and VGG-16, or those of a .keras, .h5 or .weights.h5 file.",
-)
+@weights_option
 @click.option(
     "--export",
     "formats",
@@ -67,6 +61,13 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
     if weights == "none":
         click.echo(
             "note: the weights are RANDOM: the files run, but their answers mean nothing yet. Train the model in Keras "
-            "(zoo.build, model.compile, model.fit) and pass the saved file with --weights; MobileNetV2 and VGG-16 have "
-            "--weights imagenet."
+            f"(zoo.build, model.compile, model.fit) and pass the saved file with --weights; {_published()}."
         )
+
+
+def _published() -> str:
+    """Which models have published weights, in words: `mobilenet_v2 and vgg16 have --weights imagenet`."""
+    return ", ".join(
+        f"{' and '.join(having)} {'have' if len(having) > 1 else 'has'} --weights {name}"
+        for name, having in models.models_by_weights().items()
+    )

@@ -132,7 +132,7 @@ def _write(model: str, cells: Any, folder: Path) -> None:
 
 def _print(choice: Choice, show_all: bool) -> None:
     shown = choice.candidates if show_all else choice.front
-    options = [name for name in ("alpha", "input_size") if shown and name in shown[0].cell.values]
+    options = shown[0].cell.varied if shown else ()
     rows = [
         (
             *(f"{candidate.cell.values[name]:g}" for name in options),

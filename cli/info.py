@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from zoo import models
 from zoo.cli.model_options import given, model_options
 from zoo.cli.output import count, import_tensorflow, json_option, print_json, print_table, shape
 from zoo.files import require_writable
+from zoo.specs import ModelSpec
 
 if TYPE_CHECKING:
     from zoo.summary.table import Summary
@@ -55,6 +56,8 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
         return
     _print_layers(summary)
     click.echo(f"\n{summary.model}: {spec.paper} {spec.url}".rstrip())
+    for line in _published(spec, options):
+        click.echo(line)
     click.echo(
         f"input {shape(summary.input_shape)}, {summary.params:,} parameters "
         f"({summary.trainable_params:,} trainable), {summary.macs:,} MACs"
@@ -63,6 +66,19 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
         click.echo(f"note: {note}")
     if picture is not None:
         click.echo(f"drawn: {picture}")
+
+
+def _published(spec: ModelSpec, options: dict[str, Any]) -> list[str]:
+    """What is published of the model with these options, one line each."""
+    lines = []
+    for weights in spec.weights:
+        if weights.file_for(options) is not None:
+            about = ", ".join(filter(None, (weights.source, weights.licence)))
+            lines.append(f"published weights: --weights {weights.name}" + (f" ({about})" if about else ""))
+    top1 = spec.accuracies.top1(options) if spec.accuracies else None
+    if spec.accuracies and top1 is not None:
+        lines.append(f"published ImageNet top-1: {top1}% ({spec.accuracies.source})")
+    return lines
 
 
 def _print_layers(summary: Summary) -> None:

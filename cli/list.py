@@ -8,7 +8,7 @@ import click
 
 from zoo import models
 from zoo.cli.output import count, json_option, print_json, print_table, shape
-from zoo.specs import Option
+from zoo.specs import ModelSpec, Option
 
 
 @click.command("list")
@@ -17,7 +17,7 @@ def list_models(as_json: bool) -> None:
     """List the models of the zoo."""
     specs = [models.spec(name) for name in models.list_models()]
     if as_json:
-        print_json([dataclasses.asdict(spec) | {"options": _options(spec.options)} for spec in specs])
+        print_json([_facts(spec) for spec in specs])
         return
     rows = [
         (
@@ -26,11 +26,26 @@ def list_models(as_json: bool) -> None:
             shape(spec.input_shape),
             count(spec.params),
             count(spec.macs),
+            " ".join(weights.name for weights in spec.weights),
             " ".join(f"--{option.name.replace('_', '-')}" for option in spec.options),
         )
         for spec in specs
     ]
-    print_table(("model", "paper", "input", "params", "MACs", "options"), rows, left=("paper", "options"))
+    print_table(
+        ("model", "paper", "input", "params", "MACs", "weights", "options"), rows, left=("paper", "weights", "options")
+    )
+
+
+def _facts(spec: ModelSpec) -> dict[str, object]:
+    """What is known of a model, for JSON; weights and accuracies without the rows of each file and figure."""
+    weights = [
+        {"name": one.name, "trained_on": one.trained_on, "source": one.source, "licence": one.licence}
+        for one in spec.weights
+    ]
+    accuracies = spec.accuracies and {"source": spec.accuracies.source, "url": spec.accuracies.url}
+    left = {"options": _options(spec.options), "weights": weights, "accuracies": accuracies}
+    plain = dataclasses.replace(spec, options=(), weights=(), accuracies=None, backbone=None)
+    return {name: value for name, value in dataclasses.asdict(plain).items() if name != "backbone"} | left
 
 
 def _options(options: tuple[Option, ...]) -> list[dict[str, object]]:

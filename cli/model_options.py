@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from zoo.cli.types import int_list
-from zoo.models import list_models, spec
+from zoo.models import list_models, models_by_weights, spec
 from zoo.specs import Option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -41,6 +41,19 @@ def model_options(command: Command) -> Command:
         )
         command = decorate(command)
     return command
+
+
+def weights_option(command: Command) -> Command:
+    """Adds `--weights`, with the names that weights are published under."""
+    published = "; ".join(f"{name} for {', '.join(having)}" for name, having in models_by_weights().items())
+    return click.option(
+        "--weights",
+        default="none",
+        show_default=True,
+        metavar="|".join(["none", *models_by_weights(), "FILE"]),
+        help="Weights to begin with: random ones, published ones by their name "
+        f"({published}), or those of a .keras, .h5 or .weights.h5 file.",
+    )(command)
 
 
 def given(ctx: click.Context) -> dict[str, Any]:

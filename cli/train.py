@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zoo import models
-from zoo.cli.model_options import given, model_options
+from zoo.cli.model_options import given, model_options, weights_option
 from zoo.cli.output import downloading, import_tensorflow, megabytes, print_json, print_table, status
 from zoo.cli.types import SEED, words
 from zoo.export.options import MODES
@@ -57,7 +57,7 @@ def recipe_options(command: Command) -> Command:
 @click.argument("model", required=False)
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @model_options
-@click.option("--weights", default="none", show_default=True, metavar="none|imagenet|FILE", help="To begin with.")
+@weights_option
 @click.option("--recipe", type=click.Path(path_type=Path), help="TOML file of values; the options below win.")
 @recipe_options
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/MODEL-DATA]")

@@ -14,9 +14,10 @@ def model_table() -> str:
     """One row for each registered model."""
     specs = [models.spec(name) for name in models.list_models()]
     rows = [
-        (f"`{s.name}`", s.summary, shape(s.input_shape), f"{s.params:,}", _macs(s.macs), _options(s)) for s in specs
+        (f"`{s.name}`", s.summary, shape(s.input_shape), f"{s.params:,}", _macs(s.macs), _weights(s), _options(s))
+        for s in specs
     ]
-    return _table(("model", "", "input", "parameters", "MACs", "options"), rows)
+    return _table(("model", "", "input", "parameters", "MACs", "`--weights`", "options"), rows)
 
 
 def command_table() -> str:
@@ -29,6 +30,10 @@ def _macs(count: int | None) -> str:
         return ""
     value, unit = (count / 1e9, "G") if count >= 1e9 else (count / 1e6, "M")
     return f"{value:.3g} {unit}"
+
+
+def _weights(spec: ModelSpec) -> str:
+    return ", ".join(f"`{weights.name}`" for weights in spec.weights)
 
 
 def _options(spec: ModelSpec) -> str:

@@ -13,6 +13,7 @@ import os
 import sys
 import typing
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from zoo.errors import MissingDependencyError, OptionError, UnknownModelError
@@ -42,7 +43,8 @@ def register(target: Builder | ModelSpec) -> Builder | Callable[[Builder], Build
     arguments are checked before the builder sees them.
 
     Raises:
-        OptionError: the name is taken, or the signature and the spec disagree.
+        OptionError: the name is taken, the signature and the spec disagree, or the spec states a fact of an option that
+            the model does not have or a value that it does not allow.
     """
     if isinstance(target, ModelSpec):
         spec = target
@@ -63,6 +65,9 @@ def _register(builder: Builder, spec: ModelSpec) -> Builder:
         raise OptionError(f"a model named {spec.name!r} is registered already; choose another name")
     full = spec.with_defaults(defaults)
     full.check({})
+    full.check_facts()
+    if full.weights:
+        full = full.starting_at(Path(inspect.getfile(builder)).resolve().parent)
 
     @functools.wraps(builder)
     def checked(**options: Any) -> keras.Model:
@@ -112,6 +117,15 @@ def spec(name: str) -> ModelSpec:
         UnknownModelError: no model has this name; the message lists those there are.
     """
     return _lookup(name)[0]
+
+
+def models_by_weights() -> dict[str, list[str]]:
+    """The names of all published weights, and for each the models that have them."""
+    found: dict[str, list[str]] = {}
+    for model, (known, _) in _MODELS.items():
+        for weights in known.weights:
+            found.setdefault(weights.name, []).append(model)
+    return found
 
 
 def build(name: str, **options: Any) -> keras.Model:

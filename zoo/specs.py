@@ -1,4 +1,4 @@
-"""What is known of a model without building it: its paper, its input, its options.
+"""What is known of a model without building it: paper, input, options, recipes, and what is published of it.
 
 Standard library only, so that `zoo list` and a board can read it in milliseconds.
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from zoo.errors import OptionError
+from zoo.published import Accuracies, Backbone, PublishedWeights
 
 MAX_SEED = 2**32 - 1
 """What NumPy's global random state takes."""
@@ -46,8 +49,6 @@ class Option:
     below: float | None = None
     """Exclusive upper bound."""
     multiple_of: int | None = None
-    published: tuple[Any, ...] = ()
-    """Values for which trained weights are published; any other allowed value deserves a note."""
     in_name: str = ""
     """How a value other than the default shows in the model's name, e.g. `{:g}`; empty: it does not."""
     default: Any = None
@@ -118,6 +119,16 @@ class ModelSpec:
     macs: int | None = None
     """Multiply-accumulates of one inference: convolutions and dense layers, biases not counted."""
     options: tuple[Option, ...] = ()
+    task: str = "classification"
+    """What the outputs mean."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from `zoo.training.Recipe`'s defaults in a training from random weights."""
+    transfer_recipe: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from `zoo.training.recipe.TRANSFER` in a training from weights that know pictures already."""
+    weights: tuple[PublishedWeights, ...] = ()
+    accuracies: Accuracies | None = None
+    backbone: Backbone | None = None
+    """What is known of the model of this architecture in keras.applications, where there is one."""
 
     def check(self, values: dict[str, Any]) -> dict[str, Any]:
         """Returns the full option values, defaults included.
@@ -143,24 +154,54 @@ class ModelSpec:
 
     def notes(self, values: dict[str, Any]) -> list[str]:
         """What a user should know of these option values, one line each."""
-        return [
-            f"{option.name} {values[option.name]:g} is not a published one "
-            f"({', '.join(f'{p:g}' for p in option.published)}): no pretrained weights exist for it"
-            for option in self.options
-            if option.published and values.get(option.name, option.default) not in option.published
-        ]
+        notes = []
+        for option in self.options:
+            value, published = values.get(option.name, option.default), self.published_values(option.name)
+            if published and value not in published:
+                notes.append(
+                    f"{option.name} {in_words(value)} is not a published one ({', '.join(map(in_words, published))}): "
+                    "no pretrained weights exist for it"
+                )
+        return notes
+
+    def published_values(self, option: str) -> tuple[Any, ...]:
+        """The values of an option that weights are published for, ascending; empty where they are for any value."""
+        found = [weights.values(option) for weights in self.weights]
+        return tuple(sorted({value for values in found for value in values})) if all(found) else ()
+
+    def check_facts(self) -> None:
+        """Holds the published weights and accuracies against the options.
+
+        Raises:
+            OptionError: two weights have one name, or a fact is of an option or a value that the model does not allow.
+        """
+        names = [weights.name for weights in self.weights]
+        if len(set(names)) < len(names):
+            raise OptionError(f"{self.name}: two published weights have one name ({', '.join(names)})")
+        for weights in self.weights:
+            for file in weights.files:
+                self.check(dict(file.options))
+        if self.accuracies is not None:
+            for row in self.accuracies.figures:
+                self.check(dict(zip(self.accuracies.options, row, strict=False)))
 
     def with_defaults(self, defaults: dict[str, Any]) -> ModelSpec:
         """The same spec with the builder's own default values filled into the options."""
         options = tuple(dataclasses.replace(o, default=defaults[o.name]) for o in self.options)
         return dataclasses.replace(self, options=options)
 
+    def starting_at(self, folder: Path) -> ModelSpec:
+        """The same spec with the relative paths of its weights' files counted from a folder."""
+        return dataclasses.replace(self, weights=tuple(weights.starting_at(folder) for weights in self.weights))
 
-def num_classes() -> Option:
-    """The option every classifier has."""
-    return Option("num_classes", "number of classes", minimum=2)
+
+def in_words(value: Any) -> str:
+    """An option's value as messages show it: `0.35`, `dense`."""
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def dropout() -> Option:
-    """The share of units dropped in training before or after the large dense layers."""
-    return Option("dropout", "share of units dropped in training", kind=float, minimum=0, below=1)
+NUM_CLASSES = Option("num_classes", "number of classes", minimum=2)
+"""The option that every classifier has."""
+
+DROPOUT = Option("dropout", "share of units dropped in training", kind=float, minimum=0, below=1)
+"""The share of units dropped in training before or after the large dense layers."""

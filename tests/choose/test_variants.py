@@ -7,9 +7,10 @@ import pytest
 
 import zoo
 from zoo.choose import grid
-from zoo.choose.accuracy import published
 from zoo.cli.main import main
 from zoo.errors import ExportError, OptionError, UnknownModelError, ZooError
+from zoo.published import Accuracies
+from zoo.specs import NUM_CLASSES, ModelSpec, Option
 
 
 def test_the_published_combinations_of_mobilenet_v2() -> None:
@@ -24,16 +25,15 @@ def test_the_published_combinations_of_mobilenet_v2() -> None:
 
 @pytest.mark.parametrize("model", ["mobilenet_v2", "vgg16"])
 def test_the_figures_are_of_models_that_can_be_built(model: str) -> None:
-    known = published(model)
+    known = zoo.spec(model).accuracies
     assert known is not None
     assert known.url.startswith("https://")
     spec = zoo.spec(model)
     for row in known.figures:
         *values, top1, top5 = row
-        assert spec.check(dict(zip(known.columns[:-2], values, strict=True)))
+        assert spec.check(dict(zip(known.options, values, strict=True)))
         assert 40 < top1 < top5 < 95
-    alphas = next((option.published for option in spec.options if option.name == "alpha"), ())
-    assert known.values("alpha") == alphas
+    assert known.values("alpha") == spec.published_values("alpha")
 
 
 def test_combinations_that_nobody_published() -> None:
@@ -99,3 +99,23 @@ def test_vgg16_has_one_size_and_no_width() -> None:
 def test_errors(model: str, options: dict[str, Any], error: type[ZooError], message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         grid(model, **options)
+
+
+def test_a_users_own_model_brings_its_accuracies(own_registry: None) -> None:
+    rows = ((1.0, 96, 60.0, 80.0), (0.5, 96, 50.0, 75.0))
+    accuracies = Accuracies("a paper", "https://example.org", ("breadth", "input_size", "top1", "top5"), rows)
+    options = (Option("breadth", "", kind=float, above=0, in_name="{:g}"), Option("input_size", "", in_name="{}"))
+
+    @zoo.register(ModelSpec("mine", "", options=(NUM_CLASSES, *options), accuracies=accuracies))
+    def mine(*, num_classes: int = 1000, breadth: float = 1.0, input_size: int = 96) -> Any:
+        """Not built."""
+
+    cells = grid("mine", quantize=["int8"])
+    assert [(cell.stem, cell.top1) for cell in cells] == [("mine_0.5_int8", 50.0), ("mine_int8", 60.0)]
+    assert cells[0].varied == ("breadth", "input_size")
+    assert cells[0].command == "zoo build mine --breadth 0.5 --quantize int8"
+    # A size that nothing is published for is tried at the published widths.
+    assert [(cell.values["breadth"], cell.top1) for cell in grid("mine", input_size=[64], quantize=["none"])] == [
+        (0.5, None),
+        (1.0, None),
+    ]

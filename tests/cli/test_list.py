@@ -15,7 +15,14 @@ def test_table(cli: Cli) -> None:
     lines = result.out.splitlines()
     assert len(lines) == 2 + len(zoo.list_models())
     (mobilenet,) = [line for line in lines if line.startswith("mobilenet_v2 ")]
-    for part in ("Sandler et al.", "224x224x3", "3,538,984", "300,774,272", "--num-classes --alpha --input-size"):
+    for part in (
+        "Sandler et al.",
+        "224x224x3",
+        "3,538,984",
+        "300,774,272",
+        " imagenet ",
+        "--num-classes --alpha --input-size",
+    ):
         assert part in mobilenet
 
 
@@ -32,4 +39,8 @@ def test_json(cli: Cli) -> None:
         "allowed": "one of 1, 2",
         "help": "groups of conv2, conv4 and conv5",
     }
+    assert (alexnet["task"], alexnet["recipe"]["epochs"], alexnet["weights"]) == ("classification", 60, [])
+    (imagenet,) = found["mobilenet_v2"]["weights"]
+    assert (imagenet["name"], imagenet["trained_on"], imagenet["licence"]) == ("imagenet", "ImageNet", "Apache-2.0")
+    assert "TF-slim" in found["mobilenet_v2"]["accuracies"]["source"]
     assert all(model["paper"] and model["url"] for model in found.values())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import tomli
 
 from tests.docs.reading import ROOT, blocks
 from tests.docs.typed import ZOO, run, type_all
@@ -72,11 +74,13 @@ def test_the_spec_says_what_the_built_model_has(printed: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_it_learns_and_its_int8_file_names_the_seven(printed: list[str]) -> None:
+def test_it_learns_by_its_recipe_and_its_int8_file_names_the_seven(printed: list[str], desk: Path) -> None:
     trained = printed[3]
     accuracy = re.search(r"accuracy ([\d.]+)% on 379 files of the validation split, best epoch \d+ of 10", trained)
     assert accuracy
     assert float(accuracy[1]) > 90
+    recipe = tomli.loads((desk / "run" / "recipe.toml").read_text(encoding="utf-8"))["recipe"]
+    assert (recipe["epochs"], recipe["learning_rate"]) == (10, 0.01)
     shares = dict(re.findall(r"^mobilenet_v1_0\.25_64(_int8)?\.tflite .* ([\d.]+)%", trained, re.MULTILINE))
     assert abs(float(shares[""]) - float(accuracy[1])) <= 0.3
     assert float(shares["_int8"]) >= float(accuracy[1]) - 2
@@ -89,6 +93,14 @@ def test_it_learns_and_its_int8_file_names_the_seven(printed: list[str]) -> None
 def test_the_same_in_python(printed: list[str]) -> None:
     assert "Prediction(label='7'" in printed[4]
     assert "Verification(inputs=32" in printed[4]
+
+
+@pytest.mark.slow
+def test_the_command_line_knows_its_weights(printed: list[str], desk: Path) -> None:
+    assert "RANDOM" not in printed[5]
+    assert re.search(r"digits/7/0007\.png\n +[\d.]+%  7\n", printed[5])
+    card = json.loads(run([ZOO, "inspect", "mobilenet_v1_0.25_64.tflite", "--json"], desk))["card"]
+    assert (card["weights"], card["weights_from"]) == ("trained", "digits")
 
 
 @pytest.mark.slow

@@ -9,18 +9,44 @@ import pytest
 import zoo
 from zoo.cli.train import train as command
 from zoo.errors import InputError, OptionError
-from zoo.training.recipe import SCRATCH, TRANSFER, Recipe, default_recipe, field_types, read_recipe
+from zoo.specs import NUM_CLASSES, ModelSpec
+from zoo.training.recipe import Recipe, default_recipe, field_types, read_recipe
 
 
-def test_every_model_has_its_own() -> None:
-    assert set(SCRATCH) == set(zoo.list_models())
-    for name in zoo.list_models():
-        assert default_recipe(name, pretrained=False) == SCRATCH[name]
-    for name, recipe in TRANSFER.items():
-        assert recipe.learning_rate < SCRATCH[name].learning_rate
+@pytest.mark.parametrize("name", zoo.list_models())
+def test_every_model_has_its_own(name: str) -> None:
+    spec = zoo.spec(name)
+    assert spec.recipe
+    scratch, transfer = (default_recipe(name, pretrained=pretrained) for pretrained in (False, True))
+    assert scratch == Recipe().change(dict(spec.recipe)) != Recipe()
+    assert transfer == default_recipe(None, pretrained=True).change(dict(spec.transfer_recipe))
+    # Whoever has published weights says how to train on from them: gently, and from which layer on.
+    assert bool(spec.transfer_recipe) == bool(spec.weights)
+    if spec.transfer_recipe:
+        assert transfer.learning_rate < scratch.learning_rate
         layers = [layer.name for layer in zoo.build(name, input_size=32, num_classes=2).layers]
-        assert recipe.freeze in layers
+        assert transfer.freeze in layers
+
+
+def test_a_model_by_nobodys_name_takes_the_common_one() -> None:
     assert default_recipe(None, pretrained=False) == Recipe()
+    assert default_recipe(None, pretrained=True) == Recipe(epochs=20, learning_rate=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "message"),
+    [
+        (False, "the recipe of mine: a recipe has no 'epoch'; it has epochs, "),
+        (True, "the transfer recipe of mine: patience=-1 is not allowed; give 0 to"),
+    ],
+)
+def test_a_wrong_recipe_of_a_spec_is_named_with_its_model(own_registry: None, pretrained: bool, message: str) -> None:
+    @zoo.register(ModelSpec("mine", "", options=(NUM_CLASSES,), recipe={"epoch": 3}, transfer_recipe={"patience": -1}))
+    def mine(*, num_classes: int = 2) -> Any:
+        """Not built."""
+
+    with pytest.raises(OptionError, match=message):
+        default_recipe("mine", pretrained=pretrained)
 
 
 def test_every_field_is_an_option_of_the_command() -> None:

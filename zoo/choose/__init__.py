@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from zoo.benchmark.interleave import Progress
-from zoo.choose.accuracy import Published, published
 from zoo.choose.benchmark_report import read_board
 from zoo.choose.cache import Cache
 from zoo.choose.front import Candidate, Limits, Measured, pareto, pick
 from zoo.choose.measuring import measure_all, write_files
-from zoo.choose.variants import Cell, grid
+from zoo.choose.variants import Cell, accuracies, grid
 from zoo.errors import InputError
 from zoo.export.describe import versions
 from zoo.machine.info import read_machine, read_state
+from zoo.published import Accuracies
 from zoo.runner import runtimes
 from zoo.runner.runtimes import Runtime
 
-__all__ = ["Candidate", "Cell", "Choice", "Limits", "Measured", "choose", "grid", "published", "write_files"]
+__all__ = ["Candidate", "Cell", "Choice", "Limits", "Measured", "choose", "grid", "write_files"]
 
 RUNS = 50
 
@@ -48,8 +48,8 @@ class Choice:
     machine: str
     runtime: str
     threads: int
-    source: Published
-    """Of the accuracies."""
+    source: Accuracies
+    """The published accuracies."""
     notes: tuple[str, ...]
     """What a user should know, one line each."""
 
@@ -107,8 +107,7 @@ def choose(
     if runs < 1:
         raise InputError(f"runs={runs} is not allowed; give 1 or more")
     cells = cells or grid(model)
-    source = published(model)
-    assert source is not None  # noqa: S101  # grid() has found it
+    source = accuracies(model)
     notes = []
     if board is not None:
         read = read_board(Path(board), cells, runtime=None if runtime == "auto" else runtime, threads=threads)
@@ -143,7 +142,7 @@ def choose(
     )
 
 
-def _notes(candidates: Sequence[Candidate], source: Published) -> list[str]:
+def _notes(candidates: Sequence[Candidate], source: Accuracies) -> list[str]:
     notes = []
     unrated = [one.cell for one in candidates if one.top1 is None]
     if unrated:

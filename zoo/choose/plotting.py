@@ -86,7 +86,7 @@ def _name(axes: Any, front: Sequence[Candidate]) -> None:
     named: set[str] = set()
     for candidate in front:
         values = candidate.cell.values
-        name = "/".join(f"{values[option]:g}" for option in ("alpha", "input_size") if option in values)
+        name = "/".join(f"{values[option]:g}" for option in candidate.cell.varied)
         if name not in named:
             at = (candidate.measured.median_ms, candidate.top1)
             axes.annotate(name, at, xytext=(-7, 3), textcoords="offset points", ha="right", fontsize=7)

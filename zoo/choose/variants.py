@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo import models
-from zoo.choose.accuracy import published
 from zoo.errors import OptionError
 from zoo.export.options import Quantize, mode
+from zoo.published import Accuracies
 
 AXES = ("alpha", "input_size")
-"""The options that are varied, where a model has them."""
+"""The options for which values may be asked for, where a model has them; those that accuracies depend on vary, too."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class Cell:
     options: tuple[tuple[str, Any], ...]
     """Those that are varied, and `num_classes`."""
     quantize: Quantize
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The names of the options that are varied."""
+        return tuple(name for name, _ in self.options if name != "num_classes")
 
     @property
     def values(self) -> dict[str, Any]:
@@ -38,7 +43,7 @@ class Cell:
     @property
     def top1(self) -> float | None:
         """The published ImageNet top-1 of the float weights in percent; None where there is none."""
-        known = published(self.model)
+        known = models.spec(self.model).accuracies
         return known.top1(self.values) if known else None
 
     @property
@@ -49,6 +54,22 @@ class Cell:
         parts = ["zoo build", self.model]
         parts += [f"--{name.replace('_', '-')} {v:g}" for name, v in self.options if v != defaults[name]]
         return " ".join([*parts, *([] if self.quantize == "none" else [f"--quantize {self.quantize}"])])
+
+
+def accuracies(model: str) -> Accuracies:
+    """The accuracies that are published for a model.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        OptionError: nothing is published of the model.
+    """
+    known = models.spec(model).accuracies
+    if known is None:
+        raise OptionError(
+            f"no ImageNet accuracy is published for {model} as it is built here, so that there is nothing to choose "
+            "by; zoo benchmark compares files of any model"
+        )
+    return known
 
 
 def grid(
@@ -76,20 +97,15 @@ def grid(
         ExportError: there is no such mode.
     """
     spec = models.spec(model)
-    known = published(model)
-    if known is None:
-        raise OptionError(
-            f"no ImageNet accuracy is published for {model} as it is built here, so that there is nothing to choose "
-            "by; zoo benchmark compares files of any model"
-        )
+    known = accuracies(model)
     modes = [mode(name).name for name in dict.fromkeys(quantize)]
     given = {"alpha": tuple(alpha), "input_size": tuple(input_size)}
     names = {option.name for option in spec.options}
     for name in AXES:
         if given[name] and name not in names:
             raise OptionError(f"{model} has no option {name!r}; leave it out")
-    axes = [name for name in AXES if name in names]
-    choices = [dict.fromkeys(given[name]) or known.values(name) for name in axes]
+    axes = list(dict.fromkeys((*known.options, *(name for name in AXES if given[name]))))
+    choices = [dict.fromkeys(given.get(name, ())) or known.values(name) for name in axes]
     classes = {} if num_classes is None else {"num_classes": num_classes}
     found = []
     for combination in itertools.product(*choices):

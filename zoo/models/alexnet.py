@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from zoo.models.layers import RELU_INIT, classifier_head, image_input
 from zoo.registry import register
-from zoo.specs import ModelSpec, Option, dropout, num_classes
+from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
 
 if TYPE_CHECKING:
     import keras
@@ -26,6 +26,11 @@ CONVS = (
 )
 DENSE = (4096, 4096)
 
+RECIPE = {
+    "epochs": 60, "learning_rate": 1e-4, "warmup_epochs": 3, "patience": 15, "label_smoothing": 0.1,
+    "augment": "standard",
+}  # fmt: skip
+
 
 @register(
     ModelSpec(
@@ -37,11 +42,12 @@ DENSE = (4096, 4096)
         params=60_965_224,
         macs=724_406_816,
         options=(
-            num_classes(),
+            NUM_CLASSES,
             Option("groups", "groups of conv2, conv4 and conv5", choices=(1, 2), in_name="g{}"),
             Option("input_size", "width and height of the pictures", minimum=63, in_name="{}"),
-            dropout(),
+            DROPOUT,
         ),
+        recipe=RECIPE,
     )
 )
 def alexnet(*, num_classes: int = 1000, groups: int = 2, input_size: int = 224, dropout: float = 0.5) -> keras.Model:

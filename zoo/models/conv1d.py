@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zoo.models.layers import RELU_INIT, classifier_head
 from zoo.registry import register
-from zoo.specs import ModelSpec, Option, dropout, num_classes
+from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
 
 if TYPE_CHECKING:
     import keras
@@ -33,11 +33,12 @@ CONVS = (
         params=9_686,
         macs=422_272,
         options=(
-            num_classes(),
+            NUM_CLASSES,
             Option("width", "values of each channel in a window", minimum=8, in_name="{}"),
             Option("channels", "sensor channels", minimum=1, in_name="c{}"),
-            dropout(),
+            DROPOUT,
         ),
+        recipe={"epochs": 40, "batch_size": 64},
     )
 )
 def conv1d(*, num_classes: int = 6, width: int = 128, channels: int = 6, dropout: float = 0.2) -> keras.Model:

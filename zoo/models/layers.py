@@ -50,3 +50,53 @@ def make_divisible(value: float, divisor: int = 8) -> int:
     """
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+def inverted_residual(x: keras.KerasTensor, expansion: int, filters: int, stride: int, i: int) -> keras.KerasTensor:
+    """Block `i` of MobileNetV2: 1x1 expand, 3x3 depthwise, 1x1 project without an activation.
+
+    Sandler et al. 2018, https://arxiv.org/abs/1801.04381, figure 4.
+
+    Args:
+        x: feature maps `(batch, height, width, channels)`.
+        expansion: the factor by which the block widens its input; 1 leaves the first convolution out.
+        filters: channels of the output.
+        stride: of the depthwise convolution. With 1, and as many channels out as in, the input is added.
+        i: counts the blocks of a model from 0; it stands in the layers' names.
+    """
+    from keras import layers
+
+    block_input = x
+    in_channels = x.shape[-1]
+    if expansion != 1:
+        x = layers.Conv2D(
+            expansion * in_channels,
+            1,
+            use_bias=False,
+            kernel_initializer=RELU_INIT,
+            name=f"mobl{i}_conv_expand",
+        )(x)
+        x = batch_norm(f"bn{i}_conv_bn_expand")(x)
+        x = layers.ReLU(6, name=f"conv_{i}_relu")(x)
+    x = layers.DepthwiseConv2D(
+        3,
+        stride,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer=depthwise_init(3),
+        name=f"mobl{i}_conv_depthwise",
+    )(x)
+    x = batch_norm(f"bn{i}_conv_depthwise")(x)
+    x = layers.ReLU(6, name=f"conv_dw_{i}_relu")(x)
+    x = layers.Conv2D(filters, 1, use_bias=False, kernel_initializer=RELU_INIT, name=f"mobl{i}_conv_project")(x)
+    x = batch_norm(f"bn{i}_conv_bn_project")(x)
+    if stride == 1 and in_channels == filters:
+        x = layers.Add(name=f"res_connect_{i}")([block_input, x])
+    return x
+
+
+def batch_norm(name: str) -> keras.layers.BatchNormalization:
+    """Batch normalization with the constants of keras.applications' MobileNetV2."""
+    from keras import layers
+
+    return layers.BatchNormalization(epsilon=1e-3, momentum=0.999, name=name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zoo.models.layers import RELU_INIT, classifier_head, image_input
 from zoo.registry import register
-from zoo.specs import ModelSpec, Option, dropout, num_classes
+from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
 
 if TYPE_CHECKING:
     import keras
@@ -33,11 +33,12 @@ DENSE = (120, 84)
         params=61_706,
         macs=416_520,
         options=(
-            num_classes(),
+            NUM_CLASSES,
             Option("input_size", "width and height of the pictures", minimum=12, in_name="{}"),
             Option("channels", "1 for gray pictures, 3 for colour", choices=(1, 3), in_name="c{}"),
-            dropout(),
+            DROPOUT,
         ),
+        recipe={"epochs": 30, "batch_size": 64, "learning_rate": 2e-3, "augment": "light"},
     )
 )
 def lenet(*, num_classes: int = 10, input_size: int = 28, channels: int = 1, dropout: float = 0.0) -> keras.Model:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zoo.models.layers import RELU_INIT, classifier_head, image_input
 from zoo.registry import register
-from zoo.specs import ModelSpec, Option, dropout, num_classes
+from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
 
 if TYPE_CHECKING:
     import keras
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
         params=109_386,
         macs=109_184,
         options=(
-            num_classes(),
+            NUM_CLASSES,
             Option("hidden", "widths of the hidden layers", kind=tuple, minimum=1),
             Option("input_size", "width and height of the pictures", minimum=1, in_name="{}"),
             Option("channels", "1 for gray pictures, 3 for colour", choices=(1, 3), in_name="c{}"),
             Option("features", "take a vector of this many values instead of a picture", minimum=1, in_name="f{}"),
-            dropout(),
+            DROPOUT,
         ),
+        recipe={"epochs": 30, "batch_size": 64},
     )
 )
 def mlp(

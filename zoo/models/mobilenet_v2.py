@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.models.layers import RELU_INIT, classifier_head, depthwise_init, image_input, make_divisible
+from zoo.models.layers import RELU_INIT, batch_norm, classifier_head, image_input, inverted_residual, make_divisible
+from zoo.published import KERAS_APPLICATIONS, MINUS_1_TO_1, Accuracies, Backbone, PublishedWeights, WeightsFile
 from zoo.registry import register
-from zoo.specs import ModelSpec, Option, dropout, num_classes
+from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
 
 if TYPE_CHECKING:
     import keras
-
-PUBLISHED_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 
 FIRST_FILTERS = 32
 # Expansion t, output channels c, repeats n, stride s of the first of them.   # input at 224x224
@@ -30,6 +29,60 @@ BLOCKS = (
 )
 LAST_FILTERS = 1280
 
+# alpha, {input size: ImageNet top-1 and top-5 in percent}; weights are published for the same combinations (Keras has
+# the widths 1.3 and 1.4 at 224x224 only, keras#16452).
+FIGURES: tuple[tuple[float, dict[int, tuple[float, float]]], ...] = (
+    (1.4, {224: (75.0, 92.5)}),
+    (1.3, {224: (74.4, 92.1)}),
+    (1.0, {224: (71.8, 91.0), 192: (70.7, 90.1), 160: (68.8, 89.0), 128: (65.3, 86.9), 96: (60.3, 83.2)}),
+    (0.75, {224: (69.8, 89.6), 192: (68.7, 88.9), 160: (66.4, 87.3), 128: (63.2, 85.3), 96: (58.8, 81.6)}),
+    (0.5, {224: (65.4, 86.4), 192: (63.9, 85.4), 160: (61.0, 83.2), 128: (57.7, 80.8), 96: (51.2, 75.8)}),
+    (0.35, {224: (60.3, 82.9), 192: (58.2, 81.2), 160: (55.7, 79.1), 128: (50.8, 75.0), 96: (45.5, 70.4)}),
+)
+ACCURACIES = Accuracies(
+    source="TF-slim, research/slim/nets/mobilenet/README.md, Mobilenet V2 Imagenet Checkpoints",
+    url="https://github.com/tensorflow/models/blob/master/research/slim/nets/mobilenet/README.md",
+    columns=("alpha", "input_size", "top1", "top5"),
+    figures=tuple((alpha, size, *tops) for alpha, sizes in FIGURES for size, tops in sizes.items()),
+    quantized="int8 after training costs 0.4 points at alpha 1, 224x224: 72.78 to 72.39 (TensorFlow Model Garden, "
+    "QAT README)",
+)
+ADDRESS = f"{KERAS_APPLICATIONS}mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels"
+# The addresses are those of `keras/src/applications/mobilenet_v2.py` (3.15). Keras gives no hashes of these files.
+IMAGENET = PublishedWeights(
+    name="imagenet",
+    trained_on="ImageNet",
+    classes=1000,
+    files=tuple(
+        # At alpha 1.4 the 6.2 million parameters take 24.8 MB.
+        WeightsFile(f"{ADDRESS}_{alpha}_{size}{top}.h5", {"alpha": alpha, **classes}, size, most_bytes=32_000_000)
+        for alpha, sizes in FIGURES
+        for size in sizes
+        for top, classes in (("", {"num_classes": 1000}), ("_no_top", {}))
+    ),
+    pixels=MINUS_1_TO_1,
+    source="TF-slim, by way of Keras Applications",
+    licence="Apache-2.0",
+)
+RECIPE = {
+    "epochs": 100, "learning_rate": 2e-3, "warmup_epochs": 3, "patience": 25, "label_smoothing": 0.1,
+    "augment": "standard", "weight_decay": 1e-4,
+}  # fmt: skip
+# The last four blocks and the last convolution are trained; what comes before them are general shapes.
+TRANSFER_RECIPE = {
+    "epochs": 20, "learning_rate": 1e-4, "freeze": "res_connect_12", "label_smoothing": 0.1, "augment": "standard",
+}  # fmt: skip
+
+
+def keras_layers() -> tuple[str, ...]:
+    """keras.applications' names of the layers that have weights, in order."""
+    names = ["Conv1", "bn_Conv1"]
+    for i in range(sum(repeats for _, _, repeats, _ in BLOCKS)):
+        prefix = f"block_{i}" if i else "expanded_conv"
+        for part in ("expand", "depthwise", "project") if i else ("depthwise", "project"):
+            names += [f"{prefix}_{part}", f"{prefix}_{part}_BN"]
+    return (*names, "Conv_1", "Conv_1_bn")
+
 
 @register(
     ModelSpec(
@@ -41,18 +94,16 @@ LAST_FILTERS = 1280
         params=3_538_984,
         macs=300_774_272,
         options=(
-            num_classes(),
-            Option(
-                "alpha",
-                "width multiplier of all layers",
-                kind=float,
-                above=0,
-                published=PUBLISHED_ALPHAS,
-                in_name="{:g}",
-            ),
+            NUM_CLASSES,
+            Option("alpha", "width multiplier of all layers", kind=float, above=0, in_name="{:g}"),
             Option("input_size", "width and height of the pictures", minimum=32, multiple_of=32, in_name="{}"),
-            dropout(),
+            DROPOUT,
         ),
+        recipe=RECIPE,
+        transfer_recipe=TRANSFER_RECIPE,
+        weights=(IMAGENET,),
+        accuracies=ACCURACIES,
+        backbone=Backbone("Conv_1_bn", MINUS_1_TO_1, keras_layers()),
     )
 )
 def mobilenet_v2(
@@ -72,13 +123,13 @@ def mobilenet_v2(
         kernel_initializer=RELU_INIT,
         name="Conv1",
     )(x)
-    x = _batch_norm("bn_Conv1")(x)
+    x = batch_norm("bn_Conv1")(x)
     x = layers.ReLU(6, name="Conv1_relu")(x)
     i = 0
     for expansion, channels, repeats, first_stride in BLOCKS:
         for n in range(repeats):
             stride = first_stride if n == 0 else 1
-            x = _inverted_residual(x, expansion, make_divisible(channels * alpha), stride, i)
+            x = inverted_residual(x, expansion, make_divisible(channels * alpha), stride, i)
             i += 1
     x = layers.Conv2D(
         make_divisible(LAST_FILTERS * max(1.0, alpha)),
@@ -87,47 +138,8 @@ def mobilenet_v2(
         kernel_initializer=RELU_INIT,
         name="Conv_1",
     )(x)
-    x = _batch_norm("Conv_1_bn")(x)
+    x = batch_norm("Conv_1_bn")(x)
     x = layers.ReLU(6, name="out_relu")(x)
     x = layers.GlobalAveragePooling2D(name="global_average_pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     return keras.Model(pixels, classifier_head(x, num_classes))
-
-
-def _inverted_residual(x: keras.KerasTensor, expansion: int, filters: int, stride: int, i: int) -> keras.KerasTensor:
-    """Block `i` of the paper's figure 4: 1x1 expand, 3x3 depthwise, 1x1 project without an activation."""
-    from keras import layers
-
-    block_input = x
-    in_channels = x.shape[-1]
-    if expansion != 1:
-        x = layers.Conv2D(
-            expansion * in_channels,
-            1,
-            use_bias=False,
-            kernel_initializer=RELU_INIT,
-            name=f"mobl{i}_conv_expand",
-        )(x)
-        x = _batch_norm(f"bn{i}_conv_bn_expand")(x)
-        x = layers.ReLU(6, name=f"conv_{i}_relu")(x)
-    x = layers.DepthwiseConv2D(
-        3,
-        stride,
-        padding="same",
-        use_bias=False,
-        depthwise_initializer=depthwise_init(3),
-        name=f"mobl{i}_conv_depthwise",
-    )(x)
-    x = _batch_norm(f"bn{i}_conv_depthwise")(x)
-    x = layers.ReLU(6, name=f"conv_dw_{i}_relu")(x)
-    x = layers.Conv2D(filters, 1, use_bias=False, kernel_initializer=RELU_INIT, name=f"mobl{i}_conv_project")(x)
-    x = _batch_norm(f"bn{i}_conv_bn_project")(x)
-    if stride == 1 and in_channels == filters:
-        x = layers.Add(name=f"res_connect_{i}")([block_input, x])
-    return x
-
-
-def _batch_norm(name: str) -> keras.layers.BatchNormalization:
-    from keras import layers
-
-    return layers.BatchNormalization(epsilon=1e-3, momentum=0.999, name=name)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.models.layers import RELU_INIT, classifier_head, image_input
+from zoo.published import KERAS_APPLICATIONS, Accuracies, Backbone, Preparation, PublishedWeights, WeightsFile
 from zoo.registry import register
-from zoo.specs import ModelSpec, Option, dropout, num_classes
+from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
 
 if TYPE_CHECKING:
     import keras
@@ -29,6 +30,48 @@ MEAN = (123.68, 116.779, 103.939)
 """Mean red, green and blue of ImageNet's training pictures, as the published weights expect it
 (keras.applications' `imagenet_utils.py`, mode "caffe", in BGR order there)."""
 
+PIXELS = Preparation(offset=tuple(-mean for mean in reversed(MEAN)), order=(2, 1, 0))
+ADDRESS = f"{KERAS_APPLICATIONS}vgg16/vgg16_weights_tf_dim_ordering_tf_kernels"
+# The addresses and MD5s stand in `keras/src/applications/vgg16.py` (3.15).
+IMAGENET = PublishedWeights(
+    name="imagenet",
+    trained_on="ImageNet",
+    classes=1000,
+    files=(
+        # The dense layers are of use with any number of classes, but fit one input size only.
+        WeightsFile(
+            f"{ADDRESS}.h5",
+            {"head": "dense", "input_size": 224},
+            input_size=224,
+            md5="64373286793e3c8b2b4e3219cbf3544b",
+            most_bytes=560_000_000,
+        ),
+        WeightsFile(
+            f"{ADDRESS}_notop.h5",
+            input_size=224,
+            md5="6d6bbae143d832006294945121d1f1fc",
+            most_bytes=60_000_000,
+        ),
+    ),
+    pixels=PIXELS,
+    source="the VGG group at Oxford, by way of Keras Applications",
+    licence="CC BY 4.0",
+)
+ACCURACIES = Accuracies(
+    source="Keras Applications, table of available models",
+    url="https://keras.io/api/applications/",
+    columns=("input_size", "top1", "top5"),
+    figures=((224, 71.3, 90.1),),
+)
+RECIPE = {
+    "epochs": 60, "learning_rate": 5e-5, "warmup_epochs": 3, "patience": 15, "label_smoothing": 0.1,
+    "augment": "standard",
+}  # fmt: skip
+TRANSFER_RECIPE = {
+    "epochs": 15, "learning_rate": 2e-5, "head_learning_rate": 1e-3, "freeze": "block4_pool", "label_smoothing": 0.1,
+    "augment": "standard",
+}  # fmt: skip
+
 
 @register(
     ModelSpec(
@@ -40,7 +83,7 @@ MEAN = (123.68, 116.779, 103.939)
         params=138_357_544,
         macs=15_470_264_320,
         options=(
-            num_classes(),
+            NUM_CLASSES,
             Option("input_size", "width and height of the pictures", minimum=32, in_name="{}"),
             Option(
                 "head",
@@ -49,8 +92,13 @@ MEAN = (123.68, 116.779, 103.939)
                 choices=("dense", "average"),
                 in_name="{}",
             ),
-            dropout(),
+            DROPOUT,
         ),
+        recipe=RECIPE,
+        transfer_recipe=TRANSFER_RECIPE,
+        weights=(IMAGENET,),
+        accuracies=ACCURACIES,
+        backbone=Backbone(last="block5_conv3", pixels=PIXELS),
     )
 )
 def vgg16(*, num_classes: int = 1000, input_size: int = 224, head: str = "dense", dropout: float = 0.5) -> keras.Model:

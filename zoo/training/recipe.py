@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo import models
 from zoo.data.augment import AUGMENTS, Augment
 from zoo.errors import InputError, MissingDependencyError, OptionError
 from zoo.files import read_text
@@ -104,34 +105,31 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "resize": RESIZES,
 }
 
-SCRATCH = {
-    "mobilenet_v2": Recipe(epochs=100, learning_rate=2e-3, warmup_epochs=3, patience=25, label_smoothing=0.1,
-                           augment="standard", weight_decay=1e-4),
-    "alexnet": Recipe(epochs=60, learning_rate=1e-4, warmup_epochs=3, patience=15, label_smoothing=0.1,
-                      augment="standard"),
-    "vgg16": Recipe(epochs=60, learning_rate=5e-5, warmup_epochs=3, patience=15, label_smoothing=0.1,
-                    augment="standard"),
-    "lenet": Recipe(epochs=30, batch_size=64, learning_rate=2e-3, augment="light"),
-    "mlp": Recipe(epochs=30, batch_size=64),
-    "conv1d": Recipe(epochs=40, batch_size=64),
-}  # fmt: skip
-"""From random weights."""
-
-TRANSFER = {
-    # The last four blocks and the last convolution; what comes before them are general shapes.
-    "mobilenet_v2": Recipe(epochs=20, learning_rate=1e-4, freeze="res_connect_12", label_smoothing=0.1,
-                           augment="standard"),
-    "vgg16": Recipe(epochs=15, learning_rate=2e-5, head_learning_rate=1e-3, freeze="block4_pool",
-                    label_smoothing=0.1, augment="standard"),
-}  # fmt: skip
-"""From weights that know pictures already."""
+SCRATCH = Recipe()
+"""What a training from random weights begins with; a model's spec says what differs for it."""
+TRANSFER = Recipe(epochs=20, learning_rate=1e-4)
+"""The same, for weights that know pictures already."""
 
 
 def default_recipe(model: str | None, *, pretrained: bool) -> Recipe:
-    """The documented recipe of a model; one for any other model where it has none of its own."""
-    if pretrained:
-        return TRANSFER.get(model or "", Recipe(epochs=20, learning_rate=1e-4, augment="none"))
-    return SCRATCH.get(model or "", Recipe())
+    """The documented recipe of a model, as its spec states it; one for any model where there is no spec.
+
+    Args:
+        model: its name in the registry; None for a model that somebody else built.
+        pretrained: whether its weights know pictures already.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        OptionError: the spec names a field that recipes do not have, or a value that the field does not allow.
+    """
+    base = TRANSFER if pretrained else SCRATCH
+    if model is None:
+        return base
+    spec = models.spec(model)
+    try:
+        return base.change(dict(spec.transfer_recipe if pretrained else spec.recipe))
+    except OptionError as error:
+        raise OptionError(f"the {'transfer recipe' if pretrained else 'recipe'} of {model}: {error}") from error
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

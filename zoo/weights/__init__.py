@@ -1,13 +1,13 @@
-"""Where a model's weights come from: nowhere (random), ImageNet, or a file.
+"""Where a model's weights come from: random numbers, a publisher, or a file.
 
 | module | what |
 |---|---|
 | `building` | `build` and `load_weights`: what to call |
-| `published` | which file of ImageNet weights a model takes; addresses and hashes |
+| `imagenet` | which published file a model takes, ImageNet's among them, as the model's spec says |
 | `download` | gets a file into Keras' cache |
 | `files` | reads `.keras`, `.h5` and `.weights.h5` files of Keras 2 and 3 |
 | `transfer` | finds a backbone and a head in what was read |
-| `pixels` | how a foreign model prepares its pixels, and how ours takes that over |
+| `preprocessing` | how a foreign model prepares its pixels, and how ours takes that over |
 """
 
 from zoo.weights.building import Built, build, build_from, load_weights

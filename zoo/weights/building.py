@@ -10,7 +10,7 @@ from zoo import models
 from zoo.errors import WeightsError
 from zoo.graph import unallocated
 from zoo.registry import needs_tensorflow
-from zoo.specs import check_seed
+from zoo.specs import ModelSpec, check_seed
 from zoo.weights import files, imagenet, transfer
 from zoo.weights.download import Progress
 from zoo.weights.preprocessing import adopt
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import keras
 
 NONE = "none"
-IMAGENET = "imagenet"
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,11 @@ def build(
 
     Args:
         name: a registered name, see `list_models`.
-        weights: None or `none` for random ones. `imagenet` for Keras Applications' published ones (MobileNetV2 of the
-            published alphas, VGG-16), downloaded into Keras' cache. Or a file: `.keras`, `.h5` or `.weights.h5` of the
-            zoo's models, of keras.applications' MobileNetV2 and VGG16 with or without top, or of a model in which
-            such a backbone is nested. Where `num_classes` is not given, it is that of the file's head; where it is
-            another than the file's, the backbone is kept and the head is new.
+        weights: None or `none` for random ones. The name of published ones, such as `imagenet`, where
+            `spec(name).weights` has them; they are downloaded into Keras' cache. Or a file: `.keras`, `.h5` or
+            `.weights.h5` of the zoo's models, of the same architecture in keras.applications with or without top, or of
+            a model in which such a backbone is nested. Where `num_classes` is not given, it is that of the file's head;
+            where it is another than the file's, the backbone is kept and the head is new.
         seed: of the random weights, 0 to 2^32 - 1: the same seed gives the same weights, whatever was built before. It
             becomes the seed of all that Keras draws from then on (`keras.utils.set_random_seed`). None draws on.
         progress: is called with the bytes done and the bytes in all while something downloads.
@@ -90,22 +89,22 @@ def build_from(
         return Built(models.build(name, **options), spec.check(options))
     full = spec.check(options)
     notes: list[str] = []
-    if str(weights) == IMAGENET:
-        source = imagenet.choose(name, full)
+    published = imagenet.find(spec, str(weights))
+    if published is not None:
+        if "num_classes" in full:
+            options = {"num_classes": published.classes} | options
+            full = spec.check(options)
+        source = imagenet.choose(name, full, published.name)
         notes += source.notes
         path = source.fetch(progress)
-        try:
-            contents = files.read(path)
-        except WeightsError as error:
-            raise WeightsError(f"{error}; delete the file, it is downloaded anew then") from error
-        options = {"num_classes": full["num_classes"]} | options
+        contents = _read(source, path)
     else:
         path = Path(weights)
         contents = files.read(path)
-    if "head" in full and "head" not in options and transfer.average_head(_skeleton(name, full), contents):
+    if _may_average(spec, options) and transfer.average_head(_skeleton(name, full), contents):
         full["head"] = "average"
     skeleton = _skeleton(name, full)
-    found = transfer.fit(skeleton, contents)
+    found = transfer.fit(skeleton, contents, published.pixels if published else None)
     new_head = False
     if found.head and "num_classes" in full:
         if "num_classes" not in options:
@@ -121,7 +120,7 @@ def build_from(
     if new_head:
         what = f"it has {found.classes} classes" if found.classes else found.why
         notes.append(f"{path.name}: {what}, so the head for {full['num_classes']} classes is new: train it")
-    return Built(model, full, tuple(notes + _notes(found, path, known=str(weights) == IMAGENET)), new_head)
+    return Built(model, full, tuple(notes + _notes(found, path, known=published is not None)), new_head)
 
 
 def load_weights(model: keras.Model, path: str | Path) -> None:
@@ -144,6 +143,21 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
         if theirs.shapes != layer.shapes:
             raise WeightsError(f"{path} does not fit {model.name}: {transfer.misfit(layer, theirs)}")
     _apply(model, found, new_head=False)
+
+
+def _read(source: imagenet.Published, path: Path) -> files.Contents:
+    """What is in a published file."""
+    try:
+        return files.read(path)
+    except WeightsError as error:
+        if source.file.is_remote:
+            raise WeightsError(f"{error}; delete the file, it is downloaded anew then") from error
+        raise
+
+
+def _may_average(spec: ModelSpec, options: dict[str, Any]) -> bool:
+    """Whether a file may decide that pooling replaces the dense layers: the model can, and the user did not choose."""
+    return "head" not in options and any(o.name == "head" and "average" in o.choices for o in spec.options)
 
 
 def _skeleton(name: str, options: dict[str, Any]) -> keras.Model:

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from email.message import Message
 from pathlib import Path
 from typing import BinaryIO
@@ -31,8 +31,20 @@ RETRIES = 4
 PAUSE = 1.0
 """Seconds before the first of them; twice as long before each next."""
 
+LIMIT = 1 << 30
+"""The most bytes of a file whose largest size nobody states."""
+_HASHES = {"md5": "MD5", "sha256": "SHA-256"}
 
-def fetch(url: str, path: Path, *, md5: str | None = None, progress: Progress | None = None) -> Path:
+
+def fetch(
+    url: str,
+    path: Path,
+    *,
+    md5: str | None = None,
+    sha256: str | None = None,
+    limit: int = LIMIT,
+    progress: Progress | None = None,
+) -> Path:
     """Returns `path`, downloaded if it is not there yet; whole or not at all.
 
     A download that breaks off goes on where it stopped, at once and in the next call: what came stands in
@@ -41,14 +53,17 @@ def fetch(url: str, path: Path, *, md5: str | None = None, progress: Progress | 
     Args:
         url: http or https.
         path: where the file belongs.
-        md5: its hash, where it is known. A file at `path` with another is downloaded anew.
+        md5: the file's MD5, where it is known. A file at `path` with another is downloaded anew.
+        sha256: the file's SHA-256, likewise.
+        limit: the most bytes that the file may have.
         progress: is told how far it is.
 
     Raises:
         WeightsError: it cannot be downloaded, or is damaged; the message says what to download and where to put it.
         OutputError: it cannot be written.
     """
-    if _is_good(path, md5):
+    hashes = {name: value for name, value in (("md5", md5), ("sha256", sha256)) if value}
+    if _is_good(path, hashes):
         return path
     if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
         raise WeightsError(f"{url} is no http or https address; correct it (EDGEZOO_WEIGHTS_URL)")
@@ -57,12 +72,12 @@ def fetch(url: str, path: Path, *, md5: str | None = None, progress: Progress | 
         part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab") as file, _locked(file):
             # Another process may have finished it while we waited.
-            if not _is_good(path, md5):
+            if not _is_good(path, hashes):
                 # What it left may be of a file that has changed since: then once more from the start.
                 resumed = file.tell() > 0
-                fault = _download(url, path, file, md5, progress)
+                fault = _download(url, path, file, hashes, limit, progress)
                 if fault and resumed:
-                    fault = _download(url, path, file, md5, progress)
+                    fault = _download(url, path, file, hashes, limit, progress)
                 if fault:
                     raise WeightsError(f"{url} is damaged or not what it should be: {fault}; it was not kept")
                 part.replace(path)
@@ -74,17 +89,18 @@ def fetch(url: str, path: Path, *, md5: str | None = None, progress: Progress | 
     return path
 
 
-def _is_good(path: Path, md5: str | None) -> bool:
-    return path.is_file() and (md5 is None or _md5(path) == md5)
-
-
-def _md5(path: Path) -> str:
-    # What Keras and Google publish, to find damage; no protection from malice.
-    found = hashlib.md5(usedforsecurity=False)
+def file_hash(path: Path, algorithm: str) -> str:
+    """A file's hash in hexadecimal; the algorithm is `md5` or `sha256`."""
+    # MD5 is what Keras and Google publish, to find damage; it is no protection from malice.
+    found = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             found.update(chunk)
     return found.hexdigest()
+
+
+def _is_good(path: Path, hashes: Mapping[str, str]) -> bool:
+    return path.is_file() and all(file_hash(path, name) == value for name, value in hashes.items())
 
 
 @contextlib.contextmanager
@@ -96,13 +112,15 @@ def _locked(file: BinaryIO) -> Iterator[None]:
         fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def _download(url: str, path: Path, file: BinaryIO, md5: str | None, progress: Progress | None) -> str:
+def _download(
+    url: str, path: Path, file: BinaryIO, hashes: Mapping[str, str], limit: int, progress: Progress | None
+) -> str:
     """Fills the file up; returns what is wrong with it then, or nothing. A wrong one is emptied."""
     failures = 0
     while True:
         before = file.seek(0, 2)
         try:
-            announced = _attempt(url, file, progress)
+            announced = _attempt(url, file, limit, progress)
             break
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             reason = str(getattr(error, "reason", "") or error) or type(error).__name__
@@ -117,15 +135,15 @@ def _download(url: str, path: Path, file: BinaryIO, md5: str | None, progress: P
                 raise WeightsError(_broken_off(url, path, done, reason)) from error
             time.sleep(PAUSE * 2 ** max(0, failures - 1))
     file.flush()
-    found = _md5(Path(file.name))
-    for wanted in filter(None, (md5, announced)):
-        if found != wanted:
+    wanted = [*hashes.items(), *([("md5", announced)] if announced else [])]
+    for name, value in wanted:
+        if (found := file_hash(Path(file.name), name)) != value:
             file.truncate(0)
-            return f"its MD5 is {found}, not {wanted}"
+            return f"its {_HASHES[name]} is {found}, not {value}"
     return ""
 
 
-def _attempt(url: str, file: BinaryIO, progress: Progress | None) -> str | None:
+def _attempt(url: str, file: BinaryIO, limit: int, progress: Progress | None) -> str | None:
     """Asks for what is missing and appends it; returns the MD5 that the server gives for the whole file, if any."""
     start = file.seek(0, 2)
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})  # noqa: S310
@@ -138,7 +156,7 @@ def _attempt(url: str, file: BinaryIO, progress: Progress | None) -> str | None:
         # Nothing is missing, or the file became shorter: the hash or a fresh start will tell.
         if error.headers.get("Content-Range", "").rpartition("/")[2] != str(start):
             file.truncate(0)
-            return _attempt(url, file, progress)
+            return _attempt(url, file, limit, progress)
         return _announced(error.headers)
     with answer:
         if start and (answer.status != http.HTTPStatus.PARTIAL_CONTENT or not _goes_on(answer.headers, start)):
@@ -152,6 +170,9 @@ def _attempt(url: str, file: BinaryIO, progress: Progress | None) -> str | None:
         while chunk := answer.read(CHUNK):
             file.write(chunk)
             done += len(chunk)
+            if done > limit:
+                file.truncate(0)
+                raise WeightsError(f"{url} has more than the {limit} bytes that it may have; it was not kept")
             if progress:
                 progress(done, total)
         file.flush()

@@ -1,111 +1,170 @@
-"""ImageNet weights as Keras Applications publishes them: which file a model takes, where it lies, what is known of it.
+"""Published weights, ImageNet's among them: which file a model takes, where it lies and how it is fetched.
 
-Addresses and hashes are those in Keras' own source, `keras/src/applications/mobilenet_v2.py` and `vgg16.py` (3.15).
-Keras gives MD5 hashes for VGG-16; for MobileNetV2 it gives none, and we know of none: of those files the length that
-the server announces, the MD5 that it sends along (`x-goog-hash`) and the shapes of all arrays are checked, which
-finds a damaged file and not an exchanged one.
+What is published of an architecture stands in its file in `zoo.models`, see `zoo.published.PublishedWeights`. Of a file
+whose publisher gives no hash, as Keras Applications does for MobileNetV2, the length that the server announces, the MD5
+that it sends along (`x-goog-hash`) and the shapes of all arrays are checked, which finds a damaged file and not an
+exchanged one.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo import models
 from zoo.errors import WeightsError
 from zoo.files import home
-from zoo.models.mobilenet_v2 import PUBLISHED_ALPHAS
-from zoo.weights.download import Progress, fetch
+from zoo.published import KERAS_APPLICATIONS, PublishedWeights, WeightsFile
+from zoo.specs import ModelSpec, in_words
+from zoo.weights.download import LIMIT, Progress, fetch, file_hash
 
-BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications/"
 URL_VARIABLE = "EDGEZOO_WEIGHTS_URL"
-"""Environment variable: where the files lie instead, e.g. a mirror in a class room's network."""
+"""Environment variable: where Keras Applications' files lie instead, e.g. a mirror in a class room's network."""
 
-CLASSES = 1000
-SIZE = 224
-MOBILENET_SIZES = (96, 128, 160, 192, 224)
-MOBILENET_ALPHAS_OF_ONE_SIZE = (1.3, 1.4)
-"""Published for 224x224 only (keras#16452: other addresses answer 404)."""
-
-MD5 = {
-    "vgg16_weights_tf_dim_ordering_tf_kernels.h5": "64373286793e3c8b2b4e3219cbf3544b",
-    "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5": "6d6bbae143d832006294945121d1f1fc",
-}
+IMAGENET = "imagenet"
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published file."""
+    """The published file that a model takes."""
 
-    folder: str
-    name: str
+    model: str
+    weights: PublishedWeights
+    file: WeightsFile
     notes: tuple[str, ...] = ()
     """What the user should know of this choice."""
 
     @property
+    def name(self) -> str:
+        """The file's name without its folders."""
+        return self.file.name
+
+    @property
     def url(self) -> str:
         """Where it is downloaded from."""
-        base = os.environ.get(URL_VARIABLE) or BASE_URL
-        return f"{base.rstrip('/')}/{self.folder}/{self.name}"
+        mirror = os.environ.get(URL_VARIABLE)
+        if mirror and self._is_keras:
+            return f"{mirror.rstrip('/')}/{self.file.address.removeprefix(KERAS_APPLICATIONS)}"
+        return self.file.address
 
     @property
     def path(self) -> Path:
-        """Where Keras keeps it."""
-        return keras_home() / "models" / self.name
+        """Where the file is, or will be: a local file in its place, a download in Keras' cache.
+
+        Keras Applications' files are where Keras itself looks for them. Each model has a folder of its own for other
+        files, since two may have one name.
+        """
+        if not self.file.is_remote:
+            return Path(self.file.address)
+        folder = keras_home() / "models"
+        return (folder if self._is_keras else folder / self.model) / self.name
+
+    @property
+    def _is_keras(self) -> bool:
+        return self.file.address.startswith(KERAS_APPLICATIONS)
 
     def fetch(self, progress: Progress | None = None) -> Path:
-        """Downloads the file, unless it is in Keras' cache.
+        """Downloads the file, unless it is on this machine.
 
         Raises:
             WeightsError: it cannot be downloaded, or is not the published file.
             OutputError: it cannot be written.
         """
-        return fetch(self.url, self.path, md5=MD5.get(self.name), progress=progress)
+        if not self.file.is_remote:
+            self._require_hashes()
+            return self.path
+        return fetch(
+            self.url,
+            self.path,
+            md5=self.file.md5 or None,
+            sha256=self.file.sha256 or None,
+            limit=self.file.most_bytes or LIMIT,
+            progress=progress,
+        )
+
+    def _require_hashes(self) -> None:
+        """Holds a file of this machine against its hashes; that it is missing is for its reader to say."""
+        for algorithm, wanted in (("sha256", self.file.sha256), ("md5", self.file.md5)):
+            if wanted and self.path.is_file() and (found := file_hash(self.path, algorithm)) != wanted:
+                raise WeightsError(
+                    f"{self.path} is not the published file: its {algorithm} is {found}, not {wanted}; put the right "
+                    "file there"
+                )
 
 
-def choose(model: str, options: dict[str, Any]) -> Published:
+def find(spec: ModelSpec, name: str) -> PublishedWeights | None:
+    """The published weights of this name; None where no model has any, so that the name is a file's.
+
+    Raises:
+        WeightsError: other models have weights of this name, and this one has not.
+    """
+    for weights in spec.weights:
+        if weights.name == name:
+            return weights
+    others = models.models_by_weights().get(name)
+    if others is None:
+        return None
+    data = next(weights.trained_on for weights in models.spec(others[0]).weights if weights.name == name)
+    *first, last = others
+    having = f"{', '.join(first)} and {last}" if first else last
+    raise WeightsError(f"no {data} weights are published for {spec.name}; there are for {having}")
+
+
+def choose(model: str, options: dict[str, Any], name: str = IMAGENET) -> Published:
     """The file that a model of these options takes.
 
     Args:
         model: its name in the registry.
         options: all of its options, see `ModelSpec.check`.
+        name: the name of the published weights.
 
     Raises:
         WeightsError: there is none.
     """
-    if model == "mobilenet_v2":
-        return _mobilenet_v2(**options)
-    if model == "vgg16":
-        return _vgg16(**options)
-    raise WeightsError(f"no ImageNet weights are published for {model}; there are for mobilenet_v2 and vgg16")
-
-
-def _mobilenet_v2(*, alpha: float, input_size: int, num_classes: int, **_: Any) -> Published:
-    if alpha not in PUBLISHED_ALPHAS:
-        known = ", ".join(f"{value:g}" for value in PUBLISHED_ALPHAS)
-        raise WeightsError(
-            f"no ImageNet weights are published for mobilenet_v2 with alpha={alpha:g}; choose of {known}"
-        )
-    sizes = (SIZE,) if alpha in MOBILENET_ALPHAS_OF_ONE_SIZE else MOBILENET_SIZES
-    size: int = input_size
+    spec = models.spec(model)
+    weights = find(spec, name)
+    if weights is None:
+        raise WeightsError(f"no weights are published as {name!r}; there are {', '.join(models.models_by_weights())}")
+    file = weights.file_for(options)
+    if file is None:
+        raise WeightsError(_none_fits(spec, weights, options))
     notes: tuple[str, ...] = ()
-    if input_size not in sizes:
-        size, notes = SIZE, (_other_size(input_size, f"alpha={alpha:g}", sizes),)
-    top = "" if num_classes == CLASSES else "_no_top"
-    return Published("mobilenet_v2", f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{size}{top}.h5", notes)
+    if file.input_size not in {None, options.get("input_size")}:
+        notes = (_other_size(spec, weights, file, options),)
+    return Published(model, weights, file, notes)
 
 
-def _vgg16(*, input_size: int, head: str, **_: Any) -> Published:
-    # The dense layers are of use with any number of classes, but fit one input size only.
-    top = "" if head == "dense" and input_size == SIZE else "_notop"
-    notes = () if input_size == SIZE else (_other_size(input_size, "vgg16", (SIZE,)),)
-    return Published("vgg16", f"vgg16_weights_tf_dim_ordering_tf_kernels{top}.h5", notes)
+def _needed(spec: ModelSpec, weights: PublishedWeights) -> dict[str, tuple[Any, ...]]:
+    """The options that every file is for certain values of, and those values."""
+    found = {option.name: weights.values(option.name) for option in spec.options}
+    return {name: values for name, values in found.items() if values}
 
 
-def _other_size(size: int, what: str, sizes: tuple[int, ...]) -> str:
-    known = ", ".join(map(str, sizes))
-    return f"the weights were trained at {SIZE}x{SIZE}: for {what} none are published at {size}x{size}, only at {known}"
+def _none_fits(spec: ModelSpec, weights: PublishedWeights, options: dict[str, Any]) -> str:
+    start = f"no {weights.trained_on} weights are published for {spec.name} with"
+    for name, values in _needed(spec, weights).items():
+        if options[name] not in values:
+            return f"{start} {name}={in_words(options[name])}; choose of {', '.join(map(in_words, values))}"
+    asked = {name: options[name] for file in weights.files for name in file.options}
+    files = dict.fromkeys(_listed(file.options) for file in weights.files)
+    return f"{start} {_listed(asked)}; there are for {'; for '.join(files)}"
+
+
+def _other_size(spec: ModelSpec, weights: PublishedWeights, file: WeightsFile, options: dict[str, Any]) -> str:
+    what = _listed({name: options[name] for name in _needed(spec, weights)}) or spec.name
+    size, trained = options["input_size"], file.input_size
+    known = ", ".join(map(str, weights.sizes(options)))
+    return (
+        f"the weights were trained at {trained}x{trained}: for {what} none are published at {size}x{size}, "
+        f"only at {known}"
+    )
+
+
+def _listed(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={in_words(value)}" for name, value in options.items())
 
 
 def keras_home() -> Path:

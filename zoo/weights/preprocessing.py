@@ -3,53 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import WeightsError
-from zoo.models.vgg16 import MEAN
+from zoo.published import TOLERANCE, Preparation
 
 if TYPE_CHECKING:
     import keras
 
 Array = npt.NDArray[Any]
 
-TOLERANCE = 1e-5
-"""Of the range that 0..255 becomes: differences below are those of float32 arithmetic."""
+
+def own_preparation(model: keras.Model) -> Preparation:
+    """What a model of the zoo does to pixels in the `Rescaling` layers before its first layer with weights."""
+    scale, offset = np.ones(3), np.zeros(3)
+    for layer in _rescalings(model):
+        scale, offset = scale * layer.scale, offset * layer.scale + layer.offset
+    return Preparation(tuple(map(float, scale)), tuple(map(float, offset)))
 
 
-@dataclass(frozen=True)
-class Preparation:
-    """Channel `c` that enters the first convolution is `scale[c] * pixel[order[c]] + offset[c]`, pixels RGB."""
+def _rescalings(model: keras.Model) -> list[Any]:
+    import keras
 
-    scale: tuple[float, ...] = (1.0, 1.0, 1.0)
-    offset: tuple[float, ...] = (0.0, 0.0, 0.0)
-    order: tuple[int, ...] = (0, 1, 2)
-
-    def is_near(self, other: Preparation) -> bool:
-        """Whether the difference is rounding."""
-        reach = 255 * np.abs(other.scale)
-        scale, offset = np.subtract(self.scale, other.scale), np.subtract(self.offset, other.offset)
-        near = (np.abs(255 * scale) <= TOLERANCE * reach) & (np.abs(offset) <= TOLERANCE * reach)
-        return self.order == other.order and bool(near.all())
-
-    def in_rgb(self) -> Preparation:
-        """The same values, in the order of the pixels' own channels."""
-        places = np.argsort(self.order)
-        return Preparation(tuple(self.scale[c] for c in places), tuple(self.offset[c] for c in places))
-
-
-RAW = Preparation()
-MINUS_1_TO_1 = Preparation((1 / 127.5,) * 3, (-1.0,) * 3)
-BGR_MINUS_MEAN = Preparation(offset=tuple(-mean for mean in reversed(MEAN)), order=(2, 1, 0))
-"""keras.applications' "caffe" mode."""
-CENTERED = Preparation((1 / 127.5,) * 3, tuple(-mean / 127.5 for mean in MEAN))
-"""What our VGG-16 does."""
+    before = itertools.takewhile(lambda layer: not layer.weights, model.layers)
+    return [layer for layer in before if isinstance(layer, keras.layers.Rescaling)]
 
 
 def preparation_of(model: keras.Model, layer: Any, what: str) -> Preparation:
@@ -146,11 +129,11 @@ def adopt(model: keras.Model, theirs: Preparation) -> None:
     """Makes our model prepare its pixels as another does, but for the channels' order."""
     rgb = theirs.in_rgb()
     uniform = len(set(rgb.scale)) == len(set(rgb.offset)) == 1
-    for layer in model.layers:
-        if layer.name == "rescale":
+    for i, layer in enumerate(_rescalings(model)):
+        # The first one does all of it; the others leave the pixels as they are.
+        layer.scale, layer.offset = 1.0, [0.0, 0.0, 0.0]
+        if i == 0:
             layer.scale = rgb.scale[0] if uniform else list(rgb.scale)
             layer.offset = rgb.offset[0] if uniform else list(rgb.offset)
-        elif layer.name == "center":
-            layer.offset = [0.0, 0.0, 0.0]
     # What was traced before has the old numbers in it.
     model.predict_function = model.test_function = model.train_function = None

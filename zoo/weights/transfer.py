@@ -8,52 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo import models
 from zoo.errors import WeightsError
-from zoo.models.mobilenet_v2 import BLOCKS
+from zoo.published import RAW, Backbone, Preparation
 from zoo.weights.files import Contents, Layer, Stage, layers_of
-from zoo.weights.preprocessing import (
-    BGR_MINUS_MEAN,
-    CENTERED,
-    MINUS_1_TO_1,
-    RAW,
-    Array,
-    Preparation,
-    fold,
-    preparation_of,
-)
+from zoo.weights.preprocessing import Array, fold, own_preparation, preparation_of
 
 if TYPE_CHECKING:
     import keras
 
-
-@dataclass(frozen=True)
-class Backbone:
-    """What is special about an architecture that keras.applications has as well."""
-
-    last: str
-    """Its last layer, by our name."""
-    expects: Preparation
-    """What keras.applications' model wants to be given, by its `preprocess_input`."""
-    ours: Preparation
-    """What our model does itself."""
-    layers: tuple[str, ...] = ()
-    """keras.applications' names of the layers that have weights, in order; empty where they are ours."""
-
-
-def _mobilenet_v2_layers() -> tuple[str, ...]:
-    names = ["Conv1", "bn_Conv1"]
-    blocks = sum(repeats for _, _, repeats, _ in BLOCKS)
-    for i in range(blocks):
-        prefix = f"block_{i}" if i else "expanded_conv"
-        for part in ("expand", "depthwise", "project") if i else ("depthwise", "project"):
-            names += [f"{prefix}_{part}", f"{prefix}_{part}_BN"]
-    return (*names, "Conv_1", "Conv_1_bn")
-
-
-BACKBONES = (
-    Backbone("Conv_1_bn", MINUS_1_TO_1, MINUS_1_TO_1, _mobilenet_v2_layers()),
-    Backbone("block5_conv3", BGR_MINUS_MEAN, CENTERED),
-)
 
 # What may stand between a backbone and the end of a model whose head we take over.
 _PLAIN = {"input_layer", "dropout", "dense", "softmax", "activation", "re_lu", "identity"}
@@ -79,12 +42,13 @@ class Fit:
     """Where `classes` is None: what is the matter with the head."""
 
 
-def fit(model: keras.Model, contents: Contents) -> Fit:
+def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = None) -> Fit:
     """Lays the layers of a model beside those of a file.
 
     Args:
         model: one of the zoo; its weights need not be allocated, and the number of its classes does not matter.
         contents: of the file.
+        pixels: how the file's publisher prepares pixels, for a file that does not say it.
 
     Raises:
         WeightsError: a layer before the head does not fit; the message names the first.
@@ -94,7 +58,7 @@ def fit(model: keras.Model, contents: Contents) -> Fit:
         raise WeightsError(f"{model.name} has no weights to load")
     head = ours[-1] if _is_dense(ours[-1]) else None
     body = ours[:-1] if head else ours
-    backbone = _backbone_of(ours)
+    backbone = _backbone_of(model, ours)
     core = [layer.name for layer in ours].index(backbone.last) + 1 if backbone else len(body)
     theirs = _in_our_order(contents, ours, backbone)
     for layer, found in zip(ours[:core], [*theirs, *[None] * core], strict=False):
@@ -104,7 +68,11 @@ def fit(model: keras.Model, contents: Contents) -> Fit:
     taken = {
         layer.name: tuple(map(np.asarray, found.arrays)) for layer, found in zip(body[:count], theirs, strict=False)
     }
-    adopted, assumed = _take_pixels(ours[0], theirs[0], backbone, contents, taken) if backbone else (None, False)
+    adopted, assumed = None, False
+    if expected := pixels or (backbone.pixels if backbone else None):
+        own = own_preparation(model)
+        prepared, assumed = _their_pixels(ours[0], theirs[0], expected, own, contents)
+        adopted = _take_pixels(ours[0], prepared, own, taken, str(contents.path))
     none = Fit(taken, head.name if head else "", None, adopted, assumed)
     if head is None:
         if rest:
@@ -122,9 +90,9 @@ def fit(model: keras.Model, contents: Contents) -> Fit:
 
 
 def average_head(model: keras.Model, contents: Contents) -> bool:
-    """Whether in the file global average pooling follows the convolutions of VGG-16, which `model` is."""
+    """Whether in the file global average pooling follows the layers of the model's backbone."""
     ours = list(layers_of(model))
-    backbone = _backbone_of(ours)
+    backbone = _backbone_of(model, ours)
     if backbone is None:
         return False
     core = [layer.name for layer in ours].index(backbone.last) + 1
@@ -146,9 +114,11 @@ def misfit(layer: Layer, found: Layer | None) -> str:
     return f"layer {layer.name!r} has {len(layer.arrays)} arrays, the file has {len(found.arrays)} ({found.name})"
 
 
-def _backbone_of(ours: Sequence[Layer]) -> Backbone | None:
+def _backbone_of(model: keras.Model, ours: Sequence[Layer]) -> Backbone | None:
+    """What the specs say of the model's backbone. It is known by its layers: a user may have renamed the model."""
     names = {layer.name for layer in ours}
-    return next((backbone for backbone in BACKBONES if backbone.last in names), None)
+    specs = sorted(map(models.spec, models.list_models()), key=lambda spec: not model.name.startswith(spec.name))
+    return next((spec.backbone for spec in specs if spec.backbone and spec.backbone.last in names), None)
 
 
 def _in_our_order(contents: Contents, ours: Sequence[Layer], backbone: Backbone | None) -> list[Layer]:
@@ -178,34 +148,38 @@ def _too_few(name: str, ours: Sequence[Layer], contents: Contents) -> str:
     return f"{contents.path} does not fit {name}: it holds {contents.count} arrays, the model has {count}"
 
 
-def _take_pixels(
-    first: Layer, found: Layer, backbone: Backbone, contents: Contents, taken: dict[str, tuple[Array, ...]]
-) -> tuple[Preparation | None, bool]:
-    """Makes the first kernel fit our preparation of pixels.
-
-    Returns:
-        What our model has to adopt where no kernel could make up for it, and whether `preprocess_input` was assumed.
-    """
-    theirs, assumed = backbone.expects, True
+def _their_pixels(
+    first: Layer, found: Layer, expected: Preparation, own: Preparation, contents: Contents
+) -> tuple[Preparation, bool]:
+    """How pixels are prepared for the weights of a file, and whether that had to be assumed."""
     if contents.model is not None:
         convolution = _layer_of(contents.model, found)
         seen = preparation_of(contents.model, convolution, str(contents.path))
         # Nothing in the graph: it was done outside, and we must trust that it was what the backbone is made for.
         if not seen.is_near(RAW):
-            theirs, assumed = seen, False
+            return seen, False
     elif contents.stages:
         configured = _configured(contents)
         if configured:
-            theirs, assumed = configured, False
+            return configured, False
     elif _is_own(contents, first.kind):
-        theirs, assumed = backbone.ours, False
+        return own, False
+    return expected, True
+
+
+def _take_pixels(
+    first: Layer, theirs: Preparation, own: Preparation, taken: dict[str, tuple[Array, ...]], path: str
+) -> Preparation | None:
+    """Makes the first kernel fit our preparation of pixels; returns what our model has to adopt where no kernel can."""
     kernel, *others = taken[first.name]
-    folded = fold(kernel, theirs, backbone.ours)
-    if folded is None:
-        taken[first.name] = (kernel[:, :, np.argsort(theirs.order), :], *others)
-        return theirs, assumed
-    taken[first.name] = (folded, *others)
-    return None, assumed
+    if kernel.ndim != 4 or kernel.shape[2] != 3:
+        raise WeightsError(
+            f"{path}: layer {first.name!r} is no convolution of RGB pixels, so that its publisher's preparation of "
+            "pixels cannot be taken over; leave `pixels` out of the published weights"
+        )
+    folded = fold(kernel, theirs, own)
+    taken[first.name] = (kernel[:, :, np.argsort(theirs.order), :] if folded is None else folded, *others)
+    return theirs if folded is None else None
 
 
 def _configured(contents: Contents) -> Preparation | None:

@@ -1,0 +1,125 @@
+"""Facts that others published, as the specs state them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zoo
+from zoo.errors import OptionError
+from zoo.published import KERAS_APPLICATIONS, Accuracies, Preparation, PublishedWeights, WeightsFile
+from zoo.specs import NUM_CLASSES, ModelSpec, Option
+
+SHA256 = "0" * 64
+
+
+def weights(*files: WeightsFile) -> PublishedWeights:
+    return PublishedWeights("digits", "digits", 10, files)
+
+
+def register(**facts: Any) -> ModelSpec:
+    options = (NUM_CLASSES, Option("breadth", "", kind=float, above=0), Option("input_size", "", minimum=8))
+
+    @zoo.register(ModelSpec("mine", "", options=options, **facts))
+    def mine(*, num_classes: int = 10, breadth: float = 1.0, input_size: int = 32) -> Any:
+        """Not built."""
+
+    return zoo.spec("mine")
+
+
+def test_the_file_of_the_same_input_size_is_taken_and_else_the_first_that_fits() -> None:
+    large, small = (WeightsFile(f"{size}.h5", {"breadth": 1.0}, size) for size in (64, 32))
+    wide = WeightsFile("wide.h5", {"breadth": 2.0})
+    known = weights(large, small, wide)
+    assert known.file_for({"breadth": 1.0, "input_size": 32}) is small
+    assert known.file_for({"breadth": 1.0, "input_size": 48}) is large
+    assert known.file_for({"breadth": 2.0, "input_size": 48}) is wide
+    assert known.file_for({"breadth": 3.0, "input_size": 32}) is None
+    assert known.values("breadth") == (1.0, 2.0)
+    assert known.values("input_size") == ()
+    assert known.sizes({"breadth": 1.0}) == (32, 64)
+
+
+def test_a_file_for_any_value_leaves_no_value_unpublished(own_registry: None) -> None:
+    some = (WeightsFile("a.h5", {"breadth": 1.0}), WeightsFile("b.h5"))
+    spec = register(weights=(weights(*some),))
+    assert spec.notes(spec.check({"breadth": 3.0})) == []
+
+
+def test_relative_paths_start_at_the_file_that_registers(own_registry: None) -> None:
+    remote = WeightsFile("https://example.org/w.h5", sha256=SHA256)
+    spec = register(weights=(weights(WeightsFile("below/w.h5"), WeightsFile("/elsewhere/w.h5"), remote),))
+    here = Path(__file__).resolve().parent
+    assert [file.address for file in spec.weights[0].files] == [
+        str(here / "below" / "w.h5"),
+        "/elsewhere/w.h5",
+        "https://example.org/w.h5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: WeightsFile("https://example.org/w.h5"), "the weights at https://example.org/w.h5 need their SHA-256"),
+        (lambda: WeightsFile("w.h5", sha256="12AB"), "sha256='12AB' is not allowed; give 64 hexadecimal digits"),
+        (lambda: WeightsFile("w.h5", md5="x" * 32), "give 32 hexadecimal digits in lower case"),
+        (lambda: PublishedWeights("none", "", 2, (WeightsFile("w.h5"),)), "weights cannot be named 'none'"),
+        (lambda: PublishedWeights("a/b", "", 2, (WeightsFile("w.h5"),)), "weights cannot be named 'a/b'"),
+        (lambda: PublishedWeights("w", "", 2, ()), "the weights 'w' have no files"),
+        (lambda: Accuracies("", "", ("alpha", "top1", "top5"), ((1.0, 2.0),)), "accuracies need the columns"),
+        (lambda: Accuracies("", "", ("alpha", "top5"), ()), "accuracies need the columns"),
+    ],
+)
+def test_facts_that_make_no_sense(make: Any, message: str) -> None:
+    with pytest.raises(OptionError, match=re.escape(message)):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"weights": (weights(WeightsFile("w.h5", {"width": 1})),)}, "mine has no option 'width'"),
+        ({"weights": (weights(WeightsFile("w.h5", {"breadth": -1.0})),)}, "mine: breadth=-1.0 is not allowed"),
+        ({"weights": (weights(WeightsFile("w.h5")),) * 2}, "mine: two published weights have one name"),
+        ({"accuracies": Accuracies("", "", ("input_size", "top1", "top5"), ((4, 1.0, 2.0),))}, "mine: input_size=4 "),
+    ],
+)
+def test_facts_that_the_model_cannot_have_are_refused_when_it_is_registered(
+    own_registry: None, facts: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(OptionError, match=re.escape(message)):
+        register(**facts)
+    assert "mine" not in zoo.list_models()
+
+
+def test_every_published_file_has_a_hash_or_comes_from_keras() -> None:
+    files = [file for name in zoo.list_models() for known in zoo.spec(name).weights for file in known.files]
+    assert len(files) == 46
+    for file in files:
+        assert file.address.startswith(KERAS_APPLICATIONS)
+        assert file.most_bytes
+    assert all(known.licence and known.source for name in zoo.list_models() for known in zoo.spec(name).weights)
+
+
+def test_pixels_in_the_order_of_their_own_channels() -> None:
+    bgr = Preparation((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), (2, 1, 0))
+    assert bgr.in_rgb() == Preparation((3.0, 2.0, 1.0), (6.0, 5.0, 4.0))
+    turned = Preparation((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), (1, 2, 0))
+    # The second channel of the pixels is the first that is prepared.
+    assert turned.in_rgb() == Preparation((3.0, 1.0, 2.0), (6.0, 4.0, 5.0))
+
+
+@pytest.mark.parametrize(
+    ("other", "near"),
+    [
+        (Preparation((1 / 255 + 1e-9,) * 3), True),
+        (Preparation((1 / 255 + 1e-6,) * 3), False),
+        (Preparation((1 / 255,) * 3, (0.0, 0.0, 1e-3)), False),
+        (Preparation((1 / 255,) * 3, order=(2, 1, 0)), False),
+    ],
+)
+def test_preparations_that_differ_by_rounding_are_near(other: Preparation, near: bool) -> None:
+    assert other.is_near(Preparation((1 / 255,) * 3)) is near
