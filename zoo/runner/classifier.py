@@ -22,6 +22,8 @@ from zoo.specs import Preprocessing, is_picture
 
 Source = str | Path | BinaryIO | Image.Image | backends.Array
 
+_SHOWN = 10  # outputs, in an error message
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -173,7 +175,8 @@ class Classifier:
 
     def _labels(self, labels: tuple[str, ...]) -> tuple[str, ...]:
         path, shape = self.session.path, self.session.output.shape
-        shapes = ", ".join(str(output.shape) for output in self.session.outputs)
+        shapes = ", ".join(str(output.shape) for output in self.session.outputs[:_SHOWN])
+        shapes += ", ..." if len(self.session.outputs) > _SHOWN else ""
         # Older models end in (batch, 1, 1, classes).
         if len(shape) < 2 or set(shape[1:-1]) - {1} or len(self.session.outputs) != 1:
             raise ModelFileError(
@@ -199,6 +202,12 @@ class Classifier:
         if quantized or self.card or not self.takes_pictures:
             return None
         found = normalization.stated(modelfile.read(self.session.path))
+        channels = self.session.input.shape[-1]
+        if found is not None and not {len(found.mean), len(found.std)} <= {1, channels}:
+            raise ModelFileError(
+                f"{self.session.path} has damaged metadata: {len(found.mean)} means and {len(found.std)} stds for "
+                f"{channels} channels"
+            )
         return None if found is None or found.is_identity else found
 
     def _best(self, scores: backends.Array, top_k: int) -> list[Prediction]:
