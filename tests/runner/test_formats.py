@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,28 @@ def test_what_was_given_opened_stays_open(tmp_path: Path) -> None:
         assert not file.closed
     stream = io.BytesIO(encoded("GIF"))
     assert (load_image(stream, 8, 8) == load_image(stream, 8, 8)).all()
+
+
+def test_pictures_are_opened_in_one_place_only() -> None:
+    """Elsewhere the list of kinds would not hold."""
+    root = Path(__file__).parents[2]
+    found = [
+        path.relative_to(root).as_posix()
+        for folder in ("zoo", "export", "cli")
+        for path in (root / folder).rglob("*.py")
+        if "Image.open(" in path.read_text()
+    ]
+    assert set(found) == {"zoo/runner/formats.py"}
+
+
+def test_only_the_decoder_that_is_needed_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(encoded("JPEG"))
+    code = (
+        "import sys; from zoo.runner import load_image; load_image(sys.argv[1], 8, 8)\n"
+        "print(*(name for name in sys.modules if name.startswith('PIL.') and name.endswith('ImagePlugin')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.jpg"], capture_output=True, text=True, check=True)
+    loaded = {name.removeprefix("PIL.").removesuffix("ImagePlugin") for name in done.stdout.split()}
+    # Those that Pillow itself loads at the first picture, in versions that do not look at the suffix.
+    assert loaded <= {"Jpeg", "Bmp", "Gif", "Ppm", "Png", "Tiff", "Mpo"}
+    assert "Jpeg" in loaded
