@@ -9,7 +9,7 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 
-from zoo.export.root import table, tables
+from zoo.tflite.prepend import table, tables
 
 
 @dataclass

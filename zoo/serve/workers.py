@@ -15,15 +15,16 @@ from typing import TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import InputError
-from zoo.runner import Classifier, Prediction, images, picture_memory
-from zoo.runner.backends import Array
-from zoo.runner.formats import OtherFormatError, is_installed
-from zoo.runner.runtimes import usable_cores
+from zoo.inputs import images, picture_memory
+from zoo.inputs.formats import OtherFormatError, is_installed
+from zoo.machine.cores import usable_cores
+from zoo.runner import Classifier, Prediction
+from zoo.runner.session import Array
 
 Value = TypeVar("Value")
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "PPM")
-"""What is decoded, of `zoo.runner.formats.PLUGINS`: what browsers and cameras send. Each further decoder is one more to
+"""What is decoded, of `zoo.inputs.formats.PLUGINS`: what browsers and cameras send. Each further decoder is one more to
 attack, which is no business of data from the network."""
 
 
