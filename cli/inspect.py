@@ -10,6 +10,9 @@ import click
 
 from zoo.cli.output import json_option, megabytes, print_json, print_table, shape
 
+SHOWN = 4000
+"""Characters of a label, or of a line of the card."""
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -67,7 +70,7 @@ def _print_description(found: Any) -> None:
     labels = found.description.labels
     if labels:
         more = ", ..." if len(labels) > 5 else ""
-        click.echo(f"{len(labels)} labels: {', '.join(labels[:5])}{more}")
+        click.echo(f"{len(labels)} labels: {', '.join(label[:SHOWN] for label in labels[:5])}{more}")
     else:
         click.echo("no labels")
     if found.file.metadata:
@@ -82,5 +85,5 @@ def _print_description(found: Any) -> None:
     click.echo("card:")
     for key, value in card.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        click.echo(f"  {key}: {text}")
+        click.echo(f"  {key[:SHOWN]}: {text if len(text) <= SHOWN else text[:SHOWN] + ' ... (whole with --json)'}")
     click.echo(f"checksum: {found.checksum}")

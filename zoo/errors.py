@@ -15,6 +15,12 @@ def first_line(error: Exception) -> str:
     return textwrap.shorten(lines[0], 300) if lines else type(error).__name__
 
 
+def in_one_line(error: object, most: int = 500) -> str:
+    """All that another library's error says, in one line of at most so many characters."""
+    line = " ".join(str(error).split())
+    return line if len(line) <= most else line[: most - 4] + " ..."
+
+
 class ZooError(Exception):
     """Base of every error this package raises on purpose."""
 

@@ -50,7 +50,7 @@ def test_formats(quadrants: Image.Image, tmp_path: Path, suffix: str) -> None:
 def test_formats_that_may_be_read(quadrants: Image.Image, tmp_path: Path) -> None:
     quadrants.save(tmp_path / "q.png")
     assert load_image(tmp_path / "q.png", 8, 8, formats=["JPEG", "PNG"]).shape == (8, 8, 3)
-    with pytest.raises(InputError, match=r"q\.png is not a picture that Pillow can open"):
+    with pytest.raises(InputError, match=r"q\.png is a PNG file; of these kinds one can be read here: JPEG"):
         load_image(tmp_path / "q.png", 8, 8, formats=["JPEG"])
 
 

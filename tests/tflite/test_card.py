@@ -7,13 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from zoo.errors import ModelFileError
 from zoo.inputs.preprocessing import Preprocessing
-from zoo.tflite.card import MAX_PART_BYTES, Description, describe
+from zoo.runner import Classifier
+from zoo.tflite.card import (
+    MAX_CARD_BYTES,
+    MAX_LABEL_LENGTH,
+    MAX_LABELS,
+    MAX_PART_BYTES,
+    Description,
+    checksum,
+    describe,
+)
+from zoo.tflite.metadata import without_files
 
 if TYPE_CHECKING:
-    from tests.conftest import Case
+    from tests.conftest import Case, Cli
 
 
 def model_with(path: Path, **parts: str | bytes) -> Path:
@@ -93,3 +104,91 @@ def test_a_zip_bomb(tmp_path: Path) -> None:
     path = model_with(tmp_path / "m.tflite", labels_txt=b"0" * (MAX_PART_BYTES + 1))
     assert path.stat().st_size < 1_000_000
     assert error_of(path).endswith(f"labels.txt claims {MAX_PART_BYTES + 1} bytes, the limit is {MAX_PART_BYTES}")
+
+
+def test_many_parts(tmp_path: Path) -> None:
+    """`zipfile` would hold some twenty times the bytes of the list of parts."""
+    path = model_with(tmp_path / "m.tflite")
+    with zipfile.ZipFile(path, "a") as archive:
+        for i in range(18_000):
+            archive.writestr(f"part{i:09}", b"")
+    assert "its directory has" in error_of(path)
+
+
+def test_two_parts_of_one_name(tmp_path: Path) -> None:
+    path = model_with(tmp_path / "m.tflite", labels_txt="cat")
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("labels.txt", "dog")
+    assert "several parts called labels.txt" in error_of(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_methods_of_compression(tmp_path: Path, method: int) -> None:
+    path = model_with(tmp_path / "m.tflite")
+    with zipfile.ZipFile(path, "a", method) as archive:
+        archive.writestr("labels.txt", "cat")
+    assert f"is compressed by method {method}" in error_of(path)
+
+
+def test_an_archive_with_sizes_of_64_bits(tmp_path: Path) -> None:
+    path = model_with(tmp_path / "m.tflite", labels_txt="cat")
+    content = path.read_bytes()
+    end = content.index(b"PK\5\6")
+    path.write_bytes(content[:end] + b"PK\6\7".ljust(20, b"\0") + content[end:])
+    assert "of the kind for more than 4 GB" in error_of(path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ("\n" * (MAX_LABELS + 1), "it has more than 1,000,000 labels"),
+        ("\u2028" * (MAX_LABELS + 1), "it has more than 1,000,000 labels"),
+        ("cat\n" + "x" * (MAX_LABEL_LENGTH + 1), "a label has 10001 characters"),
+    ],
+)
+def test_labels_that_no_model_has(tmp_path: Path, labels: str, reason: str) -> None:
+    assert reason in error_of(model_with(tmp_path / "m.tflite", labels_txt=labels))
+
+
+@pytest.mark.parametrize(
+    ("card", "reason"),
+    [
+        ("[" * 100_000, "recursion"),
+        ('{"a":' * 40 + "1" + "}" * 40, "it is nested more than 32 deep"),
+        ('{"a": ' + "9" * 21 + "}", "a number has 21 digits"),
+        ('{"a": ' + "9" * 5000 + "}", "a number has 5000 digits"),
+        ('{"a": "' + "x" * MAX_CARD_BYTES + '"}', "card.json claims"),
+    ],
+)
+def test_cards_that_no_model_has(tmp_path: Path, card: str, reason: str) -> None:
+    found = error_of(model_with(tmp_path / "m.tflite", card_json=card))
+    assert reason in found
+    assert len(found) < 500
+
+
+def test_a_card_can_be_written_as_json_again(tmp_path: Path) -> None:
+    card = '{"a": NaN, "b": [-Infinity, 1e999, 0.5], "\\ud800": "\\udfff", "c": 18446744073709551615}'
+    found = describe(model_with(tmp_path / "m.tflite", card_json=card)).card
+    assert found == {"a": None, "b": [None, None, 0.5], "?": "?", "c": 2**64 - 1}
+    assert json.loads(json.dumps(found, allow_nan=False, ensure_ascii=False).encode()) == found
+
+
+@pytest.mark.parametrize("value", [None, True, -1, 1.5, "x", [], {}, ["x", {}], {"resize": {}}, 2**64 - 1])
+def test_a_card_whose_fields_are_of_the_wrong_type(
+    tmp_path: Path, value: object, cases: Callable[[str], Case], cli: Cli
+) -> None:
+    """Every field of a real card, one type after the other, in a file that is run and inspected all the same."""
+    content = without_files(cases("lenet").file.read_bytes())
+    names = [*describe(cases("lenet").file).card, "weights", "calibration"]
+    path = tmp_path / "m.tflite"
+    path.write_bytes(content)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("card.json", json.dumps(dict.fromkeys(names, value)))
+    for command in (("inspect", path), ("inspect", path, "--json")):
+        assert cli(*command).code == 0
+    assert Classifier(path, trusted=True).classify(Image.new("L", (28, 28)))
+    for inner in ({"bytes": value, "crc32": value}, {"bytes": 10, "crc32": value}):
+        path.write_bytes(content)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("card.json", json.dumps({"flatbuffer": inner}))
+        assert checksum(path) in {"wrong", "none"}

@@ -114,3 +114,12 @@ def test_nonsense_is_not_followed() -> None:
 
     for mean, std in [([], [1.0]), ([0.0], [0.0]), ([np.nan], [1.0])]:
         assert normalization._checked(np.float32(mean), np.float32(std)) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("mean", "std"), [((0.0, 1.0), (1.0,)), ((0.0,), (1.0, 2.0)), ((0.0,) * 500, (1.0,))])
+def test_as_many_means_as_there_are_channels(
+    scaled: tuple[Any, Path], mean: tuple[float, ...], std: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.tflite.normalization.stated", lambda _: Normalization(mean, std))
+    with pytest.raises(ModelFileError, match=f"{len(mean)} means and {len(std)} stds for 3 channels"):
+        Classifier(scaled[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import itertools
@@ -14,11 +13,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from zoo.errors import InputError
 from zoo.files import is_endless
-from zoo.inputs import find, values
+from zoo.inputs import find, images, values
 from zoo.inputs.images import load_image
 from zoo.inputs.preprocessing import Preprocessing
 from zoo.inputs.values import load_values
@@ -83,6 +81,13 @@ class Reader:
         height, width, channels = self.shape
         return load_image(path, width, height, channels, self.preprocessing)
 
+    def _decode(self, stream: io.BytesIO) -> tuple[tuple[int, int], str, Array]:
+        """A picture's size and mode as they stand in the file, and its pixels as the model sees them."""
+        height, width, channels = self.shape
+        with images.opened(stream) as image:
+            size, mode = image.size, image.mode
+            return size, mode, images.to_pixels(image, width, height, channels, self.preprocessing, owned=True)[0]
+
     def examine(self, path: Path) -> tuple[Finding, Array | None]:
         """Reads a file, and says what is to say of it instead of raising."""
         try:
@@ -95,14 +100,10 @@ class Reader:
         try:
             if not self.takes_pictures:
                 return Finding(digest), load_values(path, self.shape)
-            size = mode = None
-            # Whatever is wrong with it, `load_image` says.
-            with contextlib.suppress(Exception), Image.open(io.BytesIO(content)) as image:
-                size, mode = image.size, image.mode
             stream = io.BytesIO(content)
             stream.name = str(path)
-            height, width, channels = self.shape
-            return Finding(digest, None, size, mode), load_image(stream, width, height, channels, self.preprocessing)
+            size, mode, pixels = self._decode(stream)
+            return Finding(digest, None, size, mode), pixels
         except InputError as error:
             return Finding(digest, str(error)), None
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
-from zoo.errors import InputError
+from zoo.errors import InputError, first_line
 from zoo.files import is_endless
+from zoo.inputs import picture_memory
+from zoo.inputs.budget import Budget
+from zoo.inputs.formats import opened_picture
 from zoo.inputs.preprocessing import Box, Fit, Preprocessing, Resize, fit
 
 Pixels = npt.NDArray[np.uint8]
@@ -26,6 +32,20 @@ SPARE = 1.5
 """How many times the pixels needed, in each direction, a JPEG is decoded to at least.
 
 `tests/inputs/test_images.py` holds what that does to the result."""
+
+BUDGET = picture_memory.budget(2 * (Image.MAX_IMAGE_PIXELS or 1 << 27))
+"""What all threads of a process share that decode pictures; Pillow refuses larger ones than this is made for."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""By EXIF orientation, what brings a picture upright."""
 
 
 def load_image(
@@ -59,64 +79,130 @@ def read_picture(
 ) -> tuple[Pixels, Fit]:
     """Reads a picture as a model sees it, and says which part of the picture that is.
 
-    EXIF orientation is honoured, alpha is composited on white, an animation gives its first frame.
+    EXIF orientation is honoured, alpha is composited on white, an animation gives its first frame. Threads that decode
+    at the same time share `BUDGET`: one waits where there is not enough of it left.
 
     Args:
-        source: a file that Pillow opens, by name or opened, or a picture that Pillow has opened.
+        source: a file of a kind in `zoo.inputs.formats.PLUGINS`, by name or opened, or a picture that Pillow has
+            opened.
         width: of the result.
         height: of the result.
         channels: 3 for RGB, 1 for gray.
         preprocessing: how the picture comes to that size; `Preprocessing()` by default.
-        formats: the kinds of file that may be read, by Pillow's names; by default all.
+        formats: the kinds of file that may be read, by Pillow's names; by default all of `PLUGINS`.
 
     Returns:
         The pixels `(height, width, channels)`, uint8, 0..255, and where they come from in the upright picture.
 
     Raises:
-        InputError: the file is missing, no picture, truncated, or too large to be one.
+        InputError: the file is missing, no picture, of a kind that is not read, truncated, or too large to be one.
     """
+    policy = preprocessing or Preprocessing()
     if isinstance(source, Image.Image):
-        return _to_pixels(source, width, height, channels, preprocessing or Preprocessing())
-    name = source if isinstance(source, str | Path) else getattr(source, "name", "the picture")
+        return to_pixels(source, width, height, channels, policy)
+    with opened(source, formats) as image:
+        return to_pixels(image, width, height, channels, policy, owned=True)
+
+
+@contextlib.contextmanager
+def opened(source: str | Path | BinaryIO, formats: Sequence[str] | None = None) -> Iterator[Image.Image]:
+    """Opens a picture for the length of the block; whatever is wrong with it, there too, is an `InputError`.
+
+    Args:
+        source: a file, by name or opened.
+        formats: as in `load_image`.
+
+    Raises:
+        InputError: as in `load_image`.
+    """
+    name = str(source if isinstance(source, str | Path) else getattr(source, "name", "the picture"))
     try:
         if isinstance(source, str | Path) and is_endless(source):
             raise InputError(f"{name} is no file but a named pipe or a device; for standard input give -")
-        with Image.open(source, formats=None if formats is None else tuple(formats)) as image:
-            return _to_pixels(image, width, height, channels, preprocessing or Preprocessing())
+        with opened_picture(source, name, formats) as image:
+            yield image
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not a picture that Pillow can open") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{name} is too large to decode safely: {error}") from error
     except OSError as error:
-        raise InputError(f"cannot read {name}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {name}: {error.strerror or first_line(error)}") from error
     except MemoryError as error:
-        raise InputError(f"{name} does not fit into the memory") from error
+        reason = f": {error}" if str(error) else ""
+        raise InputError(f"{name} does not fit into the memory{reason}") from error
     except (SyntaxError, ValueError, EOFError, RuntimeError) as error:  # what Pillow's decoders raise on damaged files
-        raise InputError(f"{name} is damaged: {error}") from error
+        raise InputError(f"{name} is damaged: {first_line(error)}") from error
 
 
-def _to_pixels(
-    image: Image.Image, width: int, height: int, channels: int, preprocessing: Preprocessing
+def to_pixels(
+    image: Image.Image,
+    width: int,
+    height: int,
+    channels: int,
+    preprocessing: Preprocessing,
+    *,
+    budget: Budget | None = None,
+    owned: bool = False,
 ) -> tuple[Pixels, Fit]:
-    mode = "L" if channels == 1 else "RGB"
+    """Decodes an opened picture and brings it to size, as soon as its share of the memory is free.
+
+    Args:
+        image: opened by Pillow.
+        width: of the result.
+        height: of the result.
+        channels: 3 for RGB, 1 for gray.
+        preprocessing: how the picture comes to that size.
+        budget: what threads share; `BUDGET` by default.
+        owned: whether the picture may be closed as soon as it is not needed any more.
+
+    Returns:
+        The pixels `(height, width, channels)`, uint8, 0..255, and where they come from in the upright picture.
+
+    Raises:
+        MemoryError: it takes more than there is.
+        OSError, SyntaxError, ValueError, EOFError, RuntimeError: it is damaged, or no more than a line.
+    """
+    full = image.size
     # Decodes a JPEG at the smallest scale of 1/8, 1/4 or 1/2 that leaves enough pixels to average over.
-    size = image.size
-    drafted = image.draft(mode, (math.ceil(SPARE * width), math.ceil(SPARE * height)))
-    # Pillow copies the picture in each of these steps, even where there is nothing to do.
-    image.load()
-    # A scale that does not divide the sides leaves part of the last pixels without picture: 427 rows are 213.5 of 214.
-    extent = drafted[1][2:] if drafted else image.size
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    if orientation != 1:
-        image = ImageOps.exif_transpose(image)
-        extent = image.size
-        if orientation in QUARTER_TURNS:
-            size = size[::-1]
-    image = _flatten(image)
-    if image.mode != mode:
-        image = image.convert(mode)
-    pixels = np.asarray(_to_size(image, extent, (width, height), preprocessing.resize), dtype=np.uint8)
-    return pixels.reshape(height, width, channels), fit(size, (width, height), preprocessing.resize)
+    drafted = image.draft("L" if channels == 1 else "RGB", (math.ceil(SPARE * width), math.ceil(SPARE * height)))
+    budget = budget or BUDGET
+    needed = picture_memory.needed(image, full, (width, height), channels, _file_bytes(image), budget.total)
+    with budget.hold(needed):
+        # Pillow copies the picture in each of these steps, even where there is nothing to do.
+        image.load()
+        # A scale that does not divide the sides leaves part of the last pixels without picture: 427 rows are 213.5 of
+        # 214.
+        extent = drafted[1][2:] if drafted else image.size
+        mode = picture_memory.working_mode(image, channels)
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        turn = _TURNS.get(orientation)
+        if turn is not None:
+            image, owned = _then_close(image.transpose(turn), image, owned)
+            extent = image.size
+        if image.mode != mode or image.has_transparency_data:
+            image, owned = _then_close(_in_mode(image, mode), image, owned)
+        scaled = _to_size(image, extent, (width, height), preprocessing.resize)
+        pixels = np.asarray(scaled, dtype=np.uint8).reshape(height, width, -1)
+    how = fit(full[::-1] if orientation in QUARTER_TURNS else full, (width, height), preprocessing.resize)
+    return pixels if pixels.shape[2] == channels else pixels.repeat(channels, axis=2), how
+
+
+def _then_close(made: Image.Image, image: Image.Image, owned: bool) -> tuple[Image.Image, bool]:
+    """What was made of a picture, which is ours; the picture gives its memory back if it was ours too."""
+    if owned:
+        image.close()
+    return made, True
+
+
+def _file_bytes(image: Image.Image) -> int:
+    """The size of an opened picture's file; 0 where it is no file."""
+    file = getattr(image, "fp", None)
+    if file is None:
+        return 0
+    try:
+        return os.fstat(file.fileno()).st_size
+    except (AttributeError, io.UnsupportedOperation):
+        return len(file.getbuffer()) if isinstance(file, io.BytesIO) else 0
 
 
 def _to_size(image: Image.Image, extent: tuple[float, float], size: tuple[int, int], resize: Resize) -> Image.Image:
@@ -130,13 +216,27 @@ def _to_size(image: Image.Image, extent: tuple[float, float], size: tuple[int, i
     return padded
 
 
-def _flatten(image: Image.Image) -> Image.Image:
-    """Composites transparency on white and brings 16-bit gray to 8 bits."""
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """A picture in gray or colour, transparency composited on white: part by part, for what that takes of memory."""
+    across, down = image.size
+    if across * down <= picture_memory.TILE:
+        return _flatten(image, mode)
+    made = Image.new(mode, image.size)
+    wide = min(across, picture_memory.TILE)
+    high = picture_memory.TILE // wide
+    for top in range(0, down, high):
+        for left in range(0, across, wide):
+            box = (left, top, min(across, left + wide), min(down, top + high))
+            made.paste(_flatten(image.crop(box), mode), box)
+    return made
+
+
+def _flatten(image: Image.Image, mode: str) -> Image.Image:
+    """Composites transparency on white, and brings gray of 16 bits to 8."""
     if image.mode in {"I;16", "I;16B", "I;16L", "I"}:
         values: npt.NDArray[Any] = np.asarray(image, dtype=np.float64)
-        return Image.fromarray((values / 257).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
+        image = Image.fromarray((values / 257).clip(0, 255).astype(np.uint8))
+    elif image.has_transparency_data:
         rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba)
-    return image
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return image if image.mode == mode else image.convert(mode)

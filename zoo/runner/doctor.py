@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, in_one_line
 from zoo.inputs.camera import video_devices
 from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.machine.procfs import ROOT, text
@@ -138,7 +138,7 @@ def _in_a_process(task: str, runtime: str, path: str) -> str | None:
         return f"signal {-done.returncode} ended its process"
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        return lines[-1] if lines else f"exit code {done.returncode}"
+        return in_one_line(lines[-1]) if lines else f"exit code {done.returncode}"
     problem: str | None = json.loads(done.stdout.splitlines()[-1])
     return problem
 
@@ -155,5 +155,5 @@ def main(task: str, runtime: runtimes.Runtime, path: str) -> None:
                 session = load(path, runtime=runtime)
                 session.run(np.zeros(session.input.shape, session.input.dtype))
     except ZooError as error:
-        problem = " ".join(str(error).split())
+        problem = in_one_line(error)
     sys.stdout.write(json.dumps(problem) + "\n")

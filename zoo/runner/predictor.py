@@ -207,6 +207,12 @@ class Predictor(Generic[Found]):
         if quantized or self.card or not self.takes_pictures:
             return None
         found = normalization.stated(modelfile.read(self.session.path))
+        channels = self.session.input.shape[-1]
+        if found is not None and not {len(found.mean), len(found.std)} <= {1, channels}:
+            raise ModelFileError(
+                f"{self.session.path} has damaged metadata: {len(found.mean)} means and {len(found.std)} stds for "
+                f"{channels} channels"
+            )
         return None if found is None or found.is_identity else found
 
     def _decode(self, sample: Sample, limit: int | None) -> list[Found]:

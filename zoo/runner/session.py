@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo.errors import InputError, ModelFileError
+from zoo.errors import InputError, ModelFileError, in_one_line
 from zoo.runner import memory
 from zoo.runner.delegates import is_edgetpu, load_delegate
 from zoo.runner.runtimes import Runtime, default_threads, find, require_threads
@@ -93,7 +93,7 @@ class Session:
         try:
             self._interpreter.invoke()
         except RuntimeError as error:
-            raise ModelFileError(f"{self.runtime} cannot run {self.path}: {' '.join(str(error).split())}") from error
+            raise ModelFileError(f"{self.runtime} cannot run {self.path}: {in_one_line(error)}") from error
         return tuple(np.asarray(self._interpreter.get_tensor(index)) for index in self._output_indexes)
 
 
@@ -135,7 +135,7 @@ def load(
         interpreter = make(model_path=str(path), num_threads=threads, **options)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = in_one_line(error) or type(error).__name__
         if "edgetpu-custom-op" in reason and not (delegate and is_edgetpu(delegate)):
             raise ModelFileError(f"{path} was compiled for an Edge TPU: give --delegate edgetpu") from error
         raise ModelFileError(f"{name} cannot load {path}: {reason}") from error

@@ -37,7 +37,8 @@ class Settings:
     max_bytes: int = 16_000_000
     """Of a picture's file."""
     max_pixels: int = 50_000_000
-    """Of a picture: decoded it takes 3 or 4 bytes for each."""
+    """Of a picture. All that are decoded at a time take 8 bytes for each of so many pixels, or what one takes that
+    needs more and is decoded alone; see `zoo.inputs.picture_memory`."""
     timeout: float = 30.0
     """Seconds for the upload, and again for the answer."""
 

@@ -15,15 +15,17 @@ from typing import TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import InputError
+from zoo.inputs import images, picture_memory
+from zoo.inputs.formats import OtherFormatError, is_installed
 from zoo.machine.cores import usable_cores
-from zoo.runner import Classifier, Prediction, load_image
+from zoo.runner import Classifier, Prediction
 from zoo.runner.session import Array
 
 Value = TypeVar("Value")
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "PPM")
-"""What is decoded, of Pillow's names: what browsers and cameras send. Pillow reads more, some of it with other
-programs, which is no business of data from the network."""
+"""What is decoded, of `zoo.inputs.formats.PLUGINS`: what browsers and cameras send. Each further decoder is one more to
+attack, which is no business of data from the network."""
 
 
 class UnsupportedPictureError(InputError):
@@ -54,6 +56,7 @@ class Pool:
         self.pace = 0.0
         """Seconds a picture takes of one worker, averaged over the last ones."""
         self._max_pixels = max_pixels
+        self._budget = picture_memory.budget(max_pixels)
         self._decoders = ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode")
         self._runners = ThreadPoolExecutor(self.workers, thread_name_prefix="interpreter")
         self._idle: queue.SimpleQueue[Classifier] = queue.SimpleQueue()
@@ -81,30 +84,30 @@ class Pool:
 
     def decode(self, picture: bytes) -> Array:
         """The pixels that the model is to see; see `classify`."""
-        stream = io.BytesIO(picture)
         formats = available_formats()
-        try:
-            with Image.open(stream, formats=formats) as image:
-                width, height = image.size
-        except UnidentifiedImageError as error:
-            names = ", ".join(formats)
-            raise UnsupportedPictureError(f"this is no picture of a kind that is read here: {names}") from error
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise TooManyPixelsError(f"the picture has more than {self._max_pixels / 1e6:g} megapixels") from error
-        except (OSError, ValueError, EOFError, RuntimeError) as error:  # AVIF's decoder raises the last
-            raise InputError(f"the picture is damaged: {error}") from error
-        if width * height > self._max_pixels:
-            limit = f"{self._max_pixels / 1e6:g} megapixels are the limit here"
-            raise TooManyPixelsError(f"the picture has {width}x{height} pixels; {limit}")
-        stream.seek(0)
         shape = self.classifier.session.input.shape
         policy = self.classifier.preprocessing
         try:
-            return load_image(stream, shape[2], shape[1], shape[3], policy, formats=formats)
+            with images.opened(io.BytesIO(picture), formats) as image:
+                width, height = image.size
+                if width * height > self._max_pixels:
+                    limit = f"{self._max_pixels / 1e6:g} megapixels are the limit here"
+                    raise TooManyPixelsError(f"the picture has {width}x{height} pixels; {limit}")
+                return images.to_pixels(image, shape[2], shape[1], shape[3], policy, budget=self._budget, owned=True)[0]
         except InputError as error:
-            if isinstance(error.__cause__, MemoryError):
-                raise TooManyPixelsError("the picture does not fit into this machine's memory") from error
-            raise
+            raise self._named(error, formats) from error
+
+    def _named(self, error: InputError, formats: Sequence[str]) -> InputError:
+        """An error of reading a picture as what it means to a client."""
+        cause = error.__cause__
+        if isinstance(error, OtherFormatError) or isinstance(cause, UnidentifiedImageError):
+            names = ", ".join(formats)
+            return UnsupportedPictureError(f"this is no picture of a kind that is read here: {names}")
+        if isinstance(cause, Image.DecompressionBombError | Image.DecompressionBombWarning):
+            return TooManyPixelsError(f"the picture has more than {self._max_pixels / 1e6:g} megapixels")
+        if isinstance(cause, MemoryError):
+            return TooManyPixelsError("the picture does not fit into this machine's memory")
+        return error
 
     def close(self) -> None:
         """Ends the threads; what they are at is finished."""
@@ -123,8 +126,7 @@ class Pool:
 @functools.cache
 def available_formats() -> tuple[str, ...]:
     """Those of `FORMATS` that the installed Pillow can read."""
-    Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
+    return tuple(name for name in FORMATS if is_installed(name))
 
 
 async def _timed(threads: ThreadPoolExecutor, work: Callable[[], Value]) -> tuple[Value, float]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Z95 = 1.959964
 """The 97.5% quantile of the normal distribution."""
 
+SHAPES_SHOWN = 10
+"""How many outputs an error message lists."""
+
 TABLE_CLASSES = 20
 """A printed table of more columns is not readable."""
 
@@ -282,7 +285,8 @@ class Classification:
         """Why outputs of these shapes are no classifier's; older models end in (batch, 1, 1, classes)."""
         if len(shapes) == 1 and len(shapes[0]) >= 2 and not set(shapes[0][1:-1]) - {1}:
             return ""
-        return f"no classifier: its outputs are {', '.join(map(str, shapes))}, not one (batch, classes)"
+        shown = ", ".join([*map(str, shapes[:SHAPES_SHOWN]), *(["..."] if len(shapes) > SHAPES_SHOWN else [])])
+        return f"no classifier: its outputs are {shown}, not one (batch, classes)"
 
     def classes(self, shapes: Sequence[Shape]) -> int:
         """The number of classes: the length of the output's last axis."""

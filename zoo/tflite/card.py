@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ModelFileError
+from zoo.errors import ModelFileError, first_line
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
+from zoo.tflite.archive import parse, require_small_directory
+from zoo.tflite.flatbuffer import shortened
 
 LABELS = "labels.txt"
 CARD = "card.json"
 MAX_PART_BYTES = 16 * 1024 * 1024
-"""No label list or card is larger; a zip bomb is."""
+"""No label list is larger; a zip bomb is."""
+MAX_CARD_BYTES = 4 * 1024 * 1024
+"""No card is larger; as Python objects it takes some thirty times as much."""
+MAX_LABELS = 1_000_000
+MAX_LABEL_LENGTH = 10_000
+"""Characters."""
+
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # as Python's splitlines has them
 
 
 @dataclass(frozen=True)
@@ -68,20 +76,38 @@ def describe(path: str | Path) -> Description:
     if not path.is_file() or not zipfile.is_zipfile(path):
         return Description()
     try:
+        require_small_directory(path)
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             texts = [name for name in names if name.endswith(".txt")]
             labels_name = LABELS if LABELS in names else next(iter(texts), None)
-            labels = _read(archive, labels_name).splitlines() if labels_name else []
-            card = json.loads(_read(archive, CARD)) if CARD in names else {}
+            labels = _labels(_read(archive, labels_name, MAX_PART_BYTES)) if labels_name else []
+            card = parse(_read(archive, CARD, MAX_CARD_BYTES)) if CARD in names else {}
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise ModelFileError(f"the labels and card embedded in {path} are damaged: {error}") from error
+        raise ModelFileError(f"the labels and card embedded in {path} are damaged: {first_line(error)}") from error
     return Description(tuple(labels), card if isinstance(card, dict) else {})
 
 
-def _read(archive: zipfile.ZipFile, name: str) -> str:
-    size = archive.getinfo(name).file_size
-    if size > MAX_PART_BYTES:
-        raise ValueError(f"{name} claims {size} bytes, the limit is {MAX_PART_BYTES}")
-    with archive.open(name) as part:
-        return part.read(MAX_PART_BYTES).decode("utf-8")
+def _labels(text: str) -> list[str]:
+    # Counted first: sixteen million empty labels would take 260 MB.
+    if sum(map(text.count, _LINE_ENDS)) > MAX_LABELS:
+        raise ValueError(f"it has more than {MAX_LABELS:,} labels")
+    labels = text.splitlines()
+    longest = max(map(len, labels), default=0)
+    if longest > MAX_LABEL_LENGTH:
+        raise ValueError(f"a label has {longest} characters, the limit is {MAX_LABEL_LENGTH}")
+    return labels
+
+
+def _read(archive: zipfile.ZipFile, name: str, most: int) -> str:
+    called = shortened(name).strip("'\"")
+    if archive.namelist().count(name) > 1:
+        raise ValueError(f"there are several parts called {called}")
+    part = archive.getinfo(name)
+    if part.file_size > most:
+        raise ValueError(f"{called} claims {part.file_size} bytes, the limit is {most}")
+    # The other methods of zip files allocate what a part says they need: gigabytes.
+    if part.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise ValueError(f"{called} is compressed by method {part.compress_type}, which is not read here")
+    with archive.open(part) as content:
+        return content.read(most).decode("utf-8")

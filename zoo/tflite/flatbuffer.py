@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,14 @@ from zoo.errors import ModelFileError
 
 Data = bytes | mmap.mmap
 
+MAX_TEXT = 65_536
+"""Bytes of a name. TensorFlow joins the names of what it fuses, which makes some of them long."""
+
+
+def shortened(text: str, length: int = 80) -> str:
+    """A text of a file as error messages quote it: not more of it than fits."""
+    return repr(text if len(text) <= length else text[: length - 3] + "...")
+
 
 class Reader:
     """The bytes of a file, and how much of them may still be read."""
@@ -27,6 +36,7 @@ class Reader:
         self.size = len(data)
         # In a sound file no two vectors share bytes, so what all of them hold cannot exceed the file by much.
         self._left = 4 * self.size + 4096
+        self._counts: Counter[str] = Counter()
 
     def root(self, identifier: bytes) -> Table:
         """The root table.
@@ -50,6 +60,16 @@ class Reader:
         if target >= self.size:
             raise ModelFileError(f"an offset points to byte {target}, the file has {self.size}")
         return target
+
+    def count(self, what: str, number: int, most: int) -> None:
+        """Adds to the number of things of a kind that a file has, before they are read.
+
+        Raises:
+            ModelFileError: there are more than any model has.
+        """
+        self._counts[what] += number
+        if self._counts[what] > most:
+            raise ModelFileError(f"it has {self._counts[what]} {what}, the limit is {most}")
 
     def span(self, position: int, item_bytes: int) -> tuple[int, int]:
         """Start and number of items of the vector at a position.
@@ -95,17 +115,19 @@ class Table:
         position = self._field(slot)
         return None if position is None else Table(self._reader, self._reader.offset(position))
 
-    def tables(self, slot: int) -> Iterator[Table]:
-        """A field that is a vector of tables."""
+    def tables(self, slot: int, what: str, most: int) -> Iterator[Table]:
+        """A field that is a vector of tables; a file has at most so many of a kind, in all such vectors together."""
         position = self._field(slot)
         if position is not None:
             start, length = self._reader.span(self._reader.offset(position), 4)
+            self._reader.count(what, length, most)
             for i in range(length):
                 yield Table(self._reader, self._reader.offset(start + 4 * i))
 
-    def array(self, slot: int, dtype: str) -> npt.NDArray[Any]:
-        """A field that is a vector of numbers, copied; empty where it is not there."""
+    def array(self, slot: int, dtype: str, what: str, most: int) -> npt.NDArray[Any]:
+        """A field that is a vector of numbers, copied; empty where it is not there. It counts as tables do."""
         start, length = self.span(slot, np.dtype(dtype).itemsize)
+        self._reader.count(what, length, most)
         return np.frombuffer(self._reader.data, dtype, length, start).copy() if length else np.empty(0, dtype)
 
     def span(self, slot: int, item_bytes: int = 1) -> tuple[int, int]:
@@ -113,11 +135,13 @@ class Table:
         position = self._field(slot)
         return (0, 0) if position is None else self._reader.span(self._reader.offset(position), item_bytes)
 
-    def bytes(self, slot: int) -> bytes:
-        """A field that is a vector of bytes or a string."""
-        start, length = self.span(slot)
-        return bytes(self._reader.data[start : start + length])
-
     def text(self, slot: int) -> str:
-        """A string field; what is not UTF-8 in it is replaced."""
-        return self.bytes(slot).decode("utf-8", errors="replace")
+        """A string field; what is not UTF-8 in it is replaced.
+
+        Raises:
+            ModelFileError: it has more than `MAX_TEXT` bytes.
+        """
+        start, length = self.span(slot)
+        if length > MAX_TEXT:
+            raise ModelFileError(f"it has a name of {length} bytes, the limit is {MAX_TEXT}")
+        return bytes(self._reader.data[start : start + length]).decode("utf-8", errors="replace")

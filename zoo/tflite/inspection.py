@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +41,7 @@ class Inspection:
         """(operation, version, how many), most frequent first."""
         return compat.op_counts(self.file)
 
-    @property
+    @functools.cached_property
     def op_bytes(self) -> dict[str, int]:
         """Bytes of constants by the operation that reads them first."""
         sizes: Counter[str] = Counter()
@@ -93,7 +95,7 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
         "name": tensor.name,
         "shape": list(tensor.shape),
         "dtype": tensor.dtype.lower(),
-        "scales": [float(scale) for scale in tensor.scales],
+        "scales": [float(scale) if math.isfinite(scale) else None for scale in tensor.scales],
         "zero_points": [int(zero) for zero in tensor.zero_points],
         "axis": tensor.axis,
         "bytes": tensor.bytes,

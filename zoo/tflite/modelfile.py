@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 import mmap
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,12 +18,26 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import MissingDependencyError, ModelFileError
-from zoo.tflite.flatbuffer import Data, Reader, Table
+from zoo.files import is_endless
+from zoo.tflite.flatbuffer import Data, Reader, Table, shortened
 
 MAX_METADATA_BYTES = 16 * 1024 * 1024
-"""No metadata are larger; what is behind is not read."""
+"""No metadata are larger, all entries together; what is behind is not read."""
+MAX_TENSORS = MAX_OPS = MAX_BUFFERS = 65_536
+"""No model that runs on a board has more, all graphs together."""
+MAX_INDEXES = 1 << 20
+"""Of inputs and outputs, of all operations together."""
+MAX_SCALES = 1 << 22
+"""And as many zero points, of all tensors together."""
+MAX_ENTRIES = 1024
+"""Of graphs, and of metadata."""
+MAX_DIMENSIONS = 32
+"""Of a tensor; runtimes take 8 or fewer."""
+MAX_ELEMENTS = 2**63 - 1
+"""Of a tensor, as runtimes count them. It bounds multiply-accumulates, too, to numbers that can be printed."""
 IDENTIFIER = b"TFL3"
 """Bytes 4 to 8 of every file."""
+_VERSION_BYTES = 32  # of the text in which a converter says the oldest runtime
 CUSTOM_OP = 32  # BuiltinOperator.CUSTOM
 ITEM_BYTES = {
     "FLOAT64": 8, "INT64": 8, "UINT64": 8, "COMPLEX64": 8, "COMPLEX128": 16,
@@ -89,7 +104,7 @@ class Graph:
             return 0
         weights = self.tensors[op.inputs[1]].shape
         positions = self.tensors[op.outputs[0]].shape[:-1]
-        return int(np.prod(weights, dtype=object) * np.prod(positions, dtype=object))
+        return math.prod(weights) * math.prod(positions)
 
     @property
     def total_macs(self) -> int:
@@ -127,7 +142,8 @@ class ModelFile:
     @property
     def min_runtime(self) -> str:
         """The oldest TensorFlow runtime that may load it, as its converter says; only a lower bound."""
-        return self.metadata.get("min_runtime_version", b"").rstrip(b"\0").decode("ascii", errors="replace")
+        said = self.metadata.get("min_runtime_version", b"")[:_VERSION_BYTES]
+        return said.rstrip(b"\0").decode("ascii", errors="replace")
 
 
 def read(path: str | Path) -> ModelFile:
@@ -138,6 +154,8 @@ def read(path: str | Path) -> ModelFile:
     """
     path = Path(path)
     try:
+        if is_endless(path):
+            raise ModelFileError(f"{path} is no file but a named pipe or a device")
         with path.open("rb") as file:
             size = path.stat().st_size
             if size < 8:
@@ -155,19 +173,30 @@ def read(path: str | Path) -> ModelFile:
 def _parse(data: Data, path: Path) -> ModelFile:
     try:
         root = Reader(data).root(IDENTIFIER)
-        codes = [_op_code(table) for table in root.tables(1)]
+        codes = [_op_code(table) for table in root.tables(1, "operator codes", MAX_OPS)]
         # Buffers are spans: 500 MB of weights stay where they are.
-        buffers = [_buffer(table, len(data)) for table in root.tables(4)]
-        graphs = tuple(_graph(table, codes, buffers) for table in root.tables(2))
+        buffers = [_buffer(table, len(data)) for table in root.tables(4, "buffers", MAX_BUFFERS)]
+        graphs = tuple(_graph(table, codes, buffers) for table in root.tables(2, "graphs", MAX_ENTRIES))
         if not graphs:
             raise ModelFileError("it has no graph")
-        metadata = {}
-        for entry in root.tables(6):
-            start, length = _pick(buffers, entry.number(1, "I"), "buffer")
-            metadata[entry.text(0)] = bytes(data[start : start + min(length, MAX_METADATA_BYTES)])
+        metadata = _metadata(root, data, buffers)
     except ModelFileError as error:
         raise ModelFileError(f"{path} is not a sound .tflite file: {error}") from error
     return ModelFile(path, len(data), root.number(0, "I"), graphs, metadata)
+
+
+def _metadata(root: Table, data: Data, buffers: list[tuple[int, int]]) -> dict[str, bytes]:
+    """The metadata by name. Entries that name one buffer share its bytes."""
+    read: dict[tuple[int, int], bytes] = {}
+    metadata = {}
+    left = MAX_METADATA_BYTES
+    for entry in root.tables(6, "metadata entries", MAX_ENTRIES):
+        start, length = span = _pick(buffers, entry.number(1, "I"), "buffer")
+        if span not in read:
+            read[span] = bytes(data[start : start + min(length, left)])
+            left -= len(read[span])
+        metadata[entry.text(0)] = read[span]
+    return metadata
 
 
 def _op_code(table: Table) -> tuple[str, int, bool]:
@@ -188,17 +217,17 @@ def _buffer(table: Table, size: int) -> tuple[int, int]:
 
 
 def _graph(table: Table, codes: list[tuple[str, int, bool]], buffers: list[tuple[int, int]]) -> Graph:
-    tensors = tuple(_tensor(t, i, buffers) for i, t in enumerate(table.tables(0)))
+    tensors = tuple(_tensor(t, i, buffers) for i, t in enumerate(table.tables(0, "tensors", MAX_TENSORS)))
 
     def indexes(owner: Table, slot: int) -> tuple[int, ...]:
-        found = tuple(int(i) for i in owner.array(slot, "<i4"))
+        found = tuple(int(i) for i in owner.array(slot, "<i4", "inputs and outputs", MAX_INDEXES))
         for i in found:
             if not -1 <= i < len(tensors):
                 raise ModelFileError(f"tensor {i} is asked for, there are {len(tensors)}")
         return found
 
     ops = []
-    for op in table.tables(3):
+    for op in table.tables(3, "operations", MAX_OPS):
         name, version, custom = _pick(codes, op.number(0, "I"), "operator code")
         options = None if op.number(3, "B") == 0 else op.table(4)
         ops.append(Op(name, version, custom, indexes(op, 1), indexes(op, 2), options))
@@ -209,25 +238,38 @@ def _graph(table: Table, codes: list[tuple[str, int, bool]], buffers: list[tuple
 
 
 def _tensor(table: Table, index: int, buffers: list[tuple[int, int]]) -> Tensor:
-    shape = tuple(int(n) for n in table.array(0, "<i4"))
-    signature = tuple(int(n) for n in table.array(7, "<i4"))
     name = table.text(3)
+    called = f"tensor {index} {shortened(name)}"
+    shape, signature = _dimensions(table, 0, called), _dimensions(table, 7, called)
     if any(n < 0 for n in shape):
-        raise ModelFileError(f"tensor {index} {name!r} has shape {shape}")
+        raise ModelFileError(f"{called} has shape {shape}")
+    elements = math.prod(shape)
+    if elements > MAX_ELEMENTS:
+        raise ModelFileError(f"{called} of shape {shape} has more than 2**63 elements")
     dtype = _type_names().get(table.number(1, "b"))
     if dtype is None:
-        raise ModelFileError(f"tensor {index} {name!r} has the unknown type {table.number(1, 'b')}")
+        raise ModelFileError(f"{called} has the unknown type {table.number(1, 'b')}")
     _, size = _pick(buffers, table.number(2, "I"), "buffer")
     item, sparse = ITEM_BYTES.get(dtype), table.table(6) is not None
-    if size and item and not sparse and size != item * int(np.prod(shape, dtype=object)):
-        raise ModelFileError(f"tensor {index} {name!r} of shape {shape}, {dtype}, has {size} bytes of data")
+    if size and item and not sparse and size != item * elements:
+        raise ModelFileError(f"{called} of shape {shape}, {dtype}, has {size} bytes of data")
     quantization = table.table(4)
-    scales = quantization.array(2, "<f4") if quantization else np.empty(0, np.float32)
-    zero_points = quantization.array(3, "<i8") if quantization else np.empty(0, np.int64)
-    axis = quantization.number(6, "i") if quantization else 0
+    scales, zero_points, axis = np.empty(0, np.float32), np.empty(0, np.int64), 0
+    if quantization:
+        scales = quantization.array(2, "<f4", "scales", MAX_SCALES)
+        zero_points = quantization.array(3, "<i8", "zero points", MAX_SCALES)
+        axis = quantization.number(6, "i")
     if len(scales) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
-        raise ModelFileError(f"tensor {index} {name!r} of shape {shape} has {len(scales)} scales on axis {axis}")
+        raise ModelFileError(f"{called} of shape {shape} has {len(scales)} scales on axis {axis}")
     return Tensor(index, name, shape, dtype, scales, zero_points, axis, -1 in signature, size)
+
+
+def _dimensions(table: Table, slot: int, called: str) -> tuple[int, ...]:
+    """A shape, which has few numbers; as they stand in the file, also below zero."""
+    values = table.array(slot, "<i4", "dimensions", 2 * MAX_TENSORS * MAX_DIMENSIONS)
+    if len(values) > MAX_DIMENSIONS:
+        raise ModelFileError(f"{called} has {len(values)} dimensions, the limit is {MAX_DIMENSIONS}")
+    return tuple(int(n) for n in values)
 
 
 def _pick(items: list[Any], index: int, what: str) -> Any:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from zoo.errors import ModelFileError
 from zoo.tflite.flatbuffer import Reader
-from zoo.tflite.modelfile import ModelFile
+from zoo.tflite.modelfile import MAX_ENTRIES, ModelFile
 
 ENTRY = "TFLITE_METADATA"
 """The metadata entry that holds it."""
@@ -57,12 +57,13 @@ def stated(file: ModelFile) -> Normalization | None:
         return None
     try:
         root = Reader(blob).root(IDENTIFIER)
-        for subgraph in root.tables(3):
-            for tensor in subgraph.tables(2):
-                for unit in tensor.tables(4):
+        for subgraph in root.tables(3, "graphs", MAX_ENTRIES):
+            for tensor in subgraph.tables(2, "tensors", MAX_ENTRIES):
+                for unit in tensor.tables(4, "process units", MAX_ENTRIES):
                     options = unit.table(1) if unit.number(0, "B") == _NORMALIZATION_OPTIONS else None
                     if options is not None:
-                        return _checked(options.array(0, "<f4"), options.array(1, "<f4"))
+                        mean, std = (options.array(slot, "<f4", "means and stds", MAX_ENTRIES) for slot in (0, 1))
+                        return _checked(mean, std)
                 return None
     except ModelFileError as error:
         raise ModelFileError(f"{file.path} has damaged metadata: {error}") from error

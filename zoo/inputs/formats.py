@@ -1,0 +1,175 @@
+"""The kinds of picture file that are read, and how one is told from the other.
+
+Pillow reads many more kinds. Some of them start another program (PostScript starts Ghostscript), some open further
+files, and each is one more decoder that a stranger's file can attack. So a file is told by its first bytes, whatever
+its name says, and goes to the one decoder of its kind or to none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import io
+import os
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from PIL import Image, UnidentifiedImageError
+
+from zoo.errors import InputError
+from zoo.inputs.find import SUFFIXES
+
+PLUGINS = {
+    "JPEG": "PIL.JpegImagePlugin",
+    "MPO": "PIL.MpoImagePlugin",
+    "PNG": "PIL.PngImagePlugin",
+    "WEBP": "PIL.WebPImagePlugin",
+    "AVIF": "PIL.AvifImagePlugin",
+    "GIF": "PIL.GifImagePlugin",
+    "BMP": "PIL.BmpImagePlugin",
+    "PPM": "PIL.PpmImagePlugin",
+    "TIFF": "PIL.TiffImagePlugin",
+    "JPEG2000": "PIL.Jpeg2KImagePlugin",
+    "ICO": "PIL.IcoImagePlugin",
+    "HEIF": "pillow_heif",
+}
+"""Every kind that is read, by Pillow's names, and the module that decodes it. None starts a program or opens a file."""
+
+HEAD_BYTES = 64
+"""How much of a file tells its kind."""
+MAX_ICON_SIDE = 1024
+"""Pixels of a side of an icon. An icon's decoder believes a list of sizes up to 256, and decodes what is there."""
+
+_STARTS = {
+    "JPEG": (b"\xff\xd8\xff",),
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "GIF": (b"GIF87a", b"GIF89a"),
+    "BMP": (b"BM",),
+    "TIFF": (b"II*\0", b"MM\0*", b"MM*\0", b"II\0*", b"II+\0", b"MM\0+"),
+    "JPEG2000": (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n"),
+    "ICO": (b"\0\0\1\0",),
+    "PPM": tuple(b"P" + bytes([letter]) for letter in b"0123456fy"),
+}
+_OTHERS = {
+    "a PostScript": (b"%!PS", b"\xc5\xd0\xd3\xc6"),
+    "a PDF": (b"%PDF",),
+    "a Photoshop": (b"8BPS",),
+    "a GIMP": (b"gimp xcf",),
+    "a JPEG XL": (b"\xff\x0a", b"\0\0\0\x0cJXL "),
+    "an OpenEXR": (b"\x76\x2f\x31\x01",),
+    "a Radiance HDR": (b"#?RADIANCE", b"#?RGBE"),
+    "a FITS": (b"SIMPLE  =",),
+    "a DDS": (b"DDS ",),
+    "an Apple icon": (b"icns",),
+    "a QOI": (b"qoif",),
+    "a Windows metafile": (b"\xd7\xcd\xc6\x9a", b"\x01\0\0\0"),
+    "an SVG": (b"<svg", b"<?xml"),
+    "an HTML": (b"<!DOCTYPE html", b"<!doctype html", b"<html"),
+}
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIF", b"heix": "HEIF", b"hevc": "HEIF", b"heim": "HEIF"}
+
+
+class OtherFormatError(InputError):
+    """A file of a kind that is not read, or not here."""
+
+
+def kind_of(head: bytes) -> str | None:
+    """The kind of a picture file, a key of `PLUGINS`; None for any other.
+
+    Args:
+        head: its first `HEAD_BYTES`.
+    """
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[4:8] == b"ftyp":
+        brands = [head[8:12], *(head[at : at + 4] for at in range(16, len(head) - 3, 4))]
+        return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None)
+    return next((name for name, starts in _STARTS.items() if head.startswith(starts)), None)
+
+
+@functools.cache
+def is_installed(kind: str) -> bool:
+    """Whether the decoder of a kind is there; it is loaded for that, and no other is."""
+    try:
+        plugin = importlib.import_module(PLUGINS[kind])
+    except ImportError:
+        return False
+    if kind == "HEIF":
+        plugin.register_heif_opener(thumbnails=False)
+    return kind in Image.OPEN
+
+
+@contextlib.contextmanager
+def opened_picture(
+    source: str | Path | BinaryIO, name: str, formats: Sequence[str] | None = None
+) -> Iterator[Image.Image]:
+    """Opens a picture with the decoder of its kind for the length of the block; nothing is decoded yet.
+
+    Args:
+        source: a file, by name or opened; one that was opened stays so.
+        name: what error messages call it.
+        formats: the kinds that may be read, of `PLUGINS`; by default all.
+
+    Raises:
+        OtherFormatError: it is of a kind that is not read; the message says which, and what to do.
+        UnidentifiedImageError, OSError, ValueError: it is damaged, or no picture.
+    """
+    with _own(source) as file:
+        head = file.read(HEAD_BYTES)
+        kind = _require(kind_of(head), head, name, PLUGINS if formats is None else formats)
+        if kind == "ICO":
+            _check_icon(file, head)
+        file.seek(0)
+        # By a name with a usual suffix Pillow loads the one decoder that the suffix is for; else it loads five.
+        usual = not isinstance(file, io.BytesIO) and Path(str(source)).suffix.lower() in SUFFIXES
+        with Image.open(str(source) if usual else file, formats=(kind,)) as image:
+            yield image
+
+
+def _own(source: str | Path | BinaryIO) -> BinaryIO:
+    """A file at its start that may be closed, whatever was given; what comes out of a pipe is read first."""
+    if isinstance(source, io.BytesIO):
+        return io.BytesIO(source.getvalue())  # the same bytes, not copied
+    try:
+        file = open(source if isinstance(source, str | Path) else os.dup(source.fileno()), "rb")  # noqa: PTH123, SIM115
+    except (AttributeError, io.UnsupportedOperation):  # no file of the system's
+        return io.BytesIO(cast("BinaryIO", source).read())
+    try:
+        file.seek(0)
+    except io.UnsupportedOperation:
+        with file:
+            return io.BytesIO(file.read())
+    return file
+
+
+def _require(kind: str | None, head: bytes, name: str, formats: Iterable[str]) -> str:
+    if kind is None:
+        other = next((what for what, starts in _OTHERS.items() if head.startswith(starts)), None)
+        if other is None:
+            raise UnidentifiedImageError(name)
+        raise OtherFormatError(f"{name} is {other} file, which is not read here; save it as PNG or JPEG")
+    if kind not in formats:
+        raise OtherFormatError(f"{name} is a {kind} file; of these kinds one can be read here: {', '.join(formats)}")
+    if not is_installed(kind):
+        how = "pip install pillow-heif, or save it" if kind == "HEIF" else "save it"
+        raise OtherFormatError(f"{name} is a {kind} file, for which no decoder is installed; {how} as PNG or JPEG")
+    return kind
+
+
+def _check_icon(file: BinaryIO, head: bytes) -> None:
+    """Looks up the sizes of an icon's pictures, which its decoder would decode before anybody could ask."""
+    (count,) = struct.unpack_from("<H", head.ljust(6, b"\0"), 4)
+    file.seek(6)
+    entries = file.read(16 * count)
+    for at in range(0, len(entries) - 15, 16):
+        (offset,) = struct.unpack_from("<I", entries, at + 12)
+        file.seek(offset)
+        part = file.read(24).ljust(24, b"\0")
+        png = part.startswith(_STARTS["PNG"])
+        width, height = struct.unpack_from(">II", part, 16) if png else struct.unpack_from("<ii", part, 4)
+        # An icon of Windows' own kind has its mask below, as many rows again.
+        if not (0 < width <= MAX_ICON_SIDE and 0 < abs(height) <= MAX_ICON_SIDE * (1 if png else 2)):
+            raise ValueError(f"an icon of {width}x{height} pixels, {MAX_ICON_SIDE} a side are the limit")

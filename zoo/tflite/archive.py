@@ -1,0 +1,81 @@
+"""Bounds for what stands in the archive behind a model: a zip directory, and JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+MAX_DIRECTORY_BYTES = 1 << 20
+"""Of the list of an archive's parts, which Python's zipfile holds some twenty times as large."""
+MAX_DEPTH = 32
+"""Of lists and objects in each other; a card of ours has four."""
+MAX_DIGITS = 20
+"""Of a whole number; one of 64 bits has so many."""
+
+_END = struct.Struct("<4s4H2LH")  # zip's "end of central directory"
+_END_MARK = b"PK\5\6"
+_LARGE_MARK, _LARGE_BYTES = b"PK\6\7", 20  # before it, where sizes of 64 bits stand elsewhere
+_MAX_COMMENT = 65_535
+
+
+def require_small_directory(path: Path) -> None:
+    """Finds out whether the archive at a file's end can be opened: `zipfile` reads all of its directory at once.
+
+    Raises:
+        ValueError: the directory is larger than that of any model, or of the kind for archives above 4 GB.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _END.size - _MAX_COMMENT - _LARGE_BYTES))
+        tail = file.read()
+    # The places where `zipfile` looks: the very end, then the last mark.
+    at = len(tail) - _END.size
+    if at < 0 or tail[at : at + 4] != _END_MARK or tail[-2:] != b"\0\0":
+        at = tail.rfind(_END_MARK)
+    if at < 0 or at + _END.size > len(tail):
+        return
+    directory = _END.unpack_from(tail, at)[5]
+    if directory > MAX_DIRECTORY_BYTES:
+        raise ValueError(f"its directory has {directory} bytes, the limit is {MAX_DIRECTORY_BYTES}")
+    if tail[max(0, at - _LARGE_BYTES) : at].startswith(_LARGE_MARK):
+        raise ValueError("it is an archive of the kind for more than 4 GB")
+
+
+def parse(text: str) -> Any:
+    """Reads JSON so that it can be written as JSON again, and as text.
+
+    NaN and infinite numbers become null; half characters (lone surrogates) become question marks.
+
+    Raises:
+        ValueError: it is no JSON, holds a whole number of more than 64 bits, or is nested too deep.
+        RecursionError: it is nested too deep for Python.
+    """
+    found = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=lambda _: None)
+    return _clean(found, MAX_DEPTH)
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits, the limit is {MAX_DIGITS}")
+    return int(digits)
+
+
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None
+
+
+def _clean(value: Any, depth: int) -> Any:
+    if depth < 0:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+    if isinstance(value, str):
+        return value.encode("utf-8", errors="replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_clean(item, depth - 1) for item in value]
+    if isinstance(value, dict):
+        return {_clean(key, 0): _clean(item, depth - 1) for key, item in value.items()}
+    return value
