@@ -35,7 +35,7 @@ class TooManyPixelsError(InputError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Named:
     """What is in a picture, and where the time went, in seconds."""
 
     predictions: list[Prediction]
@@ -60,7 +60,7 @@ class Pool:
         for classifier in classifiers:
             self._idle.put(classifier)
 
-    async def classify(self, picture: bytes, top_k: int) -> Answer:
+    async def classify(self, picture: bytes, top_k: int) -> Named:
         """Names a picture.
 
         Args:
@@ -77,7 +77,7 @@ class Pool:
         predictions, inference = await _timed(self._runners, functools.partial(self._run, pixels, top_k))
         wait = time.perf_counter() - start - decode - inference
         self.pace += 0.1 * (max(inference, decode / usable_cores()) - self.pace)
-        return Answer(predictions, max(0.0, wait), decode, inference)
+        return Named(predictions, max(0.0, wait), decode, inference)
 
     def decode(self, picture: bytes) -> Array:
         """The pixels that the model is to see; see `classify`."""
