@@ -12,8 +12,10 @@ import io
 import logging
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -218,6 +220,35 @@ def test_the_newest_picture_of_whoever_holds_the_most_gives_way(serving: Serving
         assert answer.startswith(b"HTTP/1.1 429 ")
         assert b"retry-after: 1\r\n" in answer.lower()
         assert site.api.gate.held == 3
+
+
+def test_nobody_waits_behind_all_that_another_one_sent(
+    serving: Serving, digits: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, order = threading.Event(), []
+    classify = digits.classify
+
+    def in_order(pixels: Any, top_k: int) -> Any:
+        assert go.wait(LONG)
+        order.append(top_k)
+        return classify(pixels, top_k)
+
+    monkeypatch.setattr(digits, "classify", in_order)
+
+    def post(source: str, top_k: int) -> int:
+        made = http.client.HTTPConnection("127.0.0.1", site.port, timeout=LONG, source_address=(source, 0))
+        with contextlib.closing(made):
+            made.request("POST", f"/v1/classify?top_k={top_k}", picture())
+            return made.getresponse().status
+
+    with serving(digits) as site, ThreadPoolExecutor(7) as clients:
+        sent = [clients.submit(post, HOSTILE, 1) for _ in range(6)]
+        wait_until(lambda: sum(map(len, site.api.pool._runners._waiting.values())) == 5)
+        sent.append(clients.submit(post, HONEST, 2))
+        wait_until(lambda: sum(map(len, site.api.pool._runners._waiting.values())) == 6)
+        go.set()
+        assert [one.result() for one in sent] == [200] * 7
+    assert order.index(2) <= 2
 
 
 SHORT = {"header_timeout": 0.3, "keep_alive": 0.3, "timeout": 0.5}

@@ -47,9 +47,9 @@ class Api:
         top_k = _top_k(request.query_params.get("top_k", str(DEFAULT_TOP_K)))
         if request.headers.get("content-type", "").lower().startswith(WRAPPED):
             raise HTTPException(415, "send the picture's file itself as the body: curl --data-binary @photo.jpg")
-        receive, answer = await self.gate.hold(
-            self.peers.of(request.scope), self._receive_and_name(request, top_k), self.expected_wait
-        )
+        peer = self.peers.of(request.scope)
+        work = self._receive_and_name(request, top_k, peer)
+        receive, answer = await self.gate.hold(peer, work, self.expected_wait)
         stages = {"receive": receive, "wait": answer.wait, "decode": answer.decode, "inference": answer.inference}
         for stage, seconds in stages.items():
             self.metrics.time(stage, seconds)
@@ -82,17 +82,17 @@ class Api:
         """`GET /openapi.json`."""
         return Answer(openapi.document(self.settings))
 
-    async def _receive_and_name(self, request: Request, top_k: int) -> tuple[float, Named]:
+    async def _receive_and_name(self, request: Request, top_k: int, peer: str) -> tuple[float, Named]:
         """The seconds that the picture took to arrive, and what is in it."""
         start = time.perf_counter()
         picture = await read_body(request, self.settings.max_bytes, self.settings.timeout)
         receive = time.perf_counter() - start
-        return receive, await self._answer(picture, top_k)
+        return receive, await self._answer(picture, top_k, peer)
 
-    async def _answer(self, picture: bytes, top_k: int) -> Named:
+    async def _answer(self, picture: bytes, top_k: int, peer: str) -> Named:
         timeout = self.settings.timeout
         try:
-            return await asyncio.wait_for(self.pool.classify(picture, top_k), timeout)
+            return await asyncio.wait_for(self.pool.classify(picture, top_k, peer), timeout)
         except asyncio.TimeoutError:  # TimeoutError itself from Python 3.11 on
             again = {"Retry-After": str(max(1, math.ceil(self.expected_wait)))}
             raise HTTPException(503, f"there was no answer within {timeout:g} s; try again", again) from None
