@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
+import itertools
 import socket
 import ssl
 from collections.abc import Callable
@@ -15,6 +17,9 @@ from zoo.serve.protocol import Protocol
 
 BACKLOG = 256
 """Connections that the system holds until they are accepted."""
+AT_ONCE = 16
+"""Connections that are accepted in a row, while those that are open wait."""
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 FULL = raw_refusal(503, "there are too many connections; try again", {"Retry-After": "1"})
 
 
@@ -61,17 +66,20 @@ class Listener:
         await asyncio.gather(self._task, *self._greetings, return_exceptions=True)
 
     async def _accept(self) -> None:
-        while True:
+        for number in itertools.count(1):
+            if number % AT_ONCE == 0:
+                # As long as somebody connects, accepting alone never lets others have their turn.
+                await asyncio.sleep(0)
             try:
                 accepted, address = await self._loop.sock_accept(self._listener)
-            except OSError:
-                # There is no open file left, or the client is gone already.
-                self._connections.make_room()
-                await asyncio.sleep(0.05)
+            except OSError as error:
+                if error.errno in EXHAUSTED:
+                    self._connections.make_room()
+                await asyncio.sleep(0.05)  # else the client is gone already
                 continue
             try:
                 self._take(accepted, str(address[0]))
-            except OSError:
+            except (OSError, MemoryError):
                 accepted.close()
 
     def _take(self, accepted: socket.socket, address: str) -> None:

@@ -68,6 +68,8 @@ class Settings:
             )
         if self.key is not None and self.certificate is None:
             raise OptionError("a key needs its certificate: give --tls-cert FILE")
+        if self.connections < 1:
+            raise OptionError(f"{self.connections} connections are not allowed; give 1 or more")
         if self.peer_connections is not None and not 1 <= self.peer_connections <= self.connections:
             raise OptionError(
                 f"{self.peer_connections} connections of one peer are not allowed; give 1 to {self.connections}, "
