@@ -336,6 +336,27 @@ def test_requests_sent_ahead_are_answered_in_order(serving: Serving, digits: Cla
     assert got.count(b'"predictions"') == 40
 
 
+@pytest.mark.parametrize("path", [b"/", b"/v1/classify"])
+def test_small_chunks_of_many_do_not_keep_others_waiting(serving: Serving, digits: Classifier, path: bytes) -> None:
+    # As small as is allowed: each is a hundred times the work that its bytes would be in one.
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" % path
+    chunks = (b"40\r\n" + bytes(64) + b"\r\n") * 3000
+
+    def flood(connection: socket.socket) -> None:
+        connection.setblocking(False)
+        send(connection, head + chunks)
+
+    with serving(digits) as site, attacked(site, flood) as hostile:
+        Honest(site).gets_its_answers()
+        if path == b"/":  # it was refused, and nobody reads all of it
+            for connection in hostile:
+                connection.settimeout(LONG)
+                with contextlib.suppress(OSError):
+                    while connection.recv(65536):
+                        pass
+            wait_until(lambda: len(site.api.connections) == 0)
+
+
 def test_a_large_body_is_taken_in_chunks_of_an_honest_size(serving: Serving, digits: Classifier) -> None:
     body = picture()
     padded = body + bytes(300_000)

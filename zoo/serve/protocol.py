@@ -15,18 +15,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from zoo.serve.answers import raw_refusal
 from zoo.serve.connections import Connections
+from zoo.serve.grammar import BoundedConnection, Flow
 from zoo.serve.settings import Settings
 
 if TYPE_CHECKING:
     from uvicorn import Config
     from uvicorn.server import ServerState
-
-HEAD_BYTES = 16_384
-"""Of a request's line and headers, and of what is parsed in one piece."""
-FREE_CHUNKS = 1000
-"""Chunks of a body that may be of any size; further ones have to make up for it."""
-CHUNK_BYTES = 64
-"""Mean size of the chunks of a body at least: each costs the server as much as a large one."""
 
 
 class Phase(enum.Enum):
@@ -46,43 +40,6 @@ class Phase(enum.Enum):
     """The other end to read what it was sent."""
     CLOSING = enum.auto()
     """The other end to read the last of it."""
-
-
-class BoundedConnection(h11.Connection):
-    """HTTP's grammar, with a limit on how much work a byte may make, and an answer's head sent with its body."""
-
-    def __init__(self) -> None:
-        super().__init__(h11.SERVER, HEAD_BYTES)
-        self.refusal = (400, "this is no HTTP request")
-        self._chunks = self._bytes = 0
-        self._head: list[bytes] = []
-
-    def send_with_data_passthrough(self, event: h11.Event) -> list[bytes] | None:
-        """See h11. The head waits for what comes next, so that a small answer is one packet."""
-        sent = super().send_with_data_passthrough(event)
-        if isinstance(event, h11.Response):
-            self._head, sent = sent or [], []
-        elif sent is not None:
-            self._head, sent = [], [*self._head, *sent]
-        return sent
-
-    def next_event(self) -> Any:
-        """See h11."""
-        try:
-            event = super().next_event()
-        except h11.RemoteProtocolError as error:
-            if error.error_status_hint == 431:
-                self.refusal = (431, f"the head of the request has more than {HEAD_BYTES:,} bytes")
-            raise
-        if isinstance(event, h11.Request):
-            self._chunks = self._bytes = 0
-        elif isinstance(event, h11.Data):
-            self._chunks += event.chunk_start
-            self._bytes += len(event.data)
-            if self._chunks > FREE_CHUNKS and self._bytes < CHUNK_BYTES * self._chunks:
-                self.refusal = (400, "the body comes in chunks that are too small")
-                raise h11.RemoteProtocolError("chunks that are too small")
-        return event
 
 
 class Protocol(H11Protocol):
@@ -118,6 +75,7 @@ class Protocol(H11Protocol):
         self.is_open = False
         """Whether that has been done."""
         self._connections = connections
+        self.flow: Flow
         self._pending = b""
         self._phase = Phase.GREETING
         self._clock: asyncio.TimerHandle | None = None
@@ -146,6 +104,7 @@ class Protocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Starts the clock."""
         super().connection_made(transport)
+        self.flow = Flow(transport)
         self.is_open = True
         self._start_clock()
 
@@ -160,7 +119,10 @@ class Protocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Takes what has come; what belongs to a later request waits for this one's answer."""
         self._pending += data
-        self._feed()
+        if self.flow.behind:
+            self.flow.parse_first()  # Uvicorn has not asked before it read on
+        else:
+            self._feed()
 
     def on_response_complete(self) -> None:
         """Goes on with what the client sent meanwhile."""
@@ -199,16 +161,23 @@ class Protocol(H11Protocol):
         self.transport.close()
 
     def _feed(self) -> None:
-        """Parses what is pending as far as it is this request's."""
-        while self._pending and self.conn.their_state in {h11.IDLE, h11.SEND_BODY} and not self.transport.is_closing():
-            # In pieces: h11 bounds a head that is not complete only.
-            size = HEAD_BYTES if self.conn.their_state is h11.IDLE else len(self._pending)
-            block, self._pending = self._pending[:size], self._pending[size:]
-            super().data_received(block)
-        if self._pending and not self.transport.is_closing():
-            self.flow.read_paused = True
-            self.transport.pause_reading()
+        """Parses a piece of what is pending, as far as it is this request's; the next piece after all others' turns."""
+        if self.transport.is_closing():
+            return
+        if self._pending and self._takes_more():
+            size = self.conn.piece or len(self._pending)
+            piece, self._pending = self._pending[:size], self._pending[size:]
+            super().data_received(piece)
+        if self._pending:
+            self.flow.parse_first()
+            if self._takes_more():
+                self.loop.call_soon(self._feed)
+        else:
+            self.flow.go_on()
         self._watch()
+
+    def _takes_more(self) -> bool:
+        return self.conn.their_state in {h11.IDLE, h11.SEND_BODY} and not self.transport.is_closing()
 
     def _now_in(self) -> Phase:
         # Uvicorn has it None before the first request, and says otherwise.
