@@ -217,8 +217,9 @@ def test_what_is_hidden_in_a_text_is_shown(
     shutil.copy(photos[0], picture)
     with serving(Classifier(file, labels=nasty + honest)) as site:
         page = open_page(site.url)
-        page.set_input_files("#files", [picture, photos[1]])
+        wait_for_model(page)
         page.select_option("#top-k", "10")
+        page.set_input_files("#files", [picture, photos[1]])
         wait_for_all(page)
         sync_api.expect(page.locator("#bars .label")).to_have_count(10, timeout=WAIT)
         expected = {*honest, *(f"{i} {ESCAPED}" for i in range(5))}

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -17,7 +18,9 @@ def played(scene: Callable[[Threads], Awaitable[None]], count: int = 1) -> None:
         async def play() -> None:
             await scene(threads)
 
-        asyncio.run(play())
+        # In a thread: the browser of other tests has an event loop in this one.
+        with ThreadPoolExecutor(1) as player:
+            player.submit(asyncio.run, play()).result()
         assert threads._free == count
         assert not threads._waiting
     finally:
