@@ -6,7 +6,7 @@ import bisect
 import os
 from collections import Counter
 
-from zoo.runner.procfs import resident_pages
+from zoo.machine.procfs import resident_pages
 from zoo.serve.connections import Connections
 from zoo.text import shown
 

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from zoo.runner import modelfile
 from zoo.serve.answers import EXACT
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool, available_formats
+from zoo.tflite import modelfile
 
 TEXT = 200
 """Characters of a text in the card at most."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import InputError
+from zoo.machine.cores import usable_cores
 from zoo.runner import Classifier, Prediction, load_image
-from zoo.runner.backends import Array
-from zoo.runner.runtimes import usable_cores
+from zoo.runner.session import Array
 from zoo.serve.threads import Threads
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "PPM")
