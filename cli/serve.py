@@ -10,6 +10,7 @@ import click
 from zoo.cli.runtime_options import open_classifier, runtime_options, warn_of_random_weights
 from zoo.serve import Settings, require_installed
 from zoo.serve import serve as run
+from zoo.text import shown
 
 
 @click.command()
@@ -44,6 +45,21 @@ from zoo.serve import serve as run
 @click.option(
     "--timeout", type=click.FloatRange(0.1, 3600), default=Settings.timeout, show_default=True, help="Seconds."
 )
+@click.option(
+    "--connections",
+    type=click.IntRange(8, 10_000),
+    default=Settings.connections,
+    show_default=True,
+    help="Open at a time.",
+)
+@click.option("--peer-connections", type=click.IntRange(1, 10_000), help="Of one address.  [default: half of all]")
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="A reverse proxy whose X-Forwarded-For is believed.",
+)
 @runtime_options
 def serve(
     file: Path,
@@ -59,6 +75,9 @@ def serve(
     max_mb: float,
     max_megapixels: float,
     timeout: float,
+    connections: int,
+    peer_connections: int | None,
+    trusted_proxies: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Show what the model in FILE says: a page for pictures and the webcam, and an HTTP API.
@@ -79,6 +98,9 @@ def serve(
         max_bytes=round(max_mb * 1e6),
         max_pixels=round(max_megapixels * 1e6),
         timeout=timeout,
+        connections=connections,
+        peer_connections=peer_connections,
+        trusted_proxies=trusted_proxies,
     )
     settings.check()
     first = open_classifier(file, **options)
@@ -86,7 +108,7 @@ def serve(
     warn_of_random_weights(first)
 
     def ready(url: str) -> None:
-        click.echo(f"{file} on {first.session.runtime}: {url}  (Ctrl-C stops it)")
+        click.echo(f"{shown(file)} on {first.session.runtime}: {url}  (Ctrl-C stops it)")
 
     run(classifiers, settings, ready=ready)
     click.echo("stopped")

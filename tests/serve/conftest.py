@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from tests import system
 from zoo.runner import Classifier
 from zoo.serve import Settings
 from zoo.serve.api import Api
-from zoo.serve.server import Server, configuration
+from zoo.serve.server import Configuration, Server
 from zoo.serve.workers import Pool
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def running(classifiers: Sequence[Classifier], settings: Settings) -> Iterator[S
     listener = settings.bind()
     pool = Pool(classifiers, settings.max_pixels)
     api = Api(pool, settings)
-    server = Server(configuration(api))
+    server = Server(Configuration(api))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -105,11 +106,12 @@ def model(cases: Callable[[str], Case]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def serving(model: Path) -> Serving:
+def serving(request: pytest.FixtureRequest) -> Serving:
     """A function from settings to a server of a small MobileNetV2, or of other classifiers."""
 
     def start(*classifiers: Classifier, **settings: Any) -> contextlib.AbstractContextManager[Site]:
-        return running(classifiers or [Classifier(model)], Settings(**{"port": 0, **settings}))
+        found = classifiers or [Classifier(request.getfixturevalue("model"))]
+        return running(found, Settings(**{"port": 0, **settings}))
 
     return start
 
@@ -119,6 +121,19 @@ def site(serving: Serving) -> Iterator[Site]:
     """A server with the default settings."""
     with serving() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """For localhost, signed by itself: the certificate and its key."""
+    folder = tmp_path_factory.mktemp("certificate")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    )
+    system.require("openssl")
+    subprocess.run([*command.split(), "-out", cert, "-keyout", key], capture_output=True, check=True)
+    return cert, key
 
 
 @pytest.fixture(scope="session")

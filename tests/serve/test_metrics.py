@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from zoo.serve.connections import Connections
 from zoo.serve.metrics import BOUNDS, Histogram, Metrics
 
 
@@ -18,6 +19,6 @@ def test_a_histogram() -> None:
 
 
 def test_names_that_need_escapes() -> None:
-    text = Metrics({"file": 'a"b\\c\nd.tflite'}).render(held=0, places=1)
+    text = Metrics({"file": 'a"b\\c\nd.tflite'}).render(held=0, places=1, connections=Connections(8, 4))
     assert r'edgezoo_model_info{file="a\"b\\c\nd.tflite"} 1' in text.splitlines()
     assert text.endswith("\n")

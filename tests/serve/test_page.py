@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.runner import Classifier
+from zoo.runner import Classifier, Prediction
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -132,12 +133,12 @@ def test_a_slow_server_gets_one_frame_at_a_time(
     with serving() as site:
         answer = site.api._answer
 
-        async def slow(picture: bytes, top_k: int) -> Any:
+        async def slow(*args: Any) -> Any:
             import asyncio
 
             held.append(site.api.gate.held)
             await asyncio.sleep(0.3)
-            return await answer(picture, top_k)
+            return await answer(*args)
 
         monkeypatch.setattr(site.api, "_answer", slow)
         page = open_page(site.url)
@@ -197,6 +198,45 @@ def test_labels_are_text(serving: Serving, model: Path, open_page: OpenPage, pho
         assert page.locator("#labels span").all_text_contents() == nasty
         assert page.locator("#bars b, #bars img, #labels img, #strip b").count() == 0
         assert page.title() == model.name
+
+
+HIDDEN = "\x1b[31m\x9b\x7f\u202e\u2066\u200e\u061c\u200b\ufeff\u2028"
+ESCAPED = "".join(f"\\u{{{ord(char):x}}}" if not char.isprintable() else char for char in HIDDEN)
+
+
+def test_what_is_hidden_in_a_text_is_shown(
+    serving: Serving, model: Path, open_page: OpenPage, photos: tuple[Path, Path], tmp_path: Path
+) -> None:
+    honest = ["größer", "花", "👩\u200d🚀", "می\u200cشد", "❤\ufe0f"]
+    nasty = [f"{i} {HIDDEN}" for i in range(5)]
+    file, picture = tmp_path / f"a{HIDDEN}.tflite", tmp_path / f"b{HIDDEN}.jpg"
+    shutil.copy(model, file)
+    shutil.copy(photos[0], picture)
+    with serving(Classifier(file, labels=nasty + honest)) as site:
+        page = open_page(site.url)
+        wait_for_model(page)
+        page.select_option("#top-k", "10")
+        page.set_input_files("#files", [picture, photos[1]])
+        wait_for_all(page)
+        sync_api.expect(page.locator("#bars .label")).to_have_count(10, timeout=WAIT)
+        expected = {*honest, *(f"{i} {ESCAPED}" for i in range(5))}
+        assert set(labels(page)) == expected
+        assert page.locator("#strip button").first.get_attribute("title") == f"b{ESCAPED}.jpg"
+        assert page.title() == page.locator("#file").text_content() == f"a{ESCAPED}.tflite"
+        page.click("#tab-model")
+        assert set(page.locator("#labels span").all_text_contents()) == expected
+
+
+def test_a_score_that_is_no_number_is_a_dash(
+    serving: Serving, model: Path, open_page: OpenPage, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = Classifier(model)
+    monkeypatch.setattr(classifier, "classify", lambda *_: [Prediction("a", 0, float("nan")), Prediction("b", 1, 0.5)])
+    with serving(classifier) as site:
+        page = open_page(site.url)
+        page.set_input_files("#files", photos[0])
+        wait_for_answer(page)
+        assert page.locator("#bars .score").all_text_contents() == ["\u2013", "50.0 %"]
 
 
 def test_the_model_tab(site: Site, open_page: OpenPage, model: Path) -> None:

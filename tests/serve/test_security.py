@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
+import http.client
 import socket
 import ssl
 import subprocess
@@ -12,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import system
 from zoo.errors import OptionError
 from zoo.serve import Settings
-from zoo.serve.security import HEADERS, OPEN_PATHS
+from zoo.serve.answers import HEADERS
+from zoo.serve.security import OPEN_PATHS
+from zoo.serve.tokens import FREE
 
 if TYPE_CHECKING:
     from tests.serve.conftest import Serving, Site
@@ -166,18 +169,6 @@ def test_addresses_of_the_page() -> None:
     assert Settings(host="0.0.0.0").url(80) == f"http://{socket.gethostname()}:80/"
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """For localhost, signed by itself."""
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    )
-    system.require("openssl")
-    subprocess.run([*command.split(), "-out", cert, "-keyout", key], capture_output=True, check=True)
-    return cert, key
-
-
 def test_https(serving: Serving, certificate: tuple[Path, Path]) -> None:
     cert, key = certificate
     with serving(certificate=cert, key=key) as site:
@@ -206,3 +197,41 @@ def test_certificates_that_are_none(certificate: tuple[Path, Path], tmp_path: Pa
     subprocess.run(["openssl", "rsa", "-aes128", "-passout", "pass:xyzw", "-in", key, "-out", locked], check=True)
     with pytest.raises(OptionError, match="the key is encrypted"):
         Settings(certificate=cert, key=locked).check()
+
+
+def guess(site: Site, token: str, source: str, **headers: str) -> tuple[int, str | None]:
+    """The status of an answer to a token, and when to try again."""
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=60, source_address=(source, 0))
+    with contextlib.closing(connection):
+        connection.request("GET", "/v1/model", headers={"Authorization": f"Bearer {token}", **headers})
+        response = connection.getresponse()
+        return response.status, response.getheader("Retry-After")
+
+
+def test_who_tries_many_tokens_is_slowed_and_nobody_else(serving: Serving) -> None:
+    with serving(token=TOKEN) as site:
+        statuses = [guess(site, f"wrong-{i}", "127.0.0.2")[0] for i in range(FREE + 10)]
+        assert statuses[:FREE] == [401] * FREE
+        assert set(statuses[FREE:]) <= {429, 401}
+        assert statuses.count(429) >= 5
+        # The right one tells him nothing now.
+        status, again = guess(site, TOKEN, "127.0.0.2")
+        assert status == 429
+        assert 1 <= int(again or 0) <= 10
+        assert guess(site, TOKEN, "127.0.0.3") == (200, None)
+        # The page, and those without a token, are answered as ever.
+        assert site.get("/").status == 200
+        assert site.get("/v1/model").status == 401
+
+
+def test_behind_a_proxy_each_client_has_its_own_tries(serving: Serving) -> None:
+    with serving(token=TOKEN, trusted_proxies=("127.0.0.2",)) as site:
+        hostile = {"X-Forwarded-For": "6.6.6.6, 192.0.2.66"}
+        for i in range(FREE + 5):
+            guess(site, f"wrong-{i}", "127.0.0.2", **hostile)
+        assert guess(site, TOKEN, "127.0.0.2", **hostile)[0] == 429
+        assert guess(site, TOKEN, "127.0.0.2", **{"X-Forwarded-For": "192.0.2.66, 192.0.2.7"})[0] == 200
+        # Who is no proxy cannot speak for others, nor hide behind them.
+        for i in range(FREE + 5):
+            guess(site, f"wrong-{i}", "127.0.0.4", **{"X-Forwarded-For": f"192.0.2.{i}"})
+        assert guess(site, TOKEN, "127.0.0.4", **{"X-Forwarded-For": "192.0.2.200"})[0] == 429

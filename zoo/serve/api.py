@@ -6,19 +6,21 @@ import asyncio
 import dataclasses
 import math
 import time
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from zoo import __version__
 from zoo.errors import InputError
 from zoo.serve import metrics, openapi
+from zoo.serve.answers import Answer, refusal, to_bytes
+from zoo.serve.connections import Connections, that_fit
 from zoo.serve.limits import Gate, read_body
 from zoo.serve.model import describe
+from zoo.serve.peers import Peers
 from zoo.serve.settings import Settings
-from zoo.serve.workers import Answer, Pool, TooManyPixelsError, UnsupportedPictureError
+from zoo.serve.workers import Named, Pool, TooManyPixelsError, UnsupportedPictureError
 
 DEFAULT_TOP_K = 5
 WRAPPED = ("multipart/", "application/json")
@@ -32,7 +34,11 @@ class Api:
         self.pool = pool
         self.settings = settings
         self.gate = Gate(settings.queue)
+        self.peers = Peers(settings.trusted_proxies)
+        most = that_fit(settings.connections)
+        self.connections = Connections(most, settings.peer_connections or max(1, most // 2))
         self.description = describe(pool, settings)
+        self._model = to_bytes(self.description)
         runtime, file = self.description["runtime"], self.description["file"]
         self.metrics = metrics.Metrics({"file": file, "runtime": runtime, "version": __version__})
 
@@ -41,15 +47,13 @@ class Api:
         top_k = _top_k(request.query_params.get("top_k", str(DEFAULT_TOP_K)))
         if request.headers.get("content-type", "").lower().startswith(WRAPPED):
             raise HTTPException(415, "send the picture's file itself as the body: curl --data-binary @photo.jpg")
-        with self.gate.place(self.expected_wait):
-            start = time.perf_counter()
-            picture = await read_body(request, self.settings.max_bytes, self.settings.timeout)
-            receive = time.perf_counter() - start
-            answer = await self._answer(picture, top_k)
+        peer = self.peers.of(request.scope)
+        work = self._receive_and_name(request, top_k, peer)
+        receive, answer = await self.gate.hold(peer, work, self.expected_wait)
         stages = {"receive": receive, "wait": answer.wait, "decode": answer.decode, "inference": answer.inference}
         for stage, seconds in stages.items():
             self.metrics.time(stage, seconds)
-        return JSONResponse(
+        return Answer(
             {
                 "predictions": [dataclasses.asdict(found) for found in answer.predictions],
                 "milliseconds": {stage: round(seconds * 1e3, 3) for stage, seconds in stages.items()},
@@ -63,25 +67,32 @@ class Api:
 
     async def model(self, _: Request) -> Response:
         """`GET /v1/model`."""
-        return JSONResponse(self.description)
+        return Response(self._model, media_type="application/json")
 
     async def healthz(self, _: Request) -> Response:
         """`GET /healthz`."""
-        return JSONResponse({"status": "ok", "version": __version__})
+        return Answer({"status": "ok", "version": __version__})
 
     async def show_metrics(self, _: Request) -> Response:
         """`GET /metrics`."""
-        text = self.metrics.render(held=self.gate.held, places=self.gate.places)
+        text = self.metrics.render(held=self.gate.held, places=self.gate.places, connections=self.connections)
         return Response(text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def openapi(self, _: Request) -> Response:
         """`GET /openapi.json`."""
-        return JSONResponse(openapi.document(self.settings))
+        return Answer(openapi.document(self.settings))
 
-    async def _answer(self, picture: bytes, top_k: int) -> Answer:
+    async def _receive_and_name(self, request: Request, top_k: int, peer: str) -> tuple[float, Named]:
+        """The seconds that the picture took to arrive, and what is in it."""
+        start = time.perf_counter()
+        picture = await read_body(request, self.settings.max_bytes, self.settings.timeout)
+        receive = time.perf_counter() - start
+        return receive, await self._answer(picture, top_k, peer)
+
+    async def _answer(self, picture: bytes, top_k: int, peer: str) -> Named:
         timeout = self.settings.timeout
         try:
-            return await asyncio.wait_for(self.pool.classify(picture, top_k), timeout)
+            return await asyncio.wait_for(self.pool.classify(picture, top_k, peer), timeout)
         except asyncio.TimeoutError:  # TimeoutError itself from Python 3.11 on
             again = {"Retry-After": str(max(1, math.ceil(self.expected_wait)))}
             raise HTTPException(503, f"there was no answer within {timeout:g} s; try again", again) from None
@@ -90,7 +101,9 @@ class Api:
         except TooManyPixelsError as error:
             raise HTTPException(413, str(error)) from error
         except InputError as error:
-            raise HTTPException(400, str(error)) from error
+            path = self.pool.classifier.session.path
+            # Its folder is nobody's business.
+            raise HTTPException(400, str(error).replace(str(path), path.name)) from error
         except MemoryError:
             raise HTTPException(413, "the picture does not fit into this machine's memory") from None
 
@@ -101,10 +114,10 @@ def _top_k(text: str) -> int:
     return int(text)
 
 
-def error_line(_: Request, error: Exception) -> JSONResponse:
+def error_line(_: Request, error: Exception) -> Answer:
     """Any error as one line; what was not expected is said on the server's own stderr only."""
     if isinstance(error, HTTPException):
         unknown = error.status_code == 404
-        line: Any = "there is nothing here; see /openapi.json" if unknown else " ".join(error.detail.split())
-        return JSONResponse({"error": line}, error.status_code, error.headers)
-    return JSONResponse({"error": "this is a bug in the server; its log says more"}, 500)
+        line = "there is nothing here; see /openapi.json" if unknown else error.detail
+        return refusal(error.status_code, line, dict(error.headers or {}))
+    return refusal(500, "this is a bug in the server; its log says more")

@@ -18,7 +18,7 @@ def create_app(api: Api) -> ASGIApp:
     app = Starlette(routes=routes(api), exception_handlers={HTTPException: error_line, Exception: error_line})
     app.router.redirect_slashes = False
     # Around all of Starlette: its own answer to a bug is counted and carries our headers as well.
-    return Count(Guard(app, api.settings), api.metrics, frozenset(route.path for route in routes(api)))
+    return Count(Guard(app, api.settings, api.peers), api.metrics, frozenset(route.path for route in routes(api)))
 
 
 def routes(api: Api) -> list[Route]:

@@ -3,39 +3,78 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+Value = TypeVar("Value")
+
 
 class Gate:
-    """Lets in so many at a time and no more: no one waits outside, memory is bounded."""
+    """Lets in so many at a time and no more: no one waits outside, memory is bounded.
+
+    One peer may have all places as long as nobody else wants one. Then the newest picture of whoever holds the most
+    gives way, until all who ask hold the same.
+    """
 
     def __init__(self, places: int) -> None:
         self.places = places
         self.held = 0
+        self._by_peer: dict[str, list[asyncio.Task[Any]]] = {}
 
-    @contextlib.contextmanager
-    def place(self, seconds: float) -> Iterator[None]:
-        """Holds a place for the length of the block. For one event loop.
+    async def hold(self, peer: str, work: Coroutine[Any, Any, Value], seconds: float) -> Value:
+        """Does some work that takes a place. For one event loop.
 
         Args:
+            peer: whose it is.
+            work: what is to be done; not begun where there is no place.
             seconds: how long those inside are expected to take, for whoever is turned away.
 
         Raises:
-            HTTPException: 429, there is none.
+            HTTPException: 429, there is no place, or it had to be given up for another peer.
         """
-        if self.held >= self.places:
-            again = max(1, math.ceil(seconds))
-            raise HTTPException(429, f"{self.held} pictures are under way; try again", {"Retry-After": str(again)})
+        again = {"Retry-After": str(max(1, math.ceil(seconds)))}
+        if self.held >= self.places and not self._make_room(peer):
+            work.close()
+            raise HTTPException(429, f"{self.held} pictures are under way; try again", again)
+        task = asyncio.ensure_future(work)
         self.held += 1
+        self._by_peer.setdefault(peer, []).append(task)
         try:
-            yield
+            return await task
+        except asyncio.CancelledError:
+            if self._holds(peer, task):  # the server stops
+                raise
+            raise HTTPException(
+                429, "others wait, and more pictures of yours are under way; try again", again
+            ) from None
         finally:
-            self.held -= 1
+            self._leave(peer, task)
+
+    def _make_room(self, peer: str) -> bool:
+        own = len(self._by_peer.get(peer, ()))
+        richest = max(self._by_peer, key=lambda name: len(self._by_peer[name]), default=peer)
+        # After that, nobody who gave way has less than the one who came.
+        if len(self._by_peer.get(richest, ())) < own + 2:
+            return False
+        newest = self._by_peer[richest][-1]
+        self._leave(richest, newest)
+        newest.cancel()
+        return True
+
+    def _holds(self, peer: str, task: asyncio.Task[Any]) -> bool:
+        return task in self._by_peer.get(peer, ())
+
+    def _leave(self, peer: str, task: asyncio.Task[Any]) -> None:
+        if not self._holds(peer, task):
+            return
+        self.held -= 1
+        self._by_peer[peer].remove(task)
+        if not self._by_peer[peer]:
+            del self._by_peer[peer]
 
 
 async def read_body(request: Request, max_bytes: int, timeout: float) -> bytes:
@@ -45,12 +84,14 @@ async def read_body(request: Request, max_bytes: int, timeout: float) -> bytes:
         HTTPException: 413, it is larger; 408, it took too long; 400, it is empty or broke off.
     """
     said = request.headers.get("content-length", "")
-    if said.isdecimal() and int(said) > max_bytes:
+    # Of many digits nobody makes a number.
+    if said.isdecimal() and (len(said) > 18 or int(said) > max_bytes):
         raise _too_large(max_bytes)
     try:
         body = await asyncio.wait_for(_read(request, max_bytes), timeout)
     except asyncio.TimeoutError:  # TimeoutError itself from Python 3.11 on
-        raise HTTPException(408, f"the picture did not arrive within {timeout:g} s") from None
+        # Not to be waited for a second time.
+        raise HTTPException(408, f"the picture did not arrive within {timeout:g} s", {"Connection": "close"}) from None
     except ClientDisconnect:
         raise HTTPException(400, "the picture broke off") from None
     if not body:

@@ -7,6 +7,8 @@ import os
 from collections import Counter
 
 from zoo.machine.procfs import resident_pages
+from zoo.serve.connections import Connections
+from zoo.text import shown
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -53,12 +55,13 @@ class Metrics:
         """Counts a time: of `receive`, `wait`, `decode`, `inference`."""
         self.stages.setdefault(stage, Histogram()).add(seconds)
 
-    def render(self, *, held: int, places: int) -> str:
+    def render(self, *, held: int, places: int, connections: Connections) -> str:
         """The text.
 
         Args:
             held: pictures under way.
             places: how many may be.
+            connections: those that are open.
         """
         lines = [
             *_head("edgezoo_model_info", "gauge", "The file that is served."),
@@ -75,6 +78,15 @@ class Metrics:
             f"edgezoo_pictures {held}",
             *_head("edgezoo_pictures_limit", "gauge", "How many may be; one more gets 429."),
             f"edgezoo_pictures_limit {places}",
+            *_head("edgezoo_connections", "gauge", "Connections that are open."),
+            f"edgezoo_connections {len(connections)}",
+            *_head("edgezoo_connections_limit", "gauge", "How many may be."),
+            f"edgezoo_connections_limit {connections.most}",
+            *_head(
+                "edgezoo_connections_ended_total", "counter", "Connections that gave way to others, or found no room."
+            ),
+            f"edgezoo_connections_ended_total{_labels({'why': 'gave way'})} {connections.dropped}",
+            f"edgezoo_connections_ended_total{_labels({'why': 'no room'})} {connections.refused}",
         ]
         memory = resident_bytes()
         if memory is not None:
@@ -95,6 +107,7 @@ def _head(name: str, kind: str, text: str) -> list[str]:
 
 def _labels(labels: Labels) -> str:
     def escaped(value: str) -> str:
-        return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+        plain = "\n".join(map(shown, value.split("\n")))
+        return plain.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
     return "{" + ",".join(f'{name}="{escaped(value)}"' for name, value in labels.items()) + "}"

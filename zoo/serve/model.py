@@ -1,13 +1,90 @@
-"""What `GET /v1/model` says: the file, its input, labels, card and operations, and the server's limits."""
+"""What `GET /v1/model` says: the file, its input, labels, card and operations, and the server's limits.
+
+Of the card only what is known to be about the model: the rest may tell of whoever made it, and his machine.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+from zoo.serve.answers import EXACT
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool, available_formats
 from zoo.tflite import modelfile
+
+TEXT = 200
+"""Characters of a text in the card at most."""
+PLACE = re.compile(r"""(^|[\s'"(=,;])(~|[A-Za-z]:[/\\]|file:|\\\\|/[^/\s]+/|/(home|root|Users|tmp)\b)""")
+"""What is a place on somebody's disk."""
+
+
+def _text(value: Any) -> str | None:
+    return value[:TEXT] if isinstance(value, str) and not PLACE.search(value) else None
+
+
+def _number(value: Any) -> float | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= EXACT
+    return value if known else None
+
+
+def _numbers(value: Any) -> list[float | None] | None:
+    return [_number(one) for one in value[:8]] if isinstance(value, list) else None
+
+
+def _either(value: Any) -> str | float | list[float | None] | bool | None:
+    return value if isinstance(value, bool) else _text(value) or _number(value) or _numbers(value)
+
+
+def _options(value: Any) -> dict[str, Any] | None:
+    """Of an architecture: names and plain values."""
+    if not isinstance(value, dict):
+        return None
+    names = [name for name in list(value)[:20] if name.isidentifier() and len(name) < 40]
+    return {name: _either(value[name]) for name in names}
+
+
+Fields = dict[str, Callable[[Any], Any] | dict[str, Any]]
+
+CARD: Fields = {
+    "model": _text,
+    "architecture": _text,
+    "options": _options,
+    "params": _number,
+    "input": {"shape": _numbers, "values": _text},
+    "preprocessing": {"resize": _text},
+    "classes": _number,
+    "output": _text,
+    "weights": _text,
+    "quantize": _text,
+    "target": _text,
+    "trained_on": _either,
+    "accuracy": _number,
+    "license": _text,
+    "calibration": {"count": _number, "range": _numbers},
+    "verification": {
+        **dict.fromkeys(("inputs", "max_diff", "mean_diff", "top1", "top5"), _number),
+        "runtime": _text,
+    },
+    "flatbuffer": {"bytes": _number, "sha256": _text, "crc32": _number},
+}
+"""The fields of the card that visitors see, and of what kind each has to be."""
+
+
+def public_card(card: dict[str, Any], fields: Fields | None = None) -> dict[str, Any]:
+    """What of a card is meant for visitors: `CARD`'s fields, where they hold what they should."""
+    found: dict[str, Any] = {}
+    for name, kind in (CARD if fields is None else fields).items():
+        value = card.get(name)
+        if isinstance(kind, dict):
+            inner = public_card(value, kind) if isinstance(value, dict) else None
+        else:
+            inner = kind(value)
+        if inner is not None and inner != {}:
+            found[name] = inner
+    return found
 
 
 def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
@@ -32,7 +109,7 @@ def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
         },
         "macs": file.main.total_macs,
         "labels": list(classifier.labels),
-        "card": classifier.card,
+        "card": public_card(classifier.card),
         "ops": operations(file),
         "limits": {
             "bytes": settings.max_bytes,

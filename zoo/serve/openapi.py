@@ -9,6 +9,8 @@ from zoo.serve.settings import Settings
 
 Json = dict[str, Any]
 
+TRIED = "Too many tokens were wrong; Retry-After says when to try again."
+
 _NUMBER: Json = {"type": "number"}
 _INTEGER: Json = {"type": "integer"}
 _STRING: Json = {"type": "string"}
@@ -17,7 +19,7 @@ _STRING: Json = {"type": "string"}
 def document(settings: Settings) -> Json:
     """The document; with a token, where the server asks for one."""
     guarded: Json = {"security": [{"token": []}]} if settings.token else {}
-    refusals = {"401": "The token is missing or wrong."} if settings.token else {}
+    refusals = {"401": "The token is missing or wrong.", "429": TRIED} if settings.token else {}
     found: Json = {
         "openapi": "3.1.0",
         "info": {"title": "edgezoo", "version": __version__, "summary": "Names pictures with a .tflite file."},
@@ -42,7 +44,8 @@ def _classify(settings: Settings, refusals: dict[str, str]) -> Json:
         "408": f"The picture did not arrive within {settings.timeout:g} s.",
         "413": f"More than {settings.max_bytes:,} bytes or {settings.max_pixels:,} pixels.",
         "415": "No picture of a kind that is read here.",
-        "429": f"{settings.queue} pictures are under way; Retry-After says when to try again.",
+        "429": f"{settings.queue} pictures are under way{' or too many tokens were wrong' if settings.token else ''}; "
+        "Retry-After says when to try again.",
         "503": f"No answer within {settings.timeout:g} s; Retry-After says when to try again.",
     }
     return {
@@ -105,7 +108,7 @@ def _schemas() -> Json:
             ),
             macs=_INTEGER,
             labels=_list(_STRING),
-            card={"type": "object"},
+            card={"type": "object", "description": "Of the file's card, what is about the model."},
             ops=_list(_ref("Operation")),
             limits=_object(bytes=_INTEGER, pixels=_INTEGER, pictures=_INTEGER, formats=_list(_STRING)),
         ),

@@ -7,42 +7,35 @@ DNS rebinding, is not one of ours.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import socket
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoo.serve import page
+from zoo.serve.answers import HEADERS, Answer, refusal
+from zoo.serve.peers import Peers
 from zoo.serve.settings import Settings
+from zoo.serve.tokens import Tries
 
 OPEN_PATHS = frozenset({*page.FILES, "/healthz", "/openapi.json"})
 """Need no token: they say nothing of the model, and the page has to load to ask for one."""
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    ),
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-"""Of every answer."""
+BLOCK = 1 << 16
+"""Bytes of an answer that are handed to the connection at a time: the next ones wait until those are read."""
 
 
 class Guard:
-    """Answers what may not pass with one line, and puts `HEADERS` on everything."""
+    """Answers what may not pass with one line, puts `HEADERS` on everything, and sends large answers bit by bit."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, peers: Peers) -> None:
         self.app = app
+        self.tries = Tries()
+        self._peers = peers
         self._names = own_names(settings)
         self._token = None if settings.token is None else settings.token.encode()
 
@@ -52,25 +45,39 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
+            body = message.get("body", b"")
+            last = (len(body) - 1) // BLOCK * BLOCK
+            for start in range(0, last, BLOCK):
+                part = body[start : start + BLOCK]
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({**message, "body": body[last:]} if last > 0 else message)
 
-        refusal = self._refusal(scope["path"], Headers(scope=scope))
-        await (refusal or self.app)(scope, receive, send_with_headers)
+        refused = self._refusal(scope)
+        await (refused or self.app)(scope, receive, send_with_headers)
 
-    def _refusal(self, path: str, headers: Headers) -> JSONResponse | None:
+    def _refusal(self, scope: Scope) -> Answer | None:
+        path, headers = scope["path"], Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         name = host_name(host)
         if name is None or not (is_address(name) or name in self._names):
-            return _refuse(403, f"this server is not {host[:200]!r}; if it is, start it with --allow-host {name}")
+            return refusal(403, f"this server is not {host[:200]!r}; if it is, start it with --allow-host {name}")
         if origin is not None and origin_netloc(origin) != host.lower():
-            return _refuse(403, f"requests from pages of {origin[:200]!r} are not answered")
+            return refusal(403, f"requests from pages of {origin[:200]!r} are not answered")
         if self._token is None or path in OPEN_PATHS:
             return None
-        given = headers.get("authorization", "").encode("latin-1")
+        return self._wrong_token(self._token, headers.get("authorization", "").encode("latin-1"), self._peers.of(scope))
+
+    def _wrong_token(self, token: bytes, given: bytes, peer: str) -> Answer | None:
+        now = asyncio.get_running_loop().time()
+        if given and (seconds := self.tries.wait(peer, now)):
+            line = f"there were too many wrong tokens from {peer}; try again in {seconds} s"
+            return refusal(429, line, {"Retry-After": str(seconds)})
         # In the same time wherever they differ, so that a token cannot be found out character by character.
-        if hmac.compare_digest(given, b"Bearer " + self._token):
+        if hmac.compare_digest(given, b"Bearer " + token):
             return None
-        return _refuse(401, "this needs the token: send 'Authorization: Bearer TOKEN'", {"WWW-Authenticate": "Bearer"})
+        if given:
+            self.tries.wrong(peer, now)
+        return refusal(401, "this needs the token: send 'Authorization: Bearer TOKEN'", {"WWW-Authenticate": "Bearer"})
 
 
 def own_names(settings: Settings) -> frozenset[str]:
@@ -103,7 +110,3 @@ def origin_netloc(origin: str) -> str | None:
         return urlsplit(origin).netloc.lower() or None
     except ValueError:
         return None
-
-
-def _refuse(status: int, line: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": line}, status, headers)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import ssl
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from zoo.errors import InputError
 from zoo.runner import Classifier
 from zoo.serve.api import Api
 from zoo.serve.app import create_app
+from zoo.serve.listener import Listener
+from zoo.serve.log import bounded
+from zoo.serve.peers import peer
+from zoo.serve.protocol import Protocol
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool
 from zoo.signals import listening
-
-CONNECTIONS = 256
-"""At a time, pictures or not; one more gets 503."""
-HEADER_SECONDS = 10
-"""How long a new connection may take to ask for something."""
 
 
 def run(classifiers: Sequence[Classifier], settings: Settings, ready: Callable[[str], object] | None) -> None:
@@ -32,7 +30,7 @@ def run(classifiers: Sequence[Classifier], settings: Settings, ready: Callable[[
         raise InputError(f"{session.path} does not take pictures: its input has shape {session.input.shape}")
     listener = settings.bind()
     pool = Pool(classifiers, settings.max_pixels)
-    server = Server(configuration(Api(pool, settings)))
+    server = Server(Configuration(Api(pool, settings)))
     try:
         url = settings.url(listener.getsockname()[1])
         server.on_start = lambda: ready(url) if ready else None
@@ -46,36 +44,55 @@ def run(classifiers: Sequence[Classifier], settings: Settings, ready: Callable[[
         pool.close()
 
 
-def configuration(api: Api) -> uvicorn.Config:
-    """How Uvicorn is to behave: quietly, in one process, with limits on connections and time."""
-    settings = api.settings
-    return uvicorn.Config(
-        create_app(api),
-        http=Protocol,
-        loop="asyncio",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=max(1, round(settings.timeout)),
-        ssl_certfile=None if settings.certificate is None else str(settings.certificate),
-        ssl_keyfile=None if settings.key is None else str(settings.key),
-    )
+class Configuration(uvicorn.Config):
+    """How Uvicorn is to behave: quietly, in one process. What it may take on, `zoo.serve.protocol` and its kin say."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        settings = api.settings
+        super().__init__(
+            create_app(api),
+            http=Protocol,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=max(1, round(settings.timeout)),
+            ssl_certfile=None if settings.certificate is None else str(settings.certificate),
+            ssl_keyfile=None if settings.key is None else str(settings.key),
+        )
+
+    def load(self) -> None:
+        """See Uvicorn; a client may not start a second handshake, which costs the server more than itself."""
+        super().load()
+        if self.ssl is not None:
+            self.ssl.options |= ssl.OP_NO_RENEGOTIATION
 
 
 class Server(uvicorn.Server):
     """One that says when it listens, and leaves signals to us: Uvicorn itself ends by the signal, not with code 0."""
 
+    config: Configuration
     on_start: Callable[[], object] | None = None
 
+    async def serve(self, sockets: Any = None) -> None:
+        """Serves until it is stopped."""
+        with bounded():
+            await super().serve(sockets)
+
     async def startup(self, sockets: Any = None) -> None:
-        """Listens."""
-        await super().startup(sockets)
+        """Listens, with a listener of ours: Uvicorn's counts neither peers nor TLS handshakes."""
+        await self.lifespan.startup()
+        api, tls = self.config.api, self.config.ssl
+        self.servers: list[Any] = [
+            Listener(listener, api.connections, self._protocol, tls=tls, handshake=api.settings.header_timeout)
+            for listener in sockets
+        ]
+        self.started = True
         if self.on_start is not None:
             self.on_start()
 
@@ -84,15 +101,13 @@ class Server(uvicorn.Server):
         """Nothing."""
         yield
 
-
-class Protocol(H11Protocol):
-    """HTTP/1.1 that hangs up on those who connect and ask for nothing."""
-
-    def connection_made(self, transport: Any) -> None:
-        """Starts the clock."""
-        super().connection_made(transport)
-        asyncio.get_running_loop().call_later(HEADER_SECONDS, self._hang_up_if_silent)
-
-    def _hang_up_if_silent(self) -> None:
-        if getattr(self, "cycle", None) is None:
-            self.transport.close()
+    def _protocol(self, address: str, server: str) -> Protocol:
+        api = self.config.api
+        return Protocol(
+            self.config,
+            self.server_state,
+            settings=api.settings,
+            connections=api.connections,
+            peer=peer(address, server),
+            proxied=api.peers.is_proxy(address),
+        )

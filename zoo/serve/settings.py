@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.errors import OptionError
+from zoo.serve.peers import network
 
 MIN_TOKEN = 8
 """Characters: a shorter one is tried out in no time."""
@@ -40,13 +41,24 @@ class Settings:
     """Of a picture. All that are decoded at a time take 8 bytes for each of so many pixels, or what one takes that
     needs more and is decoded alone; see `zoo.inputs.picture_memory`."""
     timeout: float = 30.0
-    """Seconds for the upload, and again for the answer."""
+    """Seconds for the upload, again for the answer, and again for the client to read it."""
+    connections: int = 256
+    """At a time, also those in their TLS handshake; fewer where the system allows fewer open files."""
+    peer_connections: int | None = None
+    """Of one peer, see `zoo.serve.peers`; by default half of all."""
+    header_timeout: float = 10.0
+    """Seconds for a TLS handshake, and for the head of each request."""
+    keep_alive: float = 30.0
+    """Seconds that a connection may be silent between two requests."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of reverse proxies, whose `X-Forwarded-For` is believed."""
 
     def check(self) -> None:
         """Finds out whether these settings go together.
 
         Raises:
-            OptionError: they do not: without a token only this machine may be served, unless `insecure` is said.
+            OptionError: they do not, or one is not allowed: without a token only this machine may be served, unless
+                `insecure` is said.
         """
         if self.token is not None and (len(self.token) < MIN_TOKEN or not _is_word(self.token)):
             raise OptionError(f"the token has to be {MIN_TOKEN} or more letters, digits and signs, without spaces")
@@ -57,6 +69,15 @@ class Settings:
             )
         if self.key is not None and self.certificate is None:
             raise OptionError("a key needs its certificate: give --tls-cert FILE")
+        if self.connections < 1:
+            raise OptionError(f"{self.connections} connections are not allowed; give 1 or more")
+        if self.peer_connections is not None and not 1 <= self.peer_connections <= self.connections:
+            raise OptionError(
+                f"{self.peer_connections} connections of one peer are not allowed; give 1 to {self.connections}, "
+                "which is how many there are over all"
+            )
+        for proxy in self.trusted_proxies:
+            network(proxy)
         self.check_certificate()
 
     def check_certificate(self) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import io
 import queue
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
@@ -20,8 +17,7 @@ from zoo.inputs.formats import OtherFormatError, is_installed
 from zoo.machine.cores import usable_cores
 from zoo.runner import Classifier, Prediction
 from zoo.runner.session import Array
-
-Value = TypeVar("Value")
+from zoo.serve.threads import Threads
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "PPM")
 """What is decoded, of `zoo.inputs.formats.PLUGINS`: what browsers and cameras send. Each further decoder is one more to
@@ -37,7 +33,7 @@ class TooManyPixelsError(InputError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Named:
     """What is in a picture, and where the time went, in seconds."""
 
     predictions: list[Prediction]
@@ -57,18 +53,19 @@ class Pool:
         """Seconds a picture takes of one worker, averaged over the last ones."""
         self._max_pixels = max_pixels
         self._budget = picture_memory.budget(max_pixels)
-        self._decoders = ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode")
-        self._runners = ThreadPoolExecutor(self.workers, thread_name_prefix="interpreter")
+        self._decoders = Threads(usable_cores(), "decode")
+        self._runners = Threads(self.workers, "interpreter")
         self._idle: queue.SimpleQueue[Classifier] = queue.SimpleQueue()
         for classifier in classifiers:
             self._idle.put(classifier)
 
-    async def classify(self, picture: bytes, top_k: int) -> Answer:
+    async def classify(self, picture: bytes, top_k: int, peer: str = "") -> Named:
         """Names a picture.
 
         Args:
             picture: a file's content.
             top_k: how many classes, at most all.
+            peer: who sent it; peers take turns.
 
         Raises:
             UnsupportedPictureError: it is no picture of `FORMATS`.
@@ -76,11 +73,11 @@ class Pool:
             InputError: it is damaged.
         """
         start = time.perf_counter()
-        pixels, decode = await _timed(self._decoders, functools.partial(self.decode, picture))
-        predictions, inference = await _timed(self._runners, functools.partial(self._run, pixels, top_k))
+        pixels, decode = await self._decoders.run(peer, functools.partial(self.decode, picture))
+        predictions, inference = await self._runners.run(peer, functools.partial(self._run, pixels, top_k))
         wait = time.perf_counter() - start - decode - inference
         self.pace += 0.1 * (max(inference, decode / usable_cores()) - self.pace)
-        return Answer(predictions, max(0.0, wait), decode, inference)
+        return Named(predictions, max(0.0, wait), decode, inference)
 
     def decode(self, picture: bytes) -> Array:
         """The pixels that the model is to see; see `classify`."""
@@ -111,8 +108,8 @@ class Pool:
 
     def close(self) -> None:
         """Ends the threads; what they are at is finished."""
-        self._decoders.shutdown(cancel_futures=True)
-        self._runners.shutdown(cancel_futures=True)
+        self._decoders.close()
+        self._runners.close()
 
     def _run(self, pixels: Array, top_k: int) -> list[Prediction]:
         # There are as many threads as interpreters, so one is always idle here.
@@ -127,13 +124,3 @@ class Pool:
 def available_formats() -> tuple[str, ...]:
     """Those of `FORMATS` that the installed Pillow can read."""
     return tuple(name for name in FORMATS if is_installed(name))
-
-
-async def _timed(threads: ThreadPoolExecutor, work: Callable[[], Value]) -> tuple[Value, float]:
-    """The result of work done in another thread, and the seconds it took there."""
-
-    def clock() -> tuple[Value, float]:
-        start = time.perf_counter()
-        return work(), time.perf_counter() - start
-
-    return await asyncio.get_running_loop().run_in_executor(threads, clock)

@@ -1,4 +1,4 @@
-// The page of `zoo serve`. All text from the server or from files is put in as text, never as HTML.
+// The page of `zoo serve`. All text from the server or from files is put in as text, never as HTML, and by `shown`.
 //
 // One file, although it is long: its parts share one state and one stage, and call each other both ways (a picture
 // stops the camera, the camera takes the stage); a board sends it in one answer, and there is no build step to join more.
@@ -19,6 +19,19 @@ const state = {
   shown: null,
   stream: null,
 };
+
+// ---- Text that others wrote
+
+const MAX_TEXT = 500; // characters of a label or a name
+// Control characters, lone surrogates, and what is invisible or turns the direction of what follows. Joiners and variation
+// selectors are left: scripts and emoji need them.
+const HIDDEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0]|(?![\u200c\u200d\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2])\p{Cf}/gu;
+
+/** Text as it can be shown: what would not show itself is escaped as \\u{202e}, what is long is cut. */
+function shown(text) {
+  const whole = `${text}`, cut = whole.length > MAX_TEXT ? `${whole.slice(0, MAX_TEXT)}…` : whole;
+  return cut.replace(HIDDEN, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);
+}
 
 // ---- The server
 
@@ -82,14 +95,14 @@ function askForToken() {
 
 function element(tag, text = "", className = "") {
   const made = document.createElement(tag);
-  made.textContent = text;
+  made.textContent = shown(text);
   made.className = className;
   return made;
 }
 
 function showAnswer(answer, problem = "") {
   $("problem").hidden = !problem;
-  $("problem").textContent = problem;
+  $("problem").textContent = shown(problem);
   const found = answer?.predictions ?? [];
   const bars = $("bars");
   bars.querySelector(".empty")?.remove();
@@ -97,9 +110,9 @@ function showAnswer(answer, problem = "") {
   found.forEach(({ label, score }, i) => {
     // Bars stay where they are and change, so that they move rather than flicker.
     const bar = bars.children[i] ?? bars.appendChild(newBar());
-    bar.querySelector(".label").textContent = label;
-    bar.querySelector(".score").textContent = 0 <= score && score <= 1 ? `${(score * 100).toFixed(1)} %` : score.toPrecision(4);
-    bar.querySelector(".fill").style.width = `${Math.min(1, Math.max(0, score)) * 100}%`;
+    bar.querySelector(".label").textContent = shown(label);
+    bar.querySelector(".score").textContent = percent(score);
+    bar.querySelector(".fill").style.width = `${Math.min(1, Math.max(0, score ?? 0)) * 100}%`;
   });
   const times = answer?.milliseconds;
   $("total").textContent = times ? `${milliseconds(times.total)}` : "";
@@ -107,6 +120,12 @@ function showAnswer(answer, problem = "") {
     $(`ms-${stage}`).textContent = times ? milliseconds(times[stage]) : "–";
     $("split").querySelector(`.${stage}`).style.width = times ? `${(100 * times[stage]) / times.total}%` : "0";
   }
+}
+
+/** A score; null is one that is no number. */
+function percent(score) {
+  if (score === null) return "–";
+  return 0 <= score && score <= 1 ? `${(score * 100).toFixed(1)} %` : score.toPrecision(4);
 }
 
 function newBar() {
@@ -120,7 +139,7 @@ function newBar() {
 const milliseconds = (value) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
 
 function say(text) {
-  $("message").textContent = text || state.note;
+  $("message").textContent = shown(text || state.note);
   $("message").hidden = !(text || state.note);
 }
 
@@ -158,7 +177,7 @@ async function work(picture) {
   }
   const [best] = picture.answer?.predictions ?? [];
   const caption = picture.button.lastChild;
-  caption.textContent = best?.label ?? "not read";
+  caption.textContent = shown(best?.label ?? "not read");
   caption.classList.toggle("failed", !best);
   if (state.shown === picture) show(picture);
 }
@@ -168,7 +187,7 @@ function addToStrip(picture) {
   image.src = picture.url;
   image.alt = "";
   button.type = "button";
-  button.title = picture.file.name;
+  button.title = shown(picture.file.name);
   button.append(image, element("span", "…"));
   button.onclick = () => {
     stopCamera();
@@ -236,7 +255,7 @@ function stopCamera() {
 async function listCameras() {
   const cameras = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
   const current = state.stream?.getVideoTracks()[0].getSettings().deviceId;
-  $("device").replaceChildren(...cameras.map(({ deviceId, label }, i) => new Option(label || `Camera ${i + 1}`, deviceId, false, deviceId === current)));
+  $("device").replaceChildren(...cameras.map(({ deviceId, label }, i) => new Option(shown(label) || `Camera ${i + 1}`, deviceId, false, deviceId === current)));
   $("device").hidden = cameras.length < 2;
 }
 
@@ -312,9 +331,8 @@ function placeCrop() {
 
 function showModel(model) {
   const [height, width, channels] = model.input.shape;
-  document.title = model.file;
-  $("file").textContent = model.file;
-  $("facts").textContent = `${width} × ${height} × ${channels}, ${number.format(model.labels.length)} classes, ${megabytes(model.bytes)}, ${model.runtime}`;
+  document.title = $("file").textContent = shown(model.file);
+  $("facts").textContent = shown(`${width} × ${height} × ${channels}, ${number.format(model.labels.length)} classes, ${megabytes(model.bytes)}, ${model.runtime}`);
   if (model.card.weights === "random") state.note = "This file's weights are random: its answers mean nothing.";
   say("");
   const resize = { crop: "cut to the middle", pad: "filled up with black", stretch: "stretched" }[model.input.resize];

@@ -1,0 +1,85 @@
+"""Answers: JSON that every parser reads, refusals of one line, and the headers that all of them carry."""
+
+from __future__ import annotations
+
+import math
+import re
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from zoo.text import shown, to_json
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""Of every answer."""
+
+LINE = 500
+"""Characters of a refusal at most."""
+EXACT = 2**53
+"""Whole numbers up to here are the same in every language."""
+DEPTH = 12
+"""Levels of lists and objects at most: some parsers take few."""
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class Answer(JSONResponse):
+    """A JSON answer."""
+
+    def render(self, content: Any) -> bytes:
+        """See `to_bytes`."""
+        return to_bytes(content)
+
+
+def refusal(status: int, line: str, headers: dict[str, str] | None = None) -> Answer:
+    """An answer that says in one line why there is no other."""
+    return Answer({"error": one_line(line)}, status, headers)
+
+
+def raw_refusal(status: int, line: str, headers: dict[str, str] | None = None) -> bytes:
+    """The same as the bytes of HTTP/1.1, after which the connection ends."""
+    body = to_bytes({"error": one_line(line)})
+    fields = {"Content-Type": "application/json", "Content-Length": len(body), "Connection": "close"}
+    lines = [f"{name}: {value}\r\n" for name, value in {**HEADERS, **fields, **(headers or {})}.items()]
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{''.join(lines)}\r\n".encode() + body
+
+
+def one_line(text: str) -> str:
+    """Text of any origin as a short line that can be shown."""
+    return shown(" ".join(text.split()), limit=LINE)
+
+
+def to_bytes(value: Any) -> bytes:
+    """A value as strict JSON (RFC 8259) in UTF-8.
+
+    What JSON does not have, or not every parser reads, is replaced: numbers that are not finite and whole numbers
+    beyond 2^53 by null, lone surrogates by U+FFFD, what is nested deeper than `DEPTH` by null.
+    """
+    return to_json(_strict(value, DEPTH)).encode()
+
+
+def _strict(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, int):  # a bool is one
+        return value if abs(value) <= EXACT else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or depth == 0:
+        return None
+    if isinstance(value, dict):
+        return {_strict(str(key), 0): _strict(inner, depth - 1) for key, inner in value.items()}
+    return [_strict(inner, depth - 1) for inner in value]

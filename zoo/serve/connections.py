@@ -1,0 +1,123 @@
+"""How many connections are open at a time, and which one goes when another one comes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from pathlib import Path
+from typing import Protocol as Interface
+
+from zoo.errors import OptionError
+
+SPARE_FILES = 32
+"""Open files that are kept for everything but connections."""
+FEWEST = 8
+"""Connections: a single browser opens six."""
+
+
+class Connection(Interface):
+    """What the table has to know of a connection."""
+
+    peer: str
+    """See `zoo.serve.peers`."""
+    proxied: bool
+    """Whether it comes from a trusted proxy, which speaks for many and has no share of its own."""
+    since: float
+    """When it last began or ended a request, in seconds of the event loop's clock."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is lost with it: no request is being answered."""
+
+    def drop(self) -> None:
+        """Ends it at once."""
+
+
+class Connections:
+    """The connections that are open, never more than so many over all and for one peer.
+
+    There is always room for someone new as long as one of those who have the most is idle: their connection that has
+    been idle for the longest gives way. Someone who opens hundreds takes them from himself.
+    """
+
+    def __init__(self, most: int, per_peer: int) -> None:
+        self.most = most
+        self.per_peer = per_peer
+        self.dropped = 0
+        """How many had to give way."""
+        self.refused = 0
+        """How many found no room, because all others were being answered."""
+        self._by_peer: dict[str, dict[Connection, None]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_peer.values()))
+
+    def admit(self, new: Connection) -> bool:
+        """Takes one in if there is room, or room can be made."""
+        own = len(self._by_peer.get(new.peer, ()))
+        if own >= self.per_peer and not new.proxied and not self._make_room([new.peer]):
+            self.refused += 1
+            return False
+        if len(self) >= self.most:
+            # Never from somebody who would then have less than the one who comes.
+            richer = [name for name, held in self._by_peer.items() if len(held) > own or name == new.peer]
+            if not self._make_room(richer):
+                self.refused += 1
+                return False
+        self._by_peer.setdefault(new.peer, {})[new] = None
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        """Forgets one that ended; one that is not in the table is none of ours any more."""
+        held = self._by_peer.get(connection.peer, {})
+        held.pop(connection, None)
+        if not held:
+            self._by_peer.pop(connection.peer, None)
+
+    def make_room(self) -> bool:
+        """Ends the idle connection that is missed least; False where there is none."""
+        return self._make_room(list(self._by_peer))
+
+    def _make_room(self, names: list[str]) -> bool:
+        idle = [held for name in names for held in self._by_peer[name] if held.idle]
+        if not idle:
+            return False
+        victim = min(idle, key=lambda held: (-len(self._by_peer[held.peer]), held.since))
+        self.remove(victim)
+        self.dropped += 1
+        victim.drop()
+        return True
+
+
+def that_fit(wanted: int) -> int:
+    """How many connections this process can have, as each is an open file; its soft limit is raised where it may be.
+
+    Raises:
+        OptionError: there is no room for even a few.
+    """
+    needed = wanted + _open_files() + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if _below(soft, needed):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed if not _below(hard, needed) else hard, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if not _below(soft, needed):
+        return wanted
+    room = wanted - (needed - soft)
+    if room < min(wanted, FEWEST):
+        raise OptionError(
+            f"this process may open {soft} files, which is too few to serve with; allow more: ulimit -n 1024"
+        )
+    return room
+
+
+def _below(limit: int, needed: int) -> bool:
+    return limit != resource.RLIM_INFINITY and limit < needed
+
+
+def _open_files() -> int:
+    try:
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # names only
+    except OSError:
+        return 2 * SPARE_FILES if Path("/proc").exists() else SPARE_FILES

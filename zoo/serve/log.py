@@ -1,0 +1,73 @@
+"""What goes to the log: little, whatever a visitor does, and nothing that a terminal obeys."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+
+from zoo.text import shown
+
+RECORDS = 20
+"""In a minute; a bug that every request runs into does not fill the disk."""
+LINE = 300
+"""Characters of a message's line."""
+LINES = 60
+"""Of a traceback: its end, where the error stands."""
+LOGGERS = ("uvicorn.error", "asyncio")
+_FORMAT = logging.Formatter()
+
+
+class Bounded(logging.Filter):
+    """Lets so many records through in a minute, cut and escaped, and says of the rest how many there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._since = 0.0
+        self._passed = self._left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See logging."""
+        now = time.monotonic()
+        if now - self._since >= 60:
+            self._since, self._passed = now, 0
+        if self._passed >= RECORDS:
+            self._left_out += 1
+            return False
+        self._passed += 1
+        message = shown(_message(record), limit=LINE)
+        if self._left_out:
+            message += f" ({self._left_out:,} more were left out before)"
+            self._left_out = 0
+        record.msg, record.args = message, ()
+        if record.exc_info:
+            lines = _FORMAT.formatException(record.exc_info).splitlines()[-LINES:]
+            record.exc_text = "\n".join(shown(line, limit=LINE) for line in lines)
+            record.exc_info = None
+        return True
+
+
+@contextlib.contextmanager
+def bounded() -> Iterator[None]:
+    """Bounds what a server says while the block lasts; Pillow's remarks on odd pictures are none of the server's."""
+    limit = Bounded()
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    pillow = logging.getLogger("PIL")
+    level = pillow.level
+    pillow.setLevel(logging.CRITICAL)
+    for logger in loggers:
+        logger.addFilter(limit)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(limit)
+        pillow.setLevel(level)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage().strip()
+    except (TypeError, ValueError):  # arguments that do not fit, which logging itself would report at length
+        return str(record.msg)

@@ -1,0 +1,101 @@
+"""Who a connection or a request comes from: limits are shared out among these."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from zoo.errors import OptionError
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Peers:
+    """Names peers; looks behind the proxies that are trusted to say whom they speak for."""
+
+    def __init__(self, proxies: Sequence[str] = ()) -> None:
+        """Takes the proxies.
+
+        Raises:
+            OptionError: one is no address or network.
+        """
+        self._proxies = tuple(map(network, proxies))
+
+    def is_proxy(self, address: str) -> bool:
+        """Whether what comes from there is sent for others."""
+        found = parsed(address)
+        return found is not None and any(found.version == proxy.version and found in proxy for proxy in self._proxies)
+
+    def of(self, scope: Scope) -> str:
+        """The peer that sent a request: the sender of the connection, or whom a trusted proxy names.
+
+        A proxy appends the address it was asked from to `X-Forwarded-For`, so the last entry that is not itself a
+        trusted proxy counts; what stands before it may be made up.
+        """
+        (address, _), (server, _) = scope.get("client") or ("", 0), scope.get("server") or ("", 0)
+        if not self.is_proxy(address):
+            return peer(address, server)
+        for entry in _forwarded(scope):
+            if parsed(entry) is None:
+                break
+            if not self.is_proxy(entry):
+                return peer(entry)
+        return peer(address, server)
+
+
+def peer(address: str, server: str = "") -> str:
+    """The name of whoever has an address; nobody gets more of anything by having many names.
+
+    An IPv6 network of 64 bits counts as one, for a single machine there has all of its addresses. In the network that
+    the server itself stands in, each address counts: its neighbours would be one otherwise.
+
+    Args:
+        address: of the other end, as the socket says it.
+        server: of this end.
+    """
+    found, own = parsed(address), parsed(server)
+    if found is None or found.version == 4:
+        return address if found is None else str(found)
+    network = ipaddress.ip_network((int(found) >> 64 << 64, 64))
+    near = found.is_link_local or found.is_loopback or (own is not None and own.version == 6 and own in network)
+    return str(found) if near else str(network)
+
+
+def parsed(address: str) -> Address | None:
+    """An address without its interface and port; an IPv4 one in IPv6 clothes as what it is. None where it is none."""
+    text = address.strip().partition("%")[0]
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:  # some proxies add the port
+        text = text.partition(":")[0]
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def network(text: str) -> Network:
+    """An address or network that an option names.
+
+    Raises:
+        OptionError: it is none.
+    """
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise OptionError(
+            f"the trusted proxy {text!r} is no IP address or network; give one such as 127.0.0.1 or 10.0.0.0/8"
+        ) from None
+
+
+def _forwarded(scope: Scope) -> Iterator[str]:
+    """The entries of all `X-Forwarded-For`, the last one first."""
+    for name, value in reversed(scope["headers"]):
+        if name == b"x-forwarded-for":
+            yield from (entry.strip() for entry in reversed(value.decode("latin-1").split(",")))

@@ -1,0 +1,223 @@
+"""HTTP/1.1 with a limit on everything that another machine can make this one wait for.
+
+Uvicorn has one clock, between two requests, and stops it at the first byte that comes. Here a connection is always in a
+`Phase`, and one that depends on the other end has a time limit that no trickle of bytes extends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from typing import TYPE_CHECKING, Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from zoo.serve.answers import raw_refusal
+from zoo.serve.connections import Connections
+from zoo.serve.grammar import BoundedConnection, Flow
+from zoo.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from uvicorn import Config
+    from uvicorn.server import ServerState
+
+
+class Phase(enum.Enum):
+    """What a connection waits for."""
+
+    GREETING = enum.auto()
+    """The TLS handshake, or the first request's head."""
+    IDLE = enum.auto()
+    """The next request."""
+    HEAD = enum.auto()
+    """The rest of a request's head."""
+    ANSWER = enum.auto()
+    """Us, and a picture's body, which has a limit of its own in `zoo.serve.limits`."""
+    REST = enum.auto()
+    """The rest of a body that nobody needs: the request was answered already."""
+    SENDING = enum.auto()
+    """The other end to read what it was sent."""
+    CLOSING = enum.auto()
+    """The other end to read the last of it."""
+
+
+class Protocol(H11Protocol):
+    """One connection, from the moment it is accepted."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        *,
+        settings: Settings,
+        connections: Connections,
+        peer: str,
+        proxied: bool,
+    ) -> None:
+        """Takes a connection that is not open yet.
+
+        Args:
+            config: Uvicorn's.
+            server_state: Uvicorn's.
+            settings: for the time limits.
+            connections: the table that the connection stands in until it is lost.
+            peer: see `zoo.serve.peers`.
+            proxied: whether it comes from a trusted proxy.
+        """
+        super().__init__(config, server_state, {}, asyncio.get_running_loop())
+        self.conn: BoundedConnection = BoundedConnection()
+        self.peer = peer
+        self.proxied = proxied
+        self.since = self.loop.time()
+        self.greeting: asyncio.Task[None] | None = None
+        """What accepts the connection, TLS handshake included."""
+        self.is_open = False
+        """Whether that has been done."""
+        self._connections = connections
+        self.flow: Flow
+        self._pending = b""
+        self._phase = Phase.GREETING
+        self._clock: asyncio.TimerHandle | None = None
+        self._limits = {
+            Phase.GREETING: settings.header_timeout,
+            Phase.IDLE: settings.keep_alive,
+            Phase.HEAD: settings.header_timeout,
+            Phase.ANSWER: settings.timeout,
+            Phase.REST: settings.timeout,
+            Phase.SENDING: settings.timeout,
+            Phase.CLOSING: settings.timeout,
+        }
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is lost with it; see `zoo.serve.connections.Connection`."""
+        return self._phase is not Phase.ANSWER
+
+    def drop(self) -> None:
+        """Ends the connection at once, whatever is still to be sent."""
+        if self.is_open:
+            self.transport.abort()
+        elif self.greeting is not None:
+            self.greeting.cancel()
+
+    def connection_made(self, transport: Any) -> None:
+        """Starts the clock."""
+        super().connection_made(transport)
+        self.flow = Flow(transport)
+        self.is_open = True
+        self._start_clock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the clock."""
+        self._stop_clock()
+        self._phase = Phase.CLOSING
+        self._connections.remove(self)
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what has come; what belongs to a later request waits for this one's answer."""
+        self._pending += data
+        if self.flow.behind:
+            self.flow.parse_first()  # Uvicorn has not asked before it read on
+        else:
+            self._feed()
+
+    def on_response_complete(self) -> None:
+        """Goes on with what the client sent meanwhile."""
+        super().on_response_complete()
+        self._feed()
+
+    def pause_writing(self) -> None:
+        """Waits for the client to read."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """Goes on."""
+        super().resume_writing()
+        self._watch()
+
+    def shutdown(self) -> None:
+        """Ends when the request under way is answered."""
+        try:
+            super().shutdown()
+        except h11.LocalProtocolError:  # in the middle of what is no HTTP
+            self.transport.abort()
+        self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuses what is no HTTP, in the form of all refusals, where an answer has not begun yet."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            # Or its handler would write into what is closed, which Uvicorn takes for a bug and logs.
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.abort()
+            return
+        self.transport.write(raw_refusal(*self.conn.refusal))
+        self.transport.close()
+
+    def _feed(self) -> None:
+        """Parses a piece of what is pending, as far as it is this request's; the next piece after all others' turns."""
+        if self.transport.is_closing():
+            return
+        if self._pending and self._takes_more():
+            size = self.conn.piece or len(self._pending)
+            piece, self._pending = self._pending[:size], self._pending[size:]
+            super().data_received(piece)
+        if self._pending:
+            self.flow.parse_first()
+            if self._takes_more():
+                self.loop.call_soon(self._feed)
+        else:
+            self.flow.go_on()
+        self._watch()
+
+    def _takes_more(self) -> bool:
+        return self.conn.their_state in {h11.IDLE, h11.SEND_BODY} and not self.transport.is_closing()
+
+    def _now_in(self) -> Phase:
+        # Uvicorn has it None before the first request, and says otherwise.
+        cycle: RequestResponseCycle | None = self.cycle
+        if self.transport.is_closing():
+            return Phase.CLOSING
+        if self.flow.write_paused:
+            return Phase.SENDING
+        if cycle is None:
+            return Phase.GREETING
+        return Phase.ANSWER if not cycle.response_complete else self._between_requests()
+
+    def _between_requests(self) -> Phase:
+        if self.conn.their_state is h11.SEND_BODY:
+            return Phase.REST
+        if self.conn.trailing_data[0]:
+            return Phase.HEAD
+        return Phase.SENDING if self.transport.get_write_buffer_size() else Phase.IDLE
+
+    def _watch(self) -> None:
+        """Starts the clock anew if the connection has come into another phase."""
+        phase = self._now_in()
+        if phase is not self._phase:
+            self._phase = phase
+            self.since = self.loop.time()
+            self._start_clock()
+
+    def _start_clock(self) -> None:
+        self._stop_clock()
+        self._clock = self.loop.call_later(self._limits[self._phase], self._time_is_up)
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _time_is_up(self) -> None:
+        if self._now_in() is not self._phase:
+            self._watch()  # nobody tells when a small rest has been read, or Uvicorn has closed after a bug
+        elif self._phase is Phase.ANSWER:
+            self._start_clock()  # handlers have limits of their own
+        else:
+            self.transport.abort()
