@@ -12,7 +12,7 @@ import click
 from zoo.cli.output import json_option, megabytes, print_json, print_table, status
 from zoo.cli.types import number_pair, words
 from zoo.export.quantize import CALIBRATION_SAMPLES, IOS, MODES, TARGETS, Mode, mode
-from zoo.files import read_text, require_writable
+from zoo.files import read_list, require_writable
 from zoo.specs import RESIZES, Preprocessing
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def check_early(choices: dict[str, Any]) -> list[str] | None:
     """
     require_writable(choices["out"])
     labels = choices["labels"]
-    return read_text(labels, "label file").splitlines() if labels else None
+    return read_list(labels, "label file").splitlines() if labels else None
 
 
 def export_files(
