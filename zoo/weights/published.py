@@ -3,7 +3,8 @@
 Addresses and hashes are those in Keras' own source, `keras/src/applications/mobilenet_v2.py` and `vgg16.py` (3.15).
 Keras gives MD5 hashes for VGG-16; for MobileNetV2 it gives none, and we know of none: of those files the length that
 the server announces, the MD5 that it sends along (`x-goog-hash`) and the shapes of all arrays are checked, which
-finds a damaged file and not an exchanged one.
+finds a damaged file and not an exchanged one. What came first is remembered by its SHA-256 (`zoo.weights.pins`), so
+that an exchange is found out from then on.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 
 from zoo.errors import WeightsError
 from zoo.models.mobilenet_v2 import PUBLISHED_ALPHAS
-from zoo.weights.download import Progress, fetch
+from zoo.weights.download import Progress, fetch, file_hash
+from zoo.weights.pins import Pins
 
 BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications/"
 URL_VARIABLE = "EDGEZOO_WEIGHTS_URL"
@@ -31,6 +33,15 @@ MD5 = {
     "vgg16_weights_tf_dim_ordering_tf_kernels.h5": "64373286793e3c8b2b4e3219cbf3544b",
     "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5": "6d6bbae143d832006294945121d1f1fc",
 }
+
+
+LIMITS = {
+    "vgg16_weights_tf_dim_ordering_tf_kernels.h5": 560_000_000,
+    "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5": 60_000_000,
+}
+"""The most bytes of a file: a little more than the 553,467,096 and 58,889,256 that the published ones have."""
+MOBILENET_LIMIT = 32_000_000
+"""Of MobileNetV2's: at alpha 1.4 its 6.2 million parameters take 24.8 MB."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,21 @@ class Published:
             WeightsError: it cannot be downloaded, or is not the published file.
             OutputError: it cannot be written.
         """
-        return fetch(self.url, self.path, md5=MD5.get(self.name), progress=progress)
+        pins = Pins(self.path.parent)
+        pinned = pins.get(self.name)
+        md5 = None if pinned else MD5.get(self.name)
+        limit = LIMITS.get(self.name, MOBILENET_LIMIT)
+        try:
+            path = fetch(self.url, self.path, md5=md5, sha256=pinned, limit=limit, progress=progress)
+        except WeightsError as error:
+            if pinned and pinned in str(error):
+                raise WeightsError(
+                    f"{error}; what it was before stands in {pins.path}: delete that line to trust the new one"
+                ) from error
+            raise
+        if pinned is None:
+            pins.add(self.name, file_hash(path, "sha256"))
+        return path
 
 
 def choose(model: str, options: dict[str, Any]) -> Published:
