@@ -156,7 +156,7 @@ def load_model(path: str | Path) -> keras.Model:
             return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
 
     custom = {"DepthwiseConv2D": DepthwiseConv2D} if path.suffix != ".keras" else None
-    with stored.opened(path) as source:
+    with stored.opened(path, whole=True) as source:
         if source.config is None:
             raise WeightsError(f"cannot load {path} as a Keras model: it holds weights alone")
         old = names_old_layers(source.config)

@@ -38,15 +38,20 @@ class Source:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Source]:
+def opened(path: Path, *, whole: bool = False) -> Iterator[Source]:
     """Opens a `.keras`, `.h5` or `.weights.h5` file, if everything in it is harmless; no array has been read then.
+
+    Args:
+        path: of the file.
+        whole: whether a whole model is wanted, for the message.
 
     Raises:
         UnsafeFileError: it could run code, leads to other files, or claims more than it holds.
         WeightsError: it is damaged, or none of these.
     """
     with contextlib.ExitStack() as stack:
-        what = "as a Keras model" if path.suffix == ".keras" else "as weights or a model"
+        whole = whole or path.suffix == ".keras"
+        failed = f"cannot load {path} as a Keras model" if whole else f"cannot read weights from {path}"
         try:
             source = _open_archive(path, stack) if path.suffix == ".keras" else _open_hdf5(path, stack)
             if source.config is not None:
@@ -57,7 +62,7 @@ def opened(path: Path) -> Iterator[Source]:
             raise
         # h5py raises what its library raises.
         except Exception as error:
-            raise WeightsError(f"cannot load {path} {what}: {first_line(error)}") from error
+            raise WeightsError(f"{failed}: {first_line(error)}") from error
         yield source
 
 
