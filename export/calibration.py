@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from zoo.errors import ExportError, InputError, first_line
 from zoo.export.lowering import Scaling
-from zoo.export.quantize import CALIBRATION_SAMPLES, Mode
-from zoo.runner import npy
-from zoo.runner.images import load_image
-from zoo.runner.pictures import SUFFIXES
-from zoo.specs import Preprocessing
+from zoo.export.options import CALIBRATION_SAMPLES, Mode
+from zoo.inputs import npy
+from zoo.inputs.find import SUFFIXES
+from zoo.inputs.images import load_image
+from zoo.inputs.preprocessing import Preprocessing
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str], None]

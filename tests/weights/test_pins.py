@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zoo.errors import InputError, WeightsError
-from zoo.weights import pins, published
+from zoo.weights import imagenet, pins
 
 if TYPE_CHECKING:
     from tests.weights.conftest import Server
 
 NAME = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5"
 FIRST, OTHER = b"the published file" * 100, b"another under its name" * 100
-FILE = published.Published("mobilenet_v2", NAME)
+FILE = imagenet.Published("mobilenet_v2", NAME)
 
 
 @pytest.fixture(autouse=True)
@@ -93,10 +93,8 @@ def test_every_published_file_has_a_limit_that_lets_it_through() -> None:
         "vgg16_weights_tf_dim_ordering_tf_kernels.h5": 553_467_096,
         "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5": 58_889_256,
     }
-    assert set(published.LIMITS) == set(sizes)
-    assert all(size < published.LIMITS[name] < 1.03 * size for name, size in sizes.items())
+    assert set(imagenet.LIMITS) == set(sizes)
+    assert all(size < imagenet.LIMITS[name] < 1.03 * size for name, size in sizes.items())
     assert (
-        4 * 6_156_712
-        < published.MOBILENET_LIMIT
-        < published.LIMITS["vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"]
+        4 * 6_156_712 < imagenet.MOBILENET_LIMIT < imagenet.LIMITS["vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"]
     )

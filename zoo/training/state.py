@@ -20,7 +20,7 @@ import numpy as np
 from zoo.archives import open_archive
 from zoo.errors import InputError, first_line
 from zoo.files import atomic
-from zoo.runner import npy
+from zoo.inputs import npy
 
 if TYPE_CHECKING:
     import keras

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UnsafeFileError
-from zoo.skeleton import unallocated
+from zoo.graph import unallocated
 from zoo.weights import known
 
 MAX_BYTES = 16 << 20
