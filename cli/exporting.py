@@ -13,7 +13,7 @@ import click
 from zoo.cli.output import json_option, megabytes, print_json, print_table, status
 from zoo.cli.types import SEED, number_pair, words
 from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, Mode, mode
-from zoo.files import read_text, require_writable
+from zoo.files import read_list, require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
 from zoo.tflite.compat import TARGETS
 
@@ -101,7 +101,7 @@ def check_early(choices: dict[str, Any]) -> list[str] | None:
     """
     require_writable(choices["out"])
     labels = choices["labels"]
-    return read_text(labels, "label file").splitlines() if labels else None
+    return read_list(labels, "label file").splitlines() if labels else None
 
 
 def export_files(

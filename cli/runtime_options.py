@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.types import number_pair
-from zoo.files import read_text
+from zoo.files import read_list
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
 from zoo.runner.runtimes import MAX_THREADS, RUNTIMES
 
@@ -83,7 +83,7 @@ def open_classifier(
             delegate=delegate,
             preprocessing=Preprocessing(resize) if resize else None,
             input_range=input_range,
-            labels=None if labels is None else read_text(labels, "labels file").splitlines(),
+            labels=None if labels is None else read_list(labels, "labels file").splitlines(),
             trusted=again,
         )
     if not again and not classifier.says_its_input and input_range is None:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo.errors import ExportError, InputError
+from zoo.errors import ExportError, InputError, first_line
 from zoo.export.lowering import Scaling
 from zoo.export.options import CALIBRATION_SAMPLES, Mode
+from zoo.inputs import npy
 from zoo.inputs.find import SUFFIXES
 from zoo.inputs.images import load_image
 from zoo.inputs.preprocessing import Preprocessing
@@ -114,12 +115,12 @@ def from_array(array: Array, shape: tuple[int, ...], samples: int = CALIBRATION_
     Raises:
         InputError: their shape is not `(count, *shape)`, they are too few, or not finite.
     """
-    array = np.asarray(array, dtype=np.float32)
-    if array.shape[1:] != shape:
+    if not array.shape or array.shape[1:] != shape:
         raise InputError(f"calibration data has shape {array.shape}, the model takes (count, {str(shape)[1:]}")
     _check_count(len(array), "an array")
     if len(array) > samples:
         array = array[np.sort(np.random.default_rng(seed).choice(len(array), samples, replace=False))]
+    array = np.asarray(array, dtype=np.float32)
     if not np.isfinite(array).all():
         raise InputError("calibration data holds values that are not finite numbers")
     digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
@@ -130,9 +131,9 @@ def from_array(array: Array, shape: tuple[int, ...], samples: int = CALIBRATION_
 def from_file(path: Path, shape: tuple[int, ...], samples: int = CALIBRATION_SAMPLES, seed: int = 0) -> Calibration:
     """Takes examples from a `.npy` file, e.g. sensor windows; see `from_array`."""
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"cannot read calibration data {path}: {error}") from error
+        array = npy.map_file(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read calibration data {path}: {first_line(error)}") from error
     calibration = from_array(array, shape, samples, seed)
     return Calibration(calibration.inputs, calibration.manifest | {"source": path.name})
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from zoo import files
 from zoo.errors import InputError, OutputError
-from zoo.files import atomic, cache_home, read_text, require_writable
+from zoo.files import atomic, cache_home, read_list, read_text, require_writable
 from zoo.weights import imagenet
 
 
@@ -120,6 +121,25 @@ def test_read_text(tmp_path: Path) -> None:
         read_text(tmp_path, "label file")
     with pytest.raises(InputError, match=r"cannot read label file .*: No such file"):
         read_text(tmp_path / "none", "label file")
+
+
+def test_text_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "labels.txt"
+    monkeypatch.setattr(files, "MAX_TEXT", 1 << 20)
+    path.write_text("x" * ((1 << 20) + 1))
+    with pytest.raises(InputError, match=f"label file {path} has more than 1 MB; give a shorter one"):
+        read_text(path, "label file")
+    with pytest.raises(InputError, match="/dev/zero is no file but a named pipe or a device"):
+        read_text(Path("/dev/zero"), "label file")
+    lines = "a,b\r\n" * 1000
+    path.write_bytes((lines + "x" * files.MAX_LINE).encode())
+    assert read_list(path, "data list") == lines.replace("\r", "") + "x" * files.MAX_LINE
+    path.write_text(lines + "x" * files.MAX_LINE + "y")
+    with pytest.raises(InputError, match=f"data list {path}, line 1001: it has more than 65536 characters"):
+        read_list(path, "data list")
+    path.write_text("," * 100_000 + "\n")
+    with pytest.raises(InputError, match="line 1: it has more than 65536 characters"):
+        read_list(path, "data list")
 
 
 def test_a_folder_survives_a_failed_replacement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,10 @@ class WeightsError(ZooError):
     """Weights that cannot be read or do not fit the model."""
 
 
+class UnsafeFileError(WeightsError):
+    """A file that could run code, lead to other files or fill the memory; nothing of it was used."""
+
+
 class InputError(ZooError):
     """A picture, label file or array that cannot be read or does not fit the model."""
 

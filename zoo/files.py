@@ -137,18 +137,47 @@ def is_endless(path: str | Path) -> bool:
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
+MAX_TEXT = 128 << 20
+"""Bytes that are read of a text file a user named: a list of a million pictures has fewer."""
+MAX_LINE = 1 << 16
+"""Characters of a line in a list: no label and no path is longer."""
+
+
 def read_text(path: Path, what: str) -> str:
     """Reads a UTF-8 text file a user named; `what` says what it should have been.
 
     Raises:
-        InputError: it cannot be read or is not text.
+        InputError: it cannot be read, is not text, or has more than `MAX_TEXT` bytes.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        if is_endless(path):
+            raise InputError(f"{what} {path} is no file but a named pipe or a device")
+        with path.open("rb") as file:
+            content = file.read(MAX_TEXT + 1)
+        if len(content) > MAX_TEXT:
+            raise InputError(f"{what} {path} has more than {MAX_TEXT >> 20} MB; give a shorter one")
+        # As a text file is read everywhere: every end of a line is the same.
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{what} {path} is not UTF-8 text") from error
+
+
+def read_list(path: Path, what: str) -> str:
+    """Reads a text file of short lines, such as labels or paths; see `read_text`.
+
+    Raises:
+        InputError: likewise, or a line has more than `MAX_LINE` characters.
+    """
+    text = read_text(path, what)
+    begin, number = 0, 1
+    while begin < len(text):
+        end = text.find("\n", begin, begin + MAX_LINE + 1)
+        if end < 0 and len(text) - begin > MAX_LINE:
+            raise InputError(f"{what} {path}, line {number}: it has more than {MAX_LINE} characters")
+        begin, number = (end if end >= 0 else len(text)) + 1, number + 1
+    return text
 
 
 def home() -> Path:

@@ -16,8 +16,11 @@ _WAITING = "uninitialized_variables"
 
 
 @contextlib.contextmanager
-def unallocated() -> Iterator[None]:
+def unallocated() -> Iterator[list[Any]]:
     """Models built inside have shapes and no values: VGG-16 takes milliseconds, not gigabytes.
+
+    Yields:
+        The variables made so far, those of a model that cannot be built to its end among them.
 
     Raises:
         MissingDependencyError: TensorFlow is not installed.
@@ -26,9 +29,11 @@ def unallocated() -> Iterator[None]:
         import keras
         from keras.src.backend.common import global_state
 
+    made: list[Any] = []
+    global_state.set_global_attribute(_WAITING, made)
     try:
         with keras.StatelessScope(initialize_variables=False):
-            yield
+            yield made
     finally:
         # Keras keeps such variables in a list (there is no public way to it) and would allocate them later.
         global_state.set_global_attribute(_WAITING, [])

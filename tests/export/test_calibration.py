@@ -106,6 +106,29 @@ def test_arrays(tmp_path: Path) -> None:
         calibration.from_file(tmp_path / "bad.npy", (16, 2))
 
 
+def test_a_file_that_claims_more_than_it_holds(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((20, 16, 2), np.float32))
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content.replace(b"(20, 16, 2)", b"(9**9,16,2)"))
+    with pytest.raises(InputError, match="cannot read calibration data"):
+        calibration.from_file(tmp_path / "a.npy", (16, 2))
+    (tmp_path / "a.npy").write_bytes(content.replace(b"(20, 16, 2)", b"(2000,16,2)"))
+    with pytest.raises(InputError, match=r"it claims 256000 bytes of values and has 2560"):
+        calibration.from_file(tmp_path / "a.npy", (16, 2))
+
+
+def test_of_a_large_file_only_the_examples_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (1 << 28, 16, 2)})
+        file.truncate(file.tell() + (1 << 28) * 16 * 2 * 8)  # 64 GB, which take no room on the disk
+    found = calibration.from_file(path, (16, 2), samples=50)
+    assert found.inputs.shape == (50, 16, 2)
+    assert found.inputs.dtype == np.float32
+    with pytest.raises(InputError, match=r"calibration data has shape \(268435456, 16, 2\)"):
+        calibration.from_file(path, (16, 3))
+
+
 def test_synthetic_pictures_are_whole_numbers() -> None:
     pictures = calibration.synthetic((33, 20, 3), 20).inputs
     assert pictures.shape == (20, 33, 20, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.server
 import threading
@@ -52,6 +53,13 @@ class Server:
     knows_ranges: bool = True
     sends_hash: bool = True
     status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    """Sent with each answer, e.g. an ETag; a request whose If-Range is another is sent the whole file."""
+    obeys_if_range: bool = True
+    redirects: dict[str, str] = field(default_factory=dict)
+    """Where a path leads."""
+    conditions: list[str] = field(default_factory=list)
+    """The `If-Range` header of each request."""
     requests: list[tuple[str, str]] = field(default_factory=list)
     """Path and `Range` header of each."""
 
@@ -63,6 +71,15 @@ def handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
         def do_GET(self) -> None:  # the library's name
             asked = self.headers.get("Range", "")
             server.requests.append((self.path, asked))
+            condition = self.headers.get("If-Range", "")
+            server.conditions.append(condition)
+            if self.path in server.redirects:
+                self.send_response(302)
+                self.send_header("Location", server.redirects[self.path])
+                self.end_headers()
+                return
+            if condition and server.obeys_if_range and condition not in server.headers.values():
+                asked = ""
             path = server.folder / self.path.lstrip("/")
             if server.status != 200 or not path.is_file():
                 self.send_error(server.status if server.status != 200 else 404)
@@ -78,12 +95,15 @@ def handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
             self.send_response(206 if start else 200)
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-            self.send_header("Content-Length", str(len(content) - start))
+            for name, value in {"Content-Length": str(len(content) - start), **server.headers}.items():
+                if value:
+                    self.send_header(name, value)
             if server.sends_hash:
                 md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
                 self.send_header("x-goog-hash", f"crc32c=AAAAAA==,md5={md5}")
             self.end_headers()
-            self.wfile.write(content[start:] if server.drop_after is None else content[start:][: server.drop_after])
+            with contextlib.suppress(ConnectionError):  # cut off by the zoo
+                self.wfile.write(content[start:] if server.drop_after is None else content[start:][: server.drop_after])
 
         def log_message(self, *_: Any) -> None:
             """Stays off the terminal."""

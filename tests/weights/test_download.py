@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import http.server
+import shutil
 import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.weights.conftest import handler
 from zoo.errors import OutputError, WeightsError
-from zoo.weights import download
+from zoo.weights import connection, download
 from zoo.weights.download import fetch
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.weights.conftest import Server
 
 CONTENT = bytes(range(256)) * 4000
@@ -173,3 +181,226 @@ def test_an_interrupt_keeps_what_came(url: str, target: Path) -> None:
     assert not target.exists()
     fetch(url, target, md5=MD5)
     assert target.read_bytes() == CONTENT
+
+
+NEWER = bytes(reversed(range(256))) * 4000
+
+
+@pytest.fixture
+def plain(server: Server) -> Server:
+    """A server that tells no hash, as most mirrors do."""
+    server.sends_hash = False
+    return server
+
+
+def begin(url: str, target: Path, server: Server) -> None:
+    """Downloads the first 300 kB, and no more."""
+
+    def interrupt(done: int, total: int) -> None:
+        if done >= 300_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(url, target, progress=interrupt)
+    assert 300_000 <= part(target).stat().st_size < len(CONTENT)
+    server.requests.clear()
+    server.conditions.clear()
+
+
+@pytest.mark.parametrize("obeys", [True, False], ids=["a server that obeys", "a server that does not"])
+@pytest.mark.parametrize("name", ["ETag", "Last-Modified", "nothing", "weak ETag"])
+def test_a_part_is_never_completed_with_the_rest_of_a_newer_file(
+    name: str, obeys: bool, url: str, target: Path, plain: Server
+) -> None:
+    def called(version: str) -> dict[str, str]:
+        header, _, value = {
+            "ETag": f'ETag:"{version}"',
+            "Last-Modified": f"Last-Modified:Thu, 0{len(version)} Oct 2026 07:00:00 GMT",
+            "nothing": "",
+            "weak ETag": 'ETag:W/"the same"',
+        }[name].partition(":")
+        return {header: value} if header else {}
+
+    plain.headers, plain.obeys_if_range = called("old"), obeys
+    begin(url, target, plain)
+    (plain.folder / "file.h5").write_bytes(NEWER)
+    plain.headers = called("newer")
+    fetch(url, target)
+    assert target.read_bytes() == NEWER
+    assert [path.name for path in target.parent.iterdir()] == ["file.h5"]
+
+
+@pytest.mark.parametrize("headers", [{"ETag": '"one"'}, {"Last-Modified": "Thu, 01 Oct 2026 07:00:00 GMT"}])
+def test_a_part_of_the_same_file_is_gone_on_with(
+    headers: dict[str, str], url: str, target: Path, plain: Server
+) -> None:
+    plain.headers = headers
+    begin(url, target, plain)
+    done = part(target).stat().st_size
+    fetch(url, target)
+    assert target.read_bytes() == CONTENT
+    assert plain.requests == [("/file.h5", f"bytes={done}-")]
+    assert plain.conditions == list(headers.values())
+
+
+def test_the_name_of_a_file_at_another_address_is_not_used(url: str, target: Path, plain: Server) -> None:
+    plain.headers = {"ETag": '"one"'}
+    begin(url, target, plain)
+    (plain.folder / "other.h5").write_bytes(NEWER)
+    fetch(url.replace("file.h5", "other.h5"), target)
+    assert target.read_bytes() == NEWER
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+def test_a_file_that_is_too_large(told: bool, url: str, target: Path, plain: Server) -> None:
+    if not told:
+        plain.headers = {"Content-Length": ""}
+    with pytest.raises(WeightsError, match=r"is not what it should be: it has .* bytes.*; it was not kept"):
+        fetch(url, target, limit=len(CONTENT) - 1)
+    assert list(target.parent.iterdir()) == []
+    assert len(plain.requests) == 1
+    assert fetch(url, target, limit=len(CONTENT)).read_bytes() == CONTENT
+
+
+def test_a_part_that_is_too_large_is_given_up(url: str, target: Path, plain: Server) -> None:
+    target.parent.mkdir(parents=True)
+    part(target).write_bytes(CONTENT + b"and more")
+    assert fetch(url, target, md5=MD5, limit=len(CONTENT)).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("length", ["-5", "many", "9" * 5000, "\u00b2"])
+def test_a_length_that_is_none(length: str, url: str, target: Path, plain: Server) -> None:
+    plain.headers = {"Content-Length": length}
+    with contextlib.suppress(WeightsError):  # what is no ZooError would be a traceback
+        assert fetch(url, target, md5=MD5).read_bytes() == CONTENT
+
+
+def test_a_length_that_is_too_short_leaves_no_file(url: str, target: Path, plain: Server) -> None:
+    plain.headers = {"Content-Length": "1000"}
+    with pytest.raises(WeightsError, match="it was not kept"):
+        fetch(url, target, md5=MD5)
+    assert not target.exists()
+
+
+def test_a_hash_that_is_none_is_passed_over(url: str, target: Path, plain: Server) -> None:
+    plain.headers = {"x-goog-hash": "md5=A"}
+    assert fetch(url, target).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("where", ["file:///etc/passwd", "ftp://127.0.0.1/file.h5", "data:,x", "gopher://127.0.0.1/"])
+def test_redirections_to_other_kinds_of_addresses(where: str, url: str, target: Path, server: Server) -> None:
+    server.redirects["/file.h5"] = where
+    with pytest.raises(WeightsError) as caught:
+        fetch(url, target)
+    assert "\n" not in str(caught.value)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_redirections_are_followed_and_counted(url: str, target: Path, server: Server) -> None:
+    server.redirects["/a"] = "/file.h5"
+    assert fetch(url.replace("file.h5", "a"), target).read_bytes() == CONTENT
+    target.unlink()
+    server.requests.clear()
+    server.redirects.update({f"/{i}": f"/{i + 1}" for i in range(100)})
+    with pytest.raises(WeightsError, match="answers 302") as caught:
+        fetch(url.replace("file.h5", "0"), target)
+    assert "\n" not in str(caught.value)
+    assert len(server.requests) == 6
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A certificate of this machine's own for 127.0.0.1, which Python trusts while the test runs."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not here")
+    path = tmp_path / "both.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path, "-out", tmp_path / "cert.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    path.write_bytes(path.read_bytes() + (tmp_path / "cert.pem").read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    for proxy in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(proxy, raising=False)
+    return path
+
+
+@pytest.fixture
+def secure(server: Server, certificate: Path) -> Iterator[str]:
+    """The same server's files over https."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(server))
+    httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    yield f"https://127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+
+
+def test_https_is_never_left_for_http(url: str, secure: str, target: Path, server: Server) -> None:
+    assert fetch(f"{secure}/file.h5", target).read_bytes() == CONTENT
+    target.unlink()
+    server.redirects.update({"/down": url, "/up": f"{secure}/file.h5"})
+    with pytest.raises(WeightsError, match=f"it leads from https to {url}, which is not followed"):
+        fetch(f"{secure}/down", target)
+    assert not target.exists()
+    assert fetch(url.replace("file.h5", "up"), target).read_bytes() == CONTENT
+
+
+def test_a_certificate_that_nobody_vouches_for(secure: str, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(WeightsError, match="cannot reach https://127.* .*certificate verify failed"):
+        fetch(f"{secure}/file.h5", target)
+
+
+def trickle(lines: list[bytes], pause: float) -> tuple[str, threading.Thread]:
+    """A server of one connection at a time that sends pieces with pauses between them, over and over."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(5)
+
+    def serve() -> None:
+        with listener, contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, contextlib.suppress(OSError):
+                    connection.recv(65536)
+                    connection.sendall(lines[0])
+                    for _ in range(1000):
+                        time.sleep(pause)
+                        connection.sendall(lines[1])
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}/file.h5", thread
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(
+    "lines",
+    [[b"HTTP/1.0 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"], [b"HTTP/1.0 200 OK\r\n", b"X-More: x\r\n"]],
+    ids=["content", "headers"],
+)
+def test_a_server_that_sends_byte_by_byte_is_given_up(
+    lines: list[bytes], target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "WINDOW", 0.2)
+    monkeypatch.setattr(connection, "ANSWER", 0.5)
+    monkeypatch.setattr(download, "RETRIES", 2)
+    url, thread = trickle(lines, 0.05)
+    with pytest.raises(WeightsError, match=r"it sent \d+ bytes in 0 s|no answer within 0 s"):
+        fetch(url, target)
+    thread.join(30)
+    assert not target.exists()
+
+
+@pytest.mark.usefixtures("server")
+def test_a_server_that_sends_one_byte_a_connection_is_given_up(url: str, target: Path, server: Server) -> None:
+    server.drop_after = 1
+    with pytest.raises(WeightsError, match="broke off"):
+        fetch(url, target, md5=MD5)
+    assert len(server.requests) == download.RETRIES

@@ -91,11 +91,9 @@ class Reader:
     def examine(self, path: Path) -> tuple[Finding, Array | None]:
         """Reads a file, and says what is to say of it instead of raising."""
         try:
-            if is_endless(path):
-                return Finding(error=f"{path} is no file but a named pipe or a device"), None
-            content = path.read_bytes()
-        except OSError as error:
-            return Finding(error=f"cannot read {path}: {error.strerror or error}"), None
+            content = self._content(path)
+        except InputError as error:
+            return Finding(error=str(error)), None
         digest = hashlib.sha256(content).hexdigest()
         try:
             if not self.takes_pictures:
@@ -106,6 +104,17 @@ class Reader:
             return Finding(digest, None, size, mode), pixels
         except InputError as error:
             return Finding(digest, str(error)), None
+
+    def _content(self, path: Path) -> bytes:
+        try:
+            if is_endless(path):
+                raise InputError(f"{path} is no file but a named pipe or a device")
+            if not self.takes_pictures and path.stat().st_size > values.most_bytes(self.shape):
+                load_values(path, self.shape)  # says what is wrong where it can, without reading all of it
+                raise InputError(f"{path} has more bytes than values of shape {self.shape} take")
+            return path.read_bytes()
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def read_all(

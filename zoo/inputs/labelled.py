@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.errors import InputError
-from zoo.files import read_text
+from zoo.files import read_list
 from zoo.inputs.find import SUFFIXES, find_pictures
 
 SplitName = Literal["train", "validation", "test"]
@@ -170,7 +170,7 @@ def _left_aside(root: Path, folders: Iterable[Path], suffixes: set[str]) -> list
 
 
 def _from_csv(path: Path) -> LabelledData:
-    reader = csv.reader(io.StringIO(read_text(path, "the data list")))
+    reader = csv.reader(io.StringIO(read_list(path, "the data list")))
     try:
         lines = [(number, [cell.strip() for cell in row]) for number, row in enumerate(reader, start=1)]
     except csv.Error as error:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import io
+import math
+import stat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zoo.errors import InputError
+from zoo.errors import InputError, first_line
 from zoo.files import is_endless
+from zoo.inputs import npy
 
 SUFFIXES = {".npy", ".csv"}
 """Of the files that `load_values` reads."""
+
+CSV_BYTES = 1 << 20
+"""Bytes that any `.csv` file may have."""
+NUMBER_BYTES = 64
+"""Bytes that one number may take in a `.csv` file beyond those, spaces among them; Python itself writes 24 at most."""
+
+
+def most_bytes(shape: tuple[int, ...]) -> int:
+    """The bytes that a file of one input may have: more are no values of this shape."""
+    return CSV_BYTES + NUMBER_BYTES * math.prod(shape)
 
 
 def load_values(path: str | Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -32,17 +46,37 @@ def load_values(path: str | Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     try:
         if is_endless(path):
             raise InputError(f"{path} is no file but a named pipe or a device")
-        if path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False)
-        else:
-            values = np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=2)
+        values = _from_npy(path, shape) if path.suffix == ".npy" else _from_csv(path, shape)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        raise InputError(f"cannot read {path}: {first_line(error)}") from error
     if values.shape == (1, *shape):
         values = values[0]
-    if values.shape != shape:
-        raise InputError(f"{path} holds values of shape {values.shape}, the model takes {shape}")
+    _require_shape(path, values.shape, shape)
     values = np.asarray(values, dtype=np.float32)
     if not np.isfinite(values).all():
         raise InputError(f"{path} holds values that are not finite numbers")
     return values
+
+
+def _from_npy(path: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    with path.open("rb") as stream:
+        about = path.stat()
+        header, front = npy.read_header(stream, about.st_size if stat.S_ISREG(about.st_mode) else None)
+        if header.shape != (1, *shape):
+            _require_shape(path, header.shape, shape)
+        return npy.read_values(stream, header, front)
+
+
+def _from_csv(path: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    most = most_bytes(shape)
+    with path.open("rb") as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it has more than {most} bytes; values of shape {shape} take fewer")
+    return np.loadtxt(io.StringIO(content.decode()), delimiter=",", dtype=np.float32, ndmin=2)
+
+
+def _require_shape(path: Path, found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    if found != wanted:
+        shown = str(found) if len(str(found)) < 100 else f"{len(found)} dimensions"
+        raise InputError(f"{path} holds values of shape {shown}, the model takes {wanted}")

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import InputError, OutputError
-from zoo.files import atomic, require_writable
+from zoo.errors import InputError, OutputError, UnsafeFileError
+from zoo.files import atomic, read_list, read_text, require_writable
+from zoo.training import state
 from zoo.training.recipe import Recipe, read_toml
 from zoo.versions import installed
+from zoo.weights import config as configs
 
 if TYPE_CHECKING:
     import keras
@@ -55,13 +57,13 @@ def read_run(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: it holds none.
     """
+    run = read_toml(folder / RECIPE)
+    _require_tables(run, _TABLES, folder / RECIPE)
+    Recipe().change(run["recipe"])
     try:
-        run = read_toml(folder / RECIPE)
-        _require_tables(run, _TABLES, folder / RECIPE)
-        Recipe().change(run["recipe"])
-        run["labels"] = (folder / LABELS).read_text(encoding="utf-8").splitlines()
-        run["architecture"] = (folder / ARCHITECTURE).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        run["labels"] = read_list(folder / LABELS, "the labels").splitlines()
+        run["architecture"] = read_text(folder / ARCHITECTURE, "the architecture")
+    except InputError as error:
         raise InputError(f"{folder} holds no training to go on with: {error}") from error
     return run
 
@@ -98,13 +100,28 @@ def strategy_of(folder: Path) -> str:
 def read_architecture(text: str, folder: Path) -> keras.Model:
     """The model of a run, with weights of no meaning.
 
+    Args:
+        text: of its architecture.
+        folder: of the run, which may be a stranger's: where it has a state, the model has to fit into that.
+
     Raises:
+        UnsafeFileError: the text names what could run code, or a model larger than the state.
         InputError: the text is no model.
     """
     import keras
 
+    path, saved = folder / ARCHITECTURE, folder / state.FILE
     try:
+        config = configs.parse(text, path)
+        configs.require_harmless(config, path, compiles=True)
+        old = configs.names_old_layers(config)
+        if old:
+            raise InputError(f"{path} cannot be read: Keras 3 does not have {', '.join(old)}")
+        if saved.exists():
+            configs.require_room(lambda: keras.models.model_from_json(text), saved.stat().st_size, path)
         model = keras.models.model_from_json(text)
+    except (UnsafeFileError, InputError):
+        raise
     except Exception as error:  # Keras raises what its readers raise
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"{folder / ARCHITECTURE} cannot be read: {lines[0]}") from error

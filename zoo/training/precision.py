@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.training.folder import ARCHITECTURE
+from zoo.files import read_text
+from zoo.training.folder import ARCHITECTURE, read_architecture
 from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -36,11 +37,10 @@ def in_full(model: keras.Model, folder: Path, recipe: Recipe) -> Callable[[], ke
     """What makes the same model in float32, as every export wants it; None where it is in float32 already."""
     if not recipe.mixed_precision:
         return None
-    import keras
 
     def make() -> keras.Model:
-        plain = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
-        full = keras.models.model_from_json(json.dumps(_in_float32(plain)))
+        plain = json.loads(read_text(folder / ARCHITECTURE, "the architecture"))
+        full = read_architecture(json.dumps(_in_float32(plain)), folder)
         full.set_weights(model.get_weights())
         return full
 

@@ -7,15 +7,20 @@ batches done in it, best result so far, history.
 from __future__ import annotations
 
 import json
+import re
+import sys
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.errors import InputError
+from zoo.archives import open_archive
+from zoo.errors import InputError, first_line
 from zoo.files import atomic
+from zoo.inputs import npy
 
 if TYPE_CHECKING:
     import keras
@@ -62,6 +67,11 @@ def save(folder: Path, model: keras.Model, optimizer: Any, place: Place) -> None
         np.savez(file, allow_pickle=False, **arrays)
 
 
+def _most_bytes(name: str) -> int | None:
+    """The bytes that a part of the file may have; None for one that does not belong there."""
+    return sys.maxsize if re.fullmatch(r"(model\d+|optimizer\d+|place)\.npy", name) else None
+
+
 ROW: dict[str, type] = {"epoch": int, "stage": str} | dict.fromkeys(
     ("seconds", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"), float
 )
@@ -104,14 +114,25 @@ class Saved:
         """
         path = folder / FILE
         try:
-            # Opened here: numpy leaves a damaged file open.
-            with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
-                self._arrays = dict(file)
+            with path.open("rb") as content, open_archive(content, _most_bytes) as archive:
+                self._arrays = {}
+                for part in archive.infolist():
+                    with archive.open(part) as stream:
+                        self._arrays[part.filename.removesuffix(".npy")] = npy.read(stream, part.file_size)
             self.place = place_from(json.loads(self._arrays.pop("place").tobytes()))
         except FileNotFoundError as error:
             raise InputError(f"{folder} holds no training to go on with: there is no {FILE}") from error
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
-            raise InputError(f"{path} is damaged: {error}") from error
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            EOFError,
+            RuntimeError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            raise InputError(f"{path} is damaged: {first_line(error)}") from error
 
     def restore_model(self, model: keras.Model) -> None:
         """Puts weights and seeds back."""

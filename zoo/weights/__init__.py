@@ -5,6 +5,9 @@
 | `building` | `build` and `load_weights`: what to call |
 | `imagenet` | which published file a model takes, ImageNet's among them, as the model's spec says |
 | `download` | gets a file into Keras' cache |
+| `stored` | opens a file, if everything in it is harmless |
+| `config`, `known` | what a model's configuration may name |
+| `hdf5` | what an HDF5 file may be made of |
 | `files` | reads `.keras`, `.h5` and `.weights.h5` files of Keras 2 and 3 |
 | `transfer` | finds a backbone and a head in what was read |
 | `preprocessing` | how a foreign model prepares its pixels, and how ours takes that over |

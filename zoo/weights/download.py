@@ -1,39 +1,71 @@
-"""Downloads that can be interrupted."""
+"""Downloads that can be interrupted, from servers that may be broken, changed or hostile."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import fcntl
 import hashlib
 import http
 import http.client
-import re
+import json
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from zoo.errors import OutputError, WeightsError
+from zoo.errors import OutputError, WeightsError, first_line
+from zoo.weights.connection import LeadsAwayError, announced_md5, connect, first_byte, name_of
 
 Progress = Callable[[int, int], None]
 """Is called with `(done, total)`, in bytes; the total is 0 where the server does not say."""
 
 CHUNK = 1 << 18
-TIMEOUT = 30.0
-"""Seconds without a byte before a connection counts as lost."""
 RETRIES = 4
 """Attempts in a row that bring nothing new before we give up."""
+ENOUGH = 1 << 12
+"""Bytes that an attempt has to bring to count as one that brought something."""
 PAUSE = 1.0
 """Seconds before the first of them; twice as long before each next."""
-
+WINDOW, LEAST = 60.0, 1 << 16
+"""In so many seconds so many bytes have to come, or the connection counts as lost."""
 LIMIT = 1 << 30
-"""The most bytes of a file whose largest size nobody states."""
-_HASHES = {"md5": "MD5", "sha256": "SHA-256"}
+"""Bytes that a file may have of which nobody says how large it is."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is known of a file before it is there."""
+
+    limit: int = LIMIT
+    """The most bytes that it may have."""
+    md5: str | None = None
+    sha256: str | None = None
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether a hash of it is known, so that a wrong file is found out, whoever sent it."""
+        return bool(self.md5 or self.sha256)
+
+    def fault(self, path: Path) -> str:
+        """What is wrong with a file, in a few words; empty if it is what was wanted, as far as that is known."""
+        size = path.stat().st_size
+        if size > self.limit:
+            return f"it has {size} bytes; at most {self.limit} are taken"
+        for name, wanted in (("SHA-256", self.sha256), ("MD5", self.md5)):
+            if wanted:
+                found = file_hash(path, name.replace("-", "").lower())
+                if found != wanted:
+                    return f"its {name} is {found}, not {wanted}"
+        return ""
+
+
+class _EndlessError(Exception):
+    """A server that sends more than a file may have."""
 
 
 def fetch(
@@ -48,22 +80,25 @@ def fetch(
     """Returns `path`, downloaded if it is not there yet; whole or not at all.
 
     A download that breaks off goes on where it stopped, at once and in the next call: what came stands in
-    `path` with `.part` behind. Several processes may ask for the same file; one downloads it.
+    `path` with `.part` behind, and what the server called that file (`ETag`) in `.part.json`. A part is gone on with
+    only where a hash or the server's name for the file can tell that the rest is of the same file. Several processes
+    may ask for the same file; one downloads it.
 
     Args:
-        url: http or https.
+        url: https, or http where the caller says so. An https address is never left for an http one.
         path: where the file belongs.
-        md5: the file's MD5, where it is known. A file at `path` with another is downloaded anew.
-        sha256: the file's SHA-256, likewise.
-        limit: the most bytes that the file may have.
+        md5: its hash, where it is known. A file at `path` with another is downloaded anew.
+        sha256: likewise.
+        limit: the most bytes that it may have.
         progress: is told how far it is.
 
     Raises:
-        WeightsError: it cannot be downloaded, or is damaged; the message says what to download and where to put it.
+        WeightsError: it cannot be downloaded, is too large, or damaged; the message says what to download and where to
+            put it.
         OutputError: it cannot be written.
     """
-    hashes = {name: value for name, value in (("md5", md5), ("sha256", sha256)) if value}
-    if _is_good(path, hashes):
+    wanted = Wanted(limit, md5, sha256)
+    if _is_good(path, wanted):
         return path
     if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
         raise WeightsError(f"{url} is no http or https address; correct it (EDGEZOO_WEIGHTS_URL)")
@@ -72,12 +107,12 @@ def fetch(
         part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab") as file, _locked(file):
             # Another process may have finished it while we waited.
-            if not _is_good(path, hashes):
+            if not _is_good(path, wanted):
                 # What it left may be of a file that has changed since: then once more from the start.
                 resumed = file.tell() > 0
-                fault = _download(url, path, file, hashes, limit, progress)
+                fault = _Download(url, path, file, wanted, progress).run()
                 if fault and resumed:
-                    fault = _download(url, path, file, hashes, limit, progress)
+                    fault = _Download(url, path, file, wanted, progress).run()
                 if fault:
                     raise WeightsError(f"{url} is damaged or not what it should be: {fault}; it was not kept")
                 part.replace(path)
@@ -86,12 +121,14 @@ def fetch(
     finally:
         if part.is_file() and not part.stat().st_size:
             part.unlink()
+        if not part.is_file() and _about(part).is_file():
+            _about(part).unlink(missing_ok=True)
     return path
 
 
 def file_hash(path: Path, algorithm: str) -> str:
-    """A file's hash in hexadecimal; the algorithm is `md5` or `sha256`."""
-    # MD5 is what Keras and Google publish, to find damage; it is no protection from malice.
+    """A file's hash, in hexadecimal."""
+    # MD5 is what Keras and Google publish: it finds damage, and is no protection from malice.
     found = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
@@ -99,8 +136,9 @@ def file_hash(path: Path, algorithm: str) -> str:
     return found.hexdigest()
 
 
-def _is_good(path: Path, hashes: Mapping[str, str]) -> bool:
-    return path.is_file() and all(file_hash(path, name) == value for name, value in hashes.items())
+def _is_good(path: Path, wanted: Wanted) -> bool:
+    # A file that nothing is known of is taken as it is: it may have been put there by hand.
+    return path.is_file() and not (wanted.is_pinned and wanted.fault(path))
 
 
 @contextlib.contextmanager
@@ -112,98 +150,136 @@ def _locked(file: BinaryIO) -> Iterator[None]:
         fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def _download(
-    url: str, path: Path, file: BinaryIO, hashes: Mapping[str, str], limit: int, progress: Progress | None
-) -> str:
-    """Fills the file up; returns what is wrong with it then, or nothing. A wrong one is emptied."""
-    failures = 0
-    while True:
-        before = file.seek(0, 2)
+def _about(part: Path) -> Path:
+    """Where it is kept what the server calls the file of which there is a part."""
+    return part.with_name(part.name + ".json")
+
+
+class _Download:
+    """One file, filled up in as many attempts as it takes."""
+
+    def __init__(self, url: str, path: Path, file: BinaryIO, wanted: Wanted, progress: Progress | None) -> None:
+        self._url, self._path, self._file, self._wanted, self._progress = url, path, file, wanted, progress
+        self._about = _about(Path(file.name))
+        self._came = 0
+
+    def run(self) -> str:
+        """Fills the file up; returns what is wrong with it then, or nothing. A wrong one is emptied."""
+        failures = 0
+        while True:
+            before = self._came
+            try:
+                announced = self._attempt()
+                break
+            except _EndlessError as error:
+                self._file.truncate(0)
+                raise WeightsError(f"{self._url} is not what it should be: {error}; it was not kept") from error
+            except LeadsAwayError as error:
+                raise WeightsError(f"{self._url} is not what it should be: {error.reason}") from error
+            except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+                failures = 0 if self._came - before >= ENOUGH else failures + 1
+                self._give_up_or_wait(error, failures)
+        self._file.flush()
+        part = Path(self._file.name)
+        fault = self._wanted.fault(part)
+        if not fault and announced and file_hash(part, "md5") != announced:
+            fault = f"its MD5 is {file_hash(part, 'md5')}, not {announced}"
+        if fault:
+            self._file.truncate(0)
+        return fault
+
+    def _give_up_or_wait(self, error: Exception, failures: int) -> None:
+        reason = first_line(Exception(getattr(error, "reason", "") or error)) if str(error) else type(error).__name__
+        by_hand = f"download {self._url} on another machine and put it at {self._path}"
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+            if error.code < 500:
+                raise WeightsError(f"{self._url} answers {error.code} {reason}; {by_hand}") from error
+            reason = f"it answers {error.code} {reason}"
+        done = self._file.seek(0, 2)
+        # Where there is no way to the server at all, waiting helps little.
+        offline = isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError)
+        if failures >= RETRIES or (not done and offline):
+            if done:
+                raise WeightsError(
+                    f"the download of {self._url} broke off after {done / 1e6:.1f} MB ({reason}); run it again to go "
+                    f"on from there, or {by_hand}"
+                ) from error
+            raise WeightsError(f"cannot reach {self._url} ({reason}); {by_hand}") from error
+        time.sleep(PAUSE * 2 ** max(0, failures - 1))
+
+    def _attempt(self, *, anew: bool = False) -> str | None:
+        """Asks for what is missing and appends it; returns the MD5 that the server gives for the whole file, if any."""
+        start = 0 if anew else self._file.seek(0, 2)
+        known = self._recorded()
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        if start and known:
+            headers["If-Range"] = known
         try:
-            announced = _attempt(url, file, limit, progress)
-            break
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            reason = str(getattr(error, "reason", "") or error) or type(error).__name__
-            if isinstance(error, urllib.error.HTTPError):
-                error.close()
-                reason = f"it answers {error.code} {error.reason}"
-                if error.code < 500:
-                    raise WeightsError(f"{url} answers {error.code} {error.reason}; {_by_hand(url, path)}") from error
-            done = file.seek(0, 2)
-            failures = 0 if done > before else failures + 1
-            if failures == RETRIES or (not done and _is_offline(error)):
-                raise WeightsError(_broken_off(url, path, done, reason)) from error
-            time.sleep(PAUSE * 2 ** max(0, failures - 1))
-    file.flush()
-    wanted = [*hashes.items(), *([("md5", announced)] if announced else [])]
-    for name, value in wanted:
-        if (found := file_hash(Path(file.name), name)) != value:
-            file.truncate(0)
-            return f"its {_HASHES[name]} is {found}, not {value}"
-    return ""
+            answer = connect(self._url, headers)
+        except urllib.error.HTTPError as error:
+            if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not start:
+                raise
+            error.close()
+            # Nothing is missing, or the file became shorter: the hash or a fresh start will tell.
+            whole = error.headers.get("Content-Range", "").rpartition("/")[2] == str(start)
+            if whole and self._is_same(error.headers, known):
+                return announced_md5(error.headers)
+            return self._attempt(anew=True)
+        with answer:
+            if start and answer.status == http.HTTPStatus.PARTIAL_CONTENT:
+                if first_byte(answer.headers) != start:
+                    self._file.truncate(0)
+                    raise http.client.HTTPException("it sent another part of the file than it was asked for")
+                if not self._is_same(answer.headers, known):
+                    answer.close()
+                    return self._attempt(anew=True)
+            else:
+                start = 0
+            return self._receive(answer, start)
 
-
-def _attempt(url: str, file: BinaryIO, limit: int, progress: Progress | None) -> str | None:
-    """Asks for what is missing and appends it; returns the MD5 that the server gives for the whole file, if any."""
-    start = file.seek(0, 2)
-    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})  # noqa: S310
-    try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
-    except urllib.error.HTTPError as error:
-        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise
-        error.close()
-        # Nothing is missing, or the file became shorter: the hash or a fresh start will tell.
-        if error.headers.get("Content-Range", "").rpartition("/")[2] != str(start):
-            file.truncate(0)
-            return _attempt(url, file, limit, progress)
-        return _announced(error.headers)
-    with answer:
-        if start and (answer.status != http.HTTPStatus.PARTIAL_CONTENT or not _goes_on(answer.headers, start)):
-            file.truncate(0)
-            if answer.status == http.HTTPStatus.PARTIAL_CONTENT:
-                raise http.client.HTTPException("it sent another part of the file than it was asked for")
-            start = 0
-        length = answer.headers.get("Content-Length")
-        total = start + int(length) if length else 0
-        done = start
-        while chunk := answer.read(CHUNK):
-            file.write(chunk)
-            done += len(chunk)
-            if done > limit:
-                file.truncate(0)
-                raise WeightsError(f"{url} has more than the {limit} bytes that it may have; it was not kept")
-            if progress:
-                progress(done, total)
-        file.flush()
+    def _receive(self, answer: Any, start: int) -> str | None:
+        length = answer.headers.get("Content-Length", "")
+        total = start + int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
+        done, limit = start, self._wanted.limit
+        if total > limit:
+            raise _EndlessError(f"it has {total} bytes; at most {limit} are taken")
+        window, in_window = time.monotonic(), 0
+        while chunk := answer.read1(CHUNK):
+            if not done:
+                # What there was is given up only for something that has come.
+                self._file.truncate(0)
+                self._record(answer.headers)
+            if done + len(chunk) > limit:
+                raise _EndlessError(f"it has more than {limit} bytes")
+            self._file.write(chunk)
+            done, in_window, self._came = done + len(chunk), in_window + len(chunk), self._came + len(chunk)
+            if self._progress:
+                self._progress(done, total)
+            if time.monotonic() - window > WINDOW:
+                if in_window < LEAST:
+                    raise TimeoutError(f"it sent {in_window} bytes in {WINDOW:.0f} s")
+                window, in_window = time.monotonic(), 0
+        self._file.flush()
+        if not done:
+            raise http.client.HTTPException("it sent nothing")
         if total and done < total:
             raise http.client.IncompleteRead(b"", total - done)
-        return _announced(answer.headers)
+        return announced_md5(answer.headers)
 
+    def _is_same(self, headers: Message, known: str) -> bool:
+        """Whether an answer is of the file of which there is a part, or a hash will tell in the end."""
+        return self._wanted.is_pinned or bool(announced_md5(headers)) or bool(known and known == name_of(headers))
 
-def _goes_on(headers: Message, start: int) -> bool:
-    return headers.get("Content-Range", "").startswith(f"bytes {start}-")
+    def _recorded(self) -> str:
+        """What the server called the file of which there is a part; empty where that is not known."""
+        try:
+            found = json.loads(self._about.read_text(encoding="utf-8"))
+            name = found["is"] if found["url"] == self._url else ""
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+        return name if isinstance(name, str) and name.isascii() and name.isprintable() else ""
 
-
-def _announced(headers: Message) -> str | None:
-    """The MD5 in Google's header `x-goog-hash: crc32c=...,md5=...`, in hexadecimal."""
-    match = re.search(r"md5=([A-Za-z0-9+/=]+)", ",".join(headers.get_all("x-goog-hash") or []))
-    return base64.b64decode(match[1]).hex() if match else None
-
-
-def _is_offline(error: Exception) -> bool:
-    """Whether there is no way to the server at all, so that waiting helps little."""
-    return isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError)
-
-
-def _broken_off(url: str, path: Path, done: int, reason: str) -> str:
-    if done:
-        return (
-            f"the download of {url} broke off after {done / 1e6:.1f} MB ({reason}); run it again to go on from there, "
-            f"or {_by_hand(url, path)}"
-        )
-    return f"cannot reach {url} ({reason}); {_by_hand(url, path)}"
-
-
-def _by_hand(url: str, path: Path) -> str:
-    return f"download {url} on another machine and put it at {path}"
+    def _record(self, headers: Message) -> None:
+        text = json.dumps({"url": self._url, "is": name_of(headers)})
+        self._about.write_text(text, encoding="utf-8")

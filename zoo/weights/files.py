@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import io
-import json
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import WeightsError, first_line
+from zoo.errors import UnsafeFileError, WeightsError, first_line
 from zoo.registry import needs_tensorflow
+from zoo.weights import stored
+from zoo.weights.config import names_old_layers
 
 if TYPE_CHECKING:
     import keras
@@ -105,27 +104,29 @@ def read(path: Path) -> Contents:
     """Reads a file of weights or a whole model.
 
     Raises:
+        UnsafeFileError: the file could run code, leads to other files, or claims more than it holds.
         WeightsError: the file is missing, damaged or neither.
         MissingDependencyError: TensorFlow is not installed.
     """
     _require_keras_file(path, "weights")
     with needs_tensorflow():
         importlib.import_module("keras")  # and with it h5py
-    config = _config(path)
-    if config is None:
-        return _weights_only(path, path)
-    stages = tuple(_stages(config))
+    with stored.opened(path) as source:
+        if source.config is None:
+            return _weights_only(source)
+        stages = tuple(_stages(source.config))
     try:
         model = load_model(path)
+    except UnsafeFileError:
+        raise
     except WeightsError:
         # Keras 3 cannot build every model of Keras 2 (nested ones, `TFOpLambda`), but their weights can be read.
-        if path.suffix != ".keras":
-            return replace(_weights_only(path, path), stages=stages)
-        try:
-            with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as file:
-                return replace(_weights_only(path, io.BytesIO(file.read())), stages=stages)
-        except (zipfile.BadZipFile, KeyError, WeightsError):
-            pass
+        with stored.opened(path) as source:
+            try:
+                return replace(_weights_only(source), stages=stages)
+            except WeightsError:
+                if path.suffix != ".keras":
+                    raise
         raise
     return Contents(path, layers=tuple(layers_of(model)), model=model, stages=stages)
 
@@ -133,7 +134,12 @@ def read(path: Path) -> Contents:
 def load_model(path: str | Path) -> keras.Model:
     """Loads a whole Keras model, `.keras` or `.h5`.
 
+    Args:
+        path: of the file, which may be a stranger's: what could run code or read other files is refused, whichever
+            Keras is installed. Layers of one's own have to be registered with Keras.
+
     Raises:
+        UnsafeFileError: the file could run code, leads to other files, or claims more than it holds.
         WeightsError: the file is missing, damaged or not a Keras model.
         MissingDependencyError: TensorFlow is not installed.
     """
@@ -150,8 +156,15 @@ def load_model(path: str | Path) -> keras.Model:
             return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
 
     custom = {"DepthwiseConv2D": DepthwiseConv2D} if path.suffix != ".keras" else None
+    with stored.opened(path, whole=True) as source:
+        if source.config is None:
+            raise WeightsError(f"cannot load {path} as a Keras model: it holds weights alone")
+        old = names_old_layers(source.config)
+        if old:
+            raise WeightsError(f"cannot load {path} as a Keras model: Keras 3 does not have {', '.join(old)}")
+        stored.require_room_for(source, custom)
     try:
-        return keras.models.load_model(path, custom_objects=custom, compile=False)
+        return keras.models.load_model(path, custom_objects=custom, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises what its readers raise
         raise WeightsError(f"cannot load {path} as a Keras model: {first_line(error)}") from error
 
@@ -173,43 +186,26 @@ def layers_of(model: keras.Model) -> Iterator[Layer]:
             yield Layer(layer.name, _snake_case(type(layer).__name__), tuple(layer.weights), names)
 
 
-def _config(path: Path) -> dict[str, Any] | None:
-    """How the model in a file is made up; None for a file of weights. A damaged file is Keras' to complain of."""
-    import h5py
-
-    try:
-        if path.suffix == ".keras":
-            with zipfile.ZipFile(path) as archive:
-                config = json.loads(archive.read("config.json"))
-        else:
-            with h5py.File(path) as file:
-                if "model_config" not in file.attrs:
-                    return None
-                config = json.loads(file.attrs["model_config"])
-    except Exception:  # noqa: BLE001  # whatever it is, the readers that follow say it
-        return {} if path.suffix == ".keras" else None
-    return config if isinstance(config, dict) else {}
-
-
 def _stages(config: dict[str, Any]) -> Iterator[Stage]:
     """The layers of a model's configuration, nested models' in their place."""
-    for layer in config.get("config", {}).get("layers", ()):
-        inner = layer.get("config", {})
+    layers = config.get("config")
+    for layer in layers.get("layers", ()) if isinstance(layers, dict) else ():
+        inner = layer.get("config") if isinstance(layer, dict) else None
+        if not isinstance(inner, dict):
+            continue
         if "layers" in inner:
             yield from _stages(layer)
         else:
-            yield Stage(_snake_case(layer["class_name"]), str(inner.get("name", "")), inner)
+            yield Stage(_snake_case(str(layer.get("class_name", ""))), str(inner.get("name", "")), inner)
 
 
-def _weights_only(path: Path, place: Any) -> Contents:
-    """The arrays of a HDF5 file at `place`, without a model."""
-    import h5py
-
+def _weights_only(source: stored.Source) -> Contents:
+    """The arrays of a file that was looked at, without a model."""
+    path, file = source.path, source.arrays
     try:
-        with h5py.File(place) as file:
-            if "layer_names" in file.attrs or "model_weights" in file:
-                return Contents(path, layers=tuple(_legacy(file.get("model_weights", file))))
-            groups = tuple(_groups(file))
+        if "layer_names" in file.attrs or "model_weights" in file:
+            return Contents(path, layers=tuple(_legacy(file.get("model_weights", file))))
+        groups = tuple(_groups(file))
     except Exception as error:  # h5py raises what its library raises
         raise WeightsError(f"cannot read weights from {path}: {first_line(error)}") from error
     if not any(group.layers for group in groups):

@@ -3,7 +3,8 @@
 What is published of an architecture stands in its file in `zoo.models`, see `zoo.published.PublishedWeights`. Of a file
 whose publisher gives no hash, as Keras Applications does for MobileNetV2, the length that the server announces, the MD5
 that it sends along (`x-goog-hash`) and the shapes of all arrays are checked, which finds a damaged file and not an
-exchanged one.
+exchanged one. What came first is remembered by its SHA-256 (`zoo.weights.pins`), so that an exchange is found out from
+then on.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from zoo.files import home
 from zoo.published import KERAS_APPLICATIONS, PublishedWeights, WeightsFile
 from zoo.specs import ModelSpec, in_words
 from zoo.weights.download import LIMIT, Progress, fetch, file_hash
+from zoo.weights.pins import Pins
 
 URL_VARIABLE = "EDGEZOO_WEIGHTS_URL"
 """Environment variable: where Keras Applications' files lie instead, e.g. a mirror in a class room's network."""
@@ -76,14 +78,21 @@ class Published:
         if not self.file.is_remote:
             self._require_hashes()
             return self.path
-        return fetch(
-            self.url,
-            self.path,
-            md5=self.file.md5 or None,
-            sha256=self.file.sha256 or None,
-            limit=self.file.most_bytes or LIMIT,
-            progress=progress,
-        )
+        pins = Pins(self.path.parent)
+        pinned = self.file.sha256 or pins.get(self.name)
+        md5 = None if pinned else self.file.md5 or None
+        limit = self.file.most_bytes or LIMIT
+        try:
+            path = fetch(self.url, self.path, md5=md5, sha256=pinned, limit=limit, progress=progress)
+        except WeightsError as error:
+            if pinned and not self.file.sha256 and pinned in str(error):
+                raise WeightsError(
+                    f"{error}; what it was before stands in {pins.path}: delete that line to trust the new one"
+                ) from error
+            raise
+        if not pinned:
+            pins.add(self.name, file_hash(path, "sha256"))
+        return path
 
     def _require_hashes(self) -> None:
         """Holds a file of this machine against its hashes; that it is missing is for its reader to say."""

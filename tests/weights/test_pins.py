@@ -1,0 +1,103 @@
+"""A published file keeps the hash that it had first."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import zoo
+from zoo.errors import InputError, WeightsError
+from zoo.weights import imagenet, pins
+
+if TYPE_CHECKING:
+    from tests.weights.conftest import Server
+
+NAME = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5"
+FIRST, OTHER = b"the published file" * 100, b"another under its name" * 100
+FILE = imagenet.choose("mobilenet_v2", zoo.spec("mobilenet_v2").check({}))
+
+
+@pytest.fixture(autouse=True)
+def served(server: Server) -> Path:
+    path = server.folder / "mobilenet_v2" / NAME
+    path.parent.mkdir()
+    path.write_bytes(FIRST)
+    return path
+
+
+@pytest.fixture
+def noted(tmp_path: Path) -> Path:
+    return tmp_path / "keras" / "models" / pins.FILE
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_the_first_file_is_remembered_as_sha256sum_writes_it(noted: Path) -> None:
+    FILE.fetch()
+    assert noted.read_text() == f"{sha256(FIRST)}  {NAME}\n"
+    # One that lies there already, too.
+    noted.unlink()
+    FILE.fetch()
+    assert noted.read_text() == f"{sha256(FIRST)}  {NAME}\n"
+
+
+def test_another_file_under_the_name_is_refused(served: Path, noted: Path, server: Server) -> None:
+    path = FILE.fetch()
+    path.unlink()
+    served.write_bytes(OTHER)
+    with pytest.raises(WeightsError) as caught:
+        FILE.fetch()
+    assert f"its SHA-256 is {sha256(OTHER)}, not {sha256(FIRST)}; it was not kept" in str(caught.value)
+    assert str(caught.value).endswith(f"what it was before stands in {noted}: delete that line to trust the new one")
+    assert not path.exists()
+    noted.write_text("")
+    assert FILE.fetch().read_bytes() == OTHER
+
+
+def test_a_file_that_was_exchanged_in_the_cache_is_downloaded_anew() -> None:
+    path = FILE.fetch()
+    path.write_bytes(OTHER)
+    assert FILE.fetch().read_bytes() == FIRST
+
+
+def test_who_knows_the_hash_can_write_it_there_first(served: Path, noted: Path) -> None:
+    noted.parent.mkdir(parents=True)
+    noted.write_text(f"{sha256(FIRST).upper()} *{NAME}\n")
+    served.write_bytes(OTHER)
+    with pytest.raises(WeightsError, match=f"its SHA-256 is {sha256(OTHER)}, not {sha256(FIRST)}"):
+        FILE.fetch()
+    served.write_bytes(FIRST)
+    assert FILE.fetch().read_bytes() == FIRST
+
+
+def test_a_list_that_is_none(noted: Path) -> None:
+    noted.parent.mkdir(parents=True)
+    noted.write_text("no hash at all\n")
+    with pytest.raises(InputError, match=f"{noted}, line 1: expected a SHA-256 and a file's name"):
+        FILE.fetch()
+
+
+def test_a_file_larger_than_the_published_ones() -> None:
+    tight = replace(FILE, file=replace(FILE.file, most_bytes=len(FIRST) - 1))
+    with pytest.raises(WeightsError, match=f"it has {len(FIRST)} bytes; at most {len(FIRST) - 1} are taken"):
+        tight.fetch()
+
+
+def test_every_published_file_has_a_limit_that_lets_it_through() -> None:
+    # As the servers give them; MobileNetV2's largest by its parameters.
+    sizes = {
+        "vgg16_weights_tf_dim_ordering_tf_kernels.h5": 553_467_096,
+        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5": 58_889_256,
+    }
+    files = [file for name in zoo.list_models() for weights in zoo.spec(name).weights for file in weights.files]
+    assert files
+    assert all(file.most_bytes for file in files)
+    limits = {file.name: file.most_bytes or 0 for file in files}
+    assert all(size < limits[name] < 1.03 * size for name, size in sizes.items())
+    assert all(4 * 6_156_712 < limit < 40_000_000 for name, limit in limits.items() if name not in sizes)

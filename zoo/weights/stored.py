@@ -1,0 +1,106 @@
+"""Opens a file that Keras wrote, or a stranger made: the one place where its parts are looked at before they are used.
+
+`files` reads what is opened here; Keras is given a file only after it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.archives import ArchiveError, RefusedArchiveError, open_archive
+from zoo.errors import UnsafeFileError, WeightsError, first_line
+from zoo.weights import config as configs
+from zoo.weights import hdf5
+
+_CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
+_PARTS = {_CONFIG: configs.MAX_BYTES, _METADATA: 1 << 20, _WEIGHTS: sys.maxsize}
+"""What a `.keras` file has, with the most bytes of each. Its `assets` are vocabularies of layers that are refused."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that was looked at and is open."""
+
+    path: Path
+    config: dict[str, Any] | None
+    """How its model is made up; None for a file of weights."""
+    arrays: Any
+    """An `h5py.File`."""
+    values: int
+    """How many values the arrays hold in all."""
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, whole: bool = False) -> Iterator[Source]:
+    """Opens a `.keras`, `.h5` or `.weights.h5` file, if everything in it is harmless; no array has been read then.
+
+    Args:
+        path: of the file.
+        whole: whether a whole model is wanted, for the message.
+
+    Raises:
+        UnsafeFileError: it could run code, leads to other files, or claims more than it holds.
+        WeightsError: it is damaged, or none of these.
+    """
+    with contextlib.ExitStack() as stack:
+        whole = whole or path.suffix == ".keras"
+        failed = f"cannot load {path} as a Keras model" if whole else f"cannot read weights from {path}"
+        try:
+            source = _open_archive(path, stack) if path.suffix == ".keras" else _open_hdf5(path, stack)
+            if source.config is not None:
+                configs.require_harmless(source.config, path)
+        except RefusedArchiveError as error:
+            raise UnsafeFileError(f"{path} is refused: {error}; ask for a file as Keras itself saves it") from error
+        except WeightsError:
+            raise
+        # h5py raises what its library raises.
+        except Exception as error:
+            raise WeightsError(f"{failed}: {first_line(error)}") from error
+        yield source
+
+
+def require_room_for(source: Source, custom_objects: dict[str, Any] | None) -> None:
+    """Refuses a whole model that is larger than its file, before Keras makes room for it.
+
+    Raises:
+        UnsafeFileError: it is.
+    """
+    import keras
+    from keras.src.legacy.saving import saving_options, saving_utils
+
+    config = dict(source.config or {}, compile_config=None)
+
+    def build() -> Any:
+        if source.path.suffix == ".keras":
+            return keras.saving.deserialize_keras_object(config, custom_objects, safe_mode=True)
+        with saving_options.keras_option_scope(use_legacy_config=True):
+            return saving_utils.model_from_config(config, custom_objects=custom_objects)
+
+    configs.require_room(build, source.values, source.path)
+
+
+def _open_archive(path: Path, stack: contextlib.ExitStack) -> Source:
+    file = stack.enter_context(path.open("rb"))
+    archive = stack.enter_context(open_archive(file, _PARTS.get))
+    try:
+        text, weights = archive.read(_CONFIG), archive.read(_WEIGHTS)
+    except KeyError as error:
+        raise ArchiveError(f"it has no {_CONFIG} or no {_WEIGHTS}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ArchiveError(f"its parts are damaged: {error}") from error
+    found = stack.enter_context(hdf5.opened(weights, path))
+    return Source(path, configs.parse(text, path), found.file, found.values)
+
+
+def _open_hdf5(path: Path, stack: contextlib.ExitStack) -> Source:
+    found = stack.enter_context(hdf5.opened(path, path))
+    text = found.file.attrs.get("model_config")
+    config = None if text is None else configs.parse(text, path)
+    return Source(path, config, found.file, found.values)
