@@ -1,0 +1,56 @@
+"""The locks of the Jetson image: each pinned version of `tools/jetson/*.txt` with the SHA-256 of its files."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+from releases import environments
+from releases.errors import ReleaseError
+from zoo import files
+
+LISTS = ("build", "litert", "tflite-runtime", "camera")
+"""What the image installs; the other lists are parts of these."""
+PLATFORM, PYTHON = "aarch64-manylinux_2_36", "3.11"
+"""The image's, whose C library is 2.36: a list that has no wheel for it is refused."""
+
+_ENTRY = re.compile(r"([\w.-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)")
+
+
+def write(folder: Path) -> list[Path]:
+    """Writes the locks of the lists in a folder beside them, each whole or not at all; returns their paths.
+
+    Raises:
+        ReleaseError: a version has no wheel for the board, or the package index cannot be reached.
+    """
+    written = []
+    for name in LISTS:
+        source, target = folder / f"{name}.txt", folder / f"{name}.lock"
+        with tempfile.TemporaryDirectory() as scratch:
+            made = Path(scratch) / "lock.txt"
+            environments.lock(source, PLATFORM, PYTHON, made)
+            text = f"# Made by `make lock` from {source.name}; not for editing.\n" + made.read_text(encoding="utf-8")
+        read(text)
+        with files.atomic(target) as part:
+            part.write_text(text, encoding="utf-8")
+        written.append(target)
+    return written
+
+
+def read(text: str) -> dict[str, str]:
+    """Package -> version of a lock.
+
+    Raises:
+        ReleaseError: a line is neither a comment nor a package with an exact version and hashes.
+    """
+    found = {}
+    for line in text.replace("\\\n", " ").splitlines():
+        entry = re.sub(r"\s+", " ", line.partition("#")[0]).strip()
+        if not entry:
+            continue
+        match = _ENTRY.fullmatch(entry)
+        if not match:
+            raise ReleaseError(f"{entry[:100]!r} of a lock has no exact version or no SHA-256; run make lock")
+        found[match[1]] = match[2]
+    return found
