@@ -136,17 +136,28 @@ def test_a_lock_that_pins_less_is_refused(entry: str) -> None:
         locks.read(f"# a comment\n{entry}\n")
 
 
-def test_the_base_is_pinned_by_digest_in_a_line_that_dependabot_reads() -> None:
-    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    named = [base for base in bases if base not in {"scratch", "${BASE_IMAGE}"}]
-    assert len(named) == 1
-    assert re.fullmatch(r"docker\.io/library/debian:bookworm-slim@sha256:[0-9a-f]{64}", named[0])
-    assert re.search(r"^ARG BASE_IMAGE=base$", DOCKERFILE, re.MULTILINE)
-    assert f"FROM {named[0]} AS base\n" in DOCKERFILE
+def test_the_base_is_pinned_by_digest_and_is_the_one_that_dependabot_raises() -> None:
+    assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) == ["${BASE_IMAGE}", "scratch"]
+    assert locks.ARG.findall(DOCKERFILE) == locks.BASE.findall((LISTS / "Dockerfile.base").read_text(encoding="utf-8"))
+    assert len(locks.ARG.findall(DOCKERFILE)) == 1
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
-    assert {"package-ecosystem": "docker", "directory": "/"}.items() <= next(
-        update for update in updates if update["package-ecosystem"] == "docker"
-    ).items()
+    folders = {update["package-ecosystem"]: update["directory"] for update in updates}
+    assert ROOT / folders["docker"].strip("/") == LISTS
+
+
+def test_a_raised_digest_is_taken_over_and_a_tag_is_not(tmp_path: Path) -> None:
+    image = locks.ARG.findall(DOCKERFILE)[0].partition("@")[0]
+    raised = f"{image}@sha256:{'12' * 32}"
+    (tmp_path / "tools" / "jetson").mkdir(parents=True)
+    (tmp_path / "Dockerfile.jetson").write_text(DOCKERFILE, encoding="utf-8")
+    watched = tmp_path / "tools" / "jetson" / "Dockerfile.base"
+    watched.write_text(f"FROM {raised}\n")
+    changed = locks.pin_base(tmp_path).read_text(encoding="utf-8")
+    assert locks.ARG.findall(changed) == [raised]
+    assert locks.ARG.sub("", changed) == locks.ARG.sub("", DOCKERFILE)
+    watched.write_text(f"FROM {image}\n")
+    with pytest.raises(ReleaseError, match="does not name the base image once, by digest"):
+        locks.pin_base(tmp_path)
 
 
 def test_the_label_says_this_version() -> None:

@@ -14,7 +14,7 @@ from jetson_emulation.steps import run
 
 CPU = "cortex-a57"
 BASE_IMAGE = "localhost/edgezoo-base:bookworm"
-"""Made here, and built on in place of the Dockerfile's first `FROM`, whose digest only a registry has."""
+"""Made here, and built on in place of the Dockerfile's own, whose digest only a registry has."""
 STRICT = ("--network", "none", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL")
 """What docs/jetson.md promises to work under. podman alone would give a writable /tmp to a read-only container."""
 
@@ -72,20 +72,10 @@ class Engine:
         Raises:
             EmulationError: a step failed; the message holds its end.
         """
-        given = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
+        settings = {"BASE_IMAGE": BASE_IMAGE, **arguments}
+        given = [word for key, value in settings.items() for word in ("--build-arg", f"{key}={value}")]
         cpu = ["--build-arg", f"QEMU_CPU={CPU}", "--volume", f"{self.cpuinfo}:/proc/cpuinfo:ro"]
-        how = [
-            "--layers",
-            "--arch",
-            "arm64",
-            "--isolation",
-            "oci",
-            "--runtime",
-            "runc",
-            "--pull-never",
-            "--from",
-            BASE_IMAGE,
-        ]
+        how = ["--layers", "--arch", "arm64", "--isolation", "oci", "--runtime", "runc", "--pull-never"]
         file = ["-t", name, "-f", str(self.root / "Dockerfile.jetson"), str(self.root)]
         return self.buildah("bud", *how, "--network", "host", *cpu, *given, *file)
 

@@ -15,6 +15,10 @@ LISTS = ("build", "litert", "tflite-runtime", "camera")
 PLATFORM, PYTHON = "aarch64-manylinux_2_36", "3.11"
 """The image's, whose C library is 2.36: a list that has no wheel for it is refused."""
 
+_IMAGE = r"docker\.io/library/debian:bookworm-slim@sha256:[0-9a-f]{64}"
+BASE, ARG = re.compile(rf"^FROM ({_IMAGE})$", re.MULTILINE), re.compile(rf"^ARG BASE_IMAGE=({_IMAGE})$", re.MULTILINE)
+"""How the base image stands in the two files that name it."""
+
 _ENTRY = re.compile(r"([\w.-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)")
 
 
@@ -36,6 +40,28 @@ def write(folder: Path) -> list[Path]:
             part.write_text(text, encoding="utf-8")
         written.append(target)
     return written
+
+
+def pin_base(root: Path) -> Path:
+    """Takes the base image over into Dockerfile.jetson, from the file that Dependabot raises; returns the path.
+
+    Raises:
+        ReleaseError: one of the files does not name it by digest.
+    """
+    image = _only(BASE, (root / "tools" / "jetson" / "Dockerfile.base").read_text(encoding="utf-8"), "Dockerfile.base")
+    target = root / "Dockerfile.jetson"
+    text = target.read_text(encoding="utf-8")
+    _only(ARG, text, target.name)
+    with files.atomic(target) as part:
+        part.write_text(ARG.sub(f"ARG BASE_IMAGE={image}", text), encoding="utf-8")
+    return target
+
+
+def _only(form: re.Pattern[str], text: str, name: str) -> str:
+    found = form.findall(text)
+    if len(found) != 1:
+        raise ReleaseError(f"{name} does not name the base image once, by digest: {form.pattern}")
+    return str(found[0])
 
 
 def read(text: str) -> dict[str, str]:
