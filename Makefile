@@ -69,6 +69,10 @@ lock: .venv/ready
 audit: .venv/ready
 	$(BIN)/python tools/release audit
 
+FUZZ_SECONDS ?= 60
+fuzz: .venv/ready
+	$(BIN)/python -m benchmarks.reliability.fuzz --seconds $(FUZZ_SECONDS) --keep build/fuzz
+
 jetson: .venv/ready
 	$(BIN)/python tools/jetson-emulate
 
