@@ -91,8 +91,8 @@ def _import(parser: Parser) -> None:
         keras.config.disable_traceback_filtering()
         import zoo.weights.files
     else:
-        import zoo.runner.card
-        import zoo.runner.modelfile  # noqa: F401
+        import zoo.tflite.card
+        import zoo.tflite.modelfile  # noqa: F401
 
 
 def _write(attempts: Attempts, state: Path) -> None:

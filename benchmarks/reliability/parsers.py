@@ -96,13 +96,13 @@ class Attempts:
 
 
 def _read_flatbuffer(path: Path) -> object:
-    from zoo.runner import modelfile
+    from zoo.tflite import modelfile
 
     return modelfile.read(path)
 
 
 def _read_card(path: Path) -> object:
-    from zoo.runner import card
+    from zoo.tflite import card
 
     return (card.checksum(path), card.describe(path))
 

@@ -1,0 +1,109 @@
+"""Where the workers of a training meet before TensorFlow connects them.
+
+TensorFlow waits for a worker that never comes for an hour, without a word, and Ctrl-C does not end it. So they meet
+here first, on the first worker's address: who is missing is said, and who was started otherwise is told so. Strangers
+who find that address can neither end nor hold up a training: see `zoo.training.distributed.reception`.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import textwrap
+import time
+from collections.abc import Callable
+from typing import Any
+
+from zoo.errors import TrainingError
+from zoo.training.distributed.cluster import Cluster, find_cluster
+from zoo.training.distributed.feed import messages
+from zoo.training.distributed.messages import Lines, OtherSecretError, StrangerError
+from zoo.training.distributed.reception import PATIENCE, Reception, differences
+from zoo.training.distributed.secret import new_nonce
+
+__all__ = ["WAIT", "Cluster", "differences", "find_cluster", "meet"]
+
+WAIT = 300.0
+"""Seconds to wait for the others."""
+
+
+def meet(
+    cluster: Cluster, facts: dict[str, Any], note: Callable[[str], None], wait: float = WAIT, *, secret: bytes = b""
+) -> None:
+    """Returns on every worker once all are there.
+
+    Args:
+        cluster: who.
+        facts: what has to be the same on all, for JSON.
+        note: is told who is waited for.
+        wait: seconds.
+        secret: what all workers know and nobody else, as `zoo.training.distributed.secret.find_secret` has it; the empty one keeps
+            out only those who speak otherwise.
+
+    Raises:
+        TrainingError: one did not come, or was started with other facts.
+    """
+    facts = json.loads(json.dumps(facts | {"workers": ",".join(cluster.addresses)}))
+    if cluster.index == 0:
+        _receive(cluster, facts, note, time.monotonic() + wait, secret)
+    else:
+        _join(cluster, facts, note, time.monotonic() + wait, secret)
+
+
+def _receive(cluster: Cluster, facts: dict[str, Any], note: Callable[[str], None], end: float, secret: bytes) -> None:
+    with Reception(cluster, facts, secret, note) as reception:
+        note(f"waiting for {', '.join(cluster.name(i) for i in reception.missing())}")
+        while missing := reception.missing():
+            left = end - time.monotonic()
+            if left <= 0:
+                names = ", ".join(map(cluster.name, missing))
+                raise TrainingError(f"{names} did not come; start it with the same --workers and its own --index")
+            reception.attend(min(1.0, left))
+        reception.tell_all({"go": True})
+
+
+def _join(cluster: Cluster, facts: dict[str, Any], note: Callable[[str], None], end: float, secret: bytes) -> None:
+    note(f"waiting for {cluster.name(0)}")
+    told = False
+    while True:
+        try:
+            answer = _ask(cluster, facts, end, secret)
+        except OtherSecretError:
+            if not told:
+                told = True
+                note(f"{cluster.name(0)} does not know this worker's secret; is it the same on all workers?")
+        except (StrangerError, OSError):
+            pass  # nobody yet; or somebody else at this address
+        else:
+            if answer.get("go") is True:
+                return
+            raise TrainingError(f"{_plain(answer.get('error'))}; start all workers in the same way")
+        if time.monotonic() > end:
+            raise TrainingError(
+                f"{cluster.name(0)} answers and does not know this worker's secret; give all the same --secret-file"
+                if told
+                else f"{cluster.name(0)} does not answer, or waits for others; is it running, and is no firewall "
+                "between?"
+            )
+        time.sleep(0.3)
+
+
+def _ask(cluster: Cluster, facts: dict[str, Any], end: float, secret: bytes) -> dict[str, Any]:
+    """Knocks at worker 0's door; its answer, once all are there.
+
+    Raises:
+        StrangerError: somebody else is there.
+        OSError: nobody is there, or the time is up.
+    """
+    soon = min(end, time.monotonic() + PATIENCE)
+    with socket.create_connection(cluster.chief, timeout=max(0.001, soon - time.monotonic())) as server:
+        nonce, lines = new_nonce(), Lines(server)
+        server.sendall(messages.hello(nonce))
+        nonces = messages.read_challenge(lines.wait(soon), secret, nonce)
+        server.sendall(messages.say({"index": cluster.index, "facts": facts}, secret, nonces, "joined"))
+        return messages.hear(lines.wait(end), secret, nonces, "answer")
+
+
+def _plain(text: object) -> str:
+    """What another worker said, in one line that moves no cursor."""
+    return textwrap.shorten("".join(c if c.isprintable() else " " for c in str(text)), 500)
