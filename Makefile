@@ -6,6 +6,8 @@
 # make tables write the tables of README and docs anew
 # make benchmarks  all of them, about 20 minutes; writes docs/benchmarks.json and the tables of the docs
 # make dist   sdist and wheel, checked; make sbom: what is installed with the wheel; make release-check: both, tried
+# make lock   the Jetson image's locks anew, after a change of its pins; make audit: known vulnerabilities, lowest and newest
+# make fuzz   the parsers that read strangers' files, for FUZZ_SECONDS each (60)
 # make matrix the wheel on every Python that is here, with the newest and the lowest dependencies
 # make clean  remove what these made
 PYTHON ?= python3
@@ -22,7 +24,7 @@ SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.t
 
 PAGES := README.md $(wildcard docs/*.md)
 
-.PHONY: demo test check tables docs benchmarks dist sbom release-check matrix jetson clean
+.PHONY: demo test check tables docs benchmarks dist sbom release-check matrix lock audit fuzz jetson clean
 
 demo: .venv/ready
 	$(BIN)/python tools/demo
@@ -68,6 +70,17 @@ release-check: sbom
 matrix: dist
 	@$(SYSTEM) install tests
 	nice $(BIN)/python tools/matrix
+
+lock: .venv/ready
+	$(BIN)/python tools/release lock
+
+# Exit code 77: the service that knows vulnerabilities cannot be asked from here.
+audit: .venv/ready
+	$(BIN)/python tools/release audit
+
+FUZZ_SECONDS ?= 60
+fuzz: .venv/ready
+	$(BIN)/python -m benchmarks.reliability.fuzz --seconds $(FUZZ_SECONDS) --keep build/fuzz
 
 jetson: .venv/ready
 	$(BIN)/python tools/jetson-emulate

@@ -69,6 +69,12 @@ def recipe_options(command: Command) -> Command:
 )
 @click.option("--workers", metavar="HOST:PORT,...", help="All workers, for multiworker; else TF_CONFIG says it.")
 @click.option("--index", type=int, help="Which of the workers this is; 0 writes the run's folder.")
+@click.option(
+    "--secret-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What all workers know and strangers do not; else EDGEZOO_SECRET. Several machines need it.",
+)
 @click.option("--export", type=click.Choice(["tflite"]), help="Files to write at the end.")
 @click.option(
     "--quantize",
@@ -91,6 +97,7 @@ def train(
     strategy: str | None,
     workers: str | None,
     index: int | None,
+    secret_file: Path | None,
     export: str | None,
     quantize: tuple[str, ...],
     as_json: bool,
@@ -114,6 +121,7 @@ def train(
     from zoo import training
 
     addresses = None if workers is None else tuple(word.strip() for word in workers.split(","))
+    meeting: dict[str, Any] = {"workers": addresses, "index": index, "secret_file": secret_file}
     if strategy is None:
         strategy = "one" if resume is None else training.strategy_of(resume) if workers is None else "multiworker"
     several = strategy == "multiworker"
@@ -121,9 +129,7 @@ def train(
     # TensorFlow logs at length when another worker is lost; the error says it in a line.
     with _watch(as_json, detached=several) as watch, quiet() if several else contextlib.nullcontext():
         if resume is not None:
-            result = training.resume(
-                resume, strategy=strategy, workers=addresses, index=index, watch=watch, read=watch.say
-            )
+            result = training.resume(resume, strategy=strategy, **meeting, watch=watch, read=watch.say)
         else:
             assert model is not None  # noqa: S101  # checked above
             assert data is not None  # noqa: S101
@@ -134,8 +140,7 @@ def train(
                 weights=weights,
                 recipe=changes,
                 strategy=strategy,
-                workers=addresses,
-                index=index,
+                **meeting,
                 watch=watch,
                 read=watch.say,
                 download=downloading(watch.say),

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 import zoo
+from releases import locks
+from releases.errors import ReleaseError
 from tests.test_packaging import pyproject
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,6 +81,85 @@ def test_what_builds_the_wheel() -> None:
     assert requirement.specifier.contains(pins("build")[requirement.name])
 
 
+@pytest.mark.parametrize("name", locks.LISTS)
+def test_the_locks_are_those_of_the_lists(name: str) -> None:
+    """The same versions, each with hashes: `make lock` after a change of one."""
+    text = (LISTS / f"{name}.lock").read_text(encoding="utf-8")
+    assert locks.read(text) == pins(name)
+    assert "://" not in text
+
+
+def test_every_list_that_is_installed_has_a_lock_and_no_other() -> None:
+    assert {path.stem for path in LISTS.glob("*.lock")} == set(locks.LISTS)
+    assert set(locks.LISTS) == {path.stem for path in LISTS.glob("*.txt")} - {"common"}
+
+
+def installs() -> list[str]:
+    """All that pip is told in the Dockerfile, a command a line."""
+    lines = DOCKERFILE.replace("\\\n", " ").splitlines()
+    return [
+        part for line in lines for part in re.split(r"&&|;;", line) if re.search(r"bin/pip\b.* (install|wheel) ", part)
+    ]
+
+
+def test_nothing_is_installed_without_its_hash_but_the_wheel_that_is_made_here() -> None:
+    """pip checks hashes only where it is told to; without --no-deps and --no-build-isolation it would fetch others."""
+    found = installs()
+    assert len(found) == 4
+    for command in found:
+        assert "--no-deps" in command
+        if "--no-index" in command:
+            assert "-r " not in command
+            assert "/wheels" in command
+            assert " install " in command or "--no-build-isolation" in command
+        else:
+            assert "--require-hashes" in command
+            assert "--only-binary :all:" in command
+            named = re.findall(r"-r (\S+?)(?=\s|\}|$)", command)
+            assert named
+            assert all(path.endswith(".lock") for path in named)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "numpy==2.4.6",
+        "numpy>=2.4 --hash=sha256:" + "0" * 64,
+        "numpy==2.4.6 --hash=md5:" + "0" * 32,
+        "numpy @ https://example.org/numpy.whl --hash=sha256:" + "0" * 64,
+        "-r other.txt",
+        "--index-url https://example.org",
+    ],
+)
+def test_a_lock_that_pins_less_is_refused(entry: str) -> None:
+    with pytest.raises(ReleaseError, match="no exact version or no SHA-256"):
+        locks.read(f"# a comment\n{entry}\n")
+
+
+def test_the_base_is_pinned_by_digest_and_is_the_one_that_dependabot_raises() -> None:
+    assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) == ["${BASE_IMAGE}", "scratch"]
+    assert locks.ARG.findall(DOCKERFILE) == locks.BASE.findall((LISTS / "Dockerfile.base").read_text(encoding="utf-8"))
+    assert len(locks.ARG.findall(DOCKERFILE)) == 1
+    updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
+    folders = {update["package-ecosystem"]: update["directory"] for update in updates}
+    assert ROOT / folders["docker"].strip("/") == LISTS
+
+
+def test_a_raised_digest_is_taken_over_and_a_tag_is_not(tmp_path: Path) -> None:
+    image = locks.ARG.findall(DOCKERFILE)[0].partition("@")[0]
+    raised = f"{image}@sha256:{'12' * 32}"
+    (tmp_path / "tools" / "jetson").mkdir(parents=True)
+    (tmp_path / "Dockerfile.jetson").write_text(DOCKERFILE, encoding="utf-8")
+    watched = tmp_path / "tools" / "jetson" / "Dockerfile.base"
+    watched.write_text(f"FROM {raised}\n")
+    changed = locks.pin_base(tmp_path).read_text(encoding="utf-8")
+    assert locks.ARG.findall(changed) == [raised]
+    assert locks.ARG.sub("", changed) == locks.ARG.sub("", DOCKERFILE)
+    watched.write_text(f"FROM {image}\n")
+    with pytest.raises(ReleaseError, match="does not name the base image once, by digest"):
+        locks.pin_base(tmp_path)
+
+
 def test_the_label_says_this_version() -> None:
     assert f'org.opencontainers.image.version="{zoo.__version__}"' in DOCKERFILE
 
@@ -93,7 +175,7 @@ def test_the_image_runs_zoo_and_not_as_root() -> None:
 
 
 def test_old_builders_understand_it() -> None:
-    for newer in ("<<", "COPY --link", "@sha256", "# syntax"):
+    for newer in ("<<", "COPY --link", "--mount", "# syntax"):
         assert newer not in DOCKERFILE
 
 

@@ -40,7 +40,7 @@ def called() -> list[str]:
 
 def test_the_steps_are_functions_of_ci_run() -> None:
     assert re.findall(r"^step_(\w+)\(\)", RUN, re.MULTILINE) == STEPS
-    assert len(STEPS) == 6
+    assert len(STEPS) == 7
 
 
 def test_the_workflows_run_every_step_and_no_other() -> None:
@@ -57,6 +57,29 @@ def test_the_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^\s+make ([\w./-]+)$", RUN, re.MULTILINE):
         assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE), target
+
+
+def test_the_audit_is_strict_where_there_is_a_network() -> None:
+    """Elsewhere a service that cannot be asked is said, and lets the other steps go on."""
+    (step,) = (step for step in workflow("ci")["jobs"]["audit"]["steps"] if "run" in step)
+    assert (step["run"], step["env"]) == (".ci/run audit", {"EDGEZOO_AUDIT": "strict"})
+    body = re.search(r"^step_audit\(\) \{\n(.*?)^\}", RUN, re.MULTILINE | re.DOTALL)
+    assert body
+    judged = (
+        body[1]
+        .replace("    needs\n    make .venv/ready\n", "")
+        .replace(".venv/bin/python tools/release audit", "(exit $CODE)")
+    )
+    for strict, code, expected in (
+        ("", 77, 0),
+        ("", 1, 1),
+        ("", 0, 0),
+        ("strict", 77, 77),
+        ("strict", 1, 1),
+        ("strict", 0, 0),
+    ):
+        script = f"set -euo pipefail\nCODE={code}\nEDGEZOO_AUDIT={strict}\nstep_audit() {{\n{judged}}}\n( step_audit )"
+        assert subprocess.run(["bash", "-c", script], check=False).returncode == expected, (strict, code)
 
 
 def test_both_processors_and_all_pythons_are_tried() -> None:

@@ -49,6 +49,19 @@ def inputs() -> str:
     return table(list(rows[0]), [list(row.values()) for row in rows])
 
 
+def fuzz() -> str:
+    """The parsers under the fuzzer."""
+    names = {
+        "parser": "parser", "engine": "engine", "seconds": "seconds", "executions": "executions",
+        "coverage": "edges covered", "read": "read", "refused": "refused", "kinds": "findings",
+    }  # fmt: skip
+    rows = [
+        [("" if row[name] is None else ", ".join(row[name]) or 0 if name == "kinds" else row[name]) for name in names]
+        for row in results()["fuzz"]["rows"]
+    ]
+    return table(list(names.values()), rows)
+
+
 def pictures() -> str:
     """Odd pictures, those of the same fate in one row."""
     found = results()["pictures"]["rows"]

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.reliability import tables
+from benchmarks.reliability import fuzz, tables
 from benchmarks.reliability.commands import BAD, call
 from benchmarks.reliability.mutations import mutate, mutate_values
+from benchmarks.reliability.parsers import Attempts, Parser
+from zoo.errors import ZooError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -108,6 +110,48 @@ def test_soak() -> None:
     assert [found[name] for name in zero] == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("parser", ["flatbuffer", "card", "hdf5"])
+def test_the_fuzzer_finds_nothing_in_a_few_inputs(parser: str) -> None:
+    """The same ones every time, without atheris."""
+    (row,) = script("fuzz", "--engine", "random", "--count", "60", "--only", parser)["rows"]
+    assert row["executions"] == row["read"] + row["refused"] == 60
+    assert row["read"]
+    assert row["refused"]
+    assert (row["findings"], row["kinds"]) == (0, [])
+
+
+def test_a_finding_is_kept_once_and_what_may_be_is_none(tmp_path: Path) -> None:
+    def read(path: Path) -> None:
+        data = path.read_bytes()
+        if data == b"refused":
+            raise ZooError("no")
+        if data.startswith(b"bug"):
+            raise KeyError(data)
+
+    with Attempts(Parser("card", ".tflite", read, list), tmp_path) as attempts:
+        for data in (b"fine", b"refused", b"bug 1", b"bug 2"):
+            attempts.one(data)
+    assert attempts.outcomes == {"read": 1, "refused": 1, "findings": 2}
+    ((what, name),) = attempts.findings.items()
+    assert what.startswith("KeyError in read (test_reliability.py:")
+    assert (tmp_path / name).read_bytes() == b"bug 1"
+    assert "KeyError" in (tmp_path / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "kind"),
+    [
+        (0, "", ""),
+        (None, "", "hung"),
+        (70, "==1== ERROR: libFuzzer: timeout after 22 seconds", "timeout"),
+        (71, "==1== ERROR: libFuzzer: out-of-memory (used: 1100Mb; limit: 1024Mb)", "out-of-memory"),
+        (-11, "", "the process ended with exit code -11"),
+    ],
+)
+def test_how_a_fuzzing_process_ended(code: int | None, said: str, kind: str) -> None:
+    assert fuzz._ended(code, said) == kind
+
+
 def crash() -> None:
     import os
     import signal
@@ -187,6 +231,6 @@ def test_mutations_change_what_they_are_given() -> None:
 def test_the_page_says_what_was_found() -> None:
     """Every table of the page, from the results that are committed."""
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-    made = ("models", "inputs", "pictures", "damaged_pictures", "kills", "disk", "stream", "soak")
+    made = ("models", "inputs", "fuzz", "pictures", "damaged_pictures", "kills", "disk", "stream", "soak")
     for name in made:
         assert getattr(tables, name)() in page

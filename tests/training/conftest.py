@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
+from tests.training.meeting import free_ports
 
 if TYPE_CHECKING:
     from tests.conftest import Array
@@ -21,3 +22,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Arra
         (folder / str(label)).mkdir(exist_ok=True)
         Image.fromarray(picture[..., 0].astype(np.uint8)).save(folder / str(label) / f"{i:03}.png")
     return folder
+
+
+@pytest.fixture
+def addresses() -> tuple[str, ...]:
+    """Of three workers on this machine."""
+    return tuple(f"localhost:{port}" for port in free_ports(3))

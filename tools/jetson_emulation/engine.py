@@ -13,7 +13,8 @@ from jetson_emulation.machine import cache, pip_settings
 from jetson_emulation.steps import run
 
 CPU = "cortex-a57"
-BASE_IMAGE = "docker.io/library/debian:bookworm-slim"
+BASE_IMAGE = "localhost/edgezoo-base:bookworm"
+"""Made here, and built on in place of the Dockerfile's own, whose digest only a registry has."""
 STRICT = ("--network", "none", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL")
 """What docs/jetson.md promises to work under. podman alone would give a writable /tmp to a read-only container."""
 
@@ -52,7 +53,7 @@ class Engine:
         return run(["buildah", *self._store, *words], check=check).stdout.strip()
 
     def import_base(self, archive: Path) -> None:
-        """Makes the base image that the Dockerfile names, from a tar archive, unless that was done with this one."""
+        """Makes the image that stands for the Dockerfile's base, from a tar archive that was not yet taken."""
         stamp = f"{archive.stat().st_mtime_ns}"
         made_of = '{{index .OCIv1.Config.Labels "made-of"}}'
         if self.buildah("inspect", "--type", "image", "--format", made_of, BASE_IMAGE, check=False) == stamp:
@@ -71,7 +72,8 @@ class Engine:
         Raises:
             EmulationError: a step failed; the message holds its end.
         """
-        given = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
+        settings = {"BASE_IMAGE": BASE_IMAGE, **arguments}
+        given = [word for key, value in settings.items() for word in ("--build-arg", f"{key}={value}")]
         cpu = ["--build-arg", f"QEMU_CPU={CPU}", "--volume", f"{self.cpuinfo}:/proc/cpuinfo:ro"]
         how = ["--layers", "--arch", "arm64", "--isolation", "oci", "--runtime", "runc", "--pull-never"]
         file = ["-t", name, "-f", str(self.root / "Dockerfile.jetson"), str(self.root)]

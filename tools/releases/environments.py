@@ -42,6 +42,28 @@ def lowest(pyproject: Path, extras: Sequence[str], version: str, out: Path) -> N
     _uv("pip", "compile", *options, "--python-version", version, *named, pyproject, "--output-file", out)
 
 
+def newest(pyproject: Path, extras: Sequence[str], version: str, out: Path) -> None:
+    """Writes the newest versions that pip would install on a Python.
+
+    Raises:
+        ReleaseError: there is no set of versions that fits, or no network.
+    """
+    named = [word for extra in extras for word in ("--extra", extra)]
+    options = ("--quiet", "--no-annotate", "--no-header", *BINARY)
+    _uv("pip", "compile", *options, "--python-version", version, *named, pyproject, "--output-file", out)
+
+
+def lock(source: Path, platform: str, version: str, out: Path) -> None:
+    """Writes the pinned versions of a list, and nothing beside them, with the SHA-256 of each of their files.
+
+    Raises:
+        ReleaseError: one has no wheel for that platform and Python, or no network.
+    """
+    options = ("--quiet", "--no-annotate", "--no-header", *BINARY, "--no-deps", "--generate-hashes", "--no-config")
+    target = ("--python-platform", platform, "--python-version", version)
+    _uv("pip", "compile", *options, *target, source, "--output-file", out)
+
+
 def make(
     folder: Path,
     python: Path,

@@ -60,6 +60,7 @@ def train(
     strategy: str = "one",
     workers: Sequence[str] | None = None,
     index: int | None = None,
+    secret_file: str | Path | None = None,
     watch: Watch | None = None,
     download: Callable[[int, int], None] | None = None,
     read: Callable[[str], None] | None = None,
@@ -80,6 +81,8 @@ def train(
             of which calls this with the same arguments. The first one writes the folder.
         workers: `host:port` of each of them; `TF_CONFIG`'s by default.
         index: which of them this one is, counted from 0.
+        secret_file: holds a secret that all workers know; `EDGEZOO_SECRET` by default. Workers of one machine need
+            none.
         watch: is told how it goes.
         download: is told the bytes done and in all of a download.
         read: is told how far the reading of the files is.
@@ -118,7 +121,8 @@ def train(
         raise OptionError("strategy='multiworker' is for models by name: workers are connected before one is built")
     watch = watch or Silent()
     facts = {"model": called, "options": options, "pretrained": pretrained, **dataclasses.asdict(chosen)}
-    with gather(strategy, workers, index, facts=facts | {"versions": versions()}, note=watch.note) as team:
+    facts |= {"versions": versions()}
+    with gather(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as team:
         if team.chief:
             require_new(folder)
         keras.utils.set_random_seed(chosen.seed)
@@ -154,6 +158,7 @@ def resume(
     strategy: str | None = None,
     workers: Sequence[str] | None = None,
     index: int | None = None,
+    secret_file: str | Path | None = None,
     watch: Watch | None = None,
     read: Callable[[str], None] | None = None,
 ) -> TrainResult:
@@ -164,6 +169,7 @@ def resume(
         strategy: as in `train`; what it was by default, `multiworker` where workers are given.
         workers: as in `train`.
         index: as in `train`.
+        secret_file: as in `train`.
         watch: is told how it goes.
         read: is told how far the reading of the files is.
 
@@ -178,7 +184,7 @@ def resume(
     if strategy is None:
         strategy = strategy_of(folder) if workers is None else "multiworker"
     facts = {"resume": True, "versions": versions()}
-    with gather(strategy, workers, index, facts=facts, note=watch.note) as team:
+    with gather(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as team:
         run = team.share(read_run(folder) if team.chief else None)
         recipe = Recipe().change(run["recipe"])
         keras.utils.set_random_seed(recipe.seed)

@@ -353,7 +353,7 @@ def test_a_worker_lost_while_tensorflow_connects_is_no_hang(index: int) -> None:
     script = """
 import sys
 from zoo.training import team
-team.CONNECT, team.meet = 2.0, lambda *arguments: None
+team.CONNECT, team.meet = 2.0, lambda *arguments, **options: None
 with team.gather("multiworker", sys.argv[1:3], int(sys.argv[3]), facts={}, note=print):
     pass
 """

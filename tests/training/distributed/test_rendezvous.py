@@ -2,40 +2,14 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
-from typing import Any
 
 import pytest
+from tests.training.meeting import start
 
 from zoo.errors import OptionError, TrainingError
-from zoo.training.distributed.rendezvous import Cluster, find_cluster, meet
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
-@pytest.fixture
-def addresses() -> tuple[str, ...]:
-    return tuple(f"localhost:{port}" for port in free_ports(3))
-
-
-def start(cluster: Cluster, facts: dict[str, Any], answers: dict[int, str], wait: float = 20) -> threading.Thread:
-    def run() -> None:
-        try:
-            meet(cluster, facts, lambda text: None, wait)
-            answers[cluster.index] = "all there"
-        except TrainingError as error:
-            answers[cluster.index] = str(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
+from zoo.training.distributed.cluster import Cluster, find_cluster
+from zoo.training.distributed.rendezvous import meet
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])

@@ -12,19 +12,29 @@ import json
 import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import OptionError, TrainingError
-from zoo.training.distributed.rendezvous import Cluster, differences, find_cluster, meet
+from zoo.training.distributed.cluster import Cluster, find_cluster
+from zoo.training.distributed.reception import differences
+from zoo.training.distributed.rendezvous import meet
+from zoo.training.distributed.secret import find_secret
 
 if TYPE_CHECKING:
     import keras
 
 CONNECT = 120.0
 """Seconds that TensorFlow may take to connect workers that have met."""
+
+OPEN = (
+    "TensorFlow's own connections between the workers are neither encrypted nor guarded by the secret: a private "
+    "network, a VPN or ssh tunnels have to keep strangers out"
+)
+"""What is said of workers on several machines."""
 
 STRATEGIES = ("one", "mirrored", "multiworker")
 
@@ -182,6 +192,7 @@ def gather(
     workers: Sequence[str] | None,
     index: int | None,
     *,
+    secret_file: str | Path | None = None,
     facts: dict[str, Any],
     note: Callable[[str], None],
 ) -> Iterator[Team]:
@@ -191,17 +202,20 @@ def gather(
         strategy: one of `STRATEGIES`.
         workers: `host:port` of each; of `TF_CONFIG` by default.
         index: which of them this one is.
+        secret_file: holds what all workers know and strangers do not; see `zoo.training.distributed.secret`.
         facts: what has to be the same on all workers.
         note: is told who is waited for.
 
     Raises:
-        OptionError: a strategy that there is not, or workers that cannot be.
+        OptionError: a strategy that there is not, workers that cannot be, or no secret where one is needed.
         TrainingError: a worker did not come, differs, or is lost while the block runs.
     """
     if strategy not in STRATEGIES:
         raise OptionError(f"strategy={strategy!r} is not one of {', '.join(STRATEGIES)}")
     if strategy != "multiworker" and (workers is not None or index is not None):
         raise OptionError(f"workers and index are for strategy='multiworker', not for {strategy!r}")
+    if strategy != "multiworker" and secret_file is not None:
+        raise OptionError(f"a secret file is for strategy='multiworker', not for {strategy!r}")
     if strategy == "one":
         yield Team()
         return
@@ -211,7 +225,10 @@ def gather(
         yield Mirrored(tf.distribute.MirroredStrategy())
         return
     cluster = find_cluster(workers, index)
-    meet(cluster, facts, note)
+    secret = find_secret(cluster, secret_file, note)
+    if not cluster.local:
+        note(OPEN)
+    meet(cluster, facts, note, secret=secret)
     team = Workers(_connect(note), cluster)
     with team.translated():
         yield team

@@ -1,0 +1,157 @@
+"""Fuzzes the parsers of ours that read strangers' files: flatbuffers, labels and cards, HDF5.
+
+make fuzz
+python -m benchmarks.reliability.fuzz --seconds 600 --only flatbuffer --keep findings
+python -m benchmarks.reliability.fuzz --engine random --count 200     # the same inputs every time
+
+atheris (libFuzzer) looks for inputs that reach new code; where it is not installed, the files are damaged at random.
+Of any bytes a result may come, or a `ZooError`, in bounded time and memory; all else is a finding.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import click
+
+from benchmarks.reliability.commands import report
+from benchmarks.reliability.parsers import ROOT, Parser, parsers
+
+LIMIT = 20
+"""Seconds that one input may take; on an idle machine it takes milliseconds."""
+STARTING = 180
+"""Seconds for imports and the seeds, beside the time to fuzz."""
+
+
+@dataclass
+class Row:
+    """What is known of one parser."""
+
+    parser: str
+    engine: str
+    seconds: int = 0
+    executions: int = 0
+    coverage: int | None = None
+    """Edges of instrumented code that were reached; unknown to the engine `random`."""
+    read: int = 0
+    refused: int = 0
+    findings: int = 0
+    """Inputs that raised what they may not."""
+    kinds: list[str] = field(default_factory=list)
+    """Each kind of finding once, ends of the whole process among them."""
+
+
+def fuzz(parser: Parser, engine: str, seed: int, amount: int, keep: Path) -> Row:
+    """Fuzzes one parser. A crash, or an input that takes too long, ends a process; the next one goes on.
+
+    Args:
+        parser: which.
+        engine: `atheris`, or `random`.
+        seed: of the draws.
+        amount: seconds for `atheris`, inputs for `random`.
+        keep: a folder for inputs that do what none may.
+    """
+    began = time.monotonic()
+    row, kinds = Row(parser.name, engine), dict[str, None]()
+    with tempfile.TemporaryDirectory() as place:
+        seeds = Path(place) / "seeds"
+        seeds.mkdir()
+        for i, data in enumerate(parser.seeds()):
+            (seeds / str(i)).write_bytes(data)
+        end = time.monotonic() + amount
+        left = amount
+        while left > 0:
+            ended = _once(row, kinds, seeds, (engine, parser.name, seed, left), keep)
+            # An engine that cannot even begin would do so for ever.
+            if not ended or engine == "random" or not row.executions:
+                break
+            seed, left = seed + 1, round(end - time.monotonic())
+    row.kinds = sorted(kinds)
+    row.seconds = round(time.monotonic() - began)
+    return row
+
+
+def _once(row: Row, kinds: dict[str, None], seeds: Path, how: tuple[str, str, int, int], keep: Path) -> str:
+    """Runs one process to its end, and adds what came of it; what ended it too early, or nothing."""
+    engine, name, seed, amount = how
+    state = seeds.with_name("state.json")
+    state.unlink(missing_ok=True)
+    words = [engine, name, seeds, state, keep, seed, amount, LIMIT]
+    limit = STARTING + (amount + 2 * LIMIT if engine == "atheris" else amount)
+    code, said = _run([sys.executable, "-m", "benchmarks.reliability.fuzz_worker", *map(str, words)], limit)
+    known = json.loads(state.read_text(encoding="utf-8")) if state.exists() else {"outcomes": {}, "findings": {}}
+    counts = known["outcomes"]
+    row.read += counts.get("read", 0)
+    row.refused += counts.get("refused", 0)
+    row.findings += counts.get("findings", 0)
+    # libFuzzer knows the last tenth of a second, too.
+    executed = re.search(r"stat::number_of_executed_units:\s+(\d+)", said)
+    row.executions += int(executed[1]) if executed else sum(counts.values())
+    covered = [int(number) for number in re.findall(r"\bcov: (\d+)", said)]
+    row.coverage = max([*covered, row.coverage or 0]) or None
+    kinds.update(dict.fromkeys(known["findings"]))
+    if ended := _ended(code, said):
+        kinds[ended] = None
+        (keep / f"{name}-{seed}.log").write_text(said, encoding="utf-8")
+    return ended
+
+
+def _run(command: list[str], seconds: float) -> tuple[int | None, str]:
+    """Exit code, None where the time was up, and the end of what was printed."""
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        return None, (error.stdout or b"").decode(errors="replace")[-100_000:]
+    return done.returncode, done.stdout.decode(errors="replace")[-100_000:]
+
+
+def _ended(code: int | None, said: str) -> str:
+    """What is wrong with how the process ended; empty where nothing is."""
+    if code == 0:
+        return ""
+    if code is None:
+        return "hung"
+    fault = re.search(r"ERROR: libFuzzer: ([\w-]+)", said)
+    return fault[1] if fault else f"the process ended with exit code {code}"
+
+
+@click.command(help=__doc__)
+@click.option("--seconds", type=click.IntRange(min=1), default=60, show_default=True, help="For each parser (atheris).")
+@click.option("--count", type=click.IntRange(min=1), default=2000, show_default=True, help="Inputs (random).")
+@click.option("--engine", type=click.Choice(["auto", "atheris", "random"]), default="auto", show_default=True)
+@click.option("--only", multiple=True, type=click.Choice(list(parsers())), help="This parser.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the draws.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Folder for inputs that do what none may."
+)
+@click.option("--json", "as_json", is_flag=True)
+def main(
+    seconds: int, count: int, engine: str, only: tuple[str, ...], seed: int, keep: Path | None, as_json: bool
+) -> None:
+    """Fuzzes, prints, and judges."""
+    if engine == "auto":
+        engine = "atheris" if importlib.util.find_spec("atheris") else "random"
+    elif engine == "atheris" and not importlib.util.find_spec("atheris"):
+        raise click.ClickException("atheris is not installed: pip install atheris, or --engine random")
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+    amount = seconds if engine == "atheris" else count
+    with tempfile.TemporaryDirectory() as scratch:
+        chosen = [parser for name, parser in parsers().items() if not only or name in only]
+        rows = [fuzz(parser, engine, seed, amount, keep or Path(scratch)) for parser in chosen]
+    bad = sum(len(row.kinds) for row in rows) + sum(not row.executions for row in rows)
+    report({"rows": [asdict(row) for row in rows]}, bad, as_json)
+
+
+if __name__ == "__main__":
+    main()
