@@ -16,6 +16,7 @@ import click
 from zoo import __version__
 from zoo.cli.output import print_error
 from zoo.errors import ZooError
+from zoo.surroundings import forget_current_folder
 
 COMMANDS = {
     # name: (module, attribute, short help), so that `zoo --help` imports none of them.
@@ -97,6 +98,8 @@ def main(args: list[str] | None = None) -> None:
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an export that disagrees with its model, 130 interrupted.
     """
+    if args is None:  # the process is the command's own
+        forget_current_folder()
     _prepare_output()
     try:
         status = zoo.main(args=args, prog_name="zoo", standalone_mode=False)

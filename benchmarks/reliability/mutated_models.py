@@ -13,6 +13,7 @@ import io
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ import click
 
 from benchmarks.reliability.commands import BAD, LIGHT, Ended, call, count, report, run, warm
 from benchmarks.reliability.mutations import mutate
+from zoo import processes
 from zoo.errors import ZooError
 from zoo.quiet import quiet
 from zoo.runner import Classifier, trial
@@ -63,7 +65,7 @@ def damaged(kind: str, rng: random.Random) -> bytes:
 
 def answer(path: Path, runtime: Any) -> None:
     """Prints the scores of the picture, or why there are none; tries the file in a fork instead of a new process."""
-    subprocess.run = _try_in_fork  # type: ignore[assignment]
+    processes.run = _try_in_fork
     try:
         with quiet():  # as the commands do
             classifier = Classifier(path, runtime=runtime, threads=1)
@@ -74,14 +76,15 @@ def answer(path: Path, runtime: Any) -> None:
     sys.stdout.write(json.dumps([float(score) for score in scores]))
 
 
-def _try_in_fork(command: list[str], *, timeout: float, **_: Any) -> subprocess.CompletedProcess[bytes]:
+def _try_in_fork(words: list[str], *, seconds: float, errors: int = 0) -> subprocess.CompletedProcess[str]:
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
         os.dup2(writer, 1)
-        order, code = json.loads(command[-1]), 0
+        order, code = json.loads(words[-1]), 0
+        processes.limit(resource.RLIMIT_DATA, order["memory"])
         try:
-            trial.main(order["path"], order["runtime"], order["delegate"])
+            trial.main(**order["order"])
         except SystemExit as ending:
             code = int(ending.code or 0)
         except BaseException:  # noqa: BLE001  # as a process that ends with a traceback
@@ -89,15 +92,15 @@ def _try_in_fork(command: list[str], *, timeout: float, **_: Any) -> subprocess.
         sys.stdout.flush()
         os._exit(code)
     os.close(writer)
-    end = time.monotonic() + timeout
+    end = time.monotonic() + seconds
     while not (done := os.waitpid(child, os.WNOHANG))[0]:
         if time.monotonic() > end:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            raise subprocess.TimeoutExpired(command, timeout)
+            raise subprocess.TimeoutExpired(words, seconds)
         time.sleep(0.002)
-    with os.fdopen(reader, "rb") as said:
-        return subprocess.CompletedProcess(command, os.waitstatus_to_exitcode(done[1]), said.read())
+    with os.fdopen(reader, errors="replace") as said:
+        return subprocess.CompletedProcess(words, os.waitstatus_to_exitcode(done[1]), said.read())
 
 
 def judge(ended: Ended, right: str) -> str:

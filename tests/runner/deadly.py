@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import signal
 import sys
 from pathlib import Path
 
 from benchmarks.reliability.mutations import mutate
+from zoo import processes
 from zoo.errors import ModelFileError
 from zoo.runner import modelfile, trial
 
@@ -45,7 +47,7 @@ def _ends_well(path: Path) -> bool:
     if not child:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         signal.alarm(20)
-        trial.limit_memory()
+        processes.limit(resource.RLIMIT_DATA, processes.free_memory() or resource.RLIM_INFINITY)
         try:
             trial.run_once(str(path), "litert")
         finally:

@@ -9,12 +9,13 @@ import sys
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from tests.runner import deadly
+from zoo import processes
 from zoo.errors import ModelFileError
 from zoo.runner import load, trial
 from zoo.runner.card import checksum
@@ -30,13 +31,13 @@ def tried(lenet: Case, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The child processes that were started."""
     lenet.file  # noqa: B018  # made before: that takes processes as well
     started: list[list[str]] = []
-    run = trial.subprocess.run  # type: ignore[attr-defined]
+    run = processes.run
 
-    def spy(command: list[str], **options: object) -> object:
+    def spy(command: list[str], **options: Any) -> object:
         started.append(command)
         return run(command, **options)
 
-    monkeypatch.setattr("zoo.runner.trial.subprocess.run", spy)
+    monkeypatch.setattr(processes, "run", spy)
     return started
 
 

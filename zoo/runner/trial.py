@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo import processes
 from zoo.errors import ModelFileError, ZooError
-from zoo.runner import card, delegates, modelfile, processes, runtimes
-from zoo.runner.procfs import kilobytes
+from zoo.runner import card, delegates, modelfile, runtimes
 
 SECONDS = 120
 """How long a trial may take; VGG-16 took 30 s on an emulated board."""
@@ -54,14 +54,9 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
             process: what is an error in one can be a crash in another.
     """
     try:
-        done = subprocess.run(
-            processes.command(__name__, path=str(path), runtime=runtime, delegate=delegate),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=seconds,
-            check=False,
-        )
+        order = {"path": str(path), "runtime": runtime, "delegate": delegate}
+        command = processes.command(__name__, memory=processes.free_memory(), **order)
+        done = processes.run(command, seconds=seconds, errors=subprocess.DEVNULL)
     except subprocess.TimeoutExpired as error:
         raise ModelFileError(f"{path} is damaged or hostile: {runtime} did not finish it in {seconds:g} s") from error
     if done.returncode < 0:
@@ -69,12 +64,11 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
         reason = "the memory ran out" if name == "SIGKILL" else f"{runtime} crashes on it ({name})"
         raise ModelFileError(f"{path} is damaged or hostile: {reason}; it was tried in a process of its own")
     if done.returncode == NOT_LOADED:
-        raise RuntimeError(done.stdout.decode(errors="replace"))
+        raise RuntimeError(done.stdout)
 
 
 def main(path: str, runtime: str, delegate: str | None) -> None:
     """What the child does. It says why a file is not loaded; any other error the parent meets, too, and reports it."""
-    limit_memory()
     try:
         run_once(path, runtime, delegate)
     except NotLoadedError as error:
@@ -96,13 +90,3 @@ def run_once(path: str, runtime: str, delegate: str | None = None) -> None:
     for entry in interpreter.get_input_details():
         interpreter.set_tensor(entry["index"], np.zeros(entry["shape"], entry["dtype"]))
     interpreter.invoke()
-
-
-def limit_memory() -> None:
-    """Lets a file that asks for terabytes fail, before the system starts to kill processes for it."""
-    free = kilobytes(Path("/proc/meminfo"), "MemAvailable")
-    if free is None:
-        return
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_DATA, (free, resource.getrlimit(resource.RLIMIT_DATA)[1]))
