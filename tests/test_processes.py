@@ -21,11 +21,11 @@ from zoo import processes, surroundings
 if TYPE_CHECKING:
     from tests.conftest import Case
 
-MODULES = (
+MODULES = (  # noqa: SIM905  # a line each would be thirty
     "json ctypes resource subprocess signal threading typing pathlib importlib contextlib "
     "zoo numpy PIL tensorflow keras ai_edge_litert tflite tflite_runtime openvino flatbuffers "
     "sitecustomize usercustomize site"
-).split()  # noqa: SIM905  # a line each would be thirty
+).split()
 """What a child imports, or Python does when it starts."""
 
 
