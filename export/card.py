@@ -17,7 +17,7 @@ from zoo.export.lowering import layer_name
 from zoo.export.metadata import Tags, append_files, with_metadata
 from zoo.export.quantize import Plan
 from zoo.export.root import Signature
-from zoo.runner.card import CARD, LABELS
+from zoo.runner.card import CARD, CHECKSUM, FLATBUFFER, LABELS, seal
 from zoo.specs import Preprocessing, is_picture
 from zoo.versions import installed
 
@@ -55,7 +55,7 @@ class SelfDescription:
             **more: for the card.
 
         Returns:
-            The card as it was written, with size, SHA-256 and CRC-32 of the flatbuffer.
+            The card as it was written, with size, SHA-256 and CRC-32 of the flatbuffer, and a checksum over all of it.
         """
         with path.open("rb") as file:
             digest, crc = hashlib.sha256(), 0
@@ -63,8 +63,10 @@ class SelfDescription:
                 digest.update(block)
                 crc = zlib.crc32(block, crc)
         flatbuffer = {"bytes": path.stat().st_size, "sha256": digest.hexdigest(), "crc32": crc}
-        card = self.card | more | {"made_with": versions(), "flatbuffer": flatbuffer}
-        append_files(path, {LABELS: "\n".join(self.labels) + "\n", CARD: json.dumps(card, indent=1)})
+        card = self.card | more | {"made_with": versions(), FLATBUFFER: flatbuffer}
+        labels = "\n".join(self.labels) + "\n"
+        card[CHECKSUM] = seal(card, labels)
+        append_files(path, {LABELS: labels, CARD: json.dumps(card, indent=1)})
         return card
 
 

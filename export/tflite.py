@@ -27,7 +27,7 @@ from zoo.export.metadata import without_files
 from zoo.export.quantize import CALIBRATION_SAMPLES, Io, Plan, Quantize, Target, plan
 from zoo.export.verify import Verification, verify
 from zoo.files import atomic
-from zoo.runner import modelfile
+from zoo.runner import known, modelfile
 from zoo.specs import Preprocessing, is_picture
 from zoo.weights import is_untrained
 
@@ -170,6 +170,7 @@ def to_tflite(
             require_agreement(verification, chosen, path.name, min_agreement, trained=trained)
         card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
         size = scratch.stat().st_size
+    known.remember_made(path)
     compiled = _compile(path, description, notes, say) if tpu else None
     if verification and chosen.mode.approximate and not trained:
         notes.append("the weights are random: how well a quantized file agrees on them means little")
@@ -223,6 +224,7 @@ def _compile(path: Path, description: SelfDescription, notes: list[str], progres
             # Whether the compiler keeps what stands behind a model is its own affair.
             scratch.write_bytes(description.announce(without_files(scratch.read_bytes())))
             description.append(scratch, compiled_for="edgetpu")
+        known.remember_made(target)
     except ExportError as error:
         raise ExportError(f"{error}; {path} is the int8 file, not compiled") from error
     return target

@@ -36,8 +36,8 @@ class ColdStart:
     total_ms: float
     """From the start of Python to the first result: imports, the check, loading, the first run."""
     check_ms: float
-    """Of that, finding out that the file is sound: the checksum of one that this package made, else a trial run in a
-    process of its own."""
+    """Of that, finding out that the file is sound: its structure, its checksum and, where it was neither made nor tried
+    here before, a trial run in a process of its own."""
     load_ms: float
     """Of that, loading the file; the runtime's library was loaded before."""
     first_run_ms: float
