@@ -26,7 +26,7 @@ def inspect(file: Path, tensors: bool, as_json: bool) -> None:
 
     Reads the file in pure Python and runs nothing: safe on files from anywhere.
     """
-    from zoo.export.inspection import inspect_file
+    from zoo.tflite.inspection import inspect_file
 
     found = inspect_file(file)
     if as_json:

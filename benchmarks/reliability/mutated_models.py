@@ -34,8 +34,8 @@ from benchmarks.reliability.mutations import mutate
 from zoo import processes
 from zoo.errors import ZooError
 from zoo.quiet import quiet
-from zoo.runner import Classifier, known, trial
-from zoo.runner.card import CARD, CHECKSUM, FLATBUFFER, LABELS, seal
+from zoo.runner import Classifier, known, sandbox
+from zoo.tflite.card import CARD, CHECKSUM, FLATBUFFER, LABELS, seal
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODEL = ROOT / "zoo" / "assets" / "demo" / "digits_int8.tflite"
@@ -88,7 +88,7 @@ def _try_in_fork(words: list[str], *, seconds: float, errors: int = 0) -> subpro
         order, code = json.loads(words[-1]), 0
         processes.limit(resource.RLIMIT_DATA, order["memory"])
         try:
-            trial.main(**order["order"])
+            sandbox.main(**order["order"])
         except SystemExit as ending:
             code = int(ending.code or 0)
         except BaseException:  # noqa: BLE001  # as a process that ends with a traceback

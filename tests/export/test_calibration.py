@@ -11,7 +11,7 @@ from PIL import Image
 
 from zoo.errors import InputError
 from zoo.export import calibration
-from zoo.specs import Preprocessing
+from zoo.inputs.preprocessing import Preprocessing
 
 SHAPE = (8, 8, 3)
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from benchmarks.reliability.mutations import mutate
 from zoo import processes
 from zoo.errors import ModelFileError
-from zoo.runner import modelfile, trial
+from zoo.runner import sandbox
+from zoo.tflite import modelfile
 
 
 def load_many(original: Path, folder: Path, count: int) -> dict[str, int]:
@@ -49,7 +50,7 @@ def _ends_well(path: Path) -> bool:
         signal.alarm(20)
         processes.limit(resource.RLIMIT_DATA, processes.free_memory() or resource.RLIM_INFINITY)
         try:
-            trial.run_once(str(path), "litert")
+            sandbox.run_once(str(path), "litert")
         finally:
             os._exit(0)
     return os.WIFEXITED(os.waitpid(child, 0)[1])

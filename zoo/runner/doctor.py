@@ -16,11 +16,11 @@ import numpy as np
 
 from zoo import processes
 from zoo.errors import ZooError
+from zoo.inputs.camera import video_devices
+from zoo.machine.info import Machine, State, read_machine, read_state
+from zoo.machine.procfs import ROOT, text
 from zoo.quiet import quiet
 from zoo.runner import delegates, runtimes
-from zoo.runner.camera import video_devices
-from zoo.runner.machine import Machine, State, read_machine, read_state
-from zoo.runner.procfs import ROOT, text
 
 PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python")
 SECONDS = 600
@@ -156,9 +156,9 @@ def main(task: str, runtime: runtimes.Runtime, path: str) -> None:
         with quiet():
             runtimes.find(runtime)
             if task == "run":
-                from zoo.runner import backends
+                from zoo.runner.session import load
 
-                session = backends.load(path, runtime=runtime)
+                session = load(path, runtime=runtime)
                 session.run(np.zeros(session.input.shape, session.input.dtype))
     except ZooError as error:
         problem = " ".join(str(error).split())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +13,7 @@ import numpy.typing as npt
 from zoo import plots
 from zoo.data import Data
 from zoo.files import atomic
-from zoo.runner.labelled import SplitName
+from zoo.inputs.labelled import SplitName
 from zoo.training.state import Place
 
 if TYPE_CHECKING:
@@ -85,46 +83,6 @@ def measure(scores: Array, data: Data, split: SplitName) -> Figures:
     recalls = confusion.diagonal()[there] / confusion.sum(axis=1)[there]
     accuracy = float(np.trace(confusion) / len(source))
     return Figures(split, len(source), accuracy, float(recalls.mean()), confusion, scores.astype(np.float32))
-
-
-class History:
-    """`history.csv` and TensorBoard events in a run's folder, as they grow."""
-
-    def __init__(self, folder: Path, place: Place) -> None:
-        """Begins both anew, with the epochs done before: what was written after the last saved state is dropped."""
-        import tensorflow as tf
-
-        shutil.rmtree(folder / "events", ignore_errors=True)
-        self._folder, self._place = folder, place
-        self._writers = {
-            prefix: tf.summary.create_file_writer(str(folder / "events" / part))
-            for part, prefix in (("train", ""), ("validation", "val_"))
-        }
-        for row in place.history:
-            self._write_events(row)
-
-    def follow(self, place: Place) -> None:
-        """Takes the rows of another place from now on."""
-        self._place = place
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Writes an epoch that `place.history` holds already."""
-        with atomic(self._folder / "history.csv") as scratch, scratch.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(row), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self._place.history)
-        self._write_events(row)
-
-    def _write_events(self, row: dict[str, Any]) -> None:
-        import tensorflow as tf
-
-        for prefix, writer in self._writers.items():
-            with writer.as_default():
-                for name in ("loss", "accuracy"):
-                    tf.summary.scalar(f"epoch_{name}", row[prefix + name], step=row["epoch"])
-                if not prefix:
-                    tf.summary.scalar("epoch_learning_rate", row["learning_rate"], step=row["epoch"])
-            writer.flush()
 
 
 def write_figures(folder: Path, data: Data, place: Place, figures: Figures) -> None:

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from zoo.errors import ModelFileError
+from zoo.inputs.preprocessing import Preprocessing
+from zoo.tflite.card import MAX_PART_BYTES, Description, checksum, describe, model_part, seal
+
+if TYPE_CHECKING:
+    from tests.conftest import Case
+
+
+def model_with(path: Path, **parts: str | bytes) -> Path:
+    """A file of the right mark with an archive behind it."""
+    path.write_bytes(b"\x1c\0\0\0TFL3" + b"\0" * 64)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name.replace("_", "."), content)
+    return path
+
+
+def test_labels_and_card_of_an_export(cases: Callable[[str], Case]) -> None:
+    case = cases("lenet")
+    found = describe(case.file)
+    assert found.labels == tuple(f"class_{i}" for i in range(10))
+    assert found.card == json.loads(json.dumps(case.report.card))
+    assert found.preprocessing == Preprocessing("crop")
+
+
+def test_a_file_without_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "bare.tflite"
+    path.write_bytes(b"\x1c\0\0\0TFL3" + b"\0" * 64)
+    assert describe(path) == Description()
+    assert describe(path).preprocessing == Preprocessing()
+    assert describe(tmp_path / "none.tflite") == Description()
+    assert describe(tmp_path) == Description()
+
+
+def test_labels_come_first_then_any_text(tmp_path: Path) -> None:
+    both = model_with(tmp_path / "a.tflite", aaa_txt="wrong\n", labels_txt="cat\ndog\n")
+    assert describe(both).labels == ("cat", "dog")
+    other = model_with(tmp_path / "b.tflite", map_txt="cat\r\ndog")
+    assert describe(other).labels == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("card", "resize"),
+    [
+        ({"preprocessing": {"resize": "pad"}}, "pad"),
+        ({"preprocessing": {"resize": "melt"}}, "crop"),
+        ({"preprocessing": {}}, "crop"),
+        ({}, "crop"),
+        ([1, 2], "crop"),
+        ({"preprocessing": None}, "crop"),
+        ({"preprocessing": "pad"}, "crop"),
+        ({"preprocessing": {"resize": ["pad"]}}, "crop"),
+    ],
+)
+def test_the_resize_policy(tmp_path: Path, card: object, resize: str) -> None:
+    path = model_with(tmp_path / "m.tflite", card_json=json.dumps(card))
+    assert describe(path).preprocessing.resize == resize
+
+
+def error_of(path: Path) -> str:
+    with pytest.raises(ModelFileError, match=f"the labels and card embedded in {path} are damaged: ") as caught:
+        describe(path)
+    return str(caught.value)
+
+
+def test_damaged_parts(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    error_of(model_with(path, card_json="{"))
+    error_of(model_with(path, labels_txt=b"\xff\xfe\xfd"))
+    error_of(model_with(path, card_json=b"\xff"))
+
+
+def test_a_part_that_is_not_what_was_written(tmp_path: Path) -> None:
+    path = model_with(tmp_path / "m.tflite", labels_txt=b"cat\ndog\n" * 100)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"labels.txt") + len("labels.txt")
+    content[at : at + 8] = b"\xff" * 8
+    path.write_bytes(content)
+    error_of(path)
+
+
+def test_a_zip_bomb(tmp_path: Path) -> None:
+    path = model_with(tmp_path / "m.tflite", labels_txt=b"0" * (MAX_PART_BYTES + 1))
+    assert path.stat().st_size < 1_000_000
+    assert error_of(path).endswith(f"labels.txt claims {MAX_PART_BYTES + 1} bytes, the limit is {MAX_PART_BYTES}")
+
+
+def changed(source: Path, target: Path, **parts: str | bytes | None) -> Path:
+    """A copy of a file, with other parts in its archive; None leaves one out."""
+    with zipfile.ZipFile(source) as archive:
+        found: dict[str, str | bytes | None] = {name: archive.read(name) for name in archive.namelist()}
+        start = min(entry.header_offset for entry in archive.infolist())
+    target.write_bytes(source.read_bytes()[:start])
+    with zipfile.ZipFile(target, "a") as archive:
+        for name, content in (found | {name.replace("_", "."): part for name, part in parts.items()}).items():
+            if content is not None:
+                archive.writestr(name, content)
+    return target
+
+
+@pytest.fixture
+def sealed(lenet_file: Path) -> Path:
+    assert checksum(lenet_file) == "right"
+    return lenet_file
+
+
+def test_the_checksum_covers_labels_and_card_and_all_else(sealed: Path, tmp_path: Path) -> None:
+    card = describe(sealed).card
+    labels = "\n".join(reversed(describe(sealed).labels)) + "\n"
+    path = tmp_path / "m.tflite"
+    assert checksum(changed(sealed, path)) == "right"
+    assert checksum(changed(sealed, path, labels_txt=labels)) == "wrong"
+    assert checksum(changed(sealed, path, labels_txt=None)) == "wrong"
+    assert checksum(changed(sealed, path, more_txt="x")) == "wrong"
+    assert checksum(changed(sealed, path, card_json=json.dumps(card | {"weights": "trained, very well"}))) == "wrong"
+    assert checksum(changed(sealed, path, card_json=json.dumps(dict(reversed(card.items())), indent=7))) == "right"
+    path.write_bytes(bytes(byte ^ (i == 20_000) for i, byte in enumerate(sealed.read_bytes())))
+    assert checksum(path) == "wrong"
+    changed(sealed, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"labels: others"
+    assert checksum(path) == "wrong"
+
+
+def test_a_checksum_that_leaves_out_labels_and_card_is_called_none(sealed: Path, tmp_path: Path) -> None:
+    card = {name: value for name, value in describe(sealed).card.items() if name != "checksum"}
+    assert checksum(changed(sealed, tmp_path / "m.tflite", card_json=json.dumps(card))) == "none"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"bytes": 0, "crc32": 0, "sha256": hashlib.sha256().hexdigest()},
+        {"bytes": 8, "crc32": "of 8 bytes", "sha256": "of 8 bytes"},
+        {"bytes": -1},
+        {"bytes": None},
+        {"bytes": "all"},
+        {},
+        [],
+        None,
+        0,
+    ],
+)
+def test_a_checksum_of_nothing_or_of_a_part_is_wrong(facts: Any, sealed: Path, tmp_path: Path) -> None:
+    """Also where everything else is computed anew, as an attacker would."""
+    card = describe(sealed).card
+    if isinstance(facts, dict):
+        front = sealed.read_bytes()[: facts.get("bytes") or 0] if facts.get("bytes") in {0, 8} else b""
+        known = {"of 8 bytes": {"crc32": zlib.crc32(front), "sha256": hashlib.sha256(front).hexdigest()}}
+        facts = {name: known.get(str(value), {}).get(name, value) for name, value in facts.items()}
+    card["flatbuffer"] = facts
+    card["checksum"] = seal(card, "\n".join(describe(sealed).labels) + "\n")
+    path = changed(sealed, tmp_path / "m.tflite", card_json=json.dumps(card))
+    assert checksum(path) == "wrong"
+    assert model_part(path) in {"wrong", "none"}
+
+
+def test_the_seal_has_the_form_that_is_documented() -> None:
+    card = {"b": [1, 2.5], "a": "Käse", "checksum": "left out"}
+    text = '{"card":{"a":"K\\u00e4se","b":[1,2.5]},"labels":"cat\\n"}'
+    assert seal(card, "cat\n") == hashlib.sha256(text.encode("ascii")).hexdigest()
+    assert seal({"a": "Käse", "b": (1, 2.5)}, "cat\n") == seal(card, "cat\n")
