@@ -12,6 +12,11 @@ from zoo.cli.output import json_option, megabytes, print_json, print_table, shap
 
 SHOWN = 4000
 """Characters of a label, or of a line of the card."""
+_CHECKSUMS = {
+    "right": "model, labels and card are as they were written together; it does not say by whom",
+    "wrong": "model, labels or card were changed since they were written together",
+    "none": "the card holds none over model, labels and card",
+}
 
 
 @click.command()
@@ -75,7 +80,7 @@ def _print_description(found: Any) -> None:
         click.echo("no labels")
     if found.file.metadata:
         click.echo(f"metadata: {', '.join(found.file.metadata)}")
-    card = {key: value for key, value in found.description.card.items() if key != "calibration"}
+    card = {key: value for key, value in found.description.card.items() if key not in {"calibration", "checksum"}}
     calibration = found.description.card.get("calibration")
     if isinstance(calibration, dict):
         card["calibration"] = {key: value for key, value in calibration.items() if key != "files"}
@@ -86,4 +91,4 @@ def _print_description(found: Any) -> None:
     for key, value in card.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         click.echo(f"  {key[:SHOWN]}: {text if len(text) <= SHOWN else text[:SHOWN] + ' ... (whole with --json)'}")
-    click.echo(f"checksum: {found.checksum}")
+    click.echo(f"checksum: {found.checksum}, {_CHECKSUMS[found.checksum]}")

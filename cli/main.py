@@ -17,6 +17,7 @@ from zoo import __version__
 from zoo.cli.output import print_error
 from zoo.errors import ZooError
 from zoo.signals import watch_children
+from zoo.surroundings import forget_current_folder
 
 COMMANDS = {
     # name: (module, attribute, short help), so that `zoo --help` imports none of them.
@@ -99,6 +100,8 @@ def main(args: list[str] | None = None) -> None:
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an export that disagrees with its model, 130 interrupted.
     """
     watch_children()
+    if args is None:  # the process is the command's own
+        forget_current_folder()
     _prepare_output()
     try:
         status = zoo.main(args=args, prog_name="zoo", standalone_mode=False)

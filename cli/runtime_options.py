@@ -26,7 +26,7 @@ delegate_option = click.option("--delegate", help="edgetpu, edgetpu:DEVICE (usb:
 
 
 def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --runtime, --threads, --delegate, --resize, --input-range and --labels."""
+    """Adds --runtime, --threads, --delegate, --resize, --input-range, --labels and --trusted."""
     options = [
         runtime_option,
         threads_option,
@@ -43,6 +43,9 @@ def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Path(path_type=Path),
             help="Names of the classes, one a line, for files that carry none.  [default: the file's]",
         ),
+        click.option(
+            "--trusted", is_flag=True, help="FILE is your own: load it unchecked, also where nothing can be remembered."
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -58,6 +61,7 @@ def open_classifier(
     resize: Any,
     input_range: tuple[float, float] | None,
     labels: Path | None,
+    trusted: bool = False,
     again: bool = False,
 ) -> Classifier:
     """Loads a file with what `runtime_options` parsed, without the runtime's chatter.
@@ -70,6 +74,7 @@ def open_classifier(
         resize: another policy than the file's own.
         input_range: what pixels are scaled to.
         labels: a file of them.
+        trusted: the file is not checked.
         again: the same file and options as before: neither checked nor remarked on a second time.
     """
     from zoo.quiet import quiet
@@ -84,7 +89,7 @@ def open_classifier(
             preprocessing=Preprocessing(resize) if resize else None,
             input_range=input_range,
             labels=None if labels is None else read_list(labels, "labels file").splitlines(),
-            trusted=again,
+            trusted=trusted or again,
         )
     if not again and not classifier.says_its_input and input_range is None:
         click.echo(

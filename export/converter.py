@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from zoo import processes
 from zoo.errors import ExportError, first_line
 from zoo.export.calibration import Progress
 from zoo.export.options import Io, Quantize
@@ -37,6 +38,9 @@ Array = npt.NDArray[Any]
 
 LARGE_BYTES = 150_000_000
 """Weights above this go through a SavedModel in a fresh process."""
+
+SECONDS = 12 * 3600
+"""How long a fresh process may take; a large model is calibrated for hours on a slow machine."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +111,11 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
         except Exception as error:  # TensorFlow has its own errors for a full disk
             raise ExportError(f"cannot save {model.name} in {job.parent} (TMPDIR): {first_line(error)}") from error
         for step in ("float", "quantize") if settings.quantize == "int8" else ("convert",):
-            result = subprocess.run(
-                [sys.executable, "-m", "zoo.export.converter", str(job), step],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                check=False,
-            )
+            command = processes.command(__name__, folder=str(job), step=step)
+            try:
+                result = processes.run(command, seconds=SECONDS, errors=subprocess.STDOUT)
+            except subprocess.TimeoutExpired:
+                raise ExportError(f"the converter did not finish {model.name} within {SECONDS // 3600} hours") from None
             if result.returncode != 0:
                 raise ExportError(f"TensorFlow cannot convert {model.name}: {_failure(job, result)}")
         return (job / "model.tflite").read_bytes()
@@ -192,14 +193,14 @@ def _write_job(job: Path, settings: Settings, samples: Array | None, batch: int)
 def _failure(job: Path, result: subprocess.CompletedProcess[str]) -> str:
     if (job / "error.txt").exists():
         return (job / "error.txt").read_text(encoding="utf-8")
-    if result.returncode == -signal.SIGKILL:
+    if result.returncode == -signal.SIGKILL or "std::bad_alloc" in result.stdout:
         return "the converter was killed; most likely the memory ran out"
     last = result.stdout.strip().splitlines()[-1:] or ["no output"]
     return f"the converter ended with status {result.returncode}: {last[0][:300]}"
 
 
-def _main(folder: str, step: str) -> int:
-    """One fresh process."""
+def main(folder: str, step: str) -> None:
+    """What one fresh process does; its exit code is 1 where it leaves an error."""
     quiet_tensorflow()
     import tensorflow as tf
 
@@ -215,10 +216,5 @@ def _main(folder: str, step: str) -> int:
             flatbuffer = _run(converter, Settings() if step == "float" else settings, samples, batch)
     except Exception as error:  # noqa: BLE001  # reported to the parent, whatever it is
         (job / "error.txt").write_text(first_line(error), encoding="utf-8")
-        return 1
+        sys.exit(1)
     (job / "model.tflite").write_bytes(flatbuffer)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1], sys.argv[2]))

@@ -18,7 +18,7 @@ from zoo.graph import layer_name
 from zoo.inputs.preprocessing import Preprocessing, is_picture
 from zoo.tasks import Task
 from zoo.tasks.classification import CLASSIFICATION
-from zoo.tflite.card import CARD, LABELS
+from zoo.tflite.card import CARD, CHECKSUM, FLATBUFFER, LABELS, seal
 from zoo.tflite.metadata import append_files, with_metadata
 from zoo.tflite.tags import Signature, Tags
 from zoo.versions import installed
@@ -59,7 +59,7 @@ class SelfDescription:
             **more: for the card.
 
         Returns:
-            The card as it was written, with size, SHA-256 and CRC-32 of the flatbuffer.
+            The card as it was written, with size, SHA-256 and CRC-32 of the flatbuffer, and a checksum over all of it.
         """
         with path.open("rb") as file:
             digest, crc = hashlib.sha256(), 0
@@ -67,8 +67,10 @@ class SelfDescription:
                 digest.update(block)
                 crc = zlib.crc32(block, crc)
         flatbuffer = {"bytes": path.stat().st_size, "sha256": digest.hexdigest(), "crc32": crc}
-        card = self.card | more | {"made_with": versions(), "flatbuffer": flatbuffer}
-        append_files(path, {LABELS: "\n".join(self.labels) + "\n", CARD: json.dumps(card, indent=1)})
+        card = self.card | more | {"made_with": versions(), FLATBUFFER: flatbuffer}
+        labels = "\n".join(self.labels) + "\n"
+        card[CHECKSUM] = seal(card, labels)
+        append_files(path, {LABELS: labels, CARD: json.dumps(card, indent=1)})
         return card
 
 

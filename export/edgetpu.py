@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from zoo import processes, surroundings
 from zoo.errors import ExportError
 
 COMPILER = "edgetpu_compiler"
@@ -15,8 +17,8 @@ TIMEOUT_SECONDS = 1800
 
 
 def compiler() -> str | None:
-    """Where the compiler is, if it is on the PATH."""
-    return shutil.which(COMPILER)
+    """Where the compiler is, if it is on the PATH; a folder named relative to the current one does not count."""
+    return shutil.which(COMPILER, path=surroundings.environment().get("PATH", os.defpath))
 
 
 def compile_model(path: Path, target: Path, *, timeout: float = TIMEOUT_SECONDS) -> None:
@@ -31,19 +33,10 @@ def compile_model(path: Path, target: Path, *, timeout: float = TIMEOUT_SECONDS)
         raise ExportError(missing_compiler(path))
     with tempfile.TemporaryDirectory(prefix="zoo-edgetpu-") as scratch:
         try:
-            done = subprocess.run(
-                [program, "--show_operations", "--out_dir", scratch, str(path)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-                check=False,
-            )
+            command = processes.program(program, "--show_operations", "--out_dir", scratch, str(path.absolute()))
+            done = processes.run(command, seconds=timeout, errors=subprocess.STDOUT)
         except subprocess.TimeoutExpired:
             raise ExportError(f"{COMPILER} did not finish within {timeout:g} s") from None
-        except OSError as error:
-            raise ExportError(f"{COMPILER} cannot be started: {error.strerror or error}") from error
         compiled = Path(scratch) / f"{path.stem}_edgetpu.tflite"
         trouble = _trouble(done, compiled)
         if trouble:

@@ -27,6 +27,7 @@ from zoo.export.options import CALIBRATION_SAMPLES, Io, Plan, Quantize, plan
 from zoo.export.verify import Verification, verify
 from zoo.files import atomic
 from zoo.inputs.preprocessing import Preprocessing, is_picture
+from zoo.runner import known
 from zoo.tflite import modelfile
 from zoo.tflite.compat import Target
 from zoo.tflite.edgetpu import EdgeTpuReport
@@ -177,6 +178,7 @@ def to_tflite(
             require_agreement(verification, chosen.mode, path.name)
         card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
         size = scratch.stat().st_size
+    known.remember_made(path)
     compiled = _compile(path, description, notes, say) if tpu else None
     if verification and not verification.asked:
         notes.append(NOT_JUDGED)
@@ -230,6 +232,7 @@ def _compile(path: Path, description: SelfDescription, notes: list[str], progres
             # Whether the compiler keeps what stands behind a model is its own affair.
             scratch.write_bytes(description.announce(without_files(scratch.read_bytes())))
             description.append(scratch, compiled_for="edgetpu")
+        known.remember_made(target)
     except ExportError as error:
         raise ExportError(f"{error}; {path} is the int8 file, not compiled") from error
     return target

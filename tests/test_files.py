@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -212,18 +215,46 @@ def test_what_a_killed_process_leaves_is_swept_by_the_next_write(tmp_path: Path)
 
 
 def test_a_kill_between_the_renames_of_a_folder_loses_nothing(tmp_path: Path) -> None:
-    left = tmp_path / ".model.abcdefgh.part"
-    (left / "previous").mkdir(parents=True)
-    (left / "previous" / "saved_model.pb").write_text("old")
+    write_folder(tmp_path / "model", "old")
+    kill_between_renames(tmp_path / "model")
+    (left,) = tmp_path.iterdir()
+    assert names(left) == [".owner", "model", "previous"]
+    begin_a_write(tmp_path / "model")
+    assert (tmp_path / "model" / "saved_model.pb").read_text() == "old"
+    assert names(tmp_path) == ["model"]
+
+
+KILLED_BETWEEN_RENAMES = """
+import os, signal, sys
+from pathlib import Path
+from zoo import files
+rename = Path.rename
+def kill(self, to):
+    if to == Path(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(self, to)
+Path.rename = kill
+with files.atomic(Path(sys.argv[1])) as scratch:
+    scratch.mkdir()
+    (scratch / "saved_model.pb").write_text("new")
+"""
+
+
+def kill_between_renames(path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED_BETWEEN_RENAMES, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not path.exists()
+
+
+def begin_a_write(path: Path) -> None:
+    """A write that sweeps before, and then leaves all as it is."""
 
     def fail() -> None:
-        with atomic(tmp_path / "model"):
+        with atomic(path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fail()
-    assert (tmp_path / "model" / "saved_model.pb").read_text() == "old"
-    assert names(tmp_path) == ["model"]
 
 
 def test_a_user_whom_the_system_does_not_know_has_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,3 +271,47 @@ def test_a_user_whom_the_system_does_not_know_has_no_home(monkeypatch: pytest.Mo
     assert imagenet.keras_home() == Path("/nonexistent/.keras")
     monkeypatch.setenv("HOME", "/data")
     assert cache_home() == Path("/data/.cache/edgezoo")
+
+
+def copied(tmp_path: Path) -> Path:
+    """What such a kill left elsewhere, as an archive brings it here: with every name, text and owner, other inodes."""
+    write_folder(tmp_path / "away" / "model", "planted")
+    kill_between_renames(tmp_path / "away" / "model")
+    (left,) = (tmp_path / "away").iterdir()
+    shutil.copytree(left, tmp_path / "here" / left.name)
+    return tmp_path / "here" / left.name
+
+
+def test_what_an_archive_brings_is_neither_put_back_nor_swept(tmp_path: Path) -> None:
+    planted = copied(tmp_path)
+    begin_a_write(planted.parent / "model")
+    assert names(planted.parent) == [planted.name]
+    assert names(planted) == [".owner", "model", "previous"]
+
+
+def test_another_folder_in_the_place_of_the_previous_one_is_not_put_back(tmp_path: Path) -> None:
+    write_folder(tmp_path / "model", "old")
+    kill_between_renames(tmp_path / "model")
+    (left,) = tmp_path.iterdir()
+    (left / "previous").rename(left / "elsewhere")
+    (left / "previous").symlink_to("elsewhere")
+    begin_a_write(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_what_another_user_left_is_neither_put_back_nor_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path / "model", "old")
+    kill_between_renames(tmp_path / "model")
+    (left,) = tmp_path.iterdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("os.geteuid", lambda: 12345)
+        begin_a_write(tmp_path / "model")
+    assert names(left) == [".owner", "model", "previous"]
+    for odd in ("link", "pipe"):
+        (left / ".owner").unlink()
+        if odd == "link":
+            (left / ".owner").symlink_to("/etc/passwd")
+        else:
+            os.mkfifo(left / ".owner")
+        begin_a_write(tmp_path / "model")
+        assert names(left) == [".owner", "model", "previous"]

@@ -113,7 +113,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(dist: Path) -> None:
     # By name, should the rule above ever be wrong: what others must find, and what must not get in their way.
     assert {"zoo/py.typed", "zoo/assets/imagenet_classes.tsv", "zoo/export/tflite.py", "zoo/cli/main.py"} <= names
     assert {name.partition("/")[0] for name in names} == {"zoo", info.rstrip("/")}
-    assert scripts.split("\n")[:2] == ["[console_scripts]", "zoo = zoo.cli.main:main"]
+    assert scripts.split("\n")[:2] == ["[console_scripts]", "zoo = zoo.__main__:main"]
     base = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:") and "extra ==" not in line]
     assert not [line for line in base if "tensorflow" in line or "keras" in line]
 

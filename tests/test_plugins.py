@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import py_compile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +56,16 @@ def test_a_file_is_run_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(file.parent)
     assert zoo.load_models("mine.py") == ["tiny"]
     assert zoo.list_models().count("tiny") == 1
+
+
+def test_byte_code_beside_a_file_is_not_run(file: Path, tmp_path: Path) -> None:
+    """A stranger's archive can bring a `__pycache__` along that Python takes for the file, if it is made to look so."""
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'MARK')!r}, 'w')\n")
+    cached = importlib.util.cache_from_source(str(file))
+    py_compile.compile(str(evil), cached, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    assert zoo.load_models(file) == ["tiny"]
+    assert not (tmp_path / "MARK").exists()
 
 
 def test_files_of_the_same_name_are_two_files(file: Path, tmp_path: Path) -> None:

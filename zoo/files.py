@@ -17,6 +17,8 @@ SCRATCH = ".part"
 """What the name of a folder ends in that something is written in before it takes its place."""
 PREVIOUS = "previous"
 """In it, the folder that is being replaced."""
+OWNER = ".owner"
+"""In it, the mark of whose it is: numbers of the file system's, which nobody can know who plants such a folder."""
 
 
 @contextlib.contextmanager
@@ -24,7 +26,7 @@ def atomic(path: Path) -> Iterator[Path]:
     """Yields a path to write a file or folder to; it takes the place of `path` when the block ends well.
 
     An exception or an interrupt leaves what was there before. Missing parent folders are made. A process that is killed
-    leaves a hidden folder beside it, which the next write to the same path removes.
+    leaves a hidden folder beside it, which the next write to the same path removes, if this user's process left it.
 
     Raises:
         OutputError: the place cannot be written, or the disk is full.
@@ -51,9 +53,16 @@ def _make_scratch(path: Path) -> tuple[Path, int]:
         # In the same folder, because a rename is atomic within one file system only.
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SCRATCH, dir=path.parent))
         try:
-            return scratch, _lock(scratch)
-        except FileNotFoundError:  # swept by another process, which came before the lock
+            descriptor = _lock(scratch)
+        except FileNotFoundError:  # gone before it was locked
             continue
+        try:
+            _mark(scratch)
+        except OSError:
+            shutil.rmtree(scratch, ignore_errors=True)
+            os.close(descriptor)
+            raise
+        return scratch, descriptor
 
 
 def _lock(folder: Path) -> int:
@@ -75,12 +84,53 @@ def _sweep(path: Path) -> None:
             descriptor = os.open(old, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                marks = _marks(descriptor)
+                if _identity(os.fstat(descriptor)) not in marks:
+                    continue
                 # Killed between the two renames of a folder.
-                if (old / PREVIOUS).exists() and not path.exists():
-                    (old / PREVIOUS).rename(path)
+                if _previous(descriptor) in marks and not os.path.lexists(path):
+                    os.rename(PREVIOUS, path, src_dir_fd=descriptor)
                 shutil.rmtree(old, ignore_errors=True)
             finally:
                 os.close(descriptor)
+
+
+def _mark(scratch: Path, stepping_aside: Path | None = None) -> None:
+    """Writes down whose a scratch folder is, and which folder steps aside into it: by device and inode.
+
+    An archive that a user unpacks makes folders of that user's; but it cannot know which inodes they get.
+    """
+    lines = [_identity(scratch.stat()), *([_identity(stepping_aside.stat())] if stepping_aside else [])]
+    (scratch / OWNER).write_text("\n".join(lines), encoding="ascii")
+
+
+def _marks(scratch: int) -> list[str]:
+    """What `_mark` wrote into an open folder; nothing where it is another user's, or holds no such file.
+
+    Raises:
+        OSError: the mark is a link or cannot be read.
+    """
+    if os.fstat(scratch).st_uid != os.geteuid():
+        return []
+    descriptor = os.open(OWNER, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=scratch)
+    with os.fdopen(descriptor, "rb") as mark:
+        status = os.fstat(mark.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            return []
+        return mark.read(200).decode("ascii", errors="replace").splitlines()
+
+
+def _previous(scratch: int) -> str:
+    """The identity of the folder that has stepped aside into an open scratch folder; empty where there is none."""
+    try:
+        status = os.stat(PREVIOUS, dir_fd=scratch, follow_symlinks=False)
+    except FileNotFoundError:
+        return ""
+    return _identity(status) if stat.S_ISDIR(status.st_mode) else ""
+
+
+def _identity(status: os.stat_result) -> str:
+    return f"{status.st_dev} {status.st_ino}"
 
 
 def _replace(new: Path, path: Path) -> None:
@@ -89,6 +139,7 @@ def _replace(new: Path, path: Path) -> None:
             raise OutputError(f"{path} is a folder that holds other things; move it away or choose another name")
         # A folder cannot be renamed over a full one: the old one steps aside into the scratch folder.
         previous = new.parent / PREVIOUS
+        _mark(new.parent, stepping_aside=path)
         try:
             path.rename(previous)
             new.rename(path)

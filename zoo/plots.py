@@ -49,10 +49,14 @@ def save(drawing: Any, path: Path) -> None:
     """
     check_name(path)
     from matplotlib import rc_context
+    from matplotlib.text import Text
 
+    # A `matplotlibrc` in the current folder is followed. It must not have LaTeX started, with a preamble of its own.
+    for text in drawing.findobj(Text):
+        text.set_usetex(False)
     kind = path.suffix.lower().removeprefix(".")
     # The same drawing gives the same bytes: no date, no random identifiers.
-    with atomic(path) as scratch, rc_context({"svg.hashsalt": "zoo"}):
+    with atomic(path) as scratch, rc_context({"svg.hashsalt": "zoo", "text.usetex": False}):
         drawing.savefig(scratch, format=kind, dpi=120, metadata={"Date": None} if kind == "svg" else None)
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
 
 from zoo import registry
 from zoo.errors import InputError, ZooError
@@ -52,15 +54,24 @@ def load_models(path: str | Path) -> list[str]:
     return _loaded[key]
 
 
+class _SourceOnly(SourceFileLoader):
+    """Runs what the user's file says: byte code in a `__pycache__` beside it may be a stranger's."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compiles the file itself."""
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
+
+
 def _run(file: Path, name: str) -> None:
-    module_spec = importlib.util.spec_from_file_location(name, file)
-    assert module_spec is not None  # noqa: S101  # there is a loader for .py
-    assert module_spec.loader is not None  # noqa: S101
+    loader = _SourceOnly(name, str(file))
+    module_spec = importlib.util.spec_from_file_location(name, file, loader=loader)
+    assert module_spec is not None  # noqa: S101  # a loader was given
     module = importlib.util.module_from_spec(module_spec)
     # Dataclasses look their module up here.
     sys.modules[name] = module
     try:
-        module_spec.loader.exec_module(module)
+        loader.exec_module(module)
     except ZooError as error:
         raise InputError(f"{file}{_line(error, file)}: {error}") from error
     except SyntaxError as error:

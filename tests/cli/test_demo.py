@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import zoo.runner.demo
+from zoo.runner import known
 from zoo.tflite.card import checksum
 
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -54,7 +55,12 @@ def test_the_pictures_are_what_they_are_called() -> None:
 
 
 def test_the_model_needs_no_trial_run() -> None:
-    """Else every start of the demo would cost a process more: the file must be made anew when the card changes."""
+    """Else every start of the demo would cost a process more, also where nothing can be remembered."""
+    assert known.holds(zoo.runner.demo.folder() / "digits_int8.tflite", "litert")
+
+
+def test_the_model_has_a_right_checksum() -> None:
+    """The file must be made anew when the card changes."""
     assert checksum(zoo.runner.demo.folder() / "digits_int8.tflite") == "right"
 
 

@@ -62,7 +62,8 @@ def test_a_killed_converter_is_told_from_a_failing_one(
 
     def stand_in(script: str) -> None:
         program = tmp_path / "python"
-        program.write_text(f"#!{python}\nimport os, signal, sys, pathlib\njob = pathlib.Path(sys.argv[3])\n{script}\n")
+        job = "pathlib.Path(json.loads(sys.argv[-1])['order']['folder'])"
+        program.write_text(f"#!{python}\nimport json, os, signal, sys, pathlib\njob = {job}\n{script}\n")
         program.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(program))
 

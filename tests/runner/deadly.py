@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.reliability.forks import crash_quietly
 from benchmarks.reliability.mutations import mutate
+from zoo import processes
 from zoo.errors import ModelFileError
 from zoo.runner import sandbox
 from zoo.tflite import modelfile
@@ -54,7 +55,7 @@ def _ends_well(path: Path) -> bool:
         # Of its own time, not of the clock's: a busy machine makes no file deadly.
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         signal.alarm(30 * CPU_SECONDS)  # waits for what never comes
-        sandbox.limit_memory()
+        processes.limit(resource.RLIMIT_DATA, processes.free_memory() or resource.RLIM_INFINITY)
         try:
             sandbox.run_once(str(path), "litert")
         finally:

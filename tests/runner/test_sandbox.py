@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+import zoo.runner.demo
 from tests.runner import deadly
+from zoo import processes
 from zoo.errors import ModelFileError
-from zoo.runner import load, sandbox
-from zoo.tflite.card import checksum
+from zoo.export import to_tflite
+from zoo.runner import known, load, sandbox
+from zoo.tflite.card import checksum, seal
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Cli
@@ -25,24 +30,75 @@ if TYPE_CHECKING:
 MUTATIONS = 3000
 
 
+@pytest.fixture(autouse=True)
+def nothing_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def tried(lenet: Case, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The child processes that were started."""
     lenet.file  # noqa: B018  # made before: that takes processes as well
     started: list[list[str]] = []
-    run = sandbox.subprocess.run  # type: ignore[attr-defined]
+    run = processes.run
 
-    def spy(command: list[str], **options: object) -> object:
+    def spy(command: list[str], **options: Any) -> object:
         started.append(command)
         return run(command, **options)
 
-    monkeypatch.setattr("zoo.runner.sandbox.subprocess.run", spy)
+    monkeypatch.setattr(processes, "run", spy)
     return started
 
 
-def test_our_files_are_loaded_at_once(lenet: Case, tried: list[list[str]]) -> None:
-    load(lenet.file)
+def test_files_made_here_are_loaded_at_once(lenet: Case, tmp_path: Path, tried: list[list[str]]) -> None:
+    path = tmp_path / "m.tflite"
+    to_tflite(lenet.model, path)
+    load(path)
     assert not tried
+
+
+def test_a_right_checksum_is_no_licence(lenet: Case, tmp_path: Path, tried: list[list[str]]) -> None:
+    """The copy is another file: as one that somebody handed over."""
+    path = tmp_path / "copy.tflite"
+    shutil.copy2(lenet.file, path)
+    assert checksum(path) == "right"
+    load(path)
+    assert len(tried) == 1
+    load(path)
+    assert len(tried) == 1
+    assert not known.holds(path, "tensorflow")  # which it was not tried with
+
+
+def test_the_model_of_the_package_is_loaded_at_once(tried: list[list[str]]) -> None:
+    load(zoo.runner.demo.folder() / "digits_int8.tflite")
+    assert not tried
+
+
+def test_a_known_file_that_was_damaged_on_its_disk_is_tried(
+    lenet: Case, tmp_path: Path, tried: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "changed.tflite").write_bytes(_changed(lenet))
+    monkeypatch.setattr("zoo.runner.known.holds", lambda *_: True)
+    load(tmp_path / "changed.tflite")
+    load(tmp_path / "changed.tflite")
+    assert len(tried) == 2
+
+
+@pytest.mark.parametrize("code", [0, 1, 7])
+def test_a_trial_that_does_not_come_to_its_end_is_no_licence(
+    lenet: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """What runs in the child may end it with any exit code, also that of a process that went well."""
+    (tmp_path / "ai_edge_litert").mkdir()
+    (tmp_path / "ai_edge_litert" / "__init__.py").touch()
+    (tmp_path / "ai_edge_litert" / "interpreter.py").write_text(f"import os\nos._exit({code})\n")
+    path = tmp_path / "foreign.tflite"
+    path.write_bytes(_changed(lenet))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(ModelFileError, match=f"damaged or hostile: .* ended with exit code {code} before it was done"):
+        load(path)
+    assert not (tmp_path / "cache" / "edgezoo" / known.LIST).exists()
 
 
 def test_a_changed_file_and_one_of_others_are_tried(lenet: Case, tmp_path: Path, tried: list[list[str]]) -> None:
@@ -53,7 +109,10 @@ def test_a_changed_file_and_one_of_others_are_tried(lenet: Case, tmp_path: Path,
     session = load(tmp_path / "foreign.tflite")
     assert len(tried) == 2
     np.testing.assert_allclose(session.run(lenet.inputs[0])[0][0], lenet.scores[0], atol=1e-5)
-    load(tmp_path / "foreign.tflite", trusted=True)
+    load(tmp_path / "foreign.tflite")
+    assert len(tried) == 2
+    (tmp_path / "trusted.tflite").write_bytes(_changed(lenet))
+    load(tmp_path / "trusted.tflite", trusted=True)
     assert len(tried) == 2
 
 
@@ -63,10 +122,13 @@ def test_a_checksum_does_not_spare_the_structure(lenet: Case, tmp_path: Path) ->
         card = json.loads(archive.read("card.json"))
     model = bytearray(lenet.file.read_bytes()[: card["flatbuffer"]["bytes"]])
     model[:4] = (len(model) + 8).to_bytes(4, "little")  # where the root table is
-    card["flatbuffer"]["crc32"] = zlib.crc32(model)
+    card["flatbuffer"] |= {"crc32": zlib.crc32(model), "sha256": hashlib.sha256(model).hexdigest()}
+    labels = "\n".join(f"class_{i}" for i in range(10))
+    card["checksum"] = seal(card, labels)
     path = tmp_path / "made anew.tflite"
     path.write_bytes(model)
     with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("labels.txt", labels)
         archive.writestr("card.json", json.dumps(card))
     assert checksum(path) == "right"
     with pytest.raises(ModelFileError, match=r"made anew\.tflite is not a sound"):

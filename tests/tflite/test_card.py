@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
@@ -20,6 +22,8 @@ from zoo.tflite.card import (
     Description,
     checksum,
     describe,
+    model_part,
+    seal,
 )
 from zoo.tflite.metadata import without_files
 
@@ -192,3 +196,80 @@ def test_a_card_whose_fields_are_of_the_wrong_type(
         with zipfile.ZipFile(path, "a") as archive:
             archive.writestr("card.json", json.dumps({"flatbuffer": inner}))
         assert checksum(path) in {"wrong", "none"}
+
+
+def changed(source: Path, target: Path, **parts: str | bytes | None) -> Path:
+    """A copy of a file, with other parts in its archive; None leaves one out."""
+    with zipfile.ZipFile(source) as archive:
+        found: dict[str, str | bytes | None] = {name: archive.read(name) for name in archive.namelist()}
+        start = min(entry.header_offset for entry in archive.infolist())
+    target.write_bytes(source.read_bytes()[:start])
+    with zipfile.ZipFile(target, "a") as archive:
+        for name, content in (found | {name.replace("_", "."): part for name, part in parts.items()}).items():
+            if content is not None:
+                archive.writestr(name, content)
+    return target
+
+
+@pytest.fixture
+def sealed(lenet_file: Path) -> Path:
+    assert checksum(lenet_file) == "right"
+    return lenet_file
+
+
+def test_the_checksum_covers_labels_and_card_and_all_else(sealed: Path, tmp_path: Path) -> None:
+    card = describe(sealed).card
+    labels = "\n".join(reversed(describe(sealed).labels)) + "\n"
+    path = tmp_path / "m.tflite"
+    assert checksum(changed(sealed, path)) == "right"
+    assert checksum(changed(sealed, path, labels_txt=labels)) == "wrong"
+    assert checksum(changed(sealed, path, labels_txt=None)) == "wrong"
+    assert checksum(changed(sealed, path, more_txt="x")) == "wrong"
+    assert checksum(changed(sealed, path, card_json=json.dumps(card | {"weights": "trained, very well"}))) == "wrong"
+    assert checksum(changed(sealed, path, card_json=json.dumps(dict(reversed(card.items())), indent=7))) == "right"
+    path.write_bytes(bytes(byte ^ (i == 20_000) for i, byte in enumerate(sealed.read_bytes())))
+    assert checksum(path) == "wrong"
+    changed(sealed, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"labels: others"
+    assert checksum(path) == "wrong"
+
+
+def test_a_checksum_that_leaves_out_labels_and_card_is_called_none(sealed: Path, tmp_path: Path) -> None:
+    card = {name: value for name, value in describe(sealed).card.items() if name != "checksum"}
+    assert checksum(changed(sealed, tmp_path / "m.tflite", card_json=json.dumps(card))) == "none"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"bytes": 0, "crc32": 0, "sha256": hashlib.sha256().hexdigest()},
+        {"bytes": 8, "crc32": "of 8 bytes", "sha256": "of 8 bytes"},
+        {"bytes": -1},
+        {"bytes": None},
+        {"bytes": "all"},
+        {},
+        [],
+        None,
+        0,
+    ],
+)
+def test_a_checksum_of_nothing_or_of_a_part_is_wrong(facts: Any, sealed: Path, tmp_path: Path) -> None:
+    """Also where everything else is computed anew, as an attacker would."""
+    card = describe(sealed).card
+    if isinstance(facts, dict):
+        front = sealed.read_bytes()[: facts.get("bytes") or 0] if facts.get("bytes") in {0, 8} else b""
+        known = {"of 8 bytes": {"crc32": zlib.crc32(front), "sha256": hashlib.sha256(front).hexdigest()}}
+        facts = {name: known.get(str(value), {}).get(name, value) for name, value in facts.items()}
+    card["flatbuffer"] = facts
+    card["checksum"] = seal(card, "\n".join(describe(sealed).labels) + "\n")
+    path = changed(sealed, tmp_path / "m.tflite", card_json=json.dumps(card))
+    assert checksum(path) == "wrong"
+    assert model_part(path) in {"wrong", "none"}
+
+
+def test_the_seal_has_the_form_that_is_documented() -> None:
+    card = {"b": [1, 2.5], "a": "Käse", "checksum": "left out"}
+    text = '{"card":{"a":"K\\u00e4se","b":[1,2.5]},"labels":"cat\\n"}'
+    assert seal(card, "cat\n") == hashlib.sha256(text.encode("ascii")).hexdigest()
+    assert seal({"a": "Käse", "b": (1, 2.5)}, "cat\n") == seal(card, "cat\n")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
-from tests.training.meeting import free_ports
+
+from tests.training.distributed.meeting import free_ports
 
 if TYPE_CHECKING:
     from tests.conftest import Array

@@ -10,21 +10,24 @@ import json
 import os
 import re
 import signal
-import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+from zoo import processes
 from zoo.benchmark.workload import some_input
 from zoo.errors import ModelFileError
 from zoo.machine.procfs import kilobytes
-from zoo.runner import processes, runtimes, sandbox
+from zoo.runner import runtimes, sandbox
 from zoo.runner.session import load
 
 SETTLE_RUNS = 3
 """Runs before the peak of the memory is read: the first may still take some."""
+
+SECONDS = 600
+"""How long all of it may take."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class ColdStart:
     total_ms: float
     """From the start of Python to the first result: imports, the check, loading, the first run."""
     check_ms: float
-    """Of that, finding out that the file is sound: the checksum of one that this package made, else a trial run in a
-    process of its own."""
+    """Of that, finding out that the file is sound: its structure, its checksum and, where it was neither made nor tried
+    here before, a trial run in a process of its own."""
     load_ms: float
     """Of that, loading the file; the runtime's library was loaded before."""
     first_run_ms: float
@@ -53,27 +56,20 @@ def cold_start(path: Path, *, runtime: str, threads: int, delegate: str | None =
     Raises:
         ModelFileError: it fails there; a crash or a kill for lack of memory included.
     """
-    order = {"path": str(path.absolute()), "runtime": runtime, "threads": threads, "delegate": delegate}
+    order: dict[str, Any] = {"path": str(path.absolute()), "runtime": runtime, "threads": threads, "delegate": delegate}
     command = processes.command(__name__, **order)
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as chatter:
         started = time.perf_counter()
-        with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=chatter, text=True
-        ) as process:
-            try:
-                assert process.stdout  # noqa: S101  # for the type checker
-                process.stdout.readline()
-                total = time.perf_counter() - started
-                found = process.stdout.readline()
-                process.wait()
-            except BaseException:
-                process.kill()
-                raise
+        with processes.running(command, seconds=SECONDS, errors=chatter) as process:
+            assert process.stdout  # noqa: S101  # for the type checker
+            process.stdout.readline()
+            total = time.perf_counter() - started
+            found = process.stdout.readline()
         if process.returncode != 0 or not found:
             chatter.seek(0)
-            raise ModelFileError(
-                f"{path} fails in a fresh process on {runtime}: {_reason(process.returncode, chatter.read())}"
-            )
+            late = time.perf_counter() - started >= SECONDS
+            reason = f"it did not finish within {SECONDS} s" if late else _reason(process.returncode, chatter.read())
+            raise ModelFileError(f"{path} fails in a fresh process on {runtime}: {reason}")
     return ColdStart(total_ms=1e3 * total, **json.loads(found))
 
 

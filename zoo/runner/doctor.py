@@ -14,14 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from zoo import processes
 from zoo.errors import ZooError, in_one_line
 from zoo.inputs.camera import video_devices
 from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.machine.procfs import ROOT, text
 from zoo.quiet import quiet
-from zoo.runner import delegates, processes, runtimes
+from zoo.runner import delegates, runtimes
 
 PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python")
+SECONDS = 600
+"""How long a runtime may take to be imported and to try a file, which has a process and a limit of its own for that."""
 USB_EDGETPU = {("1a6e", "089a"): "not yet started", ("18d1", "9302"): "started"}
 """Vendor and product numbers: a Coral stick changes them when the runtime loads its firmware."""
 
@@ -133,7 +136,10 @@ def _file_state(path: Path, name: str) -> FileState:
 def _in_a_process(task: str, runtime: str, path: str) -> str | None:
     """What goes wrong with it, in a process that may crash; None where nothing does."""
     command = processes.command(__name__, task=task, runtime=runtime, path=path)
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    try:
+        done = processes.run(command, seconds=SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"it did not finish within {SECONDS} s"
     if done.returncode < 0:
         return f"signal {-done.returncode} ended its process"
     if done.returncode:

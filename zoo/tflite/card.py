@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from zoo.errors import ModelFileError, first_line
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
@@ -15,6 +18,10 @@ from zoo.tflite.flatbuffer import shortened
 
 LABELS = "labels.txt"
 CARD = "card.json"
+FLATBUFFER = "flatbuffer"
+"""In the card: size and checksums of the model part."""
+CHECKSUM = "checksum"
+"""In the card: what `seal` makes of all else."""
 MAX_PART_BYTES = 16 * 1024 * 1024
 """No label list is larger; a zip bomb is."""
 MAX_CARD_BYTES = 4 * 1024 * 1024
@@ -42,25 +49,87 @@ class Description:
 
 
 def checksum(path: Path) -> str:
-    """Holds the model part of a file against the CRC-32 in its card.
+    """Holds a file against the checksums in its card: that of the model part, and that of labels and card.
 
-    The card's SHA-256 says more, and takes several times as long: too long for every start of `zoo run`.
+    It keeps accidents away and no attacker: whoever changes a file on purpose can compute them anew.
 
     Returns:
-        `right`, `wrong`, or `none` where it carries none: this package did not make it.
+        `right`: the model part, the labels and the card are those that were written together. `wrong`: they are not, or
+        something was added. `none`: the card holds no checksum over labels and card.
+
+    Raises:
+        ModelFileError: the file or its archive cannot be read.
     """
-    claimed = describe(path).card.get("flatbuffer")
-    if not isinstance(claimed, dict) or not isinstance(claimed.get("bytes"), int):
+    with _archive(path) as archive:
+        parts = [entry.filename for entry in archive.infolist()] if archive else []
+        stated = _card(archive) if archive and CARD in parts else {}
+        model = model_part(path, thorough=True)
+        if model == "wrong":
+            return "wrong"
+        if not archive or CHECKSUM not in stated:
+            return "none"
+        if model == "none" or sorted(parts) != sorted((LABELS, CARD)) or archive.comment:
+            return "wrong"
+        return "right" if stated[CHECKSUM] == seal(stated, _read(archive, LABELS, MAX_PART_BYTES)) else "wrong"
+
+
+def seal(card: dict[str, Any], labels: str) -> str:
+    """The checksum over a card, without that field of its own, and the text of the labels.
+
+    It is the SHA-256, in hexadecimal, of the JSON object `{"card": ..., "labels": ...}` with sorted keys, no spaces and
+    an escape for each character that is not ASCII. The card holds size and SHA-256 of the model part, so that it covers
+    the whole file.
+    """
+    import hashlib  # loads OpenSSL, which `zoo run` does without
+
+    # As it will be read: of tuples, for one, JSON makes lists.
+    read = json.loads(json.dumps({"card": card, "labels": labels}))
+    read["card"].pop(CHECKSUM, None)
+    return hashlib.sha256(json.dumps(read, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()
+
+
+def model_part(path: Path, *, thorough: bool = False) -> str:
+    """Holds what stands before the archive, the model alone, against the card.
+
+    Args:
+        path: the file.
+        thorough: by its SHA-256. That says more than the CRC-32, and takes several times as long: too long for every
+            start of `zoo run`.
+
+    Returns:
+        `right`, `wrong` (which a checksum of less than all of it is, too), or `none` where the card holds none.
+
+    Raises:
+        ModelFileError: the file or its archive cannot be read.
+    """
+    with _archive(path) as archive:
+        stated = _card(archive).get(FLATBUFFER) if archive and CARD in archive.namelist() else None
+        size = min(entry.header_offset for entry in archive.infolist()) if archive and stated is not None else 0
+    if stated is None:
         return "none"
-    left, crc = claimed["bytes"], 0
+    if not isinstance(stated, dict) or not size or stated.get("bytes") != size:
+        return "wrong"
     try:
         with path.open("rb") as content:
-            while left > 0 and (block := content.read(min(left, 1 << 18))):
+            if thorough:
+                import hashlib
+
+                digest = hashlib.sha256()
+                for block in _blocks(content, size):
+                    digest.update(block)
+                return "right" if stated.get("sha256") == digest.hexdigest() else "wrong"
+            crc = 0
+            for block in _blocks(content, size):
                 crc = zlib.crc32(block, crc)
-                left -= len(block)
     except OSError as error:
         raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
-    return "right" if left == 0 and crc == claimed.get("crc32") else "wrong"
+    return "right" if stated.get("crc32") == crc else "wrong"
+
+
+def _blocks(content: IO[bytes], size: int) -> Iterator[bytes]:
+    while size > 0 and (block := content.read(min(size, 1 << 18))):
+        yield block
+        size -= len(block)
 
 
 def describe(path: str | Path) -> Description:
@@ -72,20 +141,33 @@ def describe(path: str | Path) -> Description:
     Raises:
         ModelFileError: the archive is damaged or holds parts of unreasonable size.
     """
-    path = Path(path)
+    with _archive(Path(path)) as archive:
+        if archive is None:
+            return Description()
+        names = archive.namelist()
+        texts = [name for name in names if name.endswith(".txt")]
+        labels_name = LABELS if LABELS in names else next(iter(texts), None)
+        labels = _labels(_read(archive, labels_name, MAX_PART_BYTES)) if labels_name else []
+        return Description(tuple(labels), _card(archive) if CARD in names else {})
+
+
+@contextlib.contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile | None]:
+    """Opens the archive at a file's end, None where there is none; what is wrong with it becomes one error."""
     if not path.is_file() or not zipfile.is_zipfile(path):
-        return Description()
+        yield None
+        return
     try:
         require_small_directory(path)
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            texts = [name for name in names if name.endswith(".txt")]
-            labels_name = LABELS if LABELS in names else next(iter(texts), None)
-            labels = _labels(_read(archive, labels_name, MAX_PART_BYTES)) if labels_name else []
-            card = parse(_read(archive, CARD, MAX_CARD_BYTES)) if CARD in names else {}
+            yield archive
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ModelFileError(f"the labels and card embedded in {path} are damaged: {first_line(error)}") from error
-    return Description(tuple(labels), card if isinstance(card, dict) else {})
+
+
+def _card(archive: zipfile.ZipFile) -> dict[str, Any]:
+    card = parse(_read(archive, CARD, MAX_CARD_BYTES))
+    return card if isinstance(card, dict) else {}
 
 
 def _labels(text: str) -> list[str]:

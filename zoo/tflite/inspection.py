@@ -22,7 +22,7 @@ class Inspection:
     description: Description
     """Labels and card."""
     checksum: str
-    """`right`, `wrong`, or `none` where the card holds none."""
+    """`right`, `wrong` or `none`: see `zoo.tflite.card.checksum`."""
     problems: dict[str, list[compat.Problem]]
     """For each known runtime, what keeps it from running the file."""
 

@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 from zoo.errors import TrainingError
+from zoo.training.distributed import messages
 from zoo.training.distributed.cluster import Cluster
-from zoo.training.distributed.feed import messages
 from zoo.training.distributed.rendezvous import meet
 from zoo.training.distributed.secret import new_nonce, prove
 

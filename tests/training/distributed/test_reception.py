@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.training.meeting import SECRET, introduce, is_closed, knock, start
 
+from tests.training.distributed.meeting import SECRET, introduce, is_closed, knock, start
 from zoo.errors import TrainingError
+from zoo.training.distributed import messages, reception
 from zoo.training.distributed.cluster import Cluster
-from zoo.training.distributed.feed import messages, reception
 from zoo.training.distributed.rendezvous import meet
 from zoo.training.distributed.secret import new_nonce
 

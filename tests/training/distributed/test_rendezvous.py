@@ -5,8 +5,8 @@ import socket
 import time
 
 import pytest
-from tests.training.meeting import start
 
+from tests.training.distributed.meeting import start
 from zoo.errors import OptionError, TrainingError
 from zoo.training.distributed.cluster import Cluster, find_cluster
 from zoo.training.distributed.rendezvous import meet

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.training.meeting import SECRET
 
+from tests.training.distributed.meeting import SECRET
 from zoo.errors import OptionError
 from zoo.training.distributed.cluster import Cluster
 from zoo.training.distributed.secret import find_secret

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 from zoo.errors import TrainingError
+from zoo.training.distributed import messages
 from zoo.training.distributed.cluster import Cluster, is_loopback
-from zoo.training.distributed.feed import messages
 from zoo.training.distributed.messages import Lines, OtherSecretError, StrangerError
 from zoo.training.distributed.secret import new_nonce
 

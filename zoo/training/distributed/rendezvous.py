@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 from zoo.errors import TrainingError
+from zoo.training.distributed import messages
 from zoo.training.distributed.cluster import Cluster, find_cluster
-from zoo.training.distributed.feed import messages
 from zoo.training.distributed.messages import Lines, OtherSecretError, StrangerError
 from zoo.training.distributed.reception import PATIENCE, Reception, differences
 from zoo.training.distributed.secret import new_nonce
@@ -37,8 +37,8 @@ def meet(
         facts: what has to be the same on all, for JSON.
         note: is told who is waited for.
         wait: seconds.
-        secret: what all workers know and nobody else, as `zoo.training.distributed.secret.find_secret` has it; the empty one keeps
-            out only those who speak otherwise.
+        secret: what all workers know and nobody else, as `zoo.training.distributed.secret.find_secret` has it;
+            the empty one keeps out only those who speak otherwise.
 
     Raises:
         TrainingError: one did not come, or was started with other facts.

@@ -1,0 +1,237 @@
+"""Every kind of child process, started in a folder that a stranger filled with modules to be imported."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from zoo import processes, surroundings
+
+if TYPE_CHECKING:
+    from tests.conftest import Case
+
+MODULES = (  # noqa: SIM905  # a line each would be thirty
+    "json ctypes resource subprocess signal threading typing pathlib importlib contextlib "
+    "zoo numpy PIL tensorflow keras ai_edge_litert tflite tflite_runtime openvino flatbuffers "
+    "sitecustomize usercustomize site"
+).split()
+"""What a child imports, or Python does when it starts."""
+
+
+def plant(folder: Path, *names: str) -> Path:
+    """Puts modules and packages there that leave a mark when they are run; returns the file of marks."""
+    marks = folder / "MARKS"
+    for i, name in enumerate(names):
+        place = folder / f"{name}.py" if i % 2 else folder / name / "__init__.py"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(f"open({str(marks)!r}, 'a').write('{name}\\n')\nraise SystemExit(7)\n")
+    return marks
+
+
+CHILDREN = {
+    "trial": "trial.require_harmless(file, 'litert')",
+    "cold start": "assert coldstart.cold_start(file, runtime='litert', threads=1).total_ms > 0",
+    "doctor, a runtime": "assert doctor._in_a_process('import', 'litert', '') is None",
+    "doctor, a file": "assert doctor._in_a_process('run', 'litert', str(file)) is None",
+    "converter": "assert convert.convert_on_disk(lower(zoo.build('lenet')), convert.Settings())[4:8] == b'TFL3'",
+    "program": "assert processes.run(processes.program('/bin/echo', 'ran'), seconds=60).stdout == 'ran\\n'",
+}
+SCRIPT = """
+import os, sys
+from pathlib import Path
+{modules}
+import zoo
+from zoo import processes
+from zoo.export import convert
+from zoo.export.lowering import lower
+from zoo.runner import coldstart, doctor, trial
+file, folder = Path(sys.argv[1]), sys.argv[2]
+os.chdir(folder)
+os.environ["PYTHONPATH"] = ":.:" + folder
+sys.path[:0] = ["", ".", folder]
+{task}
+"""
+
+
+@pytest.mark.parametrize("kind", CHILDREN)
+def test_no_child_imports_from_the_current_folder(kind: str, lenet: Case, tmp_path: Path) -> None:
+    """The parent has loaded before what lies there, and stands in the folder in every way that Python knows of."""
+    folder, program = tmp_path / "folder", tmp_path / "program.py"
+    folder.mkdir()
+    marks = plant(folder, *MODULES)
+    imports = "\n".join(f"import {name}" for name in MODULES if importlib.util.find_spec(name))
+    program.write_text(SCRIPT.format(modules=imports if kind == "converter" else "", task=CHILDREN[kind]))
+    command = [sys.executable, str(program), str(lenet.file), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not marks.exists(), marks.read_text()
+    assert done.returncode == 0, done.stderr
+
+
+def test_that_folder_is_hostile_to_others(tmp_path: Path) -> None:
+    """Else the test above could not fail."""
+    marks = plant(tmp_path, *MODULES)
+    done = subprocess.run([sys.executable, "-c", "import json"], check=False, capture_output=True, cwd=tmp_path)
+    assert done.returncode == 7
+    assert marks.read_text() == "json\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "MODEL", "PHOTO"], ["demo"], ["inspect", "MODEL"], ["doctor", "MODEL"], ["list"]]
+)
+def test_the_command_imports_nothing_from_it_once_it_has_begun(
+    words: list[str], lenet: Case, photos: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Python itself, which cannot be helped, imports `sitecustomize` and the like before any line of ours is run."""
+    folder, program = tmp_path / "folder", tmp_path / "zoo"
+    folder.mkdir()
+    marks = plant(folder, *"json numpy click PIL rich tensorflow ai_edge_litert tflite".split())  # noqa: SIM905
+    program.write_text("from zoo.__main__ import main\nmain()\n")
+    names = {"MODEL": str(lenet.file), "PHOTO": str(photos[0])}
+    done = subprocess.run(
+        [sys.executable, str(program), *(names.get(word, word) for word in words)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": ":."},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not marks.exists(), marks.read_text()
+    assert done.returncode == 0, done.stderr
+
+
+def report(what: str, *, seconds: float = 60, **limits: Any) -> Any:
+    """What a child says: the module `report` is made for it, found like any package of ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "reporting.py").write_text(f"import json, os, resource, sys\ndef main():\n    {what}\n")
+        sys.path.append(folder)
+        try:
+            done = processes.run(processes.command("reporting", **limits), seconds=seconds)
+        finally:
+            sys.path.remove(folder)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_child_gets_no_token_and_what_runtimes_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = (
+        "ZOO_SERVE_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "HF_TOKEN",
+        "TF_TOKEN_registry",
+        "TF_VAR_password",
+        "NVIDIA_API_KEY",
+    )
+    needed = ("OMP_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL", "OPENBLAS_CORETYPE", "CUDA_VISIBLE_DEVICES", "LC_CTYPE")
+    for name in (*secrets, *needed):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("PATH", ":.:bin:/usr/bin:/bin")
+    monkeypatch.setenv("LD_LIBRARY_PATH", ":/usr/lib:lib")
+    monkeypatch.setenv("LD_PRELOAD", "./evil.so")
+    monkeypatch.setenv("TMPDIR", "here")
+    found = report("print(json.dumps(dict(os.environ)))")
+    assert not set(secrets) & set(found)
+    assert set(needed) <= set(found)
+    assert (found["PATH"], found["LD_LIBRARY_PATH"]) == ("/usr/bin:/bin", "/usr/lib")
+    assert not {"LD_PRELOAD", "TMPDIR", "PYTHONPATH"} & set(found)
+
+
+def test_a_child_has_no_input_and_keeps_to_its_limits() -> None:
+    limits = "*[resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_DATA, resource.RLIMIT_CORE)]"
+    what = f"print(json.dumps([sys.stdin.read(), {limits}]))"
+    assert report(what, memory=10**9) == ["", 10**9, 0]
+    assert report(what)[1] == processes.all_memory()
+    with pytest.raises(subprocess.TimeoutExpired):
+        report("import time; time.sleep(60)", seconds=2)
+
+
+def test_a_child_that_takes_too_long_is_killed_while_it_is_read_from() -> None:
+    command = processes.program("/bin/sleep", "600")
+    with tempfile.TemporaryFile("w+") as errors, processes.running(command, seconds=1, errors=errors) as child:
+        assert child.stdout
+        assert child.stdout.readline() == ""
+    assert child.returncode == -signal.SIGKILL
+
+
+PARENT = """
+import subprocess, sys, tempfile
+from zoo import processes
+with tempfile.TemporaryFile("w+") as errors:
+    with processes.running(processes.program("/bin/sleep", "600"), seconds=900, errors=errors) as child:
+        print(child.pid, flush=True)
+        child.wait()
+"""
+
+
+def test_a_child_ends_with_its_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        # Until it has become the program, it may not yet have asked to be ended.
+        while b"sleep" not in Path(f"/proc/{child}/comm").read_bytes():
+            time.sleep(0.02)
+        parent.kill()
+    for _ in range(500):
+        if not _runs(child):
+            return
+        time.sleep(0.02)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("it goes on without its parent")
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_program_that_is_none_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "none").write_bytes(b"\0")
+    done = processes.run(processes.program(str(tmp_path / "none")), seconds=60)
+    assert done.returncode == 1
+    assert "cannot be started: Permission denied" in done.stderr
+
+
+def test_a_limit_is_never_raised() -> None:
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    processes.limit(resource.RLIMIT_CORE, max(before) + 1 if max(before) >= 0 else 2**40)
+    assert resource.getrlimit(resource.RLIMIT_CORE)[1] == before[1]
+
+
+def test_the_folder_of_this_package_is_handed_over_wherever_one_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = surroundings.PACKAGE_HOME
+    monkeypatch.chdir(home)
+    assert home in surroundings.import_path()
+    monkeypatch.setattr(sys, "path", [home, "", "relative"])
+    assert surroundings.import_path() == [home]
+    surroundings.forget_current_folder()
+    assert home in sys.path
+
+
+def test_a_link_to_this_package_does_not_make_a_folder_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "zoo").symlink_to(Path(surroundings.__file__).parent)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path), *sys.path])
+    assert str(tmp_path) not in surroundings.import_path()
+
+
+def test_the_command_forgets_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lib").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}::.:bin:/usr/bin")
+    monkeypatch.setenv("PYTHONPATH", "lib:")
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path), str(tmp_path / "lib"), "/elsewhere", "mark.of.a.hook"])
+    surroundings.forget_current_folder()
+    assert sys.path == ["/elsewhere", "mark.of.a.hook"]
+    assert os.environ["PATH"] == f"{tmp_path / 'bin'}:/usr/bin"

@@ -1,0 +1,17 @@
+"""The `zoo` command, also as `python -m zoo`: first of all, nothing is imported from the current folder any more."""
+
+from __future__ import annotations
+
+from zoo.surroundings import forget_current_folder
+
+
+def main() -> None:
+    """Runs a command; see `zoo.cli.main.main`."""
+    forget_current_folder()
+    from zoo.cli.main import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()
