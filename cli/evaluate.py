@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import json_option, print_error, print_json, print_table, progress_bar
+from zoo.cli.output import echo, json_option, print_error, print_json, print_table, progress_bar
 from zoo.cli.runtime_options import open_classifier, runtime_options
 from zoo.errors import OutputError
+from zoo.text import cell
 
 if TYPE_CHECKING:
     from zoo.runner.evaluate import Comparison, Evaluation
@@ -76,7 +77,7 @@ def evaluate(
 
 def _print(found: Evaluation, mistakes: int) -> None:
     best_five = f", top-5 {found.top5:.1%}" if len(found.labels) > 5 else ""
-    click.echo(f"{found.count} pictures, top-1 {found.top1:.1%}{best_five}\n")
+    echo(f"{found.count} pictures, top-1 {found.top1:.1%}{best_five}", "")
 
     def share(value: float | None) -> str:
         return "" if value is None else f"{value:.1%}"
@@ -88,17 +89,14 @@ def _print(found: Evaluation, mistakes: int) -> None:
     print_table(("class", "pictures", "precision", "recall"), rows)
     (used,) = (found.confusion.sum(axis=0) + found.confusion.sum(axis=1)).nonzero()
     if len(used) <= TABLE_CLASSES:
-        click.echo("\nWhat they are (rows), what they are taken for (columns):")
+        echo("", "What they are (rows), what they are taken for (columns):")
         names = [found.labels[i] for i in used]
         counts = [[str(found.confusion[i, j] or "") for j in used] for i in used]
         print_table(("", *names), [[name, *row] for name, row in zip(names, counts, strict=True)])
     if found.mistakes and mistakes:
         shown = found.mistakes[:mistakes]
-        click.echo(
-            f"\n{len(found.mistakes)} mistakes, the surest first:"
-            if len(shown) < len(found.mistakes)
-            else "\nMistakes:"
-        )
+        some = f"{len(found.mistakes)} mistakes, the surest first:"
+        echo("", some if len(shown) < len(found.mistakes) else "Mistakes:")
         print_table(
             ("picture", "is", "score", "taken for", "score "),
             [(str(m.path), m.truth, f"{m.truth_score:.1%}", m.named.label, f"{m.named.score:.1%}") for m in shown],
@@ -107,7 +105,7 @@ def _print(found: Evaluation, mistakes: int) -> None:
 
 
 def _print_comparison(file: Path, first: Evaluation, other: str, second: Evaluation, found: Comparison) -> None:
-    click.echo()
+    echo()
     print_table(
         ("file", "top-1", "top-5", "right where the other is wrong"),
         [
@@ -115,7 +113,7 @@ def _print_comparison(file: Path, first: Evaluation, other: str, second: Evaluat
             (other, f"{second.top1:.1%}", f"{second.top5:.1%}", str(found.only_second)),
         ],
     )
-    click.echo(
+    echo(
         f"The same name for {found.agreement:.1%} of {found.pictures} pictures. Top-1 differs by "
         f"{100 * found.difference:+.2f} points (95% confidence: {100 * found.low:+.2f} to {100 * found.high:+.2f})."
     )
@@ -133,8 +131,8 @@ def _write_confusion(found: Evaluation, path: Path) -> None:
         try:
             with scratch.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(["truth", *found.labels])
+                writer.writerow(["truth", *map(cell, found.labels)])
                 for label, row in zip(found.labels, found.confusion.tolist(), strict=True):
-                    writer.writerow([label, *row])
+                    writer.writerow([cell(label), *row])
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

@@ -9,13 +9,16 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from zoo import __version__
-from zoo.cli.output import print_error
+from zoo.cli.output import echo, print_error
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 COMMANDS = {
     # name: (module, attribute, short help), so that `zoo --help` imports none of them.
@@ -89,7 +92,7 @@ def zoo(ctx: click.Context) -> None:
     zoo run mobilenet_v2.tflite photo.jpg
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        echo(*ctx.get_help().splitlines())
 
 
 def main(args: list[str] | None = None) -> None:
@@ -98,6 +101,7 @@ def main(args: list[str] | None = None) -> None:
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an export that disagrees with its model, 130 interrupted.
     """
     _prepare_output()
+    sys.excepthook = _show_bug
     try:
         status = zoo.main(args=args, prog_name="zoo", standalone_mode=False)
         sys.stdout.flush()
@@ -139,6 +143,13 @@ def _prepare_output() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Prints a traceback as Python does it, with what stands in its message escaped."""
+    import traceback
+
+    echo(*"".join(traceback.format_exception(kind, error, trace)).splitlines(), err=True)
 
 
 def _drop_output() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import click
+from zoo.cli.output import echo, print_json
+from zoo.text import cell
 
 if TYPE_CHECKING:
     from zoo.runner import Prediction
@@ -25,7 +25,7 @@ def printer(form: str | None) -> Printer:
 
         def show_csv(name: str, predictions: Sequence[Prediction]) -> None:
             for rank, found in enumerate(predictions, start=1):
-                writer.writerow([name, rank, found.label, found.index, f"{found.score:.6g}"])
+                writer.writerow([cell(name), rank, cell(found.label), found.index, f"{found.score:.6g}"])
             sys.stdout.flush()
 
         return show_csv
@@ -34,8 +34,8 @@ def printer(form: str | None) -> Printer:
 
 def _show_json(name: str, predictions: Sequence[Prediction]) -> None:
     found = [dataclasses.asdict(prediction) for prediction in predictions]
-    click.echo(json.dumps({"file": name, "predictions": found}, ensure_ascii=False))
+    print_json({"file": name, "predictions": found}, indent=None)
 
 
 def _show_text(name: str, predictions: Sequence[Prediction]) -> None:
-    click.echo("\n".join([name, *(f"  {found.score:7.2%}  {found.label}" for found in predictions)]))
+    echo(name, *(f"  {found.score:7.2%}  {found.label}" for found in predictions))

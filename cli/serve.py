@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from zoo.cli.output import echo
 from zoo.cli.runtime_options import open_classifier, runtime_options, warn_of_random_weights
 from zoo.serve import Settings, require_installed
 from zoo.serve import serve as run
@@ -86,7 +87,7 @@ def serve(
     warn_of_random_weights(first)
 
     def ready(url: str) -> None:
-        click.echo(f"{file} on {first.session.runtime}: {url}  (Ctrl-C stops it)")
+        echo(f"{file} on {first.session.runtime}: {url}  (Ctrl-C stops it)")
 
     run(classifiers, settings, ready=ready)
-    click.echo("stopped")
+    echo("stopped")

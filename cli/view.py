@@ -9,7 +9,7 @@ import click
 
 from zoo import models
 from zoo.cli.model_options import given, model_options
-from zoo.cli.output import import_tensorflow
+from zoo.cli.output import echo, import_tensorflow
 from zoo.viewing import find_netron
 from zoo.viewing import view as serve
 
@@ -32,8 +32,8 @@ def view(ctx: click.Context, target: str, port: int, no_browser: bool) -> None:
         find_netron()
         import_tensorflow()
     with serve(target, port=port, browse=not no_browser, **options) as url:
-        click.echo(f"{target}: {url}  (Ctrl-C ends it)")
+        echo(f"{target}: {url}  (Ctrl-C ends it)")
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            click.echo()
+            echo()
