@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from zoo import plots
 from zoo.data import Data
 from zoo.files import atomic
 from zoo.runner.labelled import SplitName
+from zoo.text import cell, to_json
+from zoo.training.events import Events
 from zoo.training.state import Place
 
 if TYPE_CHECKING:
@@ -92,13 +93,10 @@ class History:
 
     def __init__(self, folder: Path, place: Place) -> None:
         """Begins both anew, with the epochs done before: what was written after the last saved state is dropped."""
-        import tensorflow as tf
-
         shutil.rmtree(folder / "events", ignore_errors=True)
         self._folder, self._place = folder, place
         self._writers = {
-            prefix: tf.summary.create_file_writer(str(folder / "events" / part))
-            for part, prefix in (("train", ""), ("validation", "val_"))
+            prefix: Events(folder / "events" / part) for part, prefix in (("train", ""), ("validation", "val_"))
         }
         for row in place.history:
             self._write_events(row)
@@ -109,21 +107,20 @@ class History:
 
     def add(self, row: dict[str, Any]) -> None:
         """Writes an epoch that `place.history` holds already."""
+        rows = self._place.history
         with atomic(self._folder / "history.csv") as scratch, scratch.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(row), lineterminator="\n")
             writer.writeheader()
-            writer.writerows(self._place.history)
+            # The stage is text, and a state that is gone on with may be another's.
+            writer.writerows({key: cell(v) if isinstance(v, str) else v for key, v in r.items()} for r in rows)
         self._write_events(row)
 
     def _write_events(self, row: dict[str, Any]) -> None:
-        import tensorflow as tf
-
         for prefix, writer in self._writers.items():
-            with writer.as_default():
-                for name in ("loss", "accuracy"):
-                    tf.summary.scalar(f"epoch_{name}", row[prefix + name], step=row["epoch"])
-                if not prefix:
-                    tf.summary.scalar("epoch_learning_rate", row["learning_rate"], step=row["epoch"])
+            for name in ("loss", "accuracy"):
+                writer.scalar(f"epoch_{name}", row[prefix + name], row["epoch"])
+            if not prefix:
+                writer.scalar("epoch_learning_rate", row["learning_rate"], row["epoch"])
             writer.flush()
 
 
@@ -136,7 +133,7 @@ def write_figures(folder: Path, data: Data, place: Place, figures: Figures) -> N
         **figures.as_dict(data.class_names),
     }
     with atomic(folder / "metrics.json") as scratch:
-        scratch.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        scratch.write_text(to_json(metrics, indent=1) + "\n", encoding="utf-8")
     plots.plot_curves(place.history, place.best_epoch, folder / "curves.png")
     plots.plot_confusion(figures.confusion, data.class_names, folder / "confusion.png")
     if len(next(iter(data.sources.values())).reader.shape) == 3:
@@ -150,7 +147,7 @@ def _plot_mistakes(folder: Path, data: Data, figures: Figures) -> None:
     named = figures.scores.argmax(axis=1)
     margin = figures.scores[rows, named] - figures.scores[rows, source.labels]
     worst = [int(i) for i in np.argsort(-margin, kind="stable") if named[i] != source.labels[i]][:MISTAKES_SHOWN]
-    names = data.class_names
+    names = [plots.caption(name) for name in data.class_names]
     captions = [f"{names[source.labels[i]]}\nnamed {names[named[i]]}, {figures.scores[i, named[i]]:.0%}" for i in worst]
     pictures = source.fetch(np.array(worst, np.int64)) if worst else np.empty((0, 1, 1, 3), np.uint8)
     plots.plot_pictures(pictures, captions, folder / "mistakes.png", "the worst misses" if worst else "no misses")
