@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,18 @@ from zoo.export.lowering import layer_name
 from zoo.export.metadata import Tags, append_files, with_metadata
 from zoo.export.quantize import Plan
 from zoo.export.root import Signature
+from zoo.files import base_name
 from zoo.runner.card import CARD, LABELS
 from zoo.specs import Preprocessing, is_picture
+from zoo.text import first_hidden, to_json
 from zoo.versions import installed
 
 if TYPE_CHECKING:
     import keras
+
+
+_PLACE = re.compile(r"/|~[\w-]*[/\\]|[a-z]:[/\\]|\\\\|file:", re.IGNORECASE)
+"""How an absolute path begins."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,8 @@ class SelfDescription:
                 digest.update(block)
                 crc = zlib.crc32(block, crc)
         flatbuffer = {"bytes": path.stat().st_size, "sha256": digest.hexdigest(), "crc32": crc}
-        card = self.card | more | {"made_with": versions(), "flatbuffer": flatbuffer}
-        append_files(path, {LABELS: "\n".join(self.labels) + "\n", CARD: json.dumps(card, indent=1)})
+        card: dict[str, Any] = self.card | without_places(more) | {"made_with": versions(), "flatbuffer": flatbuffer}
+        append_files(path, {LABELS: "\n".join(self.labels) + "\n", CARD: to_json(card, indent=1, ascii_only=True)})
         return card
 
 
@@ -93,7 +99,19 @@ def describe(
         **facts,
     }
     ends = layer_name(model.inputs[0]), "logits" if plan.logits else layer_name(model.outputs[0])
+    card = without_places(card)
     return SelfDescription(labels, card, (shape[0], shape[1], shape[2]) if pixels else None, Signature(*ends))
+
+
+def without_places(value: Any) -> Any:
+    """A part of a card in which absolute paths are names alone: where files lie says who and what made them."""
+    if isinstance(value, dict):
+        return {key: without_places(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_places(one) for one in value]
+    if isinstance(value, Path) or (isinstance(value, str) and _PLACE.match(value)):
+        return base_name(value)
+    return value
 
 
 def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = False) -> list[str]:
@@ -102,7 +120,8 @@ def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = Fal
     Where none are given: ImageNet's for a trained model of 1000 classes, else `class_0..`.
 
     Raises:
-        InputError: their number is wrong, or one is empty, doubled or of more than one line.
+        InputError: their number is wrong, or one is empty, doubled, of more than one line, or holds a character that
+            does not show itself (see `zoo.text.shown`).
     """
     if labels is None:
         return zoo.imagenet_labels() if trained and classes == 1000 else [f"class_{i}" for i in range(classes)]
@@ -112,6 +131,10 @@ def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = Fal
     for number, label in enumerate(labels, start=1):
         if not label.strip() or len(label.splitlines()) != 1:
             raise InputError(f"label {number} is {label!r}; give one line of text")
+        if hidden := first_hidden(label):
+            raise InputError(
+                f"label {number}, {label!r}, holds the character {hidden}, which does not show itself: take it out"
+            )
         if label in seen:
             raise InputError(f"label {number} {label!r} stands there twice")
         seen.add(label)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.errors import InputError
 from zoo.export import compat
 from zoo.runner.card import Description, checksum, describe
 from zoo.runner.modelfile import ModelFile, Tensor, read
@@ -85,6 +86,34 @@ def inspect_file(path: str | Path) -> Inspection:
     description = describe(path)
     problems = {runtime: compat.problems(file, runtime) for runtime in compat.RUNTIMES}
     return Inspection(file, description, checksum(file.path), problems)
+
+
+def is_calibrated_on(card: dict[str, Any], source: str | Path) -> bool:
+    """Whether a file was calibrated on these examples.
+
+    Args:
+        card: of the file.
+        source: the folder of pictures or `.npy` file that `calibration` was in the export.
+
+    Raises:
+        InputError: the card has no digest, or the examples cannot be read.
+    """
+    from zoo.export.calibration import from_file, from_folder
+
+    stated = card.get("calibration")
+    stated = stated if isinstance(stated, dict) else {}
+    digest, count, seed = stated.get("digest"), stated.get("count"), stated.get("seed")
+    if not isinstance(digest, dict) or not isinstance(digest.get("salt"), str):
+        raise InputError("the card holds no digest of calibration examples: the file was calibrated on none of yours")
+    if type(count) is not int or type(seed) is not int or count < 1:
+        raise InputError(f"the card's calibration is damaged: count {count!r}, seed {seed!r}")
+    source, salt = Path(source), digest["salt"]
+    if source.suffix == ".npy":
+        found = from_file(source, None, count, seed, salt=salt)
+    else:
+        # Which files are taken does not depend on the size that they are brought to.
+        found = from_folder(source, (8, 8, 3), samples=count, seed=seed, salt=salt)
+    return bool(found.manifest["digest"] == digest)
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:
