@@ -22,7 +22,7 @@ from bench import script
 from bench.processes import peak_of_family
 from zoo.cli.output import print_json, print_table
 from zoo.cli.types import words
-from zoo.export.quantize import MODES
+from zoo.export.options import MODES
 
 WAYS = ("ours", "in memory", "plain")
 
@@ -67,7 +67,7 @@ def export(model: str, mode: str, way: str) -> dict[str, Any]:
 
 def _worker(name: str, mode: str, way: str, folder: str) -> None:
     import zoo
-    from zoo.export import convert, to_tflite
+    from zoo.export import converter, to_tflite
     from zoo.export.calibration import synthetic
 
     model = zoo.build(name)
@@ -76,7 +76,7 @@ def _worker(name: str, mode: str, way: str, folder: str) -> None:
         path.write_bytes(_plain(model, mode, synthetic(model.input_shape[1:]).inputs))
         return
     if way == "in memory":
-        convert.LARGE_BYTES = 1 << 60
+        converter.LARGE_BYTES = 1 << 60
     to_tflite(model, path, quantize=mode, verify_file=False)  # type: ignore[arg-type]
 
 

@@ -25,14 +25,14 @@ from bench import script
 from bench.fitted import fitted_mobilenet, pixels_of_crops
 from bench.pictures import SMALL, region_of, save_crops
 from bench.turns import spread
+from zoo.benchmark.interleave import Candidate, time_runs
 from zoo.cli.output import megabytes, print_json, print_table
 from zoo.cli.types import words
-from zoo.export.quantize import MODES, Quantize
+from zoo.export.options import MODES, Quantize
+from zoo.inputs.labelled import Labelled
 from zoo.quiet import quiet, quiet_tensorflow
 from zoo.runner import Classifier
 from zoo.runner.evaluate import evaluate
-from zoo.runner.labelled import Labelled
-from zoo.runner.rounds import Candidate, time_runs
 
 CROPS = 300
 """Held out, to judge MobileNetV2 on."""

@@ -29,7 +29,7 @@ from bench.pictures import LARGE, photo_path, save_crops
 from bench.processes import PEERS, Command, Worker, command_seconds, output, peak_resident
 from bench.turns import in_turn, ratio_text, versus, versus_pairs
 from zoo.cli.output import print_json, print_table
-from zoo.export.quantize import Quantize
+from zoo.export.options import Quantize
 
 BASE_PYTHON = Path(__file__).resolve().parent.parent / ".venv-base/bin/python"
 ZOO = "from zoo.cli.main import main; main()"

@@ -32,15 +32,15 @@ from bench.pictures import SMALL, save_crops
 from bench.processes import peak_resident
 from bench.scaling_plot import draw
 from bench.turns import in_turn, spread, timed
-from zoo.choose.cells import Cell, grid
+from zoo.benchmark.interleave import Candidate, time_runs
 from zoo.choose.measuring import write_files
+from zoo.choose.variants import Cell, grid
 from zoo.cli.output import print_json, print_table
 from zoo.cli.types import float_list, int_list
+from zoo.machine.info import read_machine
 from zoo.quiet import quiet, quiet_tensorflow
 from zoo.runner import Classifier
-from zoo.runner.machine import read_machine
-from zoo.runner.rounds import Candidate, time_runs
-from zoo.summary import outline
+from zoo.summary.table import outline
 
 ALPHAS = "0.35,0.75,1.4"
 SIZES = "96,160,224"

@@ -34,8 +34,8 @@ import numpy as np
 from bench import script
 from bench.pictures import SMALL, save_crops
 from bench.turns import ratio_text
+from zoo.benchmark.statistics import Spread
 from zoo.cli.output import print_json, print_table
-from zoo.runner.timing import Spread
 
 SERVE = "from zoo.cli.main import main; main()"
 SPELLS = 6

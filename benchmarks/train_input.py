@@ -29,7 +29,7 @@ import click
 import numpy as np
 
 from zoo.cli.output import megabytes, print_json, print_table
-from zoo.runner.runtimes import usable_cores
+from zoo.machine.cores import usable_cores
 
 EPOCHS = 4
 

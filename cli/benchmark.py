@@ -15,8 +15,8 @@ from zoo.quiet import quiet
 from zoo.runner.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
-    from zoo.runner.benchmark import Benchmark, Measurement
-    from zoo.runner.machine import State
+    from zoo.benchmark.benchmark import Benchmark, Measurement
+    from zoo.machine.info import State
 
 
 @click.command()
@@ -57,7 +57,7 @@ def benchmark(
     Each file on each runtime with each number of threads is run in turn, round by round, and compared with the first
     file. Also: load time, cold start and peak memory of a fresh process, and the rate from a JPEG file to names.
     """
-    from zoo.runner.benchmark import benchmark as measure
+    from zoo.benchmark.benchmark import benchmark as measure
 
     with step_bar() as progress, quiet():
         found = measure(

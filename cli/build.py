@@ -48,7 +48,7 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
         options.setdefault("num_classes", len(labels))
     full = spec.check(options)
     import_tensorflow()
-    from zoo.summary import outline
+    from zoo.summary.table import outline
     from zoo.weights import build_from
 
     require_memory(4 * outline(model, **full).params, model)

@@ -10,7 +10,7 @@ import click
 from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, step_bar
 from zoo.cli.runtime_options import runtime_option, threads_option
 from zoo.cli.types import float_list, int_list, words
-from zoo.export.quantize import MODES
+from zoo.export.options import MODES
 from zoo.files import require_writable
 from zoo.quiet import quiet, quiet_tensorflow
 

@@ -10,7 +10,7 @@ import click
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, shape, status
 from zoo.cli.types import int_list
 from zoo.errors import InputError
-from zoo.specs import RESIZES
+from zoo.inputs.preprocessing import RESIZES
 
 if TYPE_CHECKING:
     from zoo.data import DataReport

@@ -44,9 +44,9 @@ def evaluate(
     pictures, and the difference comes with its 95% confidence interval.
     """
     from zoo.files import require_writable
+    from zoo.inputs import values
+    from zoo.inputs.labelled import find_labelled
     from zoo.runner import evaluate as evaluation
-    from zoo.runner import values
-    from zoo.runner.labelled import find_labelled
 
     if confusion is not None:
         if confusion.suffix not in {".csv", ".png"}:

@@ -11,9 +11,9 @@ import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, status
 from zoo.cli.types import number_pair, words
-from zoo.export.quantize import CALIBRATION_SAMPLES, IOS, MODES, TARGETS, Mode, mode
+from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, TARGETS, Mode, mode
 from zoo.files import read_text, require_writable
-from zoo.specs import RESIZES, Preprocessing
+from zoo.inputs.preprocessing import RESIZES, Preprocessing
 
 if TYPE_CHECKING:
     from zoo.export import ExportReport

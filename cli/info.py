@@ -14,7 +14,7 @@ from zoo.cli.output import count, echo, import_tensorflow, json_option, print_js
 from zoo.files import require_writable
 
 if TYPE_CHECKING:
-    from zoo.summary import Summary
+    from zoo.summary.table import Summary
 
 
 @click.command()
@@ -43,11 +43,11 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
         check_name(picture)
         require_writable(picture.parent)
     import_tensorflow()
-    from zoo.summary import outline
+    from zoo.summary.table import outline
 
     summary = outline(model, **options)
     if picture is not None:
-        from zoo.drawing import draw
+        from zoo.summary.drawing import draw
 
         draw(summary, picture, subtitle=f"{spec.paper} {spec.url}".strip())
     if as_json:

@@ -40,7 +40,7 @@ def inspect(file: Path, tensors: bool, of_maker: bool, calibration: Path | None,
         return 0
     if calibration is not None:
         return _compare_calibration(file, calibration, as_json)
-    from zoo.export.inspection import inspect_file
+    from zoo.tflite.inspection import inspect_file
 
     found = inspect_file(file)
     if as_json:
@@ -63,8 +63,8 @@ def _print_private(file: Path, as_json: bool) -> None:
 
 
 def _compare_calibration(file: Path, data: Path, as_json: bool) -> int:
-    from zoo.export.inspection import is_calibrated_on
-    from zoo.runner.card import describe
+    from zoo.tflite.card import describe
+    from zoo.tflite.inspection import is_calibrated_on
 
     same = is_calibrated_on(describe(file).card, data)
     if as_json:

@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
 def _load_models(ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]) -> None:
     """Runs users' files before a command is looked up: its options are made from the registry."""
     if paths:
-        from zoo.own_models import load_models
+        from zoo.plugins import load_models
 
         for path in paths:
             load_models(path)

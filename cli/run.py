@@ -72,7 +72,8 @@ def run(
 
 def _name_pictures(classifier: Classifier, photos: tuple[Path, ...], top_k: int, strict: bool, form: str | None) -> int:
     """Names each, and returns how many could not be read."""
-    from zoo.runner import find_pictures, values
+    from zoo.inputs import values
+    from zoo.runner import find_pictures
 
     failed = 0
     suffixes = None if classifier.takes_pictures else values.SUFFIXES
@@ -100,7 +101,7 @@ def _source(path: Path) -> Any:
 
 
 def _stream(camera: str | None, video: Path | None) -> Iterator[Any]:
-    from zoo.runner.camera import camera_frames, video_frames
+    from zoo.inputs.camera import camera_frames, video_frames
 
     if camera is not None:
         return camera_frames(camera)

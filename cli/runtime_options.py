@@ -11,8 +11,8 @@ import click
 from zoo.cli.output import echo
 from zoo.cli.types import number_pair
 from zoo.files import read_text
+from zoo.inputs.preprocessing import RESIZES, Preprocessing
 from zoo.runner.runtimes import MAX_THREADS, RUNTIMES
-from zoo.specs import RESIZES, Preprocessing
 
 if TYPE_CHECKING:
     from zoo.runner import Classifier

@@ -15,7 +15,7 @@ from zoo import models
 from zoo.cli.model_options import given, model_options
 from zoo.cli.output import downloading, echo, import_tensorflow, megabytes, print_json, print_table, status
 from zoo.cli.types import words
-from zoo.export.quantize import MODES
+from zoo.export.options import MODES
 from zoo.quiet import quiet
 from zoo.text import shown
 
@@ -153,7 +153,7 @@ def train(
 
 
 def _export(result: TrainResult, quantize: Any) -> list[dict[str, Any]]:
-    from zoo.export.trained import export_run
+    from zoo.export.run import export_run
 
     with status("exporting") as say:
         return export_run(result, quantize, progress=say)

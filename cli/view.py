@@ -10,8 +10,8 @@ import click
 from zoo import models
 from zoo.cli.model_options import given, model_options
 from zoo.cli.output import echo, import_tensorflow
-from zoo.viewing import find_netron
-from zoo.viewing import view as serve
+from zoo.summary.netron import find_netron
+from zoo.summary.netron import view as serve
 
 
 @click.command()

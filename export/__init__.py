@@ -15,8 +15,8 @@ from zoo.lazy import attach
 
 if TYPE_CHECKING:
     from zoo.export.formats import to_keras, to_savedmodel
+    from zoo.export.run import export_run
     from zoo.export.tflite import ExportReport, to_tflite
-    from zoo.export.trained import export_run
     from zoo.export.verify import Verification
 
 __all__ = ["ExportReport", "Verification", "export_run", "to_keras", "to_savedmodel", "to_tflite"]
@@ -26,7 +26,7 @@ __getattr__, __dir__ = attach(
     {
         "ExportReport": "zoo.export.tflite",
         "Verification": "zoo.export.verify",
-        "export_run": "zoo.export.trained",
+        "export_run": "zoo.export.run",
         "to_keras": "zoo.export.formats",
         "to_savedmodel": "zoo.export.formats",
         "to_tflite": "zoo.export.tflite",

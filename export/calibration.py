@@ -15,10 +15,10 @@ import numpy.typing as npt
 from zoo.errors import ExportError, InputError
 from zoo.export.digest import set_digest
 from zoo.export.lowering import Scaling
-from zoo.export.quantize import CALIBRATION_SAMPLES, Mode
-from zoo.runner.images import load_image
-from zoo.runner.pictures import SUFFIXES
-from zoo.specs import Preprocessing
+from zoo.export.options import CALIBRATION_SAMPLES, Mode
+from zoo.inputs.find import SUFFIXES
+from zoo.inputs.images import load_image
+from zoo.inputs.preprocessing import Preprocessing
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str], None]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from zoo.errors import ExportError, VerificationError
-from zoo.export import compat, edgetpu
-from zoo.export.quantize import Plan
+from zoo.export import edgetpu
+from zoo.export.options import Plan
 from zoo.export.verify import Verification
-from zoo.runner.modelfile import ModelFile
+from zoo.tflite import compat
+from zoo.tflite.modelfile import ModelFile
 
 
 def check_file(file: ModelFile, plan: Plan) -> edgetpu.EdgeTpuReport | None:

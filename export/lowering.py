@@ -60,14 +60,6 @@ def check_exportable(model: keras.Model) -> tuple[int, ...]:
     return shape
 
 
-def layer_name(tensor: Any) -> str:
-    """The name of the layer that makes an input or output of a model, also where that layer is in a nested model."""
-    layer = tensor._keras_history.operation
-    while getattr(layer, "outputs", None) and hasattr(layer, "layers"):
-        layer = layer.outputs[0]._keras_history.operation
-    return str(layer.name)
-
-
 def scaling_of(model: keras.Model) -> Scaling | None:
     """The model's first layer, where it is one scale and offset for all channels; None where it is not.
 
@@ -133,26 +125,15 @@ def lower(
         if split_groups and kind in {"Conv1D", "Conv2D"} and layer.groups > 1:
             return _split_convolution(layer, args[0])
         if isinstance(layer, keras.Model) and len(layer.inputs) == len(layer.outputs) == 1:
-            return _rebuild(layer, call)(*args, **kwargs)
+            return rebuild(layer, call)(*args, **kwargs)
         return layer(*args, **kwargs)
 
     shape = tuple(model.inputs[0].shape[1:])
     inputs = keras.Input(batch_shape=(batch, *shape), dtype=model.inputs[0].dtype, name="input")
-    lowered = _rebuild(model, call, inputs)
+    lowered = rebuild(model, call, inputs)
     if logits and not softmax_found:
         raise ExportError(f"{model.name} does not end in a softmax: there is none to leave out")
     return lowered
-
-
-def _rebuild(model: keras.Model, call: Any, inputs: keras.KerasTensor | None = None) -> keras.Model:
-    """Runs through a model's graph once more, with the same layers, calling each by `call`."""
-    import keras
-
-    # Of a Sequential, too: only functional models can be called layer by layer.
-    functional = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    return keras.models.clone_model(
-        functional, input_tensors=inputs, clone_function=lambda layer: layer, call_function=call
-    )
 
 
 def _is_softmax(layer: Any) -> bool:

@@ -15,8 +15,8 @@ from typing import IO
 from zoo.errors import InputError, ModelFileError
 from zoo.export.exif import in_picture
 from zoo.export.telling import Telling, in_bytes, in_text, in_values
-from zoo.runner import modelfile
-from zoo.runner.card import MAX_PART_BYTES, describe
+from zoo.tflite import modelfile
+from zoo.tflite.card import MAX_PART_BYTES, describe
 
 MOST = 1000
 """Things told that are listed; more are of no help."""

@@ -19,16 +19,16 @@ from zoo.export.calibration import (
     class_names,
     find_examples,
 )
-from zoo.export.card import SelfDescription, check_labels, describe
 from zoo.export.checks import check_file, require_agreement
-from zoo.export.convert import Settings, convert
+from zoo.export.converter import Settings, convert
+from zoo.export.describe import SelfDescription, check_labels, describe
 from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
-from zoo.export.metadata import without_files
-from zoo.export.quantize import CALIBRATION_SAMPLES, Io, Plan, Quantize, Target, plan
+from zoo.export.options import CALIBRATION_SAMPLES, Io, Plan, Quantize, Target, plan
 from zoo.export.verify import Verification, verify
 from zoo.files import atomic
-from zoo.runner import modelfile
-from zoo.specs import Preprocessing, is_picture
+from zoo.inputs.preprocessing import Preprocessing, is_picture
+from zoo.tflite import modelfile
+from zoo.tflite.metadata import without_files
 from zoo.weights import is_untrained
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def to_tflite(
         model: a functional classifier from pixels `(batch, height, width, channels)`, or values of another shape, to
             scores `(batch, classes)`.
         path: of the file; replaced whole or not at all.
-        quantize: `none`, `float16`, `dynamic`, `int8` or `int16x8`; see `zoo.export.quantize`.
+        quantize: `none`, `float16`, `dynamic`, `int8` or `int16x8`; see `zoo.export.options`.
         calibration: for int8 and int16x8: a folder of pictures (of class folders), a `.npy` file, or an array
             `(count, ...)` of raw pixels or values. Other modes use it for the check.
         labels: one a class. By default the class folders of `calibration` where their number fits, ImageNet's names

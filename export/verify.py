@@ -13,8 +13,8 @@ import numpy.typing as npt
 from zoo.errors import MissingDependencyError
 from zoo.export.calibration import Calibration
 from zoo.quiet import quiet
-from zoo.runner import backends
 from zoo.runner.runtimes import Runtime, find
+from zoo.runner.session import Session, load
 
 if TYPE_CHECKING:
     import keras
@@ -60,7 +60,7 @@ def verify(
     """
     inputs = examples.inputs
     with quiet():
-        session = backends.load(path, runtime=_runtime(target), trusted=True)
+        session = load(path, runtime=_runtime(target), trusted=True)
     keras_scores = np.concatenate(
         [
             np.asarray(model(inputs[i : i + KERAS_BATCH], training=False), np.float32)
@@ -82,7 +82,7 @@ def verify(
     )
 
 
-def run_all(session: backends.Session, inputs: Array, *, pixels: bool) -> Array:
+def run_all(session: Session, inputs: Array, *, pixels: bool) -> Array:
     """The file's scores, `(count, classes)` float32, whatever its batch and types are."""
     batch = session.input.shape[0]
     scores = []

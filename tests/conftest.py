@@ -182,9 +182,9 @@ def inputs_for() -> Callable[..., Array]:
 @pytest.fixture
 def quick_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     """Benchmarks of few pictures and one cold start each."""
-    monkeypatch.setattr("zoo.runner.rounds.RATE_SECONDS", 0.0)
-    monkeypatch.setattr("zoo.runner.rounds.RATE_ROUNDS", 2)
-    monkeypatch.setattr("zoo.runner.benchmark.COLD_STARTS", 1)
+    monkeypatch.setattr("zoo.benchmark.interleave.RATE_SECONDS", 0.0)
+    monkeypatch.setattr("zoo.benchmark.interleave.RATE_ROUNDS", 2)
+    monkeypatch.setattr("zoo.benchmark.benchmark.COLD_STARTS", 1)
 
 
 @pytest.fixture

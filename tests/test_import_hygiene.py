@@ -52,13 +52,13 @@ report()
         "zoo.runner",
         "zoo.models",
         "zoo.specs",
-        "zoo.summary",
+        "zoo.summary.table",
         "zoo.weights",
         "zoo.export",
         "zoo.cli.main",
-        "zoo.blocks",
-        "zoo.drawing",
-        "zoo.viewing",
+        "zoo.summary.blocks",
+        "zoo.summary.drawing",
+        "zoo.summary.netron",
         "zoo.choose",
         "zoo.serve",
     ],
@@ -111,5 +111,5 @@ def test_a_wrong_model_name_is_found_before_tensorflow_loads() -> None:
 
 def test_the_layer_table_knows_the_models_on_its_own() -> None:
     pytest.importorskip("tensorflow")
-    code = "from zoo.summary import outline; assert outline('lenet').params == 61_706; report()"
+    code = "from zoo.summary.table import outline; assert outline('lenet').params == 61_706; report()"
     assert "keras" in modules_after(code)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from zoo.data import load_folder
     from zoo.errors import ZooError
     from zoo.models import list_models, register, spec
-    from zoo.own_models import load_models
+    from zoo.plugins import load_models
     from zoo.specs import ModelSpec, Option
-    from zoo.summary import summarize
+    from zoo.summary.table import summarize
     from zoo.training import train
     from zoo.weights import build, load_weights
 
@@ -53,11 +53,11 @@ __getattr__, __dir__ = attach(
         "imagenet_labels": "zoo.assets",
         "list_models": "zoo.models",
         "load_folder": "zoo.data",
-        "load_models": "zoo.own_models",
+        "load_models": "zoo.plugins",
         "load_weights": "zoo.weights",
         "register": "zoo.models",
         "spec": "zoo.models",
-        "summarize": "zoo.summary",
+        "summarize": "zoo.summary.table",
         "train": "zoo.training",
     },
 )

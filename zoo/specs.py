@@ -9,27 +9,9 @@ import dataclasses
 import math
 import numbers
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from zoo.errors import OptionError
-
-Resize = Literal["crop", "pad", "stretch"]
-"""How a picture becomes the model's width and height: `crop` keeps the aspect ratio and cuts the longer
-side evenly at both ends; `pad` keeps all of the picture and fills up with black; `stretch` distorts."""
-
-RESIZES: tuple[Resize, ...] = ("crop", "pad", "stretch")
-
-
-def is_picture(shape: tuple[int, ...]) -> bool:
-    """Whether inputs of this shape, without the batch, are pictures: three axes, the last of 1 or 3 channels."""
-    return len(shape) == 3 and shape[-1] in {1, 3}
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What happens to a picture before its raw pixels enter the model; it travels in the file's card."""
-
-    resize: Resize = "crop"
 
 
 @dataclass(frozen=True)

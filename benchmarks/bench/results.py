@@ -10,7 +10,7 @@ from typing import Any, TypedDict, cast
 
 from zoo.errors import InputError
 from zoo.files import atomic, read_text
-from zoo.runner.machine import read_machine, read_state
+from zoo.machine.info import read_machine, read_state
 from zoo.versions import installed
 
 FORMAT = 1

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from zoo.runner.timing import Spread, ratio
+from zoo.benchmark.statistics import Spread, ratio
 
 
 class Versus(TypedDict):

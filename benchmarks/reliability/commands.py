@@ -31,7 +31,7 @@ SECONDS = 120.0
 LIGHT = ("zoo.cli.main", "zoo.cli.run", "zoo.cli.evaluate", "zoo.runner.evaluate", "ai_edge_litert.interpreter")
 HEAVY = (
     *LIGHT, "zoo.cli.train", "zoo.cli.export", "zoo.cli.build", "zoo.cli.data", "zoo.cli.choose", "zoo.cli.info",
-    "zoo.choose", "zoo.training", "zoo.export", "zoo.weights", "zoo.drawing", "zoo.summary", "matplotlib.figure",
+    "zoo.choose", "zoo.training", "zoo.export", "zoo.weights", "zoo.summary.drawing", "zoo.summary.table", "matplotlib.figure",
 )  # fmt: skip
 
 

@@ -31,8 +31,8 @@ from benchmarks.reliability.commands import BAD, LIGHT, Ended, call, count, repo
 from benchmarks.reliability.mutations import mutate
 from zoo.errors import ZooError
 from zoo.quiet import quiet
-from zoo.runner import Classifier, trial
-from zoo.runner.card import CARD
+from zoo.runner import Classifier, sandbox
+from zoo.tflite.card import CARD
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODEL = ROOT / "zoo" / "assets" / "demo" / "digits_int8.tflite"
@@ -81,7 +81,7 @@ def _try_in_fork(command: list[str], *, timeout: float, **_: Any) -> subprocess.
         os.dup2(writer, 1)
         order, code = json.loads(command[-1]), 0
         try:
-            trial.main(order["path"], order["runtime"], order["delegate"])
+            sandbox.main(order["path"], order["runtime"], order["delegate"])
         except SystemExit as ending:
             code = int(ending.code or 0)
         except BaseException:  # noqa: BLE001  # as a process that ends with a traceback
@@ -159,7 +159,7 @@ def main(number: int, commands: int, runtime: str, python: Path | None, keep: Pa
             {"file": kind, **try_many(kind, number, runtime, Path(place), keep)} for kind in KINDS
         ]
         whole = try_commands(commands, runtime, Path(place))
-    # An attacker's checksum is believed, as `zoo.runner.trial` says.
+    # An attacker's checksum is believed, as `zoo.runner.sandbox` says.
     bad = sum(row[name] for row in rows[:2] for name in BAD) + sum(whole[name] for name in BAD)
     report({"runtime": runtime, "rows": rows, "commands": whole}, bad, as_json)
 

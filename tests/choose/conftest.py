@@ -14,7 +14,7 @@ from zoo.choose import Cell, measuring
 
 if TYPE_CHECKING:
     from tests.conftest import Case
-    from zoo.runner.rounds import Progress
+    from zoo.benchmark.interleave import Progress
 
 # What `zoo benchmark --json` says of each file that is read here: size, median.
 TIMES: dict[str, tuple[int, float]] = {

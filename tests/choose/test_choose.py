@@ -9,10 +9,10 @@ import pytest
 
 import zoo
 from zoo.choose import Limits, choose, grid, measuring
-from zoo.choose.board import read_board
+from zoo.choose.benchmark_report import read_board
 from zoo.choose.plotting import plot_choice
 from zoo.errors import InputError
-from zoo.export.quantize import MODES
+from zoo.export.options import MODES
 from zoo.runner import runtimes
 
 SMALL = grid("mobilenet_v2", alpha=[0.35], input_size=[96, 128], quantize=["none", "int8"])

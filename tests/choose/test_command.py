@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-import zoo.runner.benchmark
-import zoo.runner.rounds
+import zoo.benchmark.benchmark
+import zoo.benchmark.interleave
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -65,8 +65,8 @@ def test_files_for_a_board(
     cache_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(zoo.runner.rounds, "RATE_SECONDS", 0.0)
-    monkeypatch.setattr(zoo.runner.benchmark, "COLD_STARTS", 1)
+    monkeypatch.setattr(zoo.benchmark.interleave, "RATE_SECONDS", 0.0)
+    monkeypatch.setattr(zoo.benchmark.benchmark, "COLD_STARTS", 1)
     options = ("--alpha", "0.35", "--input-size", "32", "--quantize", "none,dynamic", "--num-classes", "3")
     result = cli("choose", "mobilenet_v2", *options, "--files", tmp_path / "files")
     assert (result.code, result.err) == (0, "")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import zoo.runner.demo
-from zoo.runner.card import checksum
+from zoo.tflite.card import checksum
 
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 

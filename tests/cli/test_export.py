@@ -11,7 +11,7 @@ import pytest
 
 import zoo
 from zoo.cli.main import main
-from zoo.runner.card import describe
+from zoo.tflite.card import describe
 
 
 @pytest.fixture(scope="module")

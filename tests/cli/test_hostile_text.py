@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zoo.cli.output import print_error, print_json, print_table
-from zoo.runner.card import describe
 from zoo.runner.demo import folder as demo_folder
+from zoo.tflite.card import describe
 
 TITLE = "\x1b]0;owned\x07\x1b]52;c;cm0=\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\u200b"
 """What sets a terminal's title and clipboard, clears it, colours it, and turns and hides what follows."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zoo.summary import outline
+from zoo.summary.table import outline
 
 if TYPE_CHECKING:
     from tests.conftest import Cli

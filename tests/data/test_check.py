@@ -50,7 +50,7 @@ def test_files_are_added(pictures: Path, make_pictures: MakePictures) -> None:
     """The others stay where they are, copies follow their originals."""
     from zoo.data.check import assign
     from zoo.data.reading import Reader, read_all
-    from zoo.runner.labelled import find_labelled
+    from zoo.inputs.labelled import find_labelled
 
     def splits() -> dict[Path, str | None]:
         data = find_labelled(pictures)

@@ -14,8 +14,8 @@ from PIL import Image
 import zoo
 from zoo.data import load, load_folder, load_windows
 from zoo.errors import InputError, OptionError
+from zoo.inputs.preprocessing import Preprocessing
 from zoo.runner import load_image
-from zoo.specs import Preprocessing
 
 if TYPE_CHECKING:
     from tests.data.conftest import MakePictures

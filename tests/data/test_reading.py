@@ -12,8 +12,8 @@ from PIL import Image
 from zoo.data.reading import Reader, in_threads, read_all
 from zoo.errors import InputError
 from zoo.export import calibration
+from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
 from zoo.runner import load_image
-from zoo.specs import RESIZES, Preprocessing, Resize
 
 
 @pytest.mark.parametrize("resize", RESIZES)

@@ -19,7 +19,7 @@ import zoo
 from tests.docs.desk import Desk, environment
 from tests.docs.reading import blocks
 from tests.weights.conftest import Server, handler, save_legacy
-from zoo.weights.published import choose
+from zoo.weights.imagenet import choose
 
 # In alphabetical order, as class folders are numbered.
 COLOURS = {"blue": (40, 40, 200), "green": (40, 200, 40), "red": (200, 40, 40)}

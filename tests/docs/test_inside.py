@@ -45,7 +45,7 @@ def test_the_picture_names_packages_that_exist() -> None:
     assert {"zoo.data", "zoo.training", "zoo.export", "zoo.runner"} <= packages
     for package in packages:
         assert find(package)
-    assert find("zoo.data.reading").load_image is find("zoo.runner.images").load_image
+    assert find("zoo.data.reading").load_image is find("zoo.inputs.images").load_image
 
 
 def test_every_package_is_in_the_table() -> None:
@@ -115,7 +115,7 @@ def test_the_runner_takes_these_steps(trace: Callable[[str, str], list[str]], tm
     file = tmp_path / "digits.tflite"
     shutil.copy(zoo.runner.demo.folder() / "digits_int8.tflite", file)
     for name in told:
-        calls = trace(name, "zoo.runner.backends")
+        calls = trace(name, "zoo.runner.session")
     from zoo.errors import ZooError
     from zoo.runner import Classifier
 
@@ -138,7 +138,7 @@ def _some_library() -> str:
 
 
 def test_a_file_is_a_flatbuffer_with_an_archive_behind_it() -> None:
-    from zoo.export.inspection import inspect_file
+    from zoo.tflite.inspection import inspect_file
 
     path = zoo.runner.demo.folder() / "digits_int8.tflite"
     assert path.read_bytes()[4:8] == b"TFL3"

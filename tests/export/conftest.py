@@ -11,7 +11,7 @@ import pytest
 import zoo
 from zoo.export import to_tflite
 from zoo.export.calibration import synthetic
-from zoo.export.quantize import MODES
+from zoo.export.options import MODES
 
 MATRIX: dict[str, dict[str, Any]] = {
     "mlp": {},

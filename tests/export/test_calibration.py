@@ -13,8 +13,8 @@ from PIL import Image
 
 from zoo.errors import InputError
 from zoo.export import calibration
-from zoo.export.inspection import is_calibrated_on
-from zoo.specs import Preprocessing
+from zoo.inputs.preprocessing import Preprocessing
+from zoo.tflite.inspection import is_calibrated_on
 
 SHAPE = (8, 8, 3)
 

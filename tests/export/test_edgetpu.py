@@ -13,8 +13,8 @@ import zoo
 from zoo.cli.main import main
 from zoo.errors import ExportError
 from zoo.export import edgetpu, to_tflite
-from zoo.runner import modelfile
-from zoo.runner.card import describe
+from zoo.tflite import modelfile
+from zoo.tflite.card import describe
 
 GOOD_LOG = """Edge TPU Compiler version 16.0.384591198
 Model compiled successfully in 120 ms.

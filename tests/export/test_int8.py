@@ -13,8 +13,10 @@ import zoo
 from zoo.errors import ExportError, InputError, VerificationError
 from zoo.export import to_tflite
 from zoo.export.verify import run_all
-from zoo.runner import Classifier, backends, modelfile
-from zoo.runner.card import describe
+from zoo.runner import Classifier
+from zoo.runner.session import load
+from zoo.tflite import modelfile
+from zoo.tflite.card import describe
 
 
 @pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
@@ -26,7 +28,7 @@ def test_trained_model_keeps_its_answers(
     assert report.verification is not None
     assert report.verification.source == digits_folder.name
     assert report.verification.top1 >= 0.95
-    session = backends.load(path)
+    session = load(path)
     assert session.input.dtype == np.dtype(io)
     pictures, labels = digits
     keras_right = (np.asarray(trained_lenet(pictures[1500:])).argmax(1) == labels[1500:]).mean()
@@ -75,7 +77,7 @@ def test_int16x8_takes_float_pixels(trained_lenet: Any, digits_folder: Path, tmp
     report = to_tflite(trained_lenet, tmp_path / "m.tflite", quantize="int16x8", calibration=digits_folder)
     assert report.verification is not None
     assert report.verification.max_diff < 0.1
-    assert backends.load(report.path).input.dtype == np.float32
+    assert load(report.path).input.dtype == np.float32
 
 
 def test_the_card_holds_the_manifest(trained_lenet: Any, digits_folder: Path, tmp_path: Path) -> None:
@@ -141,7 +143,7 @@ def test_verification_can_be_declined(tmp_path: Path) -> None:
 
 def test_batch_and_logits(trained_lenet: Any, digits: Any, tmp_path: Path) -> None:
     report = to_tflite(trained_lenet, tmp_path / "m.tflite", batch=4, logits=True)
-    session = backends.load(report.path)
+    session = load(report.path)
     assert session.input.shape == (4, 28, 28, 1)
     assert "SOFTMAX" not in {op.name for op in modelfile.read(report.path).main.ops}
     scores = run_all(session, digits[0][:6], pixels=True)  # the last batch is not full

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zoo.export import compat
-from zoo.export.quantize import MODES
+from zoo.export.options import MODES
 from zoo.export.verify import run_all
-from zoo.runner import backends, modelfile
+from zoo.runner.session import load
+from zoo.tflite import compat, modelfile
 
 MATRIX = ("mlp", "lenet", "conv1d", "alexnet", "mobilenet_v2", "vgg16")
 
@@ -32,7 +32,7 @@ def _agrees(scores: Any, expected: Any, mode: str) -> None:
 @pytest.mark.slow
 def test_on_litert(matrix: Any, matrix_model: str, matrix_mode: str) -> None:
     path = matrix.file(matrix_model, matrix_mode)
-    session = backends.load(path, runtime="litert")
+    session = load(path, runtime="litert")
     scores = run_all(session, matrix.inputs(matrix_model), pixels=matrix_model != "conv1d")
     _agrees(scores, matrix.keras_scores(matrix_model), matrix_mode)
 
@@ -67,7 +67,7 @@ from zoo.export.verify import run_all
 from zoo.runner import backends
 folder = sys.argv[1]
 for path, name, mode in json.load(sys.stdin):
-    session = backends.load(path, runtime="tflite-runtime")
+    session = load(path, runtime="tflite-runtime")
     assert session.runtime == "tflite-runtime"
     scores = run_all(session, np.load(f"{folder}/{name}.npy"), pixels=name != "conv1d")
     np.save(f"{folder}/{name}-{mode}.npy", scores)

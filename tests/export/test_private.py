@@ -13,9 +13,9 @@ from PIL import Image
 
 from zoo.errors import InputError
 from zoo.export import to_keras, to_savedmodel, to_tflite
-from zoo.export.metadata import append_files
 from zoo.export.private import CHUNK, private
-from zoo.runner.card import describe
+from zoo.tflite.card import describe
+from zoo.tflite.metadata import append_files
 
 
 def kinds(path: Path) -> set[str]:

@@ -16,10 +16,10 @@ import tflite
 import zoo
 from zoo.errors import ExportError, InputError, OutputError, VerificationError
 from zoo.export import Verification, to_tflite
-from zoo.export.convert import Settings, convert
+from zoo.export.converter import Settings, convert
 from zoo.export.lowering import lower
 from zoo.runner import Classifier, load
-from zoo.summary import outline
+from zoo.summary.table import outline
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Elsewhere

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import zoo
-from zoo.summary import outline
+from zoo.summary.table import outline
 
 
 def test_the_lectures_sizes() -> None:

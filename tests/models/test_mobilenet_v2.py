@@ -9,7 +9,7 @@ import pytest
 import zoo
 from zoo.models.layers import make_divisible
 from zoo.models.mobilenet_v2 import BLOCKS, PUBLISHED_ALPHAS
-from zoo.summary import outline
+from zoo.summary.table import outline
 
 # (alpha, input size): every published width, and every published resolution of the full width.
 PARITY = [(alpha, 96) for alpha in PUBLISHED_ALPHAS] + [(1.0, size) for size in (32, 128, 160, 192, 224)]

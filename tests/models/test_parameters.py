@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import zoo
-from zoo.summary import outline
+from zoo.summary.table import outline
 
 if TYPE_CHECKING:
     from tests.conftest import Case

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.summary import outline
+from zoo.summary.table import outline
 
 
 def test_lenet_is_figure_2() -> None:

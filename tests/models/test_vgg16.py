@@ -9,7 +9,7 @@ import pytest
 import zoo
 from zoo.errors import OptionError
 from zoo.models.vgg16 import MEAN
-from zoo.summary import outline
+from zoo.summary.table import outline
 
 
 def test_outputs_equal_those_of_keras_applications(

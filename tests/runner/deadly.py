@@ -14,7 +14,8 @@ from pathlib import Path
 
 from benchmarks.reliability.mutations import mutate
 from zoo.errors import ModelFileError
-from zoo.runner import modelfile, trial
+from zoo.runner import sandbox
+from zoo.tflite import modelfile
 
 
 def load_many(original: Path, folder: Path, count: int) -> dict[str, int]:
@@ -45,9 +46,9 @@ def _ends_well(path: Path) -> bool:
     if not child:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         signal.alarm(20)
-        trial.limit_memory()
+        sandbox.limit_memory()
         try:
-            trial.run_once(str(path), "litert")
+            sandbox.run_once(str(path), "litert")
         finally:
             os._exit(0)
     return os.WIFEXITED(os.waitpid(child, 0)[1])

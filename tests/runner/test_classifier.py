@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from zoo.errors import InputError, ModelFileError
+from zoo.inputs.preprocessing import Preprocessing
 from zoo.runner import Classifier, Prediction, load_image
-from zoo.specs import Preprocessing
 
 if TYPE_CHECKING:
     from tests.conftest import Case

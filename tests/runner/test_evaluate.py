@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from zoo.errors import InputError
+from zoo.inputs.labelled import Labelled, find_labelled
 from zoo.runner import Classifier
 from zoo.runner.evaluate import Evaluation, compare, evaluate, paired_interval
-from zoo.runner.labelled import Labelled, find_labelled
 
 if TYPE_CHECKING:
     from tests.conftest import Array

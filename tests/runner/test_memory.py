@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from zoo.errors import ModelFileError
-from zoo.runner import backends, memory, modelfile
+from zoo.runner import memory
+from zoo.runner.session import load
+from zoo.tflite import modelfile
 
 NO_LIMIT = 9223372036854771712
 """As control groups of version 1 write it."""
@@ -105,4 +107,4 @@ def test_loading_asks_before_the_runtime_does(cases: Any, tmp_path: Path, monkey
     copy = shutil.copy(cases("lenet").file, tmp_path / "model.tflite")
     monkeypatch.setattr(memory, "limit", lambda _root: 1_000_000)
     with pytest.raises(ModelFileError, match="does not fit into the memory"):
-        backends.load(copy)
+        load(copy)

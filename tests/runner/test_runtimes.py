@@ -71,7 +71,7 @@ def test_two_hardware_threads_are_one_core(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_at_most_four_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.runner.runtimes.physical_cores", lambda: 16)
+    monkeypatch.setattr("zoo.machine.cores.physical_cores", lambda: 16)
     assert runtimes.default_threads() == 4
-    monkeypatch.setattr("zoo.runner.runtimes.physical_cores", lambda: 3)
+    monkeypatch.setattr("zoo.machine.cores.physical_cores", lambda: 3)
     assert runtimes.default_threads() == 3

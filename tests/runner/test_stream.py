@@ -15,8 +15,8 @@ from PIL import Image
 import zoo
 from zoo.errors import InputError, ZooError
 from zoo.export import to_tflite
+from zoo.inputs.values import load_values
 from zoo.runner import Classifier, find_pictures
-from zoo.runner.values import load_values
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.export.trained import export_run
+from zoo.export.run import export_run
 from zoo.training import train
 
 

@@ -7,8 +7,9 @@ import pytest
 
 import zoo
 from zoo.errors import OptionError
+from zoo.graph import split_at_head
 from zoo.training.recipe import Recipe
-from zoo.training.stages import Stage, plan, prepare, split_at_head
+from zoo.training.stages import Stage, plan, prepare
 
 
 @pytest.fixture(scope="module")

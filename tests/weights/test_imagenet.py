@@ -15,7 +15,7 @@ import zoo
 from tests.weights.conftest import save_legacy
 from zoo.errors import WeightsError
 from zoo.runner import Classifier
-from zoo.weights import build_from, published
+from zoo.weights import build_from, imagenet
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -34,8 +34,8 @@ def publish(server: Server, randomize: Callable[..., Any], monkeypatch: pytest.M
     def publish(model: Any, name: str) -> Any:
         folder = "vgg16" if name.startswith("vgg16") else "mobilenet_v2"
         path = save_legacy(randomize(model, gain=1.5), server.folder / folder / name)
-        if name in published.MD5:
-            monkeypatch.setitem(published.MD5, name, hashlib.md5(path.read_bytes()).hexdigest())
+        if name in imagenet.MD5:
+            monkeypatch.setitem(imagenet.MD5, name, hashlib.md5(path.read_bytes()).hexdigest())
         return model
 
     return publish
@@ -122,14 +122,14 @@ def test_the_published_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     spec = zoo.spec("mobilenet_v2")
     found = {
-        published.choose("mobilenet_v2", spec.check({"alpha": alpha, "input_size": size})).name
+        imagenet.choose("mobilenet_v2", spec.check({"alpha": alpha, "input_size": size})).name
         for alpha in (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
         for size in (96, 128, 160, 192, 224)
     }
     assert len(found) == 22
     assert f"{MOBILENET}_1.0_224.h5" in found
     assert f"{MOBILENET}_1.4_96.h5" not in found
-    default = published.choose("mobilenet_v2", spec.check({}))
+    default = imagenet.choose("mobilenet_v2", spec.check({}))
     assert default.url == (
         f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{MOBILENET}_1.0_224.h5"
     )
@@ -137,9 +137,9 @@ def test_the_published_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.delenv("KERAS_HOME")
     assert default.path == Path.home() / ".keras" / "models" / default.name
     vgg = zoo.spec("vgg16")
-    assert published.choose("vgg16", vgg.check({"num_classes": 7})).name == f"{VGG}.h5"
-    assert published.choose("vgg16", vgg.check({"head": "average"})).name == f"{VGG}_notop.h5"
-    assert published.choose("vgg16", vgg.check({"input_size": 64})).name == f"{VGG}_notop.h5"
+    assert imagenet.choose("vgg16", vgg.check({"num_classes": 7})).name == f"{VGG}.h5"
+    assert imagenet.choose("vgg16", vgg.check({"head": "average"})).name == f"{VGG}_notop.h5"
+    assert imagenet.choose("vgg16", vgg.check({"input_size": 64})).name == f"{VGG}_notop.h5"
 
 
 def test_names_and_hashes_are_those_of_keras() -> None:
@@ -149,11 +149,11 @@ def test_names_and_hashes_are_those_of_keras() -> None:
     from keras.applications import mobilenet_v2, vgg16
 
     module = inspect.getsource(inspect.getmodule(inspect.unwrap(vgg16.VGG16)))  # type: ignore[arg-type]
-    for name, md5 in published.MD5.items():
+    for name, md5 in imagenet.MD5.items():
         assert name in module
         assert md5 in module
     module = inspect.getsource(inspect.getmodule(inspect.unwrap(mobilenet_v2.MobileNetV2)))  # type: ignore[arg-type]
-    assert f"{published.BASE_URL}mobilenet_v2/" in module
+    assert f"{imagenet.BASE_URL}mobilenet_v2/" in module
     assert f"{MOBILENET}" in module
     assert "file_hash" not in module
 

@@ -79,7 +79,10 @@ def plan(versions: Sequence[str]) -> list[Cell]:
         # The longest first.
         Cell(oldest, "lowest", ("tensorflow",), LOWEST),
         Cell(
-            oldest, "lowest", ("camera", "openvino", "serve", "view"), (*BOARD, "tests/serve", "tests/test_viewing.py")
+            oldest,
+            "lowest",
+            ("camera", "openvino", "serve", "view"),
+            (*BOARD, "tests/serve", "tests/summary/test_netron.py"),
         ),
         *(Cell(version, "newest", ("tensorflow",), BUILT) for version in versions),
         *(Cell(version, "newest") for version in versions),

@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.choose.board import read_board
+from zoo.benchmark.interleave import Progress
+from zoo.choose.accuracy import Published, published
+from zoo.choose.benchmark_report import read_board
 from zoo.choose.cache import Cache
-from zoo.choose.cells import Cell, grid
 from zoo.choose.front import Candidate, Limits, Measured, pareto, pick
 from zoo.choose.measuring import measure_all, write_files
-from zoo.choose.published import Published, published
+from zoo.choose.variants import Cell, grid
 from zoo.errors import InputError
-from zoo.export.card import versions
+from zoo.export.describe import versions
 from zoo.files import base_name
+from zoo.machine.info import read_machine, read_state
 from zoo.runner import runtimes
-from zoo.runner.machine import read_machine, read_state
-from zoo.runner.rounds import Progress
 from zoo.runner.runtimes import Runtime
 
 __all__ = ["Candidate", "Cell", "Choice", "Limits", "Measured", "choose", "grid", "published", "write_files"]
@@ -96,7 +96,7 @@ def choose(
         threads: of the runtime; by default the physical cores, at most 4.
         runs: timed runs of each.
         again: measure also what was measured before.
-        progress: see `zoo.runner.rounds.Progress`.
+        progress: see `zoo.benchmark.interleave.Progress`.
 
     Raises:
         UnknownModelError: no model has this name.

@@ -8,11 +8,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from zoo.choose.cells import Cell
 from zoo.choose.front import Measured
+from zoo.choose.variants import Cell
 from zoo.files import atomic, cache_home
+from zoo.machine.info import Machine
 from zoo.runner import runtimes
-from zoo.runner.machine import Machine
 
 _SPEED = (
     "architecture",
@@ -38,7 +38,7 @@ class Cache:
             machine: this one.
             runtime: its name.
             threads: of it.
-            made_with: the versions of what writes the files, see `zoo.export.card.versions`.
+            made_with: the versions of what writes the files, see `zoo.export.describe.versions`.
         """
         version = runtimes.version(runtime)
         self.facts: dict[str, Any] = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.choose.cells import Cell
+from zoo.choose.variants import Cell
 from zoo.errors import InputError
 
 

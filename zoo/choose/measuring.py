@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from zoo import models
+from zoo.benchmark.interleave import Candidate, Progress, time_runs
+from zoo.benchmark.statistics import Times
 from zoo.choose.cache import Cache
-from zoo.choose.cells import Cell
 from zoo.choose.front import Measured
+from zoo.choose.variants import Cell
 from zoo.export import to_tflite
 from zoo.export.calibration import MIN_SAMPLES, synthetic
-from zoo.export.quantize import mode
+from zoo.export.options import mode
 from zoo.files import require_writable
-from zoo.runner.rounds import Candidate, Progress, time_runs
-from zoo.runner.timing import Times
 
 GROUP = 8
 """Combinations that are timed together, in rounds; an interrupted run loses what it has of one group."""

@@ -10,6 +10,6 @@ TensorFlow is imported when datasets are made; `check` needs none.
 from zoo.data.augment import augmentation
 from zoo.data.check import DataReport
 from zoo.data.loading import Data, check, load, load_folder, load_windows
-from zoo.runner.labelled import find_labelled
+from zoo.inputs.labelled import find_labelled
 
 __all__ = ["Data", "DataReport", "augmentation", "check", "find_labelled", "load", "load_folder", "load_windows"]

@@ -13,7 +13,7 @@ from zoo.data.reading import Finding
 from zoo.data.split import split_by_content
 from zoo.data.store import Place
 from zoo.errors import OptionError
-from zoo.runner.labelled import SPLITS, LabelledData, SplitName
+from zoo.inputs.labelled import SPLITS, LabelledData, SplitName
 from zoo.text import first_hidden
 
 MIN_DISTINCT = 2

@@ -15,8 +15,8 @@ from zoo.data.pipeline import Order, Source, make_dataset
 from zoo.data.reading import Progress, Reader, read_all
 from zoo.data.store import Cache, choose_place
 from zoo.errors import InputError, OptionError
-from zoo.runner.labelled import SPLITS, LabelledData, SplitName, find_labelled
-from zoo.specs import RESIZES, Preprocessing, Resize
+from zoo.inputs.labelled import SPLITS, LabelledData, SplitName, find_labelled
+from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -18,11 +18,11 @@ from PIL import Image
 
 from zoo.errors import InputError
 from zoo.files import is_endless
-from zoo.runner import pictures, values
-from zoo.runner.images import load_image
-from zoo.runner.runtimes import usable_cores
-from zoo.runner.values import load_values
-from zoo.specs import Preprocessing
+from zoo.inputs import find, values
+from zoo.inputs.images import load_image
+from zoo.inputs.preprocessing import Preprocessing
+from zoo.inputs.values import load_values
+from zoo.machine.cores import usable_cores
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str], None]
@@ -60,7 +60,7 @@ class Reader:
     @property
     def suffixes(self) -> set[str]:
         """Of the files it reads."""
-        return pictures.SUFFIXES if self.takes_pictures else values.SUFFIXES
+        return find.SUFFIXES if self.takes_pictures else values.SUFFIXES
 
     @property
     def dtype(self) -> type[np.uint8] | type[np.float32]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from zoo.runner.labelled import SplitName
+from zoo.inputs.labelled import SplitName
 
 
 def rank(content: str, seed: int) -> float:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from zoo.errors import OptionError, OutputError
 from zoo.files import cache_home, require_writable
-from zoo.runner.memory import available
+from zoo.machine.memory import available
 
 Array = npt.NDArray[Any]
 Cache = Literal["auto", "memory", "disk", "none"]

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from zoo.lazy import attach
 
 if TYPE_CHECKING:
-    from zoo.runner.backends import Session, TensorInfo, load
+    from zoo.inputs.find import find_pictures
+    from zoo.inputs.images import load_image
     from zoo.runner.classifier import Classifier, Prediction, Result
-    from zoo.runner.images import load_image
-    from zoo.runner.pictures import find_pictures
+    from zoo.runner.session import Session, TensorInfo, load
 
 __all__ = ["Classifier", "Prediction", "Result", "Session", "TensorInfo", "find_pictures", "load", "load_image"]
 
@@ -29,10 +29,10 @@ __getattr__, __dir__ = attach(
         "Classifier": "zoo.runner.classifier",
         "Prediction": "zoo.runner.classifier",
         "Result": "zoo.runner.classifier",
-        "Session": "zoo.runner.backends",
-        "TensorInfo": "zoo.runner.backends",
-        "find_pictures": "zoo.runner.pictures",
-        "load": "zoo.runner.backends",
-        "load_image": "zoo.runner.images",
+        "Session": "zoo.runner.session",
+        "TensorInfo": "zoo.runner.session",
+        "find_pictures": "zoo.inputs.find",
+        "load": "zoo.runner.session",
+        "load_image": "zoo.inputs.images",
     },
 )

@@ -13,14 +13,16 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import InputError, ModelFileError
-from zoo.runner import backends, card, modelfile, normalization
-from zoo.runner.images import load_image
-from zoo.runner.normalization import Normalization
-from zoo.runner.runtimes import Runtime, usable_cores
-from zoo.runner.values import SUFFIXES, load_values
-from zoo.specs import Preprocessing, is_picture
+from zoo.inputs.images import load_image
+from zoo.inputs.preprocessing import Preprocessing, is_picture
+from zoo.inputs.values import SUFFIXES, load_values
+from zoo.machine.cores import usable_cores
+from zoo.runner.runtimes import Runtime
+from zoo.runner.session import Array, load
+from zoo.tflite import card, modelfile, normalization
+from zoo.tflite.normalization import Normalization
 
-Source = str | Path | BinaryIO | Image.Image | backends.Array
+Source = str | Path | BinaryIO | Image.Image | Array
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Classifier:
             ModelFileError: the file is missing, damaged or no classifier.
             MissingDependencyError: the runtime is not installed.
         """
-        self.session = backends.load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
+        self.session = load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
         description = card.describe(path)
         self.card = description.card
         self.preprocessing = preprocessing or description.preprocessing
@@ -84,7 +86,7 @@ class Classifier:
 
     @property
     def takes_pictures(self) -> bool:
-        """Whether the input is a picture, see `zoo.specs.is_picture`."""
+        """Whether the input is a picture, see `zoo.inputs.preprocessing.is_picture`."""
         return is_picture(self.session.input.shape[1:])
 
     def classify(self, source: Source, top_k: int = 5) -> list[Prediction]:
@@ -119,7 +121,7 @@ class Classifier:
         """
         _check_top_k(top_k)
         workers = workers or usable_cores()
-        waiting: deque[tuple[Source, Future[backends.Array]]] = deque()
+        waiting: deque[tuple[Source, Future[Array]]] = deque()
         pool = ThreadPoolExecutor(workers)
         try:
             for source in sources:
@@ -131,7 +133,7 @@ class Classifier:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def read(self, source: Source) -> backends.Array:
+    def read(self, source: Source) -> Array:
         """What the model is to see of a source: pixels 0..255 `(height, width, channels)`, or values.
 
         Raises:
@@ -149,7 +151,7 @@ class Classifier:
             "give an array, or a .npy or .csv file"
         )
 
-    def scores(self, values: backends.Array) -> backends.Array:
+    def scores(self, values: Array) -> Array:
         """The score of each class for what `read` returned, `(classes,)` float32.
 
         Raises:
@@ -162,7 +164,7 @@ class Classifier:
         if self.normalization is not None:
             values = self.normalization(values)
         stored = entry.store(values, pixels=self.takes_pictures)
-        scores: backends.Array = self.session.output.dequantize(self.session.run(stored))[0]
+        scores: Array = self.session.output.dequantize(self.session.run(stored))[0]
         return scores.reshape(-1)
 
     @property
@@ -201,11 +203,11 @@ class Classifier:
         found = normalization.stated(modelfile.read(self.session.path))
         return None if found is None or found.is_identity else found
 
-    def _best(self, scores: backends.Array, top_k: int) -> list[Prediction]:
+    def _best(self, scores: Array, top_k: int) -> list[Prediction]:
         best = np.argsort(-scores, kind="stable")[:top_k]
         return [Prediction(self.labels[i], int(i), float(scores[i])) for i in best]
 
-    def _finish(self, source: Source, pixels: Future[backends.Array], top_k: int) -> Result:
+    def _finish(self, source: Source, pixels: Future[Array], top_k: int) -> Result:
         try:
             return Result(source, self._best(self.scores(pixels.result()), top_k))
         except InputError as error:

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import ZooError
+from zoo.inputs.camera import video_devices
+from zoo.machine.info import Machine, State, read_machine, read_state
+from zoo.machine.procfs import ROOT, text
 from zoo.quiet import quiet
 from zoo.runner import delegates, processes, runtimes
-from zoo.runner.camera import video_devices
-from zoo.runner.machine import Machine, State, read_machine, read_state
-from zoo.runner.procfs import ROOT, text
 
 PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python")
 USB_EDGETPU = {("1a6e", "089a"): "not yet started", ("18d1", "9302"): "started"}
@@ -150,9 +150,9 @@ def main(task: str, runtime: runtimes.Runtime, path: str) -> None:
         with quiet():
             runtimes.find(runtime)
             if task == "run":
-                from zoo.runner import backends
+                from zoo.runner.session import load
 
-                session = backends.load(path, runtime=runtime)
+                session = load(path, runtime=runtime)
                 session.run(np.zeros(session.input.shape, session.input.dtype))
     except ZooError as error:
         problem = " ".join(str(error).split())

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import InputError
+from zoo.inputs.labelled import Labelled
 from zoo.runner.classifier import Classifier, Prediction
-from zoo.runner.labelled import Labelled
 
 Z95 = 1.959964
 """The 97.5% quantile of the normal distribution."""

@@ -4,48 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from pathlib import Path
 
 from zoo.errors import ModelFileError
-from zoo.runner import modelfile
-from zoo.runner.modelfile import ITEM_BYTES, Graph
-from zoo.runner.procfs import ROOT, group_folders, kilobytes, number, resident_pages, text
-
-_FILES = {
-    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-    2: ("memory.max", "memory.current", "inactive_file"),
-}
-"""By version of control groups: where the limit stands, what is used, and what of that gives way (in `memory.stat`)."""
-
-NO_LIMIT = 2**60
-"""Version 1 writes "no limit" as a number that no machine has."""
-
-
-def limit(root: Path = ROOT) -> int | None:
-    """The bytes that the control groups of this process allow it, the strictest of them; None: no limit.
-
-    Args:
-        root: where `proc` and `sys` are looked for.
-
-    Version 1 is what JetPack 4 has.
-    """
-    found = [number(folder / _FILES[version][0]) for version, folder in group_folders("memory", root)]
-    limits = [value for value in found if value is not None]
-    return min((value for value in limits if value < NO_LIMIT), default=None)
-
-
-def available(root: Path = ROOT) -> int:
-    """Bytes that can be taken without swapping, the limits of control groups considered."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    found = [kilobytes(root / "proc/meminfo", "MemAvailable") or total]
-    for version, folder in group_folders("memory", root):
-        limit_file, used_file, gives_way = _FILES[version]
-        most, used = number(folder / limit_file), number(folder / used_file)
-        if most is not None and most < NO_LIMIT and used is not None:
-            spare = re.search(rf"^{gives_way} (\d+)$", text(folder / "memory.stat") or "", re.MULTILINE)
-            found.append(most - used + (int(spare[1]) if spare else 0))
-    return max(0, min(found))
+from zoo.machine.procfs import ROOT, resident_pages
+from zoo.tflite import modelfile
+from zoo.tflite.modelfile import ITEM_BYTES, Graph
 
 
 def require(path: Path, root: Path = ROOT) -> None:

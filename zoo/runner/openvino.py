@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import openvino
 
-from zoo.runner import modelfile
+from zoo.tflite import modelfile
 
 PROFILER_WARMUP = 5
 
@@ -55,7 +55,7 @@ class Interpreter:
 
 
 class Profiler:
-    """Times the operations of a file; see `zoo.runner.profile`."""
+    """Times the operations of a file; see `zoo.benchmark.profile`."""
 
     def __init__(self, path: Path, threads: int) -> None:
         """Compiles the file with OpenVINO's counters switched on."""

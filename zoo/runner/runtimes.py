@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from zoo.errors import InputError, MissingDependencyError
@@ -117,27 +115,3 @@ def require_threads(threads: int) -> None:
     """
     if not 1 <= threads <= MAX_THREADS:
         raise InputError(f"threads={threads} is not allowed; give 1 to {MAX_THREADS}")
-
-
-def usable_cores() -> int:
-    """The logical cores this process may use."""
-    return len(_allowed())
-
-
-def physical_cores(root: Path = Path("/")) -> int:
-    """The physical cores this process may use: two hardware threads of one core count once.
-
-    Args:
-        root: where `sys` is looked for; where it does not say, every logical core counts.
-    """
-    cores = set()
-    for cpu in _allowed():
-        try:
-            cores.add((root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text().strip())
-        except OSError:
-            cores.add(str(cpu))
-    return len(cores)
-
-
-def _allowed() -> set[int]:
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))

@@ -6,7 +6,7 @@ import bisect
 import os
 from collections import Counter
 
-from zoo.runner.procfs import resident_pages
+from zoo.machine.procfs import resident_pages
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from zoo.runner import modelfile
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool, available_formats
+from zoo.tflite import modelfile
 
 
 def describe(pool: Pool, settings: Settings) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from typing import TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import InputError
+from zoo.machine.cores import usable_cores
 from zoo.runner import Classifier, Prediction, load_image
-from zoo.runner.backends import Array
-from zoo.runner.runtimes import usable_cores
+from zoo.runner.session import Array
 
 Value = TypeVar("Value")
 

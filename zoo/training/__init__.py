@@ -15,8 +15,8 @@
 | `results`, `card` | figures, pictures, and the model card |
 """
 
-from zoo.training.loop import Watch
 from zoo.training.recipe import Recipe, default_recipe
 from zoo.training.run import TrainResult, resume, strategy_of, train
+from zoo.training.watch import Watch
 
 __all__ = ["Recipe", "TrainResult", "Watch", "default_recipe", "resume", "strategy_of", "train"]

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.data.pipeline import Order, make_dataset
-from zoo.runner.labelled import SplitName
-from zoo.training.stages import Stage, split_at_head
+from zoo.graph import split_at_head
+from zoo.inputs.labelled import SplitName
+from zoo.training.stages import Stage
 
 if TYPE_CHECKING:
     from zoo.training.loop import Trainer

@@ -31,7 +31,7 @@ def input_shape(model: str | keras.Model, options: dict[str, Any]) -> tuple[int,
     if not isinstance(model, str):
         shape: tuple[int, ...] = tuple(model.input_shape[1:])
         return shape
-    from zoo.summary import outline
+    from zoo.summary.table import outline
 
     full = spec(model).check({key: value for key, value in options.items() if key != "num_classes"})
     return tuple(outline(model, **full).input_shape)

@@ -4,52 +4,25 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from zoo.data import Data
 from zoo.errors import InputError, TrainingError, TrainingStopped
-from zoo.runner.labelled import SplitName
+from zoo.inputs.labelled import SplitName
 from zoo.training import state
+from zoo.training.checkpoint import Keeper
+from zoo.training.distributed.strategy import Mirrored, Team
 from zoo.training.feeds import Features, Feed, Pictures
-from zoo.training.keeping import Keeper
 from zoo.training.recipe import Recipe
 from zoo.training.stages import HEAD, Stage, prepare
-from zoo.training.team import Mirrored, Team
 
 if TYPE_CHECKING:
     import keras
 
 Array = npt.NDArray[Any]
-Row = dict[str, Any]
-
-
-class Watch(Protocol):
-    """Is told how a training goes."""
-
-    def batch(self, stage: Stage, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """After each batch; all counted from 1."""
-
-    def epoch(self, row: Row) -> None:
-        """After each epoch: its row of the history."""
-
-    def note(self, text: str) -> None:
-        """What the user should know."""
-
-
-class Silent:
-    """A `Watch` that does nothing."""
-
-    def batch(self, stage: Stage, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """Nothing."""
-
-    def epoch(self, row: Row) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
 
 
 class Trainer:
@@ -152,7 +125,7 @@ class Trainer:
 
     def _make_feed(self, stage: Stage) -> Feed:
         if isinstance(self._team, Mirrored):
-            from zoo.training.distributed import Shared
+            from zoo.training.distributed.feed import Shared
 
             return Shared(self, stage, self._team)
         return Features(self, stage) if stage.name == HEAD else Pictures(self)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from zoo.data.augment import AUGMENTS, Augment
 from zoo.errors import InputError, MissingDependencyError, OptionError
 from zoo.files import read_text
-from zoo.specs import RESIZES, Resize
+from zoo.inputs.preprocessing import RESIZES, Resize
 
 Schedule = Literal["cosine", "plateau", "constant"]
 OptimizerName = Literal["adam", "sgd"]

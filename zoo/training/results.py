@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +12,8 @@ import numpy.typing as npt
 from zoo import plots
 from zoo.data import Data
 from zoo.files import atomic
-from zoo.runner.labelled import SplitName
-from zoo.text import cell, to_json
-from zoo.training.events import Events
+from zoo.inputs.labelled import SplitName
+from zoo.text import to_json
 from zoo.training.state import Place
 
 if TYPE_CHECKING:
@@ -86,42 +83,6 @@ def measure(scores: Array, data: Data, split: SplitName) -> Figures:
     recalls = confusion.diagonal()[there] / confusion.sum(axis=1)[there]
     accuracy = float(np.trace(confusion) / len(source))
     return Figures(split, len(source), accuracy, float(recalls.mean()), confusion, scores.astype(np.float32))
-
-
-class History:
-    """`history.csv` and TensorBoard events in a run's folder, as they grow."""
-
-    def __init__(self, folder: Path, place: Place) -> None:
-        """Begins both anew, with the epochs done before: what was written after the last saved state is dropped."""
-        shutil.rmtree(folder / "events", ignore_errors=True)
-        self._folder, self._place = folder, place
-        self._writers = {
-            prefix: Events(folder / "events" / part) for part, prefix in (("train", ""), ("validation", "val_"))
-        }
-        for row in place.history:
-            self._write_events(row)
-
-    def follow(self, place: Place) -> None:
-        """Takes the rows of another place from now on."""
-        self._place = place
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Writes an epoch that `place.history` holds already."""
-        rows = self._place.history
-        with atomic(self._folder / "history.csv") as scratch, scratch.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(row), lineterminator="\n")
-            writer.writeheader()
-            # The stage is text, and a state that is gone on with may be another's.
-            writer.writerows({key: cell(v) if isinstance(v, str) else v for key, v in r.items()} for r in rows)
-        self._write_events(row)
-
-    def _write_events(self, row: dict[str, Any]) -> None:
-        for prefix, writer in self._writers.items():
-            for name in ("loss", "accuracy"):
-                writer.scalar(f"epoch_{name}", row[prefix + name], row["epoch"])
-            if not prefix:
-                writer.scalar("epoch_learning_rate", row["learning_rate"], row["epoch"])
-            writer.flush()
 
 
 def write_figures(folder: Path, data: Data, place: Place, figures: Figures) -> None:

@@ -13,15 +13,16 @@ from zoo.data import Data
 from zoo.errors import InputError, OptionError
 from zoo.registry import needs_tensorflow
 from zoo.training import results, state
-from zoo.training.card import write_card
+from zoo.training.checkpoint import MODEL, Keeper
+from zoo.training.distributed.strategy import Mirrored, Team, gather
 from zoo.training.folder import begin_run, read_architecture, read_run, require_new, strategy_of, versions
 from zoo.training.inputs import facts_of, input_shape, load_data, require_classes, require_outputs
-from zoo.training.keeping import MODEL, Keeper
-from zoo.training.loop import Silent, Trainer, Watch
+from zoo.training.loop import Trainer
 from zoo.training.precision import in_full, policy
+from zoo.training.readme import write_card
 from zoo.training.recipe import Recipe, default_recipe, field_types
 from zoo.training.stages import plan
-from zoo.training.team import Mirrored, Team, gather
+from zoo.training.watch import Silent, Watch
 from zoo.weights import Built, build_from, load_model
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.data.augment import Augment
 from zoo.errors import OptionError
@@ -73,35 +73,3 @@ def prepare(model: keras.Model, stage: Stage, steps: int) -> None:
             # ImageNet's momentum of 0.999 forgets the first values after thousands of steps, which few pictures do not
             # give: the mean then runs over about two epochs.
             layer.momentum = min(layer.momentum, max(0.9, 1 - 1 / max(1, 2 * steps)))
-
-
-def head_index(model: keras.Model) -> int:
-    """Where the last dense layer stands in `model.layers`.
-
-    Raises:
-        OptionError: there is none.
-    """
-    from keras import layers
-
-    found = [i for i, layer in enumerate(model.layers) if isinstance(layer, layers.Dense)]
-    if not found:
-        raise OptionError(f"{model.name} has no dense layer to train as its head; use freeze='none'")
-    return found[-1]
-
-
-def split_at_head(model: keras.Model) -> tuple[Any, Any]:
-    """The model in two: from pixels to what its head sees, and the head, as models that share its layers.
-
-    The dropout before the last dense layer is part of the head: it changes with every batch.
-    """
-    import keras
-
-    start = head_index(model)
-    while isinstance(model.layers[start - 1], keras.layers.Dropout):
-        start -= 1
-    seen = model.layers[start].input
-    entry = keras.Input(seen.shape[1:], dtype=seen.dtype)
-    x = entry
-    for layer in model.layers[start:]:
-        x = layer(x)
-    return keras.Model(model.input, seen), keras.Model(entry, x)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import models
 from zoo.errors import WeightsError
-from zoo.skeleton import unallocated
-from zoo.weights import files, published, transfer
+from zoo.graph import unallocated
+from zoo.weights import files, imagenet, transfer
 from zoo.weights.download import Progress
-from zoo.weights.pixels import adopt
+from zoo.weights.preprocessing import adopt
 
 if TYPE_CHECKING:
     import keras
@@ -72,7 +72,7 @@ def build_from(
     full = spec.check(options)
     notes: list[str] = []
     if str(weights) == IMAGENET:
-        source = published.choose(name, full)
+        source = imagenet.choose(name, full)
         notes += source.notes
         path = source.fetch(progress)
         try:

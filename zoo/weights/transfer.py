@@ -11,7 +11,16 @@ import numpy as np
 from zoo.errors import WeightsError
 from zoo.models.mobilenet_v2 import BLOCKS
 from zoo.weights.files import Contents, Layer, Stage, layers_of
-from zoo.weights.pixels import BGR_MINUS_MEAN, CENTERED, MINUS_1_TO_1, RAW, Array, Preparation, fold, preparation_of
+from zoo.weights.preprocessing import (
+    BGR_MINUS_MEAN,
+    CENTERED,
+    MINUS_1_TO_1,
+    RAW,
+    Array,
+    Preparation,
+    fold,
+    preparation_of,
+)
 
 if TYPE_CHECKING:
     import keras

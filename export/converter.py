@@ -1,0 +1,224 @@
+"""Lowered Keras model -> TFLite flatbuffer, by TensorFlow's converter.
+
+Two ways lead there and give the same operations. Freezing the graph in memory is several times faster for
+small models but holds the weights many times over, so large models go through a SavedModel, converted in a
+process of its own, which also keeps the converter's memory out of this one. `benchmarks/export_memory.py`
+prints what both take.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import gc
+import json
+import math
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo.errors import ExportError, first_line
+from zoo.export.calibration import Progress
+from zoo.export.options import Io, Quantize
+from zoo.quiet import quiet, quiet_tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+Array = npt.NDArray[Any]
+
+LARGE_BYTES = 150_000_000
+"""Weights above this go through a SavedModel in a fresh process."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the converter is asked for."""
+
+    quantize: Quantize = "none"
+    io: Io = "float32"
+    dense_per_channel: bool = False
+
+
+def convert(
+    model: keras.Model, settings: Settings, samples: Array | None = None, progress: Progress | None = None
+) -> bytes:
+    """Converts a lowered model.
+
+    Args:
+        model: static shapes, one input, one output.
+        settings: the quantization.
+        samples: `(count, *input_shape)` float32, for the modes that are calibrated.
+        progress: is told how far calibration got, where it runs in this process.
+
+    Returns:
+        The flatbuffer.
+
+    Raises:
+        ExportError: TensorFlow cannot convert the model; the message ends with its reason.
+    """
+    size = sum(4 * math.prod(weight.shape) for weight in model.weights)
+    try:
+        if size > LARGE_BYTES:
+            return convert_on_disk(model, settings, samples)
+        return convert_in_memory(model, settings, samples, progress)
+    finally:
+        # TensorFlow's graphs hold the weights and are cycles: a few large objects, which Python is in no hurry to find.
+        gc.collect()
+
+
+def convert_in_memory(
+    model: keras.Model, settings: Settings, samples: Array | None = None, progress: Progress | None = None
+) -> bytes:
+    """Freezes the graph here and converts it."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    try:
+        with quiet():
+            function = tf.function(lambda x: model(x, training=False)).get_concrete_function(_signature(model))
+            frozen = convert_variables_to_constants_v2(function)
+            converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+            return _run(converter, settings, samples, model.inputs[0].shape[0], progress)
+    except Exception as error:  # the converter raises whatever its passes raise
+        raise ExportError(f"TensorFlow cannot convert {model.name}: {first_line(error)}") from error
+
+
+def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | None = None) -> bytes:
+    """Saves the model and converts it in fresh processes, which hold nothing else.
+
+    int8 takes two: one writes the float file, one quantizes it. In one process the peak is a third higher.
+    """
+    with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
+        job = Path(folder)
+        try:
+            with quiet():
+                # The signature, because an export on its own would open the batch again.
+                model.export(job / "saved_model", input_signature=[_signature(model)], verbose=False)
+            _write_job(job, settings, samples, model.inputs[0].shape[0])
+        except Exception as error:  # TensorFlow has its own errors for a full disk
+            raise ExportError(f"cannot save {model.name} in {job.parent} (TMPDIR): {first_line(error)}") from error
+        for step in ("float", "quantize") if settings.quantize == "int8" else ("convert",):
+            result = subprocess.run(
+                [sys.executable, "-m", "zoo.export.converter", str(job), step],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+            if result.returncode != 0:
+                raise ExportError(f"TensorFlow cannot convert {model.name}: {_failure(job, result)}")
+        return (job / "model.tflite").read_bytes()
+
+
+def _signature(model: keras.Model) -> Any:
+    import tensorflow as tf
+
+    return tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name="input")
+
+
+def _run(
+    converter: Any, settings: Settings, samples: Array | None, batch: int, progress: Progress | None = None
+) -> bytes:
+    import tensorflow as tf
+
+    if settings.quantize != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # No public switch exists. With it dense layers get one scale: FULLY_CONNECTED stays at a version that
+    # tflite-runtime 2.14 loads, and means the same to runtimes up to 2.9.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = not settings.dense_per_channel
+    if settings.quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if settings.quantize in {"int8", "int16x8"}:
+        if samples is None:
+            raise ExportError(f"{settings.quantize} needs calibration samples")
+        converter.representative_dataset = functools.partial(_batches, samples, batch, progress)
+    if settings.quantize == "int8":
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(settings.io)
+    if settings.quantize == "int16x8":
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        ]
+    return bytes(converter.convert())
+
+
+def _batches(samples: Array, batch: int, progress: Progress | None = None) -> Iterator[list[Array]]:
+    for start in range(0, len(samples), batch):
+        if progress:
+            progress(f"calibrating {start}/{len(samples)}")
+        # The last one is filled up from its start, so that no sample is left out.
+        yield [np.resize(samples[start : start + batch], (batch, *samples.shape[1:]))]
+
+
+def _quantize_float_file(flatbuffer: bytes, settings: Settings, samples: Array, batch: int) -> bytes:
+    """The second half of the converter's own int8 conversion, on a finished float file."""
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+    from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+    calibrated = Calibrator(flatbuffer).calibrate(functools.partial(_batches, samples, batch))
+    del flatbuffer
+    io = tf.dtypes.as_dtype(settings.io)
+    return bytes(
+        mlir_quantize(
+            calibrated,
+            input_data_type=io,
+            output_data_type=io,
+            disable_per_channel_for_dense_layers=not settings.dense_per_channel,
+        )
+    )
+
+
+# The job folder of the fresh process: saved_model/, job.json, samples.npy; it leaves model.tflite or error.txt.
+
+
+def _write_job(job: Path, settings: Settings, samples: Array | None, batch: int) -> None:
+    document = {"settings": dataclasses.asdict(settings), "batch": batch}
+    (job / "job.json").write_text(json.dumps(document), encoding="utf-8")
+    if samples is not None:
+        np.save(job / "samples.npy", samples)
+
+
+def _failure(job: Path, result: subprocess.CompletedProcess[str]) -> str:
+    if (job / "error.txt").exists():
+        return (job / "error.txt").read_text(encoding="utf-8")
+    if result.returncode == -signal.SIGKILL:
+        return "the converter was killed; most likely the memory ran out"
+    last = result.stdout.strip().splitlines()[-1:] or ["no output"]
+    return f"the converter ended with status {result.returncode}: {last[0][:300]}"
+
+
+def _main(folder: str, step: str) -> int:
+    """One fresh process."""
+    quiet_tensorflow()
+    import tensorflow as tf
+
+    job = Path(folder)
+    document = json.loads((job / "job.json").read_text(encoding="utf-8"))
+    samples = np.load(job / "samples.npy", mmap_mode="r") if (job / "samples.npy").exists() else None
+    settings, batch = Settings(**document["settings"]), document["batch"]
+    try:
+        if step == "quantize" and samples is not None:
+            flatbuffer = _quantize_float_file((job / "model.tflite").read_bytes(), settings, samples, batch)
+        else:
+            converter = tf.lite.TFLiteConverter.from_saved_model(str(job / "saved_model"))
+            flatbuffer = _run(converter, Settings() if step == "float" else settings, samples, batch)
+    except Exception as error:  # noqa: BLE001  # reported to the parent, whatever it is
+        (job / "error.txt").write_text(first_line(error), encoding="utf-8")
+        return 1
+    (job / "model.tflite").write_bytes(flatbuffer)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1], sys.argv[2]))

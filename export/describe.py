@@ -1,0 +1,147 @@
+"""What a file says of itself: its labels, its card, and the metadata that announces both."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import zoo
+from zoo.errors import InputError
+from zoo.export.options import Plan
+from zoo.files import base_name
+from zoo.graph import layer_name
+from zoo.inputs.preprocessing import Preprocessing, is_picture
+from zoo.text import first_hidden, to_json
+from zoo.tflite.card import CARD, LABELS
+from zoo.tflite.metadata import Tags, append_files, with_metadata
+from zoo.tflite.prepend import Signature
+from zoo.versions import installed
+
+if TYPE_CHECKING:
+    import keras
+
+
+_PLACE = re.compile(r"/|~[\w-]*[/\\]|[a-z]:[/\\]|\\\\|file:", re.IGNORECASE)
+"""How an absolute path begins."""
+
+
+@dataclass(frozen=True)
+class SelfDescription:
+    """Labels and card of a file that is being made."""
+
+    labels: list[str]
+    card: dict[str, Any]
+    image_shape: tuple[int, int, int] | None
+    """(height, width, channels), or None where the input is no picture."""
+    signature: Signature
+
+    def announce(self, flatbuffer: bytes) -> bytes:
+        """The model with metadata that names the files which `append` will put behind it."""
+        tags = Tags(
+            name=self.card["model"],
+            description=f"{'Image classifier' if self.image_shape else 'Classifier'}, {self.card['quantize']}",
+            author=str(self.card.get("author", "")),
+            license=str(self.card.get("license", "")),
+            image_shape=self.image_shape,
+            signature=self.signature,
+        )
+        return with_metadata(flatbuffer, tags, labels_file=LABELS, other_files=[CARD])
+
+    def append(self, path: Path, **more: Any) -> dict[str, Any]:
+        """Appends labels and card to an announced model's file.
+
+        Args:
+            path: the file; it holds the flatbuffer alone so far.
+            **more: for the card.
+
+        Returns:
+            The card as it was written, with size, SHA-256 and CRC-32 of the flatbuffer.
+        """
+        with path.open("rb") as file:
+            digest, crc = hashlib.sha256(), 0
+            while block := file.read(1 << 20):
+                digest.update(block)
+                crc = zlib.crc32(block, crc)
+        flatbuffer = {"bytes": path.stat().st_size, "sha256": digest.hexdigest(), "crc32": crc}
+        card: dict[str, Any] = self.card | without_places(more) | {"made_with": versions(), "flatbuffer": flatbuffer}
+        append_files(path, {LABELS: "\n".join(self.labels) + "\n", CARD: to_json(card, indent=1, ascii_only=True)})
+        return card
+
+
+def describe(
+    model: keras.Model,
+    plan: Plan,
+    labels: list[str],
+    *,
+    preprocessing: Preprocessing,
+    trained: bool,
+    facts: dict[str, Any],
+) -> SelfDescription:
+    """What a model's file will say of itself; `facts` win."""
+    shape = tuple(model.inputs[0].shape[1:])
+    pixels = is_picture(shape)
+    card: dict[str, Any] = {
+        "model": model.name,
+        "params": model.count_params(),
+        "input": {"shape": list(shape), "values": "pixels 0..255" if pixels else "as in training"},
+        "preprocessing": {"resize": preprocessing.resize} if pixels else {},
+        "classes": len(labels),
+        "output": "logits" if plan.logits else "as the model ends: probabilities where it ends in a softmax",
+        "weights": "trained" if trained else "random",
+        "quantize": plan.mode.name,
+        "target": plan.target or "litert and tflite-runtime",
+        **facts,
+    }
+    ends = layer_name(model.inputs[0]), "logits" if plan.logits else layer_name(model.outputs[0])
+    card = without_places(card)
+    return SelfDescription(labels, card, (shape[0], shape[1], shape[2]) if pixels else None, Signature(*ends))
+
+
+def without_places(value: Any) -> Any:
+    """A part of a card in which absolute paths are names alone: where files lie says who and what made them."""
+    if isinstance(value, dict):
+        return {key: without_places(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_places(one) for one in value]
+    if isinstance(value, Path) or (isinstance(value, str) and _PLACE.match(value)):
+        return base_name(value)
+    return value
+
+
+def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = False) -> list[str]:
+    """The labels to embed.
+
+    Where none are given: ImageNet's for a trained model of 1000 classes, else `class_0..`.
+
+    Raises:
+        InputError: their number is wrong, or one is empty, doubled, of more than one line, or holds a character that
+            does not show itself (see `zoo.text.shown`).
+    """
+    if labels is None:
+        return zoo.imagenet_labels() if trained and classes == 1000 else [f"class_{i}" for i in range(classes)]
+    if len(labels) != classes:
+        raise InputError(f"the model has {classes} classes, got {len(labels)} labels")
+    seen: set[str] = set()
+    for number, label in enumerate(labels, start=1):
+        if not label.strip() or len(label.splitlines()) != 1:
+            raise InputError(f"label {number} is {label!r}; give one line of text")
+        if hidden := first_hidden(label):
+            raise InputError(
+                f"label {number}, {label!r}, holds the character {hidden}, which does not show itself: take it out"
+            )
+        if label in seen:
+            raise InputError(f"label {number} {label!r} stands there twice")
+        seen.add(label)
+    return list(labels)
+
+
+def versions() -> dict[str, str]:
+    """The versions of what makes an export."""
+    names = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "tflite-runtime", "numpy")
+    return installed(*names) | {"python": platform.python_version()}

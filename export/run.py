@@ -1,0 +1,116 @@
+"""Files of a trained model, each judged on the held-out files by the runner that a board will run it with."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.benchmark.interleave import Candidate, time_runs
+from zoo.export.options import CALIBRATION_SAMPLES, Quantize
+from zoo.export.options import mode as quantization
+from zoo.export.tflite import to_tflite
+from zoo.files import atomic
+from zoo.inputs.labelled import Labelled
+from zoo.quiet import quiet
+from zoo.runner import Classifier
+from zoo.runner.evaluate import evaluate
+from zoo.text import to_json
+from zoo.training.readme import FILES, write_card
+
+if TYPE_CHECKING:
+    from zoo.data import Data
+    from zoo.training import TrainResult
+
+LATENCY_RUNS = 30
+
+
+def export_run(
+    result: TrainResult,
+    quantize: Sequence[Quantize] = ("none", "int8"),
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """Exports a trained model into its run's folder and adds what came of it to the folder's card.
+
+    int8 is calibrated on training files. Every file names all held-out files, read by the runner.
+
+    Args:
+        result: of `zoo.train` or `zoo.training.resume`.
+        quantize: one file for each mode.
+        progress: is told what is under way.
+        **options: for `to_tflite`: `target`, `io`, `min_agreement`...
+
+    Returns:
+        For Keras and for each file: `file`, `mode`, `bytes`, `split`, `count`, `accuracy`, `latency_ms`, `runtime`.
+
+    Raises:
+        ExportError, VerificationError: see `to_tflite`; what was exported before stays.
+    """
+    data, folder = result.data, result.folder
+    split = result.metrics["split"]
+    source = data.sources[split]
+    held_out = [Labelled(path, data.class_names[i]) for path, i in zip(source.paths, source.labels, strict=True)]
+    model = result.model
+    rows = [
+        {
+            "file": "model.keras",
+            "mode": "keras",
+            "bytes": (folder / "model.keras").stat().st_size,
+            "accuracy": result.accuracy,
+            "latency_ms": _keras_latency(model, data),
+            "runtime": "tensorflow",
+        }
+    ]
+    facts = {"weights_from": "trained", "trained_on": len(data.sources["train"]), "accuracy": result.accuracy}
+    for mode in map(quantization, quantize):
+        progress(f"exporting {mode.name}")
+        report = to_tflite(
+            model,
+            folder / f"{model.name}{mode.suffix}.tflite",
+            quantize=mode.name,
+            calibration=data.sample(CALIBRATION_SAMPLES),
+            labels=data.class_names,
+            preprocessing=data.preprocessing,
+            facts=facts,
+            **options,
+        )
+        progress(f"evaluating {report.path.name} on {len(held_out)} files")
+        with quiet():
+            classifier = Classifier(report.path)
+            candidate = Candidate(report.path, classifier.session.runtime, 1, None, trusted=True)
+        time_runs([candidate], LATENCY_RUNS, 5, lambda *_: None)
+        rows.append(
+            {
+                "file": report.path.name,
+                "mode": mode.name,
+                "bytes": report.path.stat().st_size,
+                "accuracy": evaluate(classifier, held_out).top1,
+                "latency_ms": 1e3 * statistics.median(candidate.record.seconds),
+                "runtime": f"{classifier.session.runtime}, 1 thread",
+            }
+        )
+    rows = [{**row, "split": split, "count": len(held_out)} for row in rows]
+    with atomic(folder / FILES) as scratch:
+        scratch.write_text(to_json(rows, indent=1) + "\n", encoding="utf-8")
+    write_card(folder)
+    return rows
+
+
+def _keras_latency(model: Any, data: Data) -> float:
+    """The median time of one input through the model, compiled to a graph, milliseconds."""
+    import tensorflow as tf
+
+    call = tf.function(lambda inputs: model(inputs, training=False))
+    inputs = tf.constant(np.asarray(data.sample(1), np.float32))
+    call(inputs)
+    seconds = []
+    for _ in range(LATENCY_RUNS):
+        started = time.perf_counter()
+        np.asarray(call(inputs))
+        seconds.append(time.perf_counter() - started)
+    return 1e3 * statistics.median(seconds)

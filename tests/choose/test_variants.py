@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+import zoo
+from zoo.choose import grid
+from zoo.cli.main import main
+from zoo.errors import ExportError, OptionError, UnknownModelError, ZooError
+
+
+def test_the_published_combinations_of_mobilenet_v2() -> None:
+    cells = grid("mobilenet_v2")
+    assert len(cells) == 22 * 2
+    assert all(cell.top1 for cell in cells)
+    tops = {(cell.values["alpha"], cell.values["input_size"]): cell.top1 for cell in cells}
+    # From ../shared/facts and the same README: all widths at 224, width 1 at all sizes.
+    assert [tops[alpha, 224] for alpha in (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)] == [60.3, 65.4, 69.8, 71.8, 74.4, 75.0]
+    assert [tops[1.0, size] for size in (192, 160, 128, 96)] == [70.7, 68.8, 65.3, 60.3]
+
+
+@pytest.mark.parametrize("model", ["mobilenet_v2", "vgg16"])
+def test_the_figures_are_of_models_that_can_be_built(model: str) -> None:
+    known = published(model)
+    assert known is not None
+    assert known.url.startswith("https://")
+    spec = zoo.spec(model)
+    for row in known.figures:
+        *values, top1, top5 = row
+        assert spec.check(dict(zip(known.columns[:-2], values, strict=True)))
+        assert 40 < top1 < top5 < 95
+    alphas = next((option.published for option in spec.options if option.name == "alpha"), ())
+    assert known.values("alpha") == alphas
+
+
+def test_combinations_that_nobody_published() -> None:
+    assert [cell.top1 for cell in grid("mobilenet_v2", alpha=[1.4], input_size=[96, 224], quantize=["int8"])] == [
+        None,
+        75,
+    ]
+    assert len(grid("mobilenet_v2", quantize=["none"], whole=True)) == 6 * 5
+    # A width on its own is tried at the published sizes.
+    assert [cell.values["input_size"] for cell in grid("mobilenet_v2", alpha=[0.6], quantize=["none"])] == [
+        96,
+        128,
+        160,
+        192,
+        224,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "stem", "command"),
+    [
+        ({}, "mobilenet_v2", "zoo build mobilenet_v2"),
+        (
+            {"alpha": [0.35], "input_size": [96], "quantize": ["int8"], "num_classes": 3},
+            "mobilenet_v2_0.35_96_int8",
+            "zoo build mobilenet_v2 --alpha 0.35 --input-size 96 --num-classes 3 --quantize int8",
+        ),
+    ],
+)
+def test_the_file_and_what_builds_it(options: dict[str, Any], stem: str, command: str) -> None:
+    options = {"alpha": [1.0], "input_size": [224], "quantize": ["none"], **options}
+    (cell,) = grid("mobilenet_v2", **options)
+    assert (cell.stem, cell.command) == (stem, command)
+
+
+def test_the_command_builds_that_file(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cell,) = grid("mobilenet_v2", alpha=[0.35], input_size=[96], quantize=["dynamic"], num_classes=3)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exited:
+        main([*cell.command.split()[1:], "--no-verify"])
+    assert exited.value.code == 0
+    assert [file.name for file in tmp_path.iterdir()] == [f"{cell.stem}.tflite"]
+
+
+def test_vgg16_has_one_size_and_no_width() -> None:
+    (cell,) = grid("vgg16", quantize=["int8"])
+    assert (cell.stem, cell.top1) == ("vgg16_int8", 71.3)
+    with pytest.raises(OptionError, match="vgg16 has no option 'alpha'; leave it out"):
+        grid("vgg16", alpha=[0.5])
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "error", "message"),
+    [
+        ("lenet", {}, OptionError, "no ImageNet accuracy is published for lenet as it is built here"),
+        ("mobilenet", {}, UnknownModelError, "did you mean 'mobilenet_v2'?"),
+        ("mobilenet_v2", {"input_size": [100]}, OptionError, "mobilenet_v2: input_size=100 is not allowed"),
+        ("mobilenet_v2", {"alpha": [0]}, OptionError, "mobilenet_v2: alpha=0 is not allowed"),
+        ("mobilenet_v2", {"quantize": ["int4"]}, ExportError, "unknown quantization 'int4'"),
+        ("mobilenet_v2", {"num_classes": 1}, OptionError, "num_classes=1 is not allowed"),
+    ],
+)
+def test_errors(model: str, options: dict[str, Any], error: type[ZooError], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        grid(model, **options)

@@ -1,0 +1,92 @@
+"""Both ways of conversion, and what becomes of a converter that fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.errors import ExportError
+from zoo.export import converter as convert_module
+from zoo.export import to_tflite
+from zoo.export.converter import Settings, convert_in_memory, convert_on_disk
+from zoo.export.lowering import lower
+from zoo.runner.session import load
+from zoo.tflite import modelfile
+
+
+@pytest.fixture(scope="module")
+def lowered() -> Any:
+    return lower(zoo.build("lenet"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["none", "int8"])
+def test_both_ways_give_the_same_file(mode: Any, lowered: Any, tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (12, 28, 28, 1)).astype(np.float32)
+    settings = Settings(mode, "uint8" if mode == "int8" else "float32")
+    results, ops = [], []
+    for i, way in enumerate((convert_in_memory, convert_on_disk)):
+        path = tmp_path / f"{i}.tflite"
+        path.write_bytes(way(lowered, settings, samples))
+        file = modelfile.read(path)
+        assert not any(tensor.dynamic for tensor in file.main.tensors)
+        ops.append([op.name for op in file.main.ops])
+        session = load(path)
+        results.append(session.run(session.input.store(samples[:1], pixels=True)))
+    assert ops[0] == ops[1]
+    np.testing.assert_allclose(results[0], results[1], atol=1e-5)
+
+
+def test_large_models_take_the_way_over_the_disk(lowered: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convert_module, "convert_on_disk", lambda *_: b"disk")
+    assert convert_module.convert(lowered, Settings()) != b"disk"
+    monkeypatch.setattr(convert_module, "LARGE_BYTES", 1000)
+    assert convert_module.convert(lowered, Settings()) == b"disk"
+
+
+def test_nothing_is_printed(lowered: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    convert_in_memory(lowered, Settings())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_killed_converter_is_told_from_a_failing_one(
+    lowered: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    python = sys.executable
+
+    def stand_in(script: str) -> None:
+        program = tmp_path / "python"
+        program.write_text(f"#!{python}\nimport os, signal, sys, pathlib\njob = pathlib.Path(sys.argv[3])\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+
+    stand_in("os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(ExportError, match="the memory ran out"):
+        convert_on_disk(lowered, Settings())
+    stand_in("print('LLVM ERROR: no'); os.abort()")
+    with pytest.raises(ExportError, match=r"ended with status -6"):
+        convert_on_disk(lowered, Settings())
+    stand_in("(job / 'error.txt').write_text('no such op'); sys.exit(1)")
+    with pytest.raises(ExportError, match="TensorFlow cannot convert lenet: no such op"):
+        convert_on_disk(lowered, Settings())
+
+
+def test_calibrated_modes_need_samples(lowered: Any) -> None:
+    with pytest.raises(ExportError, match="int8 needs calibration samples"):
+        convert_in_memory(lowered, Settings("int8", "uint8"))
+
+
+def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any, **__: Any) -> subprocess.CompletedProcess[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zoo.export.tflite.verify", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        to_tflite(zoo.build("mlp"), tmp_path / "sub" / "m.tflite")
+    assert not list((tmp_path / "sub").iterdir())

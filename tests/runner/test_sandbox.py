@@ -1,0 +1,162 @@
+"""Damaged and hostile files, and files that we did not make: nothing they hold may end the process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tests.runner import deadly
+from zoo.errors import ModelFileError
+from zoo.runner import load, sandbox
+from zoo.tflite.card import checksum
+
+if TYPE_CHECKING:
+    from tests.conftest import Case, Cli
+
+MUTATIONS = 3000
+
+
+@pytest.fixture
+def tried(lenet: Case, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The child processes that were started."""
+    lenet.file  # noqa: B018  # made before: that takes processes as well
+    started: list[list[str]] = []
+    run = sandbox.subprocess.run  # type: ignore[attr-defined]
+
+    def spy(command: list[str], **options: object) -> object:
+        started.append(command)
+        return run(command, **options)
+
+    monkeypatch.setattr("zoo.runner.sandbox.subprocess.run", spy)
+    return started
+
+
+def test_our_files_are_loaded_at_once(lenet: Case, tried: list[list[str]]) -> None:
+    load(lenet.file)
+    assert not tried
+
+
+def test_a_changed_file_and_one_of_others_are_tried(lenet: Case, tmp_path: Path, tried: list[list[str]]) -> None:
+    (tmp_path / "changed.tflite").write_bytes(_changed(lenet))
+    load(tmp_path / "changed.tflite")
+    assert len(tried) == 1
+    (tmp_path / "foreign.tflite").write_bytes(_plain(lenet))
+    session = load(tmp_path / "foreign.tflite")
+    assert len(tried) == 2
+    np.testing.assert_allclose(session.run(lenet.inputs[0])[0], lenet.scores[0], atol=1e-5)
+    load(tmp_path / "foreign.tflite", trusted=True)
+    assert len(tried) == 2
+
+
+def test_a_checksum_does_not_spare_the_structure(lenet: Case, tmp_path: Path) -> None:
+    """Whoever damages a file on purpose can compute one."""
+    with zipfile.ZipFile(lenet.file) as archive:
+        card = json.loads(archive.read("card.json"))
+    model = bytearray(lenet.file.read_bytes()[: card["flatbuffer"]["bytes"]])
+    model[:4] = (len(model) + 8).to_bytes(4, "little")  # where the root table is
+    card["flatbuffer"]["crc32"] = zlib.crc32(model)
+    path = tmp_path / "made anew.tflite"
+    path.write_bytes(model)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("card.json", json.dumps(card))
+    assert checksum(path) == "right"
+    with pytest.raises(ModelFileError, match=r"made anew\.tflite is not a sound"):
+        load(path)
+
+
+def _changed(lenet: Case) -> bytes:
+    data = bytearray(lenet.file.read_bytes())
+    data[20_000] ^= 1  # a weight
+    return bytes(data)
+
+
+def _plain(lenet: Case) -> bytes:
+    """What any converter writes: no labels, no card."""
+    import tensorflow as tf
+
+    model: bytes = tf.lite.TFLiteConverter.from_keras_model(lenet.model).convert()
+    return model
+
+
+@pytest.mark.parametrize(
+    ("ending", "message"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", r"litert crashes on it \(SIGSEGV\)"),
+        ("os.abort()", r"litert crashes on it \(SIGABRT\)"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "the memory ran out"),
+        ("time.sleep(60)", "litert did not finish it in 1 s"),
+    ],
+)
+def test_a_file_that_ends_its_process(
+    lenet: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, message: str
+) -> None:
+    """An interpreter that ends the process on a file: a stand-in, first on the path that the child sees."""
+    (tmp_path / "ai_edge_litert").mkdir()
+    (tmp_path / "ai_edge_litert" / "__init__.py").touch()
+    (tmp_path / "ai_edge_litert" / "interpreter.py").write_text(
+        f"import os, signal, time\nclass Interpreter:\n    def __init__(self, **options):\n        {ending}\n"
+    )
+    path = tmp_path / "foreign.tflite"
+    path.write_bytes(_changed(lenet))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(ModelFileError, match=f"foreign.tflite is damaged or hostile: {message}"):
+        # Only the one that hangs has to be waited for; the others end on their own, however slow the machine.
+        sandbox.require_harmless(path, "litert", seconds=1 if "sleep" in ending else 60)
+
+
+def test_a_file_that_is_not_loaded_is_not_tried_again(
+    lenet: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error in the child may be a crash here, as with a convolution without weights in a process with TensorFlow."""
+    (tmp_path / "ai_edge_litert").mkdir()
+    (tmp_path / "ai_edge_litert" / "__init__.py").touch()
+    (tmp_path / "ai_edge_litert" / "interpreter.py").write_text(
+        "class Interpreter:\n    def __init__(self, **options):\n        raise ValueError('no weights\\nin node 4')\n"
+    )
+    path = tmp_path / "foreign.tflite"
+    path.write_bytes(_changed(lenet))
+
+    def crash(**_: object) -> None:
+        pytest.fail("loaded here")
+
+    monkeypatch.setattr("zoo.runner.session.find", lambda _: ("litert", crash))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(ModelFileError, match="litert cannot load .*foreign.tflite: no weights in node 4$"):
+        load(path)
+
+
+@pytest.mark.slow
+def test_mutated_files_never_end_our_process(lenet: Case, tmp_path: Path) -> None:
+    """Each is loaded and run in a child of its own; those that end it must be refused by `load`."""
+    # Of others, because there the graph's tables stand together at the end, where many mutations hit.
+    (tmp_path / "m.tflite").write_bytes(_plain(lenet))
+    script = Path(deadly.__file__)
+    command = [sys.executable, str(script), str(tmp_path / "m.tflite"), str(tmp_path), str(MUTATIONS)]
+    environment = os.environ | {"PYTHONPATH": str(script.parent.parent.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    outcomes = json.loads(done.stdout)
+    assert sum(outcomes.values()) == MUTATIONS
+    assert outcomes["refused"] > MUTATIONS / 20
+    assert outcomes["orderly"] > MUTATIONS / 20
+    culprits = sorted(tmp_path.glob("deadly_*.tflite"))
+    assert len(culprits) == outcomes["deadly"]
+    for culprit in culprits[:12]:  # not more: each takes a new process
+        with pytest.raises(ModelFileError, match="damaged or hostile"):
+            load(culprit)
+
+
+def test_the_command_says_it_in_one_line(lenet: Case, tmp_path: Path, cli: Cli, photos: tuple[Path, Path]) -> None:
+    path = tmp_path / "cut.tflite"
+    path.write_bytes(lenet.file.read_bytes()[:30_000])
+    done = cli("run", path, photos[0])
+    assert done.code == 1
+    assert f"{path} is not a sound .tflite file" in done.error

@@ -1,0 +1,118 @@
+"""Users' own files of models, in Python; `tests/cli/test_own_models.py` has them on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import zoo
+import zoo.plugins
+from zoo.errors import InputError
+
+TINY = '''
+import zoo
+
+@zoo.register
+def tiny(*, num_classes: int = 3, hidden: int = 4):
+    """A tiny net."""
+    import keras
+
+    pixels = keras.Input((8, 8, 1))
+    x = keras.layers.Flatten()(pixels)
+    x = keras.layers.Dense(hidden)(x)
+    return keras.Model(pixels, keras.layers.Dense(num_classes, activation="softmax")(x))
+'''
+
+
+@pytest.fixture(autouse=True)
+def forgotten(own_registry: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The zoo as it was, before and after."""
+    monkeypatch.setattr(zoo.plugins, "_loaded", {})
+    return iter([])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(TINY)
+    return path
+
+
+def test_a_file_adds_its_models(file: Path) -> None:
+    before = zoo.list_models()
+    assert zoo.load_models(file) == ["tiny"]
+    assert zoo.list_models() == [*before, "tiny"]
+    model = zoo.build("tiny", num_classes=5, hidden=2)
+    assert model.output_shape == (None, 5)
+    assert zoo.spec("tiny").summary == "A tiny net."
+
+
+def test_a_file_is_run_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zoo.load_models(file)
+    monkeypatch.chdir(file.parent)
+    assert zoo.load_models("mine.py") == ["tiny"]
+    assert zoo.list_models().count("tiny") == 1
+
+
+def test_files_of_the_same_name_are_two_files(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere" / "mine.py"
+    other.parent.mkdir()
+    other.write_text(TINY.replace("def tiny", "def other"))
+    assert [zoo.load_models(file), zoo.load_models(other)] == [["tiny"], ["other"]]
+
+
+def test_a_file_may_use_dataclasses(file: Path) -> None:
+    # These look their own module up by its name.
+    head = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass C:\n    a: int = 1\n"
+    )
+    file.write_text(head + TINY)
+    assert zoo.load_models(file) == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\n", "{file} registers no model: put @zoo.register before a function that builds one"),
+        ("x = (\n", "{file}, line 1: this is not Python: '(' was never closed"),
+        ("\nimport no_such_module\n", "{file}, line 2: ModuleNotFoundError: No module named 'no_such_module'"),
+        (TINY + "\n1 / 0\n", "{file}, line 14: ZeroDivisionError: division by zero"),
+        ("import sys\nsys.exit(0)\n", "{file}, line 2: SystemExit: 0"),
+        (
+            TINY.replace("def tiny", "def lenet"),
+            "{file}, line 4: a model named 'lenet' is registered already; choose another name",
+        ),
+        (
+            TINY.replace("hidden: int = 4", "hidden: str = 'a'"),
+            "{file}, line 4: tiny: cannot tell the type of hidden from its default; give an int, a float or a tuple of "
+            "ints, or register with a ModelSpec",
+        ),
+    ],
+)
+def test_a_bad_file_is_one_line_and_leaves_nothing(file: Path, text: str, message: str) -> None:
+    file.write_text(text)
+    before = zoo.list_models()
+    with pytest.raises(InputError) as caught:
+        zoo.load_models(file)
+    assert str(caught.value) == message.format(file=file)
+    assert zoo.list_models() == before
+    file.write_text(TINY)
+    assert zoo.load_models(file) == ["tiny"]
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there is no file .*none\.py; give a Python file that registers models"):
+        zoo.load_models(tmp_path / "none.py")
+    with pytest.raises(InputError, match="there is no file"):
+        zoo.load_models(tmp_path)
+
+
+def test_a_file_that_is_no_python(tmp_path: Path) -> None:
+    (tmp_path / "net.keras").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"net\.keras is no Python file: its name has to end in \.py"):
+        zoo.load_models(tmp_path / "net.keras")
+    (tmp_path / "net.py").write_bytes(b"\x00\xff")
+    with pytest.raises(InputError, match=r"net\.py"):
+        zoo.load_models(tmp_path / "net.py")

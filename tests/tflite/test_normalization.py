@@ -1,0 +1,116 @@
+"""Files made by others: what they want done to the pixels, and where they say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from zoo.errors import InputError, ModelFileError
+from zoo.runner import Classifier
+from zoo.tflite import modelfile
+from zoo.tflite.normalization import Normalization, stated
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli, Elsewhere
+
+
+@pytest.fixture(scope="module")
+def scaled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """A net that wants -1..1, and its plain conversion."""
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input(batch_shape=(1, 8, 8, 3))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(4, 3, activation="relu")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(5, activation="softmax")(x))
+    path = tmp_path_factory.mktemp("scaled") / "scaled.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    return model, path
+
+
+WRITE = """
+import sys
+from tflite_support.metadata_writers import image_classifier, writer_utils
+path, labels, out = sys.argv[1:]
+writer = image_classifier.MetadataWriter.create_for_inference(
+    writer_utils.load_file(path), [127.5], [127.5], [labels])
+writer_utils.save_file(writer.populate(), out)
+"""
+
+
+@pytest.fixture
+def with_metadata(scaled: tuple[Any, Path], tflite_runtime_python: Path, elsewhere: Elsewhere, tmp_path: Path) -> Path:
+    """The file with labels and a normalization, as TensorFlow's own metadata writer puts them in."""
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\ne\n")
+    elsewhere(tflite_runtime_python, WRITE, scaled[1], tmp_path / "labels.txt", tmp_path / "stated.tflite")
+    return tmp_path / "stated.tflite"
+
+
+@pytest.fixture
+def pixels() -> Any:
+    return np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+
+
+def scores(classifier: Classifier, pixels: Any) -> list[float]:
+    best = classifier.classify(pixels)
+    return [p.score for p in sorted(best, key=lambda p: p.index)]
+
+
+def test_metadata_of_others_is_followed(scaled: tuple[Any, Path], with_metadata: Path, pixels: Any) -> None:
+    assert stated(modelfile.read(with_metadata)) == Normalization((127.5,), (127.5,))
+    classifier = Classifier(with_metadata)
+    assert classifier.labels == ("a", "b", "c", "d", "e")
+    assert classifier.says_its_input
+    expected = np.asarray(scaled[0](pixels[np.newaxis] / np.float32(127.5) - 1))[0]
+    np.testing.assert_allclose(scores(classifier, pixels), expected, atol=1e-5)
+
+
+def test_a_file_that_says_nothing_gets_raw_pixels_or_what_is_asked(
+    scaled: tuple[Any, Path], pixels: Any, cli: Cli, photos: tuple[Path, Path]
+) -> None:
+    model, path = scaled
+    raw = Classifier(path)
+    assert not raw.says_its_input
+    expected = np.asarray(model(pixels[np.newaxis].astype(np.float32)))[0]
+    np.testing.assert_allclose(scores(raw, pixels), expected, atol=1e-5)
+    asked = Classifier(path, input_range=(-1, 1))
+    expected = np.asarray(model(pixels[np.newaxis] / np.float32(127.5) - 1))[0]
+    np.testing.assert_allclose(scores(asked, pixels), expected, atol=1e-5)
+    # The command says that it does not know, unless it is told.
+    done = cli("run", path, photos[0])
+    assert done.code == 0
+    assert "does not say how its pixels are scaled" in done.err
+    done = cli("run", path, photos[0], "--input-range", "-1,1")
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 1), (1, -1)])
+def test_a_wrong_range(scaled: tuple[Any, Path], low: float, high: float) -> None:
+    with pytest.raises(InputError, match=f"input range {low},{high} is not allowed"):
+        Classifier(scaled[1], input_range=(low, high))
+
+
+def test_our_files_take_no_range(cases: Any) -> None:
+    with pytest.raises(InputError, match="takes no input range"):
+        Classifier(cases("lenet").file, input_range=(-1, 1))
+    assert Classifier(cases("lenet").file).normalization is None
+
+
+def test_damaged_metadata(with_metadata: Path, tmp_path: Path) -> None:
+    data = with_metadata.read_bytes()
+    at = data.index(b"M001") - 4
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(data[:at] + b"\xff\xff\xff\x7f" + data[at + 4 :])
+    with pytest.raises(ModelFileError, match=r"broken\.tflite has damaged metadata"):
+        stated(modelfile.read(broken))
+
+
+def test_nonsense_is_not_followed() -> None:
+    from zoo.tflite import normalization
+
+    for mean, std in [([], [1.0]), ([0.0], [0.0]), ([np.nan], [1.0])]:
+        assert normalization._checked(np.float32(mean), np.float32(std)) is None  # type: ignore[arg-type]

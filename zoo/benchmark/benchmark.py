@@ -1,0 +1,251 @@
+"""How fast files run: latency, rate from JPEG, load time, cold start and memory, side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.benchmark.coldstart import ColdStart, cold_start
+from zoo.benchmark.interleave import Candidate, Progress, Record, time_pictures, time_runs
+from zoo.benchmark.profile import OpTime, profile, require_profiler
+from zoo.benchmark.statistics import Spread, Times, ratio
+from zoo.benchmark.workload import PHOTO_SIZE, save_photo
+from zoo.errors import InputError
+from zoo.files import without_folders
+from zoo.machine.info import Machine, State, read_machine, read_state
+from zoo.runner import runtimes as known
+
+RUNS = 100
+WARMUP = 5
+COLD_STARTS = 3
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Pictures a second, from a JPEG file to names, decoding in threads while the model runs."""
+
+    per_second: Spread
+    """Over the rounds."""
+    pictures: int
+    """In each round."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long a run takes as another candidate's: above 1 is slower."""
+
+    to: int
+    """The other's place in `Benchmark.measurements`."""
+    time: Spread
+    """Over the rounds, each compared with itself."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """All about one candidate: a file on a runtime with some threads."""
+
+    file: str
+    size_bytes: int
+    runtime: str
+    runtime_version: str | None
+    threads: int
+    batch: int
+    """Inputs in one run."""
+    latency: Times
+    """Of one run: the input is set, the model runs, the output is fetched."""
+    per_second: float
+    """Inputs a second, one run after the other: `batch` by the mean latency."""
+    ratio: Ratio | None
+    """To the first file on the same runtime with as many threads; where there is one file, to the first candidate."""
+    cold_start: ColdStart
+    """The middle one of `COLD_STARTS`."""
+    from_jpeg: Rate | None
+    no_jpeg: str | None
+    """Why there is no `from_jpeg`."""
+    ops: tuple[OpTime, ...] | None
+    """Where a profile was asked for."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What was measured, on what, in what state."""
+
+    runs: int
+    warmup: int
+    photo: str
+    """What `from_jpeg` decodes."""
+    measurements: tuple[Measurement, ...]
+    machine: Machine
+    before: State
+    after: State
+
+    @property
+    def notes(self) -> list[str]:
+        """What may have made these times worse or less steady than they could be."""
+        found = []
+        cores = self.machine.usable_cores
+        if set(self.before.governors) - {"performance"}:
+            governors = ", ".join(self.before.governors)
+            found.append(f"the clock follows the load (governor {governors}); times are steadier with 'performance'")
+        if busy := self.before.busy(cores):
+            found.append(busy)
+        found += [f"the processor is held back: {what}" for what in self.after.throttling]
+        if (self.after.throttle_count or 0) > (self.before.throttle_count or 0):
+            found.append("heat slowed the processor during the measurement")
+        most = max(measurement.threads for measurement in self.measurements)
+        if most > cores:
+            found.append(f"{most} threads share {cores} cores")
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, for JSON, which is carried to other machines: without the folders of absolute paths."""
+        found = dataclasses.asdict(self) | {"photo": without_folders([self.photo])[0], "notes": self.notes}
+        names = without_folders([measurement.file for measurement in self.measurements])
+        for measurement, name in zip(found["measurements"], names, strict=True):
+            measurement["file"] = name
+        return found
+
+
+def benchmark(
+    files: Sequence[str | Path],
+    *,
+    runs: int = RUNS,
+    warmup: int = WARMUP,
+    threads: Sequence[int] = (),
+    runtimes: Sequence[str] = (),
+    delegate: str | None = None,
+    photo: str | Path | None = None,
+    with_profile: bool = False,
+    progress: Progress = lambda *_: None,
+) -> Benchmark:
+    """Measures files, each on each runtime with each number of threads.
+
+    All are loaded before the first is measured, and stay loaded while the others run: there has to be memory for all.
+
+    Args:
+        files: `.tflite` files; the others are compared with the first. One may be named twice, which shows how much
+            of a difference is chance.
+        runs: timed runs of each.
+        warmup: runs of each before the first timed one.
+        threads: see `zoo.runner.load`; by default the physical cores, at most 4.
+        runtimes: see `zoo.runner.load`; by default the first that is installed.
+        delegate: see `zoo.runner.load`; of all candidates.
+        photo: the picture of the rate from JPEG; by default the synthetic one of `zoo.benchmark.workload`.
+        with_profile: measure each operation too.
+        progress: see `zoo.benchmark.interleave.Progress`.
+
+    Raises:
+        InputError: there are no files, a number is out of range, the photo cannot be read, or a model takes no numbers.
+        ModelFileError: a runtime cannot load a file.
+        MissingDependencyError: a runtime is not installed, or has no profiler where one is asked for.
+    """
+    _check(files, runs, warmup, threads)
+    chosen = list(itertools.product(map(Path, files), runtimes or ("auto",), threads or (known.default_threads(),)))
+    before = read_state()
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(photo) if photo else Path(folder) / "photo.jpg"
+        if not photo:
+            save_photo(picture)
+        # No name is kept for the candidates: their memory is given back, as a fresh process may need it.
+        records = _run_all(_load_all(chosen, delegate, progress), picture, runs, warmup, with_profile, progress)
+    # Now, when it is hottest.
+    after = read_state()
+    starts = _start_all(records, delegate, progress)
+    return Benchmark(
+        runs=runs,
+        warmup=warmup,
+        photo=str(photo) if photo else "synthetic, {}x{}".format(*PHOTO_SIZE),
+        measurements=tuple(_measurement(records, i, start) for i, start in enumerate(starts)),
+        machine=read_machine(),
+        before=before,
+        after=after,
+    )
+
+
+def _check(files: Sequence[str | Path], runs: int, warmup: int, threads: Sequence[int]) -> None:
+    if not files:
+        raise InputError("there is no file to measure; give at least one")
+    for name, value, least in (("runs", runs, 1), ("warmup", warmup, 0)):
+        if value < least:
+            raise InputError(f"{name}={value} is not allowed; give {least} or more")
+    for value in threads:
+        known.require_threads(value)
+
+
+def _load_all(chosen: Sequence[tuple[Path, str, int]], delegate: str | None, progress: Progress) -> list[Candidate]:
+    candidates: list[Candidate] = []
+    for done, (path, runtime, threads) in enumerate(chosen):
+        progress("loading", done, len(chosen))
+        # What one runtime has loaded once need not be tried again for another number of threads.
+        trusted = (path, runtime) in [order[:2] for order in chosen[:done]]
+        candidates.append(Candidate(path, runtime, threads, delegate, trusted=trusted))
+    return candidates
+
+
+def _run_all(
+    candidates: Sequence[Candidate], photo: Path, runs: int, warmup: int, with_profile: bool, progress: Progress
+) -> list[Record]:
+    """All that is measured in this process."""
+    # What could still go wrong is found out before the first run.
+    if with_profile:
+        for candidate in candidates:
+            require_profiler(candidate.session)
+    for candidate in candidates:
+        if candidate.classifier:
+            candidate.classifier.read(photo)
+    time_runs(candidates, runs, warmup, progress)
+    time_pictures(candidates, photo, progress)
+    if with_profile:
+        for done, candidate in enumerate(candidates):
+            progress("profile", done, len(candidates))
+            candidate.record.ops = profile(candidate.session, candidate.record.threads)
+    return [candidate.record for candidate in candidates]
+
+
+def _start_all(records: Sequence[Record], delegate: str | None, progress: Progress) -> list[ColdStart]:
+    """The middle one of each candidate's cold starts, which are made in rounds as well."""
+    starts: list[list[ColdStart]] = [[] for _ in records]
+    for done in range(COLD_STARTS):
+        progress("cold starts", done, COLD_STARTS)
+        for record, own in zip(records, starts, strict=True):
+            own.append(cold_start(record.path, runtime=record.runtime, threads=record.threads, delegate=delegate))
+    return [sorted(own, key=lambda start: start.total_ms)[len(own) // 2] for own in starts]
+
+
+def _measurement(records: Sequence[Record], index: int, start: ColdStart) -> Measurement:
+    record = records[index]
+    latency = Times.of(record.seconds)
+    to = _reference(records, index)
+    return Measurement(
+        file=str(record.path),
+        size_bytes=record.size_bytes,
+        runtime=record.runtime,
+        runtime_version=known.version(record.runtime),
+        threads=record.threads,
+        batch=record.batch,
+        latency=latency,
+        per_second=1e3 * record.batch / latency.mean_ms,
+        ratio=None if to == index else Ratio(to, ratio(record.seconds, records[to].seconds)),
+        cold_start=start,
+        from_jpeg=Rate(Spread.of(record.rates), record.pictures) if record.rates else None,
+        no_jpeg=record.no_jpeg,
+        ops=record.ops,
+    )
+
+
+def _reference(records: Sequence[Record], index: int) -> int:
+    """The first file's place, on the same runtime with as many threads; 0 where there is one file."""
+    own = records[index]
+    first = records[0].path
+    if all(record.path == first for record in records):
+        return 0
+    return next(
+        i
+        for i, record in enumerate(records)
+        if (record.path, record.runtime, record.threads) == (first, own.runtime, own.threads)
+    )

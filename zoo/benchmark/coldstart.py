@@ -1,0 +1,123 @@
+"""Cold start and peak memory of a file, in a process that does nothing else.
+
+A process of its own is the only sound place for both: a runtime that is already loaded hides what the first call costs,
+and memory once taken is seldom given back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from zoo.benchmark.workload import some_input
+from zoo.errors import ModelFileError
+from zoo.machine.procfs import kilobytes
+from zoo.runner import processes, runtimes, sandbox
+from zoo.runner.session import load
+
+SETTLE_RUNS = 3
+"""Runs before the peak of the memory is read: the first may still take some."""
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """What a fresh process took; milliseconds and bytes. The file itself is in the system's cache."""
+
+    total_ms: float
+    """From the start of Python to the first result: imports, the check, loading, the first run."""
+    check_ms: float
+    """Of that, finding out that the file is sound: the checksum of one that this package made, else a trial run in a
+    process of its own."""
+    load_ms: float
+    """Of that, loading the file; the runtime's library was loaded before."""
+    first_run_ms: float
+    """Of that, the first run."""
+    peak_bytes: int | None
+    """The most memory the process held (resident: with what it touched of the mapped file); None where Linux does not
+    show it."""
+    before_bytes: int | None
+    """Of that, what it held before it loaded the file: Python, numpy, the runtime's library."""
+
+
+def cold_start(path: Path, *, runtime: str, threads: int, delegate: str | None = None) -> ColdStart:
+    """Runs a file once in a fresh process.
+
+    Raises:
+        ModelFileError: it fails there; a crash or a kill for lack of memory included.
+    """
+    order = {"path": str(path.absolute()), "runtime": runtime, "threads": threads, "delegate": delegate}
+    command = processes.command(__name__, **order)
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as chatter:
+        started = time.perf_counter()
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=chatter, text=True
+        ) as process:
+            try:
+                assert process.stdout  # noqa: S101  # for the type checker
+                process.stdout.readline()
+                total = time.perf_counter() - started
+                found = process.stdout.readline()
+                process.wait()
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode != 0 or not found:
+            chatter.seek(0)
+            raise ModelFileError(
+                f"{path} fails in a fresh process on {runtime}: {_reason(process.returncode, chatter.read())}"
+            )
+    return ColdStart(total_ms=1e3 * total, **json.loads(found))
+
+
+def _reason(code: int, chatter: str) -> str:
+    if code < 0:
+        return f"signal {-code} ended it" + (", perhaps for lack of memory" if -code == signal.SIGKILL else "")
+    lines = chatter.strip().splitlines()
+    # The type of an error is for programmers.
+    return re.sub(r"^zoo\.errors\.\w+: ", "", lines[-1]) if lines else f"it ended with exit code {code} and no word"
+
+
+def main(path: str, runtime: runtimes.Runtime, threads: int, delegate: str | None) -> None:
+    """What the fresh process does: load, run, say so at once, then run on and report."""
+    # What native libraries write to standard output must not get between our two lines.
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as report:
+        os.dup2(2, 1)
+        runtimes.find(runtime)
+        _report(report, Path(path), runtime, threads, delegate)
+
+
+def _report(report: TextIO, path: Path, runtime: runtimes.Runtime, threads: int, delegate: str | None) -> None:
+    before = peak_memory()
+    started = time.perf_counter()
+    sandbox.require_sound(path, runtime, delegate)
+    checked = time.perf_counter()
+    session = load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=True)
+    loaded = time.perf_counter()
+    values = some_input(session.input)
+    ready = time.perf_counter()
+    session.run(values)
+    first = time.perf_counter()
+    report.write("ready\n")
+    report.flush()
+    for _ in range(SETTLE_RUNS):
+        session.run(values)
+    steps = {"check_ms": checked - started, "load_ms": loaded - checked, "first_run_ms": first - ready}
+    found = {name: 1e3 * seconds for name, seconds in steps.items()}
+    json.dump({**found, "peak_bytes": peak_memory(), "before_bytes": before}, report)
+    report.write("\n")
+
+
+def peak_memory() -> int | None:
+    """The most memory this process has held so far, in bytes.
+
+    From `VmHWM`: the resource usage that Python offers would on Linux begin with the parent's size.
+    """
+    return kilobytes(Path("/proc/self/status"), "VmHWM")

@@ -1,0 +1,94 @@
+"""Measurements made elsewhere: a document of `zoo benchmark --json`, run on the board."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.choose.front import Measured
+from zoo.choose.variants import Cell
+from zoo.errors import InputError
+from zoo.files import read_text
+
+
+@dataclass(frozen=True)
+class Board:
+    """What such a document says of some combinations."""
+
+    measured: dict[Cell, Measured]
+    unknown: tuple[str, ...]
+    """Files in it that are none of the combinations'."""
+    machine: str
+    runtime: str
+    threads: int
+
+
+def read_board(path: Path, cells: Sequence[Cell], *, runtime: str | None = None, threads: int | None = None) -> Board:
+    """Finds the combinations' files in a document by their names: those that `zoo build` and `zoo choose --files` give.
+
+    Args:
+        path: of the document.
+        cells: the combinations.
+        runtime: the one to take, where the document has several.
+        threads: likewise.
+
+    Raises:
+        InputError: it cannot be read, is no such document, has none of the files, or one of them more than once.
+    """
+    document = _parse(path)
+    by_stem = {cell.stem: cell for cell in cells}
+    found: dict[Cell, Measured] = {}
+    setups: set[tuple[str, int]] = set()
+    unknown = []
+    for entry in document["measurements"]:
+        if runtime not in {None, entry["runtime"]} or threads not in {None, entry["threads"]}:
+            continue
+        # The board may write its paths in another way.
+        name = re.split(r"[/\\]", entry["file"])[-1]
+        cell = by_stem.get(name.removesuffix(".tflite").removesuffix("_edgetpu"))
+        if cell is None or entry["batch"] != 1:
+            unknown.append(name)
+            continue
+        setups.add((entry["runtime"], entry["threads"]))
+        if len(setups) > 1:
+            raise InputError(
+                f"{path} has measurements of {' and '.join(f'{r} with {t} threads' for r, t in sorted(setups))}; "
+                "say which to take with --runtime and --threads"
+            )
+        if cell in found:
+            raise InputError(f"{path} has {cell.stem} more than once; measure each file once")
+        times = entry["latency"]
+        found[cell] = Measured(entry["size_bytes"], times["median_ms"], times["p90_ms"], times["runs"])
+    if not found:
+        raise InputError(
+            f"{path} has no file of these combinations; their names are as zoo build gives them, e.g. "
+            f"{cells[0].stem}.tflite (zoo choose --files writes them)"
+        )
+    ((name, count),) = setups
+    machine = document["machine"]
+    called = ", ".join(part for part in (machine.get("board"), machine.get("cpu")) if part)
+    return Board(found, tuple(unknown), called or "a machine without a name", name, count)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(read_text(path, "benchmark"))
+        sound = isinstance(document["machine"], dict) and all(map(_is_sound, document["measurements"]))
+    except (ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise InputError(f"{path} is not what zoo benchmark --json prints")
+    return document
+
+
+def _is_sound(entry: dict[str, Any]) -> bool:
+    times = entry["latency"]
+    return (
+        all(isinstance(entry[name], str) for name in ("file", "runtime"))
+        and all(isinstance(entry[name], int) for name in ("size_bytes", "threads", "batch"))
+        and all(isinstance(times[name], int | float) and times[name] > 0 for name in ("median_ms", "p90_ms", "runs"))
+    )

@@ -1,0 +1,102 @@
+"""The combinations to choose from: width, input size and quantization of one architecture."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zoo import models
+from zoo.choose.accuracy import published
+from zoo.errors import OptionError
+from zoo.export.options import Quantize, mode
+
+AXES = ("alpha", "input_size")
+"""The options that are varied, where a model has them."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination."""
+
+    model: str
+    options: tuple[tuple[str, Any], ...]
+    """Those that are varied, and `num_classes`."""
+    quantize: Quantize
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The options, by name."""
+        return dict(self.options)
+
+    @property
+    def stem(self) -> str:
+        """The name of its file as `zoo build` writes it, without `.tflite`."""
+        return models.spec(self.model).instance_name(self.values) + mode(self.quantize).suffix
+
+    @property
+    def top1(self) -> float | None:
+        """The published ImageNet top-1 of the float weights in percent; None where there is none."""
+        known = published(self.model)
+        return known.top1(self.values) if known else None
+
+    @property
+    def command(self) -> str:
+        """What builds its file."""
+        spec = models.spec(self.model)
+        defaults = {option.name: option.default for option in spec.options}
+        parts = ["zoo build", self.model]
+        parts += [f"--{name.replace('_', '-')} {v:g}" for name, v in self.options if v != defaults[name]]
+        return " ".join([*parts, *([] if self.quantize == "none" else [f"--quantize {self.quantize}"])])
+
+
+def grid(
+    model: str,
+    *,
+    alpha: Sequence[float] = (),
+    input_size: Sequence[int] = (),
+    quantize: Sequence[str] = ("none", "int8"),
+    num_classes: int | None = None,
+    whole: bool = False,
+) -> tuple[Cell, ...]:
+    """All combinations of some values.
+
+    Args:
+        model: a registered name.
+        alpha: width multipliers; by default those that figures are published for.
+        input_size: likewise.
+        quantize: modes of `zoo.export.options`.
+        num_classes: of the last layer; by default the model's own.
+        whole: also the combinations of default values that no figure is published for.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        OptionError: nothing is published of the model, it does not have an option, or a value is not allowed.
+        ExportError: there is no such mode.
+    """
+    spec = models.spec(model)
+    known = published(model)
+    if known is None:
+        raise OptionError(
+            f"no ImageNet accuracy is published for {model} as it is built here, so that there is nothing to choose "
+            "by; zoo benchmark compares files of any model"
+        )
+    modes = [mode(name).name for name in dict.fromkeys(quantize)]
+    given = {"alpha": tuple(alpha), "input_size": tuple(input_size)}
+    names = {option.name for option in spec.options}
+    for name in AXES:
+        if given[name] and name not in names:
+            raise OptionError(f"{model} has no option {name!r}; leave it out")
+    axes = [name for name in AXES if name in names]
+    choices = [dict.fromkeys(given[name]) or known.values(name) for name in axes]
+    classes = {} if num_classes is None else {"num_classes": num_classes}
+    found = []
+    for combination in itertools.product(*choices):
+        asked = dict(zip(axes, combination, strict=True))
+        checked = spec.check(asked | classes)
+        options = tuple((name, checked[name]) for name in (*axes, "num_classes"))
+        cells = [Cell(model, options, name) for name in modes]
+        if whole or any(given.values()) or cells[0].top1 is not None:
+            found += cells
+    return tuple(found)

@@ -1,0 +1,80 @@
+"""Keras graphs: walking them, building them anew with the same weights, and building them without weights."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from zoo.registry import needs_tensorflow
+
+_WAITING = "uninitialized_variables"
+
+
+@contextlib.contextmanager
+def unallocated() -> Iterator[None]:
+    """Models built inside have shapes and no values: VGG-16 takes milliseconds, not gigabytes.
+
+    Raises:
+        MissingDependencyError: TensorFlow is not installed.
+    """
+    with needs_tensorflow():
+        import keras
+        from keras.src.backend.common import global_state
+
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        # Keras keeps such variables in a list (there is no public way to it) and would allocate them later.
+        global_state.set_global_attribute(_WAITING, [])
+
+
+def layer_name(tensor: Any) -> str:
+    """The name of the layer that makes an input or output of a model, also where that layer is in a nested model."""
+    layer = tensor._keras_history.operation
+    while getattr(layer, "outputs", None) and hasattr(layer, "layers"):
+        layer = layer.outputs[0]._keras_history.operation
+    return str(layer.name)
+
+
+def rebuild(model: keras.Model, call: Any, inputs: keras.KerasTensor | None = None) -> keras.Model:
+    """Runs through a model's graph once more, with the same layers, calling each by `call`."""
+    import keras
+
+    # Of a Sequential, too: only functional models can be called layer by layer.
+    functional = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    return keras.models.clone_model(
+        functional, input_tensors=inputs, clone_function=lambda layer: layer, call_function=call
+    )
+
+
+def head_index(model: keras.Model) -> int:
+    """Where the last dense layer stands in `model.layers`.
+
+    Raises:
+        OptionError: there is none.
+    """
+    from keras import layers
+
+    found = [i for i, layer in enumerate(model.layers) if isinstance(layer, layers.Dense)]
+    if not found:
+        raise OptionError(f"{model.name} has no dense layer to train as its head; use freeze='none'")
+    return found[-1]
+
+
+def split_at_head(model: keras.Model) -> tuple[Any, Any]:
+    """The model in two: from pixels to what its head sees, and the head, as models that share its layers.
+
+    The dropout before the last dense layer is part of the head: it changes with every batch.
+    """
+    import keras
+
+    start = head_index(model)
+    while isinstance(model.layers[start - 1], keras.layers.Dropout):
+        start -= 1
+    seen = model.layers[start].input
+    entry = keras.Input(seen.shape[1:], dtype=seen.dtype)
+    x = entry
+    for layer in model.layers[start:]:
+        x = layer(x)
+    return keras.Model(model.input, seen), keras.Model(entry, x)

@@ -1,0 +1,30 @@
+"""How many cores this process may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def usable_cores() -> int:
+    """The logical cores this process may use."""
+    return len(_allowed())
+
+
+def physical_cores(root: Path = Path("/")) -> int:
+    """The physical cores this process may use: two hardware threads of one core count once.
+
+    Args:
+        root: where `sys` is looked for; where it does not say, every logical core counts.
+    """
+    cores = set()
+    for cpu in _allowed():
+        try:
+            cores.add((root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text().strip())
+        except OSError:
+            cores.add(str(cpu))
+    return len(cores)
+
+
+def _allowed() -> set[int]:
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))

@@ -1,0 +1,94 @@
+"""A model's graph in the browser: Netron, serving one file."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo import models
+from zoo.errors import InputError, MissingDependencyError, ModelFileError
+from zoo.graph import unallocated
+
+HOST = "127.0.0.1"
+"""This machine alone: Netron has no access control."""
+
+
+@contextlib.contextmanager
+def view(target: str | Path, *, port: int = 0, browse: bool = True, **options: Any) -> Iterator[str]:
+    """Serves a model's graph as long as the block runs.
+
+        with view("mobilenet_v2.tflite") as url:
+            input(f"{url}, Enter to stop")
+
+    Args:
+        target: a file that Netron knows (`.tflite`, `.keras`, `.h5`...), or the name of a registered model, whose
+            architecture is shown without weights.
+        port: 0 takes a free one.
+        browse: open the address in a browser.
+        **options: of a registered model.
+
+    Yields:
+        The address.
+
+    Raises:
+        MissingDependencyError: Netron is not installed; for a registered model, TensorFlow is not.
+        ModelFileError: the file cannot be read.
+        UnknownModelError: there is neither such a file nor such a model.
+        OptionError: an option that the model does not take.
+        InputError: the port is taken or out of range.
+    """
+    netron = find_netron()
+    name, content = _content(target, options)
+    # Where logging is not set up, Netron does it for the whole process.
+    root, silent = logging.getLogger(), logging.NullHandler()
+    root.addHandler(silent)
+    try:
+        # The content, and a folder that does not exist: given a path, Netron would serve all files beside it, too.
+        address = netron.serve(f"/nowhere/{name}", bytearray(content), address=(HOST, port))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot serve on port {port}: {reason}; give another port, or 0 for a free one") from error
+    finally:
+        root.removeHandler(silent)
+    url = f"http://{address[0]}:{address[1]}"
+    try:
+        if browse:
+            webbrowser.open(url)
+        yield url
+    finally:
+        netron.stop(address)
+
+
+def find_netron() -> Any:
+    """The module `netron`.
+
+    Raises:
+        MissingDependencyError: it is not installed; the message holds the pip line.
+    """
+    try:
+        import netron
+    except ImportError as error:
+        raise MissingDependencyError(f"this needs Netron ({error}): pip install 'edgezoo[view]'") from error
+    return netron
+
+
+def _content(target: str | Path, options: dict[str, Any]) -> tuple[str, bytes]:
+    """Name and bytes of what Netron shows."""
+    path = Path(target)
+    if path.is_file():
+        if options:
+            raise InputError(f"{path} is a file, which has no options; leave {', '.join(options)} out")
+        try:
+            return path.name, path.read_bytes()
+        except OSError as error:
+            raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
+    if path.is_dir() or path.suffix or len(path.parts) > 1:
+        raise ModelFileError(f"{path} is not a file; give a model file or one of {', '.join(models.list_models())}")
+    spec = models.spec(str(target))
+    options = spec.check(options)
+    with unallocated():
+        return f"{spec.instance_name(options)}.json", models.build(spec.name, **options).to_json().encode()

@@ -1,0 +1,132 @@
+"""Will a runtime load a file, and compute with it what was meant?
+
+The table of operation versions was probed by loading one-operation files; see its `_meta` for how.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.assets import read_json
+from zoo.errors import ExportError
+from zoo.export.options import Target
+from zoo.tflite.modelfile import Graph, ModelFile, Op
+
+RUNTIMES = {
+    # name: key in op_versions.json
+    "litert 2.3": "_ai-edge-litert-2.3",
+    "tflite-runtime 2.14": "tflite-runtime-2.14",
+    "edgetpu_compiler 16": "edgetpu-compiler-16",
+}
+FOR_TARGET: dict[Target | None, tuple[str, ...]] = {
+    None: ("litert 2.3", "tflite-runtime 2.14"),
+    "litert": ("litert 2.3",),
+    "tflite-runtime": ("tflite-runtime 2.14",),
+    "edgetpu": ("edgetpu_compiler 16",),
+}
+"""What a file for a target has to load on."""
+FIRST_WITH_PER_CHANNEL_DENSE = "2.10"
+"""Older runtimes take one scale for a whole dense layer, and accept files that hold more."""
+_BEFORE_PER_CHANNEL_DENSE = {"edgetpu_compiler 16"}  # built on TensorFlow 2.5
+_REMEDIES = {
+    "FULLY_CONNECTED": "export with target='tflite-runtime', which keeps dense layers at one scale each",
+    "CONV_2D": "export with target='edgetpu', which splits grouped convolutions",
+}
+_OTHER_REMEDY = "use a newer runtime, or another quantization"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a runtime cannot run a file as it is meant."""
+
+    op: str
+    version: int
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.op} version {self.version}: {self.reason}; {self.remedy}"
+
+
+def problems(file: ModelFile, runtime: str) -> list[Problem]:
+    """What keeps a runtime (a key of `RUNTIMES`) from running a file; empty where nothing does.
+
+    Passing is not proof: versions say what a kernel accepts, and only a run shows what it computes.
+    """
+    highest = _table()[RUNTIMES[runtime]]
+    found: dict[tuple[str, int, str], Problem] = {}
+    for graph in file.graphs:
+        for op in graph.ops:
+            reason = _refusal(op, highest) or _misreading(op, graph, runtime)
+            if reason:
+                remedy = _REMEDIES.get(op.name, _OTHER_REMEDY)
+                found.setdefault((op.name, op.version, reason), Problem(op.name, op.version, reason, remedy))
+    return list(found.values())
+
+
+def _refusal(op: Op, highest: dict[str, int]) -> str | None:
+    if op.custom:
+        return "a custom operation, which needs its own library"
+    limit = highest.get(op.name)
+    if limit is None:
+        return "not known to this runtime"
+    return f"this runtime has versions up to {limit}" if op.version > limit else None
+
+
+def _misreading(op: Op, graph: Graph, runtime: str) -> str | None:
+    if op.name != "FULLY_CONNECTED" or runtime not in _BEFORE_PER_CHANNEL_DENSE or len(op.inputs) < 2:
+        return None
+    if op.inputs[1] >= 0 and len(graph.tensors[op.inputs[1]].scales) > 1:
+        return (
+            "its weights have one scale a channel, which runtimes before "
+            f"{FIRST_WITH_PER_CHANNEL_DENSE} accept and compute wrongly"
+        )
+    return None
+
+
+def require(file: ModelFile, runtimes: Sequence[str]) -> None:
+    """Refuses a file that one of the runtimes cannot run.
+
+    Raises:
+        ExportError: names runtime, operation, version and remedy.
+    """
+    for runtime in runtimes:
+        found = problems(file, runtime)
+        if found:
+            raise ExportError(f"{runtime} cannot run this file: {found[0]}")
+
+
+def float_ops(file: ModelFile) -> list[str]:
+    """The operations that compute with floats, e.g. `MUL (float32)`; empty in a fully integer file.
+
+    Conversion at the very ends does not count: QUANTIZE of the graph's input and DEQUANTIZE of its output.
+    """
+    found = Counter()  # type: Counter[str]
+    for graph in file.graphs:
+        for op in graph.ops:
+            if op.name == "QUANTIZE" and set(op.inputs) <= set(graph.inputs):
+                continue
+            if op.name == "DEQUANTIZE" and set(op.outputs) <= set(graph.outputs):
+                continue
+            types = {graph.tensors[i].dtype for i in (*op.inputs, *op.outputs) if i >= 0}
+            floats = sorted(types & {"FLOAT32", "FLOAT16", "BFLOAT16", "FLOAT64"})
+            if floats:
+                found[f"{op.name} ({floats[0].lower()})"] += 1
+    return [f"{count}x {name}" if count > 1 else name for name, count in found.items()]
+
+
+def op_counts(file: ModelFile) -> list[tuple[str, int, int]]:
+    """(operation, version, how many), most frequent first."""
+    counts = Counter((op.name, op.version) for graph in file.graphs for op in graph.ops)
+    return [(name, version, count) for (name, version), count in counts.most_common()]
+
+
+@functools.cache
+def _table() -> dict[str, dict[str, Any]]:
+    table: dict[str, dict[str, Any]] = read_json("op_versions.json")
+    return table

@@ -1,0 +1,115 @@
+"""Writes labels and card into a `.tflite` file, as TFLite metadata.
+
+The public schema is tflite-support's `metadata_schema.fbs` (file identifier M001): a flatbuffer in the buffer that
+the model's metadata entry `TFLITE_METADATA` names, and the files it lists in a zip archive behind the model.
+Android Studio, MediaPipe and the Task Library read that; the files alone need nothing but `zipfile`.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import flatbuffers
+
+from zoo.tflite.normalization import ENTRY, IDENTIFIER
+from zoo.tflite.prepend import Signature, prepend_root, table, tables
+
+# Enum values and union types of metadata_schema.fbs.
+_AXIS_LABELS = 2  # AssociatedFileType.TENSOR_AXIS_LABELS
+_RGB, _GRAYSCALE = 1, 2  # ColorSpaceType
+_FEATURE_PROPERTIES, _IMAGE_PROPERTIES = 1, 2  # ContentProperties
+_NORMALIZATION = 1  # ProcessUnitOptions.NormalizationOptions
+_MIN_PARSER_VERSION = "1.0.0"
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What is said of a file beside its labels and card."""
+
+    name: str
+    description: str
+    author: str
+    license: str
+    image_shape: tuple[int, int, int] | None
+    """(height, width, channels), or None where the input is no picture."""
+    signature: Signature
+
+
+def with_metadata(flatbuffer: bytes, tags: Tags, *, labels_file: str, other_files: Sequence[str] = ()) -> bytes:
+    """Returns the model with a signature, and a metadata buffer that announces the files `append_files` will append."""
+    return prepend_root(flatbuffer, ENTRY, _metadata(tags, labels_file, other_files), tags.signature)
+
+
+def without_files(content: bytes) -> bytes:
+    """A model file without the archive at its end, if there is one."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+    except zipfile.BadZipFile:
+        return content
+    return content[: min(entry.header_offset for entry in entries)] if entries else content
+
+
+def append_files(path: Path, files: dict[str, str]) -> None:
+    """Appends `files` (name -> text) to a model file as a zip archive, uncompressed as readers expect."""
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
+        for name, text in files.items():
+            # A fixed date: the same model gives the same bytes.
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text.encode("utf-8"))
+
+
+def _metadata(tags: Tags, labels_file: str, other_files: Sequence[str]) -> bytes:
+    """The flatbuffer `ModelMetadata`. Numbers are the slots of its tables in metadata_schema.fbs."""
+    b = flatbuffers.Builder(1024)
+
+    def associated_file(name: str, kind: int = 0) -> int:
+        return table(b, {0: b.CreateString(name)}, {2: ("Int8", kind)})
+
+    labels = associated_file(labels_file, _AXIS_LABELS)
+    if tags.image_shape is None:
+        content = table(b, {1: table(b)}, {0: ("Uint8", _FEATURE_PROPERTIES)})
+        input_text = "values as they were in training"
+    else:
+        height, width, channels = tags.image_shape
+        size = table(b, {}, {0: ("Uint32", width), 1: ("Uint32", height)})
+        properties = table(b, {1: size}, {0: ("Int8", _GRAYSCALE if channels == 1 else _RGB)})
+        content = table(b, {1: properties}, {0: ("Uint8", _IMAGE_PROPERTIES)})
+        input_text = "raw pixels 0..255"
+    # Readers insist on a normalization for float inputs: raw pixels in means mean 0 and std 1.
+    options = table(b, {0: _floats(b, 0.0), 1: _floats(b, 1.0)})
+    process = table(b, {1: options}, {0: ("Uint8", _NORMALIZATION)})
+    input_tensor = table(
+        b,
+        {0: b.CreateString("input"), 1: b.CreateString(input_text), 3: content, 4: tables(b, [process])},
+    )
+    scores = table(b, {1: table(b)}, {0: ("Uint8", _FEATURE_PROPERTIES)})
+    output_tensor = table(
+        b,
+        {0: b.CreateString("scores"), 1: b.CreateString("one a class"), 3: scores, 6: tables(b, [labels])},
+    )
+    subgraph = table(b, {2: tables(b, [input_tensor]), 3: tables(b, [output_tensor])})
+    root = table(
+        b,
+        {
+            0: b.CreateString(tags.name),
+            1: b.CreateString(tags.description),
+            3: tables(b, [subgraph]),
+            4: b.CreateString(tags.author),
+            5: b.CreateString(tags.license),
+            6: tables(b, [associated_file(name) for name in other_files]),
+            7: b.CreateString(_MIN_PARSER_VERSION),
+        },
+    )
+    b.Finish(root, IDENTIFIER)
+    return bytes(b.Output())
+
+
+def _floats(b: flatbuffers.Builder, *values: float) -> int:
+    b.StartVector(4, len(values), 4)
+    for value in reversed(values):
+        b.PrependFloat32(value)
+    return int(b.EndVector())

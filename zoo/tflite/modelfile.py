@@ -1,0 +1,261 @@
+"""What the model part of a `.tflite` file holds: its operations and tensors.
+
+Pure Python, and safe on any input: a damaged file raises `ModelFileError`, it does not crash or hang.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import mmap
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo.errors import MissingDependencyError, ModelFileError
+from zoo.tflite.flatbuffer import Data, Reader, Table
+
+MAX_METADATA_BYTES = 16 * 1024 * 1024
+"""No metadata are larger; what is behind is not read."""
+IDENTIFIER = b"TFL3"
+"""Bytes 4 to 8 of every file."""
+CUSTOM_OP = 32  # BuiltinOperator.CUSTOM
+ITEM_BYTES = {
+    "FLOAT64": 8, "INT64": 8, "UINT64": 8, "COMPLEX64": 8, "COMPLEX128": 16,
+    "FLOAT32": 4, "INT32": 4, "UINT32": 4,
+    "FLOAT16": 2, "INT16": 2, "UINT16": 2, "BFLOAT16": 2,
+    "INT8": 1, "UINT8": 1, "BOOL": 1,
+}  # fmt: skip
+"""Bytes of one value, for the types that have a whole number of them."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of a file."""
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    """As in TensorFlow's schema: `FLOAT32`, `INT8`..."""
+    scales: npt.NDArray[np.float32]
+    """Empty: not quantized; one: per tensor; more: per channel along `axis`."""
+    zero_points: npt.NDArray[np.int64]
+    axis: int
+    dynamic: bool
+    """Whether some dimension is open until run time."""
+    bytes: int
+    """Of its constant data; 0 where it is computed."""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether its values stand in the file."""
+        return self.bytes > 0
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation of the graph."""
+
+    name: str
+    """`CONV_2D`..., or the name of a custom operation."""
+    version: int
+    custom: bool
+    inputs: tuple[int, ...]
+    """Tensor indexes; -1: an optional input left out."""
+    outputs: tuple[int, ...]
+    options: Table | None = field(repr=False, compare=False, default=None)
+    """The operation's own table, e.g. `Conv2DOptions`."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A subgraph: almost always the only one."""
+
+    tensors: tuple[Tensor, ...]
+    ops: tuple[Op, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def macs(self, op: Op) -> int:
+        """Multiply-accumulates of one operation: convolutions and dense layers, 0 for all others."""
+        if op.name not in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}:
+            return 0
+        if len(op.inputs) < 2 or op.inputs[1] < 0 or not op.outputs:  # only a damaged file
+            return 0
+        weights = self.tensors[op.inputs[1]].shape
+        positions = self.tensors[op.outputs[0]].shape[:-1]
+        return int(np.prod(weights, dtype=object) * np.prod(positions, dtype=object))
+
+    @property
+    def total_macs(self) -> int:
+        """Of one run."""
+        return sum(map(self.macs, self.ops))
+
+    def constant_bytes(self) -> Counter[str]:
+        """Bytes of constants by the name of the operation that reads them first."""
+        sizes: Counter[str] = Counter()
+        seen: set[int] = set()
+        for op in self.ops:
+            new = {i for i in op.inputs if i >= 0} - seen
+            sizes[op.name] += sum(self.tensors[i].bytes for i in new)
+            seen |= new
+        return sizes
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A parsed `.tflite` file."""
+
+    path: Path
+    size: int
+    """Bytes of the file."""
+    schema_version: int
+    graphs: tuple[Graph, ...]
+    metadata: dict[str, bytes]
+    """Name -> buffer of each metadata entry."""
+
+    @property
+    def main(self) -> Graph:
+        """The graph that runs."""
+        return self.graphs[0]
+
+    @property
+    def min_runtime(self) -> str:
+        """The oldest TensorFlow runtime that may load it, as its converter says; only a lower bound."""
+        return self.metadata.get("min_runtime_version", b"").rstrip(b"\0").decode("ascii", errors="replace")
+
+
+def read(path: str | Path) -> ModelFile:
+    """Parses a file and checks its structure: offsets, indexes, shapes, sizes of constants.
+
+    Raises:
+        ModelFileError: it cannot be read, is no `.tflite` file, or is damaged; the message says where.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            if size < 8:
+                raise ModelFileError(f"{path} is not a .tflite file: it has {size} bytes")
+            if file.read(8)[4:] != IDENTIFIER:
+                raise ModelFileError(
+                    f"{path} is not a .tflite file: it does not carry the mark {IDENTIFIER.decode()!r}"
+                )
+            # Not closed here: the operations' option tables still read from it.
+            return _parse(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), path)
+    except OSError as error:
+        raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _parse(data: Data, path: Path) -> ModelFile:
+    try:
+        root = Reader(data).root(IDENTIFIER)
+        codes = [_op_code(table) for table in root.tables(1)]
+        # Buffers are spans: 500 MB of weights stay where they are.
+        buffers = [_buffer(table, len(data)) for table in root.tables(4)]
+        graphs = tuple(_graph(table, codes, buffers) for table in root.tables(2))
+        if not graphs:
+            raise ModelFileError("it has no graph")
+        metadata = {}
+        for entry in root.tables(6):
+            start, length = _pick(buffers, entry.number(1, "I"), "buffer")
+            metadata[entry.text(0)] = bytes(data[start : start + min(length, MAX_METADATA_BYTES)])
+    except ModelFileError as error:
+        raise ModelFileError(f"{path} is not a sound .tflite file: {error}") from error
+    return ModelFile(path, len(data), root.number(0, "I"), graphs, metadata)
+
+
+def _op_code(table: Table) -> tuple[str, int, bool]:
+    # Old files hold the code in a byte, new ones in an int beside it; the larger one counts.
+    code = max(table.number(0, "b"), table.number(3, "i"))
+    custom = code == CUSTOM_OP
+    name = table.text(1) if custom else _op_names().get(code, f"UNKNOWN_{code}")
+    return name, table.number(2, "i", 1), custom
+
+
+def _buffer(table: Table, size: int) -> tuple[int, int]:
+    start, length = table.number(1, "Q"), table.number(2, "Q")
+    if start <= 1:
+        return table.span(0)
+    if start + length > size:
+        raise ModelFileError(f"a buffer at byte {start} of {length} bytes reaches beyond the file's end")
+    return start, length
+
+
+def _graph(table: Table, codes: list[tuple[str, int, bool]], buffers: list[tuple[int, int]]) -> Graph:
+    tensors = tuple(_tensor(t, i, buffers) for i, t in enumerate(table.tables(0)))
+
+    def indexes(owner: Table, slot: int) -> tuple[int, ...]:
+        found = tuple(int(i) for i in owner.array(slot, "<i4"))
+        for i in found:
+            if not -1 <= i < len(tensors):
+                raise ModelFileError(f"tensor {i} is asked for, there are {len(tensors)}")
+        return found
+
+    ops = []
+    for op in table.tables(3):
+        name, version, custom = _pick(codes, op.number(0, "I"), "operator code")
+        options = None if op.number(3, "B") == 0 else op.table(4)
+        ops.append(Op(name, version, custom, indexes(op, 1), indexes(op, 2), options))
+    graph = Graph(tensors, tuple(ops), indexes(table, 1), indexes(table, 2))
+    if -1 in graph.inputs + graph.outputs or any(-1 in op.outputs for op in ops):
+        raise ModelFileError("an input or output is left out")
+    return graph
+
+
+def _tensor(table: Table, index: int, buffers: list[tuple[int, int]]) -> Tensor:
+    shape = tuple(int(n) for n in table.array(0, "<i4"))
+    signature = tuple(int(n) for n in table.array(7, "<i4"))
+    name = table.text(3)
+    if any(n < 0 for n in shape):
+        raise ModelFileError(f"tensor {index} {name!r} has shape {shape}")
+    dtype = _type_names().get(table.number(1, "b"))
+    if dtype is None:
+        raise ModelFileError(f"tensor {index} {name!r} has the unknown type {table.number(1, 'b')}")
+    _, size = _pick(buffers, table.number(2, "I"), "buffer")
+    item, sparse = ITEM_BYTES.get(dtype), table.table(6) is not None
+    if size and item and not sparse and size != item * int(np.prod(shape, dtype=object)):
+        raise ModelFileError(f"tensor {index} {name!r} of shape {shape}, {dtype}, has {size} bytes of data")
+    quantization = table.table(4)
+    scales = quantization.array(2, "<f4") if quantization else np.empty(0, np.float32)
+    zero_points = quantization.array(3, "<i8") if quantization else np.empty(0, np.int64)
+    axis = quantization.number(6, "i") if quantization else 0
+    if len(scales) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
+        raise ModelFileError(f"tensor {index} {name!r} of shape {shape} has {len(scales)} scales on axis {axis}")
+    return Tensor(index, name, shape, dtype, scales, zero_points, axis, -1 in signature, size)
+
+
+def _pick(items: list[Any], index: int, what: str) -> Any:
+    if index >= len(items):
+        raise ModelFileError(f"{what} {index} is asked for, there are {len(items)}")
+    return items[index]
+
+
+@functools.cache
+def _op_names() -> dict[int, str]:
+    return _names("BuiltinOperator")
+
+
+@functools.cache
+def _type_names() -> dict[int, str]:
+    return _names("TensorType")
+
+
+def _names(enum: str) -> dict[int, str]:
+    """Value -> name of an enum of TensorFlow's schema."""
+    package = importlib.util.find_spec("tflite")
+    if package is None or not package.submodule_search_locations:  # a base dependency
+        raise MissingDependencyError("the package tflite is not installed: pip install tflite")
+    # Its one module, not the package: that imports some 200 modules, which takes 0.05 to 0.2 s of every `zoo run`.
+    path = Path(package.submodule_search_locations[0], f"{enum}.py")
+    spec = importlib.util.spec_from_file_location(f"_tflite_{enum}", path)
+    assert spec is not None  # noqa: S101  # a name that ends in .py
+    assert spec.loader is not None  # noqa: S101
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {value: name for name, value in vars(getattr(module, enum)).items() if isinstance(value, int)}

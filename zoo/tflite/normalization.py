@@ -1,0 +1,75 @@
+"""What a float model wants done to the pixels, as the TFLite metadata of files made by others says.
+
+Files of this package take raw pixels. Many others, such as Teachable Machine's, want them scaled; the public metadata
+schema (`metadata_schema.fbs`, identifier M001) has a place to say so. Numbers below are slots of its tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo.errors import ModelFileError
+from zoo.tflite.flatbuffer import Reader
+from zoo.tflite.modelfile import ModelFile
+
+ENTRY = "TFLITE_METADATA"
+"""The metadata entry that holds it."""
+IDENTIFIER = b"M001"
+"""Of the flatbuffer in it."""
+_NORMALIZATION_OPTIONS = 1
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """(pixel - mean) / std, for all channels or for each."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def from_range(cls, low: float, high: float) -> Normalization:
+        """What brings 0..255 to `low`..`high`."""
+        scale = (high - low) / 255
+        return cls((-low / scale,), (1 / scale,))
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether raw pixels stay as they are."""
+        return set(self.mean) == {0.0} and set(self.std) == {1.0}
+
+    def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """`(..., channels)`, 0..255, to what the model takes."""
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        return (pixels.astype(np.float32) - mean) / std
+
+
+def stated(file: ModelFile) -> Normalization | None:
+    """What a file's metadata says of its first input; None where it says nothing sensible.
+
+    Raises:
+        ModelFileError: the metadata is damaged.
+    """
+    blob = file.metadata.get(ENTRY)
+    if not blob:
+        return None
+    try:
+        root = Reader(blob).root(IDENTIFIER)
+        for subgraph in root.tables(3):
+            for tensor in subgraph.tables(2):
+                for unit in tensor.tables(4):
+                    options = unit.table(1) if unit.number(0, "B") == _NORMALIZATION_OPTIONS else None
+                    if options is not None:
+                        return _checked(options.array(0, "<f4"), options.array(1, "<f4"))
+                return None
+    except ModelFileError as error:
+        raise ModelFileError(f"{file.path} has damaged metadata: {error}") from error
+    return None
+
+
+def _checked(mean: npt.NDArray[np.float32], std: npt.NDArray[np.float32]) -> Normalization | None:
+    if not len(mean) or not len(std) or not np.isfinite([*mean, *std]).all() or not std.all():
+        return None
+    return Normalization(tuple(map(float, mean)), tuple(map(float, std)))
