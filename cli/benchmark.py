@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.output import json_option, megabytes, milliseconds, print_json, print_table, significant, step_bar
+from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, significant, step_bar
 from zoo.cli.runtime_options import delegate_option
 from zoo.cli.types import int_list, words
 from zoo.quiet import quiet
@@ -77,7 +77,7 @@ def benchmark(
     _print_tables(found)
     _print_machine(found)
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
 
 
 def _print_tables(found: Benchmark) -> None:
@@ -92,20 +92,20 @@ def _print_tables(found: Benchmark) -> None:
         heads = zip([m.file for m in found.measurements], *varied.values(), strict=True)
         rows = [(*head, *row(measured)) for head, measured in zip(heads, found.measurements, strict=True)]
         print_table(("file", *varied, *columns), rows, left=("runtime",))
-        click.echo()
+        echo()
 
     show(("min", "median", "p90", "p99", "a second"), _latency)
     show(("size", "time / first", "JPEGs a second"), lambda m: (megabytes(m.size_bytes), _ratio(m), _rate(m)))
     show(("check", "load", "first run", "cold start", "peak memory"), _start)
     for measured in found.measurements:
         if measured.ops is not None:
-            click.echo(f"{measured.file}, {measured.runtime}, threads: {measured.threads}")
+            echo(f"{measured.file}, {measured.runtime}, threads: {measured.threads}")
             ops = [(op.name, op.type, f"{op.mean_us:.1f} us", f"{op.share:.1%}") for op in measured.ops]
             print_table(("operation", "type", "mean", "share"), ops, left=("type",))
-            click.echo()
+            echo()
     same = [f"{name}: {values[0]}" for name, values in every.items() if name not in varied]
     runs = f"{found.runs} runs each after {found.warmup} to warm up"
-    click.echo("; ".join([runs, *same, f"JPEG: {found.photo}"]))
+    echo("; ".join([runs, *same, f"JPEG: {found.photo}"]))
 
 
 def _latency(measured: Measurement) -> tuple[str, ...]:
@@ -127,13 +127,13 @@ def _print_machine(found: Benchmark) -> None:
     hardware = (machine.board, machine.cpu, machine.architecture, cores, memory)
     runtimes = [f"{name} {version or ''}".strip() for name, version in sorted(versions)]
     software = (machine.system, f"kernel {machine.kernel}", machine.libc, f"Python {machine.python}", *runtimes)
-    click.echo(f"machine: {', '.join(filter(None, hardware))}")
-    click.echo(f"software: {', '.join(filter(None, software))}")
-    click.echo(f"governor: {', '.join(found.before.governors) or 'not shown'}")
-    click.echo(f"temperature: {_temperatures(found.before, found.after)}")
+    echo(f"machine: {', '.join(filter(None, hardware))}")
+    echo(f"software: {', '.join(filter(None, software))}")
+    echo(f"governor: {', '.join(found.before.governors) or 'not shown'}")
+    echo(f"temperature: {_temperatures(found.before, found.after)}")
     for reason in dict.fromkeys(measured.no_jpeg for measured in found.measurements):
         if reason:
-            click.echo(f"no rate from JPEG: {reason}")
+            echo(f"no rate from JPEG: {reason}")
 
 
 def _temperatures(before: State, after: State) -> str:

@@ -9,8 +9,9 @@ import click
 from zoo import models
 from zoo.cli.exporting import FORMATS, check_early, export_files, export_options
 from zoo.cli.model_options import given, model_options, weights_option
-from zoo.cli.output import downloading, import_tensorflow, require_memory, status
+from zoo.cli.output import downloading, echo, import_tensorflow, require_memory, status
 from zoo.cli.types import words
+from zoo.files import base_name
 
 
 @click.command()
@@ -47,7 +48,7 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
     require_memory(4 * outline(model, **full).params, model)
     with status(f"building {model}") as say:
         built = build_from(model, weights, options, seed=choices["seed"], progress=downloading(say))
-    facts: dict[str, Any] = {"architecture": model, "options": built.options, "weights_from": weights}
+    facts: dict[str, Any] = {"architecture": model, "options": built.options, "weights_from": base_name(weights)}
     if built.new_head:
         facts["head"] = "random"
     if built.new_head or weights == "none":
@@ -57,9 +58,9 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
     if choices["as_json"]:
         return
     for note in (*spec.notes(built.options), *built.notes):
-        click.echo(f"note: {note}")
+        echo(f"note: {note}")
     if weights == "none":
-        click.echo(
+        echo(
             "note: the weights are RANDOM: the files run, but their answers mean nothing yet. Train the model in Keras "
             f"(zoo.build, model.compile, model.fit) and pass the saved file with --weights; {_published()}."
         )

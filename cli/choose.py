@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import json_option, megabytes, milliseconds, print_json, print_table, step_bar
+from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, step_bar
 from zoo.cli.runtime_options import runtime_option, threads_option
 from zoo.cli.types import float_list, int_list, words
 from zoo.export.options import MODES
@@ -113,7 +113,7 @@ def choose(
     else:
         _print(choice, show_all)
         if plot is not None:
-            click.echo(f"drawn: {plot}")
+            echo(f"drawn: {plot}")
     if limits.any and choice.pick is None:
         raise click.ClickException(
             f"none of the {len(choice.candidates)} combinations has {limits}; {_nearest(choice)}"
@@ -126,8 +126,8 @@ def _write(model: str, cells: Any, folder: Path) -> None:
     require_writable(folder)
     with step_bar() as progress, quiet():
         write_files(cells, folder, progress)
-    click.echo(f"{len(cells)} files in {folder}. On the board: zoo benchmark {folder}/*.tflite --json > board.json")
-    click.echo(f"Then: zoo choose {model} --from board.json")
+    echo(f"{len(cells)} files in {folder}. On the board: zoo benchmark {folder}/*.tflite --json > board.json")
+    echo(f"Then: zoo choose {model} --from board.json")
 
 
 def _print(choice: Choice, show_all: bool) -> None:
@@ -158,13 +158,13 @@ def _print(choice: Choice, show_all: bool) -> None:
     )
     print_table(columns, rows, left=("mode", "front", "limits"))
     small = "" if choice.limits.max_mb is None else f" of those of at most {choice.limits.max_mb:g} MB"
-    click.echo(f"\n{len(choice.front)} of {len(choice.candidates)} combinations are on the front{small}.")
+    echo("", f"{len(choice.front)} of {len(choice.candidates)} combinations are on the front{small}.")
     if choice.pick is not None:
-        click.echo(f"pick: {choice.pick.cell.command}")
-    click.echo(f"machine: {choice.machine}; {choice.runtime}, threads: {choice.threads}")
-    click.echo(f"top-1: {choice.source.source}, {choice.source.url}")
+        echo(f"pick: {choice.pick.cell.command}")
+    echo(f"machine: {choice.machine}; {choice.runtime}, threads: {choice.threads}")
+    echo(f"top-1: {choice.source.source}, {choice.source.url}")
     for note in choice.notes:
-        click.echo(f"note: {note}")
+        echo(f"note: {note}")
 
 
 def _verdict(candidate: Candidate, choice: Choice) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import json_option, megabytes, print_json, print_table, shape, status
+from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, shape, status
 from zoo.cli.types import SEED, int_list
 from zoo.errors import InputError
 from zoo.inputs.preprocessing import RESIZES
@@ -24,7 +24,7 @@ SHOWN = 10
 def data(ctx: click.Context) -> None:
     """Look at data before training on them."""
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        echo(*ctx.get_help().splitlines())
 
 
 @data.command(short_help="Read all files of a folder; say what training would make of them.")
@@ -91,17 +91,17 @@ def print_report(report: DataReport) -> None:
     ]
     rows.append(("all", *(str(sum(report.counts[split])) for split in splits), ""))
     print_table(("class", *splits, "weight"), rows)
-    click.echo(f"\nsplit: {report.split_by}")
+    echo("", f"split: {report.split_by}")
     if min(report.counts["train"]):
-        click.echo(f"imbalance: the largest class has {report.imbalance:.1f} times the files of the smallest")
+        echo(f"imbalance: the largest class has {report.imbalance:.1f} times the files of the smallest")
     if report.sizes:
         sizes = ", ".join(f"{name} {shape(size)}" for name, size in report.sizes.items())
-        click.echo(f"pictures: {sizes}; {', '.join(f'{count} {mode}' for mode, count in report.modes.items())}")
+        echo(f"pictures: {sizes}; {', '.join(f'{count} {mode}' for mode, count in report.modes.items())}")
     place = report.place
     where = {"memory": "in memory", "disk": f"in {place.folder}", "none": "nowhere"}[place.kind]
-    click.echo(f"cache: {megabytes(place.size)} {where} ({place.why})")
+    echo(f"cache: {megabytes(place.size)} {where} ({place.why})")
     for note in report.notes:
-        click.echo(f"note: {note}")
+        echo(f"note: {note}")
     _print_files("cannot be read and is skipped", [bad.reason for bad in report.bad])
     for kind, text in (
         ("class", "same content in one class, used on one side of the split"),
@@ -110,14 +110,14 @@ def print_report(report: DataReport) -> None:
     ):
         _print_files(text, [" = ".join(map(str, copies.paths)) for copies in report.copies if copies.kind == kind])
     for problem in report.problems:
-        click.echo(f"problem: {problem}")
+        echo(f"problem: {problem}")
 
 
 def _print_files(title: str, lines: list[str]) -> None:
     if not lines:
         return
-    click.echo(f"\n{title}: {len(lines)}")
+    echo("", f"{title}: {len(lines)}")
     for line in lines[:SHOWN]:
-        click.echo(f"  {line}")
+        echo(f"  {line}")
     if len(lines) > SHOWN:
-        click.echo(f"  and {len(lines) - SHOWN} more (--json lists all)")
+        echo(f"  and {len(lines) - SHOWN} more (--json lists all)")

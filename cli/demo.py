@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoo.cli.output import json_option, print_json, print_table
+from zoo.cli.output import echo, json_option, print_json, print_table
 from zoo.cli.runtime_options import runtime_option
 from zoo.quiet import quiet
 
@@ -33,5 +33,5 @@ def demo(runtime: Any, as_json: bool) -> int:
     else:
         rows = [[t.picture, t.truth, t.answer, f"{t.score:.1%}", "right" if t.right else "WRONG"] for t in trials]
         print_table(["picture", "truth", "answer", "score", ""], rows, left=["truth", "answer", ""])
-        click.echo(f"{len(trials) - wrong} of {len(trials)} right; model and pictures are in {folder()}")
+        echo(f"{len(trials) - wrong} of {len(trials)} right; model and pictures are in {folder()}")
     return 1 if wrong or not trials else 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.output import json_option, print_json, print_table, status
+from zoo.cli.output import echo, json_option, print_json, print_table, status
 
 if TYPE_CHECKING:
     from zoo.runner.doctor import Diagnosis
@@ -55,12 +55,12 @@ def _print(found: Diagnosis, file: Path | None) -> None:
         "cameras": ", ".join(found.cameras) or "none found",
     }
     for name, value in facts.items():
-        click.echo(f"{name + ':':14} {value or 'not shown'}")
-    click.echo()
+        echo(f"{name + ':':14} {value or 'not shown'}")
+    echo()
     rows = [(state.name, state.version or "", state.problem or "works") for state in found.runtimes]
     print_table(("runtime", "version", ""), rows, left=("version", ""))
     if found.file is not None:
-        click.echo()
+        echo()
         results = [(state.runtime, state.problem or "runs it") for state in found.file]
         print_table(("runtime", str(file)), results, left=(str(file),))
 

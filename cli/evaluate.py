@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import json_option, print_error, print_json, print_table, progress_bar
+from zoo.cli.output import echo, json_option, print_error, print_json, print_table, progress_bar
 from zoo.cli.runtime_options import open_classifier, runtime_options
 from zoo.errors import OutputError
+from zoo.text import cell
 
 if TYPE_CHECKING:
     from zoo.tasks.classification import Evaluation as ClassificationEvaluation
@@ -66,25 +67,25 @@ def evaluate(
     else:
         _print(found[0], mistakes)
         if comparison is not None:
-            click.echo()
+            echo()
             _print_section(comparison.section((str(file), str(against)), found[0], found[1]))
-            click.echo(comparison.line())
+            echo(comparison.line())
     for error in found[0].unreadable:
         print_error(error)
     return 1 if found[0].unreadable else 0
 
 
 def _print(found: Evaluation, mistakes: int) -> None:
-    click.echo(f"{found.headline()}\n")
+    echo(found.headline(), "")
     for number, section in enumerate(found.sections(mistakes)):
         if number:
-            click.echo()
+            echo()
         _print_section(section)
 
 
 def _print_section(section: Section) -> None:
     if section.title:
-        click.echo(section.title)
+        echo(section.title)
     print_table(section.columns, section.rows, left=section.left)
 
 
@@ -100,8 +101,8 @@ def _write_confusion(found: ClassificationEvaluation, path: Path) -> None:
         try:
             with scratch.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(["truth", *found.labels])
+                writer.writerow(["truth", *map(cell, found.labels)])
                 for label, row in zip(found.labels, found.confusion.counts.tolist(), strict=True):
-                    writer.writerow([label, *row])
+                    writer.writerow([cell(label), *row])
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

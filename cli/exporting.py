@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from zoo.cli.output import json_option, megabytes, print_json, print_table, status
+from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, status
 from zoo.cli.types import SEED, number_pair, words
 from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, Mode, mode
 from zoo.files import read_list, require_writable
@@ -141,9 +141,9 @@ def export_files(
     _print_results(results, reports, 4 * model.count_params())
     _print_placements(reports)
     for note in dict.fromkeys(note for report in reports for note in _notes(report)):
-        click.echo(f"note: {note}")
+        echo(f"note: {note}")
     if reports:
-        click.echo(f"Try it: zoo run {reports[-1].path} PHOTO.jpg")
+        echo(f"Try it: zoo run {reports[-1].path} PHOTO.jpg")
 
 
 def _write_other(model: Any, name: str, stem: Path) -> dict[str, Any]:
@@ -194,9 +194,9 @@ def _print_placements(reports: Sequence[ExportReport]) -> None:
     placements = next((report.edgetpu.placements for report in reversed(reports) if report.edgetpu), ())
     if placements:
         rows = [(p.op, p.output, f"{p.macs:,}", "Edge TPU" if p.on_tpu else "CPU", p.why) for p in placements]
-        click.echo()
+        echo()
         print_table(("operation", "output", "MACs", "runs on", "because"), rows, left=("output", "runs on", "because"))
-        click.echo()
+        echo()
 
 
 def _print_results(results: list[dict[str, Any]], reports: Sequence[ExportReport], float_bytes: int) -> None:
@@ -225,7 +225,7 @@ def _print_results(results: list[dict[str, Any]], reports: Sequence[ExportReport
     print_table(columns, rows, left=("mode",))
     checked = next((r["verification"] for r in results if r.get("verification")), None)
     if checked:
-        click.echo(
+        echo(
             f"Differences and agreement: against Keras, on {checked['inputs']} {_plural(checked['source'])}, "
             f"run by {checked['runtime']}."
         )

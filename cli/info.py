@@ -10,7 +10,7 @@ import click
 
 from zoo import models
 from zoo.cli.model_options import given, model_options
-from zoo.cli.output import count, import_tensorflow, json_option, print_json, print_table, shape
+from zoo.cli.output import count, echo, import_tensorflow, json_option, print_json, print_table, shape
 from zoo.files import require_writable
 from zoo.specs import ModelSpec
 
@@ -55,17 +55,15 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
         print_json({"options": options, **dataclasses.asdict(summary)})
         return
     _print_layers(summary)
-    click.echo(f"\n{summary.model}: {spec.paper} {spec.url}".rstrip())
-    for line in _published(spec, options):
-        click.echo(line)
-    click.echo(
+    echo("", f"{summary.model}: {spec.paper} {spec.url}".rstrip(), *_published(spec, options))
+    echo(
         f"input {shape(summary.input_shape)}, {summary.params:,} parameters "
         f"({summary.trainable_params:,} trainable), {summary.macs:,} MACs"
     )
     for note in spec.notes(options):
-        click.echo(f"note: {note}")
+        echo(f"note: {note}")
     if picture is not None:
-        click.echo(f"drawn: {picture}")
+        echo(f"drawn: {picture}")
 
 
 def _published(spec: ModelSpec, options: dict[str, Any]) -> list[str]:

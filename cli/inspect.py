@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from zoo.cli.output import json_option, megabytes, print_json, print_table, shape
+from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, shape
+from zoo.text import to_json
 
 SHOWN = 4000
 """Characters of a label, or of a line of the card."""
@@ -22,39 +22,88 @@ _CHECKSUMS = {
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--tensors", is_flag=True, help="List every tensor.")
+@click.option(
+    "--private",
+    "of_maker",
+    is_flag=True,
+    help="List what FILE (any, or a folder) tells of who made it: paths, names, hashes, times, versions, hosts.",
+)
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    metavar="DATA",
+    help="Say whether FILE was calibrated on this folder of pictures or .npy file.",
+)
 @json_option
-def inspect(file: Path, tensors: bool, as_json: bool) -> None:
+def inspect(file: Path, tensors: bool, of_maker: bool, calibration: Path | None, as_json: bool) -> int:
     """Show what is in FILE, a .tflite file, and which runtimes load it.
 
-    Reads the file in pure Python and runs nothing: safe on files from anywhere.
+    Reads the file in pure Python and runs nothing: safe on files from anywhere. With --calibration the exit code is 1
+    where the examples are others.
     """
+    if sum((tensors, of_maker, calibration is not None)) > 1:
+        raise click.UsageError("give one of --tensors, --private and --calibration", click.get_current_context())
+    if of_maker:
+        _print_private(file, as_json)
+        return 0
+    if calibration is not None:
+        return _compare_calibration(file, calibration, as_json)
     from zoo.tflite.inspection import inspect_file
 
     found = inspect_file(file)
     if as_json:
         print_json(found.as_dict())
-        return
-    click.echo(f"{file}: {megabytes(found.file.size)}, TFLite schema {found.file.schema_version}")
+    else:
+        _print(file, found, tensors)
+    return 0
+
+
+def _print_private(file: Path, as_json: bool) -> None:
+    from zoo.privacy.scan import private
+
+    found = private(file)
+    if as_json:
+        print_json({"file": str(file), "tells": [telling.as_dict() for telling in found]})
+    elif found:
+        print_table(("kind", "where", "what"), [(t.kind, t.where, t.value) for t in found], left=("where", "what"))
+    else:
+        echo("nothing")
+
+
+def _compare_calibration(file: Path, data: Path, as_json: bool) -> int:
+    from zoo.export.calibration import is_calibrated_on
+    from zoo.tflite.card import describe
+
+    same = is_calibrated_on(describe(file).card, data)
+    if as_json:
+        print_json({"file": str(file), "data": str(data), "calibrated_on": same})
+    else:
+        echo(f"{file} was calibrated on {data}" if same else f"{file} was calibrated on other examples than {data}")
+    return 0 if same else 1
+
+
+def _print(file: Path, found: Any, tensors: bool) -> None:
+    echo(f"{file}: {megabytes(found.file.size)}, TFLite schema {found.file.schema_version}")
     for name, ends in (("input", found.inputs), ("output", found.outputs)):
         for tensor in ends:
-            click.echo(f"{name}: {tensor.name} {shape(tensor.shape)} {tensor.dtype.lower()}{_quantization(tensor)}")
-    click.echo(f"{found.macs:,} MACs, min runtime by its converter: {found.file.min_runtime or 'not said'}\n")
+            echo(f"{name}: {tensor.name} {shape(tensor.shape)} {tensor.dtype.lower()}{_quantization(tensor)}")
+    echo(f"{found.macs:,} MACs, min runtime by its converter: {found.file.min_runtime or 'not said'}", "")
     rows = [
         (name, str(version), str(count), megabytes(found.op_bytes.get(name, 0))) for name, version, count in found.ops
     ]
     print_table(("operation", "version", "count", "weights"), rows)
-    click.echo()
+    echo()
     for runtime, problems in found.problems.items():
         if problems:
-            click.echo(f"{runtime}: does not load it, because")
+            echo(f"{runtime}: does not load it, because")
             for problem in problems:
-                click.echo(f"  {problem}")
+                echo(f"  {problem}")
         else:
-            click.echo(f"{runtime}: loads")
-    click.echo()
+            echo(f"{runtime}: loads")
+    echo()
     _print_description(found)
     if tensors:
-        click.echo()
+        echo()
         details = [
             (str(t.index), t.name, shape(t.shape), t.dtype.lower(), _quantization(t), str(t.bytes or ""))
             for t in found.file.main.tensors
@@ -75,20 +124,20 @@ def _print_description(found: Any) -> None:
     labels = found.description.labels
     if labels:
         more = ", ..." if len(labels) > 5 else ""
-        click.echo(f"{len(labels)} labels: {', '.join(label[:SHOWN] for label in labels[:5])}{more}")
+        echo(f"{len(labels)} labels: {', '.join(label[:SHOWN] for label in labels[:5])}{more}")
     else:
-        click.echo("no labels")
+        echo("no labels")
     if found.file.metadata:
-        click.echo(f"metadata: {', '.join(found.file.metadata)}")
+        echo(f"metadata: {', '.join(found.file.metadata)}")
     card = {key: value for key, value in found.description.card.items() if key not in {"calibration", "checksum"}}
     calibration = found.description.card.get("calibration")
     if isinstance(calibration, dict):
         card["calibration"] = {key: value for key, value in calibration.items() if key != "files"}
     if not card:
-        click.echo("no card")
+        echo("no card")
         return
-    click.echo("card:")
+    echo("card:")
     for key, value in card.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        click.echo(f"  {key[:SHOWN]}: {text if len(text) <= SHOWN else text[:SHOWN] + ' ... (whole with --json)'}")
-    click.echo(f"checksum: {found.checksum}, {_CHECKSUMS[found.checksum]}")
+        text = value if isinstance(value, str) else to_json(value)
+        echo(f"  {key[:SHOWN]}: {text if len(text) <= SHOWN else text[:SHOWN] + ' ... (whole with --json)'}")
+    echo(f"checksum: {found.checksum}, {_CHECKSUMS[found.checksum]}")

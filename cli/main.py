@@ -9,15 +9,18 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from zoo import __version__
-from zoo.cli.output import print_error
+from zoo.cli.output import echo, print_error
 from zoo.errors import ZooError
 from zoo.signals import watch_children
 from zoo.surroundings import forget_current_folder
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 COMMANDS = {
     # name: (module, attribute, short help), so that `zoo --help` imports none of them.
@@ -91,7 +94,7 @@ def zoo(ctx: click.Context) -> None:
     zoo run mobilenet_v2.tflite photo.jpg
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        echo(*ctx.get_help().splitlines())
 
 
 def main(args: list[str] | None = None) -> None:
@@ -103,6 +106,7 @@ def main(args: list[str] | None = None) -> None:
     if args is None:  # the process is the command's own
         forget_current_folder()
     _prepare_output()
+    sys.excepthook = _show_bug
     try:
         status = zoo.main(args=args, prog_name="zoo", standalone_mode=False)
         sys.stdout.flush()
@@ -144,6 +148,13 @@ def _prepare_output() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Prints a traceback as Python does it, with what stands in its message escaped."""
+    import traceback
+
+    echo(*"".join(traceback.format_exception(kind, error, trace)).splitlines(), err=True)
 
 
 def _drop_output() -> None:

@@ -1,12 +1,17 @@
-"""How commands print: tables for people, JSON for programs, progress on the terminal only."""
+"""How commands print: lines and tables for people, JSON for programs, progress on the terminal only.
+
+All text passes `zoo.text.shown` here, so that nothing in a file's labels, card or name reaches the terminal as a
+command.
+"""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import functools
-import json
 import math
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,19 +19,33 @@ from typing import Any
 import click
 
 from zoo.errors import OptionError
+from zoo.text import shown, to_json
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def print_json(value: Any) -> None:
-    """Prints one JSON document."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+def echo(*lines: str, err: bool = False) -> None:
+    """Prints lines, each as one whatever it says; without any, an empty one."""
+    click.echo("\n".join(map(shown, lines)), err=err)
+
+
+def overwrite(line: str) -> None:
+    """Puts a line in the place of the last one, on a terminal; cut to its width, or it could not be written over."""
+    width = shutil.get_terminal_size().columns
+    click.echo(f"\r\033[K{shown(line)[: max(20, width - 1)]}", nl=False)
+
+
+def print_json(value: Any, *, indent: int | None = 1) -> None:
+    """Prints one JSON document; with `indent` None it takes one line."""
+    plain = codecs.lookup(getattr(sys.stdout, "encoding", None) or "ascii").name != "utf-8"
+    click.echo(to_json(value, indent=indent, ascii_only=plain))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[str] = ()) -> None:
     """Prints a table; columns are right-aligned except the first and those named in `left`.
 
-    On a terminal it folds to the width; in a pipe every row stays on one line.
+    On a terminal it folds to the width; in a pipe every row stays on one line. Cells are shown as they are: [brackets]
+    and :names: in file names and labels are text.
     """
     from rich import box
     from rich.console import Console
@@ -35,16 +54,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for i, column in enumerate(columns):
         aligned = "left" if i == 0 or column in left else "right"
-        table.add_column(column, justify=aligned, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(shown(column), justify=aligned, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
-        table.add_row(*row)
-    # No markup: [brackets] in file names and pip lines are text.
-    Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=False, markup=False).print(table)
+        table.add_row(*map(shown, row))
+    width = None if sys.stdout.isatty() else 10_000
+    Console(width=width, soft_wrap=False, markup=False, emoji=False).print(table)
 
 
 def print_error(error: object) -> None:
     """Prints an error on stderr, as one line whatever it says."""
-    click.echo(f"zoo: error: {' '.join(str(error).split())}", err=True)
+    echo(f"zoo: error: {' '.join(str(error).split())}", err=True)
 
 
 @contextlib.contextmanager
@@ -53,8 +72,8 @@ def status(text: str) -> Iterator[Callable[[str], None]]:
 
     Yields a function that changes the text.
     """
-    with _live("spinner", "{task.description}", description=text) as update:
-        yield lambda text: update(description=text)
+    with _live("spinner", "{task.description}", description=shown(text)) as update:
+        yield lambda text: update(description=shown(text))
 
 
 @contextlib.contextmanager
@@ -84,7 +103,7 @@ def step_bar(first: str = "loading") -> Iterator[Callable[[str, int, int], None]
 
         def show(what: str, done: int, total: int) -> None:
             if done % max(1, total // 20) == 0:
-                update(description=what, completed=done, total=total, refresh=True)
+                update(description=shown(what), completed=done, total=total, refresh=True)
 
         yield show
 

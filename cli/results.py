@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
+from zoo.cli.output import echo, print_json
+from zoo.text import cell
 
 if TYPE_CHECKING:
     from zoo.tasks import Task
@@ -30,7 +30,7 @@ def printer(form: str | None, task: Task[Any]) -> Printer:
 
         def show_csv(name: str, predictions: Sequence[Any]) -> None:
             for rank, found in enumerate(predictions, start=1):
-                writer.writerow([name, rank, *task.cells(found)])
+                writer.writerow([cell(name), rank, *map(_cell, task.cells(found))])
             sys.stdout.flush()
 
         return show_csv
@@ -38,11 +38,16 @@ def printer(form: str | None, task: Task[Any]) -> Printer:
         return _show_json
 
     def show_text(name: str, predictions: Sequence[Any]) -> None:
-        click.echo("\n".join([name, *(f"  {line}" for line in task.lines(predictions))]))
+        echo(name, *(f"  {line}" for line in task.lines(predictions)))
 
     return show_text
 
 
+def _cell(value: object) -> str:
+    """A number of ours as it is, six digits of it; text of others as `cell` has it."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value) if isinstance(value, int) else cell(value)
+
+
 def _show_json(name: str, predictions: Sequence[Any]) -> None:
     found = [dataclasses.asdict(prediction) for prediction in predictions]
-    click.echo(json.dumps({"file": name, "predictions": found}, ensure_ascii=False))
+    print_json({"file": name, "predictions": found}, indent=None)

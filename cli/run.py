@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import counter, print_error
+from zoo.cli.output import counter, echo, overwrite, print_error
 from zoo.cli.results import printer
 from zoo.cli.runtime_options import open_classifier, runtime_options, warn_of_random_weights
 
@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 @runtime_options
 @click.option("--strict", is_flag=True, help="Stop at the first picture that cannot be read.")
 @click.option("--json", "form", flag_value="json", help="Print JSON, one line a picture.")
-@click.option("--csv", "form", flag_value="csv", help="Print CSV, one line a class.")
+@click.option(
+    "--csv",
+    "form",
+    flag_value="csv",
+    help="Print CSV, one line a class; an apostrophe stands before = + - @ in text.",
+)
 def run(
     file: Path,
     photos: tuple[Path, ...],
@@ -116,15 +121,6 @@ def _name_frames(classifier: Classifier, stream: Iterator[Any], top_k: int, form
             continue
         rate = (len(times) - 1) / (times[-1] - times[0])
         line = f"frame {number}  {rate:5.1f} fps  {classifier.task.brief(predictions)}"
-        if sys.stdout.isatty():
-            # Cut to the width: a line that wraps cannot be written over.
-            line = "\r\033[K" + line[: max(20, _width() - 1)]
-        click.echo(line, nl=not sys.stdout.isatty())
+        (overwrite if sys.stdout.isatty() else echo)(line)
     if not form and sys.stdout.isatty():
-        click.echo()
-
-
-def _width() -> int:
-    import shutil
-
-    return shutil.get_terminal_size().columns
+        echo()

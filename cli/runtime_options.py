@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.output import echo
 from zoo.cli.types import number_pair
 from zoo.files import read_list
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
@@ -92,7 +93,7 @@ def open_classifier(
             trusted=trusted or again,
         )
     if not again and not classifier.says_its_input and input_range is None:
-        click.echo(
+        echo(
             f"note: {file} was not made by this package and does not say how its pixels are scaled; it gets 0..255. "
             "If the answers are wrong, try --input-range -1,1 or 0,1",
             err=True,
@@ -103,4 +104,4 @@ def open_classifier(
 def warn_of_random_weights(classifier: Classifier) -> None:
     """Says that answers mean nothing, where they do."""
     if classifier.card.get("weights") == "random":
-        click.echo("note: this file's weights are random; its answers mean nothing", err=True)
+        echo("note: this file's weights are random; its answers mean nothing", err=True)

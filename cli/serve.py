@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from zoo.cli.output import echo
 from zoo.cli.runtime_options import open_classifier, runtime_options, warn_of_random_weights
 from zoo.serve import Settings, require_installed
 from zoo.serve import serve as run
-from zoo.text import shown
 
 
 @click.command()
@@ -108,7 +108,7 @@ def serve(
     warn_of_random_weights(first)
 
     def ready(url: str) -> None:
-        click.echo(f"{shown(file)} on {first.session.runtime}: {url}  (Ctrl-C stops it)")
+        echo(f"{file} on {first.session.runtime}: {url}  (Ctrl-C stops it)")
 
     run(classifiers, settings, ready=ready)
-    click.echo("stopped")
+    echo("stopped")

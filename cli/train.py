@@ -13,10 +13,11 @@ import click
 
 from zoo import models
 from zoo.cli.model_options import given, model_options, weights_option
-from zoo.cli.output import downloading, import_tensorflow, megabytes, print_json, print_table, status
+from zoo.cli.output import downloading, echo, import_tensorflow, megabytes, print_json, print_table, status
 from zoo.cli.types import SEED, words
 from zoo.export.options import MODES
 from zoo.quiet import quiet
+from zoo.text import shown
 
 if TYPE_CHECKING:
     from zoo.training import TrainResult
@@ -147,7 +148,7 @@ def train(
                 **given(ctx),
             )
     if not result.chief:
-        click.echo(f"done; worker 0 has {result.folder}")
+        echo(f"done; worker 0 has {result.folder}")
         return
     rows = _export(result, quantize) if export else []
     if as_json:
@@ -165,15 +166,16 @@ def _export(result: TrainResult, quantize: Any) -> list[dict[str, Any]]:
 
 def _print(result: TrainResult, rows: list[dict[str, Any]]) -> None:
     metrics = result.metrics
-    click.echo()
+    echo()
     shares = [(c["label"], str(c["count"]), _share(c["precision"]), _share(c["recall"])) for c in metrics["classes"]]
     print_table(("class", "files", "precision", "recall"), shares)
-    click.echo(
-        f"\naccuracy {metrics['accuracy']:.1%} on {metrics['count']} files of the {metrics['split']} split, "
-        f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {metrics['seconds']:.0f} s"
+    echo(
+        "",
+        f"accuracy {metrics['accuracy']:.1%} on {metrics['count']} files of the {metrics['split']} split, "
+        f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {metrics['seconds']:.0f} s",
     )
     if rows:
-        click.echo()
+        echo()
         cells = [
             (
                 r["file"],
@@ -186,11 +188,11 @@ def _print(result: TrainResult, rows: list[dict[str, Any]]) -> None:
             for r in rows
         ]
         print_table(("file", "mode", "size", "accuracy", "latency", "run by"), cells, left=("mode", "run by"))
-    click.echo(f"\n{result.folder}: model.keras, README.md, curves.png, confusion.png, mistakes.png, ...")
+    echo("", f"{result.folder}: model.keras, README.md, curves.png, confusion.png, mistakes.png, ...")
     if rows:
-        click.echo(f"Try it: zoo run {result.folder / rows[-1]['file']} PHOTO.jpg")
+        echo(f"Try it: zoo run {result.folder / rows[-1]['file']} PHOTO.jpg")
     else:
-        click.echo(f"Next: zoo train --resume {result.folder} --export tflite")
+        echo(f"Next: zoo train --resume {result.folder} --export tflite")
 
 
 def _share(value: float | None) -> str:
@@ -207,8 +209,13 @@ def _watch(silent: bool, *, detached: bool) -> Iterator[_Printer]:
     own = detached or stream.isatty()
     # A copy of the terminal's descriptor: native chatter is swallowed elsewhere.
     with os.fdopen(os.dup(stream.fileno()), "w") if own else contextlib.nullcontext(stream) as terminal:
-        console = Console(file=terminal, force_terminal=stream.isatty(), markup=False, highlight=False)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        console = Console(file=terminal, force_terminal=stream.isatty(), markup=False, emoji=False, highlight=False)
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         progress = Progress(
             *columns,
             console=console,
@@ -222,7 +229,7 @@ def _watch(silent: bool, *, detached: bool) -> Iterator[_Printer]:
 
 
 def _plain(stream: Any) -> Callable[[str], None]:
-    """Prints lines that are not folded to a width."""
+    """What prints lines that are not folded to a width."""
     return lambda text: print(text, file=stream, flush=True)
 
 
@@ -230,12 +237,15 @@ class _Printer:
     """Prints how a training goes."""
 
     def __init__(self, progress: Any, line: Callable[[str], None]) -> None:
-        self._progress, self._line = progress, line
+        self._progress, self._write = progress, line
         self._task = progress.add_task("", visible=False)
+
+    def _line(self, text: str) -> None:
+        self._write(shown(text))
 
     def say(self, text: str) -> None:
         """What is under way before the first epoch; on a terminal only."""
-        self._progress.update(self._task, description=text, total=None, visible=True)
+        self._progress.update(self._task, description=shown(text), total=None, visible=True)
 
     def batch(self, stage: Any, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Moves the bar."""

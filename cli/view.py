@@ -11,7 +11,7 @@ import click
 
 from zoo import models
 from zoo.cli.model_options import given, model_options
-from zoo.cli.output import import_tensorflow
+from zoo.cli.output import echo, import_tensorflow
 from zoo.signals import listening
 from zoo.summary.netron import find_netron
 from zoo.summary.netron import view as serve
@@ -35,12 +35,12 @@ def view(ctx: click.Context, target: str, port: int, no_browser: bool) -> None:
         find_netron()
         import_tensorflow()
     with serve(target, port=port, browse=not no_browser, **options) as url:
-        click.echo(f"{target}: {url}  (Ctrl-C ends it)")
+        echo(f"{target}: {url}  (Ctrl-C ends it)")
         try:
             with listening(_stop):
                 threading.Event().wait()
         except KeyboardInterrupt:
-            click.echo()
+            echo()
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

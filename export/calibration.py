@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import ExportError, InputError, first_line
+from zoo.export.digest import set_digest
 from zoo.export.lowering import Scaling
 from zoo.export.options import CALIBRATION_SAMPLES, Mode
 from zoo.inputs import npy
@@ -37,7 +38,9 @@ class Calibration:
     inputs: Array
     """`(count, *input_shape)` float32: pixels 0..255, or values."""
     manifest: dict[str, Any]
-    """For the card: source, count, seed, observed range, files and their hashes."""
+    """For the card: source, count, seed, observed range, and a digest of the set; see `zoo.export.digest`."""
+    files: tuple[Path, ...] = ()
+    """The pictures, where it came from a folder; nothing that is given away names them."""
 
     @property
     def source(self) -> str:
@@ -109,32 +112,54 @@ def as_lowered(inputs: Array, scaling: Scaling | None) -> Array:
     return samples
 
 
-def from_array(array: Array, shape: tuple[int, ...], samples: int = CALIBRATION_SAMPLES, seed: int = 0) -> Calibration:
+def from_array(
+    array: Array,
+    shape: tuple[int, ...] | None,
+    samples: int = CALIBRATION_SAMPLES,
+    seed: int = 0,
+    *,
+    salt: str | None = None,
+) -> Calibration:
     """Takes examples that are in memory; picks `samples` of them where there are more.
+
+    Args:
+        array: `(count, *shape)`.
+        shape: of an example; None takes any.
+        samples: at most this many.
+        seed: of the choice.
+        salt: of the digest; by default a new one.
 
     Raises:
         InputError: their shape is not `(count, *shape)`, they are too few, or not finite.
     """
-    if not array.shape or array.shape[1:] != shape:
-        raise InputError(f"calibration data has shape {array.shape}, the model takes (count, {str(shape)[1:]}")
+    if not array.shape or shape not in {None, array.shape[1:]}:
+        wanted = "..." if shape is None else str(shape)[1:].removesuffix(")")
+        raise InputError(f"calibration data has shape {array.shape}, the model takes (count, {wanted})")
     _check_count(len(array), "an array")
     if len(array) > samples:
         array = array[np.sort(np.random.default_rng(seed).choice(len(array), samples, replace=False))]
     array = np.asarray(array, dtype=np.float32)
     if not np.isfinite(array).all():
         raise InputError("calibration data holds values that are not finite numbers")
-    digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-    manifest = {"source": "array", "count": len(array), "seed": seed, "range": _range(array), "sha256": digest}
+    digest = set_digest((hashlib.sha256(example.tobytes()).hexdigest() for example in array), salt)
+    manifest = {"source": "array", "count": len(array), "seed": seed, "range": _range(array), "digest": digest}
     return Calibration(array, manifest)
 
 
-def from_file(path: Path, shape: tuple[int, ...], samples: int = CALIBRATION_SAMPLES, seed: int = 0) -> Calibration:
+def from_file(
+    path: Path,
+    shape: tuple[int, ...] | None,
+    samples: int = CALIBRATION_SAMPLES,
+    seed: int = 0,
+    *,
+    salt: str | None = None,
+) -> Calibration:
     """Takes examples from a `.npy` file, e.g. sensor windows; see `from_array`."""
     try:
         array = npy.map_file(path)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read calibration data {path}: {first_line(error)}") from error
-    calibration = from_array(array, shape, samples, seed)
+    calibration = from_array(array, shape, samples, seed, salt=salt)
     return Calibration(calibration.inputs, calibration.manifest | {"source": path.name})
 
 
@@ -146,6 +171,7 @@ def from_folder(
     seed: int = 0,
     preprocessing: Preprocessing | None = None,
     progress: Progress | None = None,
+    salt: str | None = None,
 ) -> Calibration:
     """Reads pictures from a folder, the same number of each sub-folder (class) as far as they go.
 
@@ -158,6 +184,7 @@ def from_folder(
         seed: of the choice.
         preprocessing: as the runner will do it.
         progress: is told how far it got.
+        salt: of the digest; by default a new one.
 
     Raises:
         InputError: the folder cannot be read, or holds too few good pictures.
@@ -171,7 +198,7 @@ def from_folder(
         raise InputError(f"a model with input {shape} takes no pictures; give a .npy file of shape (count, ...)")
     height, width, channels = shape
     pixels: list[Array] = []
-    files: list[dict[str, str]] = []
+    files: list[Path] = []
     skipped = 0
     for path in queue:
         if len(pixels) == samples:
@@ -181,7 +208,7 @@ def from_folder(
         except InputError:
             skipped += 1
             continue
-        files.append({"file": path.relative_to(folder).as_posix(), "sha256": _hash(path)})
+        files.append(path)
         if progress:
             progress(f"reading calibration pictures {len(pixels)}/{min(samples, len(queue))}")
     _check_count(len(pixels), f"{folder} ({skipped} could not be read)")
@@ -192,9 +219,35 @@ def from_folder(
         "skipped": skipped,
         "seed": seed,
         "range": _range(inputs),
-        "files": files,
+        "digest": set_digest(map(_hash, files), salt),
     }
-    return Calibration(inputs, manifest)
+    return Calibration(inputs, manifest, tuple(files))
+
+
+def is_calibrated_on(card: dict[str, Any], source: str | Path) -> bool:
+    """Whether a file was calibrated on these examples.
+
+    Args:
+        card: of the file.
+        source: the folder of pictures or `.npy` file that `calibration` was in the export.
+
+    Raises:
+        InputError: the card has no digest, or the examples cannot be read.
+    """
+    stated = card.get("calibration")
+    stated = stated if isinstance(stated, dict) else {}
+    digest, count, seed = stated.get("digest"), stated.get("count"), stated.get("seed")
+    if not isinstance(digest, dict) or not isinstance(digest.get("salt"), str):
+        raise InputError("the card holds no digest of calibration examples: the file was calibrated on none of yours")
+    if type(count) is not int or type(seed) is not int or count < 1:
+        raise InputError(f"the card's calibration is damaged: count {count!r}, seed {seed!r}")
+    source, salt = Path(source), digest["salt"]
+    if source.suffix == ".npy":
+        found = from_file(source, None, count, seed, salt=salt)
+    else:
+        # Which files are taken does not depend on the size that they are brought to.
+        found = from_folder(source, (8, 8, 3), samples=count, seed=seed, salt=salt)
+    return bool(found.manifest["digest"] == digest)
 
 
 def class_names(folder: Path) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import zoo
 from zoo.errors import InputError
 from zoo.export.options import Plan
+from zoo.files import base_name
 from zoo.graph import layer_name
 from zoo.inputs.preprocessing import Preprocessing, is_picture
 from zoo.tasks import Task
 from zoo.tasks.classification import CLASSIFICATION
+from zoo.text import finite, first_hidden, to_json
 from zoo.tflite.card import CARD, CHECKSUM, FLATBUFFER, LABELS, seal
 from zoo.tflite.metadata import append_files, with_metadata
 from zoo.tflite.tags import Signature, Tags
@@ -25,6 +27,10 @@ from zoo.versions import installed
 
 if TYPE_CHECKING:
     import keras
+
+
+_PLACE = re.compile(r"/|~[\w-]*[/\\]|[a-z]:[/\\]|\\\\|file:", re.IGNORECASE)
+"""How an absolute path begins."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,12 @@ class SelfDescription:
                 digest.update(block)
                 crc = zlib.crc32(block, crc)
         flatbuffer = {"bytes": path.stat().st_size, "sha256": digest.hexdigest(), "crc32": crc}
-        card = self.card | more | {"made_with": versions(), FLATBUFFER: flatbuffer}
+        card: dict[str, Any] = finite(
+            self.card | without_places(more) | {"made_with": versions(), FLATBUFFER: flatbuffer}
+        )
         labels = "\n".join(self.labels) + "\n"
         card[CHECKSUM] = seal(card, labels)
-        append_files(path, {LABELS: labels, CARD: json.dumps(card, indent=1)})
+        append_files(path, {LABELS: labels, CARD: to_json(card, indent=1, ascii_only=True)})
         return card
 
 
@@ -102,7 +110,19 @@ def describe(
     }
     outputs = ("logits",) if plan.logits else tuple(layer_name(output) for output in model.outputs)
     signature = Signature(layer_name(model.inputs[0]), outputs)
+    card = without_places(card)
     return SelfDescription(labels, card, (shape[0], shape[1], shape[2]) if pixels else None, signature, task)
+
+
+def without_places(value: Any) -> Any:
+    """A part of a card in which absolute paths are names alone: where files lie says who and what made them."""
+    if isinstance(value, dict):
+        return {key: without_places(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_places(one) for one in value]
+    if isinstance(value, Path) or (isinstance(value, str) and _PLACE.match(value)):
+        return base_name(value)
+    return value
 
 
 def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = False) -> list[str]:
@@ -111,7 +131,8 @@ def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = Fal
     Where none are given: ImageNet's for a trained model of 1000 classes, else `class_0..`.
 
     Raises:
-        InputError: their number is wrong, or one is empty, doubled or of more than one line.
+        InputError: their number is wrong, or one is empty, doubled, of more than one line, or holds a character that
+            does not show itself (see `zoo.text.shown`).
     """
     if labels is None:
         return zoo.imagenet_labels() if trained and classes == 1000 else [f"class_{i}" for i in range(classes)]
@@ -121,6 +142,10 @@ def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = Fal
     for number, label in enumerate(labels, start=1):
         if not label.strip() or len(label.splitlines()) != 1:
             raise InputError(f"label {number} is {label!r}; give one line of text")
+        if hidden := first_hidden(label):
+            raise InputError(
+                f"label {number}, {label!r}, holds the character {hidden}, which does not show itself: take it out"
+            )
         if label in seen:
             raise InputError(f"label {number} {label!r} stands there twice")
         seen.add(label)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from zoo.inputs.labelled import Labelled
 from zoo.quiet import quiet
 from zoo.runner import Classifier
 from zoo.runner.evaluate import evaluate
+from zoo.text import to_json
 from zoo.training.readme import FILES, write_card
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def export_run(
         )
     rows = [{**row, "split": split, "count": len(held_out)} for row in rows]
     with atomic(folder / FILES) as scratch:
-        scratch.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        scratch.write_text(to_json(rows, indent=1) + "\n", encoding="utf-8")
     write_card(folder)
     return rows
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zoo.errors import InputError, OutputError
@@ -240,6 +241,26 @@ def home() -> Path:
         return Path.home()
     except RuntimeError:
         return Path("/nonexistent")
+
+
+def base_name(place: str | Path) -> str:
+    """The name of a file or folder without where it lies: all that a file for others says of it.
+
+    Both kinds of slash part names, whatever the system.
+    """
+    return re.split(r"[/\\]", str(place).rstrip("/\\"))[-1]
+
+
+def without_folders(places: Sequence[str]) -> list[str]:
+    """Paths for a document that is given on: absolute ones without the folders that they share, others as they are.
+
+    One alone, and several in one folder, are names then; those of several folders keep what tells them apart.
+    """
+    absolute = {place for place in places if Path(place).is_absolute()}
+    if not absolute:
+        return list(places)
+    shared = os.path.commonpath([Path(place).parent for place in absolute])
+    return [os.path.relpath(place, shared) if place in absolute else place for place in places]
 
 
 def cache_home() -> Path:

@@ -12,8 +12,11 @@ import numpy.typing as npt
 
 from zoo.errors import InputError, MissingDependencyError
 from zoo.files import atomic
+from zoo.text import shown
 
 FORMATS = (".png", ".svg")
+_CAPTION = 40
+"""Characters of a label; longer ones would leave the picture itself no room."""
 
 
 def figure(width: float, height: float) -> Any:
@@ -51,13 +54,22 @@ def save(drawing: Any, path: Path) -> None:
     from matplotlib import rc_context
     from matplotlib.text import Text
 
-    # A `matplotlibrc` in the current folder is followed. It must not have LaTeX started, with a preamble of its own.
-    for text in drawing.findobj(Text):
-        text.set_usetex(False)
     kind = path.suffix.lower().removeprefix(".")
-    # The same drawing gives the same bytes: no date, no random identifiers.
-    with atomic(path) as scratch, rc_context({"svg.hashsalt": "zoo", "text.usetex": False}):
-        drawing.savefig(scratch, format=kind, dpi=120, metadata={"Date": None} if kind == "svg" else None)
+    # The same drawing gives the same bytes, which say nothing of their maker: no date, no program, no random names.
+    nothing = dict.fromkeys(("Date", "Creator") if kind == "svg" else ("Software",))
+    # Text is text: no formulas between dollar signs, and no TeX, whatever a `matplotlibrc` in this folder asks for.
+    plain = rc_context({"svg.hashsalt": "zoo", "text.parse_math": False, "text.usetex": False})
+    with atomic(path) as scratch, plain:
+        for text in drawing.findobj(Text):
+            text.set_parse_math(False)
+            text.set_usetex(False)
+        drawing.savefig(scratch, format=kind, dpi=120, metadata=nothing)
+
+
+def caption(text: object) -> str:
+    """Text of others as a drawing shows it: in one line, of a length that leaves room."""
+    plain = shown(text)
+    return plain if len(plain) <= _CAPTION else f"{plain[: _CAPTION - 3]}..."
 
 
 def plot_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str], path: Path) -> None:
@@ -71,8 +83,9 @@ def plot_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str], path
     axes.set_xlabel("named")
     axes.set_ylabel("truth")
     if size <= 50:
-        axes.set_xticks(range(size), labels, rotation=90)
-        axes.set_yticks(range(size), labels)
+        names = [caption(label) for label in labels]
+        axes.set_xticks(range(size), names, rotation=90)
+        axes.set_yticks(range(size), names)
     if size <= 30:
         for row, column in zip(*confusion.nonzero(), strict=True):
             colour = "white" if shares[row, column] > 0.5 else "black"
@@ -103,15 +116,18 @@ def plot_curves(history: Sequence[dict[str, Any]], best_epoch: int, path: Path) 
 
 
 def plot_pictures(pictures: npt.NDArray[Any], captions: Sequence[str], path: Path, title: str) -> None:
-    """Draws pictures `(count, height, width, 1 or 3)`, 0..255, in rows of five with their captions."""
+    """Draws pictures `(count, height, width, 1 or 3)`, 0..255, in rows of five with their captions.
+
+    Labels in captions have to have gone through `caption`.
+    """
     columns = 5
     rows = max(1, -(-len(captions) // columns))
     drawing = figure(2.2 * columns, 2.5 * rows + 0.4)
     drawing.suptitle(title)
     for axes in drawing.subplots(rows, columns, squeeze=False).flat:
         axes.axis("off")
-    for axes, picture, caption in zip(drawing.axes, pictures, captions, strict=False):
+    for axes, picture, text in zip(drawing.axes, pictures, captions, strict=False):
         gray = picture.shape[-1] == 1
         axes.imshow(picture[..., 0] if gray else picture, cmap="gray" if gray else None, vmin=0, vmax=255)
-        axes.set_title(caption, fontsize=8)
+        axes.set_title(text, fontsize=8)
     save(drawing, path)

@@ -83,6 +83,7 @@ def _rates(axes: Any, rows: Sequence[Mapping[str, Any]], key: str) -> None:
 def _counts(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.set_xscale("log")
     axes.set_xticks([row["count"] for row in rows], [f"{row['count']:,}" for row in rows])
+    axes.minorticks_off()
     axes.set_xlabel("pictures in the folder")
 
 

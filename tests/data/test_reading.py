@@ -35,7 +35,7 @@ def test_the_pixels_are_the_runners(tmp_path: Path, photos: tuple[Path, Path], r
     findings = read_all(paths, reader, store)
     assert [finding.error for finding in findings] == [None] * len(paths)
     calibrated = calibration.from_folder(tmp_path, reader.shape, preprocessing=reader.preprocessing)
-    order = [tmp_path / entry["file"] for entry in calibrated.manifest["files"]]
+    order = list(calibrated.files)
     for path, pixels in zip(paths, store, strict=True):
         expected = load_image(path, 56, 40, channels, Preprocessing(resize))
         np.testing.assert_array_equal(pixels, expected)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from PIL import Image
 
 from zoo.errors import InputError
 from zoo.export import calibration
+from zoo.export.calibration import is_calibrated_on
 from zoo.inputs.preprocessing import Preprocessing
 
 SHAPE = (8, 8, 3)
@@ -30,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_classes_are_balanced_and_bad_files_counted(folder: Path) -> None:
     found = calibration.from_folder(folder, SHAPE, samples=12)
-    classes = [entry["file"].split("/")[0] for entry in found.manifest["files"]]
+    classes = [path.parent.name for path in found.files]
     assert (classes.count("cats"), classes.count("dogs")) in {(6, 6), (7, 5)}
     assert found.inputs.shape == (12, 8, 8, 3)
     assert found.inputs.dtype == np.float32
@@ -42,16 +45,63 @@ def test_classes_are_balanced_and_bad_files_counted(folder: Path) -> None:
 def test_the_choice_follows_the_seed(folder: Path) -> None:
     one, same = (calibration.from_folder(folder, SHAPE, samples=12, seed=3) for _ in range(2))
     other = calibration.from_folder(folder, SHAPE, samples=12, seed=4)
-    assert one.manifest == same.manifest
-    assert one.manifest["files"] != other.manifest["files"]
+    assert one.files == same.files
+    assert {key: value for key, value in one.manifest.items() if key != "digest"} == {
+        key: value for key, value in same.manifest.items() if key != "digest"
+    }
+    assert one.files != other.files
 
 
-def test_the_manifest_identifies_the_files(folder: Path) -> None:
-    manifest = calibration.from_folder(folder, SHAPE, samples=12).manifest
-    for entry in manifest["files"]:
-        assert entry["sha256"] == hashlib.sha256((folder / entry["file"]).read_bytes()).hexdigest()
-    assert manifest["range"][0] >= 0
-    assert manifest["range"][1] <= 255
+def test_the_manifest_has_a_digest_of_the_set_and_nothing_of_single_pictures(folder: Path) -> None:
+    found = calibration.from_folder(folder, SHAPE, samples=12)
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in found.files]
+    salt = found.manifest["digest"]["salt"]
+    said = hashlib.sha256("\n".join([salt, *sorted(hashes)]).encode()).hexdigest()
+    assert found.manifest["digest"]["value"] == said
+    text = json.dumps(found.manifest)
+    assert not any(path.name in text for path in found.files)
+    assert not any(one in text for one in hashes)
+    assert found.manifest["range"][0] >= 0
+    assert found.manifest["range"][1] <= 255
+
+
+def test_two_exports_of_one_set_have_digests_that_do_not_tell_so(folder: Path) -> None:
+    one, same = (calibration.from_folder(folder, SHAPE, samples=12, seed=3).manifest["digest"] for _ in range(2))
+    assert one["salt"] != same["salt"]
+    assert one["value"] != same["value"]
+
+
+def test_the_owner_of_the_pictures_can_check_that_they_are_those(folder: Path) -> None:
+    manifest = calibration.from_folder(folder, SHAPE, samples=12, seed=3).manifest
+    card = {"calibration": json.loads(json.dumps(manifest))}
+    assert is_calibrated_on(card, folder)
+    used = calibration.from_folder(folder, SHAPE, samples=12, seed=3).files[5]
+    used.write_bytes(used.read_bytes() + b"\0")
+    assert not is_calibrated_on(card, folder)
+
+
+def test_the_owner_of_an_array_can_check_that_it_is_that(tmp_path: Path) -> None:
+    windows = np.random.default_rng(0).standard_normal((30, 16, 3)).astype(np.float32)
+    np.save(tmp_path / "w.npy", windows)
+    card = {"calibration": calibration.from_file(tmp_path / "w.npy", (16, 3), 20, 1).manifest}
+    assert is_calibrated_on(card, tmp_path / "w.npy")
+    np.save(tmp_path / "w.npy", windows + 1)
+    assert not is_calibrated_on(card, tmp_path / "w.npy")
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (None, "holds no digest"),
+        ({"files": [{"file": "a.png", "sha256": "0" * 64}]}, "holds no digest"),
+        ({"digest": {"salt": 7}}, "holds no digest"),
+        ({"digest": {"salt": "00"}, "count": "12", "seed": 0}, "damaged: count '12'"),
+        ({"digest": {"salt": "00"}, "count": 0, "seed": 0}, "damaged: count 0"),
+    ],
+)
+def test_a_card_without_a_sound_digest_is_said(stated: Any, message: str, folder: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        is_calibrated_on({"calibration": stated}, folder)
 
 
 def test_a_data_set_gives_its_training_pictures(tmp_path: Path) -> None:

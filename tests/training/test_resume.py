@@ -119,12 +119,36 @@ def test_data_that_have_changed(pictures: Path, unbroken: Any, tmp_path: Path) -
     run, data = tmp_path / "run", tmp_path / "data"
     shutil.copytree(unbroken.folder, run)
     shutil.copytree(pictures, data)
-    text = (run / "recipe.toml").read_text()
-    (run / "recipe.toml").write_text(text.replace(str(pictures), str(data)))
+    text = (run / "resume.toml").read_text()
+    assert str(pictures) in text
+    (run / "resume.toml").write_text(text.replace(str(pictures), str(data)))
     assert resume(run).accuracy == unbroken.accuracy
     for path in sorted((data / "3").iterdir())[:9]:
         path.unlink()
     with pytest.raises(InputError, match="has changed since .* was begun"):
+        resume(run)
+
+
+def test_a_run_of_an_older_version_has_its_paths_in_the_recipe(pictures: Path, unbroken: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(unbroken.folder, run)
+    (run / "resume.toml").unlink()
+    text = (run / "recipe.toml").read_text()
+    (run / "recipe.toml").write_text(text.replace(f'path = "{pictures.name}"', f'path = "{pictures}"'))
+    assert resume(run).accuracy == unbroken.accuracy
+
+
+def test_a_run_that_was_given_on_says_that_its_data_are_not_here(
+    unbroken: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(unbroken.folder, run)
+    (run / "resume.toml").unlink()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"no data folder or \.csv file"):
+        resume(run)
+    (run / "resume.toml").write_text('data = 3\nweights = "none"\n')
+    with pytest.raises(InputError, match="data is missing, or of another kind"):
         resume(run)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_what_the_folder_holds(trained: tuple[TrainResult, Notes]) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "README.md", "architecture.json", "confusion.png", "curves.png", "events", "history.csv", "labels.txt",
-        "metrics.json", "mistakes.png", "model.keras", "recipe.toml", "state.npz",
+        "metrics.json", "mistakes.png", "model.keras", "recipe.toml", "resume.toml", "state.npz",
     }  # fmt: skip
     assert (folder / "labels.txt").read_text().split() == [str(i) for i in range(10)]
     with (folder / "history.csv").open() as file:
@@ -77,6 +78,38 @@ def test_what_the_folder_holds(trained: tuple[TrainResult, Notes]) -> None:
     assert "to be filled in" in card
     run = read_toml(folder / "recipe.toml")
     assert (run["recipe"]["epochs"], run["recipe"]["augment"], run["model"]["name"]) == (12, "light", "lenet")
+
+
+def test_no_file_but_the_one_for_resuming_says_where_the_run_was_made(
+    trained: tuple[TrainResult, Notes], pictures: Path
+) -> None:
+    folder = trained[0].folder
+    assert read_toml(folder / "resume.toml") == {"data": str(pictures), "weights": "none"}
+    assert read_toml(folder / "recipe.toml")["data"]["path"] == pictures.name
+    for path in folder.rglob("*"):
+        assert f".{platform.node()}." not in path.name
+        if path.is_file() and path.name != "resume.toml":
+            content = path.read_bytes()
+            assert str(pictures).encode() not in content, path
+            assert str(folder.parent).encode() not in content, path
+    for name in ("curves.png", "confusion.png", "mistakes.png"):
+        with Image.open(folder / name) as image:
+            assert "Software" not in image.info
+
+
+def test_tensorboard_reads_the_events(trained: tuple[TrainResult, Notes]) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util import tensor_util
+
+    result, _ = trained
+    for part, names in (("train", {"loss", "accuracy", "learning_rate"}), ("validation", {"loss", "accuracy"})):
+        events = EventAccumulator(str(result.folder / "events" / part), {"tensors": 0})
+        events.Reload()
+        assert set(events.Tags()["tensors"]) == {f"epoch_{name}" for name in names}
+        prefix = "" if part == "train" else "val_"
+        seen = {one.step: float(tensor_util.make_ndarray(one.tensor_proto)) for one in events.Tensors("epoch_loss")}
+        assert seen == pytest.approx({row["epoch"]: row[f"{prefix}loss"] for row in result.history}, rel=1e-6)
+        assert events.SummaryMetadata("epoch_loss").plugin_data.plugin_name == "scalars"
 
 
 def test_the_model_kept_is_the_best(trained: tuple[TrainResult, Notes]) -> None:

@@ -16,6 +16,7 @@ from zoo.benchmark.profile import OpTime, profile, require_profiler
 from zoo.benchmark.statistics import Spread, Times, ratio
 from zoo.benchmark.workload import PHOTO_SIZE, save_photo
 from zoo.errors import InputError
+from zoo.files import without_folders
 from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.runner import runtimes as known
 
@@ -102,8 +103,12 @@ class Benchmark:
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
-        return {**dataclasses.asdict(self), "notes": self.notes}
+        """All of it, for JSON, which is carried to other machines: without the folders of absolute paths."""
+        found = dataclasses.asdict(self) | {"photo": without_folders([self.photo])[0], "notes": self.notes}
+        names = without_folders([measurement.file for measurement in self.measurements])
+        for measurement, name in zip(found["measurements"], names, strict=True):
+            measurement["file"] = name
+        return found
 
 
 def benchmark(

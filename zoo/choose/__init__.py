@@ -23,6 +23,7 @@ from zoo.choose.measuring import measure_all, write_files
 from zoo.choose.variants import Cell, accuracies, grid
 from zoo.errors import InputError
 from zoo.export.describe import versions
+from zoo.files import base_name
 from zoo.machine.info import read_machine, read_state
 from zoo.published import Accuracies
 from zoo.runner import runtimes
@@ -113,7 +114,7 @@ def choose(
         read = read_board(Path(board), cells, runtime=None if runtime == "auto" else runtime, threads=threads)
         measured, machine, name, count = read.measured, read.machine, read.runtime, read.threads
         if read.unknown:
-            notes.append(f"{len(read.unknown)} other files in {board} are left out, e.g. {read.unknown[0]}")
+            notes.append(f"{len(read.unknown)} other files in {base_name(board)} are left out, e.g. {read.unknown[0]}")
     else:
         here, state = read_machine(), read_state()
         name, count = runtimes.find(runtime)[0], threads or runtimes.default_threads()
@@ -124,7 +125,8 @@ def choose(
         if unknown and (busy := state.busy(here.usable_cores)):
             notes.append(busy)
         if unknown < len(cells):
-            notes.append(f"{len(cells) - unknown} of {len(cells)} were measured before, as kept in {cache.folder}")
+            known = len(cells) - unknown
+            notes.append(f"{known} of {len(cells)} were measured before: {cache.folder.name} in the cache")
     candidates = [Candidate(cell, times, cell.top1) for cell, times in measured.items()]
     candidates.sort(key=lambda one: (one.measured.median_ms, one.measured.size_bytes))
     front = pareto(candidates, limits.max_mb)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.plots import figure, save
+from zoo.plots import caption, figure, save
 
 if TYPE_CHECKING:
     from zoo.choose import Candidate, Choice
@@ -72,10 +72,10 @@ def plot_choice(choice: Choice, path: str | Path) -> None:
     axes.margins(x=0.1)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
-    axes.set_xlabel(f"ms for one picture (median), {choice.runtime}, threads: {choice.threads}")
+    axes.set_xlabel(f"ms for one picture (median), {caption(choice.runtime)}, threads: {choice.threads}")
     axes.set_ylabel("published ImageNet top-1 of the float weights, %")
     among = "" if limits.max_mb is None else f"; front of the files of at most {limits.max_mb:g} MB"
-    axes.set_title(f"{choice.model} on {choice.machine}{among}", fontsize=10)
+    axes.set_title(f"{caption(choice.model)} on {caption(choice.machine)}{among}", fontsize=10)
     axes.grid(alpha=0.25, which="both")
     axes.legend(fontsize=8, loc="lower right")
     save(drawing, Path(path))

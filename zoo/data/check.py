@@ -15,6 +15,7 @@ from zoo.data.store import Place
 from zoo.errors import OptionError
 from zoo.inputs.labelled import SPLITS, LabelledData, SplitName
 from zoo.specs import check_seed
+from zoo.text import first_hidden
 
 MIN_DISTINCT = 2
 """A class needs one file to learn from and another to be measured on."""
@@ -196,7 +197,10 @@ def _report(
                 contents[index].add(finding.content)
     counts = {split: tuple(used[split, i] for i in classes) for split in SPLITS}
     listed = Counter(example.label for example in data.examples if example.split in {None, "train"})
-    problems, notes = [], list(data.notes)
+    problems, notes = (
+        [_unfit(name, hidden) for name in data.class_names if (hidden := first_hidden(name))],
+        list(data.notes),
+    )
     for i, name in enumerate(data.class_names):
         if len(contents[i]) < least:
             needs = "two different ones, one for training and one for validation" if least > 1 else "one"
@@ -222,6 +226,13 @@ def _report(
         place=place,
         notes=tuple(notes),
         problems=tuple(problems),
+    )
+
+
+def _unfit(name: str, hidden: str) -> str:
+    return (
+        f"the name of class {name} holds the character {hidden}, which does not show itself and which no label may "
+        "hold: rename the class"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 from zoo.errors import InputError
 from zoo.files import read_list
 from zoo.inputs.find import SUFFIXES, find_pictures
+from zoo.text import uncell
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -183,7 +184,8 @@ def _from_csv(path: Path) -> LabelledData:
         if len(row) not in {2, 3} or not row[0] or not row[1]:
             raise InputError(f"{path}, line {number}: expected path,label or path,label,split")
         split = _split(path, number, row[2]) if len(row) == 3 else None
-        listed.append(Labelled(path.parent / row[0], row[1], split))
+        # With the apostrophe that CSV of this package has before what a spreadsheet takes for a formula.
+        listed.append(Labelled(path.parent / uncell(row[0]), uncell(row[1]), split))
     if len({example.split is None for example in listed}) > 1:
         raise InputError(f"{path}: some lines name a split and some do not")
     if any(example.split for example in listed) and not any(example.split == "train" for example in listed):

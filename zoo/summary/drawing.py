@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.plots import figure, save
+from zoo.plots import caption, figure, save
 from zoo.summary.blocks import LEGEND, Block, Kind, blocks
+from zoo.text import shown
 
 if TYPE_CHECKING:
     from zoo.summary.table import Axes, Summary
@@ -124,9 +125,9 @@ def _draw_title(page: _Page, summary: Summary, subtitle: str, found: Sequence[Bl
     y = page.bottoms["title"]
     shape = "×".join(map(str, summary.input_shape))
     line = f"input {shape} · {summary.params:,} parameters · {summary.macs:,} multiply-accumulates"
-    page.text(_MARGIN, y + 0.56, summary.model, 14, ha="left", weight="bold")
+    page.text(_MARGIN, y + 0.56, caption(summary.model), 14, ha="left", weight="bold")
     page.text(_MARGIN, y + 0.31, line, 9, ha="left")
-    page.text(_MARGIN, y + 0.12, subtitle, 7.5, ha="left", color=_FAINT)
+    page.text(_MARGIN, y + 0.12, shown(subtitle), 7.5, ha="left", color=_FAINT)
     x, y = _MARGIN, page.bottoms["legend"]
     for kind, word in _WORDS.items():
         if any(block.kind == kind for block in found):
@@ -161,7 +162,7 @@ def _draw_labels(page: _Page, found: Sequence[Block], labels: Sequence[Sequence[
     page.heading(top, "block")
     for i, (block, lines) in enumerate(zip(found, labels, strict=True)):
         # A long name would run into its neighbours.
-        name = block.name.removeprefix("global_average_").removeprefix("global_max_")
+        name = shown(block.name).removeprefix("global_average_").removeprefix("global_max_")
         room = int(13 * page.column)
         name = name if len(name) <= room else name[: room - 1] + "…"
         page.text(page.x(i), top, name, 8, weight="bold")

@@ -341,7 +341,7 @@ class Classification:
 
     def cells(self, found: Prediction) -> tuple[object, ...]:
         """The values of one prediction, in the order of `columns`."""
-        return found.label, found.index, f"{found.score:.6g}"
+        return found.label, found.index, found.score
 
     def lines(self, found: Sequence[Prediction]) -> list[str]:
         """A line for each class."""

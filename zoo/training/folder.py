@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError, OutputError, UnsafeFileError
-from zoo.files import atomic, read_list, read_text, require_writable
+from zoo.files import atomic, base_name, read_list, read_text, require_writable
 from zoo.training import state
 from zoo.training.recipe import Recipe, read_toml
 from zoo.versions import installed
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 RECIPE = "recipe.toml"
 LABELS = "labels.txt"
 ARCHITECTURE = "architecture.json"
+HERE = "resume.toml"
+"""Where on this machine the data and the weights lie, for `--resume` alone; all other files of a run hold no path."""
 
 
 def require_new(folder: Path) -> None:
@@ -38,15 +40,25 @@ def require_new(folder: Path) -> None:
 def begin_run(folder: Path, run: dict[str, Any], class_names: Sequence[str], model: keras.Model) -> None:
     """Makes a run's folder, with what `read_run` reads.
 
+    Paths of this machine go into a file of their own, which whoever gives the folder away leaves out.
+
     Raises:
+        InputError: a path holds bytes that are not text.
         OutputError: it cannot be written.
     """
     import tomli_w
 
     # As a whole, so that a disk that is full leaves nothing that neither a new run nor --resume takes.
+    data, weights = run["data"], run["model"]["weights"]
+    for path in (data["path"], weights):
+        if not path.isascii() and any("\ud800" <= char <= "\udfff" for char in path):
+            raise InputError(f"the name of {path} is not UTF-8, so that no run can note where it is: rename it")
+    shared = run | {"data": data | {"path": base_name(data["path"])}}
+    shared["model"] = run["model"] | {"weights": base_name(weights)}
     with atomic(folder) as scratch:
         scratch.mkdir()
-        (scratch / RECIPE).write_text(tomli_w.dumps(run), encoding="utf-8")
+        (scratch / RECIPE).write_text(tomli_w.dumps(shared), encoding="utf-8")
+        (scratch / HERE).write_text(tomli_w.dumps({"data": data["path"], "weights": weights}), encoding="utf-8")
         (scratch / LABELS).write_text("".join(f"{label}\n" for label in class_names), encoding="utf-8")
         (scratch / ARCHITECTURE).write_text(model.to_json(), encoding="utf-8")
 
@@ -59,6 +71,11 @@ def read_run(folder: Path) -> dict[str, Any]:
     """
     run = read_toml(folder / RECIPE)
     _require_tables(run, _TABLES, folder / RECIPE)
+    # A run of an older version has the paths in its recipe.
+    if (folder / HERE).exists():
+        here = read_toml(folder / HERE)
+        _require_tables(here, {"data": str, "weights": str}, folder / HERE)
+        run["data"]["path"], run["model"]["weights"] = here["data"], here["weights"]
     Recipe().change(run["recipe"])
     try:
         run["labels"] = read_list(folder / LABELS, "the labels").splitlines()

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.files import atomic
+from zoo.text import cell
+from zoo.training.events import Events
 from zoo.training.state import Place
 
 
@@ -16,13 +18,10 @@ class History:
 
     def __init__(self, folder: Path, place: Place) -> None:
         """Begins both anew, with the epochs done before: what was written after the last saved state is dropped."""
-        import tensorflow as tf
-
         shutil.rmtree(folder / "events", ignore_errors=True)
         self._folder, self._place = folder, place
         self._writers = {
-            prefix: tf.summary.create_file_writer(str(folder / "events" / part))
-            for part, prefix in (("train", ""), ("validation", "val_"))
+            prefix: Events(folder / "events" / part) for part, prefix in (("train", ""), ("validation", "val_"))
         }
         for row in place.history:
             self._write_events(row)
@@ -33,19 +32,18 @@ class History:
 
     def add(self, row: dict[str, Any]) -> None:
         """Writes an epoch that `place.history` holds already."""
+        rows = self._place.history
         with atomic(self._folder / "history.csv") as scratch, scratch.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(row), lineterminator="\n")
             writer.writeheader()
-            writer.writerows(self._place.history)
+            # The stage is text, and a state that is gone on with may be another's.
+            writer.writerows({key: cell(v) if isinstance(v, str) else v for key, v in r.items()} for r in rows)
         self._write_events(row)
 
     def _write_events(self, row: dict[str, Any]) -> None:
-        import tensorflow as tf
-
         for prefix, writer in self._writers.items():
-            with writer.as_default():
-                for name in ("loss", "accuracy"):
-                    tf.summary.scalar(f"epoch_{name}", row[prefix + name], step=row["epoch"])
-                if not prefix:
-                    tf.summary.scalar("epoch_learning_rate", row["learning_rate"], step=row["epoch"])
+            for name in ("loss", "accuracy"):
+                writer.scalar(f"epoch_{name}", row[prefix + name], row["epoch"])
+            if not prefix:
+                writer.scalar("epoch_learning_rate", row["learning_rate"], row["epoch"])
             writer.flush()

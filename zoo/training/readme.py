@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from zoo.files import atomic
+from zoo.files import atomic, base_name
+from zoo.text import markdown
 from zoo.training.recipe import read_toml
 
 FILES = "files.json"
@@ -19,7 +20,7 @@ def write_card(folder: Path) -> None:
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     exported = json.loads((folder / FILES).read_text(encoding="utf-8")) if (folder / FILES).exists() else []
     lines = [
-        f"# {run['model']['name']} on {Path(run['data']['path']).name}",
+        f"# {markdown(run['model']['name'])} on {markdown(base_name(run['data']['path']))}",
         "",
         f"An image classifier of {len(metrics['classes'])} classes, made with edgezoo {run['versions']['edgezoo']}."
         if run["data"]["pictures"]
@@ -57,13 +58,14 @@ def write_card(folder: Path) -> None:
 
 
 def _facts(run: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
-    options = ", ".join(f"{key}={value}" for key, value in run["model"]["options"].items())
+    name = markdown(run["model"]["name"])
+    options = markdown(", ".join(f"{key}={value}" for key, value in run["model"]["options"].items()))
     splits = ", ".join(f"{count} for {name}" for name, count in run["data"]["splits"].items())
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     return [
-        f"- model: {run['model']['name']} ({options})" if options else f"- model: {run['model']['name']}",
-        f"- weights it began with: {run['model']['weights']}",
-        f"- data: `{run['data']['path']}`: {splits}",
+        f"- model: {name} ({options})" if options else f"- model: {name}",
+        f"- weights it began with: {markdown(base_name(run['model']['weights']))}",
+        f"- data: {markdown(base_name(run['data']['path']))}: {splits}",
         f"- {metrics['epochs']} epochs in {metrics['seconds']:.0f} s, the best was number {metrics['best_epoch']}",
         "- recipe: all of it stands in `recipe.toml`",
         f"- versions: {versions}",
@@ -72,7 +74,7 @@ def _facts(run: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
 
 def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
     cells = [columns, ("---",) * len(columns), *rows]
-    return ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in cells]
+    return ["| " + " | ".join(cell if cell == "---" else markdown(cell) for cell in row) + " |" for row in cells]
 
 
 def _share(value: float | None) -> str:

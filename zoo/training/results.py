@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from zoo.data import Data
 from zoo.files import atomic
 from zoo.inputs.labelled import SplitName
 from zoo.tasks.classification import Confusion
+from zoo.text import to_json
 from zoo.training.state import Place
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def write_figures(folder: Path, data: Data, place: Place, figures: Figures) -> N
         **figures.as_dict(),
     }
     with atomic(folder / "metrics.json") as scratch:
-        scratch.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        scratch.write_text(to_json(metrics, indent=1) + "\n", encoding="utf-8")
     plots.plot_curves(place.history, place.best_epoch, folder / "curves.png")
     plots.plot_confusion(figures.confusion.counts, data.class_names, folder / "confusion.png")
     if len(next(iter(data.sources.values())).reader.shape) == 3:
@@ -92,7 +92,7 @@ def _plot_mistakes(folder: Path, data: Data, figures: Figures) -> None:
     named = figures.scores.argmax(axis=1)
     margin = figures.scores[rows, named] - figures.scores[rows, source.labels]
     worst = [int(i) for i in np.argsort(-margin, kind="stable") if named[i] != source.labels[i]][:MISTAKES_SHOWN]
-    names = data.class_names
+    names = [plots.caption(name) for name in data.class_names]
     captions = [f"{names[source.labels[i]]}\nnamed {names[named[i]]}, {figures.scores[i, named[i]]:.0%}" for i in worst]
     pictures = source.fetch(np.array(worst, np.int64)) if worst else np.empty((0, 1, 1, 3), np.uint8)
     plots.plot_pictures(pictures, captions, folder / "mistakes.png", "the worst misses" if worst else "no misses")

@@ -1,0 +1,146 @@
+"""Text of others: what is shown of it, and what programs and spreadsheets get."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.text import LIMIT, cell, finite, first_hidden, markdown, shown, to_json, uncell
+
+ANY = st.text(
+    st.characters(categories=None) | st.sampled_from("\x1b\x9b\x7f\u202e\u2066\u200d\u200b\ufe0f\udcff=+-@'\n")
+)
+"""Lone surrogates, as names of files of any bytes have them, among all else."""
+UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
+
+
+@given(ANY)
+def test_nothing_shown_is_obeyed_turns_or_ends_the_line(text: str) -> None:
+    for char in shown(text):
+        assert unicodedata.category(char) not in UNSEEN
+        assert not "\u202a" <= char <= "\u202e"
+        assert not "\u2066" <= char <= "\u2069"
+        assert char not in "\u200b\u200e\u200f\u061c\ufeff\u00ad\u2060"
+    shown(text).encode("utf-8")
+
+
+@given(ANY)
+def test_what_is_shown_is_not_escaped_again_and_holds_nothing_hidden(text: str) -> None:
+    once = shown(text, limit=None)
+    assert shown(once, limit=None) == once
+    assert first_hidden(once) is None
+    assert (first_hidden(text) is None) == (once == text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\x1b]0;title\x07", r"\x1b]0;title\x07"),
+        ("\x9b31m", r"\x9b31m"),
+        ("two\nlines\tand\rmore", r"two\nlines\tand\rmore"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("r\udcff.jpg", r"r\udcff.jpg"),
+        ("a\u2028b", r"a\u2028b"),
+        ("\U000e0041", r"\U000e0041"),
+        ("ad\u200dmin", r"ad\u200dmin"),
+        ("\u0430\u200c\u0431", "\u0430\\u200c\u0431"),
+        ("cat\ufe0f", r"cat\ufe0f"),
+        ("\u3164", r"\u3164"),
+    ],
+)
+def test_what_does_not_show_itself_is_escaped(text: str, expected: str) -> None:
+    assert shown(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "digit 3",
+        "naïve café",
+        "日本語",
+        "\u0645\u06cc\u200c\u0634\u0648\u062f",  # Persian, whose words are parted by a joiner's opposite
+        "\u0915\u094d\u200d\u0937",  # Devanagari
+        "👩\u200d🔬",
+        "❤\ufe0f\u200d🔥",
+        "3\ufe0f\u20e3",
+        "non\u00a0breaking",
+        "[red]",
+        "C:\\x",
+        "\u0600\u0661",
+    ],
+)
+def test_honest_text_stays_as_it_is(text: str) -> None:
+    assert shown(text) == text
+    assert first_hidden(text) is None
+    assert cell(text) == text
+
+
+def test_long_text_is_cut_and_says_so() -> None:
+    assert shown("x" * LIMIT) == "x" * LIMIT
+    assert shown("x" * 20_000, limit=10) == "xxxxxxxxxx... (20,000 characters)"
+
+
+@given(ANY)
+def test_no_cell_begins_a_formula_and_reading_it_back_gives_the_text(text: str) -> None:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerow([cell(text), "1"])
+    (row,) = csv.reader(io.StringIO(stream.getvalue()))
+    assert not row[0].startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d"))
+    assert uncell(row[0]) == shown(text, limit=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("class_0", "class_0"),
+        ("a|b", r"a\|b"),
+        ("![x](http://e)", r"!\[x\](http\://e)"),
+        ("<img src=//e>", r"\<img src=//e\>"),
+        ("`x` *y* _z_ $q$", r"\`x\` \*y\* \_z\_ \$q\$"),
+        ("www.e.com me@e.com", r"www\.e.com me\@e.com"),
+        ("a\nb", r"a\\nb"),
+    ],
+)
+def test_markdown_shows_text_as_it_is(text: str, expected: str) -> None:
+    assert markdown(text) == expected
+
+
+# Two halves of a pair side by side are one character to every reader of JSON.
+IN_JSON = ANY.filter(lambda text: not re.search("[\ud800-\udbff][\udc00-\udfff]", text))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | IN_JSON,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(IN_JSON, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def _no_constant(name: str) -> Any:
+    raise AssertionError(name)
+
+
+@given(JSON, st.sampled_from([None, 1]), st.booleans())
+def test_json_is_valid_whatever_it_holds(value: Any, indent: int | None, ascii_only: bool) -> None:
+    text = to_json(value, indent=indent, ascii_only=ascii_only)
+    text.encode("ascii" if ascii_only else "utf-8")
+    assert json.loads(text, parse_constant=_no_constant) == finite(value)
+    assert all(first_hidden(line) is None for line in text.split("\n"))
+
+
+def test_what_is_no_finite_number_is_null() -> None:
+    assert to_json({"a": [float("nan"), (float("inf"), 1.5)]}) == '{"a": [null, [null, 1.5]]}'
+
+
+def test_plain_text_needs_no_table_of_characters() -> None:
+    """The device side pays for it only where there is something to escape."""
+    code = "import sys; from zoo.text import shown; shown('digit 3'); sys.exit('unicodedata' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

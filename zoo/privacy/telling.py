@@ -1,0 +1,120 @@
+"""Finds in text, JSON and bytes what tells of who and what made them."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["path", "name", "hash", "time", "version", "host", "user", "place", "device"]
+
+
+@dataclass(frozen=True)
+class Telling:
+    """One thing that a file tells of its maker."""
+
+    kind: Kind
+    where: str
+    """The file, and what in it."""
+    value: str
+
+    def as_dict(self) -> dict[str, str]:
+        """For JSON."""
+        return {"kind": self.kind, "where": self.where, "value": self.value}
+
+
+_STOP = r"\x00-\x1f\x7f\"'`<>|*?,;\n"
+_ROOTS = "home|Users|root|tmp|mnt|media|private|work|workspace|srv|data|opt|usr|var|content|kaggle"
+_IN_BYTES = (
+    # A path of any system in the places where people and programs keep things; behind no letter, so that no URL is one.
+    rf"(?<![\w./:-])/(?:{_ROOTS})/[^{_STOP}\s]{{2,400}}|file://[^{_STOP}\s]{{2,400}}"
+    r"|(?<!\w)[A-Za-z]:\\[\w .~-]{3,60}\\[\w .~\\-]{2,400}"
+)
+_PATHS_IN_BYTES = re.compile(_IN_BYTES, re.ASCII)
+_PATHS = re.compile(rf"{_IN_BYTES}|(?<!\w)~[\w-]{{0,32}}/[^{_STOP}\s]{{2,400}}", re.ASCII)
+_ANYWHERE = re.compile(r"(?:/|~[\w-]*/|[A-Za-z]:[/\\]|\\\\|file:).", re.DOTALL)
+_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{2,32}){1,3}")
+_TIME = re.compile(r"(?<!\d)(?:19|20)\d\d[-:/]\d\d[-:/]\d\d(?:[T@ ]\d\d:\d\d(?::\d\d)?)?")
+_HASH = re.compile(r"(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})\Z", re.IGNORECASE)
+_VERSION = re.compile(r"v?\d{1,4}(?:\.\d{1,6}){1,3}[\w.+-]{0,20}\Z")
+_NAMED_VERSION = re.compile(
+    r"\b(edgezoo|tensorflow(?:-cpu)?|keras|numpy|pillow|python|ai-edge-litert|tflite-runtime|matplotlib)"
+    r"[\s\"':=]{1,8}v?(\d{1,4}(?:\.\d{1,6}){1,3})",
+    re.IGNORECASE,
+)
+_BARE_VERSION = re.compile(r"(?<![\d.])\d{1,2}\.\d{1,3}\.\d{1,3}(?![\d.])")
+
+_NAMES = {"file", "files", "source", "weights_from", "path", "data", "author", "artist", "owner"}
+_HOSTS = {"host", "hostname", "node", "machine", "board", "cpu", "hostcomputer"}
+_USERS = {"user", "username", "email"}
+_OF_ITSELF = {"flatbuffer", "salt"}
+"""Keys of what looks like a hash and tells nothing: those of the file itself, and random numbers."""
+_NO_NAMES = {"none", "imagenet", "trained", "array", "synthetic inputs"}
+
+
+def in_text(where: str, text: str) -> Iterator[Telling]:
+    """Paths, addresses, times and versions in a text, and the names of this machine and its user."""
+    for found in _PATHS.finditer(text):
+        yield Telling("path", where, found[0].rstrip(").:\\ "))
+    for found in _MAIL.finditer(text):
+        yield Telling("user", where, found[0])
+    for found in _TIME.finditer(text):
+        yield Telling("time", where, found[0])
+    for found in _NAMED_VERSION.finditer(text):
+        yield Telling("version", where, f"{found[1].lower()} {found[2]}")
+    yield from _of_here(where, text)
+
+
+def in_bytes(where: str, content: bytes, *, versions: bool = False) -> Iterator[Telling]:
+    """Paths in what is no text; version numbers, too, where it holds no weights that look like some."""
+    text = content.decode("latin-1")
+    for found in _PATHS_IN_BYTES.finditer(text):
+        yield Telling("path", where, found[0])
+    if versions:
+        for found in _BARE_VERSION.finditer(text):
+            yield Telling("version", where, found[0])
+
+
+def in_values(where: str, value: Any, key: str = "", parents: tuple[str, ...] = ()) -> Iterator[Telling]:
+    """What the values of a JSON or TOML document tell, by their form and by the keys that they stand under."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from in_values(f"{where}, {name}", one, str(name).lower(), (*parents, key))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from in_values(where, one, key, parents)
+    elif isinstance(value, str):
+        yield from _of_value(where, value, key, parents)
+
+
+def _of_value(where: str, value: str, key: str, parents: tuple[str, ...]) -> Iterator[Telling]:
+    if _ANYWHERE.match(value):
+        yield Telling("path", where, value)
+    elif _HASH.match(value):
+        if not _OF_ITSELF & {key, *parents}:
+            yield Telling("hash", where, value)
+    elif ("version" in key or {"made_with", "versions"} & set(parents)) and _VERSION.match(value):
+        yield Telling("version", where, value)
+    elif key in _HOSTS:
+        yield Telling("host", where, value)
+    elif key in _USERS:
+        yield Telling("user", where, value)
+    elif key in _NAMES and value not in _NO_NAMES:
+        yield Telling("name", where, value)
+    else:
+        yield from in_text(where, value)
+
+
+def _of_here(where: str, text: str) -> Iterator[Telling]:
+    """The names of this machine and of who uses it, where they are no common words."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = ""
+    kinds: tuple[tuple[Kind, str], ...] = (("host", platform.node()), ("user", user))
+    for kind, name in kinds:
+        if len(name) > 3 and name not in {"root", "user", "localhost"} and re.search(rf"\b{re.escape(name)}\b", text):
+            yield Telling(kind, where, name)
