@@ -15,7 +15,7 @@ from zoo.cli.types import SEED, number_pair, words
 from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, Mode, mode
 from zoo.files import read_list, require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
-from zoo.tflite.compat import TARGETS
+from zoo.tflite.targets import TARGETS
 
 if TYPE_CHECKING:
     from zoo.export import ExportReport

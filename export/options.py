@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from zoo.errors import ExportError
-from zoo.tflite.compat import TARGETS, Target
+from zoo.tflite.targets import TARGETS, Target
 
 Quantize = Literal["none", "float16", "dynamic", "int8", "int16x8"]
 Io = Literal["uint8", "int8", "float32"]

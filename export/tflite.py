@@ -29,9 +29,9 @@ from zoo.files import atomic
 from zoo.inputs.preprocessing import Preprocessing, is_picture
 from zoo.runner import known
 from zoo.tflite import modelfile
-from zoo.tflite.compat import Target
 from zoo.tflite.edgetpu import EdgeTpuReport
 from zoo.tflite.metadata import without_files
+from zoo.tflite.targets import Target
 from zoo.weights import is_untrained
 
 if TYPE_CHECKING:

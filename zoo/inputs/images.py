@@ -18,8 +18,9 @@ from zoo.errors import InputError, first_line
 from zoo.files import is_endless
 from zoo.inputs import picture_memory
 from zoo.inputs.budget import Budget
+from zoo.inputs.fit import Box, Fit, fit
 from zoo.inputs.formats import opened_picture
-from zoo.inputs.preprocessing import Box, Fit, Preprocessing, Resize, fit
+from zoo.inputs.preprocessing import Preprocessing, Resize
 
 Pixels = npt.NDArray[np.uint8]
 

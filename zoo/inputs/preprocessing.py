@@ -1,14 +1,9 @@
-"""How a picture comes to the size of a model's input, as a value: the part that is seen, and where that part lands."""
+"""How a picture comes to the size of a model's input; it travels in the file's card. Standard library only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
-
-Array = npt.NDArray[Any]
+from typing import Literal
 
 Resize = Literal["crop", "pad", "stretch"]
 """How a picture becomes the model's width and height: `crop` keeps the aspect ratio and cuts the longer
@@ -28,81 +23,3 @@ class Preprocessing:
     """What happens to a picture before its raw pixels enter the model; it travels in the file's card."""
 
     resize: Resize = "crop"
-
-
-class Box(NamedTuple):
-    """A rectangle in pixels; x to the right, y down, edges between pixels (the upper left corner is 0, 0)."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def width(self) -> float:
-        """Pixels from left to right."""
-        return self.right - self.left
-
-    @property
-    def height(self) -> float:
-        """Pixels from top to bottom."""
-        return self.bottom - self.top
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Which part of a picture a model sees, and where that part stands in the model's input."""
-
-    seen: Box
-    """In the upright picture, in its pixels."""
-    placed: Box
-    """The same part in the model's input, in its pixels. Around it there is padding, where there is any."""
-
-    def to_model(self, places: Array) -> Array:
-        """Brings points or boxes from the picture to the model's input.
-
-        Args:
-            places: `(..., 2)` points x, y, or `(..., 4)` boxes left, top, right, bottom, in pixels.
-
-        Returns:
-            The same in the model's pixels, float64; what the model does not see lies outside of its input.
-        """
-        return _map(places, self.seen, self.placed)
-
-    def to_picture(self, places: Array) -> Array:
-        """Brings points or boxes from the model's input to the picture; see `to_model`."""
-        return _map(places, self.placed, self.seen)
-
-
-def fit(size: tuple[float, float], into: tuple[int, int], resize: Resize) -> Fit:
-    """Works out how a picture comes to a model's size.
-
-    Args:
-        size: width and height of the picture.
-        into: width and height of the model's input.
-        resize: the policy.
-    """
-    across, down = size
-    wide, high = into
-    if resize == "crop":
-        # The largest middle part of the right shape.
-        ratio = wide / high
-        width, height = min(across, down * ratio), min(down, across / ratio)
-        left, top = (across - width) / 2, (down - height) / 2
-        return Fit(Box(left, top, left + width, top + height), Box(0, 0, wide, high))
-    whole = Box(0, 0, across, down)
-    if resize == "stretch":
-        return Fit(whole, Box(0, 0, wide, high))
-    inner_wide = max(1, round(min(wide, high * across / down)))
-    inner_high = max(1, round(min(high, wide * down / across)))
-    left, top = round((wide - inner_wide) / 2), round((high - inner_high) / 2)
-    return Fit(whole, Box(left, top, left + inner_wide, top + inner_high))
-
-
-def _map(places: Array, source: Box, target: Box) -> Array:
-    pairs = np.asarray(places, np.float64)
-    times = pairs.shape[-1] // 2
-    scale = np.array([target.width / source.width, target.height / source.height] * times)
-    start, end = np.array([source.left, source.top] * times), np.array([target.left, target.top] * times)
-    mapped: Array = (pairs - start) * scale + end
-    return mapped

@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import InputError, ModelFileError
+from zoo.inputs.fit import Fit
 from zoo.inputs.images import read_picture
-from zoo.inputs.preprocessing import Fit, Preprocessing, is_picture
+from zoo.inputs.preprocessing import Preprocessing, is_picture
 from zoo.inputs.values import SUFFIXES, load_values
 from zoo.machine.cores import usable_cores
 from zoo.runner.runtimes import Runtime

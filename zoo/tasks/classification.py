@@ -16,7 +16,7 @@ from zoo.tasks.task import Agreement, Array, Section, Shape, Truth
 from zoo.tflite.tags import OutputTag
 
 if TYPE_CHECKING:
-    from zoo.inputs.preprocessing import Fit
+    from zoo.inputs.fit import Fit
 
 Z95 = 1.959964
 """The 97.5% quantile of the normal distribution."""

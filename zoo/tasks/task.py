@@ -12,7 +12,7 @@ import numpy.typing as npt
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from zoo.inputs.preprocessing import Fit
+    from zoo.inputs.fit import Fit
     from zoo.tflite.tags import OutputTag
 
 Array = npt.NDArray[Any]

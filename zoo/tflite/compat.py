@@ -9,16 +9,12 @@ import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from zoo.assets import read_json
 from zoo.errors import ExportError
 from zoo.tflite.modelfile import Graph, ModelFile, Op
-
-Target = Literal["litert", "tflite-runtime", "edgetpu"]
-"""What a file can be made for."""
-
-TARGETS: tuple[Target, ...] = get_args(Target)
+from zoo.tflite.targets import Target
 
 RUNTIMES = {
     # name: key in op_versions.json

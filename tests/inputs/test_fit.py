@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from zoo.inputs.fit import fit
 from zoo.inputs.images import read_picture
-from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, fit
+from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
 
 sides = st.integers(1, 5000)
 model_sides = st.integers(1, 640)
