@@ -40,11 +40,11 @@ def plant(folder: Path, *names: str) -> Path:
 
 
 CHILDREN = {
-    "trial": "trial.require_harmless(file, 'litert')",
+    "trial": "sandbox.require_harmless(file, 'litert')",
     "cold start": "assert coldstart.cold_start(file, runtime='litert', threads=1).total_ms > 0",
     "doctor, a runtime": "assert doctor._in_a_process('import', 'litert', '') is None",
     "doctor, a file": "assert doctor._in_a_process('run', 'litert', str(file)) is None",
-    "converter": "assert convert.convert_on_disk(lower(zoo.build('lenet')), convert.Settings())[4:8] == b'TFL3'",
+    "converter": "assert converter.convert_on_disk(lower(zoo.build('lenet')), converter.Settings())[4:8] == b'TFL3'",
     "program": "assert processes.run(processes.program('/bin/echo', 'ran'), seconds=60).stdout == 'ran\\n'",
 }
 SCRIPT = """
@@ -53,9 +53,10 @@ from pathlib import Path
 {modules}
 import zoo
 from zoo import processes
-from zoo.export import convert
+from zoo.export import converter
 from zoo.export.lowering import lower
-from zoo.runner import coldstart, doctor, trial
+from zoo.benchmark import coldstart
+from zoo.runner import doctor, sandbox
 file, folder = Path(sys.argv[1]), sys.argv[2]
 os.chdir(folder)
 os.environ["PYTHONPATH"] = ":.:" + folder

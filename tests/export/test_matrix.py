@@ -64,7 +64,7 @@ def tflite_runtime_scores(matrix: Any, tflite_runtime_python: str, tmp_path_fact
 import json, sys
 import numpy as np
 from zoo.export.verify import run_all
-from zoo.runner import backends
+from zoo.runner import load
 folder = sys.argv[1]
 for path, name, mode in json.load(sys.stdin):
     session = load(path, runtime="tflite-runtime")

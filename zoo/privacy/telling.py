@@ -50,7 +50,7 @@ _BARE_VERSION = re.compile(r"(?<![\d.])\d{1,2}\.\d{1,3}\.\d{1,3}(?![\d.])")
 _NAMES = {"file", "files", "source", "weights_from", "path", "data", "author", "artist", "owner"}
 _HOSTS = {"host", "hostname", "node", "machine", "board", "cpu", "hostcomputer"}
 _USERS = {"user", "username", "email"}
-_OF_ITSELF = {"flatbuffer", "salt"}
+_OF_ITSELF = {"flatbuffer", "checksum", "salt"}
 """Keys of what looks like a hash and tells nothing: those of the file itself, and random numbers."""
 _NO_NAMES = {"none", "imagenet", "trained", "array", "synthetic inputs"}
 

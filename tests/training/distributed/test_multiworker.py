@@ -33,7 +33,7 @@ import numpy as np
 import tensorflow as tf
 from zoo.errors import ZooError
 from zoo.training import resume, train
-from zoo.training.loop import Silent
+from zoo.training.watch import Silent
 
 kind, target, devices, at, options = json.loads(sys.argv[1])
 if devices > 1:
@@ -352,9 +352,9 @@ def test_workers_are_for_multiworker(few: str, tmp_path: Path) -> None:
 def test_a_worker_lost_while_tensorflow_connects_is_no_hang(index: int) -> None:
     script = """
 import sys
-from zoo.training import team
-team.CONNECT, team.meet = 2.0, lambda *arguments, **options: None
-with team.gather("multiworker", sys.argv[1:3], int(sys.argv[3]), facts={}, note=print):
+from zoo.training.distributed import strategy
+strategy.CONNECT, strategy.meet = 2.0, lambda *arguments, **options: None
+with strategy.gather("multiworker", sys.argv[1:3], int(sys.argv[3]), facts={}, note=print):
     pass
 """
     done = subprocess.run(
