@@ -213,3 +213,11 @@ def test_a_device_and_a_named_pipe_are_not_read(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="is no file but a named pipe or a device"):
             private(tmp_path / name)
     assert private(tmp_path) == []
+
+
+def test_a_picture_goes_to_the_decoder_of_its_kind_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\n")
+    with pytest.raises(InputError, match="is not a picture that Pillow can open"):
+        private(tmp_path / "a.png")
+    Image.new("L", (9, 9)).save(tmp_path / "b.jpg", "WEBP", exif=b"II*\0\x08\0\0\0\0\0")
+    assert private(tmp_path / "b.jpg") == []

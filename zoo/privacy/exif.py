@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.ExifTags import GPSTAGS, IFD, TAGS
 
 from zoo.errors import InputError
+from zoo.inputs.formats import opened_picture
 from zoo.privacy.telling import Kind, Telling, in_text
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")
@@ -35,9 +36,7 @@ def in_picture(path: Path, where: str) -> Iterator[Telling]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of damaged EXIF
-            Image.init()
-            known = [name for name in FORMATS if name in Image.OPEN]
-            with Image.open(path, formats=known) as picture:
+            with opened_picture(path, str(path), FORMATS) as picture:
                 exif, texts = _exif(picture), dict(picture.info)
     except Exception as error:  # Pillow raises what its readers raise
         raise InputError(f"{path} is not a picture that Pillow can open") from error
@@ -45,7 +44,8 @@ def in_picture(path: Path, where: str) -> Iterator[Telling]:
         kind = _KINDS.get(name, "place" if name.startswith("GPS") else None)
         if kind is not None and (text := _plain(value)):
             yield Telling(kind, f"{where}: EXIF {name}", text)
-    for name, value in texts.items():
+    for key, value in texts.items():
+        name = str(key)
         text = _plain(value) if isinstance(value, str | bytes) and name not in {"exif", "icc_profile"} else ""
         if name in {"Software", "software"} and text:
             yield Telling("version", f"{where}: {name}", text)
