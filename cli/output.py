@@ -21,6 +21,9 @@ import click
 from zoo.errors import OptionError
 from zoo.text import shown, to_json
 
+MOST_ROWS, MOST_IN_CELL = 10_000, 500
+"""Rows of a table, and characters of one of its cells: a column is as wide, in every row, as its longest cell."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -45,7 +48,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: 
     """Prints a table; columns are right-aligned except the first and those named in `left`.
 
     On a terminal it folds to the width; in a pipe every row stays on one line. Cells are shown as they are: [brackets]
-    and :names: in file names and labels are text.
+    and :names: in file names and labels are text. Long cells and tables are cut, and say so.
     """
     from rich import box
     from rich.console import Console
@@ -55,10 +58,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: 
     for i, column in enumerate(columns):
         aligned = "left" if i == 0 or column in left else "right"
         table.add_column(shown(column), justify=aligned, overflow="fold")  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*map(shown, row))
+    for row in rows[:MOST_ROWS]:
+        table.add_row(*(shown(cell, limit=MOST_IN_CELL) for cell in row))
     width = None if sys.stdout.isatty() else 10_000
     Console(width=width, soft_wrap=False, markup=False, emoji=False).print(table)
+    if len(rows) > MOST_ROWS:
+        echo(f"... and {len(rows) - MOST_ROWS:,} rows more, which --json has")
 
 
 def print_error(error: object) -> None:

@@ -95,7 +95,9 @@ def _name_pictures(classifier: Classifier, photos: tuple[Path, ...], top_k: int,
 def _source(path: Path) -> Any:
     if path != Path("-"):
         return path
-    stream = io.BytesIO(sys.stdin.buffer.read())
+    from zoo.inputs.formats import MAX_FILE_BYTES
+
+    stream = io.BytesIO(sys.stdin.buffer.read(MAX_FILE_BYTES + 1))  # as much as shows that it is too much
     stream.name = "standard input"
     return stream
 

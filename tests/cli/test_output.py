@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.cli.output import milliseconds, significant
+from zoo.cli.output import MOST_IN_CELL, MOST_ROWS, milliseconds, print_table, significant
 
 SWALLOWED = """
 import sys
@@ -93,3 +93,11 @@ def test_nothing_is_drawn_where_no_terminal_is(capfd: pytest.CaptureFixture[str]
 def test_three_digits(value: float, text: str) -> None:
     assert significant(value) == text
     assert milliseconds(value) == f"{text} ms"
+
+
+def test_a_table_is_bounded_in_rows_and_in_the_width_of_a_cell(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("name", "count"), [("n" * 60_000, "1"), *[("short", "2")] * MOST_ROWS])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "... and 1 rows more, which --json has"
+    assert "(60,000 characters)" in lines[2]
+    assert max(map(len, lines)) < MOST_IN_CELL + 100

@@ -12,6 +12,7 @@ from PIL import Image
 from zoo.data.reading import Reader, in_threads, read_all
 from zoo.errors import InputError
 from zoo.export import calibration
+from zoo.inputs.formats import MAX_FILE_BYTES
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
 from zoo.runner import load_image
 
@@ -105,10 +106,12 @@ def test_threads_stop_at_an_error() -> None:
 
 def test_the_function_is_the_runners() -> None:
     import zoo.data.reading
-    import zoo.runner.classifier
+    import zoo.runner.predictor
+    from zoo.inputs import images
 
-    assert vars(zoo.data.reading)["load_image"] is vars(zoo.runner.classifier)["load_image"]
-    assert vars(zoo.data.reading)["load_values"] is vars(zoo.runner.classifier)["load_values"]
+    assert vars(zoo.data.reading)["load_image"] is images.load_image
+    assert vars(zoo.runner.predictor)["read_picture"] is images.read_picture  # which load_image calls
+    assert vars(zoo.data.reading)["load_values"] is vars(zoo.runner.predictor)["load_values"]
 
 
 def test_what_a_read_would_wait_for(tmp_path: Path) -> None:
@@ -116,3 +119,12 @@ def test_what_a_read_would_wait_for(tmp_path: Path) -> None:
     found, pixels = Reader((4, 4, 3)).examine(tmp_path / "pipe.png")
     assert found.error == f"{tmp_path / 'pipe.png'} is no file but a named pipe or a device"
     assert pixels is None
+
+
+def test_a_file_too_large_for_a_picture_is_told_and_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(path)
+    os.truncate(path, MAX_FILE_BYTES + 1)  # takes no room on the disk
+    finding, pixels = Reader((8, 8, 3)).examine(path)
+    assert pixels is None
+    assert f"cannot read {path}: it has {MAX_FILE_BYTES + 1} bytes or more" in str(finding.error)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from zoo.errors import InputError
-from zoo.inputs.formats import MAX_ICON_SIDE, PLUGINS, is_installed, kind_of
+from zoo.inputs.formats import MAX_FILE_BYTES, MAX_ICON_SIDE, PLUGINS, is_installed, kind_of
 from zoo.runner import load_image
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\nshowpage\n%%EOF\n"
@@ -118,3 +118,14 @@ def test_only_the_decoder_that_is_needed_is_loaded(tmp_path: Path) -> None:
     # Those that Pillow itself loads at the first picture, in versions that do not look at the suffix.
     assert loaded <= {"Jpeg", "Bmp", "Gif", "Ppm", "Png", "Tiff", "Mpo"}
     assert "Jpeg" in loaded
+
+
+def test_a_file_too_large_for_a_picture_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    content = encoded("PNG")
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    os.truncate(path, MAX_FILE_BYTES + 1)  # takes no room on the disk
+    with path.open("rb") as opened:
+        for source in (path, opened):
+            with pytest.raises(InputError, match=f"it has {MAX_FILE_BYTES + 1} bytes or more; pictures of up to"):
+                load_image(source, 8, 8)

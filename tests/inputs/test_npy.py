@@ -139,3 +139,11 @@ def within_memory(path: Path) -> None:
         env={"OPENBLAS_NUM_THREADS": "1"},
     )  # fmt: skip
     raise InputError(done.stdout.strip())
+
+
+@pytest.mark.parametrize("text", ["(" * 5000, "{'descr': '''", "{'descr': \\", "\0", "  {}\n {}"])
+def test_a_header_that_is_no_python_is_damaged(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text.encode())
+    with pytest.raises(ValueError, match="its header is damaged: "):
+        npy.map_file(path)

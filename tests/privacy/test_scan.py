@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -153,3 +154,70 @@ def test_the_calibration_of_a_file_is_checked_on_the_command_line(
         Image.new("L", (9, 9), i).save(tmp_path / "others" / f"{i}.png")
     done = cli("inspect", path, "--calibration", tmp_path / "others", "--json")
     assert (done.code, json.loads(done.out)["calibrated_on"]) == (1, False)
+
+
+def test_long_keys_are_shortened_where_a_thing_is_told_of(tmp_path: Path) -> None:
+    inner = {f"{i} version": f"1.{i}" for i in range(500)}
+    for _ in range(40):
+        inner = {"k" * 10_000: inner}  # type: ignore[dict-item]
+    (tmp_path / "a.json").write_text(json.dumps(inner))
+    told = private(tmp_path / "a.json")
+    assert {telling.value for telling in told} == {f"1.{i}" for i in range(500)}
+    assert max(len(telling.where) for telling in told) < 1200
+
+
+def test_a_key_is_searched_as_a_value_is(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(
+        json.dumps({"files": {"/home/alice/cat.png": 1, "ab" * 32: {"x/alice@mail.org": 2}}})
+    )
+    assert {(t.kind, t.value) for t in private(tmp_path / "a.json")} == {
+        ("path", "/home/alice/cat.png"),
+        ("hash", "ab" * 32),
+        ("user", "alice@mail.org"),
+    }
+
+
+def test_a_text_is_searched_to_its_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("zoo.privacy.scan.MAX_PART_BYTES", 100)
+    (tmp_path / "a.csv").write_text("x\n" * 200 + "/home/alice/x\n")
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("config.json"), " " * 200 + "/home/bob/y\n")
+    assert values(tmp_path, "path") == {"/home/alice/x", "/home/bob/y"}
+
+
+def test_bytes_are_searched_for_the_names_of_this_machine_and_its_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("platform.node", lambda: "tower-of-bob")
+    monkeypatch.setenv("LOGNAME", "alicesmith")
+    (tmp_path / "a.h5").write_bytes(b"\0\xff alicesmith\0at tower-of-bob\0")
+    assert {(t.kind, t.value) for t in private(tmp_path / "a.h5")} == {("user", "alicesmith"), ("host", "tower-of-bob")}
+
+
+@pytest.mark.parametrize(
+    ("packing", "message"), [(zipfile.ZIP_DEFLATED, "its parts unpack from"), (zipfile.ZIP_LZMA, "in an unusual way")]
+)
+def test_an_archive_that_claims_much_more_than_it_holds_is_not_unpacked(
+    packing: int, message: str, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", packing) as archive:
+        archive.writestr("a.npy", bytes(1 << 25))
+    with pytest.raises(InputError, match=rf"a\.npz is refused: .*{message}"):
+        private(tmp_path / "a.npz")
+
+
+def test_a_device_and_a_named_pipe_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.h5")
+    (tmp_path / "b.h5").symlink_to("/dev/zero")
+    for name in ("a.h5", "b.h5"):
+        with pytest.raises(InputError, match="is no file but a named pipe or a device"):
+            private(tmp_path / name)
+    assert private(tmp_path) == []
+
+
+def test_a_picture_goes_to_the_decoder_of_its_kind_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\n")
+    with pytest.raises(InputError, match="is not a picture that Pillow can open"):
+        private(tmp_path / "a.png")
+    Image.new("L", (9, 9)).save(tmp_path / "b.jpg", "WEBP", exif=b"II*\0\x08\0\0\0\0\0")
+    assert private(tmp_path / "b.jpg") == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tomli_w
 
 import zoo
 from zoo.errors import InputError, UnsafeFileError
-from zoo.training import folder, state
+from zoo.training import folder, readme, state
+from zoo.training.history import History
 
 SMALL: dict[str, Any] = {"features": 4, "hidden": (16,), "num_classes": 4}
 
@@ -103,3 +107,72 @@ def test_a_state_that_no_training_wrote(name: str, content: bytes, packing: int,
     with pytest.raises(InputError, match=rf"state\.npz is damaged: .*{message}") as caught:
         state.Saved(run)
     assert "\n" not in str(caught.value)
+
+
+FILE = {
+    "file": "m.tflite",
+    "bytes": 1,
+    "count": 2,
+    "split": "test",
+    "accuracy": 0.5,
+    "runtime": "x",
+    "latency_ms": None,
+}
+
+
+def test_a_list_of_exported_files_is_read(tmp_path: Path) -> None:
+    assert readme.read_files(tmp_path) == []
+    (tmp_path / readme.FILES).write_text(json.dumps([FILE]))
+    assert readme.read_files(tmp_path) == [FILE]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("[{", '{"a": 1}', "[1]", "[" * 100_000, json.dumps([FILE | {"bytes": 10**400}])),
+        *(json.dumps([FILE | change]) for change in ({"accuracy": "x"}, {"file": 1}, {"bytes": None})),
+    ],
+)
+def test_a_list_of_exported_files_that_no_export_wrote(content: str, tmp_path: Path) -> None:
+    (tmp_path / readme.FILES).write_text(content)
+    with pytest.raises(InputError, match=r"files\.json is no list of exported files; remove it"):
+        readme.read_files(tmp_path)
+
+
+def test_the_readme_of_a_run_shows_versions_and_files_of_others_as_text(tmp_path: Path) -> None:
+    hostile = "<img src=x>[a](http://evil)\x1b[31m"
+    (tmp_path / "recipe.toml").write_text(
+        tomli_w.dumps(
+            {
+                "model": {"name": hostile, "weights": hostile, "options": {"a": hostile}},
+                "data": {"path": hostile, "pictures": True, "splits": {hostile: 1}},
+                "versions": {"edgezoo": hostile, hostile: hostile},
+            }
+        )
+    )
+    shares = {"label": hostile, "count": 1, "precision": 0.5, "recall": None}
+    metrics = {"classes": [shares], "count": 1, "split": "test", "accuracy": 0.5, "balanced_accuracy": 0.5}
+    metrics |= {"epochs": 1, "seconds": 1.0, "best_epoch": 1}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    (tmp_path / readme.FILES).write_text(json.dumps([FILE | dict.fromkeys(("file", "split", "runtime"), hostile)]))
+    readme.write_card(tmp_path)
+    card = (tmp_path / "README.md").read_text()
+    assert "\x1b" not in card
+    assert "\\<img src=x\\>\\[a\\](http\\://evil)" in card
+    assert not re.search(r"(?<!\\)<img|(?<!\\)\[a|http:", card)
+
+
+@pytest.mark.parametrize("name", [state.FILE, readme.FILES])
+def test_a_named_pipe_in_a_run_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="is no file but a named pipe or a device"):
+        state.Saved(tmp_path) if name == state.FILE else readme.read_files(tmp_path)
+
+
+def test_events_are_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "events").symlink_to(tmp_path / "elsewhere")
+    History(tmp_path / "run", state.Place())
+    assert not list((tmp_path / "elsewhere").iterdir())
+    assert (tmp_path / "run" / "events" / "train").is_dir()

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from zoo.errors import InputError
 from zoo.files import is_endless
 from zoo.inputs import find, images, values
+from zoo.inputs.formats import require_size
 from zoo.inputs.images import load_image
 from zoo.inputs.preprocessing import Preprocessing
 from zoo.inputs.values import load_values
@@ -109,12 +110,16 @@ class Reader:
         try:
             if is_endless(path):
                 raise InputError(f"{path} is no file but a named pipe or a device")
-            if not self.takes_pictures and path.stat().st_size > values.most_bytes(self.shape):
+            if self.takes_pictures:
+                require_size(path.stat().st_size)
+            elif path.stat().st_size > values.most_bytes(self.shape):
                 load_values(path, self.shape)  # says what is wrong where it can, without reading all of it
                 raise InputError(f"{path} has more bytes than values of shape {self.shape} take")
             return path.read_bytes()
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        except ValueError as error:
+            raise InputError(f"cannot read {path}: {error}") from error
 
 
 def read_all(

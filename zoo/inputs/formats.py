@@ -40,6 +40,8 @@ PLUGINS = {
 
 HEAD_BYTES = 64
 """How much of a file tells its kind."""
+MAX_FILE_BYTES = 1 << 29
+"""Bytes of a picture file: three for each of as many pixels as Pillow takes. Archives make larger ones of nothing."""
 MAX_ICON_SIDE = 1024
 """Pixels of a side of an icon. An icon's decoder believes a list of sizes up to 256, and decodes what is there."""
 
@@ -118,6 +120,8 @@ def opened_picture(
         UnidentifiedImageError, OSError, ValueError: it is damaged, or no picture.
     """
     with _own(source) as file:
+        require_size(file.seek(0, os.SEEK_END))
+        file.seek(0)
         head = file.read(HEAD_BYTES)
         kind = _require(kind_of(head), head, name, PLUGINS if formats is None else formats)
         if kind == "ICO":
@@ -129,6 +133,16 @@ def opened_picture(
             yield image
 
 
+def require_size(size: int) -> None:
+    """Refuses a file that is too large to be a picture, before it is read.
+
+    Raises:
+        ValueError: it has more than `MAX_FILE_BYTES`.
+    """
+    if size > MAX_FILE_BYTES:
+        raise ValueError(f"it has {size} bytes or more; pictures of up to {MAX_FILE_BYTES} bytes are read")
+
+
 def _own(source: str | Path | BinaryIO) -> BinaryIO:
     """A file at its start that may be closed, whatever was given; what comes out of a pipe is read first."""
     if isinstance(source, io.BytesIO):
@@ -136,12 +150,12 @@ def _own(source: str | Path | BinaryIO) -> BinaryIO:
     try:
         file = open(source if isinstance(source, str | Path) else os.dup(source.fileno()), "rb")  # noqa: PTH123, SIM115
     except (AttributeError, io.UnsupportedOperation):  # no file of the system's
-        return io.BytesIO(cast("BinaryIO", source).read())
+        return io.BytesIO(cast("BinaryIO", source).read(MAX_FILE_BYTES + 1))
     try:
         file.seek(0)
     except io.UnsupportedOperation:
         with file:
-            return io.BytesIO(file.read())
+            return io.BytesIO(file.read(MAX_FILE_BYTES + 1))
     return file
 
 

@@ -44,8 +44,9 @@ def in_picture(path: Path, where: str) -> Iterator[Telling]:
         kind = _KINDS.get(name, "place" if name.startswith("GPS") else None)
         if kind is not None and (text := _plain(value)):
             yield Telling(kind, f"{where}: EXIF {name}", text)
-    for name, said in texts.items():
-        text = _plain(said) if isinstance(said, str | bytes) and name not in {"exif", "icc_profile"} else ""
+    for key, value in texts.items():
+        name = str(key)
+        text = _plain(value) if isinstance(value, str | bytes) and name not in {"exif", "icc_profile"} else ""
         if name in {"Software", "software"} and text:
             yield Telling("version", f"{where}: {name}", text)
         elif name in {"Author", "Copyright", "comment", "Comment", "Description", "Title"} and text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+import sys
 import time
 import zipfile
 import zlib
@@ -12,11 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from zoo.archives import RefusedArchiveError, open_archive
 from zoo.errors import InputError, ModelFileError
+from zoo.files import is_endless
 from zoo.privacy.exif import in_picture
 from zoo.privacy.telling import Telling, in_bytes, in_text, in_values
 from zoo.tflite import modelfile
-from zoo.tflite.card import MAX_PART_BYTES, describe
+from zoo.tflite.card import MAX_CARD_BYTES, MAX_PART_BYTES, describe
 
 MOST = 1000
 """Things told that are listed; more are of no help."""
@@ -47,6 +50,8 @@ def private(path: str | Path) -> list[Telling]:
     for file in files:
         where = file.relative_to(path).as_posix() if path.is_dir() else file.name
         try:
+            if is_endless(file):
+                raise InputError(f"{file} is no file but a named pipe or a device")
             for telling in _of_file(file, where):
                 found.setdefault(telling)
                 if len(found) == MOST:
@@ -68,6 +73,7 @@ def _of_file(path: Path, where: str) -> Iterator[Telling]:
     elif suffix in TEXTS:
         with path.open("rb") as file:
             yield from _of_text(where, file.read(MAX_PART_BYTES), suffix)
+            yield from _of_stream(file, where)  # where there is more
     else:
         yield from _of_bytes(path, where)
 
@@ -82,7 +88,7 @@ def _of_name(name: str, where: str) -> Iterator[Telling]:
 
 def _of_text(where: str, content: bytes, suffix: str) -> Iterator[Telling]:
     text = content.decode("utf-8", errors="replace")
-    if suffix == ".json":
+    if suffix == ".json" and len(content) <= MAX_CARD_BYTES:
         try:
             yield from in_values(where, json.loads(text))
             return
@@ -109,15 +115,17 @@ def _of_tflite(path: Path, where: str) -> Iterator[Telling]:
 
 def _of_archive(path: Path, where: str) -> Iterator[Telling]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        # No part is left out, whatever it is called; what they unpack to together is bounded.
+        with path.open("rb") as file, open_archive(file, lambda _: sys.maxsize) as archive:
             yield from _of_dates(archive, where)
             for entry in archive.infolist():
                 suffix = Path(entry.filename).suffix.lower()
                 with archive.open(entry) as part:
                     if suffix in TEXTS:
                         yield from _of_text(f"{where}: {entry.filename}", part.read(MAX_PART_BYTES), suffix)
-                    else:
-                        yield from _of_stream(part, f"{where}: {entry.filename}")
+                    yield from _of_stream(part, f"{where}: {entry.filename}")
+    except RefusedArchiveError as error:
+        raise InputError(f"{path} is refused: {error}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} is a damaged archive: {error}") from error
 

@@ -47,6 +47,11 @@ _NAMED_VERSION = re.compile(
 )
 _BARE_VERSION = re.compile(r"(?<![\d.])\d{1,2}\.\d{1,3}\.\d{1,3}(?![\d.])")
 
+MAX_KEY, MAX_PLACE = 80, 1000
+"""Characters of a key, and of all keys down to a value, that are shown of where something stands.
+
+Each of a million values may stand under a key of megabytes."""
+
 _NAMES = {"file", "files", "source", "weights_from", "path", "data", "author", "artist", "owner"}
 _HOSTS = {"host", "hostname", "node", "machine", "board", "cpu", "hostcomputer"}
 _USERS = {"user", "username", "email"}
@@ -69,20 +74,25 @@ def in_text(where: str, text: str) -> Iterator[Telling]:
 
 
 def in_bytes(where: str, content: bytes, *, versions: bool = False) -> Iterator[Telling]:
-    """Paths in what is no text; version numbers, too, where it holds no weights that look like some."""
+    """Paths in what is no text, and the names of this machine and its user.
+
+    Version numbers, too, where it holds no weights that look like some.
+    """
     text = content.decode("latin-1")
     for found in _PATHS_IN_BYTES.finditer(text):
         yield Telling("path", where, found[0])
     if versions:
         for found in _BARE_VERSION.finditer(text):
             yield Telling("version", where, found[0])
+    yield from _of_here(where, text)
 
 
 def in_values(where: str, value: Any, key: str = "", parents: tuple[str, ...] = ()) -> Iterator[Telling]:
-    """What the values of a JSON or TOML document tell, by their form and by the keys that they stand under."""
+    """What a JSON or TOML document tells: its keys by their form, its values by the keys that they stand under, too."""
     if isinstance(value, dict):
         for name, one in value.items():
-            yield from in_values(f"{where}, {name}", one, str(name).lower(), (*parents, key))
+            yield from _of_value(where, str(name), "", (*parents, key))
+            yield from in_values(below(where, str(name)), one, str(name).lower(), (*parents, key))
     elif isinstance(value, list | tuple):
         for one in value:
             yield from in_values(where, one, key, parents)
@@ -90,11 +100,18 @@ def in_values(where: str, value: Any, key: str = "", parents: tuple[str, ...] = 
         yield from _of_value(where, value, key, parents)
 
 
+def below(place: str, name: str) -> str:
+    """What is told of where something stands: a place and a name in it, of which a file may have very long ones."""
+    inner = name if len(name) <= MAX_KEY else f"{name[:MAX_KEY]}..."
+    return f"{place}, {inner}" if len(place) <= MAX_PLACE else place
+
+
 def _of_value(where: str, value: str, key: str, parents: tuple[str, ...]) -> Iterator[Telling]:
     if _ANYWHERE.match(value):
         yield Telling("path", where, value)
     elif _HASH.match(value):
-        if not _OF_ITSELF & {key, *parents}:
+        # A card's own checksum stands at its top.
+        if not _OF_ITSELF & {key, *parents} and (key, parents) != ("checksum", ("",)):
             yield Telling("hash", where, value)
     elif ("version" in key or {"made_with", "versions"} & set(parents)) and _VERSION.match(value):
         yield Telling("version", where, value)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import InputError, OutputError, UnsafeFileError
 from zoo.files import atomic, base_name, read_list, read_text, require_writable
 from zoo.training import state
+from zoo.training.readme import read_files
 from zoo.training.recipe import Recipe, read_toml
 from zoo.versions import installed
 from zoo.weights import config as configs
@@ -77,6 +78,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         _require_tables(here, {"data": str, "weights": str}, folder / HERE)
         run["data"]["path"], run["model"]["weights"] = here["data"], here["weights"]
     Recipe().change(run["recipe"])
+    read_files(folder)  # found out now, not when the card is written after the training
     try:
         run["labels"] = read_list(folder / LABELS, "the labels").splitlines()
         run["architecture"] = read_text(folder / ARCHITECTURE, "the architecture")
@@ -91,7 +93,7 @@ _TABLES: dict[str, Any] = {
     },
     "recipe": dict,
     "data": {"path": str, "pictures": bool, "splits": dict},
-    "versions": dict,
+    "versions": {"edgezoo": str},
 }  # fmt: skip
 """What a run's recipe file holds."""
 

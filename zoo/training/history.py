@@ -18,11 +18,12 @@ class History:
 
     def __init__(self, folder: Path, place: Place) -> None:
         """Begins both anew, with the epochs done before: what was written after the last saved state is dropped."""
-        shutil.rmtree(folder / "events", ignore_errors=True)
+        events = folder / "events"
+        if events.is_symlink():  # in another's run it can lead anywhere
+            events.unlink()
+        shutil.rmtree(events, ignore_errors=True)
         self._folder, self._place = folder, place
-        self._writers = {
-            prefix: Events(folder / "events" / part) for part, prefix in (("train", ""), ("validation", "val_"))
-        }
+        self._writers = {prefix: Events(events / part) for part, prefix in (("train", ""), ("validation", "val_"))}
         for row in place.history:
             self._write_events(row)
 

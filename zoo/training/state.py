@@ -19,7 +19,7 @@ import numpy as np
 
 from zoo.archives import open_archive
 from zoo.errors import InputError, first_line
-from zoo.files import atomic
+from zoo.files import atomic, is_endless
 from zoo.inputs import npy
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ class Saved:
         """
         path = folder / FILE
         try:
+            if is_endless(path):
+                raise InputError(f"{path} is no file but a named pipe or a device")
             with path.open("rb") as content, open_archive(content, _most_bytes) as archive:
                 self._arrays = {}
                 for part in archive.infolist():
