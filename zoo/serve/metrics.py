@@ -44,9 +44,9 @@ class Times:
 class Metrics(Collector):
     """All that one server counts. Only the thread of the event loop changes it.
 
-    The library's own `Counter` and `Histogram` are not used: environment variables and switches of the whole process let
-    them share their values with others, and add series. Here the counts belong to this object alone, and the library
-    checks and writes them.
+    The library's own `Counter` and `Histogram` are not used: environment variables and switches of the whole process
+    let them share their values with others, and add series. Here the counts belong to this object alone, and the
+    library checks and writes them.
     """
 
     def __init__(self, model: Labels, gate: Gate, connections: Connections) -> None:
