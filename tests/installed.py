@@ -25,6 +25,7 @@ OPTIONAL = {
     "cv2": "edgezoo[camera]",
     "starlette": "edgezoo[serve]",
     "uvicorn": "edgezoo[serve]",
+    "prometheus_client": "edgezoo[serve]",
     "netron": "edgezoo[view]",
     "tflite_runtime": "edgezoo[tflite-runtime]",
     "mlxtend": "mlxtend",

@@ -39,41 +39,17 @@ def plant(folder: Path, *names: str) -> Path:
     return marks
 
 
-CHILDREN = {
-    "trial": "sandbox.require_harmless(file, 'litert')",
-    "cold start": "assert coldstart.cold_start(file, runtime='litert', threads=1).total_ms > 0",
-    "doctor, a runtime": "assert doctor._in_a_process('import', 'litert', '') is None",
-    "doctor, a file": "assert doctor._in_a_process('run', 'litert', str(file)) is None",
-    "converter": "assert converter.convert_on_disk(lower(zoo.build('lenet')), converter.Settings())[4:8] == b'TFL3'",
-    "program": "assert processes.run(processes.program('/bin/echo', 'ran'), seconds=60).stdout == 'ran\\n'",
-}
-SCRIPT = """
-import os, sys
-from pathlib import Path
-{modules}
-import zoo
-from zoo import processes
-from zoo.export import converter
-from zoo.export.lowering import lower
-from zoo.benchmark import coldstart
-from zoo.runner import doctor, sandbox
-file, folder = Path(sys.argv[1]), sys.argv[2]
-os.chdir(folder)
-os.environ["PYTHONPATH"] = ":.:" + folder
-sys.path[:0] = ["", ".", folder]
-{task}
-"""
+CHILDREN = Path(__file__).with_name("programs") / "start_child.py"
 
 
-@pytest.mark.parametrize("kind", CHILDREN)
+@pytest.mark.parametrize("kind", ["trial", "cold start", "doctor, a runtime", "doctor, a file", "converter", "program"])
 def test_no_child_imports_from_the_current_folder(kind: str, lenet: Case, tmp_path: Path) -> None:
     """The parent has loaded before what lies there, and stands in the folder in every way that Python knows of."""
-    folder, program = tmp_path / "folder", tmp_path / "program.py"
+    folder = tmp_path / "folder"
     folder.mkdir()
     marks = plant(folder, *MODULES)
-    imports = "\n".join(f"import {name}" for name in MODULES if importlib.util.find_spec(name))
-    program.write_text(SCRIPT.format(modules=imports if kind == "converter" else "", task=CHILDREN[kind]))
-    command = [sys.executable, str(program), str(lenet.file), str(folder)]
+    loaded = [name for name in MODULES if importlib.util.find_spec(name)] if kind == "converter" else []
+    command = [sys.executable, str(CHILDREN), kind, str(lenet.file), str(folder), *loaded]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not marks.exists(), marks.read_text()
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from zoo.signals import listening
 
 MAIN = "from zoo.cli.main import main; main()"
+TRAIN = Path(__file__).parent / "training" / "programs" / "slow_training.py"
 
 
 def ignoring(*numbers: int) -> Callable[[], None]:
@@ -30,9 +32,12 @@ def ignoring(*numbers: int) -> Callable[[], None]:
 
 
 @contextlib.contextmanager
-def started(*args: str | Path, code: str = MAIN, ignored: tuple[int, ...] = ()) -> Iterator[subprocess.Popen[str]]:
+def started(
+    *args: str | Path, code: str | Path = MAIN, ignored: tuple[int, ...] = ()
+) -> Iterator[subprocess.Popen[str]]:
+    program = [str(code)] if isinstance(code, Path) else ["-c", code]
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, args)],
+        [sys.executable, *program, *map(str, args)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -113,27 +118,14 @@ def test_a_server_in_the_background_of_a_script_ends_by_sigterm_alone(command: s
         assert (process.returncode, out.strip(), err) == (0, {"serve": "stopped", "view": ""}[command], "")
 
 
-TRAIN = """
-import sys, time
-import zoo
-from zoo.training.loop import Silent
-
-class Slow(Silent):
-    def batch(self, stage, epoch, batch, batches, loss):
-        print(epoch, batch, flush=True)
-        time.sleep(0.2)
-
-zoo.train("lenet", sys.argv[1], out=sys.argv[2], epochs=300, batch_size=8, watch=Slow())
-"""
-
-
 @pytest.mark.slow
 def test_a_training_in_the_background_of_a_script_ends_by_sigterm_alone(digits_folder: Path, tmp_path: Path) -> None:
-    with started(digits_folder, tmp_path / "run", code=TRAIN, ignored=(signal.SIGINT,)) as process:
+    options = json.dumps({"epochs": 300, "batch_size": 8})
+    with started(digits_folder, tmp_path / "run", "0.2", options, code=TRAIN, ignored=(signal.SIGINT,)) as process:
         first_line(process)
         process.send_signal(signal.SIGINT)
         # More steps are done; some of the epoch remain when the second signal comes.
-        while not first_line(process).startswith("2 3"):
+        while not first_line(process).startswith("batch 2 3"):
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=120)

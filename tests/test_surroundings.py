@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,23 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DEMO = zoo.runner.demo.folder()
 PICTURE = DEMO / "pictures" / "three" / "000.png"
 
-# What the process of the tests sees, and what a child of it does. Run by a pytest of its own, behind our conftest.py.
-PROBE = """
-import json, os, resource, signal, subprocess, sys
-from pathlib import Path
-
-def test_it():
-    child = "import json, signal; print(json.dumps([str(signal.getsignal(n)) for n in (2, 15, 17)]))"
-    seen = {
-        "variables": dict(os.environ),
-        "umask": os.umask(0o22),
-        "core": resource.getrlimit(resource.RLIMIT_CORE)[0],
-        "child": json.loads(subprocess.run([sys.executable, "-c", child], capture_output=True, check=True).stdout),
-        "failed": subprocess.run([sys.executable, "-c", "raise SystemExit(3)"]).returncode,
-        "git": subprocess.run(["git", "config", "safe.directory"], capture_output=True, text=True).stdout.strip(),
-    }
-    Path(sys.argv[-1]).with_name("seen.json").write_text(json.dumps(seen))
-"""
+PROBE = Path(__file__).with_name("programs") / "what_tests_see.py"
 
 ODD = {
     "COLUMNS": "20",
@@ -66,7 +51,7 @@ def badly_started() -> None:
 
 def test_tests_see_the_same_however_they_are_started(tmp_path: Path) -> None:
     system.require("git")
-    (tmp_path / "probe.py").write_text(f"import sys\nsys.argv.append({str(tmp_path / 'x')!r})\n{PROBE}")
+    shutil.copy(PROBE, tmp_path / "probe.py")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--confcutdir", "/"]
     done = subprocess.run(
         [*command, "-p", "tests.conftest", tmp_path / "probe.py"],

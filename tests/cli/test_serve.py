@@ -115,14 +115,18 @@ def test_refusals(cli: Cli, model: Path, cases: Callable[[str], Case]) -> None:
     assert cli("serve", model, "--workers", "0").code == 2
 
 
-def test_without_the_extra(cli: Cli, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("starlette", "starlette"), ("uvicorn", "uvicorn"), ("prometheus_client", "prometheus-client")],
+)
+def test_without_the_extra(cli: Cli, model: Path, monkeypatch: pytest.MonkeyPatch, module: str, package: str) -> None:
     import importlib.util
 
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else find(name))
     done = cli("serve", model)
     assert done.code == 1
-    assert done.error == "serving needs uvicorn, which is not installed: pip install 'edgezoo[serve]'"
+    assert done.error == f"serving needs {package}, which is not installed: pip install 'edgezoo[serve]'"
 
 
 PROGRAM = """

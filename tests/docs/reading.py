@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,15 +26,8 @@ class Block:
     """Of its first line, from 1."""
     language: str
     text: str
-    before: str
-    """The page up to it."""
-
-    @property
-    def file(self) -> str | None:
-        """The file that this block is, where the paragraph before it names one and ends in a colon."""
-        paragraph = self.before.rstrip().rpartition("\n\n")[2]
-        named = re.search(r"`([\w-]+\.py)`", paragraph)
-        return named[1] if named and self.language == "python" and paragraph.endswith(":") else None
+    file: str | None
+    """The file that this block is, where a name stands behind the language: ` ```python NAME.py `."""
 
     @property
     def place(self) -> str:
@@ -71,9 +63,9 @@ def blocks(page: str, text: str | None = None) -> list[Block]:
         Block(
             page,
             token.map[0] + (2 if token.type == "fence" else 1),
-            token.info.split(" ")[0] if token.type == "fence" else INDENTED,
+            token.info.partition(" ")[0] if token.type == "fence" else INDENTED,
             token.content,
-            "".join(text.splitlines(keepends=True)[: token.map[0]]),
+            token.info.partition(" ")[2].strip() or None,
         )
         for token in MarkdownIt("commonmark").parse(text)
         if token.type in {"fence", "code_block"} and token.map is not None

@@ -86,6 +86,12 @@ def _page(text: str) -> list[Block]:
     return blocks("new.md", text)
 
 
+def test_a_block_that_is_a_file_says_so_behind_its_language() -> None:
+    first, second = _page("`a.py`:\n\n```python\nx = 1\n```\n\n```python b.py\ny = 2\n```\n")
+    assert (first.language, first.file) == ("python", None)
+    assert (second.language, second.file, second.text) == ("python", "b.py", "y = 2\n")
+
+
 def test_what_a_page_holds() -> None:
     page = (
         "# A page\n```sh\nzoo run a \\\n  b  # c\n\n# d\nzoo run 'e\nf'\n```\n\n    zoo list\n\n```python\nx = 1\n```\n"

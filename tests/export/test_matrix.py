@@ -15,6 +15,7 @@ from zoo.export.verify import run_all
 from zoo.runner.session import load
 from zoo.tflite import compat, modelfile
 
+SCORES = Path(__file__).with_name("programs") / "save_scores.py"
 MATRIX = ("mlp", "lenet", "conv1d", "alexnet", "mobilenet_v2", "vgg16")
 
 # Least correlation of all scores with Keras'. The weights are random, which is harder on a quantized file than
@@ -60,20 +61,8 @@ def tflite_runtime_scores(matrix: Any, tflite_runtime_python: str, tmp_path_fact
     for name in MATRIX:
         np.save(folder / f"{name}.npy", matrix.inputs(name))
         jobs += [(str(matrix.file(name, mode)), name, mode) for mode in MODES]
-    script = """
-import json, sys
-import numpy as np
-from zoo.export.verify import run_all
-from zoo.runner import load
-folder = sys.argv[1]
-for path, name, mode in json.load(sys.stdin):
-    session = load(path, runtime="tflite-runtime")
-    assert session.runtime == "tflite-runtime"
-    (scores,) = run_all(session, np.load(f"{folder}/{name}.npy"), pixels=name != "conv1d")
-    np.save(f"{folder}/{name}-{mode}.npy", scores)
-"""
     done = subprocess.run(
-        [tflite_runtime_python, "-c", script, str(folder)],
+        [tflite_runtime_python, SCORES, str(folder)],
         input=json.dumps(jobs),
         capture_output=True,
         text=True,

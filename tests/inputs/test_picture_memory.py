@@ -22,30 +22,7 @@ from zoo.runner import load_image
 
 SIZE = (3000, 2500)
 PIXELS = SIZE[0] * SIZE[1]
-MEASURE = """
-import io, json, sys, threading
-from PIL import Image
-from zoo.inputs import images, picture_memory
-from zoo.inputs.formats import PLUGINS, is_installed
-
-def peak():
-    line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-    return 1024 * int(line.split()[1])
-
-[is_installed(kind) for kind in PLUGINS]
-small = io.BytesIO()
-Image.new("RGB", (300, 300)).save(small, "PNG")
-images.load_image(small, 96, 96)
-needed, really = [], picture_memory.needed
-picture_memory.needed = lambda *given: needed.append(really(*given)) or needed[-1]
-if len(sys.argv) > 3:
-    images.BUDGET = picture_memory.budget(int(sys.argv[3]))
-before = peak()
-threads = [threading.Thread(target=images.load_image, args=(sys.argv[1], 96, 96, 3)) for _ in range(int(sys.argv[2]))]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-print(json.dumps([peak() - before, max(needed), len(needed)]))
-"""
+MEASURE = Path(__file__).with_name("programs") / "picture_peak.py"
 
 
 def picture() -> Image.Image:
@@ -105,7 +82,7 @@ KINDS: dict[str, tuple[str, Callable[[], Image.Image], dict[str, Any], float]] =
 
 def measure(path: Path, threads: int = 1, *budget: int) -> tuple[int, int, int]:
     """Bytes that it took at most, bytes that were worked out for one, and how many were decoded."""
-    command = [sys.executable, "-W", "ignore", "-c", MEASURE, str(path), str(threads), *map(str, budget)]
+    command = [sys.executable, "-W", "ignore", str(MEASURE), str(path), str(threads), *map(str, budget)]
     took, needed, count = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return took, needed, count
 

@@ -17,40 +17,15 @@ from zoo.runner import delegates, load
 if TYPE_CHECKING:
     from tests.conftest import Case, Cli
 
-# A delegate that takes over no operation, as a device does that knows none of them. It writes down its options, and
-# refuses to start where no device is to be found, as libedgetpu does.
-SOURCE = r"""
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-struct delegate {
-    void *data;
-    int (*prepare)(void *context, struct delegate *self);
-    void *rest[8];  /* callbacks and flags that stay zero */
-};
-static int prepare(void *context, struct delegate *self) { return 0; }
-void *tflite_plugin_create_delegate(char **keys, char **values, size_t count, void (*report)(const char *)) {
-    FILE *log = fopen(getenv("DELEGATE_LOG"), "w");
-    for (size_t i = 0; i < count; i++) {
-        fprintf(log, "%s=%s\n", keys[i], values[i]);
-        if (!strcmp(values[i], "usb:7")) { fclose(log); return NULL; }
-    }
-    fclose(log);
-    struct delegate *made = calloc(1, sizeof *made);
-    made->prepare = prepare;
-    return made;
-}
-void tflite_plugin_destroy_delegate(void *made) { free(made); }
-"""
+SOURCE = Path(__file__).with_name("programs") / "delegate.c"
 
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     system.require("cc")
-    folder = tmp_path_factory.mktemp("delegate")
-    (folder / "delegate.c").write_text(SOURCE)
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", folder / "libedgetpu.so.1", folder / "delegate.c"], check=True)
-    return folder / "libedgetpu.so.1"
+    library = tmp_path_factory.mktemp("delegate") / "libedgetpu.so.1"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, SOURCE], check=True)
+    return library
 
 
 @pytest.fixture

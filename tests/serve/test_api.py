@@ -172,7 +172,7 @@ def test_more_than_the_queue_holds(serving: Serving, monkeypatch: pytest.MonkeyP
         assert site.post(bytes(10_000_000)).status == 429
         # All else goes on.
         assert site.get("/healthz").status == 200
-        assert b"edgezoo_pictures 3\n" in site.get("/metrics").body
+        assert b"edgezoo_pictures 3.0\n" in site.get("/metrics").body
         go.set()
         assert [reply.result().status for reply in under_way] == [200, 200, 200]
         assert site.post(encoded("PNG")).status == 200
@@ -266,13 +266,35 @@ def test_metrics(serving: Serving) -> None:
             assert site.get(f"/no/{i}").status == 404
         reply = site.get("/metrics")
         assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-        samples = dict(line.rsplit(" ", 1) for line in reply.body.decode().splitlines() if not line.startswith("#"))
-        assert samples['edgezoo_requests_total{path="/v1/classify",status="200"}'] == "1"
-        assert samples['edgezoo_requests_total{path="/v1/classify",status="415"}'] == "1"
-        assert samples['edgezoo_requests_total{path="other",status="404"}'] == "5"
-        assert samples['edgezoo_stage_seconds_count{stage="inference"}'] == "1"
-        assert samples['edgezoo_stage_seconds_bucket{stage="decode",le="+Inf"}'] == "1"
-        assert float(samples["process_resident_memory_bytes"]) > 1e6
+        samples = samples_of(reply.body)
+        assert samples['edgezoo_requests_total{path="/v1/classify",status="200"}'] == 1
+        assert samples['edgezoo_requests_total{path="/v1/classify",status="415"}'] == 1
+        assert samples['edgezoo_requests_total{path="other",status="404"}'] == 5
+        assert samples['edgezoo_stage_seconds_count{stage="inference"}'] == 1
+        assert samples['edgezoo_stage_seconds_bucket{le="+Inf",stage="decode"}'] == 1
+        assert samples["process_resident_memory_bytes"] > 1e6
+
+
+def samples_of(text: bytes) -> dict[str, float]:
+    """Series -> value."""
+    lines = (line.rsplit(" ", 1) for line in text.decode().splitlines() if not line.startswith("#"))
+    return {series: float(value) for series, value in lines}
+
+
+def test_nothing_that_a_visitor_sends_becomes_a_label(serving: Serving) -> None:
+    nasty = "edgezoo_evil"
+    with serving() as site:
+        before = set(samples_of(site.get("/metrics").body))
+        for path in (f"/{nasty}", f"/v1/{nasty}%22%0a", f"/metrics?{nasty}", f"/v1/classify?top_k={nasty}"):
+            site.ask("GET", path, headers=dict.fromkeys(("User-Agent", "Referer", "X-Forwarded-For"), nasty))
+        site.post(encoded("PNG"), f"/v1/classify?top_k={nasty}", {"Content-Type": f"multipart/{nasty}"})
+        site.get("/", Host=nasty)
+        site.get("/", Origin=f"http://{nasty}")
+        site.ask(nasty.upper(), "/")
+        text = site.get("/metrics").body
+    assert nasty.encode() not in text.lower()
+    new = set(samples_of(text)) - before
+    assert all(series.startswith(("edgezoo_requests_total{", "edgezoo_stage_seconds_")) for series in new), new
 
 
 def test_health(site: Site) -> None:

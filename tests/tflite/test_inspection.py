@@ -16,7 +16,7 @@ from zoo.errors import ModelFileError
 from zoo.export import to_tflite
 from zoo.tflite.inspection import inspect_file
 
-MUTATIONS = 5000
+MUTATIONS = 1000
 
 
 @pytest.fixture(scope="module")

@@ -89,26 +89,7 @@ def test_a_long_runtime_version_is_not_printed_whole(tmp_path: Path) -> None:
     assert len(said.min_runtime) < 100
 
 
-WORK = """
-import sys
-from zoo.errors import ModelFileError
-from zoo.tflite.inspection import inspect_file
-def calls(path):
-    done = 0
-    def count(*_):
-        nonlocal done
-        done += 1
-    sys.setprofile(count)
-    try:
-        inspect_file(path).as_dict()
-    except ModelFileError:
-        pass
-    finally:
-        sys.setprofile(None)
-    return done
-calls(sys.argv[1])  # what is imported and kept at the first time
-print(calls(sys.argv[1]), calls(sys.argv[2]))
-"""
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 @pytest.mark.parametrize("part", ["tensors", "ops", "codes", "buffers", "metadata"])
@@ -120,7 +101,9 @@ def test_twice_as_much_takes_twice_the_work(part: str, tmp_path: Path) -> None:
         claims = Claims()
         setattr(claims, part, number)
         claims.write(path)
-    done = subprocess.run([sys.executable, "-c", WORK, once, twice], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, PROGRAMS / "count_calls.py", once, twice], capture_output=True, text=True, check=True
+    )
     first, second = map(int, done.stdout.split())
     assert first > amount / 2
     assert second < 2.2 * first
@@ -142,13 +125,8 @@ def test_many_kinds_of_operations_do_not_multiply_the_work(tmp_path: Path, monke
 
 
 def test_memory_is_a_small_multiple_of_the_file(tmp_path: Path) -> None:
-    code = (
-        "import sys, resource; from zoo.tflite import modelfile; before = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "try: modelfile.read(sys.argv[1])\nexcept Exception: pass\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before.ru_maxrss)"
-    )
     path = Claims(shape=[HUGE] * 4_000_000).write(tmp_path / "m.tflite")
-    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, PROGRAMS / "read_peak.py", path], capture_output=True, text=True, check=True)
     assert 1024 * int(done.stdout) < 2 * path.stat().st_size
 
 

@@ -21,20 +21,8 @@ import zoo
 from zoo.errors import InputError, OutputError
 from zoo.training import resume, state, train
 
-SCRIPT = """
-import sys, time
-import zoo
-from zoo.training.loop import Silent
-
-class Slow(Silent):
-    def batch(self, stage, epoch, batch, batches, loss):
-        print("batch", epoch, batch, flush=True)
-        time.sleep(0.05)
-
-zoo.train("lenet", sys.argv[1], out=sys.argv[2], epochs=4, dropout=0.3, watch=Slow())
-"""
-
-
+PROGRAM = Path(__file__).with_name("programs") / "slow_training.py"
+OPTIONS: dict[str, Any] = {"epochs": 4, "dropout": 0.3}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -44,17 +32,16 @@ PLACE = state.Place(epochs_done=1, best=[0.5, -1.0], history=[{key: kind(1) for 
 
 @pytest.fixture(scope="session")
 def unbroken(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return train("lenet", pictures, out=tmp_path_factory.mktemp("unbroken") / "run", epochs=4, dropout=0.3)
+    return train("lenet", pictures, out=tmp_path_factory.mktemp("unbroken") / "run", **OPTIONS)
 
 
 def break_off(pictures: Path, out: Path, at: str, number: int) -> tuple[int, str]:
     """Trains until a line is printed, then sends a signal; returns the exit code and the errors."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(pictures), str(out)],
+        [sys.executable, str(PROGRAM), str(pictures), str(out), "0.05", json.dumps(OPTIONS)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
     )
     assert process.stdout
     for line in process.stdout:

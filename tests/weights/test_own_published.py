@@ -22,28 +22,7 @@ if TYPE_CHECKING:
 
 Array = Any
 
-NET = """
-import zoo
-from zoo.models.layers import classifier_head, image_input
-from zoo.published import MINUS_1_TO_1, RAW, Preparation, PublishedWeights, WeightsFile
-from zoo.specs import NUM_CLASSES, ModelSpec, Option
-
-FILES = ({file},)
-DIGITS = PublishedWeights("digits", "ten digits", classes=10, files=FILES, pixels={pixels})
-BREADTH = Option("breadth", "filters", minimum=1)
-SIZE = Option("input_size", "width and height of the pictures", minimum=8)
-
-
-@zoo.register(ModelSpec("net", "a net of one's own", options=(NUM_CLASSES, BREADTH, SIZE), weights=(DIGITS,)))
-def net(*, num_classes=2, breadth=4, input_size=16):
-    import keras
-    from keras import layers
-
-    pixels, x = image_input(input_size)
-    x = layers.Conv2D(breadth, 3, padding="same", activation="relu", name="conv")(x)
-    x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(pixels, classifier_head(x, num_classes))
-"""
+NET = Path(__file__).with_name("programs") / "net.py"
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +38,11 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     def write(file: str, pixels: str = "None") -> Path:
         path = tmp_path / "models" / "net.py"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(NET.format(file=file, pixels=pixels), encoding="utf-8")
+        program = NET.read_text(encoding="utf-8")
+        for before, after in (("] = ()\n", f"] = ({file},)\n"), ("= None  # pixels\n", f"= {pixels}\n")):
+            assert program.count(before) == 1
+            program = program.replace(before, after)
+        path.write_text(program, encoding="utf-8")
         return path
 
     return write
@@ -218,8 +201,9 @@ def test_pixels_that_the_publisher_prepared_in_another_way(
 
 def test_an_address_without_a_hash_is_refused_in_one_line(cli: Cli, write: Callable[..., Path]) -> None:
     path = write('WeightsFile("https://example.org/digits.weights.h5")')
+    (line,) = (i for i, text in enumerate(path.read_text().splitlines(), 1) if "https://" in text)
     with pytest.raises(
-        InputError, match="line 7: the weights at https://example.org/digits.weights.h5 need their SHA-256"
+        InputError, match=f"line {line}: the weights at https://example.org/digits.weights.h5 need their SHA-256"
     ):
         zoo.load_models(path)
     result = cli("--models", path, "list")

@@ -36,7 +36,7 @@ def serve(
         ready: called with the page's address when it can be opened.
 
     Raises:
-        MissingDependencyError: Starlette or Uvicorn is not installed.
+        MissingDependencyError: Starlette, Uvicorn or prometheus-client is not installed.
         OptionError: settings that do not go together, or an address that cannot be used.
         InputError: the file does not take pictures.
     """
@@ -52,6 +52,6 @@ def require_installed() -> None:
     Raises:
         MissingDependencyError: it is not.
     """
-    for name in ("starlette", "uvicorn"):
-        if importlib.util.find_spec(name) is None:
+    for name in ("starlette", "uvicorn", "prometheus-client"):
+        if importlib.util.find_spec(name.replace("-", "_")) is None:
             raise MissingDependencyError(f"serving needs {name}, which is not installed: pip install 'edgezoo[serve]'")

@@ -40,7 +40,9 @@ class Api:
         self.description = describe(pool, settings)
         self._model = to_bytes(self.description)
         runtime, file = self.description["runtime"], self.description["file"]
-        self.metrics = metrics.Metrics({"file": file, "runtime": runtime, "version": __version__})
+        self.metrics = metrics.Metrics(
+            {"file": file, "runtime": runtime, "version": __version__}, self.gate, self.connections
+        )
 
     async def classify(self, request: Request) -> Response:
         """`POST /v1/classify`: a picture's file is the body."""
@@ -75,8 +77,7 @@ class Api:
 
     async def show_metrics(self, _: Request) -> Response:
         """`GET /metrics`."""
-        text = self.metrics.render(held=self.gate.held, places=self.gate.places, connections=self.connections)
-        return Response(text, headers={"Content-Type": metrics.CONTENT_TYPE})
+        return Response(self.metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def openapi(self, _: Request) -> Response:
         """`GET /openapi.json`."""

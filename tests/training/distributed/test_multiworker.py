@@ -23,51 +23,8 @@ from zoo.training import train
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-
-SCRIPT = """
-import hashlib, json, os, signal, sys
-from zoo.quiet import quiet_tensorflow
-quiet_tensorflow()
-import numpy as np
-import tensorflow as tf
-from zoo.errors import ZooError
-from zoo.training import resume, train
-from zoo.training.watch import Silent
-
-kind, target, devices, at, options = json.loads(sys.argv[1])
-if devices > 1:
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
-    names = [f"CPU:{i}" for i in range(devices)]
-    whole = tf.distribute.MirroredStrategy
-    tf.distribute.MirroredStrategy = lambda: whole(names)
-
-batches = 0
-
-class Watch(Silent):
-    def batch(self, stage, epoch, batch, all, loss):
-        global batches
-        batches += 1
-        if at and (epoch, batch) == tuple(at[:2]):
-            os.kill(os.getpid(), at[2])
-
-try:
-    result = train("lenet", target, watch=Watch(), **options) if kind == "train" else (
-        zoo.train(target[0], target[1], watch=Watch(), **options) if kind == "model" else
-        resume(target, watch=Watch(), **options))
-except ZooError as error:
-    print(json.dumps({"error": str(error)}))
-    sys.exit(error.exit_code)
-weights = b"".join(np.asarray(w).tobytes() for w in result.model.get_weights())
-print(json.dumps({
-    "batches": batches,
-    "weights": hashlib.sha256(weights).hexdigest(),
-    "history": result.history,
-    "accuracy": result.accuracy,
-    "chief": result.chief,
-}))
-""".replace("import hashlib", "import hashlib, zoo", 1)
+ROOT = Path(__file__).parents[3]
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 @dataclass(frozen=True)
@@ -84,7 +41,7 @@ def begin(kind: str, target: Any, *, devices: int = 1, at: Any = None, **options
     `at` is an epoch, a batch of it, and the signal that the process sends to itself after that.
     """
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, json.dumps([kind, target, devices, at, options])],
+        [sys.executable, str(PROGRAMS / "worker.py"), json.dumps([kind, target, devices, at, options])],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -350,18 +307,10 @@ def test_workers_are_for_multiworker(few: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_worker_lost_while_tensorflow_connects_is_no_hang(index: int) -> None:
-    script = """
-import sys
-from zoo.training.distributed import strategy
-strategy.CONNECT, strategy.meet = 2.0, lambda *arguments, **options: None
-with strategy.gather("multiworker", sys.argv[1:3], int(sys.argv[3]), facts={}, note=print):
-    pass
-"""
     done = subprocess.run(
-        [sys.executable, "-c", script, *addresses(), str(index)],
+        [sys.executable, PROGRAMS / "left_alone.py", *addresses(), str(index)],
         capture_output=True,
         text=True,
-        cwd=ROOT,
         timeout=120,
         check=False,
     )

@@ -1,0 +1,61 @@
+"""Measures what decoding takes at most: `picture_peak.py FILE THREADS [PIXELS]`; the pixels are those of the budget.
+
+It prints a JSON list: the bytes that were taken, the most that were worked out for one picture, and how many pictures
+were decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from PIL import Image
+
+from zoo.inputs import images, picture_memory
+from zoo.inputs.formats import PLUGINS, is_installed
+
+
+def peak() -> int:
+    """Bytes that this process held at most so far."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+
+
+def warm_up() -> None:
+    """Loads all decoders, and what decoding needs the first time."""
+    for kind in PLUGINS:
+        is_installed(kind)
+    small = io.BytesIO()
+    Image.new("RGB", (300, 300)).save(small, "PNG")
+    small.seek(0)
+    images.load_image(small, 96, 96)
+
+
+def main(path: str, count: int, pixels: int | None = None) -> None:
+    """Decodes the file in so many threads at a time."""
+    warm_up()
+    needed: list[int] = []
+    really = picture_memory.needed
+
+    def noted(*given: Any) -> int:
+        needed.append(really(*given))
+        return needed[-1]
+
+    if pixels is not None:
+        images.BUDGET = picture_memory.budget(pixels)
+    before = peak()
+    threads = [threading.Thread(target=images.load_image, args=(path, 96, 96, 3)) for _ in range(count)]
+    with patch.object(picture_memory, "needed", noted):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    sys.stdout.write(json.dumps([peak() - before, max(needed), len(needed)]))
+
+
+main(sys.argv[1], *map(int, sys.argv[2:]))

@@ -1,0 +1,57 @@
+"""Starts a child in a folder that is on the import path in every way: `start_child.py KIND FILE FOLDER MODULE...`.
+
+The modules are loaded before, and so is all that this process itself needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import zoo
+from zoo import processes
+from zoo.benchmark import coldstart
+from zoo.export import converter
+from zoo.export.lowering import lower
+from zoo.runner import doctor, sandbox
+
+
+def convert(_: Path) -> None:
+    """Has TensorFlow's converter run in a child."""
+    assert converter.convert_on_disk(lower(zoo.build("lenet")), converter.Settings())[4:8] == b"TFL3"
+
+
+def echo(_: Path) -> None:
+    """Runs a program that is no Python."""
+    assert processes.run(processes.program("/bin/echo", "ran"), seconds=60).stdout == "ran\n"
+
+
+def measure(file: Path) -> None:
+    """Measures a cold start."""
+    assert coldstart.cold_start(file, runtime="litert", threads=1).total_ms > 0
+
+
+def ask(task: str, file: str) -> None:
+    """Has the doctor try something in a child."""
+    assert doctor._in_a_process(task, "litert", file) is None
+
+
+KINDS: dict[str, Callable[[Path], object]] = {
+    "trial": lambda file: sandbox.require_harmless(file, "litert"),
+    "cold start": measure,
+    "doctor, a runtime": lambda _: ask("import", ""),
+    "doctor, a file": lambda file: ask("run", str(file)),
+    "converter": convert,
+    "program": echo,
+}
+
+kind, path, folder, *modules = sys.argv[1:]
+for module in modules:
+    importlib.import_module(module)
+os.chdir(folder)
+os.environ["PYTHONPATH"] = f":.:{folder}"
+sys.path[:0] = ["", ".", folder]
+KINDS[kind](Path(path))
