@@ -234,7 +234,7 @@ def failing(error: BaseException) -> Callable[..., Any]:
     return fail
 
 
-@pytest.mark.parametrize("step", ["tflite.convert", "card.with_metadata", "tflite.verify", "card.append_files"])
+@pytest.mark.parametrize("step", ["tflite.convert", "describe.with_metadata", "tflite.verify", "describe.append_files"])
 @pytest.mark.parametrize(
     "error", [ExportError("no"), KeyboardInterrupt(), MemoryError()], ids=lambda e: type(e).__name__
 )
