@@ -107,7 +107,7 @@ def _export(name: str, mode: str, folder: str) -> None:
     from zoo.export.calibration import synthetic
 
     model = zoo.build(name)
-    to_tflite(model, Path(folder) / "ours.tflite", quantize=mode, verify_file=False)  # type: ignore[arg-type]
+    to_tflite(model, Path(folder) / "ours.tflite", quantize=mode, verify_file=False)
     inputs = synthetic(model.input_shape[1:]).inputs
     if name in APPLICATIONS:
         model = _application(name)

@@ -77,7 +77,7 @@ def _worker(name: str, mode: str, way: str, folder: str) -> None:
         return
     if way == "in memory":
         converter.LARGE_BYTES = 1 << 60
-    to_tflite(model, path, quantize=mode, verify_file=False)  # type: ignore[arg-type]
+    to_tflite(model, path, quantize=mode, verify_file=False)
 
 
 def _plain(model: object, mode: str, inputs: object) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from zoo import models
-from zoo.cli.exporting import FORMATS, check_early, export_files, export_options
+from zoo.cli.exporting import FORMATS, export_files, export_options, read_request
 from zoo.cli.model_options import given, model_options, weights_option
 from zoo.cli.output import downloading, echo, import_tensorflow, require_memory, status
 from zoo.cli.types import words
@@ -37,9 +37,9 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
     """
     spec = models.spec(model)
     options = given(ctx)
-    labels = check_early(choices)
-    if labels is not None:
-        options.setdefault("num_classes", len(labels))
+    request = read_request(formats, **choices)
+    if request.labels is not None:
+        options.setdefault("num_classes", len(request.labels))
     full = spec.check(options)
     import_tensorflow()
     from zoo.summary.table import outline
@@ -47,15 +47,15 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
 
     require_memory(4 * outline(model, **full).params, model)
     with status(f"building {model}") as say:
-        built = build_from(model, weights, options, seed=choices["seed"], progress=downloading(say))
+        built = build_from(model, weights, options, seed=request.seed, progress=downloading(say))
     facts: dict[str, Any] = {"architecture": model, "options": built.options, "weights_from": base_name(weights)}
     if built.new_head:
         facts["head"] = "random"
     if built.new_head or weights == "none":
-        facts["seed"] = choices["seed"]
+        facts["seed"] = request.seed
     network = built.model
-    export_files(network, network.name, formats, labels, facts, choices)
-    if choices["as_json"]:
+    export_files(network, network.name, request, facts)
+    if request.as_json:
         return
     for note in (*spec.notes(built.options), *built.notes):
         echo(f"note: {note}")

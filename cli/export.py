@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoo.cli.exporting import check_early, export_files, export_options
+from zoo.cli.exporting import export_files, export_options, read_request
 from zoo.cli.output import import_tensorflow, status
 
 
@@ -20,10 +20,10 @@ def export(model: Path, **choices: Any) -> None:
     Any functional Keras classifier will do. The file takes raw pixels, carries its labels and a card, and is checked
     against the Keras model and against what the target's runtime can load, before it is kept.
     """
-    labels = check_early(choices)
+    request = read_request(("tflite",), **choices)
     import_tensorflow()
     from zoo.weights import load_model
 
     with status(f"loading {model.name}"):
         network = load_model(model)
-    export_files(network, model.stem, ["tflite"], labels, {"source": model.name}, choices)
+    export_files(network, model.stem, request, {"source": model.name})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,9 +13,9 @@ import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, status
 from zoo.cli.types import SEED, number_pair, words
-from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, Mode, mode
+from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, ExportOptions
 from zoo.files import read_list, require_writable
-from zoo.inputs.preprocessing import RESIZES, Preprocessing
+from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
 from zoo.tflite.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -93,49 +94,78 @@ def export_options(command: Command) -> Command:
     return command
 
 
-def check_early(choices: dict[str, Any]) -> list[str] | None:
-    """Finds what is wrong before TensorFlow loads: the folder to write to, the label file.
+@dataclass(frozen=True)
+class ExportRequest:
+    """What a command is asked to write, checked before TensorFlow loads."""
 
-    Returns:
-        The class names, where a label file is given.
+    formats: tuple[str, ...]
+    """The kinds of files, of `FORMATS`."""
+    options: tuple[ExportOptions, ...]
+    """One for each `.tflite` file."""
+    seed: int
+    """The seed of the random weights of a build."""
+    calibration: Path | None
+    labels: list[str] | None
+    """The names of the classes, where a file of labels is given."""
+    license: str | None
+    out: Path
+    """The folder for the files."""
+    as_json: bool
+
+
+def read_request(
+    formats: tuple[str, ...],
+    *,
+    quantize: tuple[str, ...],
+    seed: int,
+    resize: Resize,
+    no_verify: bool,
+    calibration: Path | None,
+    labels: Path | None,
+    license_: str | None,
+    out: Path,
+    as_json: bool,
+    **options: Any,
+) -> ExportRequest:
+    """Finds what is wrong before TensorFlow loads: the folder to write to, the label file, options that do not agree.
+
+    All arguments but the formats are the values of `export_options`.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+        InputError: the label file cannot be read.
+        ExportError, OptionError: see `ExportOptions`.
     """
-    require_writable(choices["out"])
-    labels = choices["labels"]
-    return read_list(labels, "label file").splitlines() if labels else None
+    require_writable(out)
+    names = read_list(labels, "label file").splitlines() if labels else None
+    policy = Preprocessing(resize)
+    modes = quantize if "tflite" in formats else ()
+    wanted = ExportOptions().in_modes(modes, seed=seed, preprocessing=policy, verify_file=not no_verify, **options)
+    return ExportRequest(formats, wanted, seed, calibration, names, license_, out, as_json)
 
 
-def export_files(
-    model: Any,
-    stem: str,
-    formats: Sequence[str],
-    labels: list[str] | None,
-    facts: dict[str, Any],
-    choices: dict[str, Any],
-) -> None:
+def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str, Any]) -> None:
     """Writes all files that were asked for and prints what came of it.
 
     Args:
         model: the Keras model.
         stem: of the files' names.
-        formats: of `FORMATS`.
-        labels: class names.
+        request: what to write.
         facts: for the card.
-        choices: the values of `export_options`.
     """
-    out: Path = choices["out"]
-    if choices["license_"]:
-        facts = facts | {"license": choices["license_"]}
+    if request.license:
+        facts = facts | {"license": request.license}
     results: list[dict[str, Any]] = []
     reports: list[ExportReport] = []
-    for name in formats:
+    for name in request.formats:
         if name != "tflite":
-            results.append(_write_other(model, name, out / stem))
+            results.append(_write_other(model, name, request.out / stem))
             continue
-        for quantize in map(mode, choices["quantize"]):
-            report = _write_tflite(model, out / f"{stem}{quantize.suffix}.tflite", quantize, labels, facts, choices)
+        for options in request.options:
+            report = _write_tflite(model, request.out / f"{stem}{options.mode.suffix}.tflite", options, request, facts)
             results.append({"format": name, **report.as_dict()})
             reports.append(report)
-    if choices["as_json"]:
+    if request.as_json:
         print_json(results)
         return
     _print_results(results, reports, 4 * model.count_params())
@@ -160,24 +190,13 @@ def _write_other(model: Any, name: str, stem: Path) -> dict[str, Any]:
 
 
 def _write_tflite(
-    model: Any, path: Path, quantize: Mode, labels: list[str] | None, facts: dict[str, Any], choices: dict[str, Any]
+    model: Any, path: Path, options: ExportOptions, request: ExportRequest, facts: dict[str, Any]
 ) -> ExportReport:
     from zoo.export import to_tflite
 
-    same = ("calibration", "calibration_samples", "seed", "target", "batch", "logits", "input_range", "min_agreement")
-    with status(f"exporting {quantize.name}") as say:
-        return to_tflite(
-            model,
-            path,
-            quantize=quantize.name,
-            labels=labels,
-            io=choices["io"] if quantize.name == "int8" else None,
-            preprocessing=Preprocessing(choices["resize"]),
-            verify_file=not choices["no_verify"],
-            facts=facts,
-            progress=say,
-            **{name: choices[name] for name in same},
-        )
+    calibration, labels = request.calibration, request.labels
+    with status(f"exporting {options.quantize}") as say:
+        return to_tflite(model, path, options, calibration=calibration, labels=labels, facts=facts, progress=say)
 
 
 def _notes(report: ExportReport) -> list[str]:

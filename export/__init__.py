@@ -15,15 +15,17 @@ from zoo.lazy import attach
 
 if TYPE_CHECKING:
     from zoo.export.formats import to_keras, to_savedmodel
+    from zoo.export.options import ExportOptions
     from zoo.export.run import export_run
     from zoo.export.tflite import ExportReport, to_tflite
     from zoo.export.verify import Verification
 
-__all__ = ["ExportReport", "Verification", "export_run", "to_keras", "to_savedmodel", "to_tflite"]
+__all__ = ["ExportOptions", "ExportReport", "Verification", "export_run", "to_keras", "to_savedmodel", "to_tflite"]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
+        "ExportOptions": "zoo.export.options",
         "ExportReport": "zoo.export.tflite",
         "Verification": "zoo.export.verify",
         "export_run": "zoo.export.run",

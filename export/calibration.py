@@ -15,12 +15,11 @@ import numpy.typing as npt
 from zoo.errors import ExportError, InputError, first_line
 from zoo.export.digest import set_digest
 from zoo.export.lowering import Scaling
-from zoo.export.options import CALIBRATION_SAMPLES, Mode
+from zoo.export.options import CALIBRATION_SAMPLES, ExportOptions
 from zoo.inputs import npy
 from zoo.inputs.find import SUFFIXES
 from zoo.inputs.images import load_image
 from zoo.inputs.preprocessing import Preprocessing
-from zoo.specs import check_seed
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str], None]
@@ -51,12 +50,9 @@ class Calibration:
 def find_examples(
     source: str | Path | Array | None,
     shape: tuple[int, ...],
-    mode: Mode,
+    options: ExportOptions,
     *,
     trained: bool,
-    samples: int,
-    seed: int,
-    preprocessing: Preprocessing,
     progress: Progress | None,
 ) -> tuple[Calibration, list[str]]:
     """What to calibrate and check a file with, and what the user should know of it, one line each.
@@ -64,19 +60,15 @@ def find_examples(
     Args:
         source: a folder, a `.npy` file, an array, or None for synthetic inputs.
         shape: of an input, without the batch.
-        mode: of the file.
+        options: the mode of the file, and how many examples are chosen, by which seed and at which resize policy.
         trained: whether the model is; a trained one is not calibrated on synthetic inputs.
-        samples: at most this many.
-        seed: of their choice.
-        preprocessing: as the runner will do it.
         progress: is told how far it got.
 
     Raises:
         InputError: the source cannot be read or does not fit.
         ExportError: there is none, and the mode needs one.
-        OptionError: the seed is none.
     """
-    check_seed(seed)
+    mode, samples, seed, preprocessing = options.mode, options.calibration_samples, options.seed, options.preprocessing
     if isinstance(source, np.ndarray):
         return from_array(source, shape, samples, seed), []
     if source is not None:

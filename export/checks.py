@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 from zoo.errors import ExportError, VerificationError
-from zoo.export.options import Mode, Plan
+from zoo.export.options import ExportOptions, Mode
 from zoo.export.verify import Verification
 from zoo.tflite import compat, edgetpu
 from zoo.tflite.modelfile import ModelFile
 
 
-def check_file(file: ModelFile, plan: Plan) -> edgetpu.EdgeTpuReport | None:
+def check_file(file: ModelFile, options: ExportOptions) -> edgetpu.EdgeTpuReport | None:
     """Finds out whether the graph is static, as integer as its mode says, and loads on its target.
 
     Returns:
@@ -25,15 +25,15 @@ def check_file(file: ModelFile, plan: Plan) -> edgetpu.EdgeTpuReport | None:
         raise ExportError(
             f"{len(dynamic)} tensors have no fixed size, the first is {dynamic[0]!r}: runtimes are slow on it"
         )
-    if plan.mode.integer:
+    if options.mode.integer:
         floats = compat.float_ops(file)
         if floats:
             raise ExportError(
-                f"the {plan.mode.name} file is not fully integer: {', '.join(floats)} would compute with floats; "
+                f"the {options.quantize} file is not fully integer: {', '.join(floats)} would compute with floats; "
                 "leave such layers out, or choose another quantization"
             )
-    compat.require(file, compat.FOR_TARGET[plan.target])
-    return edgetpu.report(file) if plan.target == "edgetpu" else None
+    compat.require(file, compat.FOR_TARGET[options.target])
+    return edgetpu.report(file) if options.target == "edgetpu" else None
 
 
 def require_agreement(verification: Verification, mode: Mode, name: str) -> None:

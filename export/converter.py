@@ -29,6 +29,7 @@ from zoo import processes
 from zoo.errors import ExportError, first_line
 from zoo.export.calibration import Progress
 from zoo.export.options import Io, Quantize
+from zoo.export.order import in_model_order
 from zoo.quiet import quiet, quiet_tensorflow
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ def convert(
     """Converts a lowered model.
 
     Args:
-        model: static shapes, one input, one output.
+        model: static shapes, one input, one or more outputs.
         settings: the quantization.
         samples: `(count, *input_shape)` float32, for the modes that are calibrated.
         progress: is told how far calibration got, where it runs in this process.
 
     Returns:
-        The flatbuffer.
+        The flatbuffer; its outputs are in the order of `model.outputs`.
 
     Raises:
         ExportError: TensorFlow cannot convert the model; the message ends with its reason.
@@ -213,7 +214,7 @@ def main(folder: str, step: str) -> None:
             flatbuffer = _quantize_float_file((job / "model.tflite").read_bytes(), settings, samples, batch)
         else:
             converter = tf.lite.TFLiteConverter.from_saved_model(str(job / "saved_model"))
-            flatbuffer = _run(converter, Settings() if step == "float" else settings, samples, batch)
+            flatbuffer = in_model_order(_run(converter, Settings() if step == "float" else settings, samples, batch))
     except Exception as error:  # noqa: BLE001  # reported to the parent, whatever it is
         (job / "error.txt").write_text(first_line(error), encoding="utf-8")
         sys.exit(1)

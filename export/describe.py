@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import zoo
 from zoo.errors import InputError
-from zoo.export.options import Plan
+from zoo.export.options import ExportOptions
 from zoo.files import base_name
 from zoo.graph import layer_name
-from zoo.inputs.preprocessing import Preprocessing, is_picture
+from zoo.inputs.preprocessing import is_picture
 from zoo.tasks import Task
 from zoo.tasks.classification import CLASSIFICATION
 from zoo.text import finite, first_hidden, to_json
@@ -46,9 +46,10 @@ class SelfDescription:
 
     def announce(self, flatbuffer: bytes) -> bytes:
         """The model with metadata that names the files which `append` will put behind it."""
+        kind = f"image {self.task.noun}" if self.image_shape else self.task.noun
         tags = Tags(
             name=self.card["model"],
-            description=f"{'Image classifier' if self.image_shape else 'Classifier'}, {self.card['quantize']}",
+            description=f"{kind.capitalize()}, {self.card['quantize']}",
             author=str(self.card.get("author", "")),
             license=str(self.card.get("license", "")),
             image_shape=self.image_shape,
@@ -84,10 +85,9 @@ class SelfDescription:
 
 def describe(
     model: keras.Model,
-    plan: Plan,
+    options: ExportOptions,
     labels: list[str],
     *,
-    preprocessing: Preprocessing,
     trained: bool,
     facts: dict[str, Any],
     task: Task[Any] = CLASSIFICATION,
@@ -100,18 +100,27 @@ def describe(
         "task": task.name,
         "params": model.count_params(),
         "input": {"shape": list(shape), "values": "pixels 0..255" if pixels else "as in training"},
-        "preprocessing": {"resize": preprocessing.resize} if pixels else {},
+        "preprocessing": {"resize": options.preprocessing.resize} if pixels else {},
         "classes": len(labels),
-        "output": "logits" if plan.logits else "as the model ends: probabilities where it ends in a softmax",
+        "output": "logits" if options.logits else "as the model ends: probabilities where it ends in a softmax",
         "weights": "trained" if trained else "random",
-        "quantize": plan.mode.name,
-        "target": plan.target or "litert and tflite-runtime",
+        "quantize": options.quantize,
+        "target": options.target or "litert and tflite-runtime",
         **facts,
     }
-    outputs = ("logits",) if plan.logits else tuple(layer_name(output) for output in model.outputs)
-    signature = Signature(layer_name(model.inputs[0]), outputs)
+    signature = Signature(layer_name(model.inputs[0]), ("logits",) if options.logits else output_names(model))
     card = without_places(card)
     return SelfDescription(labels, card, (shape[0], shape[1], shape[2]) if pixels else None, signature, task)
+
+
+def output_names(model: keras.Model) -> tuple[str, ...]:
+    """A name for each output, in the model's order: its layer's, with a number where several outputs have that name."""
+    names: list[str] = []
+    for output in model.outputs:
+        name = layer_name(output)
+        tries = (name, *(f"{name}_{number}" for number in range(1, len(model.outputs))))
+        names.append(next(one for one in tries if one not in names))
+    return tuple(names)
 
 
 def without_places(value: Any) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError
+from zoo.export.options import check_input_range
 from zoo.graph import rebuild
 from zoo.tasks import Task
 from zoo.tasks.classification import CLASSIFICATION
@@ -29,9 +29,7 @@ class Scaling:
         Raises:
             ExportError: the range is empty or not finite.
         """
-        low, high = wanted
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ExportError(f"input range {low:g},{high:g} is not allowed; give the lower end first, e.g. -1,1")
+        low, high = check_input_range(wanted)
         return cls((high - low) / 255, low)
 
     @property
@@ -82,11 +80,15 @@ def scaling_of(model: keras.Model) -> Scaling | None:
     return Scaling(scale, offset) if scale > 0 else None
 
 
-def with_scaling(model: keras.Model, scaling: Scaling) -> keras.Model:
-    """Puts a scaling of raw pixels in front of a model that wants scaled ones."""
+def with_scaling(model: keras.Model, scaling: Scaling, task: Task[Any] = CLASSIFICATION) -> keras.Model:
+    """Puts a scaling of raw pixels in front of a model that wants scaled ones.
+
+    Raises:
+        ExportError: see `check_exportable`.
+    """
     import keras
 
-    pixels = keras.Input(check_exportable(model), name="pixels")
+    pixels = keras.Input(check_exportable(model, task), name="pixels")
     scaled = keras.layers.Rescaling(scaling.scale, offset=scaling.offset, name="rescale")(pixels)
     return keras.Model(pixels, model(scaled), name=model.name)
 
@@ -110,10 +112,12 @@ def lower(
         logits: leave the final softmax out.
 
     Raises:
-        ExportError: there is no softmax to leave out.
+        ExportError: there is no softmax to leave out, or more than one output to look for it.
     """
     import keras
 
+    if logits and len(model.outputs) > 1:
+        raise ExportError(f"{model.name} has {len(model.outputs)} outputs; a softmax can be left out of a single one")
     last = model.outputs[0]
     softmax_found = False
 
@@ -131,7 +135,7 @@ def lower(
                 return _linear_twin(layer)(args[0])
         if split_groups and kind in {"Conv1D", "Conv2D"} and layer.groups > 1:
             return _split_convolution(layer, args[0])
-        if isinstance(layer, keras.Model) and len(layer.inputs) == len(layer.outputs) == 1:
+        if isinstance(layer, keras.Model) and len(layer.inputs) == 1:
             return rebuild(layer, call)(*args, **kwargs)
         return layer(*args, **kwargs)
 

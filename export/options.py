@@ -1,12 +1,17 @@
-"""The quantization modes: what each does to a file, and whom it serves."""
+"""What an export can be asked for: the quantization modes, and all choices of one export as one checked value."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any, Literal, get_args
 
-from zoo.errors import ExportError
+from zoo.errors import ExportError, OptionError, closest
+from zoo.inputs.preprocessing import Preprocessing, is_input_range
+from zoo.specs import check_seed
 from zoo.tflite.targets import TARGETS, Target
 
 Quantize = Literal["none", "float16", "dynamic", "int8", "int16x8"]
@@ -47,6 +52,11 @@ class Mode:
     def suffix(self) -> str:
         """What it adds to the names of files: `_int8`; nothing in plain float32."""
         return "" if self.name == "none" else f"_{self.name}"
+
+    @property
+    def typed(self) -> bool:
+        """Whether the type of the file's input and output can be chosen."""
+        return self.name == "int8"
 
     @property
     def approximate(self) -> bool:
@@ -119,17 +129,82 @@ def mode(name: str) -> Mode:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All that decides what a file looks like, checked."""
+class ExportOptions:
+    """All that decides what a file looks like; whatever exists has been checked.
 
-    mode: Mode
-    target: Target | None
-    """None: a file for LiteRT and tflite-runtime alike."""
-    io: Io
-    """Type of input and output."""
-    batch: int
-    logits: bool
-    """Whether the softmax is left out."""
+    Raises:
+        ExportError: a value is not allowed, or two of them do not go together.
+        OptionError: the seed is no seed.
+    """
+
+    quantize: Quantize = "none"
+    """The name of the mode, see `mode`."""
+    target: Target | None = None
+    """The board that the file is for; None: a file that loads on LiteRT and on tflite-runtime alike."""
+    io: Io | None = None
+    """The type of an int8 file's input and output; None: uint8. Other modes take float32 and have no choice."""
+    batch: int = 1
+    """The number of pictures at a time, fixed in the file."""
+    logits: bool = False
+    """Whether the final softmax is left out."""
+    calibration_samples: int = CALIBRATION_SAMPLES
+    """The largest number of examples that ranges are measured on, as many of each class."""
+    seed: int = 0
+    """The seed of the choice of these examples."""
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    """The resize policy that calibration uses and the runner will use."""
+    input_range: tuple[float, float] | None = None
+    """What a model takes that does not scale its pixels itself, e.g. `(-1, 1)`; the file gets the scaling, too."""
+    min_agreement: float | None = None
+    """The least share of inputs, 0..1, on which file and model must agree; None: see `asked_agreement`."""
+    verify_file: bool = True
+    """Whether the file is compared with the model; where it is not, the card says so."""
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        _check_word("target", self.target, TARGETS)
+        _check_word("input and output type", self.io, IOS)
+        self._check_numbers()
+        self._check_together()
+
+    def change(self, **changes: Any) -> ExportOptions:
+        """The same options with other values.
+
+        Raises:
+            OptionError: there is no such option; the message names the closest.
+            ExportError: a value is not allowed, or does not go together with the rest.
+        """
+        names = [one.name for one in dataclasses.fields(self)]
+        for name in changes:
+            if name not in names:
+                raise OptionError(f"an export has no option {name!r}; {closest(name, names)}it has {', '.join(names)}")
+        return dataclasses.replace(self, **changes)
+
+    def in_modes(self, quantize: Sequence[str], **changes: Any) -> tuple[ExportOptions, ...]:
+        """The same options for one file in each of several modes; `io` counts in those that have a choice.
+
+        Args:
+            quantize: the names of the modes.
+            **changes: other values, see `change`.
+
+        Raises:
+            OptionError, ExportError: see `change`; one bad value refuses all.
+        """
+        io = changes.pop("io", self.io)
+        _check_word("input and output type", io, IOS)
+        base = dataclasses.replace(self, io=None)
+        modes = [mode(name) for name in quantize]
+        return tuple(base.change(**changes, quantize=one.name, io=io if one.typed else None) for one in modes)
+
+    @property
+    def mode(self) -> Mode:
+        """What `quantize` names."""
+        return mode(self.quantize)
+
+    @property
+    def ends(self) -> Io:
+        """The type of input and output."""
+        return self.io or ("uint8" if self.mode.typed else "float32")
 
     @property
     def split_groups(self) -> bool:
@@ -138,7 +213,7 @@ class Plan:
         The Edge TPU has none, and tflite-runtime's int8 and hybrid kernels are several times slower on it, while
         LiteRT runs both forms alike (`benchmarks/export_latency.py`). Float and int16x8 kernels do not care.
         """
-        return self.target == "edgetpu" or (self.target != "litert" and self.mode.name in {"int8", "dynamic"})
+        return self.target == "edgetpu" or (self.target != "litert" and self.quantize in {"int8", "dynamic"})
 
     @property
     def dense_per_channel(self) -> bool:
@@ -149,29 +224,56 @@ class Plan:
         """
         return self.target == "litert"
 
+    def asked_agreement(self, *, trained: bool) -> float:
+        """What the file is held to: `min_agreement`, or what the mode asks of a trained or of a random model."""
+        return self.mode.asked_agreement(trained=trained) if self.min_agreement is None else self.min_agreement
 
-def plan(
-    quantize: str, *, target: str | None = None, io: str | None = None, batch: int = 1, logits: bool = False
-) -> Plan:
-    """Checks a combination of choices.
+    def _check_numbers(self) -> None:
+        for name in ("batch", "calibration_samples"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ExportError(f"{name}={value!r} is not allowed; give 1 or more")
+        for name in ("logits", "verify_file"):
+            if not isinstance(getattr(self, name), bool):
+                raise ExportError(f"{name}={getattr(self, name)!r} is not allowed; give True or False")
+        if self.min_agreement is not None and not _is_share(self.min_agreement):
+            raise ExportError(f"min_agreement={self.min_agreement!r} is not allowed; give 0 to 1")
+        if not isinstance(self.preprocessing, Preprocessing):
+            raise ExportError(f"preprocessing={self.preprocessing!r} is not allowed; give a Preprocessing")
+        if self.input_range is not None:
+            object.__setattr__(self, "input_range", check_input_range(self.input_range))
+
+    def _check_together(self) -> None:
+        chosen = self.mode
+        if self.target == "edgetpu" and chosen.name != "int8":
+            raise ExportError(f"the Edge TPU runs int8 files only, not {chosen.name!r}; give quantize='int8'")
+        if self.io not in {None, "float32"} and not chosen.typed:
+            raise ExportError(f"{chosen.name!r} files take float32, not {self.io}; only int8 files have a choice")
+        if self.target == "edgetpu" and self.io == "float32":
+            raise ExportError("the Edge TPU takes no float32 input; give io='uint8' or 'int8'")
+        if self.target == "edgetpu" and self.batch != 1:
+            raise ExportError(f"the Edge TPU takes one picture at a time, not batch={self.batch}")
+
+
+def check_input_range(wanted: Sequence[float]) -> tuple[float, float]:
+    """The two ends of a range that pixels are brought to.
 
     Raises:
-        ExportError: one is unknown, or they do not go together.
+        ExportError: it is not two numbers, or the range is empty or not finite.
     """
-    chosen = mode(quantize)
-    if target is not None and target not in TARGETS:
-        raise ExportError(f"unknown target {target!r}; give one of {', '.join(TARGETS)}")
-    if target == "edgetpu" and chosen.name != "int8":
-        raise ExportError(f"the Edge TPU runs int8 files only, not {chosen.name!r}; give quantize='int8'")
-    default_io: Io = "uint8" if chosen.name == "int8" else "float32"
-    if io is not None and io not in IOS:
-        raise ExportError(f"unknown input and output type {io!r}; give one of {', '.join(IOS)}")
-    if io not in {None, "float32"} and chosen.name != "int8":
-        raise ExportError(f"{chosen.name!r} files take float32, not {io}; only int8 files have a choice")
-    if target == "edgetpu" and io == "float32":
-        raise ExportError("the Edge TPU takes no float32 input; give io='uint8' or 'int8'")
-    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        raise ExportError(f"batch={batch!r} is not allowed; give 1 or more")
-    if target == "edgetpu" and batch != 1:
-        raise ExportError(f"the Edge TPU takes one picture at a time, not batch={batch}")
-    return Plan(chosen, target, io or default_io, batch, logits)
+    try:
+        low, high = (float(end) for end in wanted)
+    except (TypeError, ValueError):
+        raise ExportError(f"input_range={wanted!r} is not allowed; give two numbers, e.g. (-1, 1)") from None
+    if not is_input_range(low, high):
+        raise ExportError(f"input range {low:g},{high:g} is not allowed; give the lower end first, e.g. -1,1")
+    return low, high
+
+
+def _is_share(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 <= float(value) <= 1
+
+
+def _check_word(what: str, value: str | None, words: tuple[str, ...]) -> None:
+    if value is not None and value not in words:
+        raise ExportError(f"unknown {what} {value!r}; give one of {', '.join(words)}")

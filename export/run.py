@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.benchmark.interleave import Candidate, time_runs
-from zoo.export.options import CALIBRATION_SAMPLES, Quantize
-from zoo.export.options import mode as quantization
+from zoo.export.options import ExportOptions, Quantize
 from zoo.export.tflite import to_tflite
 from zoo.files import atomic
 from zoo.inputs.labelled import Labelled
@@ -31,9 +30,10 @@ LATENCY_RUNS = 30
 def export_run(
     result: TrainResult,
     quantize: Sequence[Quantize] = ("none", "int8"),
+    options: ExportOptions | None = None,
     *,
     progress: Callable[[str], None] = lambda _: None,
-    **options: Any,
+    **changes: Any,
 ) -> list[dict[str, Any]]:
     """Exports a trained model into its run's folder and adds what came of it to the folder's card.
 
@@ -42,15 +42,18 @@ def export_run(
     Args:
         result: of `zoo.train` or `zoo.training.resume`.
         quantize: one file for each mode.
+        options: what all files have in common; the mode is that of `quantize`, the resize policy that of the training.
         progress: is told what is under way.
-        **options: for `to_tflite`: `target`, `io`, `min_agreement`...
+        **changes: fields of `ExportOptions` that win over `options`: `target`, `io`, `min_agreement`...
 
     Returns:
         For Keras and for each file: `file`, `mode`, `bytes`, `split`, `count`, `accuracy`, `latency_ms`, `runtime`.
 
     Raises:
+        ExportError, OptionError: see `ExportOptions.in_modes`; nothing was exported.
         ExportError, VerificationError: see `to_tflite`; what was exported before stays.
     """
+    wanted = (options or ExportOptions()).in_modes(quantize, **changes)
     data, folder = result.data, result.folder
     split = result.metrics["split"]
     source = data.sources[split]
@@ -67,17 +70,16 @@ def export_run(
         }
     ]
     facts = {"weights_from": "trained", "trained_on": len(data.sources["train"]), "accuracy": result.accuracy}
-    for mode in map(quantization, quantize):
-        progress(f"exporting {mode.name}")
+    for one in wanted:
+        progress(f"exporting {one.quantize}")
         report = to_tflite(
             model,
-            folder / f"{model.name}{mode.suffix}.tflite",
-            quantize=mode.name,
-            calibration=data.sample(CALIBRATION_SAMPLES),
+            folder / f"{model.name}{one.mode.suffix}.tflite",
+            one,
+            calibration=data.sample(one.calibration_samples),
             labels=data.class_names,
             preprocessing=data.preprocessing,
             facts=facts,
-            **options,
         )
         progress(f"evaluating {report.path.name} on {len(held_out)} files")
         with quiet():
@@ -87,7 +89,7 @@ def export_run(
         rows.append(
             {
                 "file": report.path.name,
-                "mode": mode.name,
+                "mode": one.quantize,
                 "bytes": report.path.stat().st_size,
                 "accuracy": evaluate(classifier, held_out).score,
                 "latency_ms": 1e3 * statistics.median(candidate.record.seconds),

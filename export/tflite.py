@@ -23,15 +23,16 @@ from zoo.export.checks import check_file, require_agreement
 from zoo.export.converter import Settings, convert
 from zoo.export.describe import SelfDescription, check_labels, describe
 from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
-from zoo.export.options import CALIBRATION_SAMPLES, Io, Plan, Quantize, plan
+from zoo.export.options import ExportOptions, Quantize
 from zoo.export.verify import Verification, verify
 from zoo.files import atomic
-from zoo.inputs.preprocessing import Preprocessing, is_picture
+from zoo.inputs.preprocessing import is_picture
 from zoo.runner import known
+from zoo.tasks import Task
+from zoo.tasks.classification import CLASSIFICATION
 from zoo.tflite import modelfile
 from zoo.tflite.edgetpu import EdgeTpuReport
 from zoo.tflite.metadata import without_files
-from zoo.tflite.targets import Target
 from zoo.weights import is_untrained
 
 if TYPE_CHECKING:
@@ -80,22 +81,14 @@ class ExportReport:
 def to_tflite(
     model: keras.Model,
     path: str | Path,
+    options: ExportOptions | None = None,
     *,
-    quantize: Quantize = "none",
     calibration: str | Path | Array | None = None,
     labels: Sequence[str] | None = None,
-    target: Target | None = None,
-    io: Io | None = None,
-    batch: int = 1,
-    logits: bool = False,
-    calibration_samples: int = CALIBRATION_SAMPLES,
-    seed: int = 0,
-    preprocessing: Preprocessing | None = None,
-    input_range: tuple[float, float] | None = None,
-    min_agreement: float | None = None,
-    verify_file: bool = True,
+    task: Task[Any] = CLASSIFICATION,
     facts: dict[str, Any] | None = None,
     progress: Progress | None = None,
+    **changes: Any,
 ) -> ExportReport:
     """Writes a checked, self-describing `.tflite` file.
 
@@ -103,79 +96,55 @@ def to_tflite(
     nothing, because the input's scale and zero point carry it.
 
     Args:
-        model: a functional classifier from pixels `(batch, height, width, channels)`, or values of another shape, to
-            scores `(batch, classes)`.
+        model: a functional model from pixels `(batch, height, width, channels)`, or values of another shape, to
+            the outputs of the task: for classification, scores `(batch, classes)`.
         path: of the file; replaced whole or not at all.
-        quantize: `none`, `float16`, `dynamic`, `int8` or `int16x8`; see `zoo.export.options`.
+        options: what the file is to be like; by default `ExportOptions()`.
         calibration: for int8 and int16x8: a folder of pictures (of class folders), a `.npy` file, or an array
             `(count, ...)` of raw pixels or values. Other modes use it for the check.
         labels: one a class. By default the class folders of `calibration` where their number fits, ImageNet's names
             for a trained model of 1000 classes, else `class_0..`.
-        target: a file for this board alone; by default one that loads on LiteRT and tflite-runtime alike.
-        io: type of an int8 file's input and output; uint8 by default.
-        batch: pictures at a time, fixed in the file.
-        logits: leave the final softmax out.
-        calibration_samples: at most this many examples, chosen by `seed`, as many of each class.
-        seed: of that choice.
-        preprocessing: the resize policy that calibration uses and the runner will.
-        input_range: for a model that does not scale its pixels itself: what it takes, e.g. `(-1, 1)`. The scaling
-            becomes part of the file.
-        min_agreement: least share of inputs on which file and model must name the same best class. By default
-            the mode's own; none in all modes but `none` on random weights, where nothing separates the classes.
-        verify_file: False skips the comparison; the card says so.
+        task: what the model is for; it says which outputs are right, what they are called, and what agreement is.
         facts: more for the card, e.g. `{"options": {...}, "license": "CC-BY-4.0"}`.
         progress: is told what is going on, in a few words.
+        **changes: fields of `ExportOptions` that win over `options`: `quantize="int8"`, `target="litert"`...
 
     Raises:
         ExportError: the choices do not go together, the model cannot be converted, or the target cannot load
             the result.
+        OptionError: there is no such option.
         VerificationError: the file disagrees with the model; nothing is left at `path`.
         InputError: labels or calibration data do not fit.
         OutputError: the file cannot be written.
     """
-    path, started = Path(path), time.perf_counter()
-    say = progress or (lambda _: None)
-    chosen = plan(quantize, target=target, io=io, batch=batch, logits=logits)
-    if input_range is not None:
-        model = with_scaling(model, Scaling.for_range(input_range))
-    shape = check_exportable(model)
-    pixels = is_picture(shape)
-    trained = not is_untrained(model)
-    preprocessing = preprocessing or Preprocessing()
-    examples, notes = find_examples(
-        calibration,
-        shape,
-        chosen.mode,
-        trained=trained,
-        samples=calibration_samples,
-        seed=seed,
-        preprocessing=preprocessing,
-        progress=progress,
-    )
-    names = _labels(model, labels, calibration, trained, notes)
-    if pixels and scaling_of(model) is None and input_range is None:
+    path, started, say = Path(path), time.perf_counter(), progress or (lambda _: None)
+    options = (options or ExportOptions()).change(**changes)
+    if options.input_range is not None:
+        model = with_scaling(model, Scaling.for_range(options.input_range), task)
+    shape = check_exportable(model, task)
+    pixels, trained = is_picture(shape), not is_untrained(model)
+    examples, notes = find_examples(calibration, shape, options, trained=trained, progress=progress)
+    names = _labels(model, labels, calibration, trained, task, notes)
+    if pixels and scaling_of(model) is None and options.input_range is None:
         notes.append(
             f"{model.name} does not begin with one scale for all channels; the file hands it pixels 0..255 as they "
             "are. If it was trained on scaled pixels, give their range (input_range, --input-range -1,1)"
         )
-    description = describe(model, chosen, names, preprocessing=preprocessing, trained=trained, facts=facts or {})
-    if chosen.mode.calibrated:
+    description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
+    if options.mode.calibrated:
         description.card["calibration"] = examples.manifest
-    say(f"converting ({chosen.mode.name})")
-    flatbuffer = _convert(model, chosen, examples.inputs, say, pixels=pixels)
+    say(f"converting ({options.quantize})")
+    flatbuffer = _convert(model, options, examples.inputs, say, pixels=pixels)
     with atomic(path) as scratch:
         scratch.write_bytes(description.announce(flatbuffer))
         del flatbuffer
-        tpu = check_file(modelfile.read(scratch), chosen)
+        tpu = check_file(modelfile.read(scratch), options)
         verification = None
-        if verify_file:
+        if options.verify_file:
             say("checking the file against Keras")
-            reference = lower(model, batch=None, logits=True) if logits else model
-            subset = Calibration(examples.inputs[:VERIFY_INPUTS], examples.manifest)
-            asked = chosen.mode.asked_agreement(trained=trained) if min_agreement is None else min_agreement
-            verification = verify(reference, scratch, subset, pixels=pixels, target=target)
-            verification = replace(verification, asked=asked)
-            require_agreement(verification, chosen.mode, path.name)
+            asked = options.asked_agreement(trained=trained)
+            verification = replace(_verify(model, scratch, options, examples, task, pixels=pixels), asked=asked)
+            require_agreement(verification, options.mode, path.name)
         card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
         size = scratch.stat().st_size
     known.remember_made(path)
@@ -183,7 +152,16 @@ def to_tflite(
     if verification and not verification.asked:
         notes.append(NOT_JUDGED)
     seconds = time.perf_counter() - started
-    return ExportReport(path, chosen.mode.name, size, seconds, verification, trained, tuple(notes), card, tpu, compiled)
+    return ExportReport(path, options.quantize, size, seconds, verification, trained, tuple(notes), card, tpu, compiled)
+
+
+def _verify(
+    model: keras.Model, path: Path, options: ExportOptions, examples: Calibration, task: Task[Any], *, pixels: bool
+) -> Verification:
+    """Compares the file with the model on the first examples."""
+    reference = lower(model, batch=None, logits=True) if options.logits else model
+    subset = Calibration(examples.inputs[:VERIFY_INPUTS], examples.manifest)
+    return verify(reference, path, subset, pixels=pixels, target=options.target, task=task)
 
 
 def _labels(
@@ -191,10 +169,11 @@ def _labels(
     labels: Sequence[str] | None,
     calibration: str | Path | Array | None,
     trained: bool,
+    task: Task[Any],
     notes: list[str],
 ) -> list[str]:
     """The labels to embed; a note where they are the names of calibration's folders."""
-    classes = int(model.outputs[0].shape[-1])
+    classes = task.classes([tuple(output.shape) for output in model.outputs])
     if labels is None and isinstance(calibration, str | Path) and Path(calibration).is_dir():
         folders = class_names(Path(calibration))
         if len(folders) == classes:
@@ -203,18 +182,18 @@ def _labels(
     return check_labels(labels, classes, trained)
 
 
-def _convert(model: keras.Model, chosen: Plan, inputs: Array, say: Progress, *, pixels: bool) -> bytes:
-    scaling = scaling_of(model) if chosen.io != "float32" and pixels else None
+def _convert(model: keras.Model, options: ExportOptions, inputs: Array, say: Progress, *, pixels: bool) -> bytes:
+    scaling = scaling_of(model) if options.ends != "float32" and pixels else None
     lowered = lower(
         model,
-        batch=chosen.batch,
-        split_groups=chosen.split_groups,
+        batch=options.batch,
+        split_groups=options.split_groups,
         strip_scaling=scaling is not None,
-        logits=chosen.logits,
+        logits=options.logits,
     )
-    settings = Settings(chosen.mode.name, chosen.io, chosen.dense_per_channel)
+    settings = Settings(options.quantize, options.ends, options.dense_per_channel)
     samples = None
-    if chosen.mode.calibrated:
+    if options.mode.calibrated:
         samples = as_lowered(inputs, scaling) if pixels else inputs
     return convert(lowered, settings, samples, say)
 

@@ -105,10 +105,13 @@ def run_all(session: Session, inputs: Array, *, pixels: bool) -> tuple[Array, ..
 
 def _run_keras(model: keras.Model, inputs: Array) -> tuple[Array, ...]:
     """The model's outputs for all inputs, in the order of `model.outputs`."""
+    import keras
+
     chunks = []
     for start in range(0, len(inputs), KERAS_BATCH):
         found = model(inputs[start : start + KERAS_BATCH], training=False)
-        chunks.append([np.asarray(one, np.float32) for one in (found if isinstance(found, list | tuple) else [found])])
+        # A model may give a dictionary of outputs, or a nested list: Keras flattens both as `model.outputs` is.
+        chunks.append([np.asarray(one, np.float32) for one in keras.tree.flatten(found)])
     return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
 
 

@@ -7,6 +7,7 @@ exits with the class's ``exit_code``; anything that is not a `ZooError` is a bug
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 
 
 def first_line(error: Exception) -> str:
@@ -19,6 +20,14 @@ def in_one_line(error: object, most: int = 500) -> str:
     """All that another library's error says, in one line of at most so many characters."""
     line = " ".join(str(error).split())
     return line if len(line) <= most else line[: most - 4] + " ..."
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The part of a message that says which known name is closest to an unknown one; empty where none is close."""
+    import difflib  # only where there is an error to tell
+
+    close = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 class ZooError(Exception):

@@ -41,10 +41,10 @@ def unallocated() -> Iterator[list[Any]]:
 
 def layer_name(tensor: Any) -> str:
     """The name of the layer that makes an input or output of a model, also where that layer is in a nested model."""
-    layer = tensor._keras_history.operation
-    while getattr(layer, "outputs", None) and hasattr(layer, "layers"):
-        layer = layer.outputs[0]._keras_history.operation
-    return str(layer.name)
+    made = tensor._keras_history
+    while getattr(made.operation, "outputs", None) and hasattr(made.operation, "layers"):
+        made = made.operation.outputs[made.tensor_index]._keras_history
+    return str(made.operation.name)
 
 
 def rebuild(model: keras.Model, call: Any, inputs: keras.KerasTensor | None = None) -> keras.Model:

@@ -6,7 +6,6 @@ Standard library only. A builder imports Keras inside itself, so that listing mo
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 import inspect
 import os
@@ -16,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from zoo.errors import MissingDependencyError, OptionError, UnknownModelError
+from zoo.errors import MissingDependencyError, OptionError, UnknownModelError, closest
 from zoo.specs import ModelSpec, Option
 
 if TYPE_CHECKING:
@@ -178,6 +177,6 @@ def _lookup(name: str) -> tuple[ModelSpec, Callable[..., keras.Model]]:
     try:
         return _MODELS[name]
     except KeyError:
-        close = difflib.get_close_matches(name.lower().replace("-", "_"), _MODELS, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise UnknownModelError(f"unknown model {name!r}; {hint}the zoo has {', '.join(_MODELS)}") from None
+        raise UnknownModelError(
+            f"unknown model {name!r}; {closest(name, _MODELS)}the zoo has {', '.join(_MODELS)}"
+        ) from None

@@ -11,6 +11,7 @@ import pytest
 
 import zoo
 from zoo.cli.main import main
+from zoo.runner import load
 from zoo.tflite.card import describe
 
 
@@ -89,6 +90,7 @@ def digits_like_folder(tmp_path: Path) -> Path:
         (["--quantize", "int4"], 2, "'int4' is not one of none, float16"),
         (["--quantize", "int8", "--calibration", "nowhere"], 1, "no calibration folder nowhere"),
         (["--target", "edgetpu"], 1, "int8 files only, not 'none'"),
+        (["--quantize", "none,int16x8", "--min-agreement", "nan"], 1, "min_agreement=nan is not allowed; give 0 to 1"),
         (["--input-range", "1"], 2, "'1' is not two numbers"),
         (["--input-range", "1,1"], 1, "input range 1,1 is not allowed"),
         (["--labels", "nowhere.txt"], 1, "cannot read label file nowhere.txt"),
@@ -111,6 +113,38 @@ def test_one_clear_line(
     assert errors.count("\n") == 1
     assert message in errors
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [("build", "lenet"), ("export", "nowhere.keras")])
+def test_options_are_checked_before_tensorflow_loads(
+    command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of all modes: the file of the first one is not made where the second one cannot be."""
+    monkeypatch.chdir(tmp_path)
+    for module in ("build", "export"):
+        monkeypatch.setattr(f"zoo.cli.{module}.import_tensorflow", lambda: pytest.fail("TensorFlow was loaded"))
+    assert _zoo(*command, "--quantize", "int8,none", "--target", "edgetpu") == 1
+    assert "the Edge TPU runs int8 files only, not 'none'; give quantize='int8'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_type_of_the_ends_counts_for_int8_alone(
+    keras_file: Path, digits_like_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["export", keras_file, "--quantize", "none,int8", "--io", "int8", "--calibration", digits_like_folder]
+    assert _zoo(*arguments, "--seed", 3, "--batch", 2, "--out", out, "--json") == 0
+    assert [entry["quantize"] for entry in json.loads(capsys.readouterr().out)] == ["none", "int8"]
+    for name, kind in (("mine.tflite", "float32"), ("mine_int8.tflite", "int8")):
+        session = load(out / name)
+        assert [session.input.dtype.name, session.outputs[0].dtype.name] == [kind, kind]
+        assert session.input.shape[0] == 2
+    assert describe(out / "mine_int8.tflite").card["calibration"]["seed"] == 3
+
+
+def test_options_of_a_file_that_is_not_made_do_not_matter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _zoo("build", "mlp", "--export", "keras", "--target", "edgetpu", "--out", tmp_path) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["mlp.keras"]
 
 
 def test_files_that_are_no_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

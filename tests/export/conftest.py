@@ -47,7 +47,7 @@ class Matrix:
     def file(self, name: str, mode: str) -> Path:
         path = self.folder / f"{name}-{mode}.tflite"
         if not path.exists():
-            to_tflite(self.model(name), path, quantize=mode, verify_file=False)  # type: ignore[arg-type]
+            to_tflite(self.model(name), path, quantize=mode, verify_file=False)
         return path
 
 

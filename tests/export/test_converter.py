@@ -16,6 +16,7 @@ from zoo.export import converter as convert_module
 from zoo.export import to_tflite
 from zoo.export.converter import Settings, convert_in_memory, convert_on_disk
 from zoo.export.lowering import lower
+from zoo.export.order import in_model_order
 from zoo.runner.session import load
 from zoo.tflite import modelfile
 
@@ -41,6 +42,35 @@ def test_both_ways_give_the_same_file(mode: Any, lowered: Any, tmp_path: Path) -
         results.append(session.run(session.input.store(samples[:1], pixels=True))[0])
     assert ops[0] == ops[1]
     np.testing.assert_allclose(results[0], results[1], atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["none", "int8"])
+def test_a_saved_model_keeps_the_order_of_many_outputs(mode: Any, tmp_path: Path) -> None:
+    """Twelve of one shape: in the order of their names, the tenth would be the second."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,))
+    model = lower(keras.Model(inputs, [keras.layers.Dense(2, name=f"head{-i % 7}_{i}")(inputs) for i in range(12)]))
+    samples = np.random.default_rng(0).standard_normal((20, 4)).astype(np.float32)
+    path = tmp_path / "m.tflite"
+    path.write_bytes(convert_on_disk(model, Settings(mode), samples))
+    session = load(path)
+    found = [info.dequantize(one) for info, one in zip(session.outputs, session.run(samples[0]), strict=True)]
+    for ours, theirs in zip(found, model(samples[:1]), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5 if mode == "none" else 0.1)
+
+
+def test_an_order_that_is_lost_is_an_error(lowered: Any) -> None:
+    import keras
+
+    outputs = keras.layers.Dense(2)(lowered.inputs[0][:, 0, 0]), keras.layers.Dense(3)(lowered.inputs[0][:, 0, 0])
+    flatbuffer = convert_in_memory(keras.Model(lowered.inputs[0], outputs), Settings())
+    with pytest.raises(ExportError, match="the converter lost the order of 2 outputs: its file names none"):
+        in_model_order(flatbuffer)
+    one = convert_in_memory(lowered, Settings())
+    assert in_model_order(one) is one
 
 
 def test_large_models_take_the_way_over_the_disk(lowered: Any, monkeypatch: pytest.MonkeyPatch) -> None:

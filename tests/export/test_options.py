@@ -1,13 +1,19 @@
-"""Modes and plans: what goes together, and what is said of what does not."""
+"""Modes and options: what goes together, and what is said of what does not."""
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import math
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
-from zoo.errors import ExportError
-from zoo.export.options import MODES, mode, plan
+from zoo.errors import ExportError, OptionError
+from zoo.export.options import MODES, ExportOptions, mode
+from zoo.inputs.preprocessing import Preprocessing
 
 
 @pytest.mark.parametrize("name", MODES)
@@ -28,15 +34,15 @@ def test_each_mode_says_what_it_does(name: str) -> None:
         ("int8", "edgetpu", True, False),
     ],
 )
-def test_lowering_follows_the_target(quantize: str, target: str | None, split: bool, per_channel: bool) -> None:
-    chosen = plan(quantize, target=target)
+def test_lowering_follows_the_target(quantize: Any, target: Any, split: bool, per_channel: bool) -> None:
+    chosen = ExportOptions(quantize, target=target)
     assert (chosen.split_groups, chosen.dense_per_channel) == (split, per_channel)
 
 
 def test_input_types() -> None:
-    assert plan("int8").io == "uint8"
-    assert plan("int8", io="int8").io == "int8"
-    assert plan("int16x8").io == "float32"
+    assert ExportOptions("int8").ends == "uint8"
+    assert ExportOptions("int8", io="int8").ends == "int8"
+    assert ExportOptions("int16x8").ends == "float32"
 
 
 @pytest.mark.parametrize(
@@ -51,8 +57,95 @@ def test_input_types() -> None:
         ({"quantize": "int8", "io": "int16"}, "unknown input and output type 'int16'"),
         ({"quantize": "none", "batch": 0}, "batch=0 is not allowed"),
         ({"quantize": "none", "batch": True}, "batch=True is not allowed"),
+        ({"calibration_samples": 0}, "calibration_samples=0 is not allowed; give 1 or more"),
+        ({"calibration_samples": 20.0}, "calibration_samples=20.0 is not allowed"),
+        ({"logits": "no"}, "logits='no' is not allowed; give True or False"),
+        ({"verify_file": None}, "verify_file=None is not allowed; give True or False"),
+        ({"min_agreement": 1.01}, "min_agreement=1.01 is not allowed; give 0 to 1"),
+        ({"min_agreement": math.nan}, "min_agreement=nan is not allowed; give 0 to 1"),
+        ({"min_agreement": "all"}, "min_agreement='all' is not allowed; give 0 to 1"),
+        ({"preprocessing": "pad"}, "preprocessing='pad' is not allowed; give a Preprocessing"),
+        ({"input_range": (1, -1)}, "input range 1,-1 is not allowed; give the lower end first"),
+        ({"input_range": (0, math.inf)}, "input range 0,inf is not allowed"),
+        ({"input_range": 1}, "input_range=1 is not allowed; give two numbers"),
+        ({"input_range": (0, 1, 2)}, r"input_range=\(0, 1, 2\) is not allowed; give two numbers"),
     ],
 )
 def test_what_does_not_go_together(choices: dict[str, Any], message: str) -> None:
     with pytest.raises(ExportError, match=message):
-        plan(**choices)
+        ExportOptions(**choices)
+    with pytest.raises(ExportError, match=message):
+        ExportOptions().change(**choices)
+
+
+def test_what_is_no_seed() -> None:
+    with pytest.raises(OptionError, match="seed=-1 is not allowed; give a whole number from 0"):
+        ExportOptions(seed=-1)
+
+
+def test_a_change_leaves_the_rest_and_the_original_alone() -> None:
+    first = ExportOptions("int8", target="edgetpu", io="int8")
+    second = first.change(seed=7, input_range=[-1, 1])
+    assert second == ExportOptions("int8", target="edgetpu", io="int8", seed=7, input_range=(-1.0, 1.0))
+    assert first.seed == 0
+    with pytest.raises(ExportError, match="int8 files only, not 'none'"):
+        second.change(quantize="none")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("quantise", "did you mean 'quantize'?"), ("input-range", "did you mean 'input_range'?")]
+)
+def test_an_unknown_name_is_told_the_closest(name: str, hint: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        ExportOptions().change(**{name: 1})
+    assert str(caught.value).startswith(f"an export has no option {name!r}; {hint} it has quantize, target, io, ")
+
+
+def test_one_value_for_each_of_several_modes() -> None:
+    found = ExportOptions(seed=3).in_modes(["none", "int8", "int16x8"], io="int8", batch=2)
+    assert [(one.quantize, one.io, one.batch, one.seed) for one in found] == [
+        ("none", None, 2, 3),
+        ("int8", "int8", 2, 3),
+        ("int16x8", None, 2, 3),
+    ]
+    assert [one.io for one in ExportOptions("int8", io="float32").in_modes(["float16", "int8"])] == [None, "float32"]
+
+
+def test_one_bad_mode_refuses_all() -> None:
+    with pytest.raises(ExportError, match="int8 files only, not 'none'"):
+        ExportOptions().in_modes(["int8", "none"], target="edgetpu")
+    with pytest.raises(ExportError, match="unknown input and output type 'int16'"):
+        ExportOptions().in_modes(["none"], io="int16")
+
+
+def test_agreement_is_asked_for_by_the_mode_or_by_the_user() -> None:
+    assert ExportOptions("int8").asked_agreement(trained=True) == mode("int8").min_agreement
+    assert ExportOptions("int8").asked_agreement(trained=False) == 0
+    assert ExportOptions("int8", min_agreement=0.5).asked_agreement(trained=False) == 0.5
+    assert ExportOptions("int8", min_agreement=0).asked_agreement(trained=True) == 0
+
+
+def test_options_are_a_value() -> None:
+    assert hash(ExportOptions("int8")) == hash(ExportOptions().change(quantize="int8"))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ExportOptions().batch = 2  # type: ignore[misc]
+
+
+def test_every_option_says_what_it_is() -> None:
+    lines = [line.strip() for line in inspect.getsource(ExportOptions).splitlines()]
+    for option in dataclasses.fields(ExportOptions):
+        at = next(i for i, line in enumerate(lines) if line.startswith(f"{option.name}: "))
+        assert lines[at + 1].startswith('"""'), option.name
+
+
+def test_they_are_checked_without_tensorflow() -> None:
+    script = (
+        "import sys; from zoo.export import ExportOptions; ExportOptions('int8', target='edgetpu');"
+        "sys.exit(bool({'tensorflow', 'keras', 'numpy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_resize_policy_is_checked_where_it_is_made() -> None:
+    with pytest.raises(OptionError, match="resize='zoom' is not one of crop, pad, stretch"):
+        Preprocessing("zoom")  # type: ignore[arg-type]

@@ -42,9 +42,9 @@ def test_the_runtime_says_the_same(per_channel_dynamic: Path, tflite_runtime_pyt
 
 
 def test_a_target_that_cannot_load_gets_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.export.options import Plan
+    from zoo.export.options import ExportOptions
 
-    monkeypatch.setattr(Plan, "dense_per_channel", True)
+    monkeypatch.setattr(ExportOptions, "dense_per_channel", True)
     with pytest.raises(ExportError, match=r"tflite-runtime 2\.14 cannot run this file"):
         to_tflite(zoo.build("lenet"), tmp_path / "m.tflite", quantize="dynamic", target="tflite-runtime")
     assert not list(tmp_path.iterdir())

@@ -88,7 +88,7 @@ def test_a_file_that_says_nothing_gets_raw_pixels_or_what_is_asked(
     assert (done.code, done.err) == (0, "")
 
 
-@pytest.mark.parametrize(("low", "high"), [(1, 1), (1, -1)])
+@pytest.mark.parametrize(("low", "high"), [(1, 1), (1, -1), (0, float("inf"))])
 def test_a_wrong_range(scaled: tuple[Any, Path], low: float, high: float) -> None:
     with pytest.raises(InputError, match=f"input range {low},{high} is not allowed"):
         Classifier(scaled[1], input_range=(low, high))

@@ -20,7 +20,7 @@ from zoo.choose.front import Measured
 from zoo.choose.variants import Cell
 from zoo.export import to_tflite
 from zoo.export.calibration import MIN_SAMPLES, synthetic
-from zoo.export.options import mode
+from zoo.export.options import ExportOptions
 from zoo.files import require_writable
 
 GROUP = 8
@@ -79,6 +79,7 @@ def write_files(cells: Sequence[Cell], folder: Path, progress: Progress = lambda
         OutputError: a file cannot be written.
     """
     paths: list[Path] = []
+    unchecked = ExportOptions(verify_file=False)
     for options, same in itertools.groupby(cells, key=lambda cell: (cell.model, cell.options)):
         network: Any = None
         for cell in same:
@@ -87,8 +88,9 @@ def write_files(cells: Sequence[Cell], folder: Path, progress: Progress = lambda
             if not path.exists():
                 if network is None:
                     network = models.build(options[0], **dict(options[1]))
-                samples = _samples(network.input_shape[1:]) if mode(cell.quantize).calibrated else None
-                to_tflite(network, path, quantize=cell.quantize, calibration=samples, verify_file=False)
+                asked = unchecked.change(quantize=cell.quantize)
+                samples = _samples(network.input_shape[1:]) if asked.mode.calibrated else None
+                to_tflite(network, path, asked, calibration=samples)
             paths.append(path)
         if network is not None:
             _forget()

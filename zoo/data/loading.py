@@ -16,7 +16,7 @@ from zoo.data.reading import Progress, Reader, read_all
 from zoo.data.store import Cache, choose_place
 from zoo.errors import InputError, OptionError
 from zoo.inputs.labelled import SPLITS, LabelledData, SplitName, find_labelled
-from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
+from zoo.inputs.preprocessing import Preprocessing, Resize
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -201,8 +201,6 @@ def make_reader(input_shape: tuple[int, ...], resize: Resize | None = None) -> R
         )
     if len(input_shape) == 3 and input_shape[-1] not in {1, 3}:
         raise OptionError(f"pictures have 3 channels or 1, not {input_shape[-1]}")
-    if resize is not None and resize not in RESIZES:
-        raise OptionError(f"resize={resize!r} is not one of {', '.join(RESIZES)}")
     return Reader(input_shape, Preprocessing(resize) if resize else Preprocessing())
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
+
+from zoo.errors import OptionError
 
 Resize = Literal["crop", "pad", "stretch"]
 """How a picture becomes the model's width and height: `crop` keeps the aspect ratio and cuts the longer
@@ -18,8 +21,21 @@ def is_picture(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and shape[-1] in {1, 3}
 
 
+def is_input_range(low: float, high: float) -> bool:
+    """Whether pixels 0 and 255 can be brought to these two numbers: both finite, the lower one first."""
+    return math.isfinite(low) and math.isfinite(high) and low < high
+
+
 @dataclass(frozen=True)
 class Preprocessing:
-    """What happens to a picture before its raw pixels enter the model; it travels in the file's card."""
+    """What happens to a picture before its raw pixels enter the model; it travels in the file's card.
+
+    Raises:
+        OptionError: there is no such resize policy.
+    """
 
     resize: Resize = "crop"
+
+    def __post_init__(self) -> None:
+        if self.resize not in RESIZES:
+            raise OptionError(f"resize={self.resize!r} is not one of {', '.join(RESIZES)}")

@@ -15,7 +15,7 @@ from PIL import Image
 from zoo.errors import InputError, ModelFileError
 from zoo.inputs.fit import Fit
 from zoo.inputs.images import read_picture
-from zoo.inputs.preprocessing import Preprocessing, is_picture
+from zoo.inputs.preprocessing import Preprocessing, is_input_range, is_picture
 from zoo.inputs.values import SUFFIXES, load_values
 from zoo.machine.cores import usable_cores
 from zoo.runner.runtimes import Runtime
@@ -202,8 +202,10 @@ class Predictor(Generic[Found]):
                     "or does not take pictures"
                 )
             low, high = input_range
-            if not low < high:
-                raise InputError(f"input range {low:g},{high:g} is not allowed: the first number must be the lower one")
+            if not is_input_range(low, high):
+                raise InputError(
+                    f"input range {low:g},{high:g} is not allowed: give two finite numbers, the lower one first"
+                )
             return Normalization.from_range(low, high)
         if quantized or self.card or not self.takes_pictures:
             return None

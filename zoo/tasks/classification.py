@@ -278,6 +278,7 @@ class Classification:
     """The task of naming the one class that a picture belongs to."""
 
     name: str = "classification"
+    noun: str = "classifier"
     columns: tuple[str, ...] = ("label", "index", "score")
     output_tags: tuple[OutputTag, ...] = (OutputTag("scores", "one a class", has_labels=True),)
 

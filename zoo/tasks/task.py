@@ -103,6 +103,10 @@ class Task(Protocol[Found]):
         """The name in cards and in tables."""
 
     @property
+    def noun(self) -> str:
+        """What a model of this task is called: `classifier`."""
+
+    @property
     def output_tags(self) -> tuple[OutputTag, ...]:
         """What a file's metadata says of the outputs, in their order."""
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from zoo import models
 from zoo.data.augment import AUGMENTS, Augment
-from zoo.errors import InputError, MissingDependencyError, OptionError
+from zoo.errors import InputError, MissingDependencyError, OptionError, closest
 from zoo.files import read_text
 from zoo.inputs.preprocessing import RESIZES, Resize
 from zoo.specs import check_seed
@@ -94,7 +94,8 @@ class Recipe:
         kinds = field_types()
         unknown = sorted(set(values) - set(kinds))
         if unknown:
-            raise OptionError(f"a recipe has no {unknown[0]!r}; it has {', '.join(kinds)}")
+            hint = closest(unknown[0], kinds)
+            raise OptionError(f"a recipe has no {unknown[0]!r}; {hint}it has {', '.join(kinds)}")
         return dataclasses.replace(self, **{name: _convert(name, value, kinds[name]) for name, value in values.items()})
 
 
