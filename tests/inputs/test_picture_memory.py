@@ -25,7 +25,7 @@ PIXELS = SIZE[0] * SIZE[1]
 MEASURE = """
 import io, json, sys, threading
 from PIL import Image
-from zoo.runner import images, picture_memory
+from zoo.inputs import images, picture_memory
 from zoo.inputs.formats import PLUGINS, is_installed
 
 def peak():

@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.ExifTags import GPSTAGS, IFD, TAGS
 
 from zoo.errors import InputError
+from zoo.inputs.formats import opened_picture
 from zoo.privacy.telling import Kind, Telling, in_text
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")
@@ -35,9 +36,7 @@ def in_picture(path: Path, where: str) -> Iterator[Telling]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of damaged EXIF
-            Image.init()
-            known = [name for name in FORMATS if name in Image.OPEN]
-            with Image.open(path, formats=known) as picture:
+            with opened_picture(path, str(path), FORMATS) as picture:
                 exif, texts = _exif(picture), dict(picture.info)
     except Exception as error:  # Pillow raises what its readers raise
         raise InputError(f"{path} is not a picture that Pillow can open") from error
