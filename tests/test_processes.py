@@ -53,9 +53,11 @@ from pathlib import Path
 {modules}
 import zoo
 from zoo import processes
-from zoo.export import convert
+from zoo.export import converter as convert
 from zoo.export.lowering import lower
-from zoo.runner import coldstart, doctor, trial
+from zoo.benchmark import coldstart
+from zoo.runner import doctor
+from zoo.runner import sandbox as trial
 file, folder = Path(sys.argv[1]), sys.argv[2]
 os.chdir(folder)
 os.environ["PYTHONPATH"] = ":.:" + folder

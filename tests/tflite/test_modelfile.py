@@ -143,7 +143,7 @@ def test_many_kinds_of_operations_do_not_multiply_the_work(tmp_path: Path, monke
 
 def test_memory_is_a_small_multiple_of_the_file(tmp_path: Path) -> None:
     code = (
-        "import sys, resource; from zoo.runner import modelfile; before = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "import sys, resource; from zoo.tflite import modelfile; before = resource.getrusage(resource.RUSAGE_SELF)\n"
         "try: modelfile.read(sys.argv[1])\nexcept Exception: pass\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before.ru_maxrss)"
     )
