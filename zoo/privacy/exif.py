@@ -37,7 +37,7 @@ def in_picture(path: Path, where: str) -> Iterator[Telling]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of damaged EXIF
             with opened_picture(path, str(path), FORMATS) as picture:
-                exif, texts = _exif(picture), dict(picture.info)
+                exif, texts = _exif(picture), {str(name): value for name, value in picture.info.items()}
     except Exception as error:  # Pillow raises what its readers raise
         raise InputError(f"{path} is not a picture that Pillow can open") from error
     for name, value in exif.items():
