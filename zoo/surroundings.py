@@ -35,6 +35,8 @@ _VARIABLES = (
 )
 _SECRETS = r"(?i)TOKEN|SECRET|PASS|PWD|CRED|AUTH|KEY|BEARER|COOKIE|_PAT$|TF_VAR_|TF_CLI_|TF_CONFIG"
 """What a name on the list above must not hold all the same: `TF_` is the prefix of Terraform, too."""
+_NO_SECRETS = ("PWD", "OLDPWD", "XAUTHORITY", "SSH_AUTH_SOCK", "XDG_SESSION_COOKIE")
+"""Names of places, which programs of the user need."""
 _LISTS = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD")
 _FOLDERS = ("HOME", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME")
 
@@ -53,6 +55,26 @@ def environment() -> dict[str, str]:
         if value and (name not in _FOLDERS or os.path.isabs(value)):
             kept[name] = value
     return kept
+
+
+class without_secrets:  # noqa: N801  # contextlib is not loaded yet
+    """Starts programs of the user's own, such as the browser, as a context manager: no token, no relative `PATH`.
+
+    They need more variables than anybody can list. What was there is put back at the end of the block.
+    """
+
+    def __enter__(self) -> None:
+        import re
+
+        self._before = dict(os.environ)
+        for name, value in self._before.items():
+            if re.search(f"{_SECRETS}|^EDGEZOO_", name) and name not in _NO_SECRETS:
+                del os.environ[name]
+            elif name == "PATH":
+                os.environ[name] = _absolute_only(value) or os.defpath
+
+    def __exit__(self, *exception: object) -> None:
+        os.environ.update(self._before)
 
 
 def import_path() -> list[str]:

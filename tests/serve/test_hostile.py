@@ -418,6 +418,11 @@ def test_a_large_body_is_taken_in_chunks_of_an_honest_size(serving: Serving, dig
             431,
             "the head of the request has more than 16,384",
         ),
+        (
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+            431,
+            "the head of the request has more than 16,384",
+        ),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 40_000, 431, "the head of the request has more than"),
         (
             POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 3000,
