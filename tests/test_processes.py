@@ -108,6 +108,9 @@ def test_a_child_gets_no_token_and_what_runtimes_need(monkeypatch: pytest.Monkey
         "TF_TOKEN_registry",
         "TF_VAR_password",
         "NVIDIA_API_KEY",
+        "TF_registry_token",
+        "TF_PAT",
+        "XLA_CREDS",
     )
     needed = ("OMP_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL", "OPENBLAS_CORETYPE", "CUDA_VISIBLE_DEVICES", "LC_CTYPE")
     for name in (*secrets, *needed):
@@ -212,3 +215,50 @@ def test_the_command_forgets_the_current_folder(tmp_path: Path, monkeypatch: pyt
     surroundings.forget_current_folder()
     assert sys.path == ["/elsewhere", "mark.of.a.hook"]
     assert os.environ["PATH"] == f"{tmp_path / 'bin'}:/usr/bin"
+
+
+def test_the_command_has_imported_next_to_nothing_before_it_forgets_the_current_folder() -> None:
+    """An empty entry of `PYTHONPATH` stands before the standard library."""
+    code = (
+        "import os, site, sys\n"  # which Python has loaded already where it is not told to leave `site` out
+        f"sys.path.insert(0, {surroundings.PACKAGE_HOME!r})\n"
+        "before = set(sys.modules)\n"
+        "import zoo.__main__\n"
+        "print(*sorted(name.partition('.')[0] for name in set(sys.modules) - before))\n"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"zoo"}
+
+
+def test_an_archive_that_a_relative_entry_names_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lib.zip").write_bytes(b"PK\5\6" + bytes(18))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "lib.zip")
+    monkeypatch.setattr(sys, "path", ["lib.zip", str(tmp_path / "lib.zip"), *sys.path])
+    assert str(tmp_path / "lib.zip") not in surroundings.import_path()
+    surroundings.forget_current_folder()
+    assert not any(entry.endswith("lib.zip") for entry in sys.path)
+
+
+@pytest.mark.parametrize("how", ["surroundings.forget_current_folder()", "plots.figure(1, 1)", "child"])
+def test_nobody_reads_settings_of_drawings_from_the_current_folder(how: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    (tmp_path / "matplotlibrc").write_bytes(b"\x1b]0;x\x07 : 1\nlines.linewidth : 99\n\xff\xfe\n")
+    (tmp_path / "reporting.py").write_text(
+        "import matplotlib\ndef main():\n    print(matplotlib.rcParams['lines.linewidth'])\n"
+    )
+    lines = ["import os, sys", "from zoo import plots, processes, surroundings"]
+    if how == "child":
+        lines += [
+            f"sys.path.append({str(tmp_path)!r})",
+            "os.mkdir('in')",
+            "os.rename('matplotlibrc', 'in/matplotlibrc')",
+        ]
+        lines += ["os.chdir('in')", "done = processes.run(processes.command('reporting'), seconds=60)"]
+        lines += ["print(done.stdout + done.stderr)"]
+    else:
+        lines += [how, "import matplotlib", "print(matplotlib.rcParams['lines.linewidth'])"]
+        lines += [f"assert os.getcwd() == {str(tmp_path)!r}"]
+    code = "\n".join(lines)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("1.5", "")

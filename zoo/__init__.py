@@ -7,15 +7,14 @@ Importing it costs nothing and never imports TensorFlow; the names below are loa
 Device code lives in `zoo.runner`, the TFLite exporter in `zoo.export`.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+# The `zoo` command starts with this file, and what it imports may yet be found in the current folder: see
+# `zoo.surroundings`. So neither `typing` nor `__future__` is.
 from zoo.lazy import attach
 
 # The one place: pyproject.toml reads it here.
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from zoo.assets import imagenet_labels
     from zoo.data import load_folder

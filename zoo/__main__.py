@@ -1,7 +1,5 @@
 """The `zoo` command, also as `python -m zoo`: first of all, nothing is imported from the current folder any more."""
 
-from __future__ import annotations
-
 from zoo.surroundings import forget_current_folder
 
 

@@ -1,13 +1,13 @@
 """Packages whose names are loaded when they are used (PEP 562), so that importing a package costs nothing."""
 
-from __future__ import annotations
-
-import importlib
 import sys
-from collections.abc import Callable, Mapping
+
+TYPE_CHECKING = False  # nothing more is to be imported here: see `zoo.surroundings`
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
-def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+def attach(package: str, homes: "Mapping[str, str]") -> "tuple[Callable[[str], object], Callable[[], list[str]]]":
     """Makes a package's `__getattr__` and `__dir__`.
 
     Args:
@@ -18,6 +18,8 @@ def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], obje
     def get(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        import importlib
+
         return getattr(importlib.import_module(homes[name]), name)
 
     def names() -> list[str]:

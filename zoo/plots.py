@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from zoo.errors import InputError, MissingDependencyError
 from zoo.files import atomic
+from zoo.surroundings import import_elsewhere
 from zoo.text import shown
 
 FORMATS = (".png", ".svg")
@@ -25,6 +26,7 @@ def figure(width: float, height: float) -> Any:
     Raises:
         MissingDependencyError: matplotlib is not installed.
     """
+    import_elsewhere()
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -57,7 +59,7 @@ def save(drawing: Any, path: Path) -> None:
     kind = path.suffix.lower().removeprefix(".")
     # The same drawing gives the same bytes, which say nothing of their maker: no date, no program, no random names.
     nothing = dict.fromkeys(("Date", "Creator") if kind == "svg" else ("Software",))
-    # Text is text: no formulas between dollar signs, and no TeX, whatever a `matplotlibrc` in this folder asks for.
+    # Text is text: no formulas between dollar signs, and no TeX, whatever the user's own `matplotlibrc` asks for.
     plain = rc_context({"svg.hashsalt": "zoo", "text.parse_math": False, "text.usetex": False})
     with atomic(path) as scratch, plain:
         for text in drawing.findobj(Text):

@@ -142,6 +142,7 @@ def begin(
             os.execv(program[0], program)  # noqa: S606  # no shell is wanted
         except OSError as error:
             sys.exit(f"it cannot be started: {error.strerror or error}")
+    surroundings.import_elsewhere()
     importlib.import_module(module).main(**(order or {}))
 
 

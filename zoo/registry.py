@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from zoo.errors import MissingDependencyError, OptionError, UnknownModelError, closest
 from zoo.specs import ModelSpec, Option
+from zoo.surroundings import import_elsewhere
 
 if TYPE_CHECKING:
     import keras
@@ -158,6 +159,7 @@ def needs_tensorflow() -> Iterator[None]:
     keras = sys.modules.get("keras")
     if keras is None:
         os.environ["KERAS_BACKEND"] = BACKEND
+        import_elsewhere()
     elif (backend := keras.backend.backend()) != BACKEND:
         raise OptionError(
             f"Keras runs on {backend} in this program, and models of the zoo on TensorFlow: set "

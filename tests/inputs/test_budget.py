@@ -6,7 +6,7 @@ import time
 import pytest
 
 from zoo.inputs.budget import LARGE, Budget
-from zoo.runner import memory
+from zoo.machine import memory
 
 
 def test_threads_hold_no_more_than_there_is() -> None:

@@ -23,6 +23,7 @@ import pytest
 from PIL import Image
 
 from zoo.runner import Classifier
+from zoo.serve import limits
 
 if TYPE_CHECKING:
     from tests.serve.conftest import Serving, Site
@@ -222,6 +223,46 @@ def test_the_newest_picture_of_whoever_holds_the_most_gives_way(serving: Serving
         assert site.api.gate.held == 3
 
 
+@pytest.mark.parametrize("patience", [0.0, LONG])
+def test_a_machine_with_many_addresses_does_not_take_all_places_for_pictures(
+    serving: Serving, digits: Classifier, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    monkeypatch.setattr(limits, "PATIENCE", patience)
+    with serving(digits, queue=4) as site, contextlib.ExitStack() as stack:
+        for i in range(4):
+            slow = stack.enter_context(contextlib.closing(connect(site, f"127.0.1.{1 + i}")))
+            a_body_that_stops(slow)
+            wait_until(lambda i=i: site.api.gate.held == i + 1)  # type: ignore[misc]
+        # A picture is given some time to arrive, whoever waits.
+        honest = Honest(site)
+        assert honest.ask("POST", "/v1/classify", picture()) == (429 if patience else 200)
+        honest.kept.close()
+        assert site.api.gate.held == (4 if patience else 3)
+
+
+def test_a_picture_that_is_here_gives_way_to_no_other_address(
+    serving: Serving, digits: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PATIENCE", 0.0)
+    go, classify = threading.Event(), digits.classify
+
+    def slowly(pixels: Any, top_k: int) -> Any:
+        assert go.wait(LONG)
+        return classify(pixels, top_k)
+
+    monkeypatch.setattr(digits, "classify", slowly)
+    with serving(digits, queue=1) as site, ThreadPoolExecutor(1) as first:
+        honest = Honest(site)
+        sent = first.submit(honest.ask, "POST", "/v1/classify", picture())
+        wait_until(lambda: site.api.gate.held == 1 and not site.api.gate._arriving)
+        with contextlib.closing(connect(site, HOSTILE)) as hostile:
+            a_body_that_stops(hostile)
+            assert until_answer(hostile).startswith(b"HTTP/1.1 429 ")
+        go.set()
+        assert sent.result() == 200
+        honest.kept.close()
+
+
 def test_nobody_waits_behind_all_that_another_one_sent(
     serving: Serving, digits: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,6 +415,11 @@ def test_a_large_body_is_taken_in_chunks_of_an_honest_size(serving: Serving, dig
     [
         (
             b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 40_000,
+            431,
+            "the head of the request has more than 16,384",
+        ),
+        (
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
             431,
             "the head of the request has more than 16,384",
         ),

@@ -41,6 +41,7 @@ def test_other_names(site: Site, host: str) -> None:
         reply = site.get(path, Host=host)
         assert reply.status == 403
         assert "--allow-host" in reply.error
+        assert "None" not in reply.error
 
 
 def test_a_name_that_is_allowed(serving: Serving) -> None:

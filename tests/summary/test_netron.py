@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import signal
 import socket
@@ -64,6 +65,20 @@ def test_a_model_is_shown_without_its_weights(monkeypatch: pytest.MonkeyPatch) -
     assert names[0] == "pixels"
     assert "block1_conv1" in names
     assert document["config"]["layers"][-2]["config"]["units"] == 3
+
+
+def test_the_browser_gets_no_token_and_is_not_looked_for_in_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str] = {}
+    monkeypatch.setattr(webbrowser, "open", lambda _: seen.update(os.environ))
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("PATH", ".::/usr/bin")
+    for name in ("EDGEZOO_SECRET", "EDGEZOO_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "registry_password"):
+        monkeypatch.setenv(name, "hidden")
+    before = dict(os.environ)
+    with view("lenet"):
+        assert os.environ == before
+    assert "hidden" not in seen.values()
+    assert (seen["DISPLAY"], seen["PATH"]) == (":0", "/usr/bin")
 
 
 def test_a_port_that_is_taken() -> None:

@@ -404,3 +404,64 @@ def test_a_server_that_sends_one_byte_a_connection_is_given_up(url: str, target:
     with pytest.raises(WeightsError, match="broke off"):
         fetch(url, target, md5=MD5)
     assert len(server.requests) == download.RETRIES
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_server_that_sends_the_same_beginning_over_and_over_is_given_up(
+    url: str, target: Path, server: Server
+) -> None:
+    server.knows_ranges, server.drop_after = False, 100_000
+    with pytest.raises(WeightsError, match="broke off after 0.1 MB"):
+        fetch(url, target)
+    assert len(server.requests) == download.RETRIES + 1
+
+
+def test_a_part_that_is_shorter_than_the_rest_of_the_file_is_no_end(url: str, target: Path, plain: Server) -> None:
+    plain.headers["ETag"] = '"one"'
+    begin(url, target, plain)
+    plain.headers["Content-Length"] = "1000"
+    with pytest.raises(WeightsError, match="broke off after"):
+        fetch(url, target)
+    assert not target.exists()
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", b"X-More: x\r\n"],
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1", b";x"],
+    ],
+    ids=["lines behind the end", "remarks"],
+)
+def test_a_body_in_chunks_that_goes_on_without_content_is_given_up(
+    lines: list[bytes], target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "WINDOW", 0.5)
+    monkeypatch.setattr(download, "RETRIES", 2)
+    url, thread = trickle(lines, 0.01)
+    with pytest.raises(WeightsError, match="it sent nothing of the file for"):
+        fetch(url, target)
+    thread.join(30)
+    assert not target.exists()
+
+
+@pytest.mark.usefixtures("server")
+def test_a_part_that_nobody_asked_for_is_not_taken_for_the_file(target: Path) -> None:
+    head = b"HTTP/1.0 206 Partial Content\r\nContent-Range: bytes 9-9/10\r\nContent-Length: 1\r\n\r\n"
+    url, thread = trickle([head, b"x"], 0.01)
+    with pytest.raises(WeightsError, match="it answers 206 where it was asked for the whole file"):
+        fetch(url, target)
+    thread.join(30)
+    assert not target.exists()
+
+
+@pytest.mark.usefixtures("server")
+def test_a_tls_handshake_that_does_not_end_is_given_up(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "ANSWER", 0.5)
+    monkeypatch.setattr(download, "RETRIES", 2)
+    # The beginning of a record of 16 kB.
+    url, thread = trickle([b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"x"], 0.05)
+    with pytest.raises(WeightsError, match="no answer within 0 s"):
+        fetch(url.replace("http://", "https://"), target)
+    thread.join(30)

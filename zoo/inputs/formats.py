@@ -21,6 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import InputError
 from zoo.inputs.find import SUFFIXES
+from zoo.inputs.structure import check_structure
 
 PLUGINS = {
     "JPEG": "PIL.JpegImagePlugin",
@@ -126,6 +127,7 @@ def opened_picture(
         kind = _require(kind_of(head), head, name, PLUGINS if formats is None else formats)
         if kind == "ICO":
             _check_icon(file, head)
+        check_structure(file, kind)
         file.seek(0)
         # By a name with a usual suffix Pillow loads the one decoder that the suffix is for; else it loads five.
         usual = not isinstance(file, io.BytesIO) and Path(str(source)).suffix.lower() in SUFFIXES

@@ -87,6 +87,7 @@ class Api:
         """The seconds that the picture took to arrive, and what is in it."""
         start = time.perf_counter()
         picture = await read_body(request, self.settings.max_bytes, self.settings.timeout)
+        self.gate.arrived()
         receive = time.perf_counter() - start
         return receive, await self._answer(picture, top_k, peer)
 

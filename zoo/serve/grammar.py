@@ -32,7 +32,8 @@ class BoundedConnection(h11.Connection):
     def piece(self) -> int | None:
         """How much should be parsed before other connections have their turn; None: any amount is little work."""
         if self.their_state is not h11.SEND_BODY:
-            return HEAD_BYTES  # a head that is complete at once is bounded by nothing else
+            # With one byte too many, as h11 does not count what is complete at once.
+            return max(1, HEAD_BYTES + 1 - len(self.trailing_data[0]))
         return None if self._plain else CHUNKED_BYTES
 
     def send_with_data_passthrough(self, event: h11.Event) -> list[bytes] | None:

@@ -12,18 +12,24 @@ from starlette.requests import ClientDisconnect, Request
 
 Value = TypeVar("Value")
 
+PATIENCE = 3.0
+"""Seconds in which a picture may arrive whoever else waits."""
+
 
 class Gate:
     """Lets in so many at a time and no more: no one waits outside, memory is bounded.
 
     One peer may have all places as long as nobody else wants one. Then the newest picture of whoever holds the most
-    gives way, until all who ask hold the same.
+    gives way, until all who ask hold the same. After that the picture gives way that has been arriving for the longest,
+    if that is longer than `PATIENCE`: a machine with many addresses is many peers.
     """
 
     def __init__(self, places: int) -> None:
         self.places = places
         self.held = 0
         self._by_peer: dict[str, list[asyncio.Task[Any]]] = {}
+        self._arriving: dict[asyncio.Task[Any], tuple[str, float]] = {}
+        """Whose pictures are not here yet, and since when they are awaited; the first one stands first."""
 
     async def hold(self, peer: str, work: Coroutine[Any, Any, Value], seconds: float) -> Value:
         """Does some work that takes a place. For one event loop.
@@ -43,26 +49,38 @@ class Gate:
         task = asyncio.ensure_future(work)
         self.held += 1
         self._by_peer.setdefault(peer, []).append(task)
+        self._arriving[task] = peer, asyncio.get_running_loop().time()
         try:
             return await task
         except asyncio.CancelledError:
             if self._holds(peer, task):  # the server stops
                 raise
             raise HTTPException(
-                429, "others wait, and more pictures of yours are under way; try again", again
+                429, "others wait, and pictures of yours are more, or slow to arrive; try again", again
             ) from None
         finally:
             self._leave(peer, task)
+
+    def arrived(self) -> None:
+        """Notes that the picture of the task that calls this is here."""
+        if (task := asyncio.current_task()) is not None:
+            self._arriving.pop(task, None)
 
     def _make_room(self, peer: str) -> bool:
         own = len(self._by_peer.get(peer, ()))
         richest = max(self._by_peer, key=lambda name: len(self._by_peer[name]), default=peer)
         # After that, nobody who gave way has less than the one who came.
-        if len(self._by_peer.get(richest, ())) < own + 2:
+        if len(self._by_peer.get(richest, ())) >= own + 2:
+            return self._end(richest, self._by_peer[richest][-1])
+        late = asyncio.get_running_loop().time() - PATIENCE
+        slowest = next(iter(self._arriving.items()), None)
+        if slowest is None or slowest[1][1] > late:
             return False
-        newest = self._by_peer[richest][-1]
-        self._leave(richest, newest)
-        newest.cancel()
+        return self._end(slowest[1][0], slowest[0])
+
+    def _end(self, peer: str, task: asyncio.Task[Any]) -> bool:
+        self._leave(peer, task)
+        task.cancel()
         return True
 
     def _holds(self, peer: str, task: asyncio.Task[Any]) -> bool:
@@ -72,6 +90,7 @@ class Gate:
         if not self._holds(peer, task):
             return
         self.held -= 1
+        self._arriving.pop(task, None)
         self._by_peer[peer].remove(task)
         if not self._by_peer[peer]:
             del self._by_peer[peer]

@@ -59,8 +59,10 @@ class Guard:
         path, headers = scope["path"], Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         name = host_name(host)
-        if name is None or not (is_address(name) or name in self._names):
-            return refusal(403, f"this server is not {host[:200]!r}; if it is, start it with --allow-host {name}")
+        if not name or not (is_address(name) or name in self._names):
+            return refusal(
+                403, f"this server is not {host[:200]!r}; if it is, start it with --allow-host {name or 'NAME'}"
+            )
         if origin is not None and origin_netloc(origin) != host.lower():
             return refusal(403, f"requests from pages of {origin[:200]!r} are not answered")
         if self._token is None or path in OPEN_PATHS:

@@ -12,6 +12,7 @@ from typing import Any
 from zoo import models
 from zoo.errors import InputError, MissingDependencyError, ModelFileError
 from zoo.graph import unallocated
+from zoo.surroundings import without_secrets
 
 HOST = "127.0.0.1"
 """This machine alone: Netron has no access control."""
@@ -57,7 +58,8 @@ def view(target: str | Path, *, port: int = 0, browse: bool = True, **options: A
     url = f"http://{address[0]}:{address[1]}"
     try:
         if browse:
-            webbrowser.open(url)
+            with without_secrets():
+                webbrowser.open(url)
         yield url
     finally:
         netron.stop(address)

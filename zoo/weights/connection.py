@@ -9,6 +9,7 @@ import http.client
 import re
 import socket
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -20,6 +21,8 @@ TIMEOUT = 30.0
 """Seconds without a byte before a connection counts as lost."""
 ANSWER = 60.0
 """Seconds before an answer has to begin, redirections among them, however slowly it comes."""
+STEP = 0.5
+"""Seconds after which a watch looks at the time again."""
 REDIRECTIONS = 5
 
 
@@ -27,15 +30,12 @@ class LeadsAwayError(urllib.error.URLError):
     """A redirection that is not followed: from https to http, or to anything else."""
 
 
-def connect(url: str, headers: dict[str, str]) -> Any:
-    """Asks for a file.
+def connect(url: str, headers: dict[str, str]) -> Answer:
+    """Asks for a file, and returns the answer.
 
     Args:
         url: http or https.
         headers: of the request.
-
-    Returns:
-        The answer, an `http.client.HTTPResponse`.
 
     Raises:
         LeadsAwayError: the server leads to an address that is not followed.
@@ -56,23 +56,68 @@ def connect(url: str, headers: dict[str, str]) -> Any:
     ):
         opener.add_handler(handler)
     opener.addheaders = [("User-Agent", "edgezoo")]
-    timer = threading.Timer(ANSWER, watch.cut)
-    timer.daemon = True
-    timer.start()
+    watch.give(ANSWER)
     try:
         answer = opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)  # noqa: S310
     except (OSError, http.client.HTTPException, ValueError) as error:
+        watch.end()
         if watch.has_cut:
             raise TimeoutError(f"no answer within {ANSWER:.0f} s") from error
         if isinstance(error, ValueError):  # an address or a header that makes no sense
             raise http.client.HTTPException(str(error)) from error
         raise
-    finally:
-        timer.cancel()
+    except BaseException:
+        watch.end()
+        raise
     if watch.has_cut:  # the headers that came look like all of them
+        watch.end()
         answer.close()
         raise TimeoutError(f"no answer within {ANSWER:.0f} s")
-    return answer
+    return Answer(answer, watch)
+
+
+class Answer:
+    """What a server sends: a context manager that closes it."""
+
+    def __init__(self, response: http.client.HTTPResponse, watch: _Watch) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self._response = response
+        self._watch = watch
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def read(self, most: int, seconds: float) -> bytes:
+        """Some bytes of the body; none at its end.
+
+        Within a body in chunks a server can go on for ever with what is no part of the file: remarks, lines behind
+        its end. So the time for each read is limited as a whole.
+
+        Raises:
+            TimeoutError: nothing came for as long.
+            http.client.HTTPException, ConnectionError: the connection broke.
+        """
+        self._watch.give(seconds)
+        try:
+            piece = self._response.read1(most)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if self._watch.has_cut:
+                raise TimeoutError(f"it sent nothing of the file for {seconds:.0f} s") from error
+            if isinstance(error, ValueError):  # numbers in a body in chunks that are none
+                raise http.client.HTTPException(str(error)) from error
+            raise
+        if self._watch.has_cut:
+            raise TimeoutError(f"it sent nothing of the file for {seconds:.0f} s")
+        return piece
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._watch.end()
+        self._response.close()
 
 
 def name_of(headers: Message) -> str:
@@ -87,6 +132,14 @@ def first_byte(headers: Message) -> int | None:
     return int(match[1]) if match else None
 
 
+def all_bytes(headers: Message, start: int) -> int:
+    """The size of the whole file by what the server says of the part that begins at `start`; 0 where it does not."""
+    whole = headers.get("Content-Range", "").rpartition("/")[2] if start else ""
+    length = headers.get("Content-Length", "")
+    sizes = [int(text) for text in (whole, length) if re.fullmatch("[0-9]{1,19}", text)]
+    return sizes[0] if whole and sizes and whole != "*" else start + sizes[-1] if sizes else 0
+
+
 def announced_md5(headers: Message) -> str | None:
     """The MD5 in Google's header `x-goog-hash: crc32c=...,md5=...`, in hexadecimal."""
     match = re.search(r"md5=([A-Za-z0-9+/=]+)", ",".join(headers.get_all("x-goog-hash") or []))
@@ -97,21 +150,63 @@ def announced_md5(headers: Message) -> str | None:
 
 
 class _Watch:
-    """Cuts a connection whose answer does not begin: a timeout alone begins anew with each byte."""
+    """Cuts a connection whose time is up: a timeout alone begins anew with each byte."""
 
     def __init__(self) -> None:
         self.has_cut = False
-        self._connection: http.client.HTTPConnection | None = None
+        self._sockets: list[socket.socket] = []
+        self._until = 0.0
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
-    def follow(self, connection: http.client.HTTPConnection) -> None:
-        self._connection = connection
+    def give(self, seconds: float) -> None:
+        """Begins to count, or anew."""
+        self._until = time.monotonic() + seconds
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._wait, daemon=True, name="watch")
+            self._thread.start()
 
-    def cut(self) -> None:
+    def end(self) -> None:
+        """Counts no more."""
+        self._ended.set()
+        for sock in self._sockets:
+            sock.close()
+
+    def follow(self, sock: socket.socket) -> None:
+        """Adds one to what is cut: a duplicate, for TLS takes a socket away and an answer outlives its connection."""
+        self._sockets.append(sock.dup())
+
+    def _wait(self) -> None:
+        while (left := self._until - time.monotonic()) > 0:
+            if self._ended.wait(min(left, STEP)):
+                return
         self.has_cut = True
-        sock = self._connection.sock if self._connection else None
-        if sock is not None:
+        for sock in self._sockets:
             with contextlib.suppress(OSError):  # it is gone already
                 sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Followed(http.client.HTTPConnection):
+    """A connection that tells a watch of its socket, before TLS is spoken over it."""
+
+    watch: _Watch
+
+    def connect(self) -> None:
+        super().connect()
+        self.watch.follow(self.sock)
+
+
+class _FollowedTls(http.client.HTTPSConnection, _Followed):
+    """The same over TLS: `HTTPSConnection.connect` begins with that of `_Followed`."""
+
+
+def _maker(kind: type[_Followed], watch: _Watch) -> Any:
+    def make(host: str, **options: Any) -> http.client.HTTPConnection:
+        connection = kind(host, **options)
+        connection.watch = watch
+        return connection
+
+    return make
 
 
 class _Http(urllib.request.HTTPHandler):
@@ -120,12 +215,7 @@ class _Http(urllib.request.HTTPHandler):
         self._watch = watch
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        def make(host: str, **options: Any) -> http.client.HTTPConnection:
-            connection = http.client.HTTPConnection(host, **options)
-            self._watch.follow(connection)
-            return connection
-
-        return self.do_open(make, request)
+        return self.do_open(_maker(_Followed, self._watch), request)
 
 
 class _Https(urllib.request.HTTPSHandler):
@@ -134,12 +224,7 @@ class _Https(urllib.request.HTTPSHandler):
         self._watch = watch
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        def make(host: str, **options: Any) -> http.client.HTTPConnection:
-            connection = http.client.HTTPSConnection(host, **options)
-            self._watch.follow(connection)
-            return connection
-
-        return self.do_open(make, request)
+        return self.do_open(_maker(_FollowedTls, self._watch), request)
 
 
 class _Redirections(urllib.request.HTTPRedirectHandler):

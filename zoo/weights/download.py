@@ -16,10 +16,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from zoo.errors import OutputError, WeightsError, first_line
-from zoo.weights.connection import LeadsAwayError, announced_md5, connect, first_byte, name_of
+from zoo.weights.connection import (
+    Answer,
+    LeadsAwayError,
+    all_bytes,
+    announced_md5,
+    connect,
+    first_byte,
+    name_of,
+)
 
 Progress = Callable[[int, int], None]
 """Is called with `(done, total)`, in bytes; the total is 0 where the server does not say."""
@@ -161,13 +169,14 @@ class _Download:
     def __init__(self, url: str, path: Path, file: BinaryIO, wanted: Wanted, progress: Progress | None) -> None:
         self._url, self._path, self._file, self._wanted, self._progress = url, path, file, wanted, progress
         self._about = _about(Path(file.name))
-        self._came = 0
+        self._furthest = file.seek(0, 2)
+        """Bytes that the file had at most: what comes once more is no progress."""
 
     def run(self) -> str:
         """Fills the file up; returns what is wrong with it then, or nothing. A wrong one is emptied."""
         failures = 0
         while True:
-            before = self._came
+            before = self._furthest
             try:
                 announced = self._attempt()
                 break
@@ -177,7 +186,7 @@ class _Download:
             except LeadsAwayError as error:
                 raise WeightsError(f"{self._url} is not what it should be: {error.reason}") from error
             except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-                failures = 0 if self._came - before >= ENOUGH else failures + 1
+                failures = 0 if self._furthest - before >= ENOUGH else failures + 1
                 self._give_up_or_wait(error, failures)
         self._file.flush()
         part = Path(self._file.name)
@@ -234,18 +243,19 @@ class _Download:
                 if not self._is_same(answer.headers, known):
                     answer.close()
                     return self._attempt(anew=True)
+            elif answer.status != http.HTTPStatus.OK:
+                raise http.client.HTTPException(f"it answers {answer.status} where it was asked for the whole file")
             else:
                 start = 0
             return self._receive(answer, start)
 
-    def _receive(self, answer: Any, start: int) -> str | None:
-        length = answer.headers.get("Content-Length", "")
-        total = start + int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
+    def _receive(self, answer: Answer, start: int) -> str | None:
+        total = all_bytes(answer.headers, start)
         done, limit = start, self._wanted.limit
         if total > limit:
             raise _EndlessError(f"it has {total} bytes; at most {limit} are taken")
         window, in_window = time.monotonic(), 0
-        while chunk := answer.read1(CHUNK):
+        while chunk := answer.read(CHUNK, WINDOW):
             if not done:
                 # What there was is given up only for something that has come.
                 self._file.truncate(0)
@@ -253,7 +263,8 @@ class _Download:
             if done + len(chunk) > limit:
                 raise _EndlessError(f"it has more than {limit} bytes")
             self._file.write(chunk)
-            done, in_window, self._came = done + len(chunk), in_window + len(chunk), self._came + len(chunk)
+            done, in_window = done + len(chunk), in_window + len(chunk)
+            self._furthest = max(self._furthest, done)
             if self._progress:
                 self._progress(done, total)
             if time.monotonic() - window > WINDOW:
