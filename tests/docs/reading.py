@@ -24,7 +24,7 @@ class Block:
 
     page: str
     line: int
-    """Of its first line, from 1."""
+    """Number of its first line, from 1."""
     language: str
     text: str
     before: str

@@ -57,7 +57,7 @@ class Measurement:
     batch: int
     """Inputs in one run."""
     latency: Times
-    """Of one run: the input is set, the model runs, the output is fetched."""
+    """Times of one run: the input is set, the model runs, the output is fetched."""
     per_second: float
     """Inputs a second, one run after the other: `batch` by the mean latency."""
     ratio: Ratio | None

@@ -37,17 +37,17 @@ class ColdStart:
     total_ms: float
     """From the start of Python to the first result: imports, the check, loading, the first run."""
     check_ms: float
-    """Of that, finding out that the file is sound: its structure, its checksum and, where it was neither made nor tried
-    here before, a trial run in a process of its own."""
+    """Part of it that checks the file: its structure, its checksum and, if the file was neither made nor tried on this
+    machine before, a trial run in a separate process."""
     load_ms: float
-    """Of that, loading the file; the runtime's library was loaded before."""
+    """Part of it that loads the file; the runtime's library is loaded before."""
     first_run_ms: float
-    """Of that, the first run."""
+    """Part of it that the first run takes."""
     peak_bytes: int | None
     """The most memory the process held (resident: with what it touched of the mapped file); None where Linux does not
     show it."""
     before_bytes: int | None
-    """Of that, what it held before it loaded the file: Python, numpy, the runtime's library."""
+    """Memory that the process held before it loaded the file: Python, numpy and the runtime's library."""
 
 
 def cold_start(path: Path, *, runtime: str, threads: int, delegate: str | None = None) -> ColdStart:

@@ -35,7 +35,7 @@ class Record:
     no_jpeg: str | None
     """Why it cannot be given pictures."""
     seconds: list[float] = field(default_factory=list)
-    """Of each round's run."""
+    """Time of the run in each round."""
     rates: list[float] = field(default_factory=list)
     """Pictures a second in each round."""
     pictures: int = 0

@@ -26,7 +26,7 @@ class OpTime:
     type: str
     mean_us: float
     share: float
-    """Of the time of all operations, 0..1."""
+    """Share of the time of all operations, 0..1."""
 
 
 class Profiler(Protocol):

@@ -16,7 +16,7 @@ class Measured:
 
     size_bytes: int
     median_ms: float
-    """Of one run: the input is set, the model runs, the output is fetched."""
+    """Median time of one run: the input is set, the model runs, the output is fetched."""
     p90_ms: float
     runs: int
 
@@ -32,7 +32,7 @@ class Candidate:
 
     @property
     def megabytes(self) -> float:
-        """Of the file, in units of 1,000,000 bytes."""
+        """Size of the file, in units of 1,000,000 bytes."""
         return self.measured.size_bytes / 1e6
 
     def beats(self, other: Candidate) -> bool:
@@ -63,7 +63,7 @@ class Limits:
     """What a user asks for; None asks for nothing."""
 
     max_ms: float | None = None
-    """Of the median."""
+    """Largest median time of one run, in milliseconds."""
     max_mb: float | None = None
     min_top1: float | None = None
     """Percent."""

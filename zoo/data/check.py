@@ -56,9 +56,9 @@ class DataReport:
     bad: tuple[BadFile, ...]
     copies: tuple[Copies, ...]
     sizes: dict[str, tuple[int, int]]
-    """Of pictures as stored: `smallest`, `median` and `largest` by area, as width and height."""
+    """Width and height of the stored pictures: the `smallest`, `median` and `largest` by area."""
     modes: dict[str, int]
-    """Of pictures as stored, by Pillow's names."""
+    """Number of stored pictures by their mode, as Pillow names it."""
     place: Place
     """Where decoded examples are kept."""
     notes: tuple[str, ...] = ()

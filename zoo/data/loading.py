@@ -44,7 +44,7 @@ class Data:
     sources: dict[SplitName, Source]
     """Files and labels of each split, in order; `fetch` gives their pixels."""
     order: Order
-    """Of training; set its `epoch` to go on where a training stopped."""
+    """Order of the training examples; set its `epoch` to continue a stopped training."""
     preprocessing: Preprocessing
     """How pictures came to size; an export has to know."""
 

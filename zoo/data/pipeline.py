@@ -25,7 +25,7 @@ class Source:
 
     paths: Sequence[Path]
     labels: Array
-    """int32, one a path."""
+    """Class indices, int32, one for each path."""
     reader: Reader
     store: Array | None = None
     """Decoded examples of all splits, if they are kept."""

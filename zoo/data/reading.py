@@ -57,17 +57,17 @@ class Reader:
 
     @property
     def suffixes(self) -> set[str]:
-        """Of the files it reads."""
+        """Suffixes of the files that are read."""
         return find.SUFFIXES if self.takes_pictures else values.SUFFIXES
 
     @property
     def dtype(self) -> type[np.uint8] | type[np.float32]:
-        """Of what `read` gives."""
+        """Data type of the arrays that `read` returns."""
         return np.uint8 if self.takes_pictures else np.float32
 
     @property
     def bytes_each(self) -> int:
-        """Of one example."""
+        """Size of one example, in bytes."""
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
     def read(self, path: Path) -> Array:

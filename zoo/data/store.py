@@ -22,9 +22,9 @@ Cache = Literal["auto", "memory", "disk", "none"]
 CACHES: tuple[Cache, ...] = get_args(Cache)
 
 MEMORY_SHARE = 0.5
-"""Of the memory that is available: the rest is for the model and its gradients."""
+"""Share of the available memory that examples may take; the rest is for the model and its gradients."""
 DISK_SHARE = 0.9
-"""Of what is free."""
+"""Share of the free disk space that examples may take."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from PIL import Image
 from zoo.inputs.budget import Budget
 
 BYTES_EACH = 8
-"""Of the pixels that are allowed at most, so many bytes each are what all threads share: enough for a PNG."""
+"""Bytes that all threads share for each pixel of the largest allowed picture: enough for a PNG."""
 TILE = 1 << 18
 """Pixels that are brought to gray or colour at a time."""
 SPARE = 8 << 20

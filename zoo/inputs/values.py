@@ -16,7 +16,7 @@ from zoo.files import is_endless
 from zoo.inputs import npy
 
 SUFFIXES = {".npy", ".csv"}
-"""Of the files that `load_values` reads."""
+"""Suffixes of the files that `load_values` reads."""
 
 CSV_BYTES = 1 << 20
 """Bytes that any `.csv` file may have."""

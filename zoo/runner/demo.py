@@ -22,7 +22,7 @@ class Trial:
     truth: str
     answer: str
     score: float
-    """Of the answer, 0..1."""
+    """Score of the answer, 0..1."""
 
     @property
     def right(self) -> bool:

@@ -14,7 +14,7 @@ RECORDS = 20
 LINE = 300
 """Characters of a message's line."""
 LINES = 60
-"""Of a traceback: its end, where the error stands."""
+"""The most lines of a traceback; its last ones are kept, because they name the error."""
 LOGGERS = ("uvicorn.error", "asyncio")
 _FORMAT = logging.Formatter()
 

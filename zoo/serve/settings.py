@@ -36,16 +36,17 @@ class Settings:
     queue: int = 16
     """Pictures that are held at a time, from the first byte to the answer; one more gets 429."""
     max_bytes: int = 16_000_000
-    """Of a picture's file."""
+    """Largest size of a picture's file, in bytes."""
     max_pixels: int = 50_000_000
-    """Of a picture. All that are decoded at a time take 8 bytes for each of so many pixels, or what one takes that
-    needs more and is decoded alone; see `zoo.inputs.picture_memory`."""
+    """Largest number of pixels of a picture. All pictures that are decoded at a time share 8 bytes of memory for each
+    of these pixels; one that needs more is decoded alone. See `zoo.inputs.picture_memory`."""
     timeout: float = 30.0
     """Seconds for the upload, again for the answer, and again for the client to read it."""
     connections: int = 256
-    """At a time, also those in their TLS handshake; fewer where the system allows fewer open files."""
+    """Largest number of open connections, including those in their TLS handshake; fewer if the system allows fewer open
+    files."""
     peer_connections: int | None = None
-    """Of one peer, see `zoo.serve.peers`; by default half of all."""
+    """Largest number of connections of one peer, see `zoo.serve.peers`; by default half of `connections`."""
     header_timeout: float = 10.0
     """Seconds for a TLS handshake, and for the head of each request."""
     keep_alive: float = 30.0

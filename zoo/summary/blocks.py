@@ -23,7 +23,7 @@ class Block:
     """Layers that follow one another and belong together."""
 
     name: str
-    """Of its first layer with weights or of all of them, so that it is found in the layer table."""
+    """Name of the block's first layer with weights, or of all of them, so that it can be found in the layer table."""
     kind: Kind
     label: tuple[str, ...]
     """What it does, line by line, in short words: see `LEGEND`."""
@@ -35,12 +35,12 @@ class Block:
 
     @property
     def params(self) -> int:
-        """Of all its layers."""
+        """Number of parameters of all its layers."""
         return sum(row.params for row in self.rows)
 
     @property
     def macs(self) -> int:
-        """Of all its layers."""
+        """Multiply-accumulates of all its layers."""
         return sum(row.macs for row in self.rows)
 
 

@@ -47,7 +47,7 @@ class _Page:
     column: float
     """Width of one block."""
     bottoms: dict[str, float]
-    """Of the panels."""
+    """Vertical positions of the panels' lower edges, by their names."""
 
     def x(self, index: int) -> float:
         """The middle of a block's column."""

@@ -231,6 +231,6 @@ def _axes(value: int | tuple[int, ...], axes: int) -> Axes:
 
 
 def _widest(fields: list[_Field | None]) -> _Field | None:
-    """Of several inputs (a residual sum), the one that sees most: the sum sees all that any of them sees."""
+    """Returns the largest receptive field of a layer's inputs, e.g. of a residual sum, which depends on all of them."""
     known = [field for field in fields if field is not None]
     return max(known, key=lambda field: field.size) if known else None

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 MAX_DIRECTORY_BYTES = 1 << 20
-"""Of the list of an archive's parts, which Python's zipfile holds some twenty times as large."""
+"""Largest size of an archive's list of parts; Python's zipfile needs about twenty times as much memory for it."""
 MAX_DEPTH = 32
-"""Of lists and objects in each other; a card of ours has four."""
+"""The most levels of nested lists and objects; the package's own cards have four."""
 MAX_DIGITS = 20
-"""Of a whole number; one of 64 bits has so many."""
+"""The most digits of an integer; one of 64 bits has no more."""
 
 _END = struct.Struct("<4s4H2LH")  # zip's "end of central directory"
 _END_MARK = b"PK\5\6"

@@ -26,15 +26,15 @@ MAX_METADATA_BYTES = 16 * 1024 * 1024
 MAX_TENSORS = MAX_OPS = MAX_BUFFERS = 65_536
 """No model that runs on a board has more, all graphs together."""
 MAX_INDEXES = 1 << 20
-"""Of inputs and outputs, of all operations together."""
+"""The most indexes of inputs and outputs of all operations together."""
 MAX_SCALES = 1 << 22
-"""And as many zero points, of all tensors together."""
+"""The most scales of all tensors together, and the most zero points."""
 MAX_ENTRIES = 1024
-"""Of graphs, and of metadata."""
+"""The most graphs, and the most metadata entries."""
 MAX_DIMENSIONS = 32
-"""Of a tensor; runtimes take 8 or fewer."""
+"""The most dimensions of a tensor; runtimes take 8 or fewer."""
 MAX_ELEMENTS = 2**63 - 1
-"""Of a tensor, as runtimes count them. It bounds multiply-accumulates, too, to numbers that can be printed."""
+"""The most elements of a tensor, as runtimes count them. It also keeps numbers of multiply-accumulates printable."""
 IDENTIFIER = b"TFL3"
 """Bytes 4 to 8 of every file."""
 _VERSION_BYTES = 32  # of the text in which a converter says the oldest runtime
@@ -64,7 +64,7 @@ class Tensor:
     dynamic: bool
     """Whether some dimension is open until run time."""
     bytes: int
-    """Of its constant data; 0 where it is computed."""
+    """Size of its constant data, in bytes; 0 for a computed tensor."""
 
     @property
     def is_constant(self) -> bool:
@@ -108,7 +108,7 @@ class Graph:
 
     @property
     def total_macs(self) -> int:
-        """Of one run."""
+        """Multiply-accumulates of one run of the model."""
         return sum(map(self.macs, self.ops))
 
     def constant_bytes(self) -> Counter[str]:

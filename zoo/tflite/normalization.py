@@ -18,7 +18,7 @@ from zoo.tflite.modelfile import MAX_ENTRIES, ModelFile
 ENTRY = "TFLITE_METADATA"
 """The metadata entry that holds it."""
 IDENTIFIER = b"M001"
-"""Of the flatbuffer in it."""
+"""File identifier of the flatbuffer in that entry."""
 _NORMALIZATION_OPTIONS = 1
 
 

@@ -19,8 +19,10 @@ MODEL = "model.keras"
 """The best model so far, in the run's folder."""
 
 SHARE = 0.1
-"""Of the time, at most, that writing takes. An epoch of a head on features can be over sooner than its files are
-written; an epoch that takes longer than ten times the writing is always kept."""
+"""Largest share of the training time that writing checkpoints may take.
+
+An epoch that trains a head on cached features can be shorter than one write. An epoch that takes longer than ten
+writes always gets its checkpoint."""
 
 Array = npt.NDArray[Any]
 
@@ -109,7 +111,7 @@ class Keeper:
         self._best = None
 
     def best_weights(self) -> list[Array] | None:
-        """Of the best model; None where another process has them."""
+        """Returns the weights of the best model; None in a process that does not write them."""
         from zoo.weights import load_model
 
         if not self._writes:

@@ -148,5 +148,5 @@ def read_architecture(text: str, folder: Path) -> keras.Model:
 
 
 def versions() -> dict[str, str]:
-    """Of what decides the result."""
+    """Returns the installed versions of the packages that affect the result."""
     return installed("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow")

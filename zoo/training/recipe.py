@@ -52,7 +52,7 @@ class Recipe:
     """What stays frozen in the second stage: `none`, `all` (so there is none), or a layer: it and all before."""
     label_smoothing: float = 0.0
     augment: Augment = "none"
-    """Of the second stage; see `zoo.data.augmentation`."""
+    """Random changes to the pictures in the second stage; see `zoo.data.augmentation`."""
     balance: bool = True
     """Whether every class counts alike, however many pictures it has."""
     validation: float = 0.2
@@ -60,7 +60,7 @@ class Recipe:
     resize: Resize = "crop"
     seed: int = 0
     mixed_precision: bool = False
-    """float16 on a GPU, bfloat16 elsewhere, with float32 weights."""
+    """Whether to compute in float16 on a GPU, in bfloat16 elsewhere, with float32 weights."""
     xla: bool = False
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ class Place:
 
     stage: int = 0
     epoch: int = 0
-    """Of the stage, that comes next or is under way; counted from 0."""
+    """Index of the current epoch within its stage, counted from 0; between epochs, that of the next one."""
     batches: int = 0
     """Done in that epoch."""
     epochs_done: int = 0
@@ -46,7 +46,7 @@ class Place:
     waited: int = 0
     """Epochs of this stage without a better one."""
     lowest_loss: float | None = None
-    """Of this stage, what the plateau schedule looks at."""
+    """The lowest validation loss of this stage, for the plateau schedule."""
     loss_waited: int = 0
     done: bool = False
     """Whether the last stage has ended."""

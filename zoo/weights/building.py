@@ -1,4 +1,4 @@
-"""build: a model of the zoo with the weights one wants."""
+"""Builds a model of the zoo with the weights that are asked for."""
 
 from __future__ import annotations
 
