@@ -1,4 +1,4 @@
-"""Example inputs: what integer quantization measures ranges on, and what every export is checked on."""
+"""Provides example inputs, on which integer quantization measures activation ranges and every export is checked."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Array = npt.NDArray[Any]
 Progress = Callable[[str], None]
 
 MIN_SAMPLES = 10
-"""Fewer examples say too little of a range."""
+"""Smallest number of calibration samples; fewer do not show the activation ranges."""
 VERIFY_INPUTS = 32
-"""At most this many inputs are compared with Keras."""
+"""The most inputs that are compared with Keras."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Calibration:
 
     @property
     def source(self) -> str:
-        """In a few words."""
+        """The source in a few words."""
         return str(self.manifest["source"])
 
 

@@ -1,4 +1,4 @@
-"""Holds a finished file against what was asked for."""
+"""Checks a finished file against the options of the export."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Lowered Keras model -> TFLite flatbuffer, by TensorFlow's converter.
+"""Converts a lowered Keras model to a TFLite flatbuffer with TensorFlow's converter.
 
-Two ways lead there and give the same operations. Freezing the graph in memory is several times faster for
+There are two ways, which give the same operations. Freezing the graph in memory is several times faster for
 small models but holds the weights many times over, so large models go through a SavedModel, converted in a
 process of its own, which also keeps the converter's memory out of this one. `benchmarks/export_memory.py`
 prints what both take.
@@ -45,7 +45,7 @@ SECONDS = 12 * 3600
 
 @dataclass(frozen=True)
 class Settings:
-    """What the converter is asked for."""
+    """The settings of the converter."""
 
     quantize: Quantize = "none"
     io: Io = "float32"
@@ -200,7 +200,7 @@ def _failure(job: Path, result: subprocess.CompletedProcess[str]) -> str:
 
 
 def main(folder: str, step: str) -> None:
-    """What one fresh process does; its exit code is 1 where it leaves an error."""
+    """Runs in the separate process; the exit code is 1 if it leaves an error."""
     quiet_tensorflow()
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Measurements made elsewhere: a document of `zoo benchmark --json`, run on the board."""
+"""Reads measurements of another machine: the output of `zoo benchmark --json` on the board."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from zoo.files import read_text
 
 @dataclass(frozen=True)
 class Board:
-    """What such a document says of some combinations."""
+    """The measurements of combinations in such a document."""
 
     measured: dict[Cell, Measured]
     unknown: tuple[str, ...]
-    """Files in it that are none of the combinations'."""
+    """Files in it that belong to no combination."""
     machine: str
     runtime: str
     threads: int

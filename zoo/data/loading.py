@@ -1,4 +1,4 @@
-"""`load_folder` and `load_windows`: from files to datasets for `model.fit`."""
+"""Loads files as datasets for `model.fit`: `load_folder` and `load_windows`."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ class Data:
     """
 
     train: tf.data.Dataset
-    """Shuffled anew each epoch, augmented."""
+    """Training examples, shuffled differently in each epoch, and augmented."""
     validation: tf.data.Dataset | None
-    """In the order of `sources["validation"]`; None where there is none."""
+    """Validation examples in the order of `sources["validation"]`; None if there are none."""
     test: tf.data.Dataset | None
-    """As `validation`."""
+    """Test examples, in the same way."""
     class_names: tuple[str, ...]
     class_weights: dict[int, float]
-    """For `fit(class_weight=...)`: every class counts alike."""
+    """Weights for `fit(class_weight=...)`, with which every class counts the same."""
     report: DataReport
     sources: dict[SplitName, Source]
     """Files and labels of each split, in order; `fetch` gives their pixels."""
     order: Order
     """Order of the training examples; set its `epoch` to continue a stopped training."""
     preprocessing: Preprocessing
-    """How pictures came to size; an export has to know."""
+    """The resize policy of the pictures, which an export must use, too."""
 
     def sample(self, count: int, seed: int = 0, split: SplitName = "train") -> Array:
-        """Some examples of a split, e.g. to calibrate int8 on: `(count or fewer, *input_shape)`, uint8 or float32."""
+        """Returns examples of a split, e.g. for calibration: `(count or fewer, *input_shape)`, uint8 or float32."""
         source = self.sources[split]
         chosen = np.random.default_rng(seed).choice(len(source), min(count, len(source)), replace=False)
         return source.fetch(np.sort(chosen))

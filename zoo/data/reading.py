@@ -1,4 +1,4 @@
-"""Reads every file once, in threads: hash, decode, keep."""
+"""Reads every file once, in threads: hashes it, decodes it and keeps the result."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Finding:
-    """What reading a file told."""
+    """The result of reading a file."""
 
     content: str = ""
     """A hash of its bytes; empty if it could not be read at all."""
     error: str | None = None
-    """Why it cannot be used."""
+    """Reason why it cannot be used; None if it can."""
     size: tuple[int, int] | None = None
     """Width and height of a picture as it is stored."""
     mode: str | None = None
@@ -52,7 +52,7 @@ class Reader:
 
     @property
     def takes_pictures(self) -> bool:
-        """Or windows of values."""
+        """Whether the files are pictures; else they are windows of values."""
         return len(self.shape) == 3
 
     @property
@@ -82,14 +82,14 @@ class Reader:
         return load_image(path, width, height, channels, self.preprocessing)
 
     def _decode(self, stream: io.BytesIO) -> tuple[tuple[int, int], str, Array]:
-        """A picture's size and mode as they stand in the file, and its pixels as the model sees them."""
+        """Returns a picture's size and mode in the file, and its pixels as the model sees them."""
         height, width, channels = self.shape
         with images.opened(stream) as image:
             size, mode = image.size, image.mode
             return size, mode, images.to_pixels(image, width, height, channels, self.preprocessing, owned=True)[0]
 
     def examine(self, path: Path) -> tuple[Finding, Array | None]:
-        """Reads a file, and says what is to say of it instead of raising."""
+        """Reads a file, and returns what is wrong with it instead of raising an error."""
         try:
             content = self._content(path)
         except InputError as error:
@@ -144,7 +144,7 @@ def read_all(
 
 
 def in_threads(function: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
-    """Maps in threads, in order; an interrupt waits for no more than what is being worked on."""
+    """Maps a function over items in threads, in order; an interrupt waits only for the items in progress."""
     threads = usable_cores()
     ahead = 4 * threads
     items = iter(items)
