@@ -63,13 +63,13 @@ def find_examples(
 
     Args:
         source: a folder, a `.npy` file, an array, or None for synthetic inputs.
-        shape: of an input, without the batch.
-        mode: of the file.
-        trained: whether the model is; a trained one is not calibrated on synthetic inputs.
-        samples: at most this many.
-        seed: of their choice.
-        preprocessing: as the runner will do it.
-        progress: is told how far it got.
+        shape: the shape of an input, without the batch.
+        mode: the quantization mode of the file.
+        trained: whether the model is trained; a trained one is not calibrated on synthetic inputs.
+        samples: the largest number of samples.
+        seed: the random seed of their choice.
+        preprocessing: the resize policy that the runner will use.
+        progress: is called with a text on the progress.
 
     Raises:
         InputError: the source cannot be read or does not fit.
@@ -100,7 +100,7 @@ def as_lowered(inputs: Array, scaling: Scaling | None) -> Array:
 
     Args:
         inputs: `(count, height, width, channels)`, 0..255.
-        scaling: what was taken out of the model.
+        scaling: the scaling that was taken out of the model.
     """
     samples: Array = inputs.copy()
     # One black and one white pixel make the measured range exactly that of 0..255, and with it the stored value
@@ -124,10 +124,10 @@ def from_array(
 
     Args:
         array: `(count, *shape)`.
-        shape: of an example; None takes any.
-        samples: at most this many.
-        seed: of the choice.
-        salt: of the digest; by default a new one.
+        shape: the shape of an example; None for any.
+        samples: the largest number of samples.
+        seed: the random seed of the choice.
+        salt: the salt of the digest; by default a new one.
 
     Raises:
         InputError: their shape is not `(count, *shape)`, they are too few, or not finite.
@@ -178,13 +178,13 @@ def from_folder(
     Pictures that cannot be read are skipped and counted. The choice depends on the seed and the files' names only.
 
     Args:
-        folder: of pictures, or of class folders; of a data set with a `train` folder, that one is taken.
+        folder: a folder of pictures or class folders; if it has a `train` folder, only that one is used.
         shape: `(height, width, channels)`.
-        samples: how many pictures.
-        seed: of the choice.
-        preprocessing: as the runner will do it.
-        progress: is told how far it got.
-        salt: of the digest; by default a new one.
+        samples: the largest number of pictures.
+        seed: the random seed of the choice.
+        preprocessing: the resize policy that the runner will use.
+        progress: is called with a text on the progress.
+        salt: the salt of the digest; by default a new one.
 
     Raises:
         InputError: the folder cannot be read, or holds too few good pictures.
@@ -228,7 +228,7 @@ def is_calibrated_on(card: dict[str, Any], source: str | Path) -> bool:
     """Whether a file was calibrated on these examples.
 
     Args:
-        card: of the file.
+        card: the card of the file.
         source: the folder of pictures or `.npy` file that `calibration` was in the export.
 
     Raises:

@@ -61,7 +61,7 @@ def convert(
         model: static shapes, one input, one output.
         settings: the quantization.
         samples: `(count, *input_shape)` float32, for the modes that are calibrated.
-        progress: is told how far calibration got, where it runs in this process.
+        progress: is called with a text on the calibration, if that runs in this process.
 
     Returns:
         The flatbuffer.

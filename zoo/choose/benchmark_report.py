@@ -31,10 +31,10 @@ def read_board(path: Path, cells: Sequence[Cell], *, runtime: str | None = None,
     """Finds the combinations' files in a document by their names: those that `zoo build` and `zoo choose --files` give.
 
     Args:
-        path: of the document.
+        path: the path of the document.
         cells: the combinations.
-        runtime: the one to take, where the document has several.
-        threads: likewise.
+        runtime: the runtime to take, if the document has several.
+        threads: the number of threads to take, if the document has several.
 
     Raises:
         InputError: it cannot be read, is no such document, has none of the files, or one of them more than once.

@@ -35,9 +35,9 @@ class Cache:
         """Finds the folder; nothing is written yet.
 
         Args:
-            machine: this one.
-            runtime: its name.
-            threads: of it.
+            machine: this machine.
+            runtime: the name of the runtime.
+            threads: the number of its CPU threads.
             made_with: the versions of what writes the files, see `zoo.export.describe.versions`.
         """
         version = runtimes.version(runtime)

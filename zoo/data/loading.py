@@ -70,9 +70,9 @@ def load_folder(
 
     Args:
         path: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `find_labelled`.
-        size: of the model's input: height and width, or one number for both.
+        size: the size of the model's input: height and width, or one number for both.
         channels: 3 for RGB, 1 for gray.
-        resize: how pictures come to size: `crop`, `pad` or `stretch`; as `zoo run` does it by default.
+        resize: the resize policy: `crop`, `pad` or `stretch`; by default that of `zoo run`.
         choices: see `load`.
 
     Raises:
@@ -90,7 +90,7 @@ def load_windows(path: str | Path, shape: tuple[int, ...], **choices: Any) -> Da
 
     Args:
         path: as in `load_folder`.
-        shape: of a window, `(steps, channels)`.
+        shape: the shape of a window, `(steps, channels)`.
         choices: see `load`; nothing is augmented.
 
     Raises:
@@ -121,12 +121,12 @@ def load(
         input_shape: without the batch, as in `model.input_shape[1:]`.
         batch_size: examples in a batch.
         validation: the share for validation where the data have no validation files; 0 for none.
-        seed: of that split, and of the order of training.
-        resize: of pictures, as in `load_folder`.
-        augment: of training pictures: `none`, `light` or `standard`; see `augmentation`.
+        seed: the random seed of that split and of the order of training.
+        resize: the resize policy, as in `load_folder`.
+        augment: the random changes to training pictures: `none`, `light` or `standard`; see `augmentation`.
         cache: where decoded examples are kept: `memory`, `disk`, `none` or `auto`; see `choose_place`.
-        cache_folder: for those on disk.
-        progress: is told how far it got.
+        cache_folder: the folder of the examples on disk.
+        progress: is called with a text on how many files have been read.
 
     Raises:
         InputError: as in `load_folder`.

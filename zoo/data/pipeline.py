@@ -71,7 +71,7 @@ def make_dataset(
     Args:
         source: the examples.
         batch_size: examples in a batch.
-        order: of training; the order of the files by default.
+        order: the order of training; by default the order of the files.
         augment: see `augmentation`.
     """
     import tensorflow as tf

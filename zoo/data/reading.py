@@ -124,9 +124,9 @@ def read_all(
 
     Args:
         paths: the files.
-        reader: how.
+        reader: the reader of one file.
         store: `(len(paths), *reader.shape)`; what is read is written there, row by row.
-        progress: is told how far it got.
+        progress: is called with a text on how many files have been read.
     """
 
     def examine(row: int) -> Finding:

@@ -35,9 +35,9 @@ def split_by_content(
 
     Args:
         contents: a hash of each file.
-        labels: of each file; a content has one label only.
+        labels: the label of each file; files with the same content have the same label.
         validation: the share, in [0, 1); 0 puts all into training.
-        seed: another gives another split.
+        seed: the random seed; another seed gives another split.
 
     Returns:
         `train` or `validation` for each file. A class of two contents or more has both, one of a single content is

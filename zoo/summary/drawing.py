@@ -84,7 +84,7 @@ def draw(summary: Summary, path: str | Path, *, subtitle: str = "") -> None:
     does; the part of the input that one value sees; parameters and multiply-accumulates as bars, to scale.
 
     Args:
-        summary: of `zoo.summary.table.summarize` or `outline`.
+        summary: the summary from `zoo.summary.table.summarize` or `outline`.
         path: a `.png` or `.svg` file.
         subtitle: a line under the title, e.g. the paper.
 

@@ -59,7 +59,7 @@ def prepare(model: keras.Model, stage: Stage, steps: int) -> None:
 
     Args:
         model: all layers of it are set.
-        stage: which.
+        stage: the stage to prepare for.
         steps: batches in an epoch.
     """
     from keras import layers

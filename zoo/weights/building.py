@@ -51,7 +51,7 @@ def build(
             `.weights.h5` of the zoo's models, of the same architecture in keras.applications with or without top, or of
             a model in which such a backbone is nested. Where `num_classes` is not given, it is that of the file's head;
             where it is another than the file's, the backbone is kept and the head is new.
-        seed: of the random weights, 0 to 2^32 - 1: the same seed gives the same weights, whatever was built before. It
+        seed: the random seed of the weights, 0 to 2^32 - 1: the same seed always gives the same weights. It
             becomes the seed of all that Keras draws from then on (`keras.utils.set_random_seed`). None draws on.
         progress: is called with the bytes done and the bytes in all while something downloads.
         **options: the model's own options, see `spec(name).options`.

@@ -32,7 +32,7 @@ def connect(url: str, headers: dict[str, str]) -> Any:
 
     Args:
         url: http or https.
-        headers: of the request.
+        headers: the headers of the request.
 
     Returns:
         The answer, an `http.client.HTTPResponse`.

@@ -135,8 +135,8 @@ def load_model(path: str | Path) -> keras.Model:
     """Loads a whole Keras model, `.keras` or `.h5`.
 
     Args:
-        path: of the file, which may be a stranger's: what could run code or read other files is refused, whichever
-            Keras is installed. Layers of one's own have to be registered with Keras.
+        path: the path of the file, which may be a stranger's: a file that could run code or read other files is refused
+            with any version of Keras. Your own layers must be registered with Keras.
 
     Raises:
         UnsafeFileError: the file could run code, leads to other files, or claims more than it holds.

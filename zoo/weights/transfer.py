@@ -47,7 +47,7 @@ def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = Non
 
     Args:
         model: one of the zoo; its weights need not be allocated, and the number of its classes does not matter.
-        contents: of the file.
+        contents: the contents of the file.
         pixels: how the file's publisher prepares pixels, for a file that does not say it.
 
     Raises:

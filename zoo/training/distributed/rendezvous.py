@@ -34,10 +34,10 @@ def meet(
 
     Args:
         cluster: who.
-        facts: what has to be the same on all, for JSON.
-        note: is told who is waited for.
+        facts: the facts that must be the same on all workers, as JSON values.
+        note: is called with a text that names the missing workers.
         wait: seconds.
-        secret: what all workers know and nobody else, as `zoo.training.distributed.secret.find_secret` has it;
+        secret: the secret that all workers share, as `zoo.training.distributed.secret.find_secret` has it;
             the empty one keeps out only those who speak otherwise.
 
     Raises:

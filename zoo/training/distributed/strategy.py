@@ -205,7 +205,7 @@ def gather(
         index: the index of this worker.
         secret_file: a file with the secret that all workers share; see `zoo.training.distributed.secret`.
         facts: the facts that must be the same on all workers.
-        note: is told who is waited for.
+        note: is called with a text that names the missing workers.
 
     Raises:
         OptionError: a strategy that there is not, workers that cannot be, or no secret where one is needed.
