@@ -12,7 +12,7 @@ from zoo.text import shown
 RECORDS = 20
 """In a minute; a bug that every request runs into does not fill the disk."""
 LINE = 300
-"""Characters of a message's line."""
+"""The most characters of a line of a message."""
 LINES = 60
 """The most lines of a traceback; its last ones are kept, because they name the error."""
 LOGGERS = ("uvicorn.error", "asyncio")
