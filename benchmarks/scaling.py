@@ -110,7 +110,7 @@ def latencies(cells: Sequence[Cell], paths: Sequence[Path], runs: int) -> list[R
 
 
 def exponent(rows: Sequence[Row]) -> float | None:
-    """Of the power law between MACs and time; None for fewer than three points."""
+    """Returns the exponent of the power law between MACs and time; None for fewer than three points."""
     if len(rows) < 3:
         return None
     macs, times = np.log([r["macs"] for r in rows]), np.log([r["ms"]["median"] for r in rows])

@@ -21,25 +21,36 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE...")
-@click.option("--runs", type=click.IntRange(min=1), default=100, show_default=True, help="Timed runs of each.")
-@click.option("--warmup", type=click.IntRange(min=0), default=5, show_default=True, help="Runs before the timed ones.")
+@click.option(
+    "--runs", type=click.IntRange(min=1), default=100, show_default=True, help="Number of timed runs of each file."
+)
+@click.option(
+    "--warmup",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="Number of untimed runs before the timed ones.",
+)
 @click.option(
     "--threads",
     type=int_list,
     metavar="N,...",
-    help="Threads of the runtime, e.g. 1,2,4.  [default: the cores, at most 4]",
+    help="Numbers of CPU threads to try, separated by commas, e.g. 1,2,4.  "
+    "[default: the number of physical cores, at most 4]",
 )
 @click.option(
     "--runtime",
     type=words(*RUNTIMES),
     metavar="NAME,...",
-    help=f"Of {', '.join(RUNTIMES)}.  [default: the first installed]",
+    help=f"Runtimes to try, separated by commas: {', '.join(RUNTIMES)}.  [default: the first that is installed]",
 )
 @delegate_option
 @click.option(
-    "--photo", type=click.Path(path_type=Path), help="For the rate from JPEG.  [default: a synthetic one, 1920x1080]"
+    "--photo",
+    type=click.Path(path_type=Path),
+    help="JPEG file to measure the rate from JPEG with.  [default: a synthetic photo of 1920x1080]",
 )
-@click.option("--profile", "with_profile", is_flag=True, help="Time each operation, where the runtime can.")
+@click.option("--profile", "with_profile", is_flag=True, help="Time each operation, if the runtime can do that.")
 @json_option
 def benchmark(
     files: tuple[Path, ...],
@@ -54,8 +65,9 @@ def benchmark(
 ) -> None:
     """Measure how fast each .tflite FILE runs here.
 
-    Each file on each runtime with each number of threads is run in turn, round by round, and compared with the first
-    file. Also: load time, cold start and peak memory of a fresh process, and the rate from a JPEG file to names.
+    Every combination of file, runtime and number of threads runs once in each round, and is compared with the first
+    file. The tables also show load time, cold start and peak memory in a new process, and how many JPEG files a second
+    are decoded and classified.
     """
     from zoo.benchmark.benchmark import benchmark as measure
 
@@ -81,7 +93,7 @@ def benchmark(
 
 
 def _print_tables(found: Benchmark) -> None:
-    """Three narrow tables, as terminals are; runtime and threads stand in them where they differ."""
+    """Prints three tables that fit a narrow terminal, with columns for runtime and threads only if they differ."""
     every = {
         "runtime": [m.runtime for m in found.measurements],
         "threads": [str(m.threads) for m in found.measurements],

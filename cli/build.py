@@ -25,15 +25,15 @@ from zoo.files import base_name
     metavar=",".join(FORMATS),
     default="tflite",
     show_default=True,
-    help="Files to write.",
+    help="Formats of the files to write, separated by commas.",
 )
 @export_options
 @click.pass_context
 def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, ...], **choices: Any) -> None:
     """Build MODEL and export it.
 
-    The .tflite file takes raw pixels, carries its labels and a card, and is checked against the Keras model
-    before it is kept. The same command gives the same file: random weights are those of --seed.
+    The .tflite file takes raw pixels, contains its labels and a card, and is kept only if it agrees with the Keras
+    model. The same command gives the same file: --seed decides the random weights.
     """
     spec = models.spec(model)
     options = given(ctx)
@@ -67,7 +67,7 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
 
 
 def _published() -> str:
-    """Which models have published weights, in words: `mobilenet_v2 and vgg16 have --weights imagenet`."""
+    """Returns which models have published weights, in words: `mobilenet_v2 and vgg16 have --weights imagenet`."""
     return ", ".join(
         f"{' and '.join(having)} {'have' if len(having) > 1 else 'has'} --weights {name}"
         for name, having in models.models_by_weights().items()

@@ -20,37 +20,41 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model")
-@click.option("--max-ms", type=float, help="At most this time for one picture (median).")
-@click.option("--max-mb", type=float, help="At most this size of the file, in 1,000,000 bytes.")
-@click.option("--min-top1", type=float, help="At least this published ImageNet top-1, in percent.")
-@click.option("--alpha", type=float_list, metavar="A,...", help="Widths to try.  [default: the published ones]")
+@click.option("--max-ms", type=float, help="Largest median time for one picture, in milliseconds.")
+@click.option("--max-mb", type=float, help="Largest size of the file, in units of 1,000,000 bytes.")
+@click.option("--min-top1", type=float, help="Smallest published ImageNet top-1 accuracy, in percent.")
+@click.option(
+    "--alpha", type=float_list, metavar="A,...", help="Width multipliers to try.  [default: the published ones]"
+)
 @click.option("--input-size", type=int_list, metavar="N,...", help="Input sizes to try.  [default: the published ones]")
 @click.option(
     "--quantize",
     type=words(*MODES),
     metavar=",".join(MODES),
-    help="Modes to try.  [default: none,int8; all with --from]",
+    help="Quantization modes to try.  [default: none,int8; with --from all modes]",
 )
-@click.option("--num-classes", type=click.IntRange(min=2), help="Of your data.  [default: 1000]")
+@click.option("--num-classes", type=click.IntRange(min=2), help="Number of classes in your data.  [default: 1000]")
 @runtime_option
 @threads_option
-@click.option("--runs", type=click.IntRange(min=1), default=50, show_default=True, help="Timed runs of each.")
-@click.option("--again", is_flag=True, help="Measure also what was measured before.")
+@click.option("--runs", type=click.IntRange(min=1), default=50, show_default=True, help="Number of timed runs.")
+@click.option("--again", is_flag=True, help="Measure all combinations, including those measured before.")
 @click.option(
     "--from",
     "board",
     type=click.Path(path_type=Path),
     metavar="JSON",
-    help="Take the times from a file of zoo benchmark --json, made on the board.",
+    help="Take the times from this file, which zoo benchmark --json printed on the board.",
 )
 @click.option(
     "--files",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Only write the files to measure into DIR, for zoo benchmark on the board.",
+    help="Only write the .tflite files to DIR, for zoo benchmark on the board.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the front: .png or .svg.")
-@click.option("--all", "show_all", is_flag=True, help="Show all combinations, not the front alone.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the Pareto front into this .png or .svg file."
+)
+@click.option("--all", "show_all", is_flag=True, help="Show all combinations, not only the Pareto front.")
 @json_option
 def choose(
     model: str,
@@ -70,12 +74,13 @@ def choose(
 ) -> None:
     """Choose a width, an input size and a quantization of MODEL.
 
-    Each combination is built with random weights, exported and timed on this machine, and set against the ImageNet
-    top-1 that is published for it. The table is the Pareto front: no other combination (of at most --max-mb) is at
-    once as fast and as accurate. Within the limits the most accurate is picked (with --min-top1 alone, the fastest).
+    Each combination is built with random weights, exported, and timed on this machine; its accuracy is the ImageNet
+    top-1 published for it. The table shows the Pareto front: the combinations (of at most --max-mb) for which no other
+    one is both as fast and as accurate. The command picks the most accurate one within your limits (with --min-top1
+    alone, the fastest).
 
-    Times are kept in ~/.cache/edgezoo, so that only what is missing is measured: the first run takes minutes, and may
-    be interrupted.
+    Times are kept in ~/.cache/edgezoo, so that only missing ones are measured. The first run takes minutes; you may
+    interrupt it and start it again.
 
     \b
     zoo choose mobilenet_v2 --max-ms 20 --max-mb 4
@@ -172,7 +177,7 @@ def _verdict(candidate: Candidate, choice: Choice) -> str:
 
 
 def _nearest(choice: Choice) -> str:
-    """What there is, for someone who asked for too much."""
+    """Returns the best combinations there are, in words, for limits that none of them meets."""
     fastest = min(choice.candidates, key=lambda one: one.measured.median_ms)
     smallest = min(choice.candidates, key=lambda one: one.measured.size_bytes)
     best = max(choice.candidates, key=lambda one: one.top1 or 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, shape, status
-from zoo.cli.types import SEED, int_list
+from zoo.cli.types import RESIZE_HELP, SEED, int_list
 from zoo.errors import InputError
 from zoo.inputs.preprocessing import RESIZES
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from zoo.data import DataReport
 
 SHOWN = 10
-"""Of a long list of files; --json has them all."""
+"""The most files of a list that are printed; --json prints all of them."""
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def data(ctx: click.Context) -> None:
-    """Look at data before training on them."""
+    """Check data before you train on them."""
     if ctx.invoked_subcommand is None:
         echo(*ctx.get_help().splitlines())
 
 
-@data.command(short_help="Read all files of a folder; say what training would make of them.")
+@data.command(short_help="Read all files of a folder and report what training would use.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--size",
@@ -35,19 +35,30 @@ def data(ctx: click.Context) -> None:
     default="224",
     show_default=True,
     metavar="N[,N]",
-    help="Of the model's input: 224, or height,width.",
+    help="Size of the model's input: one number, or height,width.",
 )
-@click.option("--channels", type=click.Choice(["1", "3"]), default="3", show_default=True, help="1 for gray.")
-@click.option("--window", type=int_list, metavar="STEPS,N", help="Check .npy and .csv windows of this shape instead.")
-@click.option("--resize", type=click.Choice(RESIZES), help="How pictures come to size.  [default: as zoo run does it]")
+@click.option(
+    "--channels",
+    type=click.Choice(["1", "3"]),
+    default="3",
+    show_default=True,
+    help="Number of colour channels: 1 for gray pictures, 3 for colour.",
+)
+@click.option(
+    "--window",
+    type=int_list,
+    metavar="STEPS,N",
+    help="Check .npy and .csv files of sensor values with this shape, instead of pictures.",
+)
+@click.option("--resize", type=click.Choice(RESIZES), help=f"{RESIZE_HELP}  [default: as zoo run does it]")
 @click.option(
     "--validation",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.2,
     show_default=True,
-    help="Share of each class for validation, where the data have no val folder.",
+    help="Share of each class to hold out for validation, if the data have no val folder.",
 )
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of that split.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed of the split for validation.")
 @json_option
 def check(
     folder: Path,
@@ -59,11 +70,11 @@ def check(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Read all files of FOLDER and say what training would make of them.
+    """Read all files of FOLDER and report what training would use.
 
     FOLDER holds class folders, or train and val (and test) folders with class folders inside; or it is a .csv file of
-    path,label. Every file is decoded. Files that cannot be used are listed, training skips them. The exit code is 1
-    if training cannot go on with what is left.
+    path,label. Every file is decoded. Files that cannot be used are listed; training skips them. The exit code is 1
+    if the remaining files are not enough to train on.
     """
     from zoo.data import check as check_data
 
@@ -82,7 +93,7 @@ def check(
 
 
 def print_report(report: DataReport) -> None:
-    """Prints what is to say of data."""
+    """Prints a report on data."""
     splits = [split for split, counts in report.counts.items() if any(counts) or split == "train"]
     weights = report.class_weights
     rows = [

@@ -16,10 +16,10 @@ from zoo.quiet import quiet
 @runtime_option
 @json_option
 def demo(runtime: Any, as_json: bool) -> int:
-    """Name ten handwritten digits with the model that comes along.
+    """Classify ten handwritten digits with a model that is part of the package.
 
-    Needs no file of yours: it shows that the package and the runtime work on this machine. The digits are real and
-    were not trained on. The exit code is 1 if an answer is wrong.
+    You need no files of your own: the demo shows that the package and the runtime work on this machine. The digits are
+    real and were held out from training. The exit code is 1 if an answer is wrong.
     """
     from zoo.runner.demo import demo as run_demo
     from zoo.runner.demo import folder

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @json_option
 def doctor(file: Path | None, as_json: bool) -> int:
-    """Show what this machine has to run models with, and whether FILE runs here.
+    """Show which runtimes and hardware this machine has, and whether FILE runs here.
 
-    The exit code is 1 where no runtime works, or none runs FILE.
+    The exit code is 1 if no runtime works, or if none runs FILE.
     """
     from zoo.runner.doctor import diagnose
 

@@ -21,9 +21,19 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--against", type=click.Path(path_type=Path), help="Another .tflite file, on the same pictures.")
-@click.option("--confusion", type=click.Path(path_type=Path), help="Write the confusion matrix: .csv, or .png.")
-@click.option("--mistakes", type=click.IntRange(min=0), default=10, show_default=True, help="How many to list.")
+@click.option(
+    "--against", type=click.Path(path_type=Path), help="Second .tflite file to compare FILE with, on the same pictures."
+)
+@click.option(
+    "--confusion", type=click.Path(path_type=Path), help="Write the confusion matrix to this .csv or .png file."
+)
+@click.option(
+    "--mistakes",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Number of wrongly classified pictures to list.",
+)
 @runtime_options
 @json_option
 def evaluate(
@@ -37,9 +47,9 @@ def evaluate(
 ) -> int:
     """Measure how often FILE is right on the pictures in DATA.
 
-    DATA holds a folder of pictures for each class, named as the file's labels; of one that is split into train, val
-    and test the held-out part is taken. Or it is a CSV file of path,label. With --against, both files see the same
-    pictures, and the difference comes with its 95% confidence interval.
+    DATA is a folder with one folder of pictures for each class, named as in the file's labels. If DATA is split into
+    train, val and test, the held-out part is used. DATA may also be a CSV file of path,label. With --against, both
+    files get the same pictures, and the difference is printed with its 95% confidence interval.
     """
     from zoo.files import require_writable
     from zoo.inputs import values

@@ -17,8 +17,8 @@ from zoo.cli.output import import_tensorflow, status
 def export(model: Path, **choices: Any) -> None:
     """Export MODEL, a .keras or .h5 file, to .tflite.
 
-    Any functional Keras classifier will do. The file takes raw pixels, carries its labels and a card, and is checked
-    against the Keras model and against what the target's runtime can load, before it is kept.
+    MODEL may be any functional Keras classifier. The file takes raw pixels, contains its labels and a card, and is
+    kept only if it agrees with the Keras model and the target's runtime can load it.
     """
     request = read_request(("tflite",), **choices)
     import_tensorflow()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, status
-from zoo.cli.types import SEED, number_pair, words
+from zoo.cli.types import RESIZE_HELP, SEED, number_pair, words
 from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, ExportOptions
 from zoo.files import read_list, require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
@@ -32,56 +32,65 @@ _OPTIONS = (
         metavar=",".join(MODES),
         default="none",
         show_default=True,
-        help="One .tflite file for each mode.",
+        help="Quantization modes, separated by commas; each one gives a .tflite file.",
     ),
     click.option(
         "--calibration",
         type=click.Path(path_type=Path),
-        help="Folder of training pictures (or .npy file), for int8 and int16x8; also what the check uses.",
+        help="Folder of training pictures, or .npy file, to measure the activation ranges of int8 and int16x8 on. "
+        "The check against Keras uses them, too.",
     ),
     click.option(
         "--calibration-samples",
         type=click.IntRange(min=1),
         default=CALIBRATION_SAMPLES,
         show_default=True,
-        help="At most this many.",
+        help="Largest number of calibration samples to use.",
     ),
     click.option(
         "--seed",
         type=SEED,
         default=0,
         show_default=True,
-        help="Of the random weights of a build, and of the choice of calibration samples.",
+        help="Random seed for the initial weights and for the choice of calibration samples.",
     ),
     click.option(
         "--target",
         type=click.Choice(TARGETS),
-        help="The board's runtime.  [default: a file for litert and tflite-runtime alike]",
+        help="Runtime or accelerator of the board.  [default: a file that both litert and tflite-runtime load]",
     ),
-    click.option("--io", type=click.Choice(IOS), help="Input and output of int8 files.  [default: uint8]"),
     click.option(
-        "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Pictures at a time, fixed."
+        "--io", type=click.Choice(IOS), help="Data type of the input and output of int8 files.  [default: uint8]"
     ),
-    click.option("--logits", is_flag=True, help="Leave the final softmax out."),
     click.option(
-        "--resize", type=click.Choice(RESIZES), default="crop", show_default=True, help="How pictures come to size."
+        "--batch",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Fixed number of pictures that one run of the model takes.",
     ),
+    click.option("--logits", is_flag=True, help="Leave out the final softmax, so that the model returns logits."),
+    click.option("--resize", type=click.Choice(RESIZES), default="crop", show_default=True, help=RESIZE_HELP),
     click.option(
         "--input-range",
         type=number_pair,
         metavar="LOW,HIGH",
-        help="What a model takes that does not scale its pixels itself, e.g. -1,1.",
+        help="Range of pixel values that the Keras model expects, if it does not scale raw pixels itself, e.g. -1,1.",
     ),
     click.option(
         "--min-agreement",
         type=click.FloatRange(0, 1),
-        help="Least share of inputs on which file and Keras must agree.  [default: by mode]",
+        help="Smallest share of inputs on which the file and Keras must agree.  [default: by the mode]",
     ),
-    click.option("--no-verify", is_flag=True, help="Do not compare the file with Keras."),
-    click.option("--labels", type=click.Path(path_type=Path), help="Text file with one class name a line."),
-    click.option("--license", "license_", help="Licence of the weights, for the file's card."),
+    click.option("--no-verify", is_flag=True, help="Skip the comparison of the file with the Keras model."),
+    click.option("--labels", type=click.Path(path_type=Path), help="Text file with one class name per line."),
+    click.option("--license", "license_", help="Licence of the weights, written into the file's card."),
     click.option(
-        "--out", type=click.Path(path_type=Path), default=".", show_default=True, help="Folder for the files."
+        "--out",
+        type=click.Path(path_type=Path),
+        default=".",
+        show_default=True,
+        help="Folder to write the files to.",
     ),
     json_option,
 )
@@ -209,7 +218,7 @@ def _notes(report: ExportReport) -> list[str]:
 
 
 def _print_placements(reports: Sequence[ExportReport]) -> None:
-    """Of the last file for an Edge TPU, operation by operation."""
+    """Prints where each operation of the last file for an Edge TPU runs."""
     placements = next((report.edgetpu.placements for report in reversed(reports) if report.edgetpu), ())
     if placements:
         rows = [(p.op, p.output, f"{p.macs:,}", "Edge TPU" if p.on_tpu else "CPU", p.why) for p in placements]

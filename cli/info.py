@@ -26,15 +26,16 @@ if TYPE_CHECKING:
     "picture",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Draw the model, block by block, into a .png or .svg file.",
+    help="Draw the model block by block into this .png or .svg file.",
 )
 @json_option
 @click.pass_context
 def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) -> None:
     """Show MODEL layer by layer, without building it.
 
-    One row a layer: output shape, kernel, stride, padding, groups, parameters, multiply-accumulates (MACs), the
-    receptive field (input pixels that one value sees) and the jump (input pixels between neighbours).
+    Each row shows a layer: output shape, kernel, stride, padding, groups, parameters, multiply-accumulates (MACs), the
+    receptive field (the input pixels that one output value depends on) and the jump (the input pixels between two
+    neighbouring output values).
     """
     spec = models.spec(model)
     options = spec.check(given(ctx))
@@ -67,7 +68,7 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
 
 
 def _published(spec: ModelSpec, options: dict[str, Any]) -> list[str]:
-    """What is published of the model with these options, one line each."""
+    """Returns one line for each published fact about the model with these options."""
     lines = []
     for weights in spec.weights:
         if weights.file_for(options) is not None:

@@ -11,7 +11,7 @@ from zoo.cli.output import echo, json_option, megabytes, print_json, print_table
 from zoo.text import to_json
 
 SHOWN = 4000
-"""Characters of a label, or of a line of the card."""
+"""The most characters of a label, or of a line of the card, that are printed."""
 _CHECKSUMS = {
     "right": "model, labels and card are as they were written together; it does not say by whom",
     "wrong": "model, labels or card were changed since they were written together",
@@ -21,25 +21,25 @@ _CHECKSUMS = {
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--tensors", is_flag=True, help="List every tensor.")
+@click.option("--tensors", is_flag=True, help="List all tensors.")
 @click.option(
     "--private",
     "of_maker",
     is_flag=True,
-    help="List what FILE (any, or a folder) tells of who made it: paths, names, hashes, times, versions, hosts.",
+    help="List what FILE (any file or folder) reveals about its maker: paths, names, hashes, times, versions, hosts.",
 )
 @click.option(
     "--calibration",
     type=click.Path(path_type=Path),
     metavar="DATA",
-    help="Say whether FILE was calibrated on this folder of pictures or .npy file.",
+    help="Check whether FILE was calibrated on this folder of pictures or .npy file.",
 )
 @json_option
 def inspect(file: Path, tensors: bool, of_maker: bool, calibration: Path | None, as_json: bool) -> int:
     """Show what is in FILE, a .tflite file, and which runtimes load it.
 
-    Reads the file in pure Python and runs nothing: safe on files from anywhere. With --calibration the exit code is 1
-    where the examples are others.
+    The file is read in pure Python and never run, so this is safe for files from any source. With --calibration, the
+    exit code is 1 if FILE was calibrated on other examples.
     """
     if sum((tensors, of_maker, calibration is not None)) > 1:
         raise click.UsageError("give one of --tensors, --private and --calibration", click.get_current_context())

@@ -37,7 +37,7 @@ def list_models(as_json: bool) -> None:
 
 
 def _facts(spec: ModelSpec) -> dict[str, object]:
-    """What is known of a model, for JSON; weights and accuracies without the rows of each file and figure."""
+    """Returns what is known of a model as JSON values, without the single files of its weights and accuracies."""
     weights = [
         {"name": one.name, "trained_on": one.trained_on, "source": one.source, "licence": one.licence}
         for one in spec.weights

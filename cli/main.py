@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     # name: (module, attribute, short help), so that `zoo --help` imports none of them.
-    "demo": ("zoo.cli.demo", "demo", "Name ten handwritten digits with the model that comes along."),
+    "demo": ("zoo.cli.demo", "demo", "Classify ten handwritten digits with a model that is part of the package."),
     "list": ("zoo.cli.list", "list_models", "List the models of the zoo."),
     "info": ("zoo.cli.info", "info", "Show a model layer by layer."),
     "view": ("zoo.cli.view", "view", "Show a model's graph in the browser, with Netron."),
@@ -32,13 +32,13 @@ COMMANDS = {
     "build": ("zoo.cli.build", "build", "Build a model and export it."),
     "export": ("zoo.cli.export", "export", "Export a Keras model to .tflite."),
     "inspect": ("zoo.cli.inspect", "inspect", "Show what is in a .tflite file, and what loads it."),
-    "data": ("zoo.cli.data", "data", "Look at data before training on them."),
-    "run": ("zoo.cli.run", "run", "Say what is in pictures, with a .tflite file."),
-    "serve": ("zoo.cli.serve", "serve", "Show what a .tflite file says: a page with webcam, an HTTP API."),
+    "data": ("zoo.cli.data", "data", "Check data before you train on them."),
+    "run": ("zoo.cli.run", "run", "Run a .tflite file on pictures."),
+    "serve": ("zoo.cli.serve", "serve", "Serve a .tflite file: a web page with webcam, and an HTTP API."),
     "evaluate": ("zoo.cli.evaluate", "evaluate", "Measure a .tflite file's accuracy on labelled pictures."),
     "benchmark": ("zoo.cli.benchmark", "benchmark", "Measure how fast .tflite files run."),
-    "choose": ("zoo.cli.choose", "choose", "Choose width, input size and quantization for a machine."),
-    "doctor": ("zoo.cli.doctor", "doctor", "Show what this machine can run models with."),
+    "choose": ("zoo.cli.choose", "choose", "Choose a width, an input size and a quantization for a machine."),
+    "doctor": ("zoo.cli.doctor", "doctor", "Show which runtimes and hardware this machine has."),
 }
 
 
@@ -46,11 +46,11 @@ class LazyGroup(click.Group):
     """A group that imports a command when it is looked up."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order a user meets them."""
+        """Lists the commands in the order in which a user needs them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Imports one command."""
+        """Imports and returns one command; None if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
         module, attribute, _ = COMMANDS[cmd_name]
@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
 
 
 def _load_models(ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]) -> None:
-    """Runs users' files before a command is looked up: its options are made from the registry."""
+    """Runs users' files before a command is looked up, because its options are made from the registry."""
     if paths:
         from zoo.plugins import load_models
 
@@ -83,7 +83,8 @@ def _load_models(ctx: click.Context, param: click.Parameter, paths: tuple[Path, 
     envvar="EDGEZOO_MODELS",
     expose_value=False,
     callback=_load_models,
-    help="Models of your own: a Python file with @zoo.register in it. Also EDGEZOO_MODELS, with : between several.",
+    help="Python file that adds models of your own with @zoo.register; can be given several times.  "
+    "[default: the variable EDGEZOO_MODELS, with : between several files]",
 )
 @click.pass_context
 def zoo(ctx: click.Context) -> None:
@@ -126,7 +127,7 @@ def main(args: list[str] | None = None) -> None:
         _drop_output()
         sys.exit(1)
     except OSError as error:
-        # What no command had a better line for: a folder that may not be looked into, a full disk behind `> file`.
+        # No command had a better message: for example a folder without read permission, or a full disk behind `> file`.
         if error.filename is not None:
             _fail(f"{error.filename}: {error.strerror}", 1)
         if error.errno not in _OUTPUT_ERRORS:
@@ -140,25 +141,29 @@ _OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def _prepare_output() -> None:
-    """Names of files may hold any bytes, Pillow warns of pictures in lines of its own, and a stream may be closed."""
+    """Makes the standard streams safe to print to: for file names of any bytes, and where a stream is closed.
+
+    Pillow's warnings about pictures are switched off, because each command reports bad pictures itself.
+    """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # zoo list >&-
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # to the end
-    # As JSON has it: \udcff. Programs get the name back (`os.fsencode`), and stderr does so anyway.
+    # Bytes that are not UTF-8 are escaped as in JSON (\udcff), so that programs can restore the name with
+    # `os.fsencode`. Python does the same on stderr.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Prints a traceback as Python does it, with what stands in its message escaped."""
+    """Prints a traceback as Python does, with control characters in it escaped."""
     import traceback
 
     echo(*"".join(traceback.format_exception(kind, error, trace)).splitlines(), err=True)
 
 
 def _drop_output() -> None:
-    """What could not be written is not tried again when Python ends."""
+    """Discards output that could not be written, so that Python does not try it again when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

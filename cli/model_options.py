@@ -19,9 +19,9 @@ METAVARS: dict[type, str] = {tuple: "N,N,..."}
 
 
 def model_options(command: Command) -> Command:
-    """Adds every option that some model takes; the command gets those given as `options`, a dict.
+    """Adds the options of all models to a command; `given` returns those that the user gave.
 
-    Whether the chosen model takes them, and the value, is the registry's to say.
+    The registry checks later whether the chosen model has the option and allows the value.
     """
     options: dict[str, Option] = {}
     takers: dict[str, dict[str, list[str]]] = {}
@@ -35,7 +35,7 @@ def model_options(command: Command) -> Command:
             name,
             type=TYPES[option.kind],
             metavar=METAVARS.get(option.kind),
-            help="; ".join(_help(text, models) for text, models in takers[name].items()),
+            help=_sentence("; ".join(_help(text, models) for text, models in takers[name].items())),
             expose_value=False,
             callback=_collect,
         )
@@ -51,20 +51,25 @@ def weights_option(command: Command) -> Command:
         default="none",
         show_default=True,
         metavar="|".join(["none", *models_by_weights(), "FILE"]),
-        help="Weights to begin with: random ones, published ones by their name "
-        f"({published}), or those of a .keras, .h5 or .weights.h5 file.",
+        help="Initial weights: none for random ones, the name of published ones "
+        f"({published}), or a .keras, .h5 or .weights.h5 file.",
     )(command)
 
 
 def given(ctx: click.Context) -> dict[str, Any]:
-    """The model options that stood on the command line."""
+    """Returns the model options that the user gave on the command line, as names and values."""
     values: dict[str, Any] = ctx.meta.get(__name__, {})
     return values
 
 
 def _help(text: str, models: list[str]) -> str:
-    """What an option does, and for whom, where that is not everyone."""
-    return text if len(models) == len(list_models()) else f"{text} [{', '.join(models)}]"
+    """Returns what an option does, with the models that take it in parentheses unless all of them do."""
+    return text if len(models) == len(list_models()) else f"{text} ({', '.join(models)})"
+
+
+def _sentence(text: str) -> str:
+    """Returns a text with a capital letter at its beginning and a period at its end."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _collect(ctx: click.Context, param: click.Parameter, value: Any) -> None:

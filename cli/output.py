@@ -24,16 +24,16 @@ from zoo.text import shown, to_json
 MOST_ROWS, MOST_IN_CELL = 10_000, 500
 """Rows of a table, and characters of one of its cells: a column is as wide, in every row, as its longest cell."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
 def echo(*lines: str, err: bool = False) -> None:
-    """Prints lines, each as one whatever it says; without any, an empty one."""
+    """Prints each text as exactly one line, with line breaks in it escaped; without arguments, an empty line."""
     click.echo("\n".join(map(shown, lines)), err=err)
 
 
 def overwrite(line: str) -> None:
-    """Puts a line in the place of the last one, on a terminal; cut to its width, or it could not be written over."""
+    """Replaces the last line on a terminal; cuts the line to the terminal's width, so that it can be replaced, too."""
     width = shutil.get_terminal_size().columns
     click.echo(f"\r\033[K{shown(line)[: max(20, width - 1)]}", nl=False)
 
@@ -67,13 +67,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: 
 
 
 def print_error(error: object) -> None:
-    """Prints an error on stderr, as one line whatever it says."""
+    """Prints an error on stderr, as one line even if its message has several."""
     echo(f"zoo: error: {' '.join(str(error).split())}", err=True)
 
 
 @contextlib.contextmanager
 def status(text: str) -> Iterator[Callable[[str], None]]:
-    """Shows that something long is under way, on a terminal; prints nothing elsewhere.
+    """Shows a text while something takes time, on a terminal only.
 
     Yields a function that changes the text.
     """
@@ -83,14 +83,14 @@ def status(text: str) -> Iterator[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def progress_bar(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """A bar on the terminal; yields a function to call after each of `total` things."""
+    """Shows a progress bar on a terminal; yields a function to call after each of `total` steps."""
     with _live("bar", "count", what, "elapsed", total=total) as update:
         yield lambda: update(advance=1)
 
 
 @contextlib.contextmanager
 def counter() -> Iterator[Callable[[], None]]:
-    """A count of pictures on the terminal, where the results themselves go elsewhere; it stays there."""
+    """Shows a count of pictures on the terminal, if the results go elsewhere; the count stays visible at the end."""
     if sys.stdout.isatty():
         yield lambda: None
         return
@@ -100,9 +100,9 @@ def counter() -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def step_bar(first: str = "loading") -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for what measures: drawn when it is told to and never by a thread, which would disturb the times.
+    """Shows a progress bar during measurements. No thread redraws it, because that would disturb the times.
 
-    Yields a function of what is under way, the steps done and the steps in all.
+    Yields a function of the current step's name, the number of steps done and the number of all steps.
     """
     with _live("{task.description}", "bar", "count", description=first, auto_refresh=False) as update:
 
@@ -117,13 +117,13 @@ def step_bar(first: str = "loading") -> Iterator[Callable[[str, int, int], None]
 def _live(
     *columns: str, auto_refresh: bool = True, transient: bool = True, **fields: Any
 ) -> Iterator[Callable[..., Any]]:
-    """One line of standard error that changes, on a terminal only; yields rich's `Progress.update` of its task.
+    """Shows a line that changes on standard error, on a terminal only; yields rich's `Progress.update` for its task.
 
     Args:
         columns: `spinner`, `bar`, `count`, `elapsed`, or a text with the task's fields.
-        auto_refresh: whether a thread redraws it.
-        transient: whether it is gone at the end.
-        **fields: of the task, to begin with: `description`, `total`.
+        auto_refresh: whether a thread redraws the line.
+        transient: whether the line is removed at the end.
+        **fields: the first values of the task's fields, such as `description` and `total`.
     """
     if not sys.stderr.isatty():
         yield lambda **_: None
@@ -137,8 +137,8 @@ def _live(
         "count": progress.MofNCompleteColumn,
         "elapsed": progress.TimeElapsedColumn,
     }
-    # A copy of the terminal's descriptor: the line goes on while native chatter is swallowed. Nothing is redirected, or
-    # what Python's loggers write would come out at the terminal past all swallowing.
+    # The line is written to a copy of the terminal's descriptor, so that it is shown while the output of native code is
+    # suppressed. Nothing is redirected: else the output of Python's loggers would reach the terminal all the same.
     with os.fdopen(os.dup(2), "w") as terminal:
         live = progress.Progress(
             *(known[name]() if name in known else progress.TextColumn(name, markup=False) for name in columns),
@@ -154,7 +154,7 @@ def _live(
 
 
 def downloading(say: Callable[[str], None]) -> Callable[[int, int], None]:
-    """Turns what `status` yields into something to report a download's bytes to."""
+    """Returns a progress callback for a download, which shows its bytes with what `status` yields."""
 
     def report(done: int, total: int) -> None:
         share = f" of {megabytes(total)} ({done / total:.0%})" if total else ""
@@ -164,13 +164,13 @@ def downloading(say: Callable[[str], None]) -> Callable[[int, int], None]:
 
 
 def import_tensorflow(*, start: bool = True) -> None:
-    """Imports TensorFlow without its chatter.
+    """Imports TensorFlow without its log messages.
 
     Args:
-        start: whether TensorFlow takes up its devices at once; before it does, several workers can be connected.
+        start: whether TensorFlow initializes its devices now. Workers can be connected only before that.
 
     Raises:
-        MissingDependencyError: it is not installed.
+        MissingDependencyError: TensorFlow is not installed.
     """
     from zoo.quiet import quiet, quiet_tensorflow
     from zoo.registry import needs_tensorflow
@@ -181,16 +181,16 @@ def import_tensorflow(*, start: bool = True) -> None:
         import tensorflow as tf
 
         if start:
-            # Made here, because making the first tensor is what logs the machine's features.
+            # The first tensor is made here, because TensorFlow then logs the machine's features.
             keras.ops.convert_to_tensor(0.0)
         tf.get_logger().setLevel("ERROR")
 
 
 def require_memory(size: int, what: str) -> None:
-    """Refuses what cannot fit into this machine's memory, before the system kills the process for it.
+    """Refuses a model that cannot fit into this machine's memory, before the system kills the process for it.
 
     Raises:
-        OptionError: it is larger than all of the memory.
+        OptionError: `size` bytes are more than the whole memory.
     """
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if size > total:
@@ -201,27 +201,27 @@ def require_memory(size: int, what: str) -> None:
 
 
 def megabytes(size: int) -> str:
-    """A file size, in units of 1,000,000 bytes."""
+    """Returns a file size in words, in units of 1,000,000 bytes."""
     return f"{size / 1e6:.2f} MB"
 
 
 def milliseconds(value: float) -> str:
-    """A time with three significant digits."""
+    """Returns a time in words, with three significant digits."""
     return f"{significant(value)} ms"
 
 
 def significant(value: float) -> str:
-    """A number with three significant digits, never in powers of ten."""
+    """Returns a number with three significant digits, never with an exponent."""
     rounded = float(f"{value:.3g}")
     digits = 2 - math.floor(math.log10(abs(rounded))) if rounded else 2
     return f"{value:,.{max(0, digits)}f}"
 
 
 def count(value: int | None) -> str:
-    """A parameter or MAC count with thousands separators."""
+    """Returns a number of parameters or MACs with thousands separators; empty for None."""
     return "" if value is None else f"{value:,}"
 
 
 def shape(dims: Sequence[int] | None) -> str:
-    """A shape, e.g. `224x224x3`."""
+    """Returns a shape in words, e.g. `224x224x3`; empty for None."""
     return "" if dims is None else "x".join(map(str, dims))

@@ -18,7 +18,7 @@ Printer = Callable[[str, Sequence[Any]], None]
 
 
 def printer(form: str | None, task: Task[Any]) -> Printer:
-    """What prints the name of a picture and its predictions, best first.
+    """Returns a function that prints the name of a picture and its predictions, best first.
 
     Args:
         form: `json`, `csv`, or None for text.
@@ -44,7 +44,7 @@ def printer(form: str | None, task: Task[Any]) -> Printer:
 
 
 def _cell(value: object) -> str:
-    """A number of ours as it is, six digits of it; text of others as `cell` has it."""
+    """Returns a CSV cell: a float with six digits, an int as it is, and text made safe by `cell`."""
     return f"{value:.6g}" if isinstance(value, float) else str(value) if isinstance(value, int) else cell(value)
 
 

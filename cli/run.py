@@ -24,18 +24,26 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("photos", type=click.Path(path_type=Path, readable=False), nargs=-1)
-@click.option("--camera", metavar="N", help="Name what a camera sees: its number, or a GStreamer pipeline.")
-@click.option("--video", type=click.Path(path_type=Path), help="Name the frames of a video file.")
-@click.option("--frames", type=click.IntRange(min=1), help="Stop after so many frames.")
-@click.option("--top-k", type=click.IntRange(min=1), default=5, show_default=True, help="Classes to show.")
+@click.option(
+    "--camera", metavar="N|PIPELINE", help="Run on the frames of a camera: its number, or a GStreamer pipeline."
+)
+@click.option("--video", type=click.Path(path_type=Path), help="Run on the frames of a video file.")
+@click.option("--frames", type=click.IntRange(min=1), help="Stop after this number of frames.")
+@click.option(
+    "--top-k",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Number of best classes to show for each picture.",
+)
 @runtime_options
 @click.option("--strict", is_flag=True, help="Stop at the first picture that cannot be read.")
-@click.option("--json", "form", flag_value="json", help="Print JSON, one line a picture.")
+@click.option("--json", "form", flag_value="json", help="Print JSON, one line per picture.")
 @click.option(
     "--csv",
     "form",
     flag_value="csv",
-    help="Print CSV, one line a class; an apostrophe stands before = + - @ in text.",
+    help="Print CSV, one line per class; text that begins with = + - or @ gets an apostrophe in front.",
 )
 def run(
     file: Path,
@@ -48,11 +56,11 @@ def run(
     form: str | None,
     **options: Any,
 ) -> int:
-    """Say what is in PHOTOS, with the model in FILE.
+    """Run the model in FILE on PHOTOS.
 
-    Everything it needs stands in the file: size, channels, labels. PHOTOS are files, folders, patterns, or - for
-    standard input; for a model of sensor values, .npy or .csv files. Results are printed as they come. A picture
-    that cannot be read is reported, the others are still named, and the exit code is 1.
+    FILE holds everything that is needed: input size, channels and labels. PHOTOS are files, folders, patterns, or - for
+    standard input; for a model of sensor values they are .npy or .csv files. Each result is printed as soon as it is
+    there. A picture that cannot be read is reported, the others still get their results, and the exit code is 1.
     """
     # Nothing but the runner is imported below: this command has to start fast on a board.
     if sum((bool(photos), camera is not None, video is not None)) != 1:
@@ -71,7 +79,7 @@ def run(
 
 
 def _name_pictures(classifier: Classifier, photos: tuple[Path, ...], top_k: int, strict: bool, form: str | None) -> int:
-    """Names each, and returns how many could not be read."""
+    """Classifies every picture, and returns how many could not be read."""
     from zoo.inputs import values
     from zoo.runner import find_pictures
 
@@ -112,7 +120,7 @@ def _stream(camera: str | None, video: Path | None) -> Iterator[Any]:
 
 
 def _name_frames(classifier: Classifier, stream: Iterator[Any], top_k: int, form: str | None) -> None:
-    """One line a frame; on a terminal one line in all, that changes."""
+    """Prints one line per frame; on a terminal, each replaces the one before."""
     show = printer(form, classifier.task) if form else None
     times: deque[float] = deque([time.perf_counter()], maxlen=30)
     for number, frame in enumerate(stream, start=1):

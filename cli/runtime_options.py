@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.output import echo
-from zoo.cli.types import number_pair
+from zoo.cli.types import RESIZE_HELP, number_pair
 from zoo.files import read_list
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
 from zoo.runner.runtimes import MAX_THREADS, RUNTIMES
@@ -18,12 +18,23 @@ if TYPE_CHECKING:
     from zoo.runner import Classifier
 
 runtime_option = click.option(
-    "--runtime", type=click.Choice(["auto", *RUNTIMES]), default="auto", show_default=True, help="What runs it."
+    "--runtime",
+    type=click.Choice(["auto", *RUNTIMES]),
+    default="auto",
+    show_default=True,
+    help="Runtime that executes the model; auto takes the first one that is installed and works.",
 )
 threads_option = click.option(
-    "--threads", type=click.IntRange(1, MAX_THREADS), help="Of the runtime.  [default: the cores, at most 4]"
+    "--threads",
+    type=click.IntRange(1, MAX_THREADS),
+    help="Number of CPU threads the runtime may use.  [default: the number of physical cores, at most 4]",
 )
-delegate_option = click.option("--delegate", help="edgetpu, edgetpu:DEVICE (usb:0, pci:1...), or a delegate's library.")
+delegate_option = click.option(
+    "--delegate",
+    metavar="NAME|LIBRARY",
+    help="Accelerator to run the model on: edgetpu, edgetpu:DEVICE (usb:0, pci:1...), or the path of a delegate's "
+    "shared library.",
+)
 
 
 def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,20 +43,24 @@ def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
         runtime_option,
         threads_option,
         delegate_option,
-        click.option("--resize", type=click.Choice(RESIZES), help="How pictures come to size.  [default: the file's]"),
+        click.option("--resize", type=click.Choice(RESIZES), help=f"{RESIZE_HELP}  [default: as the file says]"),
         click.option(
             "--input-range",
             type=number_pair,
             metavar="LOW,HIGH",
-            help="What pixels are scaled to, for float files made by others.  [default: as the file says, else 0,255]",
+            help="Range that pixels are scaled to, for float files that other tools made.  "
+            "[default: as the file says, else 0,255]",
         ),
         click.option(
             "--labels",
             type=click.Path(path_type=Path),
-            help="Names of the classes, one a line, for files that carry none.  [default: the file's]",
+            help="Text file with one class name per line, for .tflite files without labels.  "
+            "[default: the file's own labels]",
         ),
         click.option(
-            "--trusted", is_flag=True, help="FILE is your own: load it unchecked, also where nothing can be remembered."
+            "--trusted",
+            is_flag=True,
+            help="Load FILE without the safety checks. Only for files that you made yourself.",
         ),
     ]
     for option in reversed(options):
@@ -69,14 +84,15 @@ def open_classifier(
 
     Args:
         file: the `.tflite` file.
-        runtime: and what follows: see `Classifier`.
-        threads: of the runtime.
-        delegate: of the runtime.
-        resize: another policy than the file's own.
-        input_range: what pixels are scaled to.
-        labels: a file of them.
-        trusted: the file is not checked.
-        again: the same file and options as before: neither checked nor remarked on a second time.
+        runtime: the runtime to use, as in `Classifier`.
+        threads: the number of CPU threads the runtime may use; None for its default.
+        delegate: the accelerator, as in `Classifier`; None for none.
+        resize: a resize policy that replaces the file's own; None keeps it.
+        input_range: the range that pixels are scaled to; None for what the file says.
+        labels: a text file with one class name per line; None for the file's own labels.
+        trusted: whether the safety checks are skipped.
+        again: whether the same file was opened with the same options before; then it is not checked a second time and
+            no note is printed.
     """
     from zoo.quiet import quiet
     from zoo.runner import Classifier
@@ -102,6 +118,6 @@ def open_classifier(
 
 
 def warn_of_random_weights(classifier: Classifier) -> None:
-    """Says that answers mean nothing, where they do."""
+    """Prints a note on stderr if the file's weights are random."""
     if classifier.card.get("weights") == "random":
         echo("note: this file's weights are random; its answers mean nothing", err=True)

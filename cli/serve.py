@@ -15,50 +15,88 @@ from zoo.serve import serve as run
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--host", default=Settings.host, show_default=True, help="Where to listen; 0.0.0.0: everywhere.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=Settings.port, show_default=True, help="0: any that is free."
+    "--host", default=Settings.host, show_default=True, help="Address to listen at; 0.0.0.0 listens at all addresses."
 )
-@click.option("--token", envvar="EDGEZOO_TOKEN", help="What clients have to know.  [env: EDGEZOO_TOKEN]")
-@click.option("--insecure", is_flag=True, help="Let other machines in without a token.")
-@click.option("--allow-host", "allow_hosts", multiple=True, metavar="NAME", help="A further name the server goes by.")
-@click.option("--tls-cert", type=click.Path(path_type=Path), help="PEM certificate, for https.")
-@click.option("--tls-key", type=click.Path(path_type=Path), help="Its PEM key.  [default: in the certificate's file]")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Interpreters.")
 @click.option(
-    "--queue", type=click.IntRange(1, 1000), default=Settings.queue, show_default=True, help="Pictures held at a time."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=Settings.port,
+    show_default=True,
+    help="Port to listen at; 0 takes any free port.",
+)
+@click.option(
+    "--token",
+    envvar="EDGEZOO_TOKEN",
+    help="Secret that clients must send with each request.  [default: the variable EDGEZOO_TOKEN]",
+)
+@click.option("--insecure", is_flag=True, help="Accept requests from other machines without a token.")
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Additional host name of this server that requests may use; can be given several times.",
+)
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="PEM file with the certificate for HTTPS.")
+@click.option(
+    "--tls-key",
+    type=click.Path(path_type=Path),
+    help="PEM file with the certificate's private key.  [default: the certificate's file]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Number of interpreters that classify at the same time.",
+)
+@click.option(
+    "--queue",
+    type=click.IntRange(1, 1000),
+    default=Settings.queue,
+    show_default=True,
+    help="Largest number of pictures in the server at a time; further ones are refused.",
 )
 @click.option(
     "--max-mb",
     type=click.FloatRange(0.01, 1000),
     default=Settings.max_bytes / 1e6,
     show_default=True,
-    help="Of a picture's file.",
+    help="Largest size of a picture's file, in units of 1,000,000 bytes.",
 )
 @click.option(
     "--max-megapixels",
     type=click.FloatRange(0.01, 150),
     default=Settings.max_pixels / 1e6,
     show_default=True,
-    help="Of a picture.",
+    help="Largest number of pixels of a picture, in millions.",
 )
 @click.option(
-    "--timeout", type=click.FloatRange(0.1, 3600), default=Settings.timeout, show_default=True, help="Seconds."
+    "--timeout",
+    type=click.FloatRange(0.1, 3600),
+    default=Settings.timeout,
+    show_default=True,
+    help="Seconds that the upload, the answer and its delivery may each take.",
 )
 @click.option(
     "--connections",
     type=click.IntRange(8, 10_000),
     default=Settings.connections,
     show_default=True,
-    help="Open at a time.",
+    help="Largest number of connections open at a time.",
 )
-@click.option("--peer-connections", type=click.IntRange(1, 10_000), help="Of one address.  [default: half of all]")
+@click.option(
+    "--peer-connections",
+    type=click.IntRange(1, 10_000),
+    help="Largest number of connections from one address.  [default: half of --connections]",
+)
 @click.option(
     "--trusted-proxy",
     "trusted_proxies",
     multiple=True,
     metavar="ADDRESS",
-    help="A reverse proxy whose X-Forwarded-For is believed.",
+    help="Address of a reverse proxy whose X-Forwarded-For is trusted; can be given several times.",
 )
 @runtime_options
 def serve(
@@ -80,10 +118,10 @@ def serve(
     trusted_proxies: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Show what the model in FILE says: a page for pictures and the webcam, and an HTTP API.
+    """Serve the model in FILE: a web page for pictures and the webcam, and an HTTP API.
 
-    Only this machine is served, unless --host says otherwise and a --token keeps others out. Ctrl-C or SIGTERM stops
-    it, when those who are being answered have their answer.
+    Only this machine can connect, unless you give another --host, and a --token to keep strangers out. Ctrl-C or
+    SIGTERM stops the server after the requests in progress are answered.
     """
     require_installed()
     settings = Settings(

@@ -7,14 +7,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo import models
 from zoo.cli.model_options import given, model_options, weights_option
 from zoo.cli.output import downloading, echo, import_tensorflow, megabytes, print_json, print_table, status
-from zoo.cli.types import SEED, words
+from zoo.cli.recipe_options import recipe_options
+from zoo.cli.types import words
 from zoo.export.options import MODES
 from zoo.quiet import quiet
 from zoo.text import shown
@@ -22,69 +23,55 @@ from zoo.text import shown
 if TYPE_CHECKING:
     from zoo.training import TrainResult
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-_RECIPE_OPTIONS = (
-    click.option("--epochs", type=int, help="At most, of the whole model or its last blocks."),
-    click.option("--head-epochs", type=int, help="At most, of a new head on a frozen model."),
-    click.option("--batch-size", type=int, help="Pictures in a step."),
-    click.option("--learning-rate", type=float, help="The highest."),
-    click.option("--head-learning-rate", type=float, help="The same while the head learns alone."),
-    click.option("--optimizer", help="adam or sgd."),
-    click.option("--weight-decay", type=float, help="As in AdamW."),
-    click.option("--schedule", help="cosine, plateau or constant."),
-    click.option("--warmup-epochs", type=int, help="In which a cosine schedule rises."),
-    click.option("--patience", type=int, help="Epochs without a better result before a stage ends; 0: never."),
-    click.option("--freeze", help="none, all (train the head alone), or the last layer that stays frozen."),
-    click.option("--label-smoothing", type=float, help="Share of each label that is spread over all classes."),
-    click.option("--augment", help="none, light or standard."),
-    click.option("--balance/--no-balance", default=None, help="Every class counts alike, or every file."),
-    click.option("--validation", type=float, help="The share held out."),
-    click.option("--resize", help="crop, pad or stretch."),
-    click.option("--seed", type=SEED, help="Of the split, the order, and the first weights."),
-    click.option("--mixed-precision/--no-mixed-precision", default=None, help="float16 on a GPU."),
-    click.option("--xla/--no-xla", default=None, help="Compile with XLA."),
-)
-
-
-def recipe_options(command: Command) -> Command:
-    """Adds one option for each field of a recipe; a test holds that none is missing."""
-    for option in reversed(_RECIPE_OPTIONS):
-        command = option(command)
-    return command
-
 
 @click.command()
 @click.argument("model", required=False)
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @model_options
 @weights_option
-@click.option("--recipe", type=click.Path(path_type=Path), help="TOML file of values; the options below win.")
+@click.option(
+    "--recipe", type=click.Path(path_type=Path), help="TOML file with values of the recipe; options override it."
+)
 @recipe_options
-@click.option("--out", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/MODEL-DATA]")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN_DIR", help="Go on where a run was stopped.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/MODEL-DATA]")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN_DIR",
+    help="Continue the run in this folder from its last checkpoint.",
+)
 @click.option(
     "--strategy",
     type=click.Choice(["one", "mirrored", "multiworker"]),
-    help="One device, all GPUs of this machine, or several machines.  [default: one]",
+    help="Train on one device, on all GPUs of this machine, or on several machines.  [default: one]",
 )
-@click.option("--workers", metavar="HOST:PORT,...", help="All workers, for multiworker; else TF_CONFIG says it.")
-@click.option("--index", type=int, help="Which of the workers this is; 0 writes the run's folder.")
+@click.option(
+    "--workers",
+    metavar="HOST:PORT,...",
+    help="Addresses of all workers of a multiworker training.  [default: from TF_CONFIG]",
+)
+@click.option(
+    "--index",
+    type=int,
+    help="Position of this worker in --workers, from 0; worker 0 writes the run's folder.  [default: from TF_CONFIG]",
+)
 @click.option(
     "--secret-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="What all workers know and strangers do not; else EDGEZOO_SECRET. Several machines need it.",
+    help="File with the secret that all workers share; workers on several machines need one.  "
+    "[default: the variable EDGEZOO_SECRET]",
 )
-@click.option("--export", type=click.Choice(["tflite"]), help="Files to write at the end.")
+@click.option("--export", type=click.Choice(["tflite"]), help="Format to export the best model to, after the training.")
 @click.option(
     "--quantize",
     type=words(*MODES),
+    metavar=",".join(MODES),
     default="none,int8",
     show_default=True,
-    help="One .tflite file for each mode.",
+    help="Quantization modes for --export, separated by commas; each one gives a .tflite file.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON at the end.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and the progress on stderr.")
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -106,8 +93,9 @@ def train(
 ) -> None:
     """Train MODEL on DATA: class folders, train and val folders, or a CSV file of path,label.
 
-    What is not said comes from the model's own recipe. The run's folder gets the best model, its figures and pictures,
-    and all that is needed to go on: Ctrl-C ends after the step, and --resume goes on from there, even after a kill.
+    Values that you do not give come from the model's own recipe. The run's folder receives the best model, its
+    metrics and plots, and checkpoints: Ctrl-C stops after the current step, and --resume continues from the last
+    checkpoint, even if the process was killed.
     """
     if resume is None and (model is None or data is None):
         raise click.UsageError("give MODEL and DATA, or --resume RUN_DIR")
@@ -201,7 +189,10 @@ def _share(value: float | None) -> str:
 
 @contextlib.contextmanager
 def _watch(silent: bool, *, detached: bool) -> Iterator[_Printer]:
-    """What prints a line for each epoch, and on a terminal a bar besides; detached from a stream that is silenced."""
+    """Yields a printer of one line per epoch, with a progress bar on a terminal.
+
+    With `detached` it keeps printing while the standard streams are silenced.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -229,12 +220,12 @@ def _watch(silent: bool, *, detached: bool) -> Iterator[_Printer]:
 
 
 def _plain(stream: Any) -> Callable[[str], None]:
-    """What prints lines that are not folded to a width."""
+    """Returns a function that prints a line without folding it to a width."""
     return lambda text: print(text, file=stream, flush=True)
 
 
 class _Printer:
-    """Prints how a training goes."""
+    """Prints the progress of a training."""
 
     def __init__(self, progress: Any, line: Callable[[str], None]) -> None:
         self._progress, self._write = progress, line
@@ -244,16 +235,16 @@ class _Printer:
         self._write(shown(text))
 
     def say(self, text: str) -> None:
-        """What is under way before the first epoch; on a terminal only."""
+        """Shows what happens before the first epoch, on a terminal only."""
         self._progress.update(self._task, description=shown(text), total=None, visible=True)
 
     def batch(self, stage: Any, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """Moves the bar."""
+        """Moves the progress bar."""
         text = f"epoch {epoch} ({stage.name}), loss {loss:.4f}"
         self._progress.update(self._task, description=text, completed=batch, total=batches, visible=True)
 
     def epoch(self, row: dict[str, Any]) -> None:
-        """Prints a line."""
+        """Prints the metrics of an epoch in one line."""
         self._progress.reset(self._task, visible=False)
         self._line(
             f"epoch {row['epoch']:3} ({row['stage']})  loss {row['loss']:.4f}  accuracy {row['accuracy']:.1%}  "
@@ -261,5 +252,5 @@ class _Printer:
         )
 
     def note(self, text: str) -> None:
-        """Prints a line."""
+        """Prints a note in one line."""
         self._line(f"note: {text}")

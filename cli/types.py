@@ -1,4 +1,4 @@
-"""Parsers of option values that click does not have."""
+"""Parsers of option values that click does not have, and the texts that several options share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import click
 from zoo.specs import MAX_SEED
 
 SEED = click.IntRange(0, MAX_SEED)
+
+RESIZE_HELP = "How pictures are fitted to the model's input: cut to its shape, padded with black, or stretched."
+"""The help text that every `--resize` has."""
 
 
 def int_list(text: str) -> tuple[int, ...]:
@@ -37,7 +40,10 @@ def number_pair(text: str) -> tuple[float, float]:
 
 
 def words(*allowed: str) -> Callable[[str], tuple[str, ...]]:
-    """A parser of some of a few words, with commas between them; a word said twice counts once."""
+    """Returns a parser of words of a fixed list, separated by commas; a word that is given twice counts once.
+
+    The option needs a metavar: click would show the parser's Python name in `--help`.
+    """
 
     def parse(text: str) -> tuple[str, ...]:
         chosen = tuple(dict.fromkeys(word.strip() for word in text.split(",")))

@@ -20,14 +20,16 @@ from zoo.summary.netron import view as serve
 @click.command()
 @click.argument("target", metavar="FILE|MODEL")
 @model_options
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the local server.  [default: a free one]")
-@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port of the local server.  [default: any free port]"
+)
+@click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
 @click.pass_context
 def view(ctx: click.Context, target: str, port: int, no_browser: bool) -> None:
     """Show the graph of a FILE (.tflite, .keras...), or of a MODEL of the zoo, in the browser.
 
-    Netron draws it, served on this machine alone until Ctrl-C or SIGTERM. A MODEL is shown without building its
-    weights. Netron's page may ask whether it may report usage to its maker.
+    Netron draws the graph; its page is served to this machine only, until Ctrl-C or SIGTERM. A MODEL is shown without
+    building its weights. Netron's page may ask for permission to report its use to its maker.
     """
     options = given(ctx)
     if target in models.list_models() and not Path(target).is_file():

@@ -1,4 +1,4 @@
-"""Keras model -> checked, self-describing `.tflite` file.
+"""Exports Keras models to checked `.tflite` files with labels and a card.
 
     from zoo.export import to_tflite
     report = to_tflite(model, "model.tflite", labels=["cat", "dog"])

@@ -1,4 +1,4 @@
-"""Example inputs: what integer quantization measures ranges on, and what every export is checked on."""
+"""Provides example inputs, on which integer quantization measures activation ranges and every export is checked."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Array = npt.NDArray[Any]
 Progress = Callable[[str], None]
 
 MIN_SAMPLES = 10
-"""Fewer examples say too little of a range."""
+"""Smallest number of calibration samples; fewer do not show the activation ranges."""
 VERIFY_INPUTS = 32
-"""At most this many inputs are compared with Keras."""
+"""The most inputs that are compared with Keras."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Calibration:
 
     @property
     def source(self) -> str:
-        """In a few words."""
+        """The source in a few words."""
         return str(self.manifest["source"])
 
 
@@ -59,10 +59,10 @@ def find_examples(
 
     Args:
         source: a folder, a `.npy` file, an array, or None for synthetic inputs.
-        shape: of an input, without the batch.
-        options: the mode of the file, and how many examples are chosen, by which seed and at which resize policy.
-        trained: whether the model is; a trained one is not calibrated on synthetic inputs.
-        progress: is told how far it got.
+        shape: the shape of an input, without the batch.
+        options: the mode of the file, the number of examples, the random seed of their choice, and the resize policy.
+        trained: whether the model is trained; a trained one is not calibrated on synthetic inputs.
+        progress: is called with a text on the progress.
 
     Raises:
         InputError: the source cannot be read or does not fit.
@@ -92,7 +92,7 @@ def as_lowered(inputs: Array, scaling: Scaling | None) -> Array:
 
     Args:
         inputs: `(count, height, width, channels)`, 0..255.
-        scaling: what was taken out of the model.
+        scaling: the scaling that was taken out of the model.
     """
     samples: Array = inputs.copy()
     # One black and one white pixel make the measured range exactly that of 0..255, and with it the stored value
@@ -116,10 +116,10 @@ def from_array(
 
     Args:
         array: `(count, *shape)`.
-        shape: of an example; None takes any.
-        samples: at most this many.
-        seed: of the choice.
-        salt: of the digest; by default a new one.
+        shape: the shape of an example; None for any.
+        samples: the largest number of samples.
+        seed: the random seed of the choice.
+        salt: the salt of the digest; by default a new one.
 
     Raises:
         InputError: their shape is not `(count, *shape)`, they are too few, or not finite.
@@ -170,13 +170,13 @@ def from_folder(
     Pictures that cannot be read are skipped and counted. The choice depends on the seed and the files' names only.
 
     Args:
-        folder: of pictures, or of class folders; of a data set with a `train` folder, that one is taken.
+        folder: a folder of pictures or class folders; if it has a `train` folder, only that one is used.
         shape: `(height, width, channels)`.
-        samples: how many pictures.
-        seed: of the choice.
-        preprocessing: as the runner will do it.
-        progress: is told how far it got.
-        salt: of the digest; by default a new one.
+        samples: the largest number of pictures.
+        seed: the random seed of the choice.
+        preprocessing: the resize policy that the runner will use.
+        progress: is called with a text on the progress.
+        salt: the salt of the digest; by default a new one.
 
     Raises:
         InputError: the folder cannot be read, or holds too few good pictures.
@@ -220,7 +220,7 @@ def is_calibrated_on(card: dict[str, Any], source: str | Path) -> bool:
     """Whether a file was calibrated on these examples.
 
     Args:
-        card: of the file.
+        card: the card of the file.
         source: the folder of pictures or `.npy` file that `calibration` was in the export.
 
     Raises:

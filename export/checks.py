@@ -1,4 +1,4 @@
-"""Holds a finished file against what was asked for."""
+"""Checks a finished file against the options of the export."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def require_agreement(verification: Verification, mode: Mode, name: str) -> None
 
     Args:
         verification: what was measured, and what was asked for; where no class is, values are judged.
-        mode: of the file.
-        name: of the file, for the error.
+        mode: the quantization mode of the file.
+        name: the name of the file, for the error message.
 
     Raises:
         VerificationError: not well enough.

@@ -1,6 +1,6 @@
-"""Lowered Keras model -> TFLite flatbuffer, by TensorFlow's converter.
+"""Converts a lowered Keras model to a TFLite flatbuffer with TensorFlow's converter.
 
-Two ways lead there and give the same operations. Freezing the graph in memory is several times faster for
+There are two ways, which give the same operations. Freezing the graph in memory is several times faster for
 small models but holds the weights many times over, so large models go through a SavedModel, converted in a
 process of its own, which also keeps the converter's memory out of this one. `benchmarks/export_memory.py`
 prints what both take.
@@ -46,7 +46,7 @@ SECONDS = 12 * 3600
 
 @dataclass(frozen=True)
 class Settings:
-    """What the converter is asked for."""
+    """The settings of the converter."""
 
     quantize: Quantize = "none"
     io: Io = "float32"
@@ -62,7 +62,7 @@ def convert(
         model: static shapes, one input, one or more outputs.
         settings: the quantization.
         samples: `(count, *input_shape)` float32, for the modes that are calibrated.
-        progress: is told how far calibration got, where it runs in this process.
+        progress: is called with a text on the calibration, if that runs in this process.
 
     Returns:
         The flatbuffer; its outputs are in the order of `model.outputs`.
@@ -201,7 +201,7 @@ def _failure(job: Path, result: subprocess.CompletedProcess[str]) -> str:
 
 
 def main(folder: str, step: str) -> None:
-    """What one fresh process does; its exit code is 1 where it leaves an error."""
+    """Runs in the separate process; the exit code is 1 if it leaves an error."""
     quiet_tensorflow()
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Which examples a file was calibrated on, in one number that gives none of them away.
+"""Computes one number that identifies the calibration examples of a file without revealing any of them.
 
 The names of private pictures, and a hash of each, would tell whoever has the file that a certain picture was among
 them. A digest of the whole set with a random salt does not, as long as one picture of it is unknown; and whoever has

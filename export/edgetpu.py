@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 1800
 
 
 def compiler() -> str | None:
-    """Where the compiler is, if it is on the PATH; a folder named relative to the current one does not count."""
+    """Returns the path of the compiler, if it is on the PATH; relative folders in PATH are ignored."""
     return shutil.which(COMPILER, path=surroundings.environment().get("PATH", os.defpath))
 
 
@@ -45,7 +45,7 @@ def compile_model(path: Path, target: Path, *, timeout: float = TIMEOUT_SECONDS)
 
 
 def missing_compiler(path: Path) -> str:
-    """What to do without the compiler."""
+    """Returns a note on what to do without the compiler."""
     return (
         f"nothing was compiled for the Edge TPU: {COMPILER} is not on the PATH. It runs on x86-64 Linux only "
         f"(https://coral.ai/docs/edgetpu/compiler); there, run: {COMPILER} {path.name}"
@@ -53,7 +53,7 @@ def missing_compiler(path: Path) -> str:
 
 
 def _trouble(done: subprocess.CompletedProcess[str], compiled: Path) -> str:
-    """What went wrong, or nothing."""
+    """Returns what went wrong, or an empty text."""
     if done.returncode < 0:
         return f"crashed (signal {-done.returncode}){_tail(done.stdout)}"
     if done.returncode > 0:

@@ -1,4 +1,4 @@
-"""The other files a model can become: Keras' own, and a SavedModel."""
+"""Exports models to other formats: Keras' own, and SavedModel."""
 
 from __future__ import annotations
 

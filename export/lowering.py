@@ -1,4 +1,4 @@
-"""What a graph must look like before conversion."""
+"""Rebuilds a model's graph for the converter."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Scaling:
 
     @property
     def range(self) -> tuple[float, float]:
-        """What pixels 0 and 255 become."""
+        """The values of pixels 0 and 255 after scaling."""
         return self.offset, 255 * self.scale + self.offset
 
 
 def check_exportable(model: keras.Model, task: Task[Any] = CLASSIFICATION) -> tuple[int, ...]:
-    """Finds out whether a model can be exported for a task.
+    """Checks whether a model can be exported for a task.
 
     Returns:
         The input's shape without the batch.

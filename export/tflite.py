@@ -1,4 +1,4 @@
-"""to_tflite: the one way from a Keras model to a `.tflite` file."""
+"""Exports a Keras model to a `.tflite` file; `to_tflite` is the only way there."""
 
 from __future__ import annotations
 

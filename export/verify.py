@@ -1,4 +1,4 @@
-"""Keras against `.tflite`: does the file say what the model says?"""
+"""Compares a `.tflite` file with its Keras model: both get the same inputs and should give the same outputs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def verify(
         model: takes the examples as they are.
         path: of the file made from it.
         examples: pixels 0..255, or values.
-        pixels: which of the two.
+        pixels: whether the examples are pixels; else they are values.
         target: its runtime is taken where it is installed, else the best there is.
         task: says what it means that two answers agree.
     """

@@ -11,7 +11,7 @@ def attach(package: str, homes: "Mapping[str, str]") -> "tuple[Callable[[str], o
     """Makes a package's `__getattr__` and `__dir__`.
 
     Args:
-        package: its `__name__`.
+        package: the `__name__` of the package.
         homes: public name -> the module that has it.
     """
 

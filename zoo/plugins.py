@@ -23,7 +23,7 @@ def load_models(path: str | Path) -> list[str]:
     """Runs a Python file, so that the models that it registers are known by name, as those of the zoo are.
 
     Args:
-        path: of the file; one that was loaded before is not run again. It is code: it may do whatever Python can.
+        path: the Python file; a file is run only once. It is code, which can do anything that Python can.
 
     Returns:
         The names that it registered.

@@ -38,9 +38,9 @@ def command(module: str, *, memory: int | None = None, **order: Any) -> list[str
     """The command line of a process that calls a module's `main(**order)`.
 
     Args:
-        module: its full name.
+        module: the full name of the module.
         memory: the bytes that it may take; by default what the machine has.
-        **order: what fits into JSON.
+        **order: values that fit into JSON.
     """
     return _command(memory, module=module, order=order)
 
@@ -63,8 +63,8 @@ def run(words: list[str], *, seconds: float, errors: int = subprocess.PIPE) -> s
 
     Args:
         words: the command line.
-        seconds: how long it may take.
-        errors: where its standard error goes: `PIPE`, `STDOUT` or `DEVNULL` of `subprocess`.
+        seconds: the time limit.
+        errors: the destination of its standard error: `PIPE`, `STDOUT` or `DEVNULL` of `subprocess`.
 
     Raises:
         subprocess.TimeoutExpired: it took longer, and was ended.
@@ -89,7 +89,7 @@ def running(words: list[str], *, seconds: float, errors: IO[str]) -> Iterator[su
 
     Args:
         words: the command line.
-        seconds: how long it may take; then it is killed, so that a read ends.
+        seconds: the time limit; then the process is killed, so that a read ends.
         errors: the file that its standard error goes to.
 
     Raises:
@@ -128,7 +128,7 @@ def begin(
         memory: the bytes that it may take, so that one that asks for terabytes fails before the system starts to kill
             processes; None: no limit.
         module: the one with a `main`.
-        order: what `main` gets.
+        order: the arguments of `main`.
         program: and its arguments, instead of a module.
     """
     _end_with(parent)

@@ -158,7 +158,7 @@ class Backbone:
     pixels: Preparation
     """What keras.applications' model wants to be given, by its `preprocess_input`."""
     layers: tuple[str, ...] = ()
-    """keras.applications' names of the layers with weights, in order; empty where they are the zoo's."""
+    """The names that keras.applications gives the layers with weights, in order; empty where they are the zoo's."""
 
 
 @dataclass(frozen=True)

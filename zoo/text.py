@@ -127,7 +127,7 @@ def to_json(value: Any, *, indent: int | None = None, ascii_only: bool = False, 
     JSON does it (`\u202e`), so that the document is valid UTF-8 and programs still get the text as it was.
 
     Args:
-        value: what `json.dumps` takes.
+        value: a value that `json.dumps` takes.
         indent: spaces; by default all stands in one line.
         ascii_only: whether all that is not ASCII is escaped.
         sort_keys: as in `json.dumps`.

@@ -20,7 +20,7 @@ def folder() -> Path:
 
 
 def version(python: Path) -> str:
-    """Of the MediaPipe that a Python has.
+    """Returns the version of a Python's MediaPipe.
 
     Raises:
         ClickException: it has none that can be imported; the last line of the reason.

@@ -71,7 +71,7 @@ def entry(command: str, quick: bool, seconds: float, load: float | None, problem
 
 
 def this_machine(root: Path = Path("/")) -> Machine:
-    """Of what is known of a machine, what its figures depend on."""
+    """Returns the facts about this machine that its figures depend on."""
     machine = read_machine(root)
     return {
         "cpu": machine.cpu,
@@ -91,7 +91,7 @@ def load_now() -> float | None:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that matter, those that are installed."""
+    """Returns the versions of those packages that matter and are installed."""
     return installed(*PACKAGES)
 
 

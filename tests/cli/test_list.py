@@ -37,7 +37,7 @@ def test_json(cli: Cli) -> None:
         "name": "groups",
         "default": 2,
         "allowed": "one of 1, 2",
-        "help": "groups of conv2, conv4 and conv5",
+        "help": "number of groups of the convolutions conv2, conv4 and conv5",
     }
     assert (alexnet["task"], alexnet["recipe"]["epochs"], alexnet["weights"]) == ("classification", 60, [])
     (imagenet,) = found["mobilenet_v2"]["weights"]

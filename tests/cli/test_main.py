@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+import click
 import pytest
 
 import zoo
 from zoo.cli.main import COMMANDS
+from zoo.cli.main import zoo as group
+from zoo.data.augment import AUGMENTS
 from zoo.errors import ExportError, VerificationError, ZooError
+from zoo.inputs.preprocessing import RESIZES
+from zoo.training.recipe import OptimizerName, Schedule, field_types
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -26,20 +32,63 @@ def test_help_names_every_command(cli: Cli) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_each_of_its_options_has_help(cli: Cli, name: str) -> None:
-    import click
+    for words, command in commands(name):
+        result = cli(*words, "--help")
+        assert result.code == 0
+        assert result.out.startswith(f"Usage: zoo {' '.join(words)} ")
+        assert command.help
+        for option in options(command):
+            assert option.help, option.name
+            assert option.opts[0] in result.out
 
-    from zoo.cli.main import zoo as group
 
-    result = cli(name, "--help")
-    assert result.code == 0
-    assert result.out.startswith(f"Usage: zoo {name} ")
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_every_help_text_is_a_sentence_or_a_phrase_that_ends(name: str | None) -> None:
+    for words, command in commands(name):
+        assert re.match(r"[A-Z][^.]*\.", command.help or ""), words
+        for option in options(command):
+            text = option.help or ""
+            assert re.fullmatch(r"[A-Z].*\.(  \[default: [^]]+\])?", text), (*words, option.name, text)
+            assert not re.match(r"(Of|As|In|At|The) ", text), (*words, option.name, text)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_help_shows_the_python_name_of_a_parser(name: str) -> None:
+    for words, command in commands(name):
+        for option in options(command):
+            # click shows the name of the function where there is no metavar: PARSE, INT_LIST.
+            assert option.metavar or not isinstance(option.type, click.types.FuncParamType), (*words, option.name)
+
+
+def test_every_option_of_train_shows_its_default() -> None:
+    ((_, command),) = commands("train")
+    fields = {option.name: option.help or "" for option in options(command)}
+    for name in field_types():
+        assert fields[name].endswith("  [default: by the recipe]"), name
+
+
+def test_options_of_a_recipe_list_the_words_they_take() -> None:
+    ((_, command),) = commands("train")
+    metavars = {option.name: option.metavar for option in options(command)}
+    assert metavars["optimizer"] == "|".join(get_args(OptimizerName))
+    assert metavars["schedule"] == "|".join(get_args(Schedule))
+    assert metavars["augment"] == "|".join(AUGMENTS)
+    assert metavars["resize"] == "|".join(RESIZES)
+
+
+def commands(name: str | None) -> list[tuple[list[str], click.Command]]:
+    """A command and those below it, each with the words that call it; the `zoo` command itself for None."""
+    if name is None:
+        return [([], group)]
     command = group.get_command(click.Context(group), name)
     assert command is not None
-    assert command.help
-    for parameter in command.params:
-        if isinstance(parameter, click.Option):
-            assert parameter.help, parameter.name
-            assert parameter.opts[0] in result.out
+    below = command.commands if isinstance(command, click.Group) else {}
+    return [([name], command), *(([name, word], each) for word, each in below.items())]
+
+
+def options(command: click.Command) -> list[click.Option]:
+    """The options of a command, without `--help`, which click adds."""
+    return [each for each in command.params if isinstance(each, click.Option)]
 
 
 def test_version(cli: Cli) -> None:

@@ -23,7 +23,7 @@ class Block:
 
     page: str
     line: int
-    """Of its first line, from 1."""
+    """Number of its first line, from 1."""
     language: str
     text: str
     file: str | None

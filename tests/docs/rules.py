@@ -47,7 +47,7 @@ COMMANDS = (
 )
 
 PROGRAMS = (Rule(r".*\nserve\(", "ends with Ctrl-C; the port may be taken", instead.program_that_serves),)
-"""Of Python blocks."""
+"""The rules for Python blocks."""
 
 
 OWN_TESTS = {

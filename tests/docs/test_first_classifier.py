@@ -23,7 +23,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cells(desk: Path) -> list[tuple[str, str]]:
-    """Of each cell, what the page says that it prints, and what it printed."""
+    """What each cell prints according to the page, and what it printed."""
     return run_cells(PAGE, desk)
 
 

@@ -57,7 +57,7 @@ def test_tables_are_those_of_the_registry_and_the_command_line() -> None:
 
 def test_a_table_that_is_out_of_date_is_found(tmp_path_factory: pytest.TempPathFactory) -> None:
     page = tmp_path_factory.mktemp("page") / "README.md"
-    page.write_text(README.replace("| `zoo demo` | Name", "| `zoo demo` | Title"), encoding="utf-8")
+    page.write_text(README.replace("| `zoo demo` | Classify", "| `zoo demo` | Title"), encoding="utf-8")
     command = [sys.executable, "-m", "cogapp", "--check", "-I", "tools", str(page)]
     assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 5
 

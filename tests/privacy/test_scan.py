@@ -20,7 +20,7 @@ from zoo.tflite.metadata import append_files
 
 
 def kinds(path: Path) -> set[str]:
-    """Of what a file tells."""
+    """The kinds of what a file tells."""
     return {telling.kind for telling in private(path)}
 
 

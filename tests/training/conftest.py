@@ -27,5 +27,5 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Arra
 
 @pytest.fixture
 def addresses() -> tuple[str, ...]:
-    """Of three workers on this machine."""
+    """The addresses of three workers on this machine."""
     return tuple(f"localhost:{port}" for port in free_ports(3))

@@ -1,1 +1,1 @@
-"""How fast and how large a file is on this machine: latency, load time, cold start, memory, time by operation."""
+"""Measures the speed and size of a file on this machine: latency, load time, cold start, memory, time by operation."""

@@ -1,4 +1,4 @@
-"""How fast files run: latency, rate from JPEG, load time, cold start and memory, side by side."""
+"""Measures files side by side: latency, rate from JPEG, load time, cold start and memory."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ COLD_STARTS = 3
 
 @dataclass(frozen=True)
 class Rate:
-    """Pictures a second, from a JPEG file to names, decoding in threads while the model runs."""
+    """Pictures a second from JPEG file to prediction, with decoding in threads while the model runs."""
 
     per_second: Spread
-    """Over the rounds."""
+    """Spread of the rate over the rounds."""
     pictures: int
-    """In each round."""
+    """Number of pictures in each round."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as long a run takes as another candidate's: above 1 is slower."""
+    """Time of a run divided by that of another candidate; above 1 is slower."""
 
     to: int
-    """The other's place in `Benchmark.measurements`."""
+    """Index of the other candidate in `Benchmark.measurements`."""
     time: Spread
-    """Over the rounds, each compared with itself."""
+    """Spread of the ratio over the rounds; both times are from the same round."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """All about one candidate: a file on a runtime with some threads."""
+    """All results for one candidate: a file on a runtime with a number of threads."""
 
     file: str
     size_bytes: int
@@ -55,30 +55,30 @@ class Measurement:
     runtime_version: str | None
     threads: int
     batch: int
-    """Inputs in one run."""
+    """Number of inputs in one run."""
     latency: Times
-    """Of one run: the input is set, the model runs, the output is fetched."""
+    """Times of one run: the input is set, the model runs, the output is fetched."""
     per_second: float
-    """Inputs a second, one run after the other: `batch` by the mean latency."""
+    """Inputs a second without pauses: `batch` divided by the mean latency."""
     ratio: Ratio | None
-    """To the first file on the same runtime with as many threads; where there is one file, to the first candidate."""
+    """Ratio to the first file on the same runtime with as many threads; for a single file, to the first candidate."""
     cold_start: ColdStart
-    """The middle one of `COLD_STARTS`."""
+    """The median of `COLD_STARTS` cold starts."""
     from_jpeg: Rate | None
     no_jpeg: str | None
-    """Why there is no `from_jpeg`."""
+    """Reason why there is no `from_jpeg`."""
     ops: tuple[OpTime, ...] | None
-    """Where a profile was asked for."""
+    """Times of the operations; None without a profile."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What was measured, on what, in what state."""
+    """All measurements, with the machine and its state."""
 
     runs: int
     warmup: int
     photo: str
-    """What `from_jpeg` decodes."""
+    """Description of the photo that `from_jpeg` decodes."""
     measurements: tuple[Measurement, ...]
     machine: Machine
     before: State
@@ -86,7 +86,7 @@ class Benchmark:
 
     @property
     def notes(self) -> list[str]:
-        """What may have made these times worse or less steady than they could be."""
+        """Notes on what may have made these times longer or less stable."""
         found = []
         cores = self.machine.usable_cores
         if set(self.before.governors) - {"performance"}:
@@ -103,7 +103,7 @@ class Benchmark:
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON, which is carried to other machines: without the folders of absolute paths."""
+        """Returns all values as JSON can hold them; absolute paths lose their folders, as the JSON may be shared."""
         found = dataclasses.asdict(self) | {"photo": without_folders([self.photo])[0], "notes": self.notes}
         names = without_folders([measurement.file for measurement in self.measurements])
         for measurement, name in zip(found["measurements"], names, strict=True):
@@ -125,18 +125,18 @@ def benchmark(
 ) -> Benchmark:
     """Measures files, each on each runtime with each number of threads.
 
-    All are loaded before the first is measured, and stay loaded while the others run: there has to be memory for all.
+    All files are loaded before the first measurement and stay loaded, so there must be enough memory for all of them.
 
     Args:
-        files: `.tflite` files; the others are compared with the first. One may be named twice, which shows how much
-            of a difference is chance.
-        runs: timed runs of each.
-        warmup: runs of each before the first timed one.
+        files: `.tflite` files; the others are compared with the first. The same file may be given twice to show how
+            large random differences are.
+        runs: the number of timed runs of each file.
+        warmup: the number of untimed runs of each file before them.
         threads: see `zoo.runner.load`; by default the physical cores, at most 4.
         runtimes: see `zoo.runner.load`; by default the first that is installed.
-        delegate: see `zoo.runner.load`; of all candidates.
-        photo: the picture of the rate from JPEG; by default the synthetic one of `zoo.benchmark.workload`.
-        with_profile: measure each operation too.
+        delegate: see `zoo.runner.load`; all candidates get it.
+        photo: the JPEG file for the rate from JPEG; by default the synthetic one of `zoo.benchmark.workload`.
+        with_profile: whether to measure each operation, too.
         progress: see `zoo.benchmark.interleave.Progress`.
 
     Raises:
@@ -151,9 +151,9 @@ def benchmark(
         picture = Path(photo) if photo else Path(folder) / "photo.jpg"
         if not photo:
             save_photo(picture)
-        # No name is kept for the candidates: their memory is given back, as a fresh process may need it.
+        # No variable keeps the candidates, so that their memory is freed for the new processes.
         records = _run_all(_load_all(chosen, delegate, progress), picture, runs, warmup, with_profile, progress)
-    # Now, when it is hottest.
+    # The state is read now, when the machine is hottest.
     after = read_state()
     starts = _start_all(records, delegate, progress)
     return Benchmark(
@@ -181,7 +181,7 @@ def _load_all(chosen: Sequence[tuple[Path, str, int]], delegate: str | None, pro
     candidates: list[Candidate] = []
     for done, (path, runtime, threads) in enumerate(chosen):
         progress("loading", done, len(chosen))
-        # What one runtime has loaded once need not be tried again for another number of threads.
+        # A file that a runtime has loaded once needs no second trial for another number of threads.
         trusted = (path, runtime) in [order[:2] for order in chosen[:done]]
         candidates.append(Candidate(path, runtime, threads, delegate, trusted=trusted))
     return candidates
@@ -190,8 +190,8 @@ def _load_all(chosen: Sequence[tuple[Path, str, int]], delegate: str | None, pro
 def _run_all(
     candidates: Sequence[Candidate], photo: Path, runs: int, warmup: int, with_profile: bool, progress: Progress
 ) -> list[Record]:
-    """All that is measured in this process."""
-    # What could still go wrong is found out before the first run.
+    """Takes all measurements of this process."""
+    # Errors in the options are found before the first run.
     if with_profile:
         for candidate in candidates:
             require_profiler(candidate.session)
@@ -208,7 +208,7 @@ def _run_all(
 
 
 def _start_all(records: Sequence[Record], delegate: str | None, progress: Progress) -> list[ColdStart]:
-    """The middle one of each candidate's cold starts, which are made in rounds as well."""
+    """Returns the median of each candidate's cold starts, which are measured in rounds, too."""
     starts: list[list[ColdStart]] = [[] for _ in records]
     for done in range(COLD_STARTS):
         progress("cold starts", done, COLD_STARTS)
@@ -239,7 +239,7 @@ def _measurement(records: Sequence[Record], index: int, start: ColdStart) -> Mea
 
 
 def _reference(records: Sequence[Record], index: int) -> int:
-    """The first file's place, on the same runtime with as many threads; 0 where there is one file."""
+    """Returns the index of the first file on the same runtime with as many threads; 0 if there is only one file."""
     own = records[index]
     first = records[0].path
     if all(record.path == first for record in records):

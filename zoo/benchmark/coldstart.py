@@ -1,7 +1,7 @@
-"""Cold start and peak memory of a file, in a process that does nothing else.
+"""Measures cold start and peak memory of a file in a process that does nothing else.
 
-A process of its own is the only sound place for both: a runtime that is already loaded hides what the first call costs,
-and memory once taken is seldom given back.
+Only a new process gives right values for both: a runtime that is already loaded hides the cost of the first call, and
+allocated memory is seldom returned.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from zoo.runner import runtimes, sandbox
 from zoo.runner.session import load
 
 SETTLE_RUNS = 3
-"""Runs before the peak of the memory is read: the first may still take some."""
+"""Number of runs before the peak memory is read, because the first ones may still allocate."""
 
 SECONDS = 600
-"""How long all of it may take."""
+"""Time limit of the process, in seconds."""
 
 
 @dataclass(frozen=True)
 class ColdStart:
-    """What a fresh process took; milliseconds and bytes. The file itself is in the system's cache."""
+    """Time in milliseconds and memory in bytes of a new process. The file itself is in the system's cache."""
 
     total_ms: float
-    """From the start of Python to the first result: imports, the check, loading, the first run."""
+    """Time from the start of Python to the first result: imports, check, loading and first run."""
     check_ms: float
-    """Of that, finding out that the file is sound: its structure, its checksum and, where it was neither made nor tried
-    here before, a trial run in a process of its own."""
+    """Part of it that checks the file: its structure, its checksum and, if the file was neither made nor tried on this
+    machine before, a trial run in a separate process."""
     load_ms: float
-    """Of that, loading the file; the runtime's library was loaded before."""
+    """Part of it that loads the file; the runtime's library is loaded before."""
     first_run_ms: float
-    """Of that, the first run."""
+    """Part of it that the first run takes."""
     peak_bytes: int | None
-    """The most memory the process held (resident: with what it touched of the mapped file); None where Linux does not
+    """Peak resident memory of the process, including the parts of the mapped file that it used; None if Linux does not
     show it."""
     before_bytes: int | None
-    """Of that, what it held before it loaded the file: Python, numpy, the runtime's library."""
+    """Memory that the process held before it loaded the file: Python, numpy and the runtime's library."""
 
 
 def cold_start(path: Path, *, runtime: str, threads: int, delegate: str | None = None) -> ColdStart:
-    """Runs a file once in a fresh process.
+    """Runs a file once in a new process.
 
     Raises:
-        ModelFileError: it fails there; a crash or a kill for lack of memory included.
+        ModelFileError: the run fails, also by a crash or because the system kills the process for lack of memory.
     """
     order: dict[str, Any] = {"path": str(path.absolute()), "runtime": runtime, "threads": threads, "delegate": delegate}
     command = processes.command(__name__, **order)
@@ -77,13 +77,13 @@ def _reason(code: int, chatter: str) -> str:
     if code < 0:
         return f"signal {-code} ended it" + (", perhaps for lack of memory" if -code == signal.SIGKILL else "")
     lines = chatter.strip().splitlines()
-    # The type of an error is for programmers.
+    # The type of an error is of no use to a user.
     return re.sub(r"^zoo\.errors\.\w+: ", "", lines[-1]) if lines else f"it ended with exit code {code} and no word"
 
 
 def main(path: str, runtime: runtimes.Runtime, threads: int, delegate: str | None) -> None:
-    """What the fresh process does: load, run, say so at once, then run on and report."""
-    # What native libraries write to standard output must not get between our two lines.
+    """Loads and runs the file in the new process, reports the first result at once, then runs it again and reports."""
+    # The output of native libraries must not get between our two lines.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as report:
         os.dup2(2, 1)
         runtimes.find(runtime)
@@ -112,8 +112,8 @@ def _report(report: TextIO, path: Path, runtime: runtimes.Runtime, threads: int,
 
 
 def peak_memory() -> int | None:
-    """The most memory this process has held so far, in bytes.
+    """Returns the peak memory of this process so far, in bytes; None if Linux does not show it.
 
-    From `VmHWM`: the resource usage that Python offers would on Linux begin with the parent's size.
+    The value is `VmHWM`, because on Linux the peak in Python's `resource` starts with the parent's size.
     """
     return kilobytes(Path("/proc/self/status"), "VmHWM")

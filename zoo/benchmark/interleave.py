@@ -1,4 +1,4 @@
-"""Files that are run in turn, round by round, so that what slows the machine for a while hits all alike."""
+"""Runs files in turn, round by round, so that temporary slowdowns of the machine affect all of them equally."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from zoo.runner.session import Session, load
 
 RATE_ROUNDS = 5
 RATE_SECONDS = 0.5
-"""About how long the pictures of one round take each candidate."""
+"""Approximate time of one round's pictures for each candidate, in seconds."""
 
 Progress = Callable[[str, int, int], None]
-"""Told between measurements, never during one: what is done, the steps done, the steps in all."""
+"""A callback that is called only between measurements, with the current step's name, the steps done and all steps."""
 
 
 @dataclass
 class Record:
-    """What was found out about a candidate; it holds no memory of the runtime's."""
+    """The measurements of a candidate, without any memory of the runtime."""
 
     path: Path
     size_bytes: int
@@ -33,25 +33,25 @@ class Record:
     threads: int
     batch: int
     no_jpeg: str | None
-    """Why it cannot be given pictures."""
+    """Reason why the candidate takes no pictures."""
     seconds: list[float] = field(default_factory=list)
-    """Of each round's run."""
+    """Time of the run in each round."""
     rates: list[float] = field(default_factory=list)
     """Pictures a second in each round."""
     pictures: int = 0
-    """In each of those rounds."""
+    """Number of pictures in each of these rounds."""
     ops: tuple[OpTime, ...] | None = None
 
 
 class Candidate:
-    """A file, loaded by a runtime with some threads."""
+    """A file that a runtime has loaded with a number of threads."""
 
     def __init__(self, path: Path, runtime: str, threads: int, delegate: str | None, *, trusted: bool) -> None:
-        """Loads it; see `zoo.runner.load`.
+        """Loads the file; see `zoo.runner.load`.
 
         Raises:
-            ModelFileError: the runtime cannot load it.
-            MissingDependencyError: the runtime or the delegate is not there.
+            ModelFileError: the runtime cannot load the file.
+            MissingDependencyError: the runtime or the delegate is not installed.
             InputError: the model takes no numbers.
         """
         options: dict[str, Any] = {"runtime": runtime, "threads": threads, "delegate": delegate, "trusted": trusted}
@@ -61,13 +61,13 @@ class Candidate:
         self._values = some_input(self.session.input)
 
     def run(self) -> float:
-        """Seconds of one run: the input is set, the model runs, the output is fetched."""
+        """Returns the seconds of one run: the input is set, the model runs, the output is fetched."""
         started = time.perf_counter()
         self.session.run(self._values)
         return time.perf_counter() - started
 
     def classify(self, photo: Path, count: int) -> float:
-        """Seconds from some pictures to their names; 0 where it takes no pictures.
+        """Returns the seconds that classifying some pictures takes; 0 if the model takes no pictures.
 
         Raises:
             InputError: the picture cannot be read.
@@ -90,27 +90,27 @@ def _load(path: Path, options: dict[str, Any]) -> tuple[Session, Classifier | No
         if classifier.takes_pictures:
             return classifier.session, classifier, None
         return classifier.session, None, f"{path} does not take pictures"
-    # Any other model has a latency too. If the file itself is at fault, this raises for the same reason.
+    # Models of other kinds have a latency, too. If the file itself is wrong, this raises the same error.
     return load(path, **options), None, reason
 
 
 def time_runs(candidates: Sequence[Candidate], runs: int, warmup: int, progress: Progress) -> None:
-    """Times each candidate once a round."""
+    """Times each candidate once in each round."""
     for candidate in candidates:
         for _ in range(warmup):
             candidate.run()
     for done in range(runs):
         progress("runs", done, runs)
-        # None always follows the same other.
+        # The order changes, so that no candidate always runs after the same one.
         for candidate in candidates if done % 2 else reversed(candidates):
             if len(candidates) > 1:
-                # Untimed: the others' weights have taken its place in the caches.
+                # This run is not timed, because the other candidates' weights have replaced its own in the CPU caches.
                 candidate.run()
             candidate.record.seconds.append(candidate.run())
 
 
 def time_pictures(candidates: Sequence[Candidate], photo: Path, progress: Progress) -> None:
-    """Measures the rate of those that take pictures, in rounds as well.
+    """Measures the rate of the candidates that take pictures, in rounds, too.
 
     Raises:
         InputError: the picture cannot be read.
@@ -118,7 +118,7 @@ def time_pictures(candidates: Sequence[Candidate], photo: Path, progress: Progre
     able = [candidate for candidate in candidates if candidate.classifier]
     for candidate in able:
         candidate.classify(photo, 1)
-        # More than a few, so that the first, which nothing overlaps with, does not count for much.
+        # There are enough pictures that the first one, which overlaps with no other, matters little.
         candidate.record.pictures = max(8, math.ceil(RATE_SECONDS / candidate.classify(photo, 1)))
     for done in range(RATE_ROUNDS):
         progress("pictures", done, RATE_ROUNDS)

@@ -1,7 +1,7 @@
-"""Time per operation, where a runtime measures it itself.
+"""Measures the time of each operation, if the runtime itself can do that.
 
-No other way is sound: an interpreter that is made to keep each operation's result, or to stop after it, no longer runs
-the fused and delegated graph whose time is asked for.
+No other way gives right values: an interpreter that keeps each operation's result, or stops after it, no longer runs
+the fused and delegated graph that is to be measured.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ RUNS = 50
 
 @dataclass(frozen=True)
 class OpTime:
-    """How long one operation takes."""
+    """The time of one operation."""
 
     name: str
     type: str
     mean_us: float
     share: float
-    """Of the time of all operations, 0..1."""
+    """Share of the time of all operations, 0..1."""
 
 
 class Profiler(Protocol):
-    """What a runtime's module has under this name, where the runtime can measure its operations."""
+    """The class `Profiler` of a runtime's module, if the runtime can measure its operations."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        """Loads a file, apart from the session whose latency is measured: counters cost time."""
+        """Loads a file separately from the session whose latency is measured, because the counters take time."""
 
     def __call__(self, values: Array, runs: int) -> list[tuple[str, str, float]]:
-        """The name, the type and the mean microseconds of each operation that ran, in their order."""
+        """Returns name, type and mean time in microseconds of each operation that ran, in order."""
 
 
 def require_profiler(session: Session) -> type[Profiler]:
-    """The profiler of a session's runtime.
+    """Returns the profiler of a session's runtime.
 
     Raises:
-        MissingDependencyError: it has none; the message says what does.
+        MissingDependencyError: the runtime has none; the message names one that has.
     """
     profiler = getattr(runtimes.module(session.runtime), "Profiler", None)
     if profiler is None:
@@ -56,7 +56,7 @@ def require_profiler(session: Session) -> type[Profiler]:
 
 
 def profile(session: Session, threads: int, runs: int = RUNS) -> tuple[OpTime, ...]:
-    """The mean time of each operation over some runs, in the order they run.
+    """Returns the mean time of each operation over some runs, in their order.
 
     Raises:
         MissingDependencyError: the runtime measures none.

@@ -12,10 +12,10 @@ from zoo.errors import InputError
 
 @dataclass(frozen=True)
 class Times:
-    """How long something took, over all its timed runs; milliseconds.
+    """Statistics of all timed runs, in milliseconds.
 
-    Percentiles are interpolated between the two nearest runs, so that with fewer than 100 runs `p99_ms` is little more
-    than the slowest one.
+    Percentiles are interpolated between the two nearest runs, so that with fewer than 100 runs `p99_ms` lies close to
+    the slowest one.
     """
 
     runs: int
@@ -27,7 +27,7 @@ class Times:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Times:
-        """The statistics of some times in seconds.
+        """Computes the statistics of some times in seconds.
 
         Raises:
             InputError: there are none.
@@ -47,7 +47,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle of repeated measurements of one quantity, and how far they lie apart."""
+    """The median of repeated measurements of one quantity, and their spread."""
 
     median: float
     p10: float
@@ -55,7 +55,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """The 10th, 50th and 90th percentile of some values.
+        """Computes the 10th, 50th and 90th percentile of some values.
 
         Raises:
             InputError: there are none.
@@ -66,13 +66,13 @@ class Spread:
 
 
 def ratio(seconds: Sequence[float], reference: Sequence[float]) -> Spread:
-    """How many times as long something took as a reference, round by round: above 1 it is slower.
+    """Returns the ratio of times to those of a reference, round by round; above 1 is slower.
 
-    Each round is compared with itself, so that what slows the machine for a while cancels out.
+    Only times of the same round are compared, so that temporary slowdowns of the machine cancel out.
 
     Args:
-        seconds: one time a round.
-        reference: the reference's time of each of the same rounds.
+        seconds: one time for each round.
+        reference: the reference's times for the same rounds.
 
     Raises:
         InputError: there are no rounds, or not the same number of both.

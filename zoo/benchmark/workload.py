@@ -1,4 +1,4 @@
-"""What a file is measured with: an input and a picture that are the same on every machine."""
+"""The input and the picture that files are measured with; they are the same on every machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PHOTO_QUALITY = 90
 
 
 def some_input(entry: TensorInfo) -> Array:
-    """Noise as a model's input, as stored values; zeros in integers without a scale, which may be indexes.
+    """Returns noise as stored values for a model's input; zeros for integers without a scale, which may be indexes.
 
     Raises:
         InputError: the model takes no numbers.
@@ -26,7 +26,7 @@ def some_input(entry: TensorInfo) -> Array:
             f"input {entry.name!r} is of type {entry.dtype}; only models that take numbers can be measured"
         )
     if entry.dtype.kind == "f":
-        # In the range of pixels, which suits a model of sensor values as well.
+        # The range of pixels suits models of sensor values, too.
         return rng.uniform(0, 255, entry.shape).astype(entry.dtype)
     if entry.scale or entry.dtype == np.uint8:
         limits = np.iinfo(entry.dtype)
@@ -35,9 +35,10 @@ def some_input(entry: TensorInfo) -> Array:
 
 
 def save_photo(path: Path) -> None:
-    """Writes a JPEG that decodes like a photo: coarse shapes, finer ones on them, and a sensor's noise.
+    """Writes a JPEG that takes as long to decode as a photo: with coarse and fine shapes, and the noise of a sensor.
 
-    `PHOTO_SIZE` pixels, quality `PHOTO_QUALITY`, chroma halved both ways as cameras do.
+    It has `PHOTO_SIZE` pixels, the quality `PHOTO_QUALITY`, and half the chroma resolution in both directions, as
+    cameras use.
     """
     rng = np.random.default_rng(0)
     width, height = PHOTO_SIZE
@@ -45,7 +46,7 @@ def save_photo(path: Path) -> None:
     for cells in (4, 16, 64, 256):
         noise = rng.integers(0, 256, (cells * height // width + 1, cells, 3), np.uint8)
         layer = Image.fromarray(noise).resize(PHOTO_SIZE, Image.Resampling.BICUBIC)
-        # The contrast of natural scenes falls with the square root of the fineness or faster.
+        # In natural scenes, contrast falls with the square root of the fineness or faster.
         scene += (np.asarray(layer, np.float32) - 128) * (2 / cells) ** 0.5
     scene += rng.normal(0, 5, scene.shape)
     Image.fromarray(scene.clip(0, 255).astype(np.uint8)).save(path, "JPEG", quality=PHOTO_QUALITY, subsampling="4:2:0")

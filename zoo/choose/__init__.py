@@ -36,26 +36,26 @@ RUNS = 50
 
 @dataclass(frozen=True)
 class Choice:
-    """What there is to choose from, and what fits."""
+    """The measured combinations, and the choice among them."""
 
     model: str
     limits: Limits
     candidates: tuple[Candidate, ...]
-    """All that were measured, fastest first."""
+    """All measured combinations, fastest first."""
     front: tuple[Candidate, ...]
-    """See `zoo.choose.front.pareto`."""
+    """The Pareto front, see `zoo.choose.front.pareto`."""
     pick: Candidate | None
-    """See `zoo.choose.front.pick`."""
+    """The chosen combination, see `zoo.choose.front.pick`."""
     machine: str
     runtime: str
     threads: int
     source: Accuracies
     """The published accuracies."""
     notes: tuple[str, ...]
-    """What a user should know, one line each."""
+    """Notes for the user, one line each."""
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Returns all values as JSON can hold them."""
         return {
             "model": self.model,
             "limits": dataclasses.asdict(self.limits),
@@ -84,23 +84,23 @@ def choose(
 ) -> Choice:
     """Measures combinations of width, input size and quantization, and chooses among them.
 
-    What was measured is kept for this machine, runtime and number of threads (`zoo.choose.cache`), so that the next
-    call, and one after an interrupt, measures the rest only.
+    Measurements are kept for this machine, runtime and number of threads (`zoo.choose.cache`), so that the next call,
+    also one after an interrupt, only makes those that are missing.
 
     Args:
         model: a registered name that ImageNet accuracies are published for.
-        limits: what is asked for.
-        cells: of `grid`; by default the published combinations, in float and int8.
+        limits: the limits that the choice must keep.
+        cells: combinations from `grid`; by default the published combinations, in float and int8.
         board: a document of `zoo benchmark --json` to read instead of measuring here.
         runtime: see `zoo.runner.load`.
-        threads: of the runtime; by default the physical cores, at most 4.
-        runs: timed runs of each.
-        again: measure also what was measured before.
+        threads: the number of CPU threads; by default the number of physical cores, at most 4.
+        runs: the number of timed runs of each file.
+        again: whether to repeat measurements made before.
         progress: see `zoo.benchmark.interleave.Progress`.
 
     Raises:
         UnknownModelError: no model has this name.
-        OptionError: nothing is published of it.
+        OptionError: no accuracies are published for the model.
         InputError: the document cannot be used, or a number is out of range.
         MissingDependencyError: something is to be measured, and TensorFlow or the runtime is not installed.
     """

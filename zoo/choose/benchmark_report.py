@@ -1,4 +1,4 @@
-"""Measurements made elsewhere: a document of `zoo benchmark --json`, run on the board."""
+"""Reads measurements of another machine: the output of `zoo benchmark --json` on the board."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from zoo.files import read_text
 
 @dataclass(frozen=True)
 class Board:
-    """What such a document says of some combinations."""
+    """The measurements of combinations in such a document."""
 
     measured: dict[Cell, Measured]
     unknown: tuple[str, ...]
-    """Files in it that are none of the combinations'."""
+    """Files in it that belong to no combination."""
     machine: str
     runtime: str
     threads: int
@@ -31,10 +31,10 @@ def read_board(path: Path, cells: Sequence[Cell], *, runtime: str | None = None,
     """Finds the combinations' files in a document by their names: those that `zoo build` and `zoo choose --files` give.
 
     Args:
-        path: of the document.
+        path: the path of the document.
         cells: the combinations.
-        runtime: the one to take, where the document has several.
-        threads: likewise.
+        runtime: the runtime to take, if the document has several.
+        threads: the number of threads to take, if the document has several.
 
     Raises:
         InputError: it cannot be read, is no such document, has none of the files, or one of them more than once.

@@ -1,4 +1,4 @@
-"""Measurements that are kept, so that a machine is asked once: one small file for each combination."""
+"""Keeps measurements, so that each is made only once on a machine: one small file for each combination."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SPEED = (
     "cpu_limit",
     "max_mhz",
 )
-"""What of a machine decides how fast it is; power modes show in the last."""
+"""The facts about a machine that decide its speed; the last one shows its power mode."""
 
 
 class Cache:
@@ -35,9 +35,9 @@ class Cache:
         """Finds the folder; nothing is written yet.
 
         Args:
-            machine: this one.
-            runtime: its name.
-            threads: of it.
+            machine: this machine.
+            runtime: the name of the runtime.
+            threads: the number of its CPU threads.
             made_with: the versions of what writes the files, see `zoo.export.describe.versions`.
         """
         version = runtimes.version(runtime)
@@ -52,7 +52,7 @@ class Cache:
         self.folder = cache_home() / "choose" / f"{runtime}-{version}-{threads}-threads-{digest}"
 
     def get(self, cell: Cell, runs: int) -> Measured | None:
-        """What was measured; None where nothing was, with fewer runs than asked for, or the file is damaged."""
+        """Returns a measurement; None if there is none, it has fewer runs than asked for, or its file is damaged."""
         try:
             document = json.loads(self._path(cell).read_text(encoding="utf-8"))
             measured = Measured(**{field.name: document[field.name] for field in dataclasses.fields(Measured)})

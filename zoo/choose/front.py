@@ -1,4 +1,4 @@
-"""Which combinations are worth having, and which one fits."""
+"""Finds the Pareto front of combinations, and the best one within limits."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from zoo.errors import InputError
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of a combination."""
+    """The measurements of a combination."""
 
     size_bytes: int
     median_ms: float
-    """Of one run: the input is set, the model runs, the output is fetched."""
+    """Median time of one run: the input is set, the model runs, the output is fetched."""
     p90_ms: float
     runs: int
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A combination and what is known of it."""
+    """A combination with its measurements and its published accuracy."""
 
     cell: Cell
     measured: Measured
     top1: float | None
-    """Published, in percent, of the float weights."""
+    """Published top-1 accuracy of the float weights, in percent."""
 
     @property
     def megabytes(self) -> float:
-        """Of the file, in units of 1,000,000 bytes."""
+        """Size of the file, in units of 1,000,000 bytes."""
         return self.measured.size_bytes / 1e6
 
     def beats(self, other: Candidate) -> bool:
-        """Whether it is as fast and as accurate as another, and better in one; between equals the size decides."""
+        """Returns whether it is as fast and accurate as another, and better in one; between equals the size decides."""
         if self.top1 is None or other.top1 is None:
             return False
         own, others = (-self.top1, self.measured.median_ms), (-other.top1, other.measured.median_ms)
@@ -45,7 +45,7 @@ class Candidate:
         return all(a <= b for a, b in zip(own, others, strict=True))
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the values as JSON can hold them."""
         return {
             **self.cell.values,
             "quantize": self.cell.quantize,
@@ -60,16 +60,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a user asks for; None asks for nothing."""
+    """The limits that a user sets; None sets no limit."""
 
     max_ms: float | None = None
-    """Of the median."""
+    """Largest median time of one run, in milliseconds."""
     max_mb: float | None = None
     min_top1: float | None = None
-    """Percent."""
+    """Smallest published top-1 accuracy, in percent."""
 
     def __post_init__(self) -> None:
-        """Refuses what nothing can keep.
+        """Refuses limits that are impossible.
 
         Raises:
             InputError: a limit is not above zero, or an accuracy is no percentage.
@@ -82,11 +82,11 @@ class Limits:
 
     @property
     def any(self) -> bool:
-        """Whether there is one."""
+        """Whether any limit is set."""
         return (self.max_ms, self.max_mb, self.min_top1) != (None, None, None)
 
     def broken(self, candidate: Candidate) -> str:
-        """The first limit that a candidate breaks, in two words; empty where it keeps all."""
+        """Returns the first limit that a candidate breaks, in two words; empty if it keeps all."""
         if self.max_ms is not None and candidate.measured.median_ms > self.max_ms:
             return "too slow"
         if self.max_mb is not None and candidate.megabytes > self.max_mb:
@@ -101,10 +101,10 @@ class Limits:
 
 
 def pareto(candidates: Sequence[Candidate], max_mb: float | None = None) -> tuple[Candidate, ...]:
-    """The Pareto front of time and accuracy, fastest first: candidates that no other beats.
+    """Returns the Pareto front of time and accuracy, fastest first: the candidates that no other one beats.
 
-    Of a width all input sizes give files of one size, so that the size is better asked for than traded: with `max_mb`
-    larger candidates count as absent. Those without a published accuracy do, too: nobody knows whether they are beaten.
+    File size depends only on the width, so it is a limit and not an axis of the front: candidates larger than `max_mb`
+    are ignored. Candidates without a published accuracy are ignored, too, because they cannot be compared.
     """
     rated = [one for one in candidates if one.top1 is not None and (max_mb is None or one.megabytes <= max_mb)]
     front = [one for one in rated if not any(other.beats(one) for other in rated)]
@@ -112,9 +112,9 @@ def pareto(candidates: Sequence[Candidate], max_mb: float | None = None) -> tupl
 
 
 def pick(front: Sequence[Candidate], limits: Limits) -> Candidate | None:
-    """The most accurate that keeps the limits, or the fastest where only an accuracy is asked for.
+    """Returns the most accurate candidate within the limits, or the fastest one if only an accuracy is required.
 
-    None where none keeps them, or there are none.
+    The result is None if no candidate keeps the limits, or no limits are set.
     """
     fitting = [candidate for candidate in front if limits.any and not limits.broken(candidate)]
     if limits.max_ms is None and limits.max_mb is None:

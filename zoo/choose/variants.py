@@ -86,9 +86,9 @@ def grid(
     Args:
         model: a registered name.
         alpha: width multipliers; by default those that figures are published for.
-        input_size: likewise.
+        input_size: input sizes; by default those that figures are published for.
         quantize: modes of `zoo.export.options`.
-        num_classes: of the last layer; by default the model's own.
+        num_classes: the number of classes; by default the model's own.
         whole: also the combinations of default values that no figure is published for.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Random changes to training pictures, as Keras layers on batches; part of no model and of no exported file."""
+"""Random changes to training pictures, as Keras layers on batches; they are part of no model and no exported file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AUGMENTS: tuple[Augment, ...] = get_args(Augment)
 
 
 def augmentation(preset: Augment) -> list[Any]:
-    """The layers of a preset; they take and give `(batch, height, width, channels)` float32, 0..255.
+    """Returns the layers of a preset; their inputs and outputs are `(batch, height, width, channels)` float32, 0..255.
 
     - `none`: no layers;
     - `light`: shifts and zooms of at most 5 % and brightness of at most 10 %, which leave digits and writing what they
@@ -22,10 +22,10 @@ def augmentation(preset: Augment) -> list[Any]:
     - `standard`: mirrors left and right, shifts and zooms of at most 10 %, turns of at most 15 degrees, brightness and
       contrast of at most 20 %: for photos.
 
-    What comes in at the borders is the picture mirrored.
+    Borders are filled by reflection.
 
     Raises:
-        OptionError: an unknown preset.
+        OptionError: the preset is unknown.
     """
     if preset not in AUGMENTS:
         raise OptionError(f"augment={preset!r} is not one of {', '.join(AUGMENTS)}")
@@ -52,7 +52,7 @@ def augmentation(preset: Augment) -> list[Any]:
 def apply(layers: list[Any], images: tf.Tensor, stamp: tf.Tensor) -> tf.Tensor:
     """Applies layers to a batch; the result depends on the stamp, not on what was augmented before.
 
-    So a training that is resumed in its fifth epoch sees what it would have seen.
+    So a training that is resumed in its fifth epoch gets the same pictures as an uninterrupted one.
 
     Args:
         layers: from `augmentation`.

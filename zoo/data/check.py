@@ -1,4 +1,4 @@
-"""What is to say of labelled data before anything is trained on them."""
+"""Reports on labelled data before a training."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from zoo.specs import check_seed
 from zoo.text import first_hidden
 
 MIN_DISTINCT = 2
-"""A class needs one file to learn from and another to be measured on."""
+"""Smallest number of files of a class: one for training and one for validation."""
 FEW = 10
-"""Below, a class is pointed out: what is measured on so few says little."""
+"""Classes with fewer files get a note, because metrics on so few files are unreliable."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,18 @@ class BadFile:
 
 @dataclass(frozen=True)
 class Copies:
-    """Files of the same content."""
+    """Files with the same content."""
 
     kind: Literal["class", "classes", "splits"]
-    """All in one class and split: kept. In several classes: no label can be right for all, none is used. In several
-    splits of one class: kept in one, of test, validation and training the first that has it."""
+    """`class`: all copies are in one class and split, and are used. `classes`: the copies have several classes, so that
+    no label is surely right, and none is used. `splits`: the copies are in several splits of one class, and only those
+    in the first of test, validation and training are used."""
     paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
 class DataReport:
-    """What `zoo data check` prints, and what training was done on."""
+    """The report that `zoo data check` prints, and that describes the data of a training."""
 
     path: Path
     class_names: tuple[str, ...]
@@ -52,19 +53,19 @@ class DataReport:
     found: int
     """Files listed, good and bad."""
     split_by: str
-    """How validation was chosen, in words."""
+    """How validation files were chosen, in words."""
     bad: tuple[BadFile, ...]
     copies: tuple[Copies, ...]
     sizes: dict[str, tuple[int, int]]
-    """Of pictures as stored: `smallest`, `median` and `largest` by area, as width and height."""
+    """Width and height of the stored pictures: the `smallest`, `median` and `largest` by area."""
     modes: dict[str, int]
-    """Of pictures as stored, by Pillow's names."""
+    """Number of stored pictures by their mode, as Pillow names it."""
     place: Place
     """Where decoded examples are kept."""
     notes: tuple[str, ...] = ()
-    """What a user should know."""
+    """Notes for the user."""
     problems: tuple[str, ...] = ()
-    """What makes training impossible."""
+    """Reasons why training is impossible."""
 
     @property
     def used(self) -> int:
@@ -73,18 +74,18 @@ class DataReport:
 
     @property
     def imbalance(self) -> float:
-        """How many times as large the largest class is as the smallest, in training."""
+        """Size of the largest training class divided by that of the smallest."""
         train = self.counts["train"]
         return max(train) / min(train) if min(train) else float("inf")
 
     @property
     def class_weights(self) -> dict[int, float]:
-        """What makes every class count alike in training: `total / (classes * count)`; for `fit(class_weight=...)`."""
+        """Weights for `fit(class_weight=...)` that make every class count the same: `total / (classes * count)`."""
         train = self.counts["train"]
         return {i: sum(train) / (len(train) * count) for i, count in enumerate(train) if count}
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the values as JSON can hold them."""
         return {
             "path": str(self.path),
             "found": self.found,
@@ -121,14 +122,14 @@ class _Assignment:
 def assign(
     data: LabelledData, findings: Sequence[Finding], place: Place, validation: float = 0.2, seed: int = 0
 ) -> tuple[list[SplitName | None], DataReport]:
-    """Decides which split each file goes to, None for those that are not used, and reports.
+    """Assigns each file to a split, or None if it is not used, and reports on the data.
 
     Args:
-        data: what is there.
-        findings: what reading each file told.
+        data: the labelled files.
+        findings: the result of reading each file.
         place: where examples are kept, for the report.
-        validation: the share taken from training where the data have no validation files, in [0, 1).
-        seed: of that choice.
+        validation: the share of training files held out if the data have no validation files, in [0, 1).
+        seed: the random seed of that choice.
 
     Raises:
         OptionError: `validation` is no share, or the seed is none.
@@ -154,7 +155,7 @@ def assign(
 
 
 def _leave_out(data: LabelledData, findings: Sequence[Finding]) -> _Assignment:
-    """Sorts out files that are bad, contradict each other, or would stand in two splits; the rest as given."""
+    """Leaves out files that are bad, have several labels, or are in two splits; keeps the given split of the rest."""
     made = _Assignment([example.split or "train" for example in data.examples])
     same: dict[str, list[int]] = {}
     for row, (example, finding) in enumerate(zip(data.examples, findings, strict=True)):

@@ -1,4 +1,4 @@
-"""`load_folder` and `load_windows`: from files to datasets for `model.fit`."""
+"""Loads files as datasets for `model.fit`: `load_folder` and `load_windows`."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ class Data:
     """
 
     train: tf.data.Dataset
-    """Shuffled anew each epoch, augmented."""
+    """Training examples, shuffled differently in each epoch, and augmented."""
     validation: tf.data.Dataset | None
-    """In the order of `sources["validation"]`; None where there is none."""
+    """Validation examples in the order of `sources["validation"]`; None if there are none."""
     test: tf.data.Dataset | None
-    """As `validation`."""
+    """Test examples, in the same way."""
     class_names: tuple[str, ...]
     class_weights: dict[int, float]
-    """For `fit(class_weight=...)`: every class counts alike."""
+    """Weights for `fit(class_weight=...)`, with which every class counts the same."""
     report: DataReport
     sources: dict[SplitName, Source]
     """Files and labels of each split, in order; `fetch` gives their pixels."""
     order: Order
-    """Of training; set its `epoch` to go on where a training stopped."""
+    """Order of the training examples; set its `epoch` to continue a stopped training."""
     preprocessing: Preprocessing
-    """How pictures came to size; an export has to know."""
+    """The resize policy of the pictures, which an export must use, too."""
 
     def sample(self, count: int, seed: int = 0, split: SplitName = "train") -> Array:
-        """Some examples of a split, e.g. to calibrate int8 on: `(count or fewer, *input_shape)`, uint8 or float32."""
+        """Returns examples of a split, e.g. for calibration: `(count or fewer, *input_shape)`, uint8 or float32."""
         source = self.sources[split]
         chosen = np.random.default_rng(seed).choice(len(source), min(count, len(source)), replace=False)
         return source.fetch(np.sort(chosen))
@@ -70,9 +70,9 @@ def load_folder(
 
     Args:
         path: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `find_labelled`.
-        size: of the model's input: height and width, or one number for both.
+        size: the size of the model's input: height and width, or one number for both.
         channels: 3 for RGB, 1 for gray.
-        resize: how pictures come to size: `crop`, `pad` or `stretch`; as `zoo run` does it by default.
+        resize: the resize policy: `crop`, `pad` or `stretch`; by default that of `zoo run`.
         choices: see `load`.
 
     Raises:
@@ -90,7 +90,7 @@ def load_windows(path: str | Path, shape: tuple[int, ...], **choices: Any) -> Da
 
     Args:
         path: as in `load_folder`.
-        shape: of a window, `(steps, channels)`.
+        shape: the shape of a window, `(steps, channels)`.
         choices: see `load`; nothing is augmented.
 
     Raises:
@@ -121,12 +121,12 @@ def load(
         input_shape: without the batch, as in `model.input_shape[1:]`.
         batch_size: examples in a batch.
         validation: the share for validation where the data have no validation files; 0 for none.
-        seed: of that split, and of the order of training.
-        resize: of pictures, as in `load_folder`.
-        augment: of training pictures: `none`, `light` or `standard`; see `augmentation`.
+        seed: the random seed of that split and of the order of training.
+        resize: the resize policy, as in `load_folder`.
+        augment: the random changes to training pictures: `none`, `light` or `standard`; see `augmentation`.
         cache: where decoded examples are kept: `memory`, `disk`, `none` or `auto`; see `choose_place`.
-        cache_folder: for those on disk.
-        progress: is told how far it got.
+        cache_folder: the folder of the examples on disk.
+        progress: is called with a text on how many files have been read.
 
     Raises:
         InputError: as in `load_folder`.

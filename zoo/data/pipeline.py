@@ -1,4 +1,4 @@
-"""Examples -> `tf.data`: batches in an order that depends on the seed and the epoch only."""
+"""Makes `tf.data` batches of examples, in an order that depends on the seed and the epoch only."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Source:
 
     paths: Sequence[Path]
     labels: Array
-    """int32, one a path."""
+    """Class indices, int32, one for each path."""
     reader: Reader
     store: Array | None = None
     """Decoded examples of all splits, if they are kept."""
     rows: Array | None = None
-    """Where the examples of this split stand in `store`."""
+    """Rows of `store` with the examples of this split."""
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def fetch(self, indices: Array) -> Array:
-        """Examples by their index: `(len(indices), *shape)`, uint8 pixels or float32 values.
+        """Returns examples by their index: `(len(indices), *shape)`, uint8 pixels or float32 values.
 
         Raises:
             InputError: nothing is kept, and a file that could be read before cannot be read now.
@@ -48,15 +48,15 @@ class Source:
 
 @dataclass
 class Order:
-    """The order of a training set: another one each epoch, the same whenever that epoch is trained."""
+    """The order of a training set: different in each epoch, and always the same for the same epoch."""
 
     count: int
     seed: int
     epoch: int = field(default=0)
-    """The next one, counted from 0."""
+    """Index of the next epoch, counted from 0."""
 
     def next(self) -> tuple[Array, np.int64]:
-        """The order of the next epoch, and a stamp for its augmentation."""
+        """Returns the order of the next epoch, and a stamp for its augmentation."""
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
         stamp = np.random.default_rng((self.seed, self.epoch, 1)).integers(2**20)
         self.epoch += 1
@@ -71,13 +71,13 @@ def make_dataset(
     Args:
         source: the examples.
         batch_size: examples in a batch.
-        order: of training; the order of the files by default.
+        order: the order of training; by default the order of the files.
         augment: see `augmentation`.
     """
     import tensorflow as tf
 
     stored = tf.as_dtype(source.reader.dtype)
-    # There is no Python control flow in them to convert, and converting takes longer than all else here.
+    # AutoGraph is skipped: these functions have no control flow, and converting them would take most of the time here.
     plain: Callable[[Any], Any] = tf.autograph.experimental.do_not_convert
 
     @plain
@@ -112,6 +112,6 @@ def make_dataset(
     if not layers:
         dataset = batches.map(plain(lambda chosen, _: fetch(chosen)), num_parallel_calls=2, deterministic=True)
     else:
-        # Augmented one after the other: the layers' random state is shared.
+        # Batches are augmented one after the other, because the layers share their random state.
         dataset = batches.map(stamped, num_parallel_calls=2, deterministic=True).map(augmented)
     return dataset.prefetch(2)

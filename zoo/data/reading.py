@@ -1,4 +1,4 @@
-"""Reads every file once, in threads: hash, decode, keep."""
+"""Reads every file once, in threads: hashes it, decodes it and keeps the result."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Finding:
-    """What reading a file told."""
+    """The result of reading a file."""
 
     content: str = ""
     """A hash of its bytes; empty if it could not be read at all."""
     error: str | None = None
-    """Why it cannot be used."""
+    """Reason why it cannot be used; None if it can."""
     size: tuple[int, int] | None = None
     """Width and height of a picture as it is stored."""
     mode: str | None = None
@@ -53,22 +53,22 @@ class Reader:
 
     @property
     def takes_pictures(self) -> bool:
-        """Or windows of values."""
+        """Whether the files are pictures; else they are windows of values."""
         return len(self.shape) == 3
 
     @property
     def suffixes(self) -> set[str]:
-        """Of the files it reads."""
+        """Suffixes of the files that are read."""
         return find.SUFFIXES if self.takes_pictures else values.SUFFIXES
 
     @property
     def dtype(self) -> type[np.uint8] | type[np.float32]:
-        """Of what `read` gives."""
+        """Data type of the arrays that `read` returns."""
         return np.uint8 if self.takes_pictures else np.float32
 
     @property
     def bytes_each(self) -> int:
-        """Of one example."""
+        """Size of one example, in bytes."""
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
     def read(self, path: Path) -> Array:
@@ -83,14 +83,14 @@ class Reader:
         return load_image(path, width, height, channels, self.preprocessing)
 
     def _decode(self, stream: io.BytesIO) -> tuple[tuple[int, int], str, Array]:
-        """A picture's size and mode as they stand in the file, and its pixels as the model sees them."""
+        """Returns a picture's size and mode in the file, and its pixels as the model sees them."""
         height, width, channels = self.shape
         with images.opened(stream) as image:
             size, mode = image.size, image.mode
             return size, mode, images.to_pixels(image, width, height, channels, self.preprocessing, owned=True)[0]
 
     def examine(self, path: Path) -> tuple[Finding, Array | None]:
-        """Reads a file, and says what is to say of it instead of raising."""
+        """Reads a file, and returns what is wrong with it instead of raising an error."""
         try:
             content = self._content(path)
         except InputError as error:
@@ -129,9 +129,9 @@ def read_all(
 
     Args:
         paths: the files.
-        reader: how.
+        reader: the reader of one file.
         store: `(len(paths), *reader.shape)`; what is read is written there, row by row.
-        progress: is told how far it got.
+        progress: is called with a text on how many files have been read.
     """
 
     def examine(row: int) -> Finding:
@@ -149,7 +149,7 @@ def read_all(
 
 
 def in_threads(function: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
-    """Maps in threads, in order; an interrupt waits for no more than what is being worked on."""
+    """Maps a function over items in threads, in order; an interrupt waits only for the items in progress."""
     threads = usable_cores()
     ahead = 4 * threads
     items = iter(items)

@@ -1,4 +1,4 @@
-"""Which examples are for training and which for validation.
+"""Decides which examples are for training and which for validation.
 
 A file's side depends on its content and the seed, not on the files beside it:
 
@@ -23,7 +23,7 @@ from zoo.inputs.labelled import SplitName
 
 
 def rank(content: str, seed: int) -> float:
-    """Where a content stands in a seed's order: a number in [0, 1), evenly distributed."""
+    """Returns the rank of a content for a seed: a uniformly distributed number in [0, 1)."""
     digest = hashlib.blake2b(f"{seed} {content}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 
@@ -35,9 +35,9 @@ def split_by_content(
 
     Args:
         contents: a hash of each file.
-        labels: of each file; a content has one label only.
+        labels: the label of each file; files with the same content have the same label.
         validation: the share, in [0, 1); 0 puts all into training.
-        seed: another gives another split.
+        seed: the random seed; another seed gives another split.
 
     Returns:
         `train` or `validation` for each file. A class of two contents or more has both, one of a single content is

@@ -1,4 +1,4 @@
-"""Where decoded examples are kept: in memory, or on disk where they are too many."""
+"""Chooses where decoded examples are kept: in memory, or on disk if they are too large."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ Cache = Literal["auto", "memory", "disk", "none"]
 CACHES: tuple[Cache, ...] = get_args(Cache)
 
 MEMORY_SHARE = 0.5
-"""Of the memory that is available: the rest is for the model and its gradients."""
+"""Share of the available memory that examples may take; the rest is for the model and its gradients."""
 DISK_SHARE = 0.9
-"""Of what is free."""
+"""Share of the free disk space that examples may take."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where examples will be kept, and why there."""
+    """The place where examples will be kept, and the reason."""
 
     kind: Literal["memory", "disk", "none"]
     size: int
-    """Bytes of all examples."""
+    """Size of all examples in bytes."""
     why: str
-    """In a few words, for the user."""
+    """Reason for the choice, in a few words for the user."""
     folder: Path | None = None
 
     def allocate(self, shape: tuple[int, ...], dtype: Any) -> Array | None:
-        """Makes room for `shape`; None where nothing is kept.
+        """Allocates an array of `shape`; returns None if nothing is kept.
 
-        The file on disk has no name: it is gone when the process is, however that ends.
+        The file on disk has no name, so that it disappears with the process, however that ends.
 
         Raises:
             OutputError: the disk is full or cannot be written.
@@ -96,7 +96,7 @@ def choose_place(size: int, cache: Cache = "auto", folder: Path | None = None) -
 
 
 def _free(folder: Path) -> int:
-    """Bytes free where a folder is or will be; 0 where it cannot be written."""
+    """Returns the free bytes on the disk of a folder, which may not exist yet; 0 if it cannot be written."""
     try:
         require_writable(folder)
         return shutil.disk_usage(next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())).free

@@ -1,4 +1,4 @@
-"""What goes into a model: picture files, arrays, class folders, cameras, and how a picture comes to size.
+"""Reads the inputs of models: picture files, arrays, class folders and cameras, and resizes pictures.
 
-Stands on the ground floor only (errors, files) and needs neither TensorFlow nor a runtime.
+The package needs neither TensorFlow nor a runtime.
 """

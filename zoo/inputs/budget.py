@@ -1,4 +1,4 @@
-"""Memory that threads share, so that what all of them hold together is bounded."""
+"""A memory budget that threads share, so that the memory of all of them together is bounded."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from collections.abc import Iterator
 from zoo.machine import memory
 
 LARGE = 64 * 1024 * 1024
-"""Bytes from which on it is looked up how much memory is free; below, that takes longer than it is worth."""
+"""Size in bytes from which the free memory is checked; for smaller requests the check takes too long."""
 
 
 class Budget:
-    """So many bytes for all threads together; who needs more than is left waits, in the order of asking.
+    """A number of bytes for all threads together. A thread that needs more than is left waits for its turn.
 
-    One that needs more than all of it has it alone, so that at any time no more is held than `total` bytes, or what one
-    holder needs.
+    A request for more than the whole budget is granted when nothing else is held. So the threads never hold more than
+    `total` bytes, or the bytes of one such request.
     """
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.held = 0
-        """Bytes."""
+        """Number of bytes that threads hold now."""
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
     def hold(self, needed: int) -> Iterator[None]:
-        """Holds bytes for the length of the block, and waits for them first.
+        """Waits until the bytes are available, and holds them during the block.
 
         Raises:
-            MemoryError: this machine does not have as many free, or this process may not use them.
+            MemoryError: this machine has too little free memory, or this process may not use it.
         """
         self._take(needed)
         try:
@@ -49,7 +49,7 @@ class Budget:
         with self._changed:
             self._waiting.append(turn)
             try:
-                # In turn: else a large picture would wait for as long as small ones come.
+                # Requests are granted in turn: else a large picture would wait as long as small ones keep coming.
                 while self._waiting[0] is not turn or (self.held and self.held + needed > self.total):
                     self._changed.wait()
                 self.held += needed

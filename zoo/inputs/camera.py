@@ -1,4 +1,4 @@
-"""Frames of a camera or a video file, through OpenCV."""
+"""Reads the frames of a camera or a video file with OpenCV."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from zoo.quiet import quiet
 
 
 def camera_frames(camera: str) -> Iterator[Image.Image]:
-    """The frames of a camera as they come, without end; those that come while the caller is busy are dropped.
+    """Yields the frames of a camera without end; frames that arrive while the caller is busy are dropped.
 
     Args:
         camera: the number of a V4L2 device (`0`: /dev/video0), its path, or a GStreamer pipeline that ends in `appsink`
             (a CSI camera on a Jetson; needs an OpenCV with GStreamer, which Debian's python3-opencv is).
 
     Raises:
-        InputError: it cannot be opened, or stops.
+        InputError: the camera cannot be opened, or stops.
         MissingDependencyError: OpenCV is not installed.
     """
     cv2 = _opencv()
@@ -33,7 +33,7 @@ def camera_frames(camera: str) -> Iterator[Image.Image]:
             found = ", ".join(str(path) for path in video_devices()) or "none"
             raise InputError(f"there is no camera {device}; cameras here: {found}")
         capture = _open(int(camera) if camera.isdecimal() else camera, cv2.CAP_V4L2)
-        # Else a slow board would show what was in front of the camera some frames ago.
+        # A longer buffer would give a slow board frames that are several frames old.
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         hint = "is another program using it, and may this user open it (group video)?"
     if not capture.isOpened():
@@ -43,16 +43,16 @@ def camera_frames(camera: str) -> Iterator[Image.Image]:
 
 
 def video_frames(path: str | Path) -> Iterator[Image.Image]:
-    """All frames of a video file.
+    """Yields all frames of a video file.
 
     Raises:
-        InputError: it cannot be read, or holds no frame.
+        InputError: the file cannot be read, or holds no frame.
         MissingDependencyError: OpenCV is not installed.
     """
     _opencv()
     if not Path(path).is_file():
         raise InputError(f"cannot read {path}: no such file")
-    # As an absolute path, which OpenCV cannot take for a pipeline, a pattern or an address.
+    # OpenCV cannot mistake an absolute path for a pipeline, a pattern or an address.
     capture = _open(str(Path(path).resolve()), _opencv().CAP_FFMPEG)
     empty = True
     for frame in _frames(capture):
@@ -63,7 +63,7 @@ def video_frames(path: str | Path) -> Iterator[Image.Image]:
 
 
 def video_devices(root: Path = Path("/")) -> list[Path]:
-    """The V4L2 devices of this machine, below `root`."""
+    """Lists the V4L2 devices of this machine, below `root`."""
     return sorted((root / "dev").glob("video*"))
 
 

@@ -1,4 +1,4 @@
-"""Finds the pictures a user means, one at a time."""
+"""Finds the picture files that paths, folders and patterns name, one at a time."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from zoo.errors import InputError, ZooError
 from zoo.files import is_endless
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
-"""What is taken for a picture in a folder; a file that is named is tried whatever its name."""
+"""Suffixes of files in a folder that count as pictures. A file that the user names is read whatever its suffix."""
 
 
 def find_pictures(paths: Iterable[str | Path], suffixes: set[str] | None = None) -> Iterator[Path]:
-    """All pictures below folders, what patterns such as `*.jpg` match, and files as they are named.
+    """Yields all pictures below folders, all matches of patterns such as `*.jpg`, and single files.
 
-    Folders are walked in sorted order, one folder's names in memory at a time; hidden files and folders are left out,
-    and so are named pipes and devices.
+    Folders are walked in sorted order, with the names of one folder in memory at a time. Hidden files and folders,
+    named pipes and devices are left out.
 
     Raises:
         InputError: a folder holds no picture, or a pattern matches nothing.
-        ZooError: a folder cannot be read; after all that could be found.
+        ZooError: a folder cannot be read; it is raised after all other pictures.
     """
     suffixes = SUFFIXES if suffixes is None else suffixes
     for path in paths:
@@ -60,7 +60,7 @@ def _walk(folder: str, suffixes: set[str]) -> Iterator[Path]:
 def _is_endless(path: Path) -> bool:
     try:
         return is_endless(path)
-    except OSError:  # whoever reads it says what it is: a link to nothing, say
+    except OSError:  # the reader reports what is wrong, for example a broken link
         return False
 
 

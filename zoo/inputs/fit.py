@@ -1,4 +1,4 @@
-"""The resize as a value: which part of a picture a model sees, and where that part stands in the model's input."""
+"""Describes a resize as a value: the part of a picture that a model sees, and its place in the model's input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels; x to the right, y down, edges between pixels (the upper left corner is 0, 0)."""
+    """A rectangle in pixels. x grows to the right and y downwards; the upper left corner of the picture is (0, 0)."""
 
     left: float
     top: float
@@ -23,42 +23,43 @@ class Box(NamedTuple):
 
     @property
     def width(self) -> float:
-        """Pixels from left to right."""
+        """Width in pixels."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
-        """Pixels from top to bottom."""
+        """Height in pixels."""
         return self.bottom - self.top
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Which part of a picture a model sees, and where that part stands in the model's input."""
+    """The part of a picture that a model sees, and its place in the model's input."""
 
     seen: Box
-    """In the upright picture, in its pixels."""
+    """The part that the model sees, in pixels of the upright picture."""
     placed: Box
-    """The same part in the model's input, in its pixels. Around it there is padding, where there is any."""
+    """The same part in pixels of the model's input; what is outside of it is padding."""
 
     def to_model(self, places: Array) -> Array:
-        """Brings points or boxes from the picture to the model's input.
+        """Converts points or boxes from pixels of the picture to pixels of the model's input.
 
         Args:
             places: `(..., 2)` points x, y, or `(..., 4)` boxes left, top, right, bottom, in pixels.
 
         Returns:
-            The same in the model's pixels, float64; what the model does not see lies outside of its input.
+            The same points or boxes in the model's pixels, float64. Points that the model does not see lie outside of
+            its input.
         """
         return _map(places, self.seen, self.placed)
 
     def to_picture(self, places: Array) -> Array:
-        """Brings points or boxes from the model's input to the picture; see `to_model`."""
+        """Converts points or boxes from pixels of the model's input to pixels of the picture; see `to_model`."""
         return _map(places, self.placed, self.seen)
 
 
 def fit(size: tuple[float, float], into: tuple[int, int], resize: Resize) -> Fit:
-    """Works out how a picture comes to a model's size.
+    """Returns how a picture is fitted to a model's input.
 
     Args:
         size: width and height of the picture.
@@ -68,7 +69,7 @@ def fit(size: tuple[float, float], into: tuple[int, int], resize: Resize) -> Fit
     across, down = size
     wide, high = into
     if resize == "crop":
-        # The largest middle part of the right shape.
+        # The largest central part with the aspect ratio of the model's input.
         ratio = wide / high
         width, height = min(across, down * ratio), min(down, across / ratio)
         left, top = (across - width) / 2, (down - height) / 2

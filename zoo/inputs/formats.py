@@ -1,8 +1,8 @@
-"""The kinds of picture file that are read, and how one is told from the other.
+"""The picture formats that are read, and how a file's format is recognized.
 
-Pillow reads many more kinds. Some of them start another program (PostScript starts Ghostscript), some open further
-files, and each is one more decoder that a stranger's file can attack. So a file is told by its first bytes, whatever
-its name says, and goes to the one decoder of its kind or to none.
+Pillow reads many more formats. Some of them start another program (PostScript starts Ghostscript), some open further
+files, and each one adds a decoder that a hostile file can attack. So a file's format is recognized by its first bytes,
+whatever its name is, and only the decoder of that format is used.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ PLUGINS = {
     "ICO": "PIL.IcoImagePlugin",
     "HEIF": "pillow_heif",
 }
-"""Every kind that is read, by Pillow's names, and the module that decodes it. None starts a program or opens a file."""
+"""The formats that are read, by Pillow's names, and their decoders' modules. None starts a program or opens a file."""
 
 HEAD_BYTES = 64
-"""How much of a file tells its kind."""
+"""Number of bytes at a file's start that show its format."""
 MAX_FILE_BYTES = 1 << 29
-"""Bytes of a picture file: three for each of as many pixels as Pillow takes. Archives make larger ones of nothing."""
+"""Largest size of a picture file in bytes: three for each of as many pixels as Pillow takes. Bombs are larger."""
 MAX_ICON_SIDE = 1024
-"""Pixels of a side of an icon. An icon's decoder believes a list of sizes up to 256, and decodes what is there."""
+"""Largest side of an icon in pixels. An icon lists sizes of at most 256, but Pillow's decoder decodes any size."""
 
 _STARTS = {
     "JPEG": (b"\xff\xd8\xff",),
@@ -76,14 +76,14 @@ _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIF", b"heix": "HEIF", b
 
 
 class OtherFormatError(InputError):
-    """A file of a kind that is not read, or not here."""
+    """The file has a format that is not supported, or whose decoder is not installed."""
 
 
 def kind_of(head: bytes) -> str | None:
-    """The kind of a picture file, a key of `PLUGINS`; None for any other.
+    """Returns the format of a picture file, a key of `PLUGINS`; None for any other file.
 
     Args:
-        head: its first `HEAD_BYTES`.
+        head: the first `HEAD_BYTES` of the file.
     """
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
@@ -95,7 +95,7 @@ def kind_of(head: bytes) -> str | None:
 
 @functools.cache
 def is_installed(kind: str) -> bool:
-    """Whether the decoder of a kind is there; it is loaded for that, and no other is."""
+    """Returns whether the decoder of a format is installed; loads this decoder and no other."""
     try:
         plugin = importlib.import_module(PLUGINS[kind])
     except ImportError:
@@ -109,16 +109,16 @@ def is_installed(kind: str) -> bool:
 def opened_picture(
     source: str | Path | BinaryIO, name: str, formats: Sequence[str] | None = None
 ) -> Iterator[Image.Image]:
-    """Opens a picture with the decoder of its kind for the length of the block; nothing is decoded yet.
+    """Opens a picture with the decoder of its format during the block, without decoding it.
 
     Args:
-        source: a file, by name or opened; one that was opened stays so.
-        name: what error messages call it.
-        formats: the kinds that may be read, of `PLUGINS`; by default all.
+        source: the path of a file, or an open file, which stays open.
+        name: the file's name for error messages.
+        formats: the allowed formats, keys of `PLUGINS`; by default all.
 
     Raises:
-        OtherFormatError: it is of a kind that is not read; the message says which, and what to do.
-        UnidentifiedImageError, OSError, ValueError: it is damaged, or no picture.
+        OtherFormatError: the format is not supported; the message names it and says what to do.
+        UnidentifiedImageError, OSError, ValueError: the file is damaged, or no picture.
     """
     with _own(source) as file:
         require_size(file.seek(0, os.SEEK_END))
@@ -129,7 +129,7 @@ def opened_picture(
             _check_icon(file, head)
         check_structure(file, kind)
         file.seek(0)
-        # By a name with a usual suffix Pillow loads the one decoder that the suffix is for; else it loads five.
+        # For a name with a usual suffix, Pillow loads only the decoder of that suffix; else it loads five.
         usual = not isinstance(file, io.BytesIO) and Path(str(source)).suffix.lower() in SUFFIXES
         with Image.open(str(source) if usual else file, formats=(kind,)) as image:
             yield image
@@ -146,12 +146,12 @@ def require_size(size: int) -> None:
 
 
 def _own(source: str | Path | BinaryIO) -> BinaryIO:
-    """A file at its start that may be closed, whatever was given; what comes out of a pipe is read first."""
+    """Returns a new file object at the file's start, which may be closed; a pipe is read into memory first."""
     if isinstance(source, io.BytesIO):
         return io.BytesIO(source.getvalue())  # the same bytes, not copied
     try:
         file = open(source if isinstance(source, str | Path) else os.dup(source.fileno()), "rb")  # noqa: PTH123, SIM115
-    except (AttributeError, io.UnsupportedOperation):  # no file of the system's
+    except (AttributeError, io.UnsupportedOperation):  # it has no file descriptor
         return io.BytesIO(cast("BinaryIO", source).read(MAX_FILE_BYTES + 1))
     try:
         file.seek(0)
@@ -176,7 +176,7 @@ def _require(kind: str | None, head: bytes, name: str, formats: Iterable[str]) -
 
 
 def _check_icon(file: BinaryIO, head: bytes) -> None:
-    """Looks up the sizes of an icon's pictures, which its decoder would decode before anybody could ask."""
+    """Checks the sizes of an icon's pictures, because its decoder decodes them without a size check."""
     (count,) = struct.unpack_from("<H", head.ljust(6, b"\0"), 4)
     file.seek(6)
     entries = file.read(16 * count)
@@ -186,6 +186,6 @@ def _check_icon(file: BinaryIO, head: bytes) -> None:
         part = file.read(24).ljust(24, b"\0")
         png = part.startswith(_STARTS["PNG"])
         width, height = struct.unpack_from(">II", part, 16) if png else struct.unpack_from("<ii", part, 4)
-        # An icon of Windows' own kind has its mask below, as many rows again.
+        # A bitmap in an icon has its mask below the picture, which doubles the number of rows.
         if not (0 < width <= MAX_ICON_SIDE and 0 < abs(height) <= MAX_ICON_SIDE * (1 if png else 2)):
             raise ValueError(f"an icon of {width}x{height} pixels, {MAX_ICON_SIDE} a side are the limit")

@@ -1,4 +1,4 @@
-"""Any picture file -> the pixels that a model takes."""
+"""Converts any picture file to the pixels that a model takes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Pixels = npt.NDArray[np.uint8]
 BILINEAR = Image.Resampling.BILINEAR
 
 QUARTER_TURNS = {5, 6, 7, 8}
-"""The EXIF orientations that swap width and height."""
+"""EXIF orientations that swap width and height."""
 
 SPARE = 1.5
-"""How many times the pixels needed, in each direction, a JPEG is decoded to at least.
+"""A JPEG is decoded to at least this many times the needed width and height.
 
-`tests/inputs/test_images.py` holds what that does to the result."""
+`tests/inputs/test_images.py` limits the effect on the result."""
 
 BUDGET = picture_memory.budget(2 * (Image.MAX_IMAGE_PIXELS or 1 << 27))
-"""What all threads of a process share that decode pictures; Pillow refuses larger ones than this is made for."""
+"""Memory that all decoding threads of a process share. It fits the largest picture that Pillow accepts."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -46,7 +46,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""By EXIF orientation, what brings a picture upright."""
+"""The operation that turns a picture upright, by EXIF orientation."""
 
 
 def load_image(
@@ -58,13 +58,13 @@ def load_image(
     *,
     formats: Sequence[str] | None = None,
 ) -> Pixels:
-    """Reads a picture as a model sees it; the pixels of `read_picture`.
+    """Reads a picture as a model sees it, and returns only the pixels of `read_picture`.
 
     Returns:
         `(height, width, channels)`, uint8, 0..255.
 
     Raises:
-        InputError: the file is missing, no picture, truncated, or too large to be one.
+        InputError: the file is missing, no picture, truncated, or too large.
     """
     return read_picture(source, width, height, channels, preprocessing, formats=formats)[0]
 
@@ -78,25 +78,25 @@ def read_picture(
     *,
     formats: Sequence[str] | None = None,
 ) -> tuple[Pixels, Fit]:
-    """Reads a picture as a model sees it, and says which part of the picture that is.
+    """Reads a picture as a model sees it, and returns which part of the picture that is.
 
-    EXIF orientation is honoured, alpha is composited on white, an animation gives its first frame. Threads that decode
-    at the same time share `BUDGET`: one waits where there is not enough of it left.
+    EXIF orientation is applied, transparency is composited on white, and an animation gives its first frame. Threads
+    that decode at the same time share `BUDGET`; a thread waits if too little of it is left.
 
     Args:
-        source: a file of a kind in `zoo.inputs.formats.PLUGINS`, by name or opened, or a picture that Pillow has
-            opened.
-        width: of the result.
-        height: of the result.
+        source: the path of a file in one of the formats of `zoo.inputs.formats.PLUGINS`, an open file, or a picture
+            that Pillow has opened.
+        width: the width of the result in pixels.
+        height: the height of the result in pixels.
         channels: 3 for RGB, 1 for gray.
-        preprocessing: how the picture comes to that size; `Preprocessing()` by default.
-        formats: the kinds of file that may be read, by Pillow's names; by default all of `PLUGINS`.
+        preprocessing: the resize policy; `Preprocessing()` by default.
+        formats: the allowed formats, by Pillow's names; by default all of `PLUGINS`.
 
     Returns:
-        The pixels `(height, width, channels)`, uint8, 0..255, and where they come from in the upright picture.
+        The pixels `(height, width, channels)`, uint8, 0..255, and their place in the upright picture.
 
     Raises:
-        InputError: the file is missing, no picture, of a kind that is not read, truncated, or too large to be one.
+        InputError: the file is missing, no picture, in a format that is not supported, truncated, or too large.
     """
     policy = preprocessing or Preprocessing()
     if isinstance(source, Image.Image):
@@ -107,10 +107,10 @@ def read_picture(
 
 @contextlib.contextmanager
 def opened(source: str | Path | BinaryIO, formats: Sequence[str] | None = None) -> Iterator[Image.Image]:
-    """Opens a picture for the length of the block; whatever is wrong with it, there too, is an `InputError`.
+    """Opens a picture during the block; any fault of the picture, also one found in the block, becomes an `InputError`.
 
     Args:
-        source: a file, by name or opened.
+        source: the path of a file, or an open file.
         formats: as in `load_image`.
 
     Raises:
@@ -131,7 +131,7 @@ def opened(source: str | Path | BinaryIO, formats: Sequence[str] | None = None) 
     except MemoryError as error:
         reason = f": {error}" if str(error) else ""
         raise InputError(f"{name} does not fit into the memory{reason}") from error
-    except (SyntaxError, ValueError, EOFError, RuntimeError) as error:  # what Pillow's decoders raise on damaged files
+    except (SyntaxError, ValueError, EOFError, RuntimeError) as error:  # Pillow's decoders raise these on damaged files
         raise InputError(f"{name} is damaged: {first_line(error)}") from error
 
 
@@ -145,34 +145,34 @@ def to_pixels(
     budget: Budget | None = None,
     owned: bool = False,
 ) -> tuple[Pixels, Fit]:
-    """Decodes an opened picture and brings it to size, as soon as its share of the memory is free.
+    """Decodes an open picture and resizes it, as soon as enough of the memory budget is free.
 
     Args:
-        image: opened by Pillow.
-        width: of the result.
-        height: of the result.
+        image: a picture that Pillow has opened.
+        width: the width of the result in pixels.
+        height: the height of the result in pixels.
         channels: 3 for RGB, 1 for gray.
-        preprocessing: how the picture comes to that size.
-        budget: what threads share; `BUDGET` by default.
-        owned: whether the picture may be closed as soon as it is not needed any more.
+        preprocessing: the resize policy.
+        budget: the memory budget that threads share; `BUDGET` by default.
+        owned: whether the picture may be closed as soon as it is no longer needed.
 
     Returns:
-        The pixels `(height, width, channels)`, uint8, 0..255, and where they come from in the upright picture.
+        The pixels `(height, width, channels)`, uint8, 0..255, and their place in the upright picture.
 
     Raises:
-        MemoryError: it takes more than there is.
-        OSError, SyntaxError, ValueError, EOFError, RuntimeError: it is damaged, or no more than a line.
+        MemoryError: the picture needs more memory than the machine has.
+        OSError, SyntaxError, ValueError, EOFError, RuntimeError: the picture is damaged, or too narrow to be scaled.
     """
     full = image.size
-    # Decodes a JPEG at the smallest scale of 1/8, 1/4 or 1/2 that leaves enough pixels to average over.
+    # A JPEG is decoded at the smallest scale of 1/8, 1/4 or 1/2 that leaves enough pixels for averaging.
     drafted = image.draft("L" if channels == 1 else "RGB", (math.ceil(SPARE * width), math.ceil(SPARE * height)))
     budget = budget or BUDGET
     needed = picture_memory.needed(image, full, (width, height), channels, _file_bytes(image), budget.total)
     with budget.hold(needed):
         # Pillow copies the picture in each of these steps, even where there is nothing to do.
         image.load()
-        # A scale that does not divide the sides leaves part of the last pixels without picture: 427 rows are 213.5 of
-        # 214.
+        # If the scale does not divide a side, part of the last pixel is outside of the picture: 427 rows become 213.5
+        # of 214.
         extent = drafted[1][2:] if drafted else image.size
         mode = picture_memory.working_mode(image, channels)
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
@@ -189,14 +189,14 @@ def to_pixels(
 
 
 def _then_close(made: Image.Image, image: Image.Image, owned: bool) -> tuple[Image.Image, bool]:
-    """What was made of a picture, which is ours; the picture gives its memory back if it was ours too."""
+    """Returns the new picture, which we own, and closes the old one if we own it, to free its memory."""
     if owned:
         image.close()
     return made, True
 
 
 def _file_bytes(image: Image.Image) -> int:
-    """The size of an opened picture's file; 0 where it is no file."""
+    """Returns the size of an open picture's file in bytes; 0 if it has no file."""
     file = getattr(image, "fp", None)
     if file is None:
         return 0
@@ -207,7 +207,7 @@ def _file_bytes(image: Image.Image) -> int:
 
 
 def _to_size(image: Image.Image, extent: tuple[float, float], size: tuple[int, int], resize: Resize) -> Image.Image:
-    """Scales the picture in the upper left `extent` (width, height) of an image, averaging over what is left out."""
+    """Resizes the picture in the upper left `extent` (width, height) of an image, with averaging."""
     how = fit(extent, size, resize)
     if how.placed == Box(0, 0, *size):
         return image.resize(size, BILINEAR, box=how.seen)
@@ -218,7 +218,7 @@ def _to_size(image: Image.Image, extent: tuple[float, float], size: tuple[int, i
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:
-    """A picture in gray or colour, transparency composited on white: part by part, for what that takes of memory."""
+    """Converts a picture to gray or colour, with transparency composited on white; tile by tile, to save memory."""
     across, down = image.size
     if across * down <= picture_memory.TILE:
         return _flatten(image, mode)
@@ -233,7 +233,7 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _flatten(image: Image.Image, mode: str) -> Image.Image:
-    """Composites transparency on white, and brings gray of 16 bits to 8."""
+    """Composites transparency on white, and converts 16-bit gray to 8 bits."""
     if image.mode in {"I;16", "I;16B", "I;16L", "I"}:
         values: npt.NDArray[Any] = np.asarray(image, dtype=np.float64)
         image = Image.fromarray((values / 257).clip(0, 255).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Files and their classes: from class folders, from `train/` and `val/` folders, or from a CSV file."""
+"""Lists files with their classes: from class folders, from `train/` and `val/` folders, or from a CSV file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOLDERS: dict[SplitName, tuple[str, ...]] = {
     "validation": ("val", "validation", "valid"),
     "test": ("test",),
 }
-"""What a split's folder may be called."""
+"""The names that the folder of each split may have."""
 
 
 @dataclass(frozen=True)
@@ -33,36 +33,36 @@ class Labelled:
     path: Path
     label: str
     split: SplitName | None = None
-    """Where the data say which split it belongs to."""
+    """The split that the data assign it to; None if they assign none."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the classes that are in it: here one."""
+        """The names of the classes in the file: a single one."""
         return (self.label,)
 
 
 @dataclass(frozen=True)
 class LabelledData:
-    """What a folder or CSV file lists; none of the files was opened."""
+    """The files that a folder or CSV file lists; none of them has been opened."""
 
     root: Path
     examples: tuple[Labelled, ...]
     class_names: tuple[str, ...]
-    """In alphabetical order, as Keras' `image_dataset_from_directory` numbers them."""
+    """The class names in alphabetical order, the order of Keras' `image_dataset_from_directory`."""
     notes: tuple[str, ...] = ()
-    """What was left aside, one line each."""
+    """One line for each group of files that are not used."""
 
     @property
     def label_indices(self) -> tuple[int, ...]:
-        """The number of each example's class."""
+        """The class index of each example."""
         index = {name: i for i, name in enumerate(self.class_names)}
         return tuple(index[example.label] for example in self.examples)
 
     def held_out(self) -> tuple[Labelled, ...]:
-        """The part to judge a file on: test, else validation; all where the data are not split.
+        """Returns the examples to evaluate a file on: the test split, else the validation split, else all examples.
 
         Raises:
-            InputError: there is none.
+            InputError: there are no examples.
         """
         for split in ("test", "validation"):
             found = tuple(example for example in self.examples if example.split == split)
@@ -79,12 +79,12 @@ def find_labelled(path: str | Path, suffixes: set[str] | None = None, *, least: 
     Args:
         path: `DATA` with `DATA/class/*.jpg`; or with `DATA/train/class/*.jpg` and the same below `val` and, if there is
             one, `test`; or a CSV file of `path,label` or `path,label,split`, with or without that header, paths
-            relative to it. Folders are read with all that is below them; hidden files are left out.
-        suffixes: of the files meant; pictures by default.
-        least: classes that there have to be.
+            relative to it. Folders are read with all their subfolders; hidden files are left out.
+        suffixes: the suffixes of the files to list; those of pictures by default.
+        least: the smallest allowed number of classes.
 
     Raises:
-        InputError: there is no such folder or file, or it has fewer classes.
+        InputError: there is no such folder or file, or it has too few classes.
     """
     path = Path(path)
     suffixes = SUFFIXES if suffixes is None else suffixes
@@ -106,7 +106,7 @@ def find_labelled(path: str | Path, suffixes: set[str] | None = None, *, least: 
 
 
 def _has_split_folders(path: Path) -> bool:
-    # With folders inside: one that holds pictures itself is a class that happens to be called train.
+    # The folder must contain folders: one that contains pictures is a class called train.
     return (path / "train").is_dir() and bool(_folders(path / "train"))
 
 
@@ -154,7 +154,7 @@ def _from_split_folders(root: Path, suffixes: set[str]) -> LabelledData:
 
 
 def _left_aside(root: Path, folders: Iterable[Path], suffixes: set[str]) -> list[str]:
-    """Says which files a user may have meant to be used and are not."""
+    """Returns notes on files that are not used, although the user may expect it."""
     notes = []
     loose = sum(e.suffix.lower() in suffixes for e in root.iterdir() if e.is_file() and not e.name.startswith("."))
     if loose:
@@ -184,7 +184,7 @@ def _from_csv(path: Path) -> LabelledData:
         if len(row) not in {2, 3} or not row[0] or not row[1]:
             raise InputError(f"{path}, line {number}: expected path,label or path,label,split")
         split = _split(path, number, row[2]) if len(row) == 3 else None
-        # With the apostrophe that CSV of this package has before what a spreadsheet takes for a formula.
+        # CSV files of this package have an apostrophe before text that a spreadsheet would read as a formula.
         listed.append(Labelled(path.parent / uncell(row[0]), uncell(row[1]), split))
     if len({example.split is None for example in listed}) > 1:
         raise InputError(f"{path}: some lines name a split and some do not")

@@ -1,6 +1,6 @@
-"""Reads numpy's `.npy` files, strangers' too: what a header claims is held against the file before anything is read.
+"""Reads numpy's `.npy` files safely: the size that a header claims is checked against the file before anything is read.
 
-`numpy.load` makes room for what the header claims first.
+`numpy.load` allocates the claimed size without that check.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ import numpy.typing as npt
 from zoo.errors import first_line
 
 HEAD = 1 << 14
-"""Bytes at the front of a file in which its header has to end; numpy itself reads no longer ones."""
+"""Largest size of a header in bytes; numpy reads no longer ones."""
 _KINDS = frozenset("biufc")
-"""Numpy's kinds of numbers. Objects are none: to read them is to run code."""
+"""Numpy's kinds of numbers. Objects are excluded, because reading them can run code."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says it holds."""
+    """The header of a file."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     in_columns: bool
-    """Whether the first index changes fastest, as Fortran has it."""
+    """Whether the first index changes fastest (Fortran order)."""
     offset: int
-    """Where the values begin, in bytes."""
+    """Position of the first value, in bytes."""
 
     @property
     def bytes(self) -> int:
-        """What the values take."""
+        """Size of the values in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 def read_header(stream: IO[bytes], size: int | None) -> tuple[Header, bytes]:
-    """Reads the front of a file.
+    """Reads the header of a file.
 
     Args:
-        stream: at the beginning of the file.
-        size: bytes of the file; None where that is not known, as of a pipe.
+        stream: the open file at its beginning.
+        size: the size of the file in bytes; None if it is not known, as for a pipe.
 
     Returns:
-        The header, and all bytes that were taken from the stream.
+        The header, and all bytes that were read from the stream.
 
     Raises:
-        ValueError: it is no `.npy` file of numbers, or claims more than the file holds.
+        ValueError: the file is no `.npy` file of numbers, or its header claims more values than it holds.
     """
     front = stream.read(HEAD)
     head = io.BytesIO(front)
@@ -73,7 +73,7 @@ def read_header(stream: IO[bytes], size: int | None) -> tuple[Header, bytes]:
 
 
 def read_values(stream: IO[bytes], header: Header, front: bytes) -> npt.NDArray[Any]:
-    """Reads the values behind a header that was found right; see `read_header`.
+    """Reads the values that follow a header; see `read_header`.
 
     Raises:
         ValueError: the file ends too early.
@@ -83,7 +83,7 @@ def read_values(stream: IO[bytes], header: Header, front: bytes) -> npt.NDArray[
     if len(content) != header.bytes:
         raise ValueError(f"it claims {header.bytes} bytes of values and has {len(content)}")
     values: npt.NDArray[Any] = np.frombuffer(content, header.dtype)
-    # A copy can be written to, as what numpy loads can.
+    # The array is copied so that it is writable, like an array from `numpy.load`.
     found: npt.NDArray[Any] = values.reshape(header.shape, order="F" if header.in_columns else "C").copy(order="K")
     return found
 
@@ -92,8 +92,8 @@ def read(stream: IO[bytes], size: int) -> npt.NDArray[Any]:
     """Reads a whole array.
 
     Args:
-        stream: at the beginning of the file.
-        size: bytes of the file.
+        stream: the open file at its beginning.
+        size: the size of the file in bytes.
 
     Raises:
         ValueError: see `read_header`.
@@ -103,10 +103,10 @@ def read(stream: IO[bytes], size: int) -> npt.NDArray[Any]:
 
 
 def map_file(path: Path) -> npt.NDArray[Any]:
-    """A file's array, of which is read what is looked at.
+    """Returns a file's array as a memory map, so that only the parts in use are read.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
         ValueError: see `read_header`.
     """
     with path.open("rb") as stream:

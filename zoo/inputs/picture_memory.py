@@ -1,9 +1,10 @@
-"""How much memory it takes at most to bring a picture to a model's size, told before it is decoded.
+"""Estimates, before a picture is decoded, the largest amount of memory that decoding and resizing it take.
 
-    pixels * (decoder + stored + max(stored, worked)) + 8 MB and what lines and scaling take
+    pixels * (decoder + stored + max(stored, worked)) + 8 MB + memory for rows and scaling
 
-`stored` is what Pillow holds for each pixel (1, 2 or 4 bytes), `worked` what it is brought to (1 for gray, 4 for
-colour), and `decoder` what its decoder takes besides. `tests/inputs/test_picture_memory.py` measures each kind.
+`stored` is what Pillow holds for each pixel (1, 2 or 4 bytes), `worked` is the size of a pixel after conversion (1 for
+gray, 4 for colour), and `decoder` is what the decoder needs in addition. `tests/inputs/test_picture_memory.py` measures
+each format.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from PIL import Image
 from zoo.inputs.budget import Budget
 
 BYTES_EACH = 8
-"""Of the pixels that are allowed at most, so many bytes each are what all threads share: enough for a PNG."""
+"""Bytes that all threads share for each pixel of the largest allowed picture: enough for a PNG."""
 TILE = 1 << 18
-"""Pixels that are brought to gray or colour at a time."""
+"""Number of pixels that are converted to gray or colour at a time."""
 SPARE = 8 << 20
-"""Bytes for that, and for the decoders' tables."""
+"""Bytes for one such tile, and for the decoders' tables."""
 GRAY = {"1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"}
-"""Pillow's modes of one channel without a palette."""
+"""Pillow's modes with one channel and no palette."""
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 _WEBP = 12  # two canvases, and the frame as bytes
 _AVIF = 16  # planes of 16 bits with alpha, and the frame as bytes
@@ -33,17 +34,17 @@ _JPEG_SCANS = 2  # for each channel: its coefficients, where they come in severa
 
 
 def budget(max_pixels: int) -> Budget:
-    """What decoding threads share where pictures of so many pixels are allowed."""
+    """Returns the memory budget of all decoding threads, for pictures of at most `max_pixels`."""
     return Budget(BYTES_EACH * max_pixels)
 
 
 def stored_bytes(mode: str) -> int:
-    """What Pillow holds for a pixel of a mode."""
+    """Returns the bytes that Pillow holds for a pixel of a mode."""
     return _STORED.get(mode, 4)
 
 
 def working_mode(image: Image.Image, channels: int) -> str:
-    """The mode a picture is scaled in: gray where the model or the picture has no colour."""
+    """Returns the mode in which a picture is resized: gray if the model or the picture has no colour."""
     gray = channels == 1 or (image.mode in GRAY and not image.has_transparency_data)
     return "L" if gray else "RGB"
 
@@ -51,24 +52,24 @@ def working_mode(image: Image.Image, channels: int) -> str:
 def needed(
     image: Image.Image, full: tuple[int, int], size: tuple[int, int], channels: int, file_bytes: int, most: int
 ) -> int:
-    """Bytes that it takes at most to decode a picture and bring it to size, over what the process holds already.
+    """Returns the most bytes that decoding and resizing a picture add to the memory of the process.
 
     Args:
-        image: opened, its size and mode those that it will be decoded in.
-        full: width and height as they stand in the file.
-        size: width and height that it is brought to.
-        channels: of the model.
-        file_bytes: of the file; some decoders hold it several times.
-        most: bytes that lines and scaling may take.
+        image: an open picture, with the size and mode in which it will be decoded.
+        full: width and height in the file.
+        size: width and height of the result.
+        channels: the number of channels of the model's input.
+        file_bytes: the size of the file; some decoders hold it several times.
+        most: the most bytes that rows and scaling may take.
 
     Raises:
-        ValueError: these take more: the picture is a line.
+        ValueError: rows and scaling take more, because the picture is extremely narrow.
     """
     across, down = image.size
     stored = stored_bytes(image.mode)
     worked = 1 if working_mode(image, channels) == "L" else 4
     lines = 32 * (max(full) + max(size) + across + down)
-    # Pictures are scaled along one axis first; turned by its EXIF orientation, it may be the other one.
+    # Pillow resizes along one axis first; the EXIF orientation decides which one that is in the file.
     between = worked * max(size[0] * down, size[0] * across)
     if between + lines > most:
         raise ValueError(f"{across}x{down} pixels are too long a line to be scaled to {size[0]}x{size[1]}")
@@ -78,7 +79,7 @@ def needed(
 
 
 def _decoder_bytes(image: Any, pixels: int) -> int:
-    """What the decoder takes besides the picture."""
+    """Returns the bytes that the decoder needs besides the picture."""
     kind, bands = image.format, len(image.getbands())
     if kind in {"JPEG", "MPO"}:
         return _JPEG_SCANS * bands * pixels if _has_several_scans(image, bands) else 0
@@ -95,9 +96,9 @@ def _decoder_bytes(image: Any, pixels: int) -> int:
 
 
 def _has_several_scans(image: Any, bands: int) -> bool:
-    """Whether a JPEG's coefficients have to be held until the last scan: libjpeg's own rule.
+    """Returns whether a JPEG decoder must hold the coefficients until the last scan, by libjpeg's rule.
 
-    The file stands behind the head of the first scan, which says how many channels are in it.
+    The file's position is behind the header of the first scan, which contains its number of channels.
     """
     if "progressive" in image.info or image.fp is None:
         return True

@@ -1,4 +1,4 @@
-"""How a picture comes to the size of a model's input; it travels in the file's card. Standard library only."""
+"""The policy for resizing pictures to a model's input, which is stored in the file's card. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Literal
 from zoo.errors import OptionError
 
 Resize = Literal["crop", "pad", "stretch"]
-"""How a picture becomes the model's width and height: `crop` keeps the aspect ratio and cuts the longer
-side evenly at both ends; `pad` keeps all of the picture and fills up with black; `stretch` distorts."""
+"""How a picture is resized to the model's width and height: `crop` keeps the aspect ratio and cuts the longer side
+evenly at both ends; `pad` keeps the whole picture and adds black borders; `stretch` distorts it."""
 
 
 RESIZES: tuple[Resize, ...] = ("crop", "pad", "stretch")
 
 
 def is_picture(shape: tuple[int, ...]) -> bool:
-    """Whether inputs of this shape, without the batch, are pictures: three axes, the last of 1 or 3 channels."""
+    """Returns whether inputs of this shape (without the batch) are pictures: three axes, and 1 or 3 channels."""
     return len(shape) == 3 and shape[-1] in {1, 3}
 
 
@@ -28,7 +28,7 @@ def is_input_range(low: float, high: float) -> bool:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What happens to a picture before its raw pixels enter the model; it travels in the file's card.
+    """The processing of a picture before its raw pixels enter the model; it is stored in the file's card.
 
     Raises:
         OptionError: there is no such resize policy.

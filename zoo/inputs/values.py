@@ -1,4 +1,4 @@
-"""Inputs of models that do not take pictures: `.npy` and `.csv` files."""
+"""Reads the inputs of models that do not take pictures, from `.npy` and `.csv` files."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from zoo.files import is_endless
 from zoo.inputs import npy
 
 SUFFIXES = {".npy", ".csv"}
-"""Of the files that `load_values` reads."""
+"""Suffixes of the files that `load_values` reads."""
 
 CSV_BYTES = 1 << 20
-"""Bytes that any `.csv` file may have."""
+"""Bytes that every `.csv` file may have."""
 NUMBER_BYTES = 64
-"""Bytes that one number may take in a `.csv` file beyond those, spaces among them; Python itself writes 24 at most."""
+"""Further bytes of a `.csv` file for each number, spaces included; Python writes at most 24 for one."""
 
 
 def most_bytes(shape: tuple[int, ...]) -> int:
-    """The bytes that a file of one input may have: more are no values of this shape."""
+    """Returns the largest size, in bytes, of a `.csv` file with values of this shape."""
     return CSV_BYTES + NUMBER_BYTES * math.prod(shape)
 
 
@@ -33,14 +33,14 @@ def load_values(path: str | Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """Reads one input.
 
     Args:
-        path: a `.npy` file, or a `.csv` file of numbers with one row a step (one row in all for a vector).
-        shape: without the batch.
+        path: a `.npy` file, or a `.csv` file of numbers with one row per step (a single row for a vector).
+        shape: the shape of the input, without the batch.
 
     Returns:
         `shape`, float32.
 
     Raises:
-        InputError: the file cannot be read, its shape is another, or a value is not a finite number.
+        InputError: the file cannot be read, has another shape, or holds a value that is not a finite number.
     """
     path = Path(path)
     try:

@@ -1,1 +1,1 @@
-"""What Linux shows of the machine: cores, memory and its limits, temperatures, processes."""
+"""Reads what Linux shows about the machine: cores, memory and its limits, temperatures, processes."""

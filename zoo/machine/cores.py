@@ -1,4 +1,4 @@
-"""How many cores this process may use."""
+"""Counts the CPU cores that this process may use."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 
 def usable_cores() -> int:
-    """The logical cores this process may use."""
+    """Returns the number of logical cores that this process may use."""
     return len(_allowed())
 
 
 def physical_cores(root: Path = Path("/")) -> int:
-    """The physical cores this process may use: two hardware threads of one core count once.
+    """Returns the number of physical cores that this process may use: two hardware threads of one core count once.
 
     Args:
-        root: where `sys` is looked for; where it does not say, every logical core counts.
+        root: the folder that holds `sys`; if the topology is not there, every logical core counts.
     """
     cores = set()
     for cpu in _allowed():

@@ -1,7 +1,7 @@
-"""What machine this is, and what state it is in: what Linux shows in `/proc` and `/sys`.
+"""Describes this machine and its state, from what Linux shows in `/proc` and `/sys`.
 
-Nothing is guessed: what the system does not show is None or empty. All functions take the root folder, so that a copy
-of another machine's files can be read as well.
+Nothing is guessed: facts that the system does not show are None or empty. All functions take the root folder, so that
+a copy of another machine's files can be read, too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from zoo.machine.cores import physical_cores, usable_cores
 from zoo.machine.procfs import ROOT, group_folders, kilobytes, number, text
 
 FEATURES = (
-    # What the CPU kernels of the runtimes choose by. x86:
+    # The features by which the runtimes choose their CPU kernels. x86:
     "sse4_2", "avx", "avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16",
     "amx_tile", "amx_int8", "amx_bf16",
     # ARM, as /proc/cpuinfo calls them: SIMD, its fp16 and dot product, matrix multiplication.
@@ -41,37 +41,37 @@ ARM_PARTS = {
 PI_THROTTLING = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
 """Bits of the Raspberry Pi firmware's `get_throttled`: now; 16 places higher: since the start."""
 
-# The power controller of Jetson boards always says 100 °C.
+# The power controller of Jetson boards always reports 100 °C.
 _FALSE_SENSORS = {"PMIC-Die"}
 _CPU_SENSORS = {"coretemp", "k10temp", "zenpower", "cpu_thermal"}
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What does not change while a program runs."""
+    """Facts about a machine that do not change while a program runs."""
 
     architecture: str
     """`x86_64`, `aarch64`..."""
     bits: int
-    """Of Python's addresses: 32 in a 32-bit userland, whatever the kernel is."""
+    """Size of Python's addresses: 32 in a 32-bit userland, whatever the kernel is."""
     board: str | None
-    """As the device tree or the BIOS calls it."""
+    """Name of the board in the device tree or the BIOS."""
     cpu: str | None
     cpu_features: tuple[str, ...]
-    """Those of `FEATURES` that it has."""
+    """The features among `FEATURES` that the CPU has."""
     cores: int | None
-    """That are switched on."""
+    """Logical cores that are switched on."""
     usable_cores: int
-    """That this process may run on; two hardware threads of one core count twice."""
+    """Logical cores that this process may run on; two hardware threads of one core count twice."""
     physical_cores: int
-    """Of those, counted once."""
+    """Physical cores among the usable ones; two hardware threads of one core count once."""
     cpu_limit: float | None
-    """Cores' worth of time that a container allows."""
+    """CPU time that a container allows, in cores."""
     max_mhz: float | None
-    """The highest clock that is allowed, of the fastest core; power modes lower it."""
+    """Highest allowed clock of the fastest core, in MHz; power modes lower it."""
     memory_bytes: int | None
     memory_limit_bytes: int | None
-    """What a container allows."""
+    """Memory that a container allows, in bytes; None for no limit."""
     system: str | None
     """Name and version of the distribution."""
     kernel: str
@@ -81,25 +81,25 @@ class Machine:
 
 @dataclass(frozen=True)
 class State:
-    """What changes while a program runs, and changes its speed."""
+    """The state of a machine that changes while a program runs, and affects its speed."""
 
     governors: tuple[str, ...]
-    """How the clock is chosen: the different ones of all cores."""
+    """The clock governors in use, each once."""
     mhz: tuple[float, ...]
-    """The clock of each core, now."""
+    """Current clock of each core, in MHz."""
     temperatures: dict[str, float]
-    """Sensor -> °C."""
+    """Temperature in °C by the name of the sensor."""
     throttling: tuple[str, ...]
-    """What holds the CPU back now, or has since the start."""
+    """Reasons why the CPU is slowed down now, or was since the start."""
     throttle_count: int | None
-    """How often heat has slowed the cores since the start, where x86 counts it."""
+    """How often heat has slowed the cores since the start; None if the CPU does not count it."""
     load: float | None
-    """Processes that ran or waited for a core, averaged over the last minute."""
+    """Average number of processes that ran or waited for a core in the last minute."""
     available_bytes: int | None
-    """Memory that a new program could take."""
+    """Memory that a new program can use, in bytes."""
 
     def busy(self, cores: int) -> str | None:
-        """In words, where other programs take more than half of the cores, so that times will be worse; else None."""
+        """Returns a sentence if other programs use more than half of the cores, so that times get worse; else None."""
         if self.load is None or self.load <= 0.5 * cores:
             return None
         return f"the machine was busy before the start: load {self.load:g} on {cores} cores"
@@ -130,7 +130,7 @@ def read_machine(root: Path = ROOT) -> Machine:
 
 
 def read_state(root: Path = ROOT) -> State:
-    """What state this machine is in now."""
+    """Reads the current state of this machine."""
     clocks = [kilo / 1e3 for kilo in _cpu_numbers(root, "cpufreq/scaling_cur_freq")]
     shown = [float(cpu["cpu MHz"]) for cpu in _cpuinfo(root) if re.fullmatch(r"[\d.]+", cpu.get("cpu MHz", ""))]
     governors = {text(path) for path in _cpu_files(root, "cpufreq/scaling_governor")}
@@ -148,7 +148,7 @@ def read_state(root: Path = ROOT) -> State:
 
 
 def _numbered(path: Path) -> int:
-    """Sorts `cpu10` behind `cpu9`."""
+    """Returns the number in a name, to sort `cpu10` after `cpu9`."""
     return int(re.sub(r"\D", "", path.name) or 0)
 
 
@@ -161,7 +161,7 @@ def _cpu_numbers(root: Path, name: str) -> list[int]:
 
 
 def _cpuinfo(root: Path) -> list[dict[str, str]]:
-    """The fields of each processor."""
+    """Returns the fields of each processor in `/proc/cpuinfo`."""
     cpus = []
     for block in re.split(r"\n\s*\n", text(root / "proc/cpuinfo") or ""):
         lines = (line.partition(":") for line in block.splitlines())
@@ -172,7 +172,7 @@ def _cpuinfo(root: Path) -> list[dict[str, str]]:
 
 
 def _cpu_name(cpus: list[dict[str, str]]) -> str | None:
-    # Big and little cores: each kind with its number.
+    # A CPU with big and little cores shows each kind with its number of cores.
     kinds = Counter(name for name in map(_core_name, cpus) if name)
     if len(kinds) == 1:
         return next(iter(kinds))
@@ -188,7 +188,7 @@ def _core_name(cpu: dict[str, str]) -> str | None:
 
 
 def _count(ranges: str | None) -> int | None:
-    """How many `0-3,6` are."""
+    """Counts the numbers in ranges such as `0-3,6`."""
     if not ranges or not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", ranges):
         return None
     ends = ([int(end) for end in part.split("-")] for part in ranges.split(","))
@@ -208,14 +208,14 @@ def _libc() -> str | None:
 
 
 def _cpu_limit(root: Path) -> float | None:
-    """The cores' worth of time that the control groups of this process allow it, the tightest of them."""
+    """Returns the CPU time, in cores, that the strictest control group of this process allows; None for no limit."""
     cores = []
     for version, group in group_folders("cpu", root):
         if version == 2:
             quota, _, period = (text(group / "cpu.max") or "").partition(" ")
         else:
             quota, period = (text(group / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period"))
-        # "max" and -1 are no limit.
+        # "max" and -1 mean no limit.
         if quota.isdigit() and period.isdigit() and int(quota) and int(period):
             cores.append(int(quota) / int(period))
     return min(cores, default=None)
@@ -236,7 +236,7 @@ def _temperatures(root: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, path in sensors:
         thousandths = number(path)
-        # A sensor that is switched off may say -273 or -40 or 0x7fffffff.
+        # A sensor that is switched off may report -273 or -40 or 0x7fffffff.
         if name not in _FALSE_SENSORS and thousandths is not None and -30_000 < thousandths < 150_000:
             found[name if name not in found else f"{name} {path.parent.name}"] = thousandths / 1e3
     return found

@@ -1,4 +1,4 @@
-"""How much memory this process may take: what the machine has free, and the limits of its control groups."""
+"""Measures the memory that this process may use: the machine's free memory, and the limits of its control groups."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ _FILES = {
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     2: ("memory.max", "memory.current", "inactive_file"),
 }
-"""By version of control groups: where the limit stands, what is used, and what of that gives way (in `memory.stat`)."""
+"""By version of control groups: the files of the limit and of the use, and the part of it in `memory.stat` that the
+kernel can reclaim."""
 
 
 NO_LIMIT = 2**60
-"""Version 1 writes "no limit" as a number that no machine has."""
+"""Version 1 of control groups writes "no limit" as a number larger than any machine's memory."""
 
 
 def limit(root: Path = ROOT) -> int | None:
-    """The bytes that the control groups of this process allow it, the strictest of them; None: no limit.
+    """Returns the bytes that the strictest control group of this process allows; None for no limit.
+
+    JetPack 4 has version 1 of control groups.
 
     Args:
-        root: where `proc` and `sys` are looked for.
-
-    Version 1 is what JetPack 4 has.
+        root: the folder that holds `proc` and `sys`.
     """
     found = [number(folder / _FILES[version][0]) for version, folder in group_folders("memory", root)]
     limits = [value for value in found if value is not None]
@@ -33,7 +34,7 @@ def limit(root: Path = ROOT) -> int | None:
 
 
 def available(root: Path = ROOT) -> int:
-    """Bytes that can be taken without swapping, the limits of control groups considered."""
+    """Returns the bytes that this process can use without swapping and within the limits of its control groups."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     found = [kilobytes(root / "proc/meminfo", "MemAvailable") or total]
     for version, folder in group_folders("memory", root):

@@ -1,7 +1,7 @@
-"""What Linux shows of itself in `/proc` and `/sys`: small text files, of which any may be missing.
+"""Reads the small text files that Linux shows in `/proc` and `/sys`; any of them may be missing.
 
-Nothing is guessed: what the system does not show is None or empty. All functions take the root folder or a path below
-it, so that a copy of another machine's files can be read as well.
+Nothing is guessed: facts that the system does not show are None or empty. All functions take the root folder or a path
+below it, so that a copy of another machine's files can be read, too.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ ROOT = Path("/")
 
 
 def text(path: Path) -> str | None:
-    """A small file's text, without the NULs of the device tree; None where it cannot be read or is empty."""
+    """Returns a small file's text without the NULs of the device tree; None if it is empty or cannot be read."""
     try:
         content = path.read_bytes().decode(errors="replace")
-    except OSError:  # also what a sensor that is switched off answers
+    except OSError:  # also the answer of a sensor that is switched off
         return None
     return content.strip("\0 \t\r\n") or None
 
 
 def number(path: Path, base: int = 10) -> int | None:
-    """A small file that holds one integer; None where it holds anything else."""
+    """Returns the integer in a small file; None if the file holds anything else."""
     try:
         return int(text(path) or "", base)
     except ValueError:
@@ -30,13 +30,13 @@ def number(path: Path, base: int = 10) -> int | None:
 
 
 def kilobytes(path: Path, field: str) -> int | None:
-    """Bytes, from a line `field: 123 kB` of `proc/meminfo` or `proc/self/status`."""
+    """Returns a number of bytes from a line `field: 123 kB` of `proc/meminfo` or `proc/self/status`."""
     found = re.search(rf"^{field}:\s+(\d+) kB", text(path) or "", re.MULTILINE)
     return 1024 * int(found[1]) if found else None
 
 
 def resident_pages(root: Path = ROOT) -> tuple[int, int] | None:
-    """Pages of memory that this process holds, and those of them that it shares with others."""
+    """Returns the memory pages that this process holds, and how many of them it shares with other processes."""
     fields = (text(root / "proc/self/statm") or "").split()
     try:
         return int(fields[1]), int(fields[2])
@@ -45,18 +45,18 @@ def resident_pages(root: Path = ROOT) -> tuple[int, int] | None:
 
 
 def group_folders(controller: str, root: Path = ROOT) -> list[tuple[int, Path]]:
-    """Version and folder of each control group that limits this process, those it stands in included.
+    """Returns version and folder of each control group that limits this process, from its own group up to the top one.
 
-    A container may see its own group as the top one, or the host's path to it, which then is not there: every folder
-    on the way counts. Not all of them exist.
+    A container may see its own group as the top one, or it may see the host's path, which does not exist inside the
+    container. So every folder on the path is returned, and some of them do not exist.
 
     Args:
         controller: `cpu` or `memory`.
-        root: where `proc` and `sys` are looked for.
+        root: the folder that holds `proc` and `sys`.
     """
     mounts = root / "sys/fs/cgroup"
     found: dict[tuple[int, Path], None] = {}
-    # The top groups in any case: all that a container may see.
+    # The top groups are always included, because a container may see no others.
     for line in ["0::/", f"1:{controller}:/", *(text(root / "proc/self/cgroup") or "").splitlines()]:
         _, controllers, group = (*line.split(":", 2), "", "")[:3]
         if controllers and controller not in controllers.split(","):

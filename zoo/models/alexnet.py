@@ -43,7 +43,9 @@ RECIPE = {
         macs=724_406_816,
         options=(
             NUM_CLASSES,
-            Option("groups", "groups of conv2, conv4 and conv5", choices=(1, 2), in_name="g{}"),
+            Option(
+                "groups", "number of groups of the convolutions conv2, conv4 and conv5", choices=(1, 2), in_name="g{}"
+            ),
             Option("input_size", "width and height of the pictures", minimum=63, in_name="{}"),
             DROPOUT,
         ),

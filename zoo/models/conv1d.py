@@ -34,8 +34,8 @@ CONVS = (
         macs=422_272,
         options=(
             NUM_CLASSES,
-            Option("width", "values of each channel in a window", minimum=8, in_name="{}"),
-            Option("channels", "sensor channels", minimum=1, in_name="c{}"),
+            Option("width", "number of values of each channel in a window", minimum=8, in_name="{}"),
+            Option("channels", "number of sensor channels", minimum=1, in_name="c{}"),
             DROPOUT,
         ),
         recipe={"epochs": 40, "batch_size": 64},

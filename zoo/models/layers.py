@@ -61,7 +61,7 @@ def inverted_residual(x: keras.KerasTensor, expansion: int, filters: int, stride
         x: feature maps `(batch, height, width, channels)`.
         expansion: the factor by which the block widens its input; 1 leaves the first convolution out.
         filters: channels of the output.
-        stride: of the depthwise convolution. With 1, and as many channels out as in, the input is added.
+        stride: the stride of the depthwise convolution. With 1, and as many channels out as in, the input is added.
         i: counts the blocks of a model from 0; it stands in the layers' names.
     """
     from keras import layers

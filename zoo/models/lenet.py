@@ -35,7 +35,7 @@ DENSE = (120, 84)
         options=(
             NUM_CLASSES,
             Option("input_size", "width and height of the pictures", minimum=12, in_name="{}"),
-            Option("channels", "1 for gray pictures, 3 for colour", choices=(1, 3), in_name="c{}"),
+            Option("channels", "colour channels: 1 for gray pictures, 3 for colour", choices=(1, 3), in_name="c{}"),
             DROPOUT,
         ),
         recipe={"epochs": 30, "batch_size": 64, "learning_rate": 2e-3, "augment": "light"},

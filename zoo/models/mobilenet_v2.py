@@ -75,7 +75,7 @@ TRANSFER_RECIPE = {
 
 
 def keras_layers() -> tuple[str, ...]:
-    """keras.applications' names of the layers that have weights, in order."""
+    """The names that keras.applications gives the layers that have weights, in order."""
     names = ["Conv1", "bn_Conv1"]
     for i in range(sum(repeats for _, _, repeats, _ in BLOCKS)):
         prefix = f"block_{i}" if i else "expanded_conv"

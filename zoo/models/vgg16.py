@@ -87,7 +87,8 @@ TRANSFER_RECIPE = {
             Option("input_size", "width and height of the pictures", minimum=32, in_name="{}"),
             Option(
                 "head",
-                "dense (the paper's two layers of 4096 units) or average (global average pooling, far smaller)",
+                "classification head: dense, the paper's two layers of 4096 units, or average, global average pooling, "
+                "which is far smaller",
                 kind=str,
                 choices=("dense", "average"),
                 in_name="{}",

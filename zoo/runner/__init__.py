@@ -1,12 +1,12 @@
-"""The device side: from a `.tflite` file and a picture to a name.
+"""Runs `.tflite` files on the device: from a picture to a prediction.
 
     from zoo.runner import Classifier
     classifier = Classifier("mobilenet_v2.tflite")
     for prediction in classifier.classify("photo.jpg"):
         print(prediction.label, prediction.score)
 
-Never imports TensorFlow unless asked to. The names below are loaded when they are used, so that a command's `--help`
-waits for neither numpy nor Pillow.
+The package imports TensorFlow only if the user chooses that runtime. The names below are loaded when they are used, so
+that a command's `--help` waits for neither numpy nor Pillow.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Classifier: a `.tflite` file that names pictures."""
+"""The classifier: a `.tflite` file that classifies pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.tasks.classification import CLASSIFICATION, Prediction
 
 
 class Classifier(Predictor[Prediction]):
-    """Names what is in a picture. All it needs stands in the file: labels, size, channels, resize policy."""
+    """Classifies pictures. The file contains everything it needs: labels, size, channels and resize policy."""
 
     def __init__(
         self,
@@ -42,11 +42,11 @@ class Classifier(Predictor[Prediction]):
         )
 
     def classify(self, source: Source | Sample, top_k: int = 5) -> list[Prediction]:
-        """Names a picture.
+        """Classifies a picture.
 
         Args:
             source: see `Predictor.predict`.
-            top_k: how many classes, at most all.
+            top_k: the number of classes to return, at most all.
 
         Returns:
             The most likely classes, best first.
@@ -60,15 +60,15 @@ class Classifier(Predictor[Prediction]):
     def classify_many(
         self, sources: Iterable[Source], top_k: int = 5, *, workers: int | None = None
     ) -> Iterator[Result[Prediction]]:
-        """Names many pictures, in order; see `Predictor.predict_many`."""
+        """Classifies many pictures, in order; see `Predictor.predict_many`."""
         _check_top_k(top_k)
         return self.predict_many(sources, top_k, workers=workers)
 
     def scores(self, values: Array) -> Array:
-        """The score of each class for raw pixels or values of the input's shape, `(classes,)` float32.
+        """Returns the score of each class, `(classes,)` float32, for raw pixels or values of the input's shape.
 
         Raises:
-            InputError: the shape does not fit.
+            InputError: the values have another shape.
         """
         return self.outputs(values)[0].reshape(-1)
 

@@ -1,4 +1,4 @@
-"""Delegates: hardware that takes over a part of the graph. The Edge TPU by name, any other by its library's path."""
+"""Loads delegates, which run a part of the graph on other hardware: the Edge TPU by name, others by their library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.errors import InputError, MissingDependencyError
 from zoo.runner import runtimes
 
 EDGETPU_LIBRARIES = {"linux": "libedgetpu.so.1", "darwin": "libedgetpu.1.dylib", "win32": "edgetpu.dll"}
-"""Google's Edge TPU runtime, by Python's name of the platform."""
+"""Library of Google's Edge TPU runtime, by Python's name for the platform."""
 
 EDGETPU_INSTALL = (
     "docs/boards.md says which one goes with which runtime (Coral's libedgetpu1-std of 2021 crashes tflite-runtime "
@@ -28,7 +28,7 @@ def load_delegate(text: str, runtime: str) -> Any:
 
     Raises:
         InputError: this runtime takes no delegates, or the library is no delegate.
-        MissingDependencyError: the library or the device is not there.
+        MissingDependencyError: the library is not installed, or the device is not connected.
     """
     if runtime == "openvino":
         raise InputError(f"OpenVINO takes no TFLite delegates, and no {text!r}; use --runtime litert or tflite-runtime")
@@ -47,7 +47,7 @@ def load_delegate(text: str, runtime: str) -> Any:
 
 
 def _require_delegate(library: str, *, edgetpu: bool) -> None:
-    # Tried here first: a Delegate object of which one of these steps fails writes tracebacks when it is deleted.
+    # The steps are tried here first: if one fails in a Delegate object, it prints tracebacks when it is deleted.
     try:
         found = ctypes.CDLL(library)
     except OSError as error:
@@ -59,10 +59,10 @@ def _require_delegate(library: str, *, edgetpu: bool) -> None:
 
 
 def parse(text: str) -> tuple[str, dict[str, str]]:
-    """The library and the options that a `--delegate` value means.
+    """Returns the library and the options that a `--delegate` value means.
 
     Raises:
-        InputError: it names neither an Edge TPU nor a file.
+        InputError: the value names neither an Edge TPU nor a file.
     """
     if is_edgetpu(text):
         library = EDGETPU_LIBRARIES.get(sys.platform, EDGETPU_LIBRARIES["linux"])
@@ -70,12 +70,12 @@ def parse(text: str) -> tuple[str, dict[str, str]]:
         return library, {"device": device} if device else {}
     if not Path(text).is_file():
         raise InputError(f"no delegate {text!r}: give edgetpu, edgetpu:DEVICE, or the path of a delegate's library")
-    # As a path: the loader would look for a bare name in the system's folders.
+    # The library is given as a path, because the loader searches a bare name in the system's folders.
     return str(Path(text).resolve()), {}
 
 
 def edgetpu_library() -> str | None:
-    """The name of the Edge TPU's runtime where it can be loaded, else None."""
+    """Returns the name of the Edge TPU's runtime library; None if it cannot be loaded."""
     library, _ = parse("edgetpu")
     try:
         ctypes.CDLL(library)
@@ -85,5 +85,5 @@ def edgetpu_library() -> str | None:
 
 
 def is_edgetpu(text: str) -> bool:
-    """Whether a `--delegate` value means an Edge TPU."""
+    """Returns whether a `--delegate` value means an Edge TPU."""
     return text == "edgetpu" or text.startswith("edgetpu:")

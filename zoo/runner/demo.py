@@ -1,6 +1,6 @@
-"""A first run with nothing of the user's: a small int8 model that comes along, on real pictures it was not trained on.
+"""A first run without files of the user: a small int8 model of the package on real pictures held out from training.
 
-Both are made by `tools/make-demo-model`; the script names the source of the pictures.
+`tools/make-demo-model` makes both, and names the source of the pictures.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from zoo.runner.runtimes import Runtime
 
 @dataclass(frozen=True)
 class Trial:
-    """One picture, and what the model said to it."""
+    """One picture, and the model's answer."""
 
     picture: str
-    """Below `folder()`."""
+    """Path of the picture, relative to `folder()`."""
     truth: str
     answer: str
     score: float
-    """Of the answer, 0..1."""
+    """Score of the answer, 0..1."""
 
     @property
     def right(self) -> bool:
-        """Whether the model named it as a person did."""
+        """Whether the answer is the true class."""
         return self.answer == self.truth
 
 
 def folder() -> Path:
-    """Where the installed package keeps `digits_int8.tflite` and `pictures/LABEL/*.png`."""
+    """Returns the folder of the installed package with `digits_int8.tflite` and `pictures/LABEL/*.png`."""
     return Path(str(resources.files("zoo.assets") / "demo"))
 
 

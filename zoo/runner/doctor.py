@@ -1,4 +1,4 @@
-"""What this machine has to run models with, and whether a file runs here."""
+"""Finds out which runtimes and hardware this machine has, and whether a file runs here."""
 
 from __future__ import annotations
 
@@ -24,64 +24,64 @@ from zoo.runner import delegates, runtimes
 
 PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python")
 SECONDS = 600
-"""How long a runtime may take to be imported and to try a file, which has a process and a limit of its own for that."""
+"""Time limit for importing a runtime and trying a file, in seconds; the trial has its own process and time limit."""
 USB_EDGETPU = {("1a6e", "089a"): "not yet started", ("18d1", "9302"): "started"}
-"""Vendor and product numbers: a Coral stick changes them when the runtime loads its firmware."""
+"""USB vendor and product numbers of a Coral stick, which change when the runtime loads its firmware."""
 
 
 @dataclass(frozen=True)
 class RuntimeState:
-    """A runtime, and whether it works here."""
+    """A runtime, and whether it works on this machine."""
 
     name: str
     version: str | None
-    """None: not installed."""
+    """Installed version; None if it is not installed."""
     problem: str | None
-    """Why it does not work, with what to type; None where it does."""
+    """Reason why it does not work, with the command that helps; None if it works."""
 
 
 @dataclass(frozen=True)
 class FileState:
-    """Whether a file runs here."""
+    """Whether a file runs with a runtime on this machine."""
 
     runtime: str
     problem: str | None
-    """None where it ran."""
+    """Reason why it did not run; None if it ran."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All of it."""
+    """All results of the diagnosis."""
 
     machine: Machine
     state: State
     packages: dict[str, str]
     runtimes: tuple[RuntimeState, ...]
     edgetpu_library: str | None
-    """The Edge TPU's runtime, where it is installed."""
+    """Library of the Edge TPU's runtime; None if it is not installed."""
     edgetpu_devices: tuple[str, ...]
     cameras: tuple[str, ...]
     file: tuple[FileState, ...] | None
-    """One for each runtime that works; None where no file was given."""
+    """One result for each runtime that works; None if no file was given."""
 
     @property
     def well(self) -> bool:
-        """Whether some runtime works, and runs the file where one was given."""
+        """Whether at least one runtime works and, if a file was given, runs it."""
         if self.file is not None:
             return any(state.problem is None for state in self.file)
         return any(state.problem is None for state in self.runtimes)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the values as JSON can hold them."""
         return {**dataclasses.asdict(self), "well": self.well}
 
 
 def diagnose(path: str | Path | None = None, *, root: Path = ROOT) -> Diagnosis:
-    """Looks at everything.
+    """Examines the machine.
 
     Args:
-        path: a `.tflite` file to run once on each runtime that works, in processes of their own.
-        root: of `/proc`, `/sys` and `/dev`.
+        path: a `.tflite` file to run once with each runtime that works, each time in a separate process.
+        root: the folder that holds `proc`, `sys` and `dev`.
     """
     with ThreadPoolExecutor() as pool:
         states = tuple(pool.map(_runtime_state, runtimes.RUNTIMES))
@@ -100,7 +100,7 @@ def diagnose(path: str | Path | None = None, *, root: Path = ROOT) -> Diagnosis:
 
 
 def edgetpu_devices(root: Path = ROOT) -> tuple[str, ...]:
-    """The Edge TPUs on USB and PCIe."""
+    """Lists the Edge TPUs on USB and PCIe."""
     found = []
     for device in sorted((root / "sys/bus/usb/devices").glob("*")):
         numbers = (text(device / "idVendor"), text(device / "idProduct"))
@@ -134,7 +134,7 @@ def _file_state(path: Path, name: str) -> FileState:
 
 
 def _in_a_process(task: str, runtime: str, path: str) -> str | None:
-    """What goes wrong with it, in a process that may crash; None where nothing does."""
+    """Runs a task in a separate process, which may crash, and returns what failed; None if nothing did."""
     command = processes.command(__name__, task=task, runtime=runtime, path=path)
     try:
         done = processes.run(command, seconds=SECONDS)
@@ -150,7 +150,7 @@ def _in_a_process(task: str, runtime: str, path: str) -> str | None:
 
 
 def main(task: str, runtime: runtimes.Runtime, path: str) -> None:
-    """What the process does: prints the problem, or null."""
+    """Runs in the separate process: prints the problem as JSON, or null."""
     problem = None
     try:
         with quiet():

@@ -1,4 +1,4 @@
-"""What a `.tflite` file is worth on pictures whose truth is known."""
+"""Evaluates a `.tflite` file on labelled pictures."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def evaluate(
     *,
     progress: Callable[[], None] = lambda: None,
 ) -> Any:
-    """Runs a file on all pictures and judges its predictions as its task does.
+    """Runs a file on all pictures, and evaluates its predictions by its task.
 
     Args:
         predictor: the file.
-        data: see `find_labelled`; labels are matched with the file's by name.
+        data: labelled pictures, see `find_labelled`; labels are matched with those of the file by name.
         progress: called after each picture.
 
     Returns:
         The task's evaluation, such as `zoo.tasks.classification.Evaluation`.
 
     Raises:
-        InputError: a label is none of the file's classes, or no picture could be read.
+        InputError: a label is not a class of the file, or no picture could be read.
     """
     labels = predictor.labels
     unknown = sorted({name for item in data for name in item.names} - set(labels))

@@ -1,9 +1,10 @@
-"""The files that need no trial: a list, in the user's cache, of those that were made or tried on this machine.
+"""Remembers which files need no trial: a list, in the user's cache, of files made or tried on this machine.
 
-What a file says of itself is no licence to skip its trial: whoever makes one can write a right checksum into it. So
-what was made or tried here is written down, and known again by what the system says of it: device, inode, size and the
-times of its last changes to nanoseconds. Nobody who hands a file over can choose the last of them. On another file
-system than the list's, a stick's for one, they may have been written elsewhere; there its SHA-256 has to be right, too.
+A file's own checksum cannot decide that, because whoever makes a file can write a right checksum into it. So files that
+were made or tried here are listed, and recognized by what the system says about them: device, inode, size, and the
+times of the last changes in nanoseconds. Nobody who sends a file can choose its change time. On another file system
+than the list's, for example a USB stick, another machine may have written these values; there the SHA-256 must match,
+too.
 """
 
 from __future__ import annotations
@@ -22,23 +23,23 @@ from zoo.errors import OutputError
 from zoo.files import atomic, cache_home
 
 LIST = "known-files.json"
-"""In the cache; a folder that cannot be written to means that nothing is remembered."""
+"""Name of the list in the cache folder; if the folder cannot be written to, nothing is remembered."""
 MOST = 500
-"""Files that are remembered; then the oldest are forgotten."""
+"""The most files that are remembered; after that, the oldest are dropped."""
 MAX_BYTES = 1 << 20
-"""No list of so many files is larger."""
+"""Largest size of the list in bytes."""
 EVERYTHING = "made here"
-"""What a file is good for that was made here; others are good for the runtimes that they were tried with."""
+"""The entry of a file made here, which needs no trial at all; other files list the runtimes that tried them."""
 SETTLED = 0.05
-"""Seconds after a change until another one is sure to get another time: file systems have clocks of about 10 ms."""
+"""Seconds after which a new change surely gets another time; clocks of file systems have steps of about 10 ms."""
 LOCK_SECONDS = 2.0
 _ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
 def holds(path: Path, runtime: str, delegate: str | None = None) -> bool:
-    """Whether a file was made here, or tried here with this runtime and delegate, and is what it was then.
+    """Returns whether a file was made here, or tried here with this runtime and delegate, and is unchanged since.
 
-    What is part of the installed package is as good as its code, which whoever can write there could change as well.
+    Files of the installed package are trusted like its code: whoever can change them can change the code, too.
 
     Raises:
         OSError: the file cannot be read.
@@ -55,7 +56,7 @@ def holds(path: Path, runtime: str, delegate: str | None = None) -> bool:
 
 
 def identity(path: Path) -> str:
-    """What the system says of a file; waits until a change from now on would show.
+    """Returns what the system says about a file, after waiting until any later change would be visible.
 
     Raises:
         OSError: the file cannot be read.
@@ -66,19 +67,19 @@ def identity(path: Path) -> str:
 
 
 def remember_tried(path: Path, before: str, runtime: str, delegate: str | None = None) -> None:
-    """Writes down that a file ended its trial well; `before` is its `identity` from before that."""
+    """Records that a file passed its trial; `before` is its `identity` from before that."""
     _remember(path, before, _use(runtime, delegate))
 
 
 def remember_made(path: Path) -> None:
-    """Writes down that this process has made a file."""
+    """Records that this process has made a file."""
     with contextlib.suppress(OSError):
         _remember(path, identity(path), EVERYTHING)
 
 
 def _remember(path: Path, before: str, use: str) -> None:
-    """Adds a use to a file's entry; where the list cannot be written, the file is tried again the next time."""
-    with contextlib.suppress(OSError, OutputError, RuntimeError):  # RuntimeError: this user has no home
+    """Adds a use to a file's entry; if the list cannot be written, the file is tried again next time."""
+    with contextlib.suppress(OSError, OutputError, RuntimeError):  # RuntimeError: this user has no home folder
         folder = cache_home()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         digest = _digest(path) if path.stat().st_dev != folder.stat().st_dev else None
@@ -93,7 +94,7 @@ def _remember(path: Path, before: str, use: str) -> None:
 
 
 def _read() -> tuple[int | None, dict[str, dict[str, Any]]]:
-    """The device that the list is on, and its entries; none where there is no list, or it is not this user's alone."""
+    """Returns the list's device and entries; no entries if there is no list, or it is not this user's alone."""
     try:
         descriptor = os.open(cache_home() / LIST, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
@@ -118,10 +119,10 @@ def _write(path: Path, files: dict[str, dict[str, Any]]) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes from writing the list meanwhile; one that holds it for long is not waited for.
+    """Locks the list against other processes during the block; does not wait long for the lock.
 
     Raises:
-        OSError: it cannot be had.
+        OSError: the lock is not available.
     """
     descriptor = os.open(folder / f"{LIST}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
@@ -149,7 +150,7 @@ def _use(runtime: str, delegate: str | None) -> str:
 
 
 def _digest(path: Path) -> str:
-    import hashlib  # loads OpenSSL, which most starts do without
+    import hashlib  # imported here, because it loads OpenSSL, which most starts do not need
 
     digest = hashlib.sha256()
     with path.open("rb") as file:

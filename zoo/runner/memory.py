@@ -1,4 +1,4 @@
-"""How much memory there is; refuses a file that cannot fit, before the kernel kills the process for it."""
+"""Refuses a file that cannot fit into the memory, before the kernel kills the process for it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from zoo.tflite.modelfile import ITEM_BYTES, Graph
 
 
 def require(path: Path, root: Path = ROOT) -> None:
-    """Finds out whether a file may fit: its weights, and the tensors of its largest operation.
+    """Checks whether the weights of a file and the tensors of its largest operation fit into the memory.
 
-    A lower bound: a file that passes may still be too large, and then the kernel ends the process (exit code 137).
-    Runtimes map the file, which costs nothing yet, but pack the weights into memory of their own for fast kernels.
+    This is a lower bound: a file that passes may still be too large, and then the kernel kills the process (exit code
+    137). Runtimes map the file, which costs no memory, but copy the weights in another layout for fast kernels.
 
     Raises:
-        ModelFileError: it cannot fit into the limit of this process's control groups, or is no model.
+        ModelFileError: the file cannot fit into the memory limit of this process's control groups, or is no model.
     """
     allowed = limit(root)
     if allowed is None:
@@ -36,7 +36,7 @@ def require(path: Path, root: Path = ROOT) -> None:
 
 
 def largest_operation(graph: Graph) -> int:
-    """Bytes of what one operation reads and writes, constants left out; of the operation where that is most."""
+    """Returns the bytes of inputs and outputs, without constants, of the operation that has the most."""
 
     def size(index: int) -> int:
         tensor = graph.tensors[index]
@@ -46,6 +46,6 @@ def largest_operation(graph: Graph) -> int:
 
 
 def _resident(root: Path) -> int:
-    """What this process itself holds, pages shared with other programs left out."""
+    """Returns the bytes that this process holds, without pages that it shares with other programs."""
     resident, shared = resident_pages(root) or (0, 0)
     return (resident - shared) * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""OpenVINO behind the interface of a TFLite interpreter. It reads `.tflite` files by itself."""
+"""Adapts OpenVINO, which reads `.tflite` files itself, to the interface of a TFLite interpreter."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PROFILER_WARMUP = 5
 class Interpreter:
     """A compiled model with the methods of a TFLite interpreter that the runner calls.
 
-    It computes in float32 where the file says so: OpenVINO's own default on CPUs that have bfloat16 is faster, and its
-    scores are off by some percent.
+    It computes float32 files in float32. On CPUs with bfloat16, OpenVINO's own default is faster, but changes the
+    scores by some percent.
     """
 
     def __init__(self, model_path: str, num_threads: int, experimental_delegates: Any = None) -> None:
-        """Reads and compiles a file; raises RuntimeError where OpenVINO cannot."""
-        # OpenVINO names the tensors of its graph as the file does, but drops how they are quantized.
+        """Reads and compiles a file; raises RuntimeError if OpenVINO cannot do that."""
+        # OpenVINO keeps the names of the file's tensors, but not their quantization.
         graph = modelfile.read(Path(model_path)).main
         self._compiled = _compile(model_path, num_threads)
         self._request = self._compiled.create_infer_request()
@@ -31,7 +31,7 @@ class Interpreter:
         self._outputs = _details(graph, graph.outputs, self._compiled.outputs)
 
     def allocate_tensors(self) -> None:
-        """Nothing left to do: compiling has."""
+        """Does nothing, because compiling has allocated the tensors."""
 
     def get_input_details(self) -> list[dict[str, Any]]:
         """As a TFLite interpreter has them; `index` counts the inputs."""
@@ -50,7 +50,7 @@ class Interpreter:
         self._request.infer()
 
     def get_tensor(self, index: int) -> npt.NDArray[Any]:
-        """A copy of an output."""
+        """Returns a copy of an output."""
         return np.array(self._request.get_output_tensor(index).data)
 
 
@@ -63,9 +63,9 @@ class Profiler:
         self._runs = 0
 
     def __call__(self, values: npt.NDArray[Any], runs: int) -> list[tuple[str, str, float]]:
-        """Name, type and mean microseconds of what ran; OpenVINO counts whole ones, and less than one as none.
+        """Returns name, type and mean time of each operation that ran, in whole microseconds.
 
-        OpenVINO's graph is not the file's: operations are fused, and types are its own.
+        OpenVINO's graph differs from the file's: operations are fused and have other types.
         """
         self._request.get_input_tensor(0).data[:] = values
         before = self._totals(PROFILER_WARMUP)
@@ -75,11 +75,11 @@ class Profiler:
         return [(info.node_name, info.node_type, mean) for info, mean in ops if mean > 0]
 
     def _totals(self, runs: int) -> list[float]:
-        """Microseconds of each operation in all runs so far, after some more."""
+        """Runs the model some more times, and returns the total microseconds of each operation so far."""
         for _ in range(runs):
             self._request.infer()
         self._runs += runs
-        # What OpenVINO shows is the mean of all runs since the file was loaded, the slow first one included.
+        # OpenVINO shows the mean of all runs since the file was loaded, including the slow first one.
         return [info.real_time.total_seconds() * 1e6 * self._runs for info in self._request.profiling_info]
 
 

@@ -1,4 +1,4 @@
-"""Predictor: a `.tflite` file that says what is in pictures, whatever its task."""
+"""The predictor: a `.tflite` file that makes predictions for pictures, for any task."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ Found = TypeVar("Found")
 
 
 class Sample(NamedTuple):
-    """What the model is to see of a source."""
+    """The part of a source that the model gets."""
 
     values: Array
-    """Pixels 0..255, `(height, width, channels)`, or sensor values, of the input's shape."""
+    """Pixels 0..255 of shape `(height, width, channels)`, or sensor values of the input's shape."""
     fit: Fit | None
-    """Where the pixels come from in the upright picture; None where the source is an array or no picture."""
+    """Place of the pixels in the upright picture; None if the source is an array or no picture."""
 
 
 @dataclass(frozen=True)
 class Result(Generic[Found]):
-    """What became of one of many pictures."""
+    """The result for one of many pictures."""
 
     source: Source
     predictions: list[Found]
-    """Best first; empty where there is an error."""
+    """Predictions, best first; empty after an error."""
     error: InputError | None = None
 
 
 class Predictor(Generic[Found]):
-    """Says what is in a picture. All it needs stands in the file: task, labels, size, channels, resize policy."""
+    """Makes predictions for pictures; the file contains all it needs: task, labels, size, channels, resize policy."""
 
     def __init__(
         self,
@@ -67,14 +67,14 @@ class Predictor(Generic[Found]):
 
         Args:
             path: the file.
-            task: what the file is for; by default what its card says.
+            task: the task of the file; by default the one that its card names.
             runtime: see `zoo.runner.load`.
             threads: see `zoo.runner.load`.
             delegate: see `zoo.runner.load`.
-            preprocessing: another resize policy than the file's own.
-            input_range: for a float file that was not made by this package: what 0..255 is brought to. By default as
+            preprocessing: a resize policy that replaces the file's own.
+            input_range: for a float file that another tool made, the range to which 0..255 is scaled. By default as
                 its metadata says, else raw pixels.
-            labels: instead of the file's own.
+            labels: class names that replace the file's own.
             trusted: see `zoo.runner.load`.
 
         Raises:
@@ -96,17 +96,17 @@ class Predictor(Generic[Found]):
 
     @property
     def says_its_input(self) -> bool:
-        """Whether it is known what the pixels have to be: the file is ours, quantized, or says so in its metadata."""
+        """Whether the scaling of pixels is known: the file is ours, is quantized, or has it in its metadata."""
         known = self.card or self.normalization is not None or self.session.input.scale or not self.takes_pictures
         return bool(known) or normalization.ENTRY in modelfile.read(self.session.path).metadata
 
     def predict(self, source: Source | Sample, limit: int | None = None) -> list[Found]:
-        """Says what is in a picture.
+        """Makes predictions for a picture.
 
         Args:
             source: a picture file, an opened picture, an array of the input's shape (raw pixels 0..255), or what `read`
                 returned. For a model that does not take pictures: a `.npy` or `.csv` file, or an array.
-            limit: how many predictions at most; by default all that the task finds.
+            limit: the largest number of predictions; by default all that the task finds.
 
         Returns:
             The predictions, best first.
@@ -121,15 +121,15 @@ class Predictor(Generic[Found]):
     def predict_many(
         self, sources: Iterable[Source], limit: int | None = None, *, workers: int | None = None
     ) -> Iterator[Result[Found]]:
-        """Predicts for many pictures, in order; what cannot be read becomes a result with an error, the rest goes on.
+        """Makes predictions for many pictures, in order. A picture that cannot be read gives a result with an error.
 
-        Pictures are decoded in worker threads while the model runs. Only a few are held at a time, so the sources may
-        be an endless stream.
+        Pictures are decoded in worker threads while the model runs. Only a few are in memory at a time, so the sources
+        may be an endless stream.
 
         Args:
             sources: see `predict`.
-            limit: how many predictions each.
-            workers: number of decoding threads; by default the cores.
+            limit: the largest number of predictions for each picture.
+            workers: the number of decoding threads; by default one for each core.
         """
         _check_limit(limit)
         workers = workers or usable_cores()
@@ -146,10 +146,10 @@ class Predictor(Generic[Found]):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def read(self, source: Source) -> Sample:
-        """Reads a source as the model is to see it; may be called from several threads.
+        """Reads a source as the model sees it; several threads may call this.
 
         Raises:
-            InputError: it cannot be read, or does not fit the model.
+            InputError: the source cannot be read, or does not fit the model.
         """
         shape = self.session.input.shape[1:]
         if isinstance(source, np.ndarray):
@@ -170,11 +170,11 @@ class Predictor(Generic[Found]):
             The real values of each output for the first picture of the batch: float32, with a batch axis of 1.
 
         Raises:
-            InputError: the shape does not fit.
+            InputError: the values have another shape.
         """
         entry = self.session.input
         if values.shape == entry.shape[1:]:
-            # A file with a batch gets the same picture in every place.
+            # A file with a larger batch gets the same picture in every position.
             values = np.broadcast_to(values, entry.shape)
         if self.normalization is not None:
             values = self.normalization(values)

@@ -1,4 +1,4 @@
-"""The interpreters a `.tflite` file runs on: which are installed, and how each is made."""
+"""The runtimes of `.tflite` files: which are installed, and how to make an interpreter of each."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Runtime = Literal["auto", "litert", "tflite-runtime", "tensorflow", "openvino"]
 
 
 class Source(NamedTuple):
-    """Where a runtime comes from."""
+    """The source of a runtime."""
 
     module: str
     install: str
-    """The pip line."""
+    """The pip command that installs it."""
     packages: tuple[str, ...]
-    """Their names on the index; the first that is installed counts."""
+    """Names of its packages; the first installed one counts."""
     by_choice: bool = False
-    """Never taken by `auto`."""
+    """Whether `auto` never chooses it."""
 
 
 RUNTIMES = {
@@ -33,20 +33,21 @@ RUNTIMES = {
     "tensorflow": Source(
         "tensorflow.lite.python.interpreter", "pip install 'edgezoo[tensorflow]'", ("tensorflow", "tensorflow-cpu")
     ),
-    # It computes int8 files in its own way, which can differ from TFLite in the last bits.
+    # OpenVINO's results for int8 files can differ from TFLite's in the last bits.
     "openvino": Source("zoo.runner.openvino", "pip install 'edgezoo[openvino]'", ("openvino",), by_choice=True),
 }
 
 MAX_THREADS = 256
-"""A runtime that cannot start as many as it is told ends the process."""
+"""The most threads of a runtime; one that cannot start the given number ends the process."""
 
 
 def find(runtime: Runtime = "auto") -> tuple[str, Callable[..., Any]]:
-    """The name and interpreter class of a runtime.
+    """Returns the name and the interpreter class of a runtime.
 
     Raises:
         InputError: there is no such runtime.
-        MissingDependencyError: it is not installed, or not with this numpy; the message holds the pip line.
+        MissingDependencyError: the runtime is not installed, or does not work with the installed numpy; the message
+            contains the pip command.
     """
     if runtime != "auto" and runtime not in RUNTIMES:
         raise InputError(f"unknown runtime {runtime!r}; give auto, {', '.join(RUNTIMES)}")
@@ -67,13 +68,13 @@ def find(runtime: Runtime = "auto") -> tuple[str, Callable[..., Any]]:
 
 
 def module(name: str) -> Any:
-    """Imports a runtime's module, which has `Interpreter` and, but for OpenVINO, `load_delegate`."""
+    """Imports a runtime's module, which has `Interpreter` and, except for OpenVINO, `load_delegate`."""
     return importlib.import_module(RUNTIMES[name].module)
 
 
 def version(name: str) -> str | None:
-    """The installed version of a runtime, without importing it; None where it is not installed."""
-    from importlib import metadata  # takes 10 ms, which only messages are worth
+    """Returns the installed version of a runtime without importing it; None if it is not installed."""
+    from importlib import metadata  # imported here, because it takes 10 ms and only messages need it
 
     for package in RUNTIMES[name].packages:
         try:
@@ -84,13 +85,13 @@ def version(name: str) -> str | None:
 
 
 def abi_clash(name: str) -> str | None:
-    """Why a runtime that is installed would end the process or fail when it is imported; None where it would not.
+    """Returns why importing an installed runtime would fail or end the process; None if it would not.
 
     tflite-runtime 2.14, the last, was built against numpy 1 and fails on numpy 2 with "_ARRAY_API not found".
     """
     if name != "tflite-runtime":
         return None
-    import numpy as np  # not needed for the names above, which `--help` shows
+    import numpy as np  # imported here, because the names above, which `--help` shows, do not need it
 
     if int(np.__version__.split(".")[0]) < 2:
         return None
@@ -104,15 +105,15 @@ def abi_clash(name: str) -> str | None:
 
 
 def default_threads() -> int:
-    """The physical cores this process may use, at most 4: small models gain nothing from more."""
+    """Returns the number of physical cores this process may use, at most 4: small models gain nothing from more."""
     return min(4, physical_cores())
 
 
 def require_threads(threads: int) -> None:
-    """Finds out whether a runtime may be asked for so many threads.
+    """Checks a number of threads for a runtime.
 
     Raises:
-        InputError: it may not.
+        InputError: the number is out of range.
     """
     if not 1 <= threads <= MAX_THREADS:
         raise InputError(f"threads={threads} is not allowed; give 1 to {MAX_THREADS}")

@@ -1,11 +1,11 @@
-"""Tries a file in a process of its own first, because an interpreter can crash on a damaged or hostile one.
+"""Tries a file in a separate process first, because an interpreter can crash on a damaged or hostile file.
 
-The structure of every file is checked in Python before it is loaded (`modelfile.read`). Interpreters trust what no such
-check can judge, such as an operation's options, and end the process where that is wrong. So a file that was neither
-made nor tried on this machine before (`zoo.runner.known`) is loaded and run once by a child process; one that fails
-there is refused. The checksum in a file has no say in that: an attacker can compute one.
+The structure of every file is checked in Python before it is loaded (`modelfile.read`). Interpreters also trust values
+that no such check can judge, such as an operation's options, and end the process if they are wrong. So a file that was
+neither made nor tried on this machine before (`zoo.runner.known`) is loaded and run once in a child process; if it
+fails there, it is refused. The checksum in the file does not matter here, because an attacker can compute one.
 
-A trial finds what ends a process. Do not run files of unknown origin with more rights than they deserve.
+A trial only detects crashes. Run files of unknown origin with as few rights as possible.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from zoo.runner import delegates, known, runtimes
 from zoo.tflite import card, modelfile
 
 SECONDS = 120
-"""How long a trial may take; VGG-16 took 30 s on an emulated board."""
+"""Time limit of a trial, in seconds; VGG-16 took 30 s on an emulated board."""
 
 
 NOT_LOADED = 3
-"""The exit code of a child whose runtime does not load the file."""
+"""Exit code of a child whose runtime does not load the file."""
 FAILED = 4
-"""The exit code of a child that met an error which its parent will meet, too, and can report."""
+"""Exit code of a child with an error that the parent process will get, too, and can report."""
 ENDED_WELL = 40
-"""The exit code of a child that ran the file: not 0, which a hostile file may end the process with."""
+"""Exit code of a child that ran the file. It is not 0, because a hostile file may end the process with 0."""
 
 
 class NotLoadedError(RuntimeError):
-    """What a runtime says of a file that it does not load."""
+    """The runtime does not load the file; the message is its own."""
 
 
 def require_sound(path: Path, runtime: str, delegate: str | None = None) -> None:
-    """Finds out whether a file may be loaded: by its structure and, where it is not known here, a run in a child.
+    """Checks whether a file may be loaded: its structure and, if it is not known here, a run in a child process.
 
-    A known one whose model part is not as its card states was damaged since, on its disk; it is tried again.
+    If the model part of a known file does not match its card, its storage has damaged it, and it is tried again.
 
     Raises:
-        ModelFileError: it may not, or cannot be read.
+        ModelFileError: the file may not be loaded, or cannot be read.
         RuntimeError: see `require_harmless`.
     """
     modelfile.read(path)
@@ -63,12 +63,12 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
     """Loads and runs a file once in a child process.
 
     Returns:
-        Whether it ran to its end; False after an error that it meets in this process as well.
+        Whether the run was completed; False after an error that the parent process will get, too.
 
     Raises:
-        ModelFileError: it ended the child process, or took too long.
-        RuntimeError: the runtime does not load it, for the reason that it gives. It is not to be asked again in this
-            process: what is an error in one can be a crash in another.
+        ModelFileError: the file ended the child process, or took too long.
+        RuntimeError: the runtime does not load the file; the message gives its reason. Do not load the file in this
+            process then: an error in one process can be a crash in another.
     """
     try:
         order = {"path": str(path), "runtime": runtime, "delegate": delegate}
@@ -89,7 +89,7 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
 
 
 def main(path: str, runtime: str, delegate: str | None) -> None:
-    """What the child does. It says why a file is not loaded; any other error the parent meets, too, and reports it."""
+    """Runs in the child process, and reports why a file is not loaded; the parent reports all other errors."""
     try:
         run_once(path, runtime, delegate)
     except NotLoadedError as error:
@@ -101,7 +101,7 @@ def main(path: str, runtime: str, delegate: str | None) -> None:
 
 
 def run_once(path: str, runtime: str, delegate: str | None = None) -> None:
-    """Loads a file and runs it on zeros, whatever becomes of this process."""
+    """Loads a file and runs it on zeros; this can end the process."""
     loaded = [delegates.load_delegate(delegate, runtime)] if delegate else None
     make = runtimes.module(runtime).Interpreter
     try:

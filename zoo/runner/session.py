@@ -24,22 +24,22 @@ class TensorInfo:
 
     name: str
     shape: tuple[int, ...]
-    """With the batch."""
+    """Shape with the batch axis."""
     dtype: np.dtype[Any]
     scale: float
-    """0.0 where the tensor is not quantized: real value = scale * (stored - zero_point)."""
+    """Scale of the quantization, real value = scale * (stored - zero_point); 0.0 if the tensor is not quantized."""
     zero_point: int
 
     def dequantize(self, stored: Array) -> Array:
-        """The real values of this tensor's stored ones, float32."""
+        """Returns the real values, float32, of stored ones."""
         values = stored.astype(np.float32)
         return (values - self.zero_point) * np.float32(self.scale) if self.scale else values
 
     def store(self, values: Array, *, pixels: bool) -> Array:
-        """What to put into this tensor for raw pixels 0..255, or for real values, in its own type.
+        """Returns raw pixels 0..255, or real values, as this tensor stores them, in its own type.
 
-        In a quantized input a pixel is its own stored value (less 128 in int8): the tensor's scale and zero point carry
-        the model's scaling.
+        A quantized input stores a pixel as it is (minus 128 in int8): the tensor's scale and zero point contain the
+        model's scaling.
         """
         if not np.issubdtype(self.dtype, np.integer):
             return values.astype(self.dtype, copy=False)
@@ -52,7 +52,7 @@ class TensorInfo:
 
 
 class Session:
-    """A loaded file, ready to run: one input, one or more outputs. Not for use from two threads at once."""
+    """A loaded file, ready to run, with one input and one or more outputs. Only one thread may use it at a time."""
 
     def __init__(self, interpreter: Any, runtime: str, path: Path) -> None:
         self.runtime = runtime
@@ -75,15 +75,15 @@ class Session:
         """Runs the model once.
 
         Args:
-            values: of the input's shape, as stored values (uint8 in an int8 file, else float32); the batch
-                axis may be left out where the batch is 1.
+            values: stored values of the input's shape (uint8 in an int8 file, else float32); the batch axis may be
+                left out if the batch is 1.
 
         Returns:
-            The outputs as they are stored, each with its batch axis; `TensorInfo.dequantize` makes one real.
+            The stored outputs, each with its batch axis; `TensorInfo.dequantize` computes the real values.
 
         Raises:
-            InputError: the shape does not fit.
-            ModelFileError: the runtime gives up on it.
+            InputError: the values have another shape.
+            ModelFileError: the runtime fails to run the file.
         """
         if values.shape == self.input.shape[1:]:
             values = values[np.newaxis]
@@ -105,23 +105,24 @@ def load(
     delegate: str | None = None,
     trusted: bool = False,
 ) -> Session:
-    """Loads a `.tflite` file; it is memory-mapped, not read.
+    """Loads a `.tflite` file by mapping it into memory.
 
-    A file that this package did not make, or that was changed since, has its structure checked before, and is run once
-    in a process of its own, which costs a quarter of a second or so: an interpreter can crash on what no check finds.
+    The structure of the file is checked first. A file that was not made on this machine, or was changed since, is also
+    run once in a separate process, which takes about a quarter of a second, because an interpreter can crash on faults
+    that no check finds.
 
     Args:
         path: the file.
-        runtime: `auto` takes the first that is installed of LiteRT, tflite-runtime, TensorFlow.
-        threads: of the interpreter, 1 to 256; by default the physical cores, at most 4.
+        runtime: the runtime; `auto` takes the first installed one of LiteRT, tflite-runtime and TensorFlow.
+        threads: the number of CPU threads, 1 to 256; by default the number of physical cores, at most 4.
         delegate: `edgetpu`, `edgetpu:DEVICE` (`usb`, `usb:0`, `pci:1`...), or the path of a TFLite delegate's library.
-        trusted: leaves all these checks out.
+        trusted: whether to skip all these checks.
 
     Raises:
         ModelFileError: the file is missing, no model, damaged, too large for this container's memory, or this runtime
             cannot run it.
-        InputError: there is no such runtime or delegate, or a number of threads that is not allowed.
-        MissingDependencyError: the runtime, the delegate's library or its device is not there.
+        InputError: there is no such runtime or delegate, or the number of threads is out of range.
+        MissingDependencyError: the runtime or the delegate's library is not installed, or its device is not connected.
     """
     path = Path(path)
     threads = default_threads() if threads is None else threads

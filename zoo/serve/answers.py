@@ -24,14 +24,14 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-"""Of every answer."""
+"""Headers that every answer has."""
 
 LINE = 500
-"""Characters of a refusal at most."""
+"""The most characters of a refusal."""
 EXACT = 2**53
-"""Whole numbers up to here are the same in every language."""
+"""Integers up to this one are exact in every programming language."""
 DEPTH = 12
-"""Levels of lists and objects at most: some parsers take few."""
+"""The most levels of nested lists and objects, because some parsers allow only few."""
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 

@@ -45,9 +45,9 @@ class Connections:
         self.most = most
         self.per_peer = per_peer
         self.dropped = 0
-        """How many had to give way."""
+        """Number of connections that were closed to make room for others."""
         self.refused = 0
-        """How many found no room, because all others were being answered."""
+        """Number of connections that were refused, because all others were being answered."""
         self._by_peer: dict[str, dict[Connection, None]] = {}
 
     def __len__(self) -> int:

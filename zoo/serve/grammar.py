@@ -9,9 +9,9 @@ import h11
 from uvicorn.protocols.http.flow_control import FlowControl
 
 HEAD_BYTES = 16_384
-"""Of a request's line and headers, and of what is parsed in one piece."""
+"""Largest size of a request's line and headers, and of a piece that is parsed at once."""
 CHUNKED_BYTES = 4096
-"""Of a body in chunks that are parsed in one piece."""
+"""Largest piece of a chunked body that is parsed at once."""
 FREE_CHUNKS = 1000
 """Chunks of a body that may be of any size; further ones have to make up for it."""
 CHUNK_BYTES = 64

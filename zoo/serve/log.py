@@ -12,9 +12,9 @@ from zoo.text import shown
 RECORDS = 20
 """In a minute; a bug that every request runs into does not fill the disk."""
 LINE = 300
-"""Characters of a message's line."""
+"""The most characters of a line of a message."""
 LINES = 60
-"""Of a traceback: its end, where the error stands."""
+"""The most lines of a traceback; its last ones are kept, because they name the error."""
 LOGGERS = ("uvicorn.error", "asyncio")
 _FORMAT = logging.Formatter()
 

@@ -39,7 +39,7 @@ def _either(value: Any) -> str | float | list[float | None] | bool | None:
 
 
 def _options(value: Any) -> dict[str, Any] | None:
-    """Of an architecture: names and plain values."""
+    """Returns an architecture's options with plain names and values; None if there are none."""
     if not isinstance(value, dict):
         return None
     names = [name for name in list(value)[:20] if name.isidentifier() and len(name) < 40]

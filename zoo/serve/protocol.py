@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Phase(enum.Enum):
-    """What a connection waits for."""
+    """The phase of a connection, by what it waits for."""
 
     GREETING = enum.auto()
     """The TLS handshake, or the first request's head."""
@@ -33,13 +33,13 @@ class Phase(enum.Enum):
     HEAD = enum.auto()
     """The rest of a request's head."""
     ANSWER = enum.auto()
-    """Us, and a picture's body, which has a limit of its own in `zoo.serve.limits`."""
+    """The server's answer, and a picture's body, which has its own limit in `zoo.serve.limits`."""
     REST = enum.auto()
-    """The rest of a body that nobody needs: the request was answered already."""
+    """The rest of a body that is not needed, because the request was already answered."""
     SENDING = enum.auto()
-    """The other end to read what it was sent."""
+    """The client, which must read what it was sent."""
     CLOSING = enum.auto()
-    """The other end to read the last of it."""
+    """The client, which must read the last bytes."""
 
 
 class Protocol(H11Protocol):

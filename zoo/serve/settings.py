@@ -12,49 +12,50 @@ from zoo.errors import OptionError
 from zoo.serve.peers import network
 
 MIN_TOKEN = 8
-"""Characters: a shorter one is tried out in no time."""
+"""Smallest number of characters of a token; a shorter one can be guessed quickly."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All of a server's options."""
+    """All options of a server."""
 
     host: str = "127.0.0.1"
-    """Where it listens: a name or an address of this machine; 0.0.0.0 for all of them."""
+    """Address to listen at: a name or an address of this machine; 0.0.0.0 for all addresses."""
     port: int = 8000
-    """0: any that is free."""
+    """Port to listen at; 0 for any free port."""
     token: str | None = field(default=None, repr=False)
-    """What a client has to know; without one, everybody is answered."""
+    """Secret that clients must send; without one, every client is answered."""
     insecure: bool = False
-    """Listen to other machines without a token."""
+    """Whether other machines may connect without a token."""
     allow_hosts: tuple[str, ...] = ()
-    """Further names that the server goes by, e.g. behind a proxy."""
+    """Additional host names of the server, e.g. behind a proxy."""
     certificate: Path | None = None
-    """PEM file, for https."""
+    """PEM file with the certificate for HTTPS."""
     key: Path | None = None
-    """PEM file; may stand in the certificate's."""
+    """PEM file with the private key; by default the certificate's file."""
     queue: int = 16
-    """Pictures that are held at a time, from the first byte to the answer; one more gets 429."""
+    """Largest number of pictures at a time, from the first byte to the answer; a further one gets status 429."""
     max_bytes: int = 16_000_000
-    """Of a picture's file."""
+    """Largest size of a picture's file, in bytes."""
     max_pixels: int = 50_000_000
-    """Of a picture. All that are decoded at a time take 8 bytes for each of so many pixels, or what one takes that
-    needs more and is decoded alone; see `zoo.inputs.picture_memory`."""
+    """Largest number of pixels of a picture. All pictures that are decoded at a time share 8 bytes of memory for each
+    of these pixels; one that needs more is decoded alone. See `zoo.inputs.picture_memory`."""
     timeout: float = 30.0
-    """Seconds for the upload, again for the answer, and again for the client to read it."""
+    """Seconds for the upload, the same for the answer, and the same for the client to read it."""
     connections: int = 256
-    """At a time, also those in their TLS handshake; fewer where the system allows fewer open files."""
+    """Largest number of open connections, including those in their TLS handshake; fewer if the system allows fewer open
+    files."""
     peer_connections: int | None = None
-    """Of one peer, see `zoo.serve.peers`; by default half of all."""
+    """Largest number of connections of one peer, see `zoo.serve.peers`; by default half of `connections`."""
     header_timeout: float = 10.0
-    """Seconds for a TLS handshake, and for the head of each request."""
+    """Seconds for a TLS handshake, and for the headers of each request."""
     keep_alive: float = 30.0
     """Seconds that a connection may be silent between two requests."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks of reverse proxies, whose `X-Forwarded-For` is believed."""
 
     def check(self) -> None:
-        """Finds out whether these settings go together.
+        """Checks that the settings fit together.
 
         Raises:
             OptionError: they do not, or one is not allowed: without a token only this machine may be served, unless

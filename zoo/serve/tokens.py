@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 FREE = 30
-"""Wrong tokens in a row that cost nothing: typing errors, and programs with an old token."""
+"""Number of wrong tokens in a row without a penalty, for typing errors and programs with an old token."""
 SECONDS = 10.0
-"""After that, one more in this time."""
+"""Seconds after which one more wrong token is allowed."""
 PEERS = 1024
-"""That are remembered."""
+"""The most peers whose wrong tokens are remembered."""
 
 
 class Tries:

@@ -1,1 +1,1 @@
-"""Showing a model: the table of its layers, its blocks, a drawing of them, and its graph in Netron."""
+"""Shows a model: the table of its layers, its blocks, a drawing of them, and its graph in Netron."""

@@ -1,4 +1,4 @@
-"""The layer table in blocks, as a lecture draws a net: a convolution with its pooling, an inverted residual block."""
+"""Groups the layer table into blocks, as lectures draw a net: a convolution with its pooling, a residual block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.summary.table import Axes, Row, Summary
 Kind = Literal["input", "convolution", "depthwise", "pooling", "dense", "other"]
 
 LEGEND = "dw: depthwise convolution · /2: stride 2 · → 96: to 96 channels · + input: residual sum"
-"""What the short words of the labels mean."""
+"""Explanation of the short words in labels."""
 
 _DENSE = ("Dense",)
 _GLOBAL = ("GlobalAveragePooling", "GlobalMaxPooling")
@@ -20,37 +20,37 @@ _GLOBAL = ("GlobalAveragePooling", "GlobalMaxPooling")
 
 @dataclass(frozen=True)
 class Block:
-    """Layers that follow one another and belong together."""
+    """Consecutive layers that belong together."""
 
     name: str
-    """Of its first layer with weights or of all of them, so that it is found in the layer table."""
+    """Name of the block's first layer with weights, or of all of them, so that it can be found in the layer table."""
     kind: Kind
     label: tuple[str, ...]
-    """What it does, line by line, in short words: see `LEGEND`."""
+    """The operations of the block, one line each, in short words; see `LEGEND`."""
     rows: tuple[Row, ...]
     output_shape: tuple[int, ...]
-    """Without the batch."""
+    """Shape of the output without the batch."""
     receptive_field: Axes | None
-    """Input pixels that one value at its end sees; None where the input has no spatial axes."""
+    """Input pixels that one output value depends on; None if the input has no spatial axes."""
 
     @property
     def params(self) -> int:
-        """Of all its layers."""
+        """Number of parameters of all its layers."""
         return sum(row.params for row in self.rows)
 
     @property
     def macs(self) -> int:
-        """Of all its layers."""
+        """Multiply-accumulates of all its layers."""
         return sum(row.macs for row in self.rows)
 
 
 def blocks(summary: Summary) -> tuple[Block, ...]:
-    """Groups a model's layers; the first block is the input with what only scales it.
+    """Groups a model's layers; the first block is the input with the layers that only scale it.
 
-    From the order and the kinds of the layers alone, so that it does for any sequence of layers: an equal convolution
-    behind a convolution joins it (a stage of VGG), a pooling layer or a residual sum ends a block, a depthwise
-    convolution takes the 1x1 convolutions around it (expansion and projection), activations and normalizations stay
-    with what they follow. Flatten goes with the dense layer behind it.
+    Only the order and the kinds of the layers count, so that any sequence of layers can be grouped: a convolution joins
+    an equal one before it (a stage of VGG), a pooling layer or a residual sum ends a block, a depthwise convolution
+    takes the 1x1 convolutions around it (expansion and projection), and activations and normalizations stay with the
+    layer before them. Flatten goes with the dense layer after it.
     """
     groups: list[list[Row]] = [[]]
     waiting: list[Row] = []

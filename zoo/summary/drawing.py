@@ -1,4 +1,4 @@
-"""A net as a lecture draws it: blocks from left to right, their maps as boxes, what they see, hold and compute."""
+"""Draws a net as in a lecture: blocks from left to right, with feature maps, receptive fields, parameters and MACs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PANELS = {"title": 0.62, "maps": 1.62, "labels": 0.42, "field": 1.02, "params":
 _LINE = 0.145
 _TALLEST, _THICKEST, _VECTOR = 1.05, 0.42, 0.1
 _SKEW = 0.26
-"""How far a map's depth leans to the right, and half as far up, by its height."""
+"""Shift of a map's depth to the right, as a share of its height; the shift upwards is half of it."""
 _GLYPH = 0.62
 _BAR = 0.72
 
@@ -41,31 +41,31 @@ _INK, _FAINT, _FIELD = "#222222", "#777777", "#d55e00"
 
 @dataclass(frozen=True)
 class _Page:
-    """Where things stand."""
+    """The positions on the page."""
 
     axes: Any
     column: float
     """Width of one block."""
     bottoms: dict[str, float]
-    """Of the panels."""
+    """Vertical positions of the panels' lower edges, by their names."""
 
     def x(self, index: int) -> float:
-        """The middle of a block's column."""
+        """Returns the centre of a block's column."""
         return _LEFT + (index + 0.5) * self.column
 
     def text(self, x: float, y: float, what: str, size: float = 7.5, **how: Any) -> None:
-        """Text in the drawing's ink, centred unless told otherwise."""
+        """Writes text in the drawing's colour, centred by default."""
         self.axes.text(x, y, what, fontsize=size, **{"ha": "center", "va": "center", "color": _INK, **how})
 
     def heading(self, y: float, title: str, remark: str = "") -> None:
-        """What a panel shows, at its left."""
+        """Writes the title of a panel at its left."""
         self.text(_MARGIN, y, title, 9, ha="left", weight="bold")
         self.text(_MARGIN, y - 0.12, remark, 6.5, ha="left", va="top", color=_FAINT)
 
     def polygon(
         self, corners: Sequence[tuple[float, float]], colour: str, *, shade: float = 1.0, edge: str = _INK
     ) -> None:
-        """A filled shape with a thin edge; `shade` below 1 darkens it."""
+        """Draws a filled polygon with a thin edge; `shade` below 1 darkens it."""
         from matplotlib.colors import to_rgb
         from matplotlib.patches import Polygon
 
@@ -73,7 +73,7 @@ class _Page:
         self.axes.add_patch(Polygon(corners, closed=True, facecolor=rgb, edgecolor=edge, linewidth=0.6))
 
     def box(self, x: float, y: float, width: float, height: float, colour: str, edge: str = _INK) -> None:
-        """A filled rectangle; x is its left edge."""
+        """Draws a filled rectangle; x is its left edge."""
         self.polygon([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], colour, edge=edge)
 
 
@@ -84,13 +84,13 @@ def draw(summary: Summary, path: str | Path, *, subtitle: str = "") -> None:
     does; the part of the input that one value sees; parameters and multiply-accumulates as bars, to scale.
 
     Args:
-        summary: of `zoo.summary.table.summarize` or `outline`.
+        summary: the summary from `zoo.summary.table.summarize` or `outline`.
         path: a `.png` or `.svg` file.
         subtitle: a line under the title, e.g. the paper.
 
     Raises:
-        InputError: the file's name ends otherwise.
-        OutputError: it cannot be written.
+        InputError: the file's name has another suffix.
+        OutputError: the file cannot be written.
         MissingDependencyError: matplotlib is not installed.
     """
     found = blocks(summary)
@@ -161,7 +161,7 @@ def _draw_labels(page: _Page, found: Sequence[Block], labels: Sequence[Sequence[
     top = page.bottoms["maps"] - 0.12
     page.heading(top, "block")
     for i, (block, lines) in enumerate(zip(found, labels, strict=True)):
-        # A long name would run into its neighbours.
+        # A long name would overlap its neighbours.
         name = shown(block.name).removeprefix("global_average_").removeprefix("global_max_")
         room = int(13 * page.column)
         name = name if len(name) <= room else name[: room - 1] + "…"
@@ -175,7 +175,7 @@ def _wrapped(label: Sequence[str], column: float) -> list[str]:
 
 
 def _draw_map(page: _Page, i: int, shape: tuple[int, ...], colour: str, widest: int, deepest: int) -> float:
-    """A slab: the map's height upwards, its width into the page, its channels to the right. Returns its height."""
+    """Draws a feature map as a box: height upwards, width into the page, channels to the right. Returns its height."""
     height = max(0.08, _TALLEST * math.sqrt(shape[0] / widest))
     thick = max(0.04, _THICKEST * math.sqrt(shape[-1] / deepest))
     lean = _SKEW * _TALLEST * math.sqrt(shape[1] / widest) if len(shape) > 2 else 0.0
@@ -193,7 +193,7 @@ def _draw_map(page: _Page, i: int, shape: tuple[int, ...], colour: str, widest: 
 
 
 def _draw_fields(page: _Page, found: Sequence[Block], input_shape: tuple[int, ...]) -> None:
-    """The input as an outline, in it what one value of the block's output sees."""
+    """Draws the input as an outline with the receptive field of one output value of each block."""
     spatial = input_shape[:-1]
     if not spatial:
         return
@@ -239,7 +239,7 @@ def _draw_bars(page: _Page, panel: str, title: str, values: Sequence[int], found
 
 
 def short(value: int) -> str:
-    """Three significant digits and a unit: `992`, `10.8 M`, `1.39 G`."""
+    """Returns a number with three significant digits and a unit: `992`, `10.8 M`, `1.39 G`."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= 0.9995 * limit:
             number = value / limit

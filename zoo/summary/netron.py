@@ -1,4 +1,4 @@
-"""A model's graph in the browser: Netron, serving one file."""
+"""Shows a model's graph in the browser with Netron, which serves one file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from zoo.graph import unallocated
 from zoo.surroundings import without_secrets
 
 HOST = "127.0.0.1"
-"""This machine alone: Netron has no access control."""
+"""Address that only this machine can reach, because Netron has no access control."""
 
 
 @contextlib.contextmanager
 def view(target: str | Path, *, port: int = 0, browse: bool = True, **options: Any) -> Iterator[str]:
-    """Serves a model's graph as long as the block runs.
+    """Serves a model's graph during the block.
 
         with view("mobilenet_v2.tflite") as url:
             input(f"{url}, Enter to stop")
@@ -28,9 +28,9 @@ def view(target: str | Path, *, port: int = 0, browse: bool = True, **options: A
     Args:
         target: a file that Netron knows (`.tflite`, `.keras`, `.h5`...), or the name of a registered model, whose
             architecture is shown without weights.
-        port: 0 takes a free one.
-        browse: open the address in a browser.
-        **options: of a registered model.
+        port: the port of the server; 0 takes a free one.
+        browse: whether to open the address in a browser.
+        **options: the options of a registered model.
 
     Yields:
         The address.
@@ -44,11 +44,11 @@ def view(target: str | Path, *, port: int = 0, browse: bool = True, **options: A
     """
     netron = find_netron()
     name, content = _content(target, options)
-    # Where logging is not set up, Netron does it for the whole process.
+    # If logging is not set up, Netron sets it up for the whole process.
     root, silent = logging.getLogger(), logging.NullHandler()
     root.addHandler(silent)
     try:
-        # The content, and a folder that does not exist: given a path, Netron would serve all files beside it, too.
+        # Netron gets the content and a folder that does not exist: with a path, it would serve all files of its folder.
         address = netron.serve(f"/nowhere/{name}", bytearray(content), address=(HOST, port))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -66,10 +66,10 @@ def view(target: str | Path, *, port: int = 0, browse: bool = True, **options: A
 
 
 def find_netron() -> Any:
-    """The module `netron`.
+    """Imports the module `netron`.
 
     Raises:
-        MissingDependencyError: it is not installed; the message holds the pip line.
+        MissingDependencyError: Netron is not installed; the message contains the pip command.
     """
     try:
         import netron
@@ -79,7 +79,7 @@ def find_netron() -> Any:
 
 
 def _content(target: str | Path, options: dict[str, Any]) -> tuple[str, bytes]:
-    """Name and bytes of what Netron shows."""
+    """Returns name and bytes of the file that Netron shows."""
     path = Path(target)
     if path.is_file():
         if options:

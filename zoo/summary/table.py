@@ -38,15 +38,15 @@ _ZERO_PADDINGS = ("ZeroPadding1D", "ZeroPadding2D")
 
 @dataclass(frozen=True)
 class Row:
-    """One layer. A zero-padding layer has no row: it stands in the padding of the layer it feeds."""
+    """A row for one layer. A zero-padding layer has no row: it is part of the padding of the next layer."""
 
     name: str
     kind: str
-    """The Keras class."""
+    """Class of the layer in Keras."""
     output_shape: tuple[int, ...]
-    """Without the batch."""
+    """Shape of the output without the batch."""
     kernel: Axes | None
-    """None where the layer has no window, like the next three."""
+    """Size of the window; like the next three fields, None for a layer without a window."""
     stride: Axes | None
     padding: tuple[tuple[int, int], ...] | None
     """Pixels added (before, after) on each spatial axis."""
@@ -54,7 +54,7 @@ class Row:
     params: int
     macs: int
     receptive_field: Axes | None
-    """Input pixels that one output value sees, per axis; None for an input without spatial axes."""
+    """Input pixels that one output value depends on, per axis; None for an input without spatial axes."""
     jump: Axes | None
     """Input pixels between two neighbouring output values, per axis."""
 
@@ -73,16 +73,16 @@ class Summary:
 
 @dataclass(frozen=True)
 class _Field:
-    """Where a tensor's values come from: the recurrence's state, plus zero padding not yet in a row."""
+    """The receptive field of a tensor: the state of the recurrence, and zero padding that is not yet in a row."""
 
     size: Axes
     jump: Axes
     pending: tuple[tuple[int, int], ...]
 
     def through(self, kernel: Axes, stride: Axes) -> _Field:
-        """R' = r + (k - 1) j and j' = j s, on each axis.
+        """Returns the field after a layer: r' = r + (k - 1) j and j' = j s, on each axis.
 
-        The standard recurrence, e.g. Araujo et al., Computing Receptive Fields of Convolutional Neural
+        This is the standard recurrence, e.g. Araujo et al., Computing Receptive Fields of Convolutional Neural
         Networks, Distill 2019, eq. 2, run from the input on.
         """
         return _Field(
@@ -153,7 +153,7 @@ def _walk(model: keras.Model, fields: dict[int, _Field | None], rows: list[Row])
 
 
 def _tensors(layer: Any, known: Container[int]) -> tuple[list[Any], list[Any]]:
-    """Inputs and outputs of a layer's call in this graph; `layer.input` may be of another graph that shares it."""
+    """Returns inputs and outputs of a layer's call in this graph; `layer.input` may be another graph's."""
     calls = [(node.input_tensors, node.outputs) for node in layer._inbound_nodes]
     return next((call for call in calls if all(id(tensor) in known for tensor in call[0])), calls[0])
 
@@ -213,7 +213,7 @@ def _add_row(
 
 
 def _macs(layer: Any, kind: str, output_shape: tuple[int, ...]) -> int:
-    """Multiply-accumulates of one layer: every kernel weight is used once at each output position."""
+    """Returns the multiply-accumulates of one layer: every kernel weight is used once at each output position."""
     if kind != "Dense" and kind not in _CONVOLUTIONS:
         return 0
     names = ("depthwise_kernel", "pointwise_kernel") if kind.startswith("Separable") else ("kernel",)
@@ -231,6 +231,6 @@ def _axes(value: int | tuple[int, ...], axes: int) -> Axes:
 
 
 def _widest(fields: list[_Field | None]) -> _Field | None:
-    """Of several inputs (a residual sum), the one that sees most: the sum sees all that any of them sees."""
+    """Returns the largest receptive field of a layer's inputs, e.g. of a residual sum, which depends on all of them."""
     known = [field for field in fields if field is not None]
     return max(known, key=lambda field: field.size) if known else None

@@ -1,8 +1,8 @@
-"""What comes out of a model: one module for each task, numpy only.
+"""The tasks of models, one module for each, with numpy only.
 
-A task says why given outputs are none of its own, turns outputs into predictions, judges predictions against the truth,
-compares two answers, and says how its predictions are printed. Everything else (reading pictures, files, sessions,
-streams, commands) is the same for all tasks and knows a task only through `Task`.
+A task explains why given outputs do not belong to it, turns outputs into predictions, judges predictions against the
+truth, compares two answers, and defines how its predictions are printed. Everything else (reading pictures, files,
+sessions, streams, commands) is the same for all tasks and knows a task only through `Task`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from zoo.tasks.classification import CLASSIFICATION
 from zoo.tasks.task import Task
 
 TASKS: dict[str, Task[Any]] = {task.name: task for task in (CLASSIFICATION,)}
-"""By the name that stands in a file's card."""
+"""The known tasks, by their names in cards."""
 
 
 def task_of(card: Mapping[str, Any]) -> Task[Any]:
-    """The task that a file's card names; classification where it names none, as older files and those of others do.
+    """Returns the task that a file's card names; classification if it names none, as in older and foreign files.
 
     Raises:
         ModelFileError: the card names a task that this version does not know.

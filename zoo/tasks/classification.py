@@ -1,4 +1,4 @@
-"""Classification: which of the known classes is in the picture."""
+"""Classification: the task of finding which known class a picture shows."""
 
 from __future__ import annotations
 
@@ -22,46 +22,46 @@ Z95 = 1.959964
 """The 97.5% quantile of the normal distribution."""
 
 SHAPES_SHOWN = 10
-"""How many outputs an error message lists."""
+"""The most outputs that an error message lists."""
 
 TABLE_CLASSES = 20
-"""A printed table of more columns is not readable."""
+"""The most classes of a printed confusion matrix; with more columns it is not readable."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One class and how sure the model is of it."""
+    """One class with the model's score for it."""
 
     label: str
     index: int
     score: float
-    """A probability, 0..1, where the model ends in a softmax."""
+    """Score of the class; a probability, 0..1, if the model ends in a softmax."""
 
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """How one class fares; None where a figure has no denominator."""
+    """Metrics of one class; None for a metric without a denominator."""
 
     label: str
     count: int
-    """Number of pictures that are of this class."""
+    """Number of pictures that belong to this class."""
     precision: float | None
-    """Share of the pictures given this name that are of this class."""
+    """Share of the pictures classified as this class that belong to it."""
     recall: float | None
-    """Share of the pictures of this class that were given this name."""
+    """Share of the pictures of this class that are classified as it."""
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Pictures by true class and by the class they were given; the one confusion matrix of training and the board."""
+    """The confusion matrix: numbers of pictures by true class and by predicted class, for training and the device."""
 
     labels: tuple[str, ...]
     counts: npt.NDArray[np.int64]
-    """`(classes, classes)`: row by true class, column by the name given."""
+    """Counts of shape `(classes, classes)`: rows by true class, columns by predicted class."""
 
     @classmethod
     def of(cls, labels: tuple[str, ...], truth: Array, named: Array) -> Confusion:
-        """Counts pairs of class indexes; `truth` and `named` have one entry a picture."""
+        """Counts pairs of class indexes; `truth` and `named` have one entry for each picture."""
         counts = np.zeros((len(labels), len(labels)), np.int64)
         np.add.at(counts, (truth, named), 1)
         return cls(labels, counts)
@@ -73,7 +73,7 @@ class Confusion:
 
     @property
     def accuracy(self) -> float:
-        """Share of pictures given their right name, top-1."""
+        """Top-1 accuracy: the share of pictures classified correctly."""
         return float(np.trace(self.counts) / self.count)
 
     @property
@@ -99,27 +99,27 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A picture that was given a wrong name."""
+    """A wrongly classified picture."""
 
     path: Path
     truth: str
     named: Prediction
-    """What it was taken for."""
+    """The predicted class."""
     truth_score: float
     """The score of the right class."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a classifier is worth on labelled pictures."""
+    """The accuracy of a classifier on labelled pictures."""
 
     confusion: Confusion
     in_best_five: int
-    """Number of pictures whose true class is among the five best."""
+    """Number of pictures whose true class is among the five predictions with the best scores."""
     named: dict[Path, tuple[str, str]]
-    """Each picture's true name and the name it was given."""
+    """True and predicted class of each picture, by its path."""
     mistakes: list[Mistake]
-    """The surest first."""
+    """Wrongly classified pictures, the highest score first."""
     unreadable: list[InputError]
 
     @property
@@ -134,12 +134,12 @@ class Evaluation:
 
     @property
     def top1(self) -> float:
-        """Share of pictures given their right name."""
+        """Top-1 accuracy: the share of pictures classified correctly."""
         return self.confusion.accuracy
 
     @property
     def top5(self) -> float:
-        """Share of pictures whose right name is among the five best."""
+        """Top-5 accuracy: the share of pictures whose true class is among the five best."""
         return self.in_best_five / self.count
 
     @property
@@ -148,7 +148,7 @@ class Evaluation:
         return self.top1
 
     def classes(self) -> list[ClassFigures]:
-        """The figures of each class that has pictures or was given as a name."""
+        """The metrics of each class that has pictures or was predicted."""
         return [figures for figures in self.confusion.classes() if figures.count or figures.precision is not None]
 
     def headline(self) -> str:
@@ -157,7 +157,7 @@ class Evaluation:
         return f"{self.count} pictures, top-1 {self.top1:.1%}{best_five}"
 
     def sections(self, mistakes: int) -> list[Section]:
-        """The figures by class, the confusion matrix where it is readable, and the surest mistakes."""
+        """Returns the metrics by class, the confusion matrix if it is readable, and the worst mistakes."""
 
         def share(value: float | None) -> str:
             return "" if value is None else f"{value:.1%}"
@@ -187,7 +187,7 @@ class Evaluation:
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the values as JSON can hold them."""
         return {
             "pictures": self.count,
             "top1": self.top1,
@@ -210,7 +210,7 @@ class Evaluation:
 
 
 class ClassificationJudge:
-    """Counts which pictures were given which name."""
+    """Counts true and predicted classes."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self._labels = labels
@@ -221,7 +221,7 @@ class ClassificationJudge:
         self._mistakes: list[Mistake] = []
 
     def add(self, truth: Truth, found: Sequence[Prediction]) -> None:
-        """Takes one picture; `found` holds all classes, best first."""
+        """Adds one picture; `found` holds all classes, best first."""
         (label,) = truth.names
         index, best = self._index[label], found[0]
         self._counts[index, best.index] += 1
@@ -232,32 +232,32 @@ class ClassificationJudge:
             self._mistakes.append(Mistake(truth.path, label, best, score))
 
     def evaluation(self, unreadable: list[InputError]) -> Evaluation:
-        """The figures of all pictures taken so far."""
+        """Returns the metrics of all pictures added so far."""
         mistakes = sorted(self._mistakes, key=lambda mistake: mistake.truth_score - mistake.named.score)
         return Evaluation(Confusion(self._labels, self._counts), self._in_best_five, self._named, mistakes, unreadable)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two classifiers on the same pictures."""
+    """A comparison of two classifiers on the same pictures."""
 
     pictures: int
     """Number of pictures that both could read."""
     agreement: float
-    """Share of pictures that both give the same name, right or wrong."""
+    """Share of pictures to which both give the same class, right or wrong."""
     only_first: int
-    """Number of pictures that only the first file names right."""
+    """Number of pictures that only the first file classifies correctly."""
     only_second: int
-    """Number of pictures that only the second file names right."""
+    """Number of pictures that only the second file classifies correctly."""
     difference: float
-    """Top-1 of the first less that of the second."""
+    """Top-1 accuracy of the first minus that of the second."""
     low: float
     """Lower end of the 95% confidence interval of the difference."""
     high: float
-    """Upper end of it."""
+    """Upper end of the same interval."""
 
     def section(self, names: tuple[str, str], first: Evaluation, second: Evaluation) -> Section:
-        """A row for each file."""
+        """Returns a table with a row for each file."""
         rights = (self.only_first, self.only_second)
         rows = [
             (name, f"{one.top1:.1%}", f"{one.top5:.1%}", str(right))
@@ -275,7 +275,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Classification:
-    """The task of naming the one class that a picture belongs to."""
+    """The task of finding the one class that a picture belongs to."""
 
     name: str = "classification"
     noun: str = "classifier"
@@ -283,7 +283,7 @@ class Classification:
     output_tags: tuple[OutputTag, ...] = (OutputTag("scores", "one a class", has_labels=True),)
 
     def fault(self, shapes: Sequence[Shape]) -> str:
-        """Why outputs of these shapes are no classifier's; older models end in (batch, 1, 1, classes)."""
+        """Returns why outputs of these shapes are no classifier's. Older models end in (batch, 1, 1, classes)."""
         if len(shapes) == 1 and len(shapes[0]) >= 2 and not set(shapes[0][1:-1]) - {1}:
             return ""
         shown = ", ".join([*map(str, shapes[:SHAPES_SHOWN]), *(["..."] if len(shapes) > SHAPES_SHOWN else [])])
@@ -306,7 +306,7 @@ class Classification:
         return [Prediction(labels[i], int(i), float(scores[i])) for i in best]
 
     def judge(self, labels: tuple[str, ...]) -> ClassificationJudge:
-        """A new judge."""
+        """Returns a new judge."""
         return ClassificationJudge(labels)
 
     def compare(self, first: Evaluation, second: Evaluation) -> Comparison:
@@ -345,11 +345,11 @@ class Classification:
         return found.label, found.index, found.score
 
     def lines(self, found: Sequence[Prediction]) -> list[str]:
-        """A line for each class."""
+        """Returns a line for each class."""
         return [f"{one.score:7.2%}  {one.label}" for one in found]
 
     def brief(self, found: Sequence[Prediction]) -> str:
-        """Names and scores in part of a line."""
+        """Returns names and scores as part of a line."""
         return ", ".join(f"{one.label} {one.score:.0%}" for one in found)
 
 

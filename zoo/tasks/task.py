@@ -1,4 +1,4 @@
-"""The seam between what all models have in common and what one task means."""
+"""The interface between the code for all models and the code for one task."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Agreement:
     """How well two answers to the same inputs agree."""
 
     share: float
-    """Share of inputs on which both say the same, 0..1; what an export is held to."""
+    """Share of inputs on which both answers are the same, 0..1; an export must reach a minimum."""
     meaning: str
     """What that share counts, as the rest of a sentence: `names the same class as Keras`."""
     figures: dict[str, float]
@@ -60,15 +60,15 @@ class Truth(Protocol):
 
 
 class Evaluation(Protocol):
-    """What a file is worth on labelled pictures."""
+    """The quality of a file on labelled pictures."""
 
     @property
     def score(self) -> float:
-        """The one figure to compare files by, 0..1."""
+        """The metric by which files are compared, 0..1."""
 
     @property
     def unreadable(self) -> list[InputError]:
-        """Why pictures could not be read, one error each."""
+        """One error for each picture that could not be read."""
 
     def headline(self) -> str:
         """The figures in one line."""
@@ -77,26 +77,26 @@ class Evaluation(Protocol):
         """The tables of a report, with at most so many mistakes listed."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the values as JSON can hold them."""
 
 
 class Judge(Protocol[Judged_contra]):
     """Collects predictions and the truth, one picture at a time."""
 
     def add(self, truth: Any, found: Sequence[Judged_contra]) -> None:
-        """Takes one picture.
+        """Adds one picture.
 
         Args:
-            truth: what is in it.
+            truth: the known content of the picture.
             found: all predictions for it, best first.
         """
 
     def evaluation(self, unreadable: list[InputError]) -> Any:
-        """The figures of all pictures taken so far."""
+        """Returns the metrics of all pictures added so far."""
 
 
 class Task(Protocol[Found]):
-    """What a model is for. A task has no state: one object serves all models."""
+    """The purpose of a model. A task has no state, so that one object serves all models."""
 
     @property
     def name(self) -> str:
@@ -108,14 +108,14 @@ class Task(Protocol[Found]):
 
     @property
     def output_tags(self) -> tuple[OutputTag, ...]:
-        """What a file's metadata says of the outputs, in their order."""
+        """The metadata of the outputs, in their order."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a CSV table of predictions, after `file` and `rank`."""
 
     def fault(self, shapes: Sequence[Shape]) -> str:
-        """Why outputs of these shapes, batch included, are none of this task (`no classifier: ...`); else empty."""
+        """Returns why outputs of these shapes (with batch) do not fit this task (`no classifier: ...`), or nothing."""
 
     def classes(self, shapes: Sequence[Shape]) -> int:
         """The number of classes of a model with outputs of these shapes, where `fault` finds none."""
@@ -128,18 +128,18 @@ class Task(Protocol[Found]):
         Args:
             outputs: one float32 array for each output, with a batch axis of 1.
             labels: the names of the classes.
-            fit: how the picture came to the model's size; None for inputs that are no pictures.
-            limit: how many predictions at most; None for all.
+            fit: how the picture was resized to the model's input; None for inputs that are no pictures.
+            limit: the largest number of predictions; None for all.
         """
 
     def judge(self, labels: tuple[str, ...]) -> Judge[Found]:
         """A new judge of predictions with these class names."""
 
     def compare(self, first: Any, second: Any) -> Any:
-        """Holds two evaluations of the same pictures against each other."""
+        """Compares two evaluations of the same pictures."""
 
     def agreement(self, reference: Sequence[Array], outputs: Sequence[Array]) -> Agreement:
-        """How well outputs agree with the reference's; arrays have the batch of all inputs in front."""
+        """Returns how well outputs agree with the reference's; the first axis of the arrays is the inputs."""
 
     def cells(self, found: Found) -> tuple[object, ...]:
         """The values of one prediction, in the order of `columns`."""

@@ -1,4 +1,4 @@
-"""Bounds for what stands in the archive behind a model: a zip directory, and JSON."""
+"""Safe limits for the archive behind a model: for its zip directory, and for its JSON."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from pathlib import Path
 from typing import Any
 
 MAX_DIRECTORY_BYTES = 1 << 20
-"""Of the list of an archive's parts, which Python's zipfile holds some twenty times as large."""
+"""Largest size of an archive's list of parts; Python's zipfile needs about twenty times as much memory for it."""
 MAX_DEPTH = 32
-"""Of lists and objects in each other; a card of ours has four."""
+"""The most levels of nested lists and objects; the package's own cards have four."""
 MAX_DIGITS = 20
-"""Of a whole number; one of 64 bits has so many."""
+"""The most digits of an integer; one of 64 bits has no more."""
 
 _END = struct.Struct("<4s4H2LH")  # zip's "end of central directory"
 _END_MARK = b"PK\5\6"
-_LARGE_MARK, _LARGE_BYTES = b"PK\6\7", 20  # before it, where sizes of 64 bits stand elsewhere
+_LARGE_MARK, _LARGE_BYTES = b"PK\6\7", 20  # stands before it if the archive has 64-bit sizes
 _MAX_COMMENT = 65_535
 
 
 def require_small_directory(path: Path) -> None:
-    """Finds out whether the archive at a file's end can be opened: `zipfile` reads all of its directory at once.
+    """Checks the size of the archive at a file's end, because `zipfile` reads its whole directory at once.
 
     Raises:
-        ValueError: the directory is larger than that of any model, or of the kind for archives above 4 GB.
+        ValueError: the directory is larger than that of any model, or is in the format for archives above 4 GB.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - _END.size - _MAX_COMMENT - _LARGE_BYTES))
         tail = file.read()
-    # The places where `zipfile` looks: the very end, then the last mark.
+    # `zipfile` looks in the same places: at the very end, then at the last mark.
     at = len(tail) - _END.size
     if at < 0 or tail[at : at + 4] != _END_MARK or tail[-2:] != b"\0\0":
         at = tail.rfind(_END_MARK)
@@ -46,12 +46,12 @@ def require_small_directory(path: Path) -> None:
 
 
 def parse(text: str) -> Any:
-    """Reads JSON so that it can be written as JSON again, and as text.
+    """Parses JSON into values that can be written as valid JSON and as text again.
 
-    NaN and infinite numbers become null; half characters (lone surrogates) become question marks.
+    NaN and infinite numbers become null; lone surrogates become question marks.
 
     Raises:
-        ValueError: it is no JSON, holds a whole number of more than 64 bits, or is nested too deep.
+        ValueError: the text is no JSON, holds an integer of more than 64 bits, or is nested too deep.
         RecursionError: it is nested too deep for Python.
     """
     found = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=lambda _: None)

@@ -1,4 +1,4 @@
-"""What a `.tflite` file says of itself: the labels and the card in the archive at its end."""
+"""Reads and checks the labels and the card in the archive at the end of a `.tflite` file."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ from zoo.tflite.flatbuffer import shortened
 LABELS = "labels.txt"
 CARD = "card.json"
 FLATBUFFER = "flatbuffer"
-"""In the card: size and checksums of the model part."""
+"""Field of the card with size and checksums of the model part."""
 CHECKSUM = "checksum"
-"""In the card: what `seal` makes of all else."""
+"""Field of the card with the checksum that `seal` computes of everything else."""
 MAX_PART_BYTES = 16 * 1024 * 1024
-"""No label list is larger; a zip bomb is."""
+"""Largest size of a label list in bytes; it protects against zip bombs."""
 MAX_CARD_BYTES = 4 * 1024 * 1024
-"""No card is larger; as Python objects it takes some thirty times as much."""
+"""Largest size of a card in bytes; as Python objects it takes about thirty times as much."""
 MAX_LABELS = 1_000_000
 MAX_LABEL_LENGTH = 10_000
-"""Characters."""
+"""The most characters of a label."""
 
-_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # as Python's splitlines has them
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # those of Python's splitlines
 
 
 @dataclass(frozen=True)
 class Description:
-    """Labels and card of a file; empty where it carries none."""
+    """Labels and card of a file; empty if the file has none."""
 
     labels: tuple[str, ...] = ()
     card: dict[str, Any] = field(default_factory=dict)
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """The resize policy the model was trained or exported with."""
+        """The resize policy with which the model was trained or exported."""
         policy = self.card.get("preprocessing")
         resize = policy.get("resize") if isinstance(policy, dict) else None
         return Preprocessing(resize) if resize in RESIZES else Preprocessing()
 
 
 def checksum(path: Path) -> str:
-    """Holds a file against the checksums in its card: that of the model part, and that of labels and card.
+    """Checks a file against the checksums in its card: that of the model part, and that of labels and card.
 
-    It keeps accidents away and no attacker: whoever changes a file on purpose can compute them anew.
+    The checksums detect accidents and no attacks: whoever changes a file on purpose can compute them again.
 
     Returns:
-        `right`: the model part, the labels and the card are those that were written together. `wrong`: they are not, or
-        something was added. `none`: the card holds no checksum over labels and card.
+        `right`: model part, labels and card are unchanged since they were written together. `wrong`: they are not, or
+        something was added. `none`: the card holds no checksum of labels and card.
 
     Raises:
         ModelFileError: the file or its archive cannot be read.
@@ -74,30 +74,30 @@ def checksum(path: Path) -> str:
 
 
 def seal(card: dict[str, Any], labels: str) -> str:
-    """The checksum over a card, without that field of its own, and the text of the labels.
+    """Returns the checksum of a card, without its own checksum field, and of the text of the labels.
 
     It is the SHA-256, in hexadecimal, of the JSON object `{"card": ..., "labels": ...}` with sorted keys, no spaces and
     an escape for each character that is not ASCII. The card holds size and SHA-256 of the model part, so that it covers
     the whole file.
     """
-    import hashlib  # loads OpenSSL, which `zoo run` does without
+    import hashlib  # imported here, because it loads OpenSSL, which `zoo run` does not need
 
-    # As it will be read: of tuples, for one, JSON makes lists.
+    # The card is hashed as it will be read: JSON turns tuples into lists, for example.
     read = json.loads(json.dumps({"card": card, "labels": labels}))
     read["card"].pop(CHECKSUM, None)
     return hashlib.sha256(json.dumps(read, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()
 
 
 def model_part(path: Path, *, thorough: bool = False) -> str:
-    """Holds what stands before the archive, the model alone, against the card.
+    """Checks the model part, which stands before the archive, against the card.
 
     Args:
         path: the file.
-        thorough: by its SHA-256. That says more than the CRC-32, and takes several times as long: too long for every
-            start of `zoo run`.
+        thorough: whether to compare the SHA-256 instead of the CRC-32. It detects more, but takes several times as
+            long: too long for every start of `zoo run`.
 
     Returns:
-        `right`, `wrong` (which a checksum of less than all of it is, too), or `none` where the card holds none.
+        `right`, `wrong` (also for a checksum of only a part of the model), or `none` if the card holds no checksum.
 
     Raises:
         ModelFileError: the file or its archive cannot be read.
@@ -133,10 +133,10 @@ def _blocks(content: IO[bytes], size: int) -> Iterator[bytes]:
 
 
 def describe(path: str | Path) -> Description:
-    """Reads labels and card.
+    """Reads the labels and the card of a file.
 
-    Any TFLite file with embedded metadata has its first `.txt` part taken for the labels; one without gives
-    an empty description.
+    In files of other tools, the first `.txt` part of the metadata's archive is read as the labels; a file without an
+    archive gives an empty description.
 
     Raises:
         ModelFileError: the archive is damaged or holds parts of unreasonable size.
@@ -153,7 +153,7 @@ def describe(path: str | Path) -> Description:
 
 @contextlib.contextmanager
 def _archive(path: Path) -> Iterator[zipfile.ZipFile | None]:
-    """Opens the archive at a file's end, None where there is none; what is wrong with it becomes one error."""
+    """Opens the archive at a file's end; yields None if there is none, and turns every fault into one kind of error."""
     if not path.is_file() or not zipfile.is_zipfile(path):
         yield None
         return
@@ -171,7 +171,7 @@ def _card(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 
 def _labels(text: str) -> list[str]:
-    # Counted first: sixteen million empty labels would take 260 MB.
+    # The lines are counted first, because sixteen million empty labels would take 260 MB.
     if sum(map(text.count, _LINE_ENDS)) > MAX_LABELS:
         raise ValueError(f"it has more than {MAX_LABELS:,} labels")
     labels = text.splitlines()
@@ -188,7 +188,7 @@ def _read(archive: zipfile.ZipFile, name: str, most: int) -> str:
     part = archive.getinfo(name)
     if part.file_size > most:
         raise ValueError(f"{called} claims {part.file_size} bytes, the limit is {most}")
-    # The other methods of zip files allocate what a part says they need: gigabytes.
+    # Other compression methods allocate as much memory as a part claims to need, which can be gigabytes.
     if part.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise ValueError(f"{called} is compressed by method {part.compress_type}, which is not read here")
     with archive.open(part) as content:

@@ -1,4 +1,4 @@
-"""Will a runtime load a file, and compute with it what was meant?
+"""Checks whether a runtime loads a file and computes the right results with it.
 
 The table of operation versions was probed by loading one-operation files; see its `_meta` for how.
 """
@@ -28,9 +28,9 @@ FOR_TARGET: dict[Target | None, tuple[str, ...]] = {
     "tflite-runtime": ("tflite-runtime 2.14",),
     "edgetpu": ("edgetpu_compiler 16",),
 }
-"""What a file for a target has to load on."""
+"""The runtimes that must load a file for each target."""
 FIRST_WITH_PER_CHANNEL_DENSE = "2.10"
-"""Older runtimes take one scale for a whole dense layer, and accept files that hold more."""
+"""The first runtime with per-channel scales in dense layers; older ones load such files and compute wrong results."""
 _BEFORE_PER_CHANNEL_DENSE = {"edgetpu_compiler 16"}  # built on TensorFlow 2.5
 _REMEDIES = {
     "FULLY_CONNECTED": "export with target='tflite-runtime', which keeps dense layers at one scale each",
@@ -49,14 +49,14 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        """One line."""
+        """Returns the problem in one line."""
         return f"{self.op} version {self.version}: {self.reason}; {self.remedy}"
 
 
 def problems(file: ModelFile, runtime: str) -> list[Problem]:
-    """What keeps a runtime (a key of `RUNTIMES`) from running a file; empty where nothing does.
+    """Lists what keeps a runtime (a key of `RUNTIMES`) from running a file; empty if nothing does.
 
-    Passing is not proof: versions say what a kernel accepts, and only a run shows what it computes.
+    An empty list is no proof: versions say what a kernel accepts, and only a run shows what it computes.
     """
     highest = _table()[RUNTIMES[runtime]]
     found: dict[tuple[str, int, str], Problem] = {}
@@ -102,9 +102,9 @@ def require(file: ModelFile, runtimes: Sequence[str]) -> None:
 
 
 def float_ops(file: ModelFile) -> list[str]:
-    """The operations that compute with floats, e.g. `MUL (float32)`; empty in a fully integer file.
+    """Lists the operations that compute with floats, e.g. `MUL (float32)`; empty for a fully integer file.
 
-    Conversion at the very ends does not count: QUANTIZE of the graph's input and DEQUANTIZE of its output.
+    Conversions at the ends of the graph do not count: QUANTIZE of its input and DEQUANTIZE of its output.
     """
     found = Counter()  # type: Counter[str]
     for graph in file.graphs:
@@ -121,7 +121,7 @@ def float_ops(file: ModelFile) -> list[str]:
 
 
 def op_counts(file: ModelFile) -> list[tuple[str, int, int]]:
-    """(operation, version, how many), most frequent first."""
+    """Returns (operation, version, number of uses) for the operations of a file, most frequent first."""
     counts = Counter((op.name, op.version) for graph in file.graphs for op in graph.ops)
     return [(name, version, count) for (name, version), count in counts.most_common()]
 

@@ -1,6 +1,7 @@
-"""What of a file an Edge TPU will run, by Coral's rules; `zoo/assets/edgetpu_ops.json` has a source for each.
+"""Predicts which operations of a file an Edge TPU will run, by Coral's rules.
 
-The rules are applied to the file before any compiler sees it; the compiler (`zoo.export.edgetpu`) has the last word.
+`zoo/assets/edgetpu_ops.json` names a source for each rule. The rules are applied before the file is compiled; the
+compiler (`zoo.export.edgetpu`) decides.
 """
 
 from __future__ import annotations
@@ -19,25 +20,25 @@ COMPILER_RUNTIME = 14
 
 
 CACHE_BYTES = 7 * 1024 * 1024
-"""Weights the chip surely keeps; Coral says about 8 MB, measured 7 to 8 MiB."""
+"""Size of weights that the chip certainly keeps; Coral states about 8 MB, measured were 7 to 8 MiB."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where one operation runs."""
+    """The place where one operation runs."""
 
     op: str
     output: str
-    """Name of the tensor it computes."""
+    """Name of the tensor that the operation computes."""
     on_tpu: bool
     why: str
-    """Why it stays on the CPU; empty where it does not."""
+    """Reason why the operation stays on the CPU; empty if it runs on the Edge TPU."""
     macs: int
 
 
 @dataclass(frozen=True)
 class EdgeTpuReport:
-    """What of a file the Edge TPU runs."""
+    """The parts of a file that the Edge TPU runs."""
 
     placements: tuple[Placement, ...]
     weight_bytes: int
@@ -54,7 +55,7 @@ class EdgeTpuReport:
         return self.weight_bytes <= CACHE_BYTES
 
     def lines(self) -> list[str]:
-        """The totals, for people."""
+        """Returns the totals as lines of text."""
         mapped = sum(p.on_tpu for p in self.placements)
         size = f"{self.weight_bytes / 2**20:.1f} MiB of weights"
         cache = (
@@ -69,7 +70,7 @@ class EdgeTpuReport:
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the values as JSON can hold them."""
         return {
             "operations": len(self.placements),
             "mapped_operations": sum(p.on_tpu for p in self.placements),

@@ -20,62 +20,62 @@ from zoo.errors import ModelFileError
 Data = bytes | mmap.mmap
 
 MAX_TEXT = 65_536
-"""Bytes of a name. TensorFlow joins the names of what it fuses, which makes some of them long."""
+"""The most bytes of a name. TensorFlow joins the names of operations that it fuses, which makes some names long."""
 
 
 def shortened(text: str, length: int = 80) -> str:
-    """A text of a file as error messages quote it: not more of it than fits."""
+    """Shortens a text of a file for quoting it in error messages."""
     return repr(text if len(text) <= length else text[: length - 3] + "...")
 
 
 class Reader:
-    """The bytes of a file, and how much of them may still be read."""
+    """The bytes of a file, with a limit on how many may still be read."""
 
     def __init__(self, data: Data) -> None:
         self.data = data
         self.size = len(data)
-        # In a sound file no two vectors share bytes, so what all of them hold cannot exceed the file by much.
+        # In a valid file no two vectors share bytes, so their total size cannot be much larger than the file.
         self._left = 4 * self.size + 4096
         self._counts: Counter[str] = Counter()
 
     def root(self, identifier: bytes) -> Table:
-        """The root table.
+        """Returns the root table.
 
         Raises:
-            ModelFileError: another identifier, or an offset that points outside.
+            ModelFileError: the file has another identifier, or the offset points outside of the file.
         """
         if self.size < 8 or self.data[4:8] != identifier:
             raise ModelFileError(f"it does not carry the mark {identifier.decode()!r}")
         return Table(self, self.offset(0))
 
     def unpack(self, kind: str, position: int) -> Any:
-        """One number, by its `struct` letter."""
+        """Reads one number, whose type is a `struct` letter."""
         if position < 0 or position + struct.calcsize(kind) > self.size:
             raise ModelFileError(f"an offset points to byte {position}, the file has {self.size}")
         return struct.unpack_from("<" + kind, self.data, position)[0]
 
     def offset(self, position: int) -> int:
-        """Follows the offset that stands at a position."""
+        """Follows the offset at a position."""
         target = position + int(self.unpack("I", position))
         if target >= self.size:
             raise ModelFileError(f"an offset points to byte {target}, the file has {self.size}")
         return target
 
     def count(self, what: str, number: int, most: int) -> None:
-        """Adds to the number of things of a kind that a file has, before they are read.
+        """Adds to the number of items of a kind in a file, before they are read.
 
         Raises:
-            ModelFileError: there are more than any model has.
+            ModelFileError: there are more items than any model has.
         """
         self._counts[what] += number
         if self._counts[what] > most:
             raise ModelFileError(f"it has {self._counts[what]} {what}, the limit is {most}")
 
     def span(self, position: int, item_bytes: int) -> tuple[int, int]:
-        """Start and number of items of the vector at a position.
+        """Returns the start and the number of items of the vector at a position.
 
         Raises:
-            ModelFileError: it reaches beyond the file, or the file's vectors overlap.
+            ModelFileError: the vector reaches beyond the file, or the file's vectors overlap.
         """
         length = int(self.unpack("I", position))
         if position + 4 + length * item_bytes > self.size:
@@ -87,7 +87,7 @@ class Reader:
 
 
 class Table:
-    """A flatbuffer table; fields are asked for by their slot in the schema."""
+    """A flatbuffer table; fields are read by their slot in the schema."""
 
     def __init__(self, reader: Reader, position: int) -> None:
         self._reader = reader
@@ -106,17 +106,17 @@ class Table:
         return self._position + relative if relative else None
 
     def number(self, slot: int, kind: str, default: int = 0) -> int:
-        """An integer or bool field, by its `struct` letter."""
+        """Reads an integer or bool field, whose type is a `struct` letter."""
         position = self._field(slot)
         return default if position is None else int(self._reader.unpack(kind, position))
 
     def table(self, slot: int) -> Table | None:
-        """A table field."""
+        """Reads a field that is a table; None if it is missing."""
         position = self._field(slot)
         return None if position is None else Table(self._reader, self._reader.offset(position))
 
     def tables(self, slot: int, what: str, most: int) -> Iterator[Table]:
-        """A field that is a vector of tables; a file has at most so many of a kind, in all such vectors together."""
+        """Reads a field that is a vector of tables; all such vectors of a file may have `most` tables together."""
         position = self._field(slot)
         if position is not None:
             start, length = self._reader.span(self._reader.offset(position), 4)
@@ -125,21 +125,21 @@ class Table:
                 yield Table(self._reader, self._reader.offset(start + 4 * i))
 
     def array(self, slot: int, dtype: str, what: str, most: int) -> npt.NDArray[Any]:
-        """A field that is a vector of numbers, copied; empty where it is not there. It counts as tables do."""
+        """Copies a field that is a vector of numbers; empty if it is missing. `most` counts as in `tables`."""
         start, length = self.span(slot, np.dtype(dtype).itemsize)
         self._reader.count(what, length, most)
         return np.frombuffer(self._reader.data, dtype, length, start).copy() if length else np.empty(0, dtype)
 
     def span(self, slot: int, item_bytes: int = 1) -> tuple[int, int]:
-        """Start and length of a vector field, unread; `(0, 0)` where it is not there."""
+        """Returns start and length of a vector field without reading it; `(0, 0)` if it is missing."""
         position = self._field(slot)
         return (0, 0) if position is None else self._reader.span(self._reader.offset(position), item_bytes)
 
     def text(self, slot: int) -> str:
-        """A string field; what is not UTF-8 in it is replaced.
+        """Reads a string field; bytes that are not UTF-8 are replaced.
 
         Raises:
-            ModelFileError: it has more than `MAX_TEXT` bytes.
+            ModelFileError: the string has more than `MAX_TEXT` bytes.
         """
         start, length = self.span(slot)
         if length > MAX_TEXT:

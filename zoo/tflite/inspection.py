@@ -1,4 +1,4 @@
-"""All that can be said of a `.tflite` file without running it. Needs no TensorFlow."""
+"""Collects all facts about a `.tflite` file that are known without running it. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from zoo.tflite.modelfile import ModelFile, Tensor, read
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is in a file."""
+    """The content of a file."""
 
     file: ModelFile
     description: Description
-    """Labels and card."""
+    """Labels and card of the file."""
     checksum: str
     """`right`, `wrong` or `none`: see `zoo.tflite.card.checksum`."""
     problems: dict[str, list[compat.Problem]]
@@ -38,7 +38,7 @@ class Inspection:
 
     @property
     def ops(self) -> list[tuple[str, int, int]]:
-        """(operation, version, how many), most frequent first."""
+        """The operations as (name, version, number of uses), most frequent first."""
         return compat.op_counts(self.file)
 
     @functools.cached_property
@@ -55,7 +55,7 @@ class Inspection:
         return self.file.main.total_macs
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the values as JSON can hold them."""
         return {
             "path": str(self.file.path),
             "bytes": self.file.size,

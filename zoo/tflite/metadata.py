@@ -32,7 +32,7 @@ def with_metadata(flatbuffer: bytes, tags: Tags, *, labels_file: str, other_file
 
 
 def without_files(content: bytes) -> bytes:
-    """A model file without the archive at its end, if there is one."""
+    """Returns a model file's bytes without the archive at its end, if there is one."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
@@ -45,12 +45,12 @@ def append_files(path: Path, files: dict[str, str]) -> None:
     """Appends `files` (name -> text) to a model file as a zip archive, uncompressed as readers expect."""
     with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
         for name, text in files.items():
-            # A fixed date: the same model gives the same bytes.
+            # The date is fixed, so that the same model gives the same bytes.
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text.encode("utf-8"))
 
 
 def _metadata(tags: Tags, labels_file: str, other_files: Sequence[str]) -> bytes:
-    """The flatbuffer `ModelMetadata`. Numbers are the slots of its tables in metadata_schema.fbs."""
+    """Returns the flatbuffer `ModelMetadata`. Numbers are the slots of its tables in metadata_schema.fbs."""
     b = flatbuffers.Builder(1024)
 
     def associated_file(name: str, kind: int = 0) -> int:
@@ -75,7 +75,7 @@ def _metadata(tags: Tags, labels_file: str, other_files: Sequence[str]) -> bytes
         properties = table(b, {1: size}, {0: ("Int8", _GRAYSCALE if channels == 1 else _RGB)})
         content = table(b, {1: properties}, {0: ("Uint8", _IMAGE_PROPERTIES)})
         input_text = "raw pixels 0..255"
-    # Readers insist on a normalization for float inputs: raw pixels in means mean 0 and std 1.
+    # Readers require a normalization for float inputs; raw pixels mean a mean of 0 and a std of 1.
     options = table(b, {0: _floats(b, 0.0), 1: _floats(b, 1.0)})
     process = table(b, {1: options}, {0: ("Uint8", _NORMALIZATION)})
     input_tensor = table(

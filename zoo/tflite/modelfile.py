@@ -1,6 +1,6 @@
-"""What the model part of a `.tflite` file holds: its operations and tensors.
+"""Reads the model part of a `.tflite` file: its operations and tensors.
 
-Pure Python, and safe on any input: a damaged file raises `ModelFileError`, it does not crash or hang.
+The reader is pure Python and safe on any input: a damaged file raises `ModelFileError` and never crashes or hangs.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from zoo.files import is_endless
 from zoo.tflite.flatbuffer import Data, Reader, Table, shortened
 
 MAX_METADATA_BYTES = 16 * 1024 * 1024
-"""No metadata are larger, all entries together; what is behind is not read."""
+"""Largest size of all metadata entries together, in bytes; further entries are not read."""
 MAX_TENSORS = MAX_OPS = MAX_BUFFERS = 65_536
-"""No model that runs on a board has more, all graphs together."""
+"""The most tensors, operations and buffers of all graphs together; models for boards have fewer."""
 MAX_INDEXES = 1 << 20
-"""Of inputs and outputs, of all operations together."""
+"""The most indexes of inputs and outputs of all operations together."""
 MAX_SCALES = 1 << 22
-"""And as many zero points, of all tensors together."""
+"""The most scales of all tensors together, and the most zero points."""
 MAX_ENTRIES = 1024
-"""Of graphs, and of metadata."""
+"""The most graphs, and the most metadata entries."""
 MAX_DIMENSIONS = 32
-"""Of a tensor; runtimes take 8 or fewer."""
+"""The most dimensions of a tensor; runtimes take 8 or fewer."""
 MAX_ELEMENTS = 2**63 - 1
-"""Of a tensor, as runtimes count them. It bounds multiply-accumulates, too, to numbers that can be printed."""
+"""The most elements of a tensor, as runtimes count them. It also keeps numbers of multiply-accumulates printable."""
 IDENTIFIER = b"TFL3"
-"""Bytes 4 to 8 of every file."""
-_VERSION_BYTES = 32  # of the text in which a converter says the oldest runtime
+"""File identifier of TFLite models, at bytes 4 to 8."""
+_VERSION_BYTES = 32  # length of the text in which a converter states the oldest runtime
 CUSTOM_OP = 32  # BuiltinOperator.CUSTOM
 ITEM_BYTES = {
     "FLOAT64": 8, "INT64": 8, "UINT64": 8, "COMPLEX64": 8, "COMPLEX128": 16,
@@ -45,7 +45,7 @@ ITEM_BYTES = {
     "FLOAT16": 2, "INT16": 2, "UINT16": 2, "BFLOAT16": 2,
     "INT8": 1, "UINT8": 1, "BOOL": 1,
 }  # fmt: skip
-"""Bytes of one value, for the types that have a whole number of them."""
+"""Size of one value in bytes, for the types that have whole bytes."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,19 @@ class Tensor:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    """As in TensorFlow's schema: `FLOAT32`, `INT8`..."""
+    """Data type, named as in TensorFlow's schema: `FLOAT32`, `INT8`..."""
     scales: npt.NDArray[np.float32]
-    """Empty: not quantized; one: per tensor; more: per channel along `axis`."""
+    """Quantization scales: none if not quantized, one for the tensor, or one for each channel along `axis`."""
     zero_points: npt.NDArray[np.int64]
     axis: int
     dynamic: bool
-    """Whether some dimension is open until run time."""
+    """Whether some dimension is known only at run time."""
     bytes: int
-    """Of its constant data; 0 where it is computed."""
+    """Size of its constant data, in bytes; 0 for a computed tensor."""
 
     @property
     def is_constant(self) -> bool:
-        """Whether its values stand in the file."""
+        """Whether the file contains its values."""
         return self.bytes > 0
 
 
@@ -77,11 +77,11 @@ class Op:
     """One operation of the graph."""
 
     name: str
-    """`CONV_2D`..., or the name of a custom operation."""
+    """Name such as `CONV_2D`, or the name of a custom operation."""
     version: int
     custom: bool
     inputs: tuple[int, ...]
-    """Tensor indexes; -1: an optional input left out."""
+    """Indexes of the input tensors; -1 for an optional input that is left out."""
     outputs: tuple[int, ...]
     options: Table | None = field(repr=False, compare=False, default=None)
     """The operation's own table, e.g. `Conv2DOptions`."""
@@ -89,7 +89,7 @@ class Op:
 
 @dataclass(frozen=True)
 class Graph:
-    """A subgraph: almost always the only one."""
+    """A subgraph; almost every file has only one."""
 
     tensors: tuple[Tensor, ...]
     ops: tuple[Op, ...]
@@ -100,7 +100,7 @@ class Graph:
         """Multiply-accumulates of one operation: convolutions and dense layers, 0 for all others."""
         if op.name not in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}:
             return 0
-        if len(op.inputs) < 2 or op.inputs[1] < 0 or not op.outputs:  # only a damaged file
+        if len(op.inputs) < 2 or op.inputs[1] < 0 or not op.outputs:  # happens only in a damaged file
             return 0
         weights = self.tensors[op.inputs[1]].shape
         positions = self.tensors[op.outputs[0]].shape[:-1]
@@ -108,7 +108,7 @@ class Graph:
 
     @property
     def total_macs(self) -> int:
-        """Of one run."""
+        """Multiply-accumulates of one run of the model."""
         return sum(map(self.macs, self.ops))
 
     def constant_bytes(self) -> Counter[str]:
@@ -128,11 +128,11 @@ class ModelFile:
 
     path: Path
     size: int
-    """Bytes of the file."""
+    """Size of the file in bytes."""
     schema_version: int
     graphs: tuple[Graph, ...]
     metadata: dict[str, bytes]
-    """Name -> buffer of each metadata entry."""
+    """Content of each metadata entry by its name."""
 
     @property
     def main(self) -> Graph:
@@ -141,7 +141,7 @@ class ModelFile:
 
     @property
     def min_runtime(self) -> str:
-        """The oldest TensorFlow runtime that may load it, as its converter says; only a lower bound."""
+        """The oldest TensorFlow runtime that can load the file, according to its converter; only a lower bound."""
         said = self.metadata.get("min_runtime_version", b"")[:_VERSION_BYTES]
         return said.rstrip(b"\0").decode("ascii", errors="replace")
 
@@ -150,7 +150,7 @@ def read(path: str | Path) -> ModelFile:
     """Parses a file and checks its structure: offsets, indexes, shapes, sizes of constants.
 
     Raises:
-        ModelFileError: it cannot be read, is no `.tflite` file, or is damaged; the message says where.
+        ModelFileError: the file cannot be read, is no `.tflite` file, or is damaged; the message says where.
     """
     path = Path(path)
     try:
@@ -164,7 +164,7 @@ def read(path: str | Path) -> ModelFile:
                 raise ModelFileError(
                     f"{path} is not a .tflite file: it does not carry the mark {IDENTIFIER.decode()!r}"
                 )
-            # Not closed here: the operations' option tables still read from it.
+            # The file stays open, because the operations' option tables still read from it.
             return _parse(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), path)
     except OSError as error:
         raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
@@ -174,7 +174,7 @@ def _parse(data: Data, path: Path) -> ModelFile:
     try:
         root = Reader(data).root(IDENTIFIER)
         codes = [_op_code(table) for table in root.tables(1, "operator codes", MAX_OPS)]
-        # Buffers are spans: 500 MB of weights stay where they are.
+        # Buffers are kept as positions, so that 500 MB of weights are not copied.
         buffers = [_buffer(table, len(data)) for table in root.tables(4, "buffers", MAX_BUFFERS)]
         graphs = tuple(_graph(table, codes, buffers) for table in root.tables(2, "graphs", MAX_ENTRIES))
         if not graphs:
@@ -200,7 +200,7 @@ def _metadata(root: Table, data: Data, buffers: list[tuple[int, int]]) -> dict[s
 
 
 def _op_code(table: Table) -> tuple[str, int, bool]:
-    # Old files hold the code in a byte, new ones in an int beside it; the larger one counts.
+    # Old files hold the operation's code in a byte, new ones in an additional int; the larger one is right.
     code = max(table.number(0, "b"), table.number(3, "i"))
     custom = code == CUSTOM_OP
     name = table.text(1) if custom else _op_names().get(code, f"UNKNOWN_{code}")
@@ -265,7 +265,7 @@ def _tensor(table: Table, index: int, buffers: list[tuple[int, int]]) -> Tensor:
 
 
 def _dimensions(table: Table, slot: int, called: str) -> tuple[int, ...]:
-    """A shape, which has few numbers; as they stand in the file, also below zero."""
+    """Reads a shape exactly as the file has it, negative numbers included."""
     values = table.array(slot, "<i4", "dimensions", 2 * MAX_TENSORS * MAX_DIMENSIONS)
     if len(values) > MAX_DIMENSIONS:
         raise ModelFileError(f"{called} has {len(values)} dimensions, the limit is {MAX_DIMENSIONS}")
@@ -289,11 +289,11 @@ def _type_names() -> dict[int, str]:
 
 
 def _names(enum: str) -> dict[int, str]:
-    """Value -> name of an enum of TensorFlow's schema."""
+    """Returns the names of an enum of TensorFlow's schema by their values."""
     package = importlib.util.find_spec("tflite")
     if package is None or not package.submodule_search_locations:  # a base dependency
         raise MissingDependencyError("the package tflite is not installed: pip install tflite")
-    # Its one module, not the package: that imports some 200 modules, which takes 0.05 to 0.2 s of every `zoo run`.
+    # Only the one module is imported: the package imports about 200, which takes 0.05 to 0.2 s of every `zoo run`.
     path = Path(package.submodule_search_locations[0], f"{enum}.py")
     spec = importlib.util.spec_from_file_location(f"_tflite_{enum}", path)
     assert spec is not None  # noqa: S101  # a name that ends in .py

@@ -1,7 +1,7 @@
-"""What a float model wants done to the pixels, as the TFLite metadata of files made by others says.
+"""Reads the normalization of pixels that a float model expects, from the TFLite metadata of files by other tools.
 
-Files of this package take raw pixels. Many others, such as Teachable Machine's, want them scaled; the public metadata
-schema (`metadata_schema.fbs`, identifier M001) has a place to say so. Numbers below are slots of its tables.
+Files of this package take raw pixels. Many others, such as Teachable Machine's, expect scaled ones and state that in
+the public metadata schema (`metadata_schema.fbs`, identifier M001). Numbers below are slots of its tables.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from zoo.tflite.flatbuffer import Reader
 from zoo.tflite.modelfile import MAX_ENTRIES, ModelFile
 
 ENTRY = "TFLITE_METADATA"
-"""The metadata entry that holds it."""
+"""Name of the metadata entry that holds the normalization."""
 IDENTIFIER = b"M001"
-"""Of the flatbuffer in it."""
+"""File identifier of the flatbuffer in that entry."""
 _NORMALIZATION_OPTIONS = 1
 
 
 @dataclass(frozen=True)
 class Normalization:
-    """(pixel - mean) / std, for all channels or for each."""
+    """A normalization of pixels, (pixel - mean) / std, with one value for all channels or one for each."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     @classmethod
     def from_range(cls, low: float, high: float) -> Normalization:
-        """What brings 0..255 to `low`..`high`."""
+        """Returns the normalization that maps 0..255 to `low`..`high`."""
         scale = (high - low) / 255
         return cls((-low / scale,), (1 / scale,))
 
@@ -41,13 +41,13 @@ class Normalization:
         return set(self.mean) == {0.0} and set(self.std) == {1.0}
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """`(..., channels)`, 0..255, to what the model takes."""
+        """Converts pixels `(..., channels)`, 0..255, to the values that the model takes."""
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
         return (pixels.astype(np.float32) - mean) / std
 
 
 def stated(file: ModelFile) -> Normalization | None:
-    """What a file's metadata says of its first input; None where it says nothing sensible.
+    """Returns the normalization of the first input in a file's metadata; None if there is no valid one.
 
     Raises:
         ModelFileError: the metadata is damaged.

@@ -1,4 +1,4 @@
-"""Puts a new root table in front of a `.tflite` model: with one more entry of metadata, and one signature.
+"""Puts a new root table in front of a `.tflite` model, with one more metadata entry and one signature.
 
 Offsets in a flatbuffer are relative and point forward, so the old content stays valid behind the new root, and the new
 root can point into it. The model's bytes are not touched: repacking them instead would hold the weights several times
@@ -26,10 +26,10 @@ _HEADER_BYTES = _ROOT + 4 + 4 * _SLOTS
 
 
 def prepend_root(flatbuffer: bytes, name: str, blob: bytes, signature: Signature) -> bytes:
-    """The model with `blob` as its metadata called `name`, and no other signature than this one.
+    """Returns the model with `blob` as its metadata entry `name`, and with this signature only.
 
     Raises:
-        ExportError: the model is of a schema that is not known here, or has other ends than the signature.
+        ExportError: the model has an unknown schema, or other inputs and outputs than the signature.
     """
     old = _OldRoot(flatbuffer)
     if len(old.outputs) != len(signature.outputs):
@@ -124,7 +124,7 @@ def _metadata_entry(name: str, buffer: int) -> bytes:
 
 def _buffer(blob: bytes) -> bytes:
     b = flatbuffers.Builder(len(blob) + 64)
-    b.StartVector(1, len(blob), 16)  # aligned as the schema asks for
+    b.StartVector(1, len(blob), 16)  # aligned as the schema requires
     b.head -= len(blob)
     b.Bytes[b.head : b.head + len(blob)] = blob
     b.Finish(table(b, {0: b.EndVector()}))
@@ -144,7 +144,7 @@ def _signature(signature: Signature, input_tensor: int, output_tensors: Sequence
 
 
 class _OldRoot:
-    """Where a model's root table points to: absolute positions."""
+    """The absolute positions to which a model's root table points."""
 
     def __init__(self, flatbuffer: bytes) -> None:
         self._data = flatbuffer

@@ -1,4 +1,4 @@
-"""What a file is tagged with when it is made, for other readers of TFLite metadata."""
+"""The tags that a new file gets for other readers of TFLite metadata."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Signature:
-    """What `interpreter.get_signature_runner()` calls a model's input and outputs."""
+    """The names that `interpreter.get_signature_runner()` uses for a model's input and outputs."""
 
     input: str
     outputs: tuple[str, ...]
@@ -17,7 +17,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class OutputTag:
-    """What the metadata says of one output."""
+    """The metadata of one output."""
 
     name: str
     description: str
@@ -27,14 +27,14 @@ class OutputTag:
 
 @dataclass(frozen=True)
 class Tags:
-    """What is said of a file beside its labels and card."""
+    """The metadata of a file in addition to its labels and card."""
 
     name: str
     description: str
     author: str
     license: str
     image_shape: tuple[int, int, int] | None
-    """(height, width, channels), or None where the input is no picture."""
+    """Height, width and channels of the input; None if it is no picture."""
     signature: Signature
     outputs: tuple[OutputTag, ...]
     """In the order of the graph's outputs."""

@@ -1,4 +1,4 @@
-"""What a file can be made for. Standard library only, for the help of commands."""
+"""The targets that a file can be made for. Standard library only, because the help of commands needs it."""
 
 from __future__ import annotations
 

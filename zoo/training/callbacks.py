@@ -20,7 +20,7 @@ from zoo.signals import listening
 
 
 class StopOnNan(keras.callbacks.Callback):
-    """Ends a training whose loss is no number any more, before it spoils what is saved.
+    """Ends a training whose loss became NaN or infinite, before such weights are saved.
 
     Raises:
         TrainingError: with advice.

@@ -1,4 +1,4 @@
-"""Keeps the best model and the state of a training on disk, without taking much of its time."""
+"""Writes checkpoints: the best model and the state of a training, without taking much of its time."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ if TYPE_CHECKING:
     import keras
 
 MODEL = "model.keras"
-"""The best model so far, in the run's folder."""
+"""Name of the best model's file in the run's folder."""
 
 SHARE = 0.1
-"""Of the time, at most, that writing takes. An epoch of a head on features can be over sooner than its files are
-written; an epoch that takes longer than ten times the writing is always kept."""
+"""Largest share of the training time that writing checkpoints may take.
+
+An epoch that trains a head on cached features can be shorter than one write. An epoch that takes longer than ten
+writes always gets its checkpoint."""
 
 Array = npt.NDArray[Any]
 
 
 class Keeper:
-    """Writes after an epoch where it is time to, the best model before the state that names it.
+    """Writes a checkpoint after an epoch when one is due, and the best model before the state that names it.
 
-    So whatever a kill leaves goes together: the model is the state's best, or that of a later epoch, which is trained
-    again to the same result.
+    So the files always fit together, even after a kill: the model is the best one of the state, or of a later epoch,
+    which is trained again with the same result.
     """
 
     def __init__(
@@ -44,25 +46,25 @@ class Keeper:
         """Gets ready.
 
         Args:
-            folder: of the run; it has to be there.
-            model: that learns.
-            plain: gives the model to save, where that is another than the one that learns (mixed precision).
-            each: whether all is written after each epoch, however short.
-            writes: whether this process writes at all; of several workers one does.
+            folder: the run's folder, which must exist.
+            model: the model that is trained.
+            plain: returns the model to save, if it is not the trained one itself (mixed precision).
+            each: whether to write after each epoch, however short it is.
+            writes: whether this process writes at all; only one of several workers does.
         """
         self.folder = folder
         self._model, self._plain, self._each, self._writes = model, plain, each, writes
         self._best: list[Array] | None = None
-        """The best weights, as long as they are not on disk."""
+        """The best weights while they are not yet on disk."""
         self._due = 0.0
 
     def epoch(self, optimizer: Any, place: state.Place, *, better: bool) -> None:
-        """Takes note of an epoch, and writes all if it is time to.
+        """Records an epoch, and writes a checkpoint if one is due.
 
         Args:
-            optimizer: of the model.
-            place: where the training is.
-            better: whether the model as it is now is the best so far.
+            optimizer: the model's optimizer.
+            place: the progress of the training.
+            better: whether the current model is the best so far.
 
         Raises:
             OutputError: the disk is full or cannot be written.
@@ -71,7 +73,7 @@ class Keeper:
             return
         due = self._each or time.perf_counter() >= self._due
         if better:
-            # Copied only where it has to wait for its turn.
+            # The weights are copied only if they are written later.
             self._best = None if due else self._model.get_weights()
             if due:
                 self._save_model()
@@ -79,7 +81,7 @@ class Keeper:
             self.write(optimizer, place)
 
     def write(self, optimizer: Any, place: state.Place) -> None:
-        """Writes all.
+        """Writes the best model and the state.
 
         Raises:
             OutputError: the disk is full or cannot be written.
@@ -93,7 +95,7 @@ class Keeper:
         self._due = ended + (ended - started) / SHARE
 
     def write_best(self) -> None:
-        """Writes the best model, if it is not on disk.
+        """Writes the best model, if it is not yet on disk.
 
         Raises:
             OutputError: the disk is full or cannot be written.
@@ -109,7 +111,7 @@ class Keeper:
         self._best = None
 
     def best_weights(self) -> list[Array] | None:
-        """Of the best model; None where another process has them."""
+        """Returns the weights of the best model; None in a process that does not write them."""
         from zoo.weights import load_model
 
         if not self._writes:

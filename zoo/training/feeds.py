@@ -1,4 +1,4 @@
-"""What the loop trains on one device, or on several of one machine, with Keras' own `fit`."""
+"""Trains and evaluates a model for an epoch with Keras' `fit`, on one device or several devices of one machine."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ Array = npt.NDArray[Any]
 
 
 class Feed(Protocol):
-    """A model and what it learns from."""
+    """A model with the examples that it is trained on."""
 
     model: Any
-    """What learns: the whole model, or a part of it."""
+    """The part of the model that is trained, or the whole model."""
 
     def fit(self, epoch: int, skip: int, callbacks: list[Any], weights: dict[int, float] | None) -> dict[str, float]:
         """Trains for an epoch.
 
         Args:
-            epoch: which of all, counted from 0.
-            skip: batches of it that are done already.
-            callbacks: of Keras.
-            weights: of the classes.
+            epoch: the index of the epoch over all stages, counted from 0.
+            skip: the number of its batches that are already finished.
+            callbacks: Keras callbacks.
+            weights: the class weights.
 
         Returns:
             The mean `loss` and `accuracy`.
         """
 
     def evaluate(self) -> dict[str, float] | None:
-        """Loss and accuracy on the validation files; None where there are none."""
+        """Returns loss and accuracy on the validation files; None if there are none."""
 
 
 class Pictures:
-    """The whole model, on pictures."""
+    """Trains the whole model on the examples."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.model = trainer.model
@@ -64,7 +64,7 @@ class Pictures:
 
 
 class Features:
-    """The head alone, on what the frozen rest says to each picture, computed once."""
+    """Trains the head alone on features, which the frozen layers compute once for each example."""
 
     def __init__(self, trainer: Trainer, stage: Stage) -> None:
         self._body, self.model = split_at_head(trainer.model)
@@ -102,7 +102,7 @@ class Features:
         return found
 
     def predict(self, split: SplitName) -> Array:
-        """What the model says to the files of a split: `(count, classes)`."""
+        """Returns the model's scores for the files of a split: `(count, classes)`."""
         return np.asarray(self.model.predict(self._features(split), batch_size=self._batch_size, verbose=0))
 
     def _features(self, split: SplitName) -> Array:

@@ -1,4 +1,4 @@
-"""The files of a run's folder that a training begins with, and goes on from."""
+"""Reads and writes the files of a run's folder from which a training starts or continues."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ RECIPE = "recipe.toml"
 LABELS = "labels.txt"
 ARCHITECTURE = "architecture.json"
 HERE = "resume.toml"
-"""Where on this machine the data and the weights lie, for `--resume` alone; all other files of a run hold no path."""
+"""File with the paths of data and weights on this machine, for `--resume` only; no other file of a run holds paths."""
 
 
 def require_new(folder: Path) -> None:
-    """Refuses a folder that holds something.
+    """Refuses a folder that is not empty.
 
     Raises:
-        OutputError: it does, or cannot be written.
+        OutputError: the folder is not empty, or cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         hint = f"go on with it (--resume {folder}), or " if (folder / RECIPE).exists() else ""
@@ -49,7 +49,7 @@ def begin_run(folder: Path, run: dict[str, Any], class_names: Sequence[str], mod
     """
     import tomli_w
 
-    # As a whole, so that a disk that is full leaves nothing that neither a new run nor --resume takes.
+    # The folder is written whole or not at all: neither a new run nor --resume could use a part of it.
     data, weights = run["data"], run["model"]["weights"]
     for path in (data["path"], weights):
         if not path.isascii() and any("\ud800" <= char <= "\udfff" for char in path):
@@ -65,10 +65,10 @@ def begin_run(folder: Path, run: dict[str, Any], class_names: Sequence[str], mod
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """What stands in a run's folder: the tables of its recipe, its `labels` and the model's `architecture`.
+    """Reads a run's folder: the tables of its recipe, its `labels` and the model's `architecture`.
 
     Raises:
-        InputError: it holds none.
+        InputError: the folder holds no run.
     """
     run = read_toml(folder / RECIPE)
     _require_tables(run, _TABLES, folder / RECIPE)
@@ -95,7 +95,7 @@ _TABLES: dict[str, Any] = {
     "data": {"path": str, "pictures": bool, "splits": dict},
     "versions": {"edgezoo": str},
 }  # fmt: skip
-"""What a run's recipe file holds."""
+"""The tables and fields of a run's recipe file."""
 
 
 def _require_tables(found: Any, wanted: dict[str, Any], path: Path, place: str = "") -> None:
@@ -108,20 +108,20 @@ def _require_tables(found: Any, wanted: dict[str, Any], path: Path, place: str =
 
 
 def strategy_of(folder: Path) -> str:
-    """The strategy of a run.
+    """Returns the strategy of a run.
 
     Raises:
-        InputError: the folder holds none.
+        InputError: the folder holds no run.
     """
     return str(read_run(folder)["model"]["strategy"])
 
 
 def read_architecture(text: str, folder: Path) -> keras.Model:
-    """The model of a run, with weights of no meaning.
+    """Builds the model of a run, with meaningless weights.
 
     Args:
-        text: of its architecture.
-        folder: of the run, which may be a stranger's: where it has a state, the model has to fit into that.
+        text: the architecture as JSON.
+        folder: the run's folder, which may be a stranger's: if it holds a checkpoint, the model must fit that.
 
     Raises:
         UnsafeFileError: the text names what could run code, or a model larger than the state.
@@ -141,7 +141,7 @@ def read_architecture(text: str, folder: Path) -> keras.Model:
         model = keras.models.model_from_json(text)
     except (UnsafeFileError, InputError):
         raise
-    except Exception as error:  # Keras raises what its readers raise
+    except Exception as error:  # Keras passes on any error of its readers
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"{folder / ARCHITECTURE} cannot be read: {lines[0]}") from error
     if not isinstance(model, keras.Model):
@@ -150,5 +150,5 @@ def read_architecture(text: str, folder: Path) -> keras.Model:
 
 
 def versions() -> dict[str, str]:
-    """Of what decides the result."""
+    """Returns the installed versions of the packages that affect the result."""
     return installed("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow")

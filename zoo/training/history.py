@@ -1,4 +1,4 @@
-"""The history of a run: one row an epoch, written while it is trained."""
+"""The history of a run: one row for each epoch, written during the training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class History:
             self._write_events(row)
 
     def follow(self, place: Place) -> None:
-        """Takes the rows of another place from now on."""
+        """Uses the rows of another progress object from now on."""
         self._place = place
 
     def add(self, row: dict[str, Any]) -> None:

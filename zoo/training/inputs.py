@@ -1,4 +1,4 @@
-"""What goes into a training: data that fit the model, and what has to be the same wherever it goes on."""
+"""Prepares the inputs of a training: data that fit the model, and facts that must not change when it continues."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def input_shape(model: str | keras.Model, options: dict[str, Any]) -> tuple[int, ...]:
-    """What a model takes, without the batch.
+    """Returns the shape of a model's input, without the batch.
 
     Args:
-        model: one, or a name of the zoo.
-        options: of the model that a name stands for.
+        model: a model, or the name of a model of the zoo.
+        options: the options of the named model.
 
     Raises:
         UnknownModelError: no model has this name.
-        OptionError: an option that it does not take.
+        OptionError: the model does not have an option.
     """
     if not isinstance(model, str):
         shape: tuple[int, ...] = tuple(model.input_shape[1:])
@@ -53,7 +53,7 @@ def load_data(data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Ca
 
 
 def facts_of(data: Data) -> dict[str, Any]:
-    """What has to be the same on all workers, and in a run that goes on."""
+    """Returns the facts about data that must be the same on all workers, and in a run that continues."""
     files = "".join(f"{path.parent.name}/{path.name}\n" for source in data.sources.values() for path in source.paths)
     return {
         "classes": data.class_names,
@@ -66,7 +66,7 @@ def require_classes(options: dict[str, Any], data: Data) -> None:
     """Takes `num_classes` out of options.
 
     Raises:
-        OptionError: it is not the data's number of classes.
+        OptionError: the number is not that of the data.
     """
     asked, there = options.pop("num_classes", None), len(data.class_names)
     if asked is not None and asked != there:
@@ -76,10 +76,10 @@ def require_classes(options: dict[str, Any], data: Data) -> None:
 
 
 def require_outputs(model: keras.Model, data: Data) -> keras.Model:
-    """The model, if it has one output for each class.
+    """Returns the model, if it has one output for each class.
 
     Raises:
-        OptionError: it has not.
+        OptionError: it has another number of outputs.
     """
     if len(model.output_shape) != 2 or model.output_shape[-1] != len(data.class_names):
         raise OptionError(

@@ -1,4 +1,4 @@
-"""The loop: stage by stage, epoch by epoch, with all that is needed to go on saved after each."""
+"""The training loop: stage by stage, epoch by epoch, with checkpoints from which a training can continue."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Array = npt.NDArray[Any]
 
 
 class Trainer:
-    """Trains a model in the stages of a plan. `place` says where it is."""
+    """Trains a model in stages; `place` is the progress."""
 
     def __init__(
         self,
@@ -40,16 +40,16 @@ class Trainer:
         watch: Watch,
         team: Team | None = None,
     ) -> None:
-        """Gets ready.
+        """Prepares a training.
 
         Args:
-            model: to train, in place.
-            data: as `zoo.data.load` gives it, with the recipe's augmentation.
-            recipe: what is in force.
-            stages: of `plan`.
-            keeper: of the model and the state; of several workers the chief's is used.
-            watch: is told how it goes.
-            team: who takes part; this process alone by default. The model has to be the team's.
+            model: the model, which is trained in place.
+            data: the data from `zoo.data.load`, with the recipe's augmentation.
+            recipe: the recipe.
+            stages: the stages from `plan`.
+            keeper: writes the checkpoints; with several workers, only the chief's is used.
+            watch: receives the progress.
+            team: the processes and devices that train; by default this process. It must have adopted the model.
         """
         self.model, self.data, self.recipe, self.stages = model, data, recipe, stages
         self.place = state.Place()
@@ -60,12 +60,12 @@ class Trainer:
         self._weights = data.class_weights if recipe.balance else None
 
     def run(self, saved: state.Saved | None = None) -> None:
-        """Trains to the end; from where `saved` was, where it is given. Of several workers the chief alone needs it.
+        """Trains to the end, from the checkpoint `saved` if it is given; of several workers, only the chief needs it.
 
         Raises:
-            InputError: `saved` is of another training.
+            InputError: `saved` belongs to another training.
             TrainingStopped: Ctrl-C or SIGTERM came; the state is saved.
-            TrainingError: the loss is no number any more; the best model is saved, and the state of an epoch before.
+            TrainingError: the loss became NaN or infinite; the best model and the state of an earlier epoch are saved.
             OutputError: the folder cannot be written.
         """
         if saved is not None:
@@ -84,9 +84,9 @@ class Trainer:
             raise
 
     def scores(self, split: SplitName) -> Array | None:
-        """What the best model says to the files of a split, `(count, classes)`, after `run`.
+        """Returns the best model's scores for the files of a split, `(count, classes)`, after `run`.
 
-        None where that is not to be had for less than running the whole model.
+        The result is None if they can only be computed by running the whole model.
         """
         return self._feed.predict(split) if isinstance(self._feed, Features) else None
 
@@ -95,14 +95,14 @@ class Trainer:
         batches = -(-len(self.data.sources["train"]) // self.recipe.batch_size)
         with self._team.scope():
             feed = self._feed = self._begin(stage, saved, batches)
-        inner = feed.model.optimizer  # wrapped, where the precision is mixed
+        inner = feed.model.optimizer  # it is wrapped in mixed precision
         while place.epoch < stage.epochs and not (self.recipe.patience and place.waited >= self.recipe.patience):
             self._run_epoch(stage, feed, batches)
         place.done = place.stage + 1 == len(self.stages)
         if not place.done:
-            # What it was too early to write is written now: the next stage's first epoch may take long.
+            # A checkpoint that was not yet due is written now, because the next stage's first epoch may take long.
             self._keeper.write(inner, place)
-        # The next stage, and whoever comes after the last, begins with the best.
+        # The next stage, and the evaluation after the last one, start with the best weights.
         self._load_best()
         place.stage, place.epoch, place.waited, place.lowest_loss, place.loss_waited = place.stage + 1, 0, 0, None, 0
         if place.done:
@@ -167,7 +167,7 @@ class Trainer:
         return TrainingStopped(f"stopped {where}; all is saved, go on with: zoo train --resume {self._keeper.folder}")
 
     def _judge(self, row: Row, optimizer: Any) -> bool:
-        """Whether the epoch is the best so far; looks after early stopping and the plateau schedule."""
+        """Returns whether the epoch is the best so far, and updates early stopping and the plateau schedule."""
         place, result = self.place, [row["val_accuracy"], -row["val_loss"]]
         better = place.best is None or result > place.best
         if better:
@@ -185,7 +185,7 @@ class Trainer:
         return better
 
     def _load_best(self) -> None:
-        # Outside of the scope, where making variables takes all workers.
+        # This is outside of the scope, in which creating variables needs all workers.
         best = self._keeper.best_weights()
         with self._team.scope():
             if best is not None:

@@ -1,4 +1,4 @@
-"""How a model is trained: every number that decides it, in one frozen object, in force as a whole or not at all."""
+"""The recipe of a training: every value that decides its result, in one frozen object."""
 
 from __future__ import annotations
 
@@ -23,44 +23,45 @@ OptimizerName = Literal["adam", "sgd"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that is in force in a training.
+    """The values of a training.
 
-    With weights from elsewhere and a new head there are two stages: the head alone, on features that the frozen rest
-    gives once for each picture; then the last blocks together with it ("fine-tuning"), with batch normalization kept
-    as it is. Otherwise there is the second stage only.
+    With pretrained weights and a new head there are two stages: first the head alone, on features that the frozen
+    layers compute once for each picture; then fine-tuning of the last blocks and the head, with frozen batch
+    normalization. Otherwise there is only the second stage.
     """
 
     epochs: int = 40
-    """At most, of the second stage; 0 leaves it out."""
+    """Largest number of epochs of the second stage; 0 leaves it out."""
     head_epochs: int = 60
-    """At most, of the first stage."""
+    """Largest number of epochs of the first stage."""
     batch_size: int = 32
     learning_rate: float = 1e-3
-    """The highest of the second stage."""
+    """Highest learning rate of the second stage."""
     head_learning_rate: float = 3e-3
     optimizer: OptimizerName = "adam"
-    """`sgd` has Nesterov momentum 0.9."""
+    """Optimizer; `sgd` has Nesterov momentum 0.9."""
     weight_decay: float = 0.0
-    """Decoupled from the loss (AdamW)."""
+    """Weight decay, decoupled from the loss (AdamW)."""
     schedule: Schedule = "cosine"
-    """`cosine`: up over `warmup_epochs`, then down to zero; `plateau`: halved after `patience` / 3 epochs without
-    a better loss; `constant`."""
+    """Schedule of the learning rate. `cosine`: it rises over `warmup_epochs`, then falls to zero; `plateau`: it is
+    halved after `patience` / 3 epochs without a better loss; `constant`: it does not change."""
     warmup_epochs: int = 1
     patience: int = 10
-    """Epochs without a better validation result before a stage ends; 0: never."""
+    """Epochs without a better validation result after which a stage ends; 0 for never."""
     freeze: str = "none"
-    """What stays frozen in the second stage: `none`, `all` (so there is none), or a layer: it and all before."""
+    """Layers that stay frozen in the second stage: `none`, `all` (then there is no second stage), or all up to and
+    including the layer of this name."""
     label_smoothing: float = 0.0
     augment: Augment = "none"
-    """Of the second stage; see `zoo.data.augmentation`."""
+    """Random changes to the pictures in the second stage; see `zoo.data.augmentation`."""
     balance: bool = True
-    """Whether every class counts alike, however many pictures it has."""
+    """Whether every class counts the same, however many pictures it has."""
     validation: float = 0.2
-    """The share held out, where the data have no validation files."""
+    """Share of the files held out for validation, if the data have no validation files."""
     resize: Resize = "crop"
     seed: int = 0
     mixed_precision: bool = False
-    """float16 on a GPU, bfloat16 elsewhere, with float32 weights."""
+    """Whether to compute in float16 on a GPU, in bfloat16 elsewhere, with float32 weights."""
     xla: bool = False
 
     def __post_init__(self) -> None:
@@ -86,7 +87,7 @@ class Recipe:
                 raise OptionError(f"{name}={getattr(self, name)!r} is not one of {', '.join(words)}")
 
     def change(self, values: dict[str, Any]) -> Recipe:
-        """A recipe with other values, each converted to its field's type.
+        """Returns a recipe with other values, each converted to its field's type.
 
         Raises:
             OptionError: no such field, or a value that it does not allow.
@@ -107,17 +108,17 @@ _WORDS: dict[str, tuple[str, ...]] = {
 }
 
 SCRATCH = Recipe()
-"""What a training from random weights begins with; a model's spec says what differs for it."""
+"""The recipe of a training from random weights; a model's spec states what differs for it."""
 TRANSFER = Recipe(epochs=20, learning_rate=1e-4)
-"""The same, for weights that know pictures already."""
+"""The recipe of a training from pretrained weights."""
 
 
 def default_recipe(model: str | None, *, pretrained: bool) -> Recipe:
-    """The documented recipe of a model, as its spec states it; one for any model where there is no spec.
+    """Returns the recipe of a model as its spec states it, or a general one for a model without a spec.
 
     Args:
-        model: its name in the registry; None for a model that somebody else built.
-        pretrained: whether its weights know pictures already.
+        model: the model's name in the registry; None for a model that is not in it.
+        pretrained: whether its weights are pretrained.
 
     Raises:
         UnknownModelError: no model has this name.
@@ -134,7 +135,7 @@ def default_recipe(model: str | None, *, pretrained: bool) -> Recipe:
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """The values of a TOML file: its table `[recipe]`, or all of it where there is none.
+    """Reads the values of a TOML file: its table `[recipe]`, or the whole file if there is no such table.
 
     Raises:
         InputError: it cannot be read, or is no TOML.
@@ -145,13 +146,13 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file.
+    """Reads a TOML file.
 
     Raises:
         InputError: it cannot be read, or is no TOML.
         MissingDependencyError: on Python 3.10, tomli is not installed.
     """
-    # Here, because Python 3.10 has none, and without TensorFlow's extra there is no other: `zoo train` has to say so.
+    # Imported here, because Python 3.10 has no tomllib and needs tomli, which may be missing: `zoo train` reports that.
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -166,10 +167,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def field_types() -> dict[str, type]:
-    """Name -> type of every field."""
+    """Returns the type of every field by its name."""
     kinds = {}
     for name, hint in typing.get_type_hints(Recipe).items():
-        # A choice of words is text.
+        # A choice of words has the type str.
         kinds[name] = str if typing.get_origin(hint) in {Literal, types.UnionType} else hint
     return kinds
 

@@ -1,4 +1,4 @@
-"""What a trained model is worth on the files held out, in figures and pictures."""
+"""Evaluates a trained model on the held-out files, in metrics and plots."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ MISTAKES_SHOWN = 25
 
 @dataclass(frozen=True)
 class Figures:
-    """What a model is worth on one split."""
+    """The metrics of a model on one split."""
 
     split: SplitName
     confusion: Confusion
     scores: Array
-    """`(count, classes)`."""
+    """Scores of shape `(count, classes)`."""
 
     @property
     def accuracy(self) -> float:
-        """Share of files given their right name."""
+        """Top-1 accuracy: the share of files classified correctly."""
         return self.confusion.accuracy
 
     def as_dict(self) -> dict[str, Any]:
@@ -51,26 +51,26 @@ class Figures:
 
 
 def judged_split(data: Data) -> SplitName:
-    """The best held-out split there is: test, else validation, else training itself."""
+    """Returns the best available split for an evaluation: test, else validation, else training."""
     splits: tuple[SplitName, ...] = ("test", "validation", "train")
     return next(name for name in splits if len(data.sources[name]))
 
 
 def predict(model: keras.Model, data: Data, split: SplitName) -> Array:
-    """What a model says to the files of a split: `(count, classes)`."""
+    """Returns a model's scores for the files of a split: `(count, classes)`."""
     from zoo.data.pipeline import make_dataset
 
     return np.asarray(model.predict(make_dataset(data.sources[split], 32).map(lambda examples, _: examples), verbose=0))
 
 
 def measure(scores: Array, data: Data, split: SplitName) -> Figures:
-    """Judges scores, `(count, classes)`, of the files of a split."""
+    """Computes the metrics of scores, `(count, classes)`, for the files of a split."""
     confusion = Confusion.of(data.class_names, data.sources[split].labels, scores.argmax(axis=1))
     return Figures(split, confusion, scores.astype(np.float32))
 
 
 def write_figures(folder: Path, data: Data, place: Place, figures: Figures) -> None:
-    """Writes `metrics.json` and the pictures."""
+    """Writes `metrics.json` and the plots."""
     metrics = {
         "epochs": place.epochs_done,
         "best_epoch": place.best_epoch,
@@ -86,7 +86,7 @@ def write_figures(folder: Path, data: Data, place: Place, figures: Figures) -> N
 
 
 def _plot_mistakes(folder: Path, data: Data, figures: Figures) -> None:
-    """The worst misses: where the wrong name was surest of itself, beside the right one."""
+    """Plots the worst mistakes: those where the score of the wrong class is highest."""
     source = data.sources[figures.split]
     rows = np.arange(len(source))
     named = figures.scores.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""`train` and `resume`: from a folder of files to a run folder with a trained model."""
+"""Trains a model on a folder of files, into the folder of a run: `train` and `resume`."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ OWN = "the model's own"
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What came of a training."""
+    """The result of a training."""
 
     folder: Path
     model: keras.Model
-    """The best one."""
+    """The best model of the training."""
     data: Data
     accuracy: float
-    """On the test files, where there are some, else on those for validation."""
+    """Top-1 accuracy on the test files, or on the validation files if there are none."""
     metrics: dict[str, Any]
-    """As in `metrics.json`."""
+    """The metrics, as in `metrics.json`."""
     history: list[dict[str, Any]]
-    """One row an epoch."""
+    """One row for each epoch."""
     chief: bool = True
-    """Whether this process wrote the folder: of several workers the first one does."""
+    """Whether this process wrote the folder; of several workers, only the first one does."""
 
 
 def train(
@@ -72,33 +72,33 @@ def train(
         print(result.accuracy, result.folder)
 
     Args:
-        model: a name of the zoo, or a Keras model that takes raw pixels and ends in a softmax over the classes.
+        model: the name of a model of the zoo, or a Keras model that takes raw pixels and ends in a softmax.
         data: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `zoo.data.load`.
-        out: the run's folder, which must not be there yet; `runs/MODEL-DATA` by default.
-        weights: to begin with; see `zoo.build`. For a name only.
-        recipe: instead of the model's own; or changes to that.
-        strategy: `one` device, `mirrored` over all GPUs of this machine, or `multiworker`: over several processes, each
-            of which calls this with the same arguments. The first one writes the folder.
-        workers: `host:port` of each of them; `TF_CONFIG`'s by default.
-        index: which of them this one is, counted from 0.
-        secret_file: holds a secret that all workers know; `EDGEZOO_SECRET` by default. Workers of one machine need
-            none.
-        watch: is told how it goes.
-        download: is told the bytes done and in all of a download.
-        read: is told how far the reading of the files is.
+        out: the run's folder, which must not exist; `runs/MODEL-DATA` by default.
+        weights: the initial weights, see `zoo.build`; only for the name of a model.
+        recipe: a recipe that replaces the model's own, or changes to that one.
+        strategy: `one` for one device, `mirrored` for all GPUs of this machine, or `multiworker` for several processes,
+            each of which calls this with the same arguments. The first one writes the folder.
+        workers: `host:port` of each worker; by default from `TF_CONFIG`.
+        index: the index of this worker, counted from 0.
+        secret_file: a file with the secret that all workers share; by default the variable `EDGEZOO_SECRET`. Workers on
+            one machine need none.
+        watch: receives the progress of the training.
+        download: is called with the finished and the total bytes of a download.
+        read: is called with a text on how many files have been read.
         **values: fields of the recipe (`epochs`, `batch_size`, `learning_rate`...), and options of the model (`alpha`,
             `input_size`...). `num_classes` is the data's.
 
     Returns:
-        The best model with its figures. The folder holds `model.keras`, `labels.txt`, `recipe.toml`, `history.csv`,
+        The best model with its metrics. The folder holds `model.keras`, `labels.txt`, `recipe.toml`, `history.csv`,
         `metrics.json`, TensorBoard `events`, `curves.png`, `confusion.png`, `mistakes.png` and a `README.md`.
 
     Raises:
         InputError: the data cannot be used.
-        OptionError: a value that is not allowed.
-        WeightsError: the weights cannot be had.
-        TrainingStopped: Ctrl-C came; `resume` goes on.
-        TrainingError: the loss is no number any more, or a worker is lost or was started in another way.
+        OptionError: a value is not allowed.
+        WeightsError: the weights cannot be loaded.
+        TrainingStopped: the training was stopped by Ctrl-C; `resume` continues it.
+        TrainingError: the loss became NaN or infinite, or a worker is lost or was started with other arguments.
         OutputError: the folder cannot be written.
         MissingDependencyError: TensorFlow is not installed.
     """
@@ -143,7 +143,7 @@ def train(
             },
             "versions": versions(),
         }
-        # Found out before there is a folder.
+        # Errors in these are found before the folder is made.
         plan(built.model, chosen, pretrained=pretrained, new_head=built.new_head)
         if team.chief:
             begin_run(folder, run, loaded.class_names, built.model)
@@ -162,16 +162,16 @@ def resume(
     watch: Watch | None = None,
     read: Callable[[str], None] | None = None,
 ) -> TrainResult:
-    """Goes on with a training that was stopped or killed, from the last batch or epoch that was saved.
+    """Continues a training that was stopped or killed, from its last checkpoint.
 
     Args:
-        folder: of the run; of several workers the first one needs it.
-        strategy: as in `train`; what it was by default, `multiworker` where workers are given.
+        folder: the run's folder; of several workers, only the first one needs it.
+        strategy: as in `train`; by default the strategy of the run, or `multiworker` if workers are given.
         workers: as in `train`.
         index: as in `train`.
         secret_file: as in `train`.
-        watch: is told how it goes.
-        read: is told how far the reading of the files is.
+        watch: as in `train`.
+        read: as in `train`.
 
     Raises:
         InputError: the folder holds no training, or its data have changed.
@@ -243,13 +243,13 @@ def _run(
         results.write_figures(folder, data, trainer.place, figures)
         write_card(folder)
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    # The others stay until the chief has written all.
+    # The other workers wait until the chief has written all files.
     metrics = team.share(metrics)
     return TrainResult(folder, model, data, metrics["accuracy"], metrics, trainer.place.history, team.chief)
 
 
 class _Recorder:
-    """Writes the history, and passes everything on."""
+    """Writes the history, and passes all reports on."""
 
     def __init__(self, watch: Watch, history: History) -> None:
         self.batch, self.note = watch.batch, watch.note
@@ -282,7 +282,7 @@ def _build(
 
 
 def _sort(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fields of the recipe, and options of the model."""
+    """Splits values into fields of the recipe and options of the model."""
     fields = field_types()
     given = {key: value for key, value in values.items() if value is not None}
     recipe = {key: value for key, value in given.items() if key in fields}

@@ -1,4 +1,4 @@
-"""The stages of a training: what learns in each, how fast, on what."""
+"""The stages of a training: which layers each one trains, how fast, and on what."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ HEAD, WHOLE = "head", "whole"
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage."""
+    """One stage of a training."""
 
     name: str
-    """`head`: the last dense layer, on features computed once. `whole`: the model, or its last blocks."""
+    """Name of the stage. `head` trains the last dense layer on features computed once; `whole` trains the model, or its
+    last blocks."""
     epochs: int
     learning_rate: float
     freeze: str
     augment: Augment
     frozen_norms: bool
-    """Whether batch normalization keeps what it knows."""
+    """Whether batch normalization keeps its statistics."""
 
 
 def plan(model: keras.Model, recipe: Recipe, *, pretrained: bool, new_head: bool) -> list[Stage]:
-    """The stages of a training.
+    """Returns the stages of a training.
 
     Raises:
-        OptionError: the recipe's `freeze` names no layer, or nothing is left to learn.
+        OptionError: the recipe's `freeze` names no layer, or leaves no layer to train.
     """
     stages = []
     if pretrained and new_head and recipe.head_epochs:
@@ -54,11 +55,11 @@ def plan(model: keras.Model, recipe: Recipe, *, pretrained: bool, new_head: bool
 
 
 def prepare(model: keras.Model, stage: Stage, steps: int) -> None:
-    """Sets what learns in a stage.
+    """Sets which layers a stage trains.
 
     Args:
         model: all layers of it are set.
-        stage: which.
+        stage: the stage to prepare for.
         steps: batches in an epoch.
     """
     from keras import layers
@@ -71,6 +72,6 @@ def prepare(model: keras.Model, stage: Stage, steps: int) -> None:
         norm = isinstance(layer, layers.BatchNormalization)
         layer.trainable = i > last and not (norm and stage.frozen_norms)
         if norm and not stage.frozen_norms:
-            # ImageNet's momentum of 0.999 forgets the first values after thousands of steps, which few pictures do not
-            # give: the mean then runs over about two epochs.
+            # A momentum of 0.999, as for ImageNet, needs thousands of steps. Small data sets do not have them, so the
+            # statistics are averaged over about two epochs instead.
             layer.momentum = min(layer.momentum, max(0.9, 1 - 1 / max(1, 2 * steps)))

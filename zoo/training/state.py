@@ -1,7 +1,7 @@
-"""What a training needs to go on as if it had never stopped, in one file that is written whole or not at all.
+"""The checkpoint of a training: one file with all that is needed to continue as if it had never stopped.
 
-Weights, random seeds of the layers, the optimizer with its step count and learning rate, and the place: stage, epoch,
-batches done in it, best result so far, history.
+It holds the weights, the random seeds of the layers, the optimizer with its step count and learning rate, and the
+progress: stage, epoch, finished batches, best result so far, and history. It is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -30,32 +30,32 @@ FILE = "state.npz"
 
 @dataclass
 class Place:
-    """Where a training is."""
+    """The progress of a training."""
 
     stage: int = 0
     epoch: int = 0
-    """Of the stage, that comes next or is under way; counted from 0."""
+    """Index of the current epoch within its stage, counted from 0; between epochs, that of the next one."""
     batches: int = 0
-    """Done in that epoch."""
+    """Number of batches finished in the current epoch."""
     epochs_done: int = 0
-    """In all stages."""
+    """Number of epochs finished in all stages."""
     best: list[float] | None = None
     """The best result of all epochs so far: accuracy, then negative loss, on the validation files."""
     best_epoch: int = 0
-    """Which of all epochs gave it, counted from 1."""
+    """Number of the epoch with the best result, counted from 1 over all stages."""
     waited: int = 0
-    """Epochs of this stage without a better one."""
+    """Epochs of this stage since the last better result."""
     lowest_loss: float | None = None
-    """Of this stage, what the plateau schedule looks at."""
+    """The lowest validation loss of this stage, for the plateau schedule."""
     loss_waited: int = 0
     done: bool = False
     """Whether the last stage has ended."""
     history: list[dict[str, Any]] = field(default_factory=list)
-    """One row an epoch."""
+    """One row for each epoch."""
 
 
 def save(folder: Path, model: keras.Model, optimizer: Any, place: Place) -> None:
-    """Writes the state; what stood there before is replaced at once.
+    """Writes the checkpoint, and replaces the former one in a single step.
 
     Raises:
         OutputError: the disk is full or cannot be written.
@@ -68,21 +68,21 @@ def save(folder: Path, model: keras.Model, optimizer: Any, place: Place) -> None
 
 
 def _most_bytes(name: str) -> int | None:
-    """The bytes that a part of the file may have; None for one that does not belong there."""
+    """Returns the largest size of a part of the file in bytes; None for a part that does not belong there."""
     return sys.maxsize if re.fullmatch(r"(model\d+|optimizer\d+|place)\.npy", name) else None
 
 
 ROW: dict[str, type] = {"epoch": int, "stage": str} | dict.fromkeys(
     ("seconds", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"), float
 )
-"""One epoch in the history."""
+"""The fields of a row of the history."""
 
 
 def place_from(values: dict[str, Any]) -> Place:
-    """A place from what its file says.
+    """Builds the progress from the values in a file.
 
     Raises:
-        TypeError, ValueError: it says none.
+        TypeError, ValueError: the values are not valid.
     """
     place = Place(**values)
     best, lowest = place.best, place.lowest_loss
@@ -104,10 +104,10 @@ def place_from(values: dict[str, Any]) -> Place:
 
 
 class Saved:
-    """A state that was read."""
+    """A checkpoint that was read from its file."""
 
     def __init__(self, folder: Path) -> None:
-        """Reads it.
+        """Reads the checkpoint of a run.
 
         Raises:
             InputError: there is none, or it is damaged.
@@ -137,11 +137,11 @@ class Saved:
             raise InputError(f"{path} is damaged: {first_line(error)}") from error
 
     def restore_model(self, model: keras.Model) -> None:
-        """Puts weights and seeds back."""
+        """Restores weights and random seeds."""
         self._assign("model", model.variables)
 
     def restore_optimizer(self, optimizer: Any) -> None:
-        """Puts the optimizer's variables back; it has to be built."""
+        """Restores the optimizer's variables; the optimizer must be built."""
         self._assign("optimizer", optimizer.variables)
 
     def _assign(self, kind: str, variables: list[Any]) -> None:

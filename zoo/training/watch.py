@@ -1,4 +1,4 @@
-"""What is told while a training goes on."""
+"""The callbacks that report the progress of a training."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ Row = dict[str, Any]
 
 
 class Watch(Protocol):
-    """Is told how a training goes."""
+    """Receives the progress of a training."""
 
     def batch(self, stage: Stage, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """After each batch; all counted from 1."""
+        """Is called after each batch; all numbers count from 1."""
 
     def epoch(self, row: Row) -> None:
-        """After each epoch: its row of the history."""
+        """Is called after each epoch with its row of the history."""
 
     def note(self, text: str) -> None:
-        """What the user should know."""
+        """Is called with a note for the user."""
 
 
 class Silent:
     """A `Watch` that does nothing."""
 
     def batch(self, stage: Stage, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def epoch(self, row: Row) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def note(self, text: str) -> None:
-        """Nothing."""
+        """Does nothing."""

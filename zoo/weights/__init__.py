@@ -1,4 +1,4 @@
-"""Where a model's weights come from: random numbers, a publisher, or a file.
+"""Provides a model's weights: random ones, published ones, or those of a file.
 
 | module | what |
 |---|---|

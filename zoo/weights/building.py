@@ -1,4 +1,4 @@
-"""build: a model of the zoo with the weights one wants."""
+"""Builds a model of the zoo with the weights that are asked for."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ NONE = "none"
 
 @dataclass(frozen=True)
 class Built:
-    """A model and where its weights are from."""
+    """A model and the source of its weights."""
 
     model: keras.Model
     options: dict[str, Any]
-    """All of them, those that the file decided among them."""
+    """All options, including those that the file decides."""
     notes: tuple[str, ...] = field(default=())
-    """What the user should know, one line each."""
+    """Notes for the user, one line each."""
     new_head: bool = False
-    """Whether the head is untrained although the rest is not."""
+    """Whether only the head is untrained."""
 
 
 def build(
@@ -51,7 +51,7 @@ def build(
             `.weights.h5` of the zoo's models, of the same architecture in keras.applications with or without top, or of
             a model in which such a backbone is nested. Where `num_classes` is not given, it is that of the file's head;
             where it is another than the file's, the backbone is kept and the head is new.
-        seed: of the random weights, 0 to 2^32 - 1: the same seed gives the same weights, whatever was built before. It
+        seed: the random seed of the weights, 0 to 2^32 - 1: the same seed always gives the same weights. It
             becomes the seed of all that Keras draws from then on (`keras.utils.set_random_seed`). None draws on.
         progress: is called with the bytes done and the bytes in all while something downloads.
         **options: the model's own options, see `spec(name).options`.
@@ -78,7 +78,7 @@ def build_from(
     seed: int | None = None,
     progress: Progress | None = None,
 ) -> Built:
-    """What `build` does, with what there is to say about it; same arguments and errors."""
+    """Builds a model like `build`, and returns it with its options and notes; same arguments and errors."""
     spec = models.spec(name)
     if seed is not None:
         check_seed(seed)
@@ -146,7 +146,7 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
 
 
 def _read(source: imagenet.Published, path: Path) -> files.Contents:
-    """What is in a published file."""
+    """Reads a published file."""
     try:
         return files.read(path)
     except WeightsError as error:
@@ -156,7 +156,7 @@ def _read(source: imagenet.Published, path: Path) -> files.Contents:
 
 
 def _may_average(spec: ModelSpec, options: dict[str, Any]) -> bool:
-    """Whether a file may decide that pooling replaces the dense layers: the model can, and the user did not choose."""
+    """Returns whether a file may choose average pooling as the head: the model has it, and the user chose no head."""
     return "head" not in options and any(o.name == "head" and "average" in o.choices for o in spec.options)
 
 

@@ -47,8 +47,8 @@ def require_harmless(config: dict[str, Any], path: Path, *, compiles: bool = Fal
     """Refuses a configuration that names anything but what Keras computes with and what the user's own code registered.
 
     Args:
-        config: of a whole model, as Keras 2 or 3 writes it.
-        path: of the file, for the message.
+        config: the configuration of a whole model, as Keras 2 or 3 writes it.
+        path: the path of the file, for error messages.
         compiles: whether what it says of training will be used, too.
 
     Raises:
@@ -80,8 +80,8 @@ def require_room(build: Callable[[], Any], values: int, path: Path) -> None:
 
     Args:
         build: makes the model from its configuration.
-        values: that the file has.
-        path: of the file, for the message.
+        values: the number of values in the file.
+        path: the path of the file, for error messages.
 
     Raises:
         UnsafeFileError: it does.

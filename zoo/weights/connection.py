@@ -35,7 +35,7 @@ def connect(url: str, headers: dict[str, str]) -> Answer:
 
     Args:
         url: http or https.
-        headers: of the request.
+        headers: the headers of the request.
 
     Raises:
         LeadsAwayError: the server leads to an address that is not followed.

@@ -94,11 +94,11 @@ def fetch(
 
     Args:
         url: https, or http where the caller says so. An https address is never left for an http one.
-        path: where the file belongs.
+        path: the place of the file.
         md5: its hash, where it is known. A file at `path` with another is downloaded anew.
         sha256: likewise.
         limit: the most bytes that it may have.
-        progress: is told how far it is.
+        progress: is called with the finished and the total bytes.
 
     Raises:
         WeightsError: it cannot be downloaded, is too large, or damaged; the message says what to download and where to

@@ -30,11 +30,11 @@ class Layer:
     arrays: tuple[Any, ...]
     """Anything with a shape that numpy reads, in the order of `layer.weights`."""
     names: tuple[str, ...] = ()
-    """Of the arrays, e.g. `kernel`, where known."""
+    """Names of the arrays, e.g. `kernel`; empty if they are not known."""
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Of the arrays."""
+        """Shapes of the arrays."""
         return tuple(tuple(array.shape) for array in self.arrays)
 
 
@@ -65,7 +65,7 @@ class Contents:
     layers: tuple[Layer, ...] = ()
     """In the order of the graph, nested models' in their place; empty where `groups` is filled."""
     groups: tuple[Group, ...] = ()
-    """Of a `.weights.h5` file: nested models first, the outermost last."""
+    """Groups of a `.weights.h5` file: nested models first, the outermost model last."""
     model: keras.Model | None = None
     """Where the file holds a whole model that Keras 3 can load."""
     stages: tuple[Stage, ...] = ()
@@ -73,7 +73,7 @@ class Contents:
 
     @property
     def count(self) -> int:
-        """Of all arrays."""
+        """Number of all arrays."""
         layers = [layer for group in self.groups for kind in group.layers.values() for layer in kind]
         return sum(len(layer.arrays) for layer in (*self.layers, *layers))
 
@@ -135,8 +135,8 @@ def load_model(path: str | Path) -> keras.Model:
     """Loads a whole Keras model, `.keras` or `.h5`.
 
     Args:
-        path: of the file, which may be a stranger's: what could run code or read other files is refused, whichever
-            Keras is installed. Layers of one's own have to be registered with Keras.
+        path: the path of the file, which may be a stranger's: a file that could run code or read other files is refused
+            with any version of Keras. Your own layers must be registered with Keras.
 
     Raises:
         UnsafeFileError: the file could run code, leads to other files, or claims more than it holds.

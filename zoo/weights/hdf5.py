@@ -54,8 +54,8 @@ def opened(place: Path | bytes, path: Path) -> Iterator[Contents]:
     """Opens an HDF5 file and looks at all of its structure; no array has been read then.
 
     Args:
-        place: of the file, or its content.
-        path: what messages call it.
+        place: the path of the file, or its content.
+        path: the path of the file for error messages.
 
     Raises:
         UnsafeFileError: the file leads elsewhere, or claims more than it holds.

@@ -126,7 +126,7 @@ def choose(model: str, options: dict[str, Any], name: str = IMAGENET) -> Publish
     """The file that a model of these options takes.
 
     Args:
-        model: its name in the registry.
+        model: the model's name in the registry.
         options: all of its options, see `ModelSpec.check`.
         name: the name of the published weights.
 

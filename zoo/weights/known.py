@@ -133,7 +133,7 @@ def is_known_class(name: str, module: str | None) -> bool:
     """Whether a class that a configuration names is one of Keras' own that can only compute.
 
     Args:
-        name: of the class.
+        name: the name of the class.
         module: as the configuration has it; None where it says none, as in files of Keras 2.
     """
     if name in VALUES:

@@ -108,7 +108,7 @@ def fold(kernel: Array, theirs: Preparation, ours: Preparation) -> Array | None:
 
     Args:
         kernel: `(height, width, 3, filters)`.
-        theirs: what the kernel was trained with.
+        theirs: the preparation with which the kernel was trained.
         ours: in RGB order.
 
     Returns:

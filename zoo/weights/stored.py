@@ -42,7 +42,7 @@ def opened(path: Path, *, whole: bool = False) -> Iterator[Source]:
     """Opens a `.keras`, `.h5` or `.weights.h5` file, if everything in it is harmless; no array has been read then.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         whole: whether a whole model is wanted, for the message.
 
     Raises:

@@ -33,7 +33,7 @@ class Fit:
     head: str
     """Our dense layer that has a unit for each class; empty where the model ends in none."""
     classes: int | None
-    """Of the file's head; None where it is missing or none that we could take over."""
+    """Number of classes of the file's head; None if it has no head, or none that our model could use."""
     adopt: Preparation | None = None
     """How our model has to prepare its pixels, where not in its own way."""
     assumed: bool = False
@@ -47,7 +47,7 @@ def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = Non
 
     Args:
         model: one of the zoo; its weights need not be allocated, and the number of its classes does not matter.
-        contents: of the file.
+        contents: the contents of the file.
         pixels: how the file's publisher prepares pixels, for a file that does not say it.
 
     Raises:

@@ -61,9 +61,9 @@ class Reception:
 
         Args:
             cluster: who is expected.
-            facts: what has to be the same on all.
-            secret: what all know.
-            note: is told what keeps workers from coming.
+            facts: the facts that must be the same on all workers.
+            secret: the secret that all workers share.
+            note: is called with the reason why workers do not arrive.
 
         Raises:
             TrainingError: there is no listening there.

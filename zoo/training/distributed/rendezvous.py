@@ -1,8 +1,8 @@
-"""Where the workers of a training meet before TensorFlow connects them.
+"""The rendezvous of a training's workers, before TensorFlow connects them.
 
-TensorFlow waits for a worker that never comes for an hour, without a word, and Ctrl-C does not end it. So they meet
-here first, on the first worker's address: who is missing is said, and who was started otherwise is told so. Strangers
-who find that address can neither end nor hold up a training: see `zoo.training.distributed.reception`.
+TensorFlow waits an hour for a missing worker without any message, and Ctrl-C does not end it. So the workers first meet
+at the first worker's address: a missing worker is named, and a worker started with other arguments gets an error.
+Strangers who find that address can neither end nor delay a training: see `zoo.training.distributed.reception`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from zoo.training.distributed.secret import new_nonce
 __all__ = ["WAIT", "Cluster", "differences", "find_cluster", "meet"]
 
 WAIT = 300.0
-"""Seconds to wait for the others."""
+"""Seconds to wait for the other workers."""
 
 
 def meet(
@@ -34,10 +34,10 @@ def meet(
 
     Args:
         cluster: who.
-        facts: what has to be the same on all, for JSON.
-        note: is told who is waited for.
+        facts: the facts that must be the same on all workers, as JSON values.
+        note: is called with a text that names the missing workers.
         wait: seconds.
-        secret: what all workers know and nobody else, as `zoo.training.distributed.secret.find_secret` has it;
+        secret: the secret that all workers share, as `zoo.training.distributed.secret.find_secret` has it;
             the empty one keeps out only those who speak otherwise.
 
     Raises:

@@ -30,7 +30,7 @@ def find_secret(cluster: Cluster, file: str | Path | None, note: Callable[[str],
     Args:
         cluster: who trains together.
         file: holds the secret; space around it is not of it.
-        note: is told of a file that other users of this machine can read.
+        note: is called with a warning if other users of this machine can read the file.
 
     Raises:
         OptionError: there is none and one is needed, it cannot be read, or it is shorter or longer than a secret.
@@ -72,7 +72,7 @@ def prove(secret: bytes, nonces: tuple[str, str], role: str, said: bytes) -> str
     """What only a process that knows the secret can say, as 64 hexadecimal digits.
 
     Args:
-        secret: what both sides know.
+        secret: the secret that both sides share.
         nonces: the joining worker's, then the receiving one's.
         role: who speaks, and which message it is.
         said: the message.

@@ -25,9 +25,9 @@ class Share:
     count: int
     """Examples in all."""
     batch_size: int
-    """Of the batches of all workers together."""
+    """Size of a global batch, over all workers."""
     replicas: int
-    """Of all workers together."""
+    """Number of replicas of all workers."""
     first: int = 0
     """This worker's first replica."""
     local: int = 1

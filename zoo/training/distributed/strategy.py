@@ -1,4 +1,4 @@
-"""Who takes part in a training: one process, the GPUs of one machine, or processes on several.
+"""The processes and devices of a training: one process, the GPUs of one machine, or processes on several machines.
 
 `TensorFlow's tf.distribute <https://www.tensorflow.org/guide/distributed_training>`_ does the work. What is written is
 written by one process, the chief.
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     import keras
 
 CONNECT = 120.0
-"""Seconds that TensorFlow may take to connect workers that have met."""
+"""Time limit, in seconds, for TensorFlow to connect the workers after all have arrived."""
 
 OPEN = (
     "TensorFlow's own connections between the workers are neither encrypted nor guarded by the secret: a private "
     "network, a VPN or ssh tunnels have to keep strangers out"
 )
-"""What is said of workers on several machines."""
+"""The note on workers on several machines."""
 
 STRATEGIES = ("one", "mirrored", "multiworker")
 
@@ -48,25 +48,25 @@ class Team:
     """Whether this process writes the run's folder."""
 
     def scope(self) -> Any:
-        """Where what learns is made and set: variables and optimizers."""
+        """Returns the scope in which variables and optimizers are created and set."""
         return contextlib.nullcontext()
 
     def adopt(self, model: keras.Model) -> keras.Model:
-        """The model as this team trains it."""
+        """Returns the model as this strategy trains it."""
         return model
 
     def share(self, value: Any) -> Any:
-        """What the chief gives, for JSON, on every worker; each has to call it."""
+        """Broadcasts the chief's JSON value to all workers; each worker must call it."""
         return value
 
     def copy(self, variables: Sequence[Any]) -> None:
-        """Sets variables to the chief's values; each worker has to call it, within the scope."""
+        """Broadcasts the chief's values of variables; each worker must call it, within the scope."""
 
     def check(self, facts: dict[str, Any]) -> None:
-        """Compares what has to be the same on all workers; each has to call it.
+        """Checks that facts are the same on all workers; each worker must call it.
 
         Raises:
-            TrainingError: it is not.
+            TrainingError: a worker has other facts.
         """
 
 
@@ -74,21 +74,21 @@ class Mirrored(Team):
     """One process with all GPUs of the machine."""
 
     first = 0
-    """The number of this process' first replica."""
+    """Index of this process' first replica."""
 
     def __init__(self, strategy: Any) -> None:
         self.strategy = strategy
         self.replicas: int = strategy.num_replicas_in_sync
-        """How many devices train, in all processes together."""
+        """Number of replicas in all processes together."""
         self.local = len(strategy.extended.worker_devices)
-        """How many of them are this process'."""
+        """Number of replicas in this process."""
 
     def scope(self) -> Any:
-        """Variables made here are on every device."""
+        """Returns the scope in which variables are created on every device."""
         return self.strategy.scope()
 
     def adopt(self, model: keras.Model) -> keras.Model:
-        """A copy of the model whose variables are on every device."""
+        """Returns a copy of the model with its variables on every device."""
         import keras
 
         with self.scope():
@@ -97,7 +97,7 @@ class Mirrored(Team):
         return copy
 
     def sum(self, array: Array) -> Array:
-        """The sum of all workers' arrays, which have the same shape; of integers as float64."""
+        """Returns the all-reduce sum of the workers' arrays, which have the same shape; float64 for integers."""
         import tensorflow as tf
 
         mine = tf.constant(array if array.dtype == np.float32 else array.astype(np.float64))
@@ -110,7 +110,7 @@ class Mirrored(Team):
             return np.asarray(self.strategy.reduce("SUM", values, axis=None))
 
     def average(self, variables: Sequence[Any]) -> None:
-        """Sets variables that each replica changed by itself to their mean over all."""
+        """Sets variables that each replica has changed separately to their mean over all replicas."""
         import tensorflow as tf
 
         with self.scope():
@@ -122,9 +122,10 @@ class Mirrored(Team):
 
 
 class Workers(Mirrored):
-    """One of several processes; what they exchange goes through TensorFlow's collective operations.
+    """One of several processes, which exchange values by TensorFlow's collective operations.
 
-    Those wait for all workers. When one is gone, TensorFlow's connections and heartbeats (10 s) end the wait.
+    Each operation waits for all workers. If a worker is lost, TensorFlow's connections and heartbeats (10 s) end the
+    wait.
     """
 
     def __init__(self, strategy: Any, cluster: Cluster) -> None:
@@ -134,20 +135,20 @@ class Workers(Mirrored):
         self.first = cluster.index * self.local
 
     def share(self, value: Any) -> Any:
-        """As bytes; numbers are what can be added."""
+        """Broadcasts by an all-reduce sum: the chief contributes the JSON bytes, all other workers contribute zeros."""
         text = json.dumps(value).encode() if self.chief else b""
         length = int(self.sum(np.array([len(text)]))[0])
         numbers = np.frombuffer(text, np.uint8) if self.chief else np.zeros(length, np.uint8)
         return json.loads(self.sum(numbers).astype(np.uint8).tobytes())
 
     def copy(self, variables: Sequence[Any]) -> None:
-        """The others add zeros."""
+        """Broadcasts by an all-reduce sum: the chief contributes its values, all other workers contribute zeros."""
         for variable in variables:
             array = np.asarray(variable)
             variable.assign(self.sum(array if self.chief else np.zeros_like(array)).astype(array.dtype))
 
     def check(self, facts: dict[str, Any]) -> None:
-        """All of them end when one differs."""
+        """Checks the facts; all workers end if one of them differs."""
         facts = json.loads(json.dumps(facts))
         problem = differences(self.share(facts), facts)
         if self.sum(np.array([float(bool(problem))]))[0]:
@@ -200,11 +201,11 @@ def gather(
 
     Args:
         strategy: one of `STRATEGIES`.
-        workers: `host:port` of each; of `TF_CONFIG` by default.
-        index: which of them this one is.
-        secret_file: holds what all workers know and strangers do not; see `zoo.training.distributed.secret`.
-        facts: what has to be the same on all workers.
-        note: is told who is waited for.
+        workers: `host:port` of each worker; by default from `TF_CONFIG`.
+        index: the index of this worker.
+        secret_file: a file with the secret that all workers share; see `zoo.training.distributed.secret`.
+        facts: the facts that must be the same on all workers.
+        note: is called with a text that names the missing workers.
 
     Raises:
         OptionError: a strategy that there is not, workers that cannot be, or no secret where one is needed.
@@ -237,10 +238,10 @@ def gather(
 def _connect(note: Callable[[str], None]) -> Any:
     import tensorflow as tf
 
-    # TensorFlow takes SIGTERM for itself, and then nothing ends the program.
+    # TensorFlow replaces the handler of SIGTERM, which would then no longer end the program.
     before = signal.getsignal(signal.SIGTERM)
-    # A worker that is lost just now would be waited for without end, and Python stands still meanwhile: neither a
-    # thread nor a signal handler would run. This ends the process all the same, with code 1.
+    # If a worker is lost during this call, TensorFlow waits forever and holds the GIL, so that neither threads nor
+    # signal handlers run. faulthandler then ends the process, with exit code 1.
     note(f"all workers are there; connecting takes at most {CONNECT:.0f} s")
     faulthandler.dump_traceback_later(CONNECT, exit=True, file=2)
     try:
