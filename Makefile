@@ -1,5 +1,5 @@
 # make demo   export MobileNetV2 and run it on a photo; train LeNet, export int8, name ten held-out digits
-# make test   lint, types and all tests
+# make test   lint, types and all tests, on all cores (WORKERS=1: one after the other); make test-quick: without the slow ones
 # make docs   build the documentation's site into docs/_build/html
 # make jetson build the Jetson image for arm64 and run it as a Cortex-A57 (Debian 12, root)
 # make check  lint, types and generated tables only
@@ -24,14 +24,23 @@ SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.t
 
 PAGES := README.md $(wildcard docs/*.md)
 
-.PHONY: demo test check tables docs benchmarks dist sbom release-check matrix lock audit fuzz jetson clean
+.PHONY: demo test test-quick check tables docs benchmarks dist sbom release-check matrix lock audit fuzz jetson clean
 
 demo: .venv/ready
 	$(BIN)/python tools/demo
 
+# A file's tests stay in one process, which makes what they share once.
+WORKERS ?= auto
+PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile
+
 test: check .venv-base/ready .venv-tflite-runtime/ready
 	@$(SYSTEM) install tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL) --durations 10
+
+# What a developer runs before a commit: nothing that takes more than a few seconds, in the environment as it is.
+test-quick: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow'
 
 check: .venv/ready
 	$(BIN)/ruff format --check .
