@@ -29,9 +29,10 @@ PAGES := README.md $(wildcard docs/*.md)
 demo: .venv/ready
 	$(BIN)/python tools/demo
 
-# A file's tests stay in one process, which makes what they share once.
+# A file's tests stay in one process, which makes what they share once; in the order of the files, so that the long ones of
+# the docs do not come last.
 WORKERS ?= auto
-PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile
+PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: check .venv-base/ready .venv-tflite-runtime/ready
 	@$(SYSTEM) install tests
