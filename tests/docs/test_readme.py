@@ -66,7 +66,7 @@ def test_figures_in_the_table_of_models() -> None:
     rows = {cells[1].strip(" `"): cells for cells in (row.split("|") for row in tables.model_table().splitlines()[2:])}
     assert [rows[name][5].strip() for name in ("mobilenet_v2", "vgg16", "lenet")] == ["301 M", "15.5 G", "0.417 M"]
     assert rows["alexnet"][4].strip() == "60,965,224"
-    assert rows["mlp"][6].strip() == "`hidden`, `input_size`, `channels`, `features`"
+    assert rows["mlp"][7].strip() == "`hidden`, `input_size`, `channels`, `features`"
 
 
 def test_each_promise_is_held_by_tests_that_are_there() -> None:

@@ -36,7 +36,7 @@ def test_a_model_by_nobodys_name_takes_the_common_one() -> None:
 @pytest.mark.parametrize(
     ("pretrained", "message"),
     [
-        (False, "the recipe of mine: a recipe has no 'epoch'; did you mean 'epochs'? it has epochs, "),
+        (False, "the recipe of mine: a recipe has no 'epoch'; did you mean 'epochs'\\? it has epochs, "),
         (True, "the transfer recipe of mine: patience=-1 is not allowed; give 0 to"),
     ],
 )
@@ -64,7 +64,7 @@ def test_changes_are_converted_and_checked() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"epoch": 3}, "a recipe has no 'epoch'; did you mean 'epochs'? it has epochs, "),
+        ({"epoch": 3}, "a recipe has no 'epoch'; did you mean 'epochs'\\? it has epochs, "),
         ({"epochs": "3"}, "epochs='3' is not allowed; give a int"),
         ({"epochs": 2.5}, "epochs=2.5 is not allowed"),
         ({"epochs": True}, "epochs=True is not allowed"),

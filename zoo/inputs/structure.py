@@ -12,15 +12,15 @@ import re
 from typing import BinaryIO
 
 SCANS = 100
-"""Of a JPEG: encoders make about ten."""
+"""Most scans of a JPEG; encoders make about ten."""
 PARTS = 1000
-"""Remarks, profiles and the like, JPEG's segments and PNG's chunks: a JPEG's colour profile alone has up to 255."""
+"""Most remarks, profiles and the like, JPEG's segments and PNG's chunks; a JPEG's colour profile has up to 255."""
 PACKED_TEXTS = 16
-"""Compressed texts of a PNG: each takes up to 4 MB when it is unpacked."""
+"""Most compressed texts of a PNG; each takes up to 4 MB when it is unpacked."""
 BLOCKS = 20_000
-"""Of a GIF's comments and the like, of up to 255 bytes each."""
+"""Most blocks of a GIF's comments and other extensions, of up to 255 bytes each."""
 PIECE = 1 << 20
-"""Bytes that are looked through at a time."""
+"""Number of bytes that are looked through at a time."""
 
 _SCAN = b"\xff\xda"
 _BARE = {0xD8, *range(0xD0, 0xD8), 0x01}
