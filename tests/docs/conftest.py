@@ -29,12 +29,17 @@ EACH = 12
 def _write_pictures(folder: Path) -> None:
     """Pictures of one colour each under noise, a folder a colour, and a photo that is red."""
     rng = np.random.default_rng(0)
+
+    def picture(colour: tuple[int, int, int], height: int, width: int) -> Image.Image:
+        noisy = np.array(colour) + rng.integers(-40, 40, (height, width, 3))
+        return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+
     for name, colour in COLOURS.items():
         (folder / "pictures" / name).mkdir(parents=True)
         for i in range(EACH):
-            noisy = (np.array(colour) + rng.integers(-40, 40, (100, 120, 3))).clip(0, 255).astype(np.uint8)
-            Image.fromarray(noisy).save(folder / "pictures" / name / f"{i}.jpg")
-    Image.new("RGB", (300, 200), (210, 30, 30)).save(folder / "photo.jpg")
+            picture(colour, 100, 120).save(folder / "pictures" / name / f"{i}.jpg")
+    # Of the same kind as the pictures: what a model says of anything else is chance.
+    picture(COLOURS["red"], 200, 300).save(folder / "photo.jpg")
     (folder / "more").mkdir()
     Image.new("RGB", (64, 64), (30, 30, 210)).save(folder / "more" / "blue.png")
 
