@@ -109,6 +109,7 @@ def test_a_wrong_model_name_is_found_before_tensorflow_loads() -> None:
     assert not modules_after(code, "info", "alexnet", "--groups", "3") & HEAVY
 
 
+@pytest.mark.slow
 def test_the_layer_table_knows_the_models_on_its_own() -> None:
     pytest.importorskip("tensorflow")
     code = "from zoo.summary.table import outline; assert outline('lenet').params == 61_706; report()"

@@ -21,6 +21,8 @@ from zoo import processes, surroundings
 if TYPE_CHECKING:
     from tests.conftest import Case
 
+pytestmark = pytest.mark.slow
+
 MODULES = (  # noqa: SIM905  # a line each would be thirty
     "json ctypes resource subprocess signal threading typing pathlib importlib contextlib "
     "zoo numpy PIL tensorflow keras ai_edge_litert tflite tflite_runtime openvino flatbuffers "

@@ -236,6 +236,7 @@ def test_a_builders_own_missing_import_is_not_hidden(own_registry: None) -> None
         zoo.build("net")
 
 
+@pytest.mark.slow
 def test_a_model_too_large_for_memory_is_an_option_error() -> None:
     with pytest.raises(OptionError, match=r"mlp with hidden=\(1000000000000,\) does not fit into memory"):
         zoo.build("mlp", hidden=(10**12,))  # 3 PB at once: refused before any of it is touched

@@ -105,6 +105,7 @@ def test_another_thread_changes_nothing() -> None:
     assert seen == [before]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["serve", "view"])
 def test_a_server_in_the_background_of_a_script_ends_by_sigterm_alone(command: str, lenet_file: Path) -> None:
     more = {"serve": ("--port", "0"), "view": ("--no-browser",)}[command]

@@ -16,6 +16,8 @@ import pytest
 import zoo.runner.demo
 from tests import surroundings, system
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = zoo.runner.demo.folder()
 PICTURE = DEMO / "pictures" / "three" / "000.png"

@@ -108,6 +108,7 @@ def test_rights_are_given_job_by_job_and_actions_by_commit(name: str) -> None:
     assert may_write == ({("publish", "id-token"), ("announce", "contents")} if name == "release" else set())
 
 
+@pytest.mark.slow
 def test_the_linters_find_nothing() -> None:
     """The form that GitHub publishes, and what is unsafe; neither asks a network."""
     files = [str(path) for path in sorted(FOLDER.glob("*.yml"))]

@@ -35,6 +35,7 @@ def unused(*_: Any) -> Any:
     raise AssertionError("nothing was to be measured")
 
 
+@pytest.mark.slow
 def test_two_files_with_one_and_two_threads(lenet_file: Path, conv1d_file: Path) -> None:
     found = benchmark([lenet_file, conv1d_file], runs=7, warmup=0, threads=[1, 2])
     assert (found.runs, found.warmup, found.photo) == (7, 0, "synthetic, 1920x1080")

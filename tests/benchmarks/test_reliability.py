@@ -110,6 +110,7 @@ def test_soak() -> None:
     assert [found[name] for name in zero] == [0, 0, 0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parser", ["flatbuffer", "card", "hdf5"])
 def test_the_fuzzer_finds_nothing_in_a_few_inputs(parser: str) -> None:
     """The same ones every time, without atheris."""
@@ -179,6 +180,7 @@ def chatter() -> None:
     raise SystemExit(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("work", "outcome"),
     [

@@ -23,6 +23,7 @@ def never(*_: Any, **__: Any) -> Any:
     raise AssertionError("this was to be in the cache")
 
 
+@pytest.mark.slow
 def test_measuring(cache_folder: Path) -> None:
     cells = grid("mobilenet_v2", alpha=[0.35], input_size=[32], quantize=["none", "int8"], num_classes=3)
     choice = choose("mobilenet_v2", cells=cells, threads=1, runs=2)

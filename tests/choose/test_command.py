@@ -59,6 +59,7 @@ def test_nothing_fits(cli: Cli, write_board: Callable[..., Path]) -> None:
     )
 
 
+@pytest.mark.slow
 def test_files_for_a_board(
     cli: Cli,
     tmp_path: Path,

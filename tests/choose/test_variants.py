@@ -69,6 +69,7 @@ def test_the_file_and_what_builds_it(options: dict[str, Any], stem: str, command
     assert (cell.stem, cell.command) == (stem, command)
 
 
+@pytest.mark.slow
 def test_the_command_builds_that_file(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (cell,) = grid("mobilenet_v2", alpha=[0.35], input_size=[96], quantize=["dynamic"], num_classes=3)
     monkeypatch.chdir(tmp_path)

@@ -126,6 +126,7 @@ assert not heavy, heavy
 """
 
 
+@pytest.mark.slow
 def test_with_the_base_dependencies_alone(
     base_python: Path, elsewhere: Elsewhere, lenet_file: Path, conv1d_file: Path
 ) -> None:
@@ -137,6 +138,7 @@ def test_with_the_base_dependencies_alone(
     assert first["cold_start"]["before_bytes"] < 120e6
 
 
+@pytest.mark.slow
 def test_on_both_runtimes(tflite_runtime_python: Path, elsewhere: Elsewhere, lenet_file: Path) -> None:
     document: dict[str, Any] = json.loads(
         elsewhere(tflite_runtime_python, SHOWN, lenet_file, "--runtime", "tflite-runtime,litert", "--threads", "1")

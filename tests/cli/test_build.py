@@ -19,6 +19,8 @@ from zoo.weights import load_model
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("build", "mobilenet_v2", "--alpha", "0.35", "--input-size", "32", "--num-classes", "4")
 
 

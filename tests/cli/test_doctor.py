@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 CODE = "import sys; from zoo.cli.main import main; main(sys.argv[1:])"
 
 
+@pytest.mark.slow
 def test_text(cli: Cli, lenet: Case, uninstall: Callable[..., None]) -> None:
     uninstall("tensorflow")
     done = cli("doctor", lenet.file)

@@ -26,6 +26,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, trained_lenet: Any, digits: 
     return {mode: folder / f"{mode}.tflite" for mode in ("none", "int8")}
 
 
+@pytest.mark.slow
 def test_text(cli: Cli, files: dict[str, Path], digits_folder: Path) -> None:
     done = cli("evaluate", files["none"], digits_folder)
     assert (done.code, done.err) == (0, "")

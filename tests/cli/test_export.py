@@ -33,6 +33,7 @@ def _zoo(*arguments: Any) -> int:
     return int(stop.value.code or 0)
 
 
+@pytest.mark.slow
 def test_several_modes_one_table(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "labels.txt").write_text("a\nb\nc\n")
     code = _zoo(
@@ -128,6 +129,7 @@ def test_options_are_checked_before_tensorflow_loads(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_type_of_the_ends_counts_for_int8_alone(
     keras_file: Path, digits_like_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,6 +165,7 @@ def test_files_that_are_no_models(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "give a .keras or .h5 file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_disagreement_has_its_own_exit_code(
     keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

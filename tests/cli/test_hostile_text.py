@@ -102,6 +102,7 @@ def test_commands_that_start_processes_print_none_of_it_either(cli: Any, evil: P
     assert run(cli, "benchmark", broken).code == 1
 
 
+@pytest.mark.slow
 @given(
     label=st.text(st.characters(categories=None, codec="utf-8") | st.sampled_from("\x1b\x9b\u202e[]:='"), min_size=1),
     name=st.text(st.characters(codec="utf-8") | st.sampled_from("\x1b\x9b\u202e\udcff\n"), min_size=1, max_size=30),

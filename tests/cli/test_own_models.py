@@ -44,6 +44,7 @@ def test_commands_know_the_models_of_a_file(cli_process: Cli, file: Path) -> Non
     assert without.error.startswith("unknown model 'mine'; ")
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_is_built_and_run(cli_process: Cli, file: Path, tmp_path: Path) -> None:
     built = cli_process("--models", file, "build", "mine", "--breadth", "5", "--quantize", "int8")
     assert (built.code, built.err) == (0, "")

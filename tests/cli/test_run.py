@@ -51,6 +51,7 @@ def test_json(cli: Cli, model: Path, photos: tuple[Path, Path]) -> None:
     }
 
 
+@pytest.mark.slow
 def test_random_weights_are_called_so(cli: Cli, tmp_path: Path, photos: tuple[Path, Path]) -> None:
     pytest.importorskip("tensorflow")
     assert cli("build", "lenet", "--out", tmp_path).code == 0

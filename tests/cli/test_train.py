@@ -27,6 +27,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Arra
     return folder
 
 
+@pytest.mark.slow
 def test_from_a_folder_to_files_for_a_board(
     cli: Cli, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,6 +58,7 @@ def test_from_a_folder_to_files_for_a_board(
     assert found["accuracy"] == metrics["accuracy"]
 
 
+@pytest.mark.slow
 def test_a_recipe_file_and_options_that_win(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text("epochs = 9\nbatch_size = 50\nseed = 4\n")
     args = ("train", "lenet", pictures, "--recipe", tmp_path / "r.toml", "--epochs", "1", "--out", tmp_path / "run")

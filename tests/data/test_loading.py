@@ -75,6 +75,7 @@ def test_an_epoch_depends_on_seed_and_number_only(pictures: Path, augment: Any) 
     assert set(data.sources["train"].paths) != set(other.sources["train"].paths)
 
 
+@pytest.mark.slow
 def test_fit(pictures: Path) -> None:
     """The classes are told apart, with plain Keras and the zoo's model."""
     for i, path in enumerate(sorted((pictures / "dog").iterdir())):

@@ -19,6 +19,7 @@ def split(contents: list[int], share: float, seed: int) -> list[str]:
     return list(split_by_content([f"{c:x}" for c in contents], [c % 3 for c in contents], share, seed))
 
 
+@pytest.mark.slow
 @given(FILES, SHARES, SEEDS)
 def test_copies_fall_on_one_side_and_every_class_on_both(contents: list[int], share: float, seed: int) -> None:
     sides: dict[int, set[str]] = {}

@@ -17,6 +17,8 @@ from zoo.tflite import modelfile
 from zoo.tflite.card import describe
 from zoo.tflite.edgetpu import report as report_of
 
+pytestmark = pytest.mark.slow
+
 GOOD_LOG = """Edge TPU Compiler version 16.0.384591198
 Model compiled successfully in 120 ms.
 Number of operations that will run on Edge TPU: 9

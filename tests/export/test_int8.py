@@ -19,6 +19,8 @@ from zoo.runner.session import load
 from zoo.tflite import modelfile
 from zoo.tflite.card import describe
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
 def test_trained_model_keeps_its_answers(

@@ -24,6 +24,8 @@ from zoo.tflite.flatbuffer import Reader
 from zoo.tflite.normalization import ENTRY, IDENTIFIER
 from zoo.tflite.tags import OutputTag
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Spot:

@@ -28,6 +28,8 @@ from zoo.tasks.task import Agreement
 if TYPE_CHECKING:
     from tests.conftest import Case, Elsewhere
 
+pytestmark = pytest.mark.slow
+
 NAMES = {code: name for name, code in vars(tflite.BuiltinOperator).items() if isinstance(code, int)}
 
 

@@ -200,6 +200,7 @@ def test_a_bomb_is_not_decoded(tmp_path: Path) -> None:
     assert "is too large to decode safely" in error_of(path)
 
 
+@pytest.mark.slow
 def test_decoding_at_a_smaller_scale_leaves_the_answers_as_they_are(photos: tuple[Path, Path], tmp_path: Path) -> None:
     """Large JPEGs of six regions of two real photos, told apart by a net that has learnt them from small ones."""
     import keras

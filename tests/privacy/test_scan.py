@@ -29,6 +29,7 @@ def values(path: Path, kind: str) -> set[str]:
     return {telling.value for telling in private(path) if telling.kind == kind}
 
 
+@pytest.mark.slow
 def test_exports_tell_versions_and_nothing_of_paths_names_or_hosts(
     trained_lenet: Any, digits_folder: Path, tmp_path: Path
 ) -> None:

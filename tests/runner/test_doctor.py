@@ -66,6 +66,7 @@ def test_a_runtime_that_crashes_is_no_crash_of_ours(
     assert "no such symbol" in problem
 
 
+@pytest.mark.slow
 def test_whether_a_file_runs(quick: None, lenet: Case, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     found = doctor.diagnose(lenet.file)

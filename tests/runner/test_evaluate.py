@@ -35,6 +35,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory, trained_lenet: Any) -> 
     return Classifier(to_tflite(trained_lenet, path, labels=[str(i) for i in range(10)]).path)
 
 
+@pytest.mark.slow
 def test_figures_equal_scikit_learns(classifier: Classifier, held_out: Path, trained_lenet: Any) -> None:
     """Against Keras' own answers and another library's arithmetic."""
     from PIL import Image

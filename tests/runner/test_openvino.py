@@ -21,6 +21,7 @@ def test_every_model_gives_the_scores_of_keras(case: Case) -> None:
         np.testing.assert_allclose(session.run(values)[0][0], expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_int8_files_are_described_and_run_as_by_litert(trained_lenet: Any, digits: Any, tmp_path: Path) -> None:
     from zoo.export import to_tflite
 

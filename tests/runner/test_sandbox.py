@@ -217,6 +217,7 @@ def test_mutated_files_never_end_our_process(lenet: Case, tmp_path: Path) -> Non
             load(culprit)
 
 
+@pytest.mark.slow
 def test_a_mutated_file_that_ends_its_process_would_be_seen(
     lenet: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

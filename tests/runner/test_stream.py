@@ -97,6 +97,7 @@ def test_a_file_whose_name_is_a_pattern(tmp_path: Path) -> None:
     assert list(find_pictures([path])) == [path]
 
 
+@pytest.mark.slow
 def test_a_file_with_a_batch_takes_one_picture(tmp_path: Path, classifier: Classifier, folder: Path) -> None:
     model = zoo.build("lenet", channels=3)
     one = to_tflite(model, tmp_path / "1.tflite").path

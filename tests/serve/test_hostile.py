@@ -28,6 +28,8 @@ from zoo.serve import limits
 if TYPE_CHECKING:
     from tests.serve.conftest import Serving, Site
 
+pytestmark = pytest.mark.slow
+
 HOSTILE, HONEST = "127.0.0.2", "127.0.0.3"
 MANY = 500
 LONG = 60

@@ -126,6 +126,7 @@ def test_webcam(site: Site, open_page: OpenPage) -> None:
     assert page.evaluate("document.querySelector('#video').srcObject") is None
 
 
+@pytest.mark.slow
 def test_a_slow_server_gets_one_frame_at_a_time(
     serving: Serving, model: Path, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +149,7 @@ def test_a_slow_server_gets_one_frame_at_a_time(
         assert set(held) == {1}
 
 
+@pytest.mark.slow
 def test_a_server_that_is_busy_is_asked_again(serving: Serving, open_page: OpenPage, photos: tuple[Path, Path]) -> None:
     with serving(queue=1) as site:
         page = open_page(site.url)

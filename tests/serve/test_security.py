@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MACHINE = socket.gethostname().lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST:1234", "127.0.0.1", "192.168.1.7:8000", "[::1]:8000", "[fe80::1]", MACHINE]
 )

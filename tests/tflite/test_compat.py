@@ -50,6 +50,7 @@ def test_a_target_that_cannot_load_gets_no_file(tmp_path: Path, monkeypatch: pyt
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_per_channel_dense_is_a_problem_for_old_runtimes(tmp_path: Path) -> None:
     report = to_tflite(zoo.build("lenet"), tmp_path / "m.tflite", quantize="int8", target="litert")
     file = modelfile.read(report.path)
@@ -60,6 +61,7 @@ def test_per_channel_dense_is_a_problem_for_old_runtimes(tmp_path: Path) -> None
     assert compat.problems(usual, "edgetpu_compiler 16") == []
 
 
+@pytest.mark.slow
 def test_grouped_convolutions_are_refused_by_the_compiler(tmp_path: Path) -> None:
     model = zoo.build("alexnet", input_size=63, num_classes=3)
     report = to_tflite(model, tmp_path / "m.tflite", quantize="int8", target="litert", verify_file=False)

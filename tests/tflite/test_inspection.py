@@ -26,6 +26,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_it_finds(sound: Path) -> None:
     found = inspect_file(sound)
     ops = {name: count for name, _, count in found.ops}
@@ -70,6 +71,7 @@ def _survives(path: Path) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_mutated_files(sound: Path, tmp_path: Path) -> None:
     original = sound.read_bytes()
     path = tmp_path / "m.tflite"

@@ -130,6 +130,7 @@ def test_memory_is_a_small_multiple_of_the_file(tmp_path: Path) -> None:
     assert 1024 * int(done.stdout) < 2 * path.stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["inspect", "run", "benchmark", "evaluate", "serve", "doctor"])
 def test_every_command_refuses_in_one_line(command: str, cli: Cli, tmp_path: Path, photos: tuple[Path, Path]) -> None:
     path = Claims(shape=[HUGE] * 100_000, name="n" * 1000).write(tmp_path / "m.tflite")

@@ -18,6 +18,8 @@ from zoo.errors import InputError, OptionError, OutputError, TrainingError
 from zoo.training import TrainResult, resume, train
 from zoo.training.recipe import read_toml
 
+pytestmark = pytest.mark.slow
+
 QUICK: dict[str, Any] = {"epochs": 4, "input_size": 28}
 
 

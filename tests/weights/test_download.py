@@ -23,6 +23,8 @@ from zoo.weights.download import fetch
 if TYPE_CHECKING:
     from tests.weights.conftest import Server
 
+pytestmark = pytest.mark.slow
+
 CONTENT = bytes(range(256)) * 4000
 MD5 = hashlib.md5(CONTENT).hexdigest()
 

@@ -162,6 +162,7 @@ def hostile(honest: Path, tmp_path: Path) -> Callable[[Callable[[h5py.File, Path
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 class TestRefused:
+    @pytest.mark.slow
     def test_as_weights(self, fault: Callable[[h5py.File, Path], None], hostile: Callable[..., Path]) -> None:
         model = small()
         before = model.get_weights()
@@ -172,6 +173,7 @@ class TestRefused:
         for now, old in zip(model.get_weights(), before, strict=True):
             np.testing.assert_array_equal(now, old)
 
+    @pytest.mark.slow
     def test_within_a_model(
         self, fault: Callable[[h5py.File, Path], None], hostile: Callable[..., Path], tmp_path: Path
     ) -> None:

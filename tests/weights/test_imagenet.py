@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.conftest import Cli
     from tests.weights.conftest import Server
 
+pytestmark = pytest.mark.slow
+
 MOBILENET = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels"
 VGG = "vgg16_weights_tf_dim_ordering_tf_kernels"
 

@@ -218,6 +218,7 @@ def test_the_help_names_all_weights(cli_process: Cli, write: Callable[..., Path]
     assert "(imagenet for mobilenet_v2, vgg16; digits for net)" in " ".join(helped.split())
 
 
+@pytest.mark.slow
 def test_a_missing_file_is_named(cli_process: Cli, write: Callable[..., Path], tmp_path: Path) -> None:
     path = write('WeightsFile("digits.keras")')
     result = cli_process("--models", path, "build", "net", "--weights", "digits")

@@ -20,6 +20,8 @@ from zoo.weights import build_from
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 Array = Any
 SIZE = 32
 NAMES = {"mobilenet_v2": "MobileNetV2", "vgg16": "VGG16"}

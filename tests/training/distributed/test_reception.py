@@ -176,6 +176,7 @@ def test_the_secret_is_not_sent_and_a_recording_lets_nobody_in(addresses: tuple[
         messages.read_challenge(tap.heard["chief"][0].splitlines()[0], SECRET, new_nonce())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [b" ", b""], ids=["a byte now and then", "nothing"])
 def test_slow_strangers_hold_up_neither_the_workers_nor_the_end(
     addresses: tuple[str, ...], words: bytes, monkeypatch: pytest.MonkeyPatch

@@ -63,6 +63,7 @@ def test_two_with_the_same_index(addresses: tuple[str, ...]) -> None:
     assert answers == dict.fromkeys(range(3), "all there")
 
 
+@pytest.mark.slow
 def test_one_that_went_away_is_waited_for_again_and_others_who_knock_are_ignored(addresses: tuple[str, ...]) -> None:
     answers: dict[int, str] = {}
     threads = [start(Cluster(addresses, 0), {}, answers)]
