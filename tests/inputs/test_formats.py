@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import zoo
+import zoo.cli
+import zoo.export
 from zoo.errors import InputError
+from zoo.inputs import formats
 from zoo.inputs.formats import MAX_FILE_BYTES, MAX_ICON_SIDE, PLUGINS, is_installed, kind_of
 from zoo.runner import load_image
 
@@ -97,14 +101,15 @@ def test_what_was_given_opened_stays_open(tmp_path: Path) -> None:
 
 def test_pictures_are_opened_in_one_place_only() -> None:
     """Elsewhere the list of kinds would not hold."""
-    root = Path(__file__).parents[2]
-    found = [
-        path.relative_to(root).as_posix()
-        for folder in ("zoo", "export", "cli")
-        for path in (root / folder).rglob("*.py")
-        if "Image.open(" in path.read_text()
-    ]
-    assert set(found) == {"zoo/inputs/formats.py"}
+    # The packages wherever they are: export and cli lie beside zoo in a checkout, and in it when it is installed.
+    packages = {Path(package.__path__[0]).resolve() for package in (zoo, zoo.export, zoo.cli)}
+    found = {
+        path.resolve()
+        for package in packages
+        for path in package.rglob("*.py")
+        if "Image.open(" in path.read_text(encoding="utf-8")
+    }
+    assert found == {Path(formats.__file__).resolve()}
 
 
 def test_only_the_decoder_that_is_needed_is_loaded(tmp_path: Path) -> None:

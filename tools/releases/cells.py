@@ -22,6 +22,9 @@ BOARD = (
 )
 """What has to run where there is no TensorFlow."""
 
+SERVE = tuple(f"tests/serve/test_{name}.py" for name in ("api", "metrics", "page", "security", "tokens", "workers"))
+"""The server, without `test_hostile` and its like: cells share the cores, and do not keep limits of a second."""
+
 BUILT = (
     "tests/cli/test_build.py::test_in_a_process",
     "tests/cli/test_build.py::test_several_formats_and_json",
@@ -83,7 +86,7 @@ def plan(versions: Sequence[str]) -> list[Cell]:
             oldest,
             "lowest",
             ("camera", "openvino", "serve", "view"),
-            (*BOARD, "tests/serve", "tests/summary/test_netron.py"),
+            (*BOARD, *SERVE, "tests/summary/test_netron.py"),
         ),
         *(Cell(version, "newest", ("tensorflow",), BUILT) for version in versions),
         *(Cell(version, "newest") for version in versions),

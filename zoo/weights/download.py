@@ -41,7 +41,7 @@ PAUSE = 1.0
 """Seconds before the first of them; twice as long before each next."""
 WINDOW, LEAST = 60.0, 1 << 16
 """In so many seconds so many bytes have to come, or the connection counts as lost."""
-LIMIT = 1 << 30
+LIMIT = 256 << 20
 """Bytes that a file may have of which nobody says how large it is."""
 
 
