@@ -153,13 +153,15 @@ def _export(result: TrainResult, quantize: Any) -> list[dict[str, Any]]:
 
 
 def _print(result: TrainResult, rows: list[dict[str, Any]]) -> None:
-    metrics = result.metrics
+    from zoo.training.tasks import task_named
+
+    metrics, task = result.metrics, task_named(result.task)
     echo()
-    shares = [(c["label"], str(c["count"]), _share(c["precision"]), _share(c["recall"])) for c in metrics["classes"]]
-    print_table(("class", "files", "precision", "recall"), shares)
+    section = task.section(metrics)
+    print_table(section.columns, section.rows)
     echo(
         "",
-        f"accuracy {metrics['accuracy']:.1%} on {metrics['count']} files of the {metrics['split']} split, "
+        f"{task.monitor} {result.score:.1%} on {metrics['count']} files of the {metrics['split']} split, "
         f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {metrics['seconds']:.0f} s",
     )
     if rows:
@@ -176,15 +178,13 @@ def _print(result: TrainResult, rows: list[dict[str, Any]]) -> None:
             for r in rows
         ]
         print_table(("file", "mode", "size", "accuracy", "latency", "run by"), cells, left=("mode", "run by"))
-    echo("", f"{result.folder}: model.keras, README.md, curves.png, confusion.png, mistakes.png, ...")
+    pictures = result.data.sources["train"].reader.takes_pictures
+    drawn = "".join(f", {file}" for _, file in task.plots(pictures=pictures))
+    echo("", f"{result.folder}: model.keras, README.md, curves.png{drawn}, ...")
     if rows:
         echo(f"Try it: zoo run {result.folder / rows[-1]['file']} PHOTO.jpg")
     else:
         echo(f"Next: zoo train --resume {result.folder} --export tflite")
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
 
 
 @contextlib.contextmanager

@@ -97,13 +97,17 @@ def plot_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str], path
     save(drawing, path)
 
 
-def plot_curves(history: Sequence[dict[str, Any]], best_epoch: int, path: Path) -> None:
-    """Draws loss and accuracy by epoch, of training and validation; a line where a new stage begins."""
-    drawing = figure(9, 4)
+def plot_curves(history: Sequence[dict[str, Any]], best_epoch: int, path: Path, names: Sequence[str]) -> None:
+    """Draws the loss and metrics of these names by epoch, with a line where a new stage begins.
+
+    A row has the value of a name on the validation files under `val_NAME`, and may have that of training under `NAME`.
+    """
+    drawing = figure(4.5 * len(names), 4)
     epochs = [row["epoch"] for row in history]
-    for axes, name in zip(drawing.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    for axes, name in zip(drawing.subplots(1, len(names), squeeze=False).flat, names, strict=True):
         marker = "o" if len(epochs) < 3 else ""
-        axes.plot(epochs, [row[name] for row in history], label="training", marker=marker)
+        if all(name in row for row in history):
+            axes.plot(epochs, [row[name] for row in history], label="training", marker=marker)
         axes.plot(epochs, [row[f"val_{name}"] for row in history], label="validation", marker=marker)
         axes.axvline(best_epoch, color="gray", linewidth=0.8, linestyle=":", label=f"best: {best_epoch}")
         for row, following in itertools.pairwise(history):

@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.training import state
-from zoo.training.checkpoint import MODEL, Keeper
+from zoo.training import checkpoint
+from zoo.training.checkpoint import Checkpoint, TrainState, row_types
+from zoo.training.checkpointer import MODEL, Checkpointer
+from zoo.training.tasks import columns
+from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.weights import load_model
+
+COLUMNS = columns(CLASSIFICATION)
 
 
 @pytest.fixture
@@ -29,8 +34,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
         Clock.now += 1.0
         written(*arguments)
 
-    written = state.save
-    monkeypatch.setattr(state, "save", save)
+    written = checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", save)
     monkeypatch.setattr(time, "perf_counter", lambda: Clock.now)
     return Clock
 
@@ -43,65 +48,65 @@ def values(model: Any) -> set[float]:
     return {float(v) for w in model.get_weights() for v in np.unique(w)}
 
 
-def epoch(keeper: Keeper, model: Any, number: int, *, better: bool) -> None:
+def epoch(checkpointer: Checkpointer, model: Any, number: int, *, better: bool) -> None:
     import keras
 
     become(model, float(number))
     optimizer = keras.optimizers.SGD()
     optimizer.build(model.trainable_variables)
-    row = {key: kind(1) for key, kind in state.ROW.items()}
-    keeper.epoch(optimizer, state.Place(epochs_done=number, history=[row] * number), better=better)
+    row = {key: kind(1) for key, kind in row_types(COLUMNS).items()}
+    checkpointer.epoch(optimizer, TrainState(epochs_done=number, history=[row] * number), better=better)
 
 
 def test_writing_takes_a_tenth_of_the_time(model: Any, clock: Any, tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, model)
+    checkpointer = Checkpointer(tmp_path, model)
     written = []
     for number in range(1, 31):
-        epoch(keeper, model, number, better=False)
-        written.append(state.Saved(tmp_path).place.epochs_done)
+        epoch(checkpointer, model, number, better=False)
+        written.append(Checkpoint(tmp_path, COLUMNS).state.epochs_done)
         clock.now += 2.0
     # The first at once; a write of one second is followed by ten seconds without.
     assert sorted(set(written)) == [1, 6, 11, 16, 21, 26]
 
 
 def test_slow_epochs_are_all_written(model: Any, clock: Any, tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, model)
+    checkpointer = Checkpointer(tmp_path, model)
     for number in range(1, 4):
-        epoch(keeper, model, number, better=True)
-        assert state.Saved(tmp_path).place.epochs_done == number
+        epoch(checkpointer, model, number, better=True)
+        assert Checkpoint(tmp_path, COLUMNS).state.epochs_done == number
         assert values(load_model(tmp_path / MODEL)) == {float(number)}
         clock.now += 10.0
 
 
 def test_the_best_waits_for_its_turn(model: Any, clock: Any, tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, model)
-    epoch(keeper, model, 1, better=True)
-    epoch(keeper, model, 2, better=True)
-    epoch(keeper, model, 3, better=False)
+    checkpointer = Checkpointer(tmp_path, model)
+    epoch(checkpointer, model, 1, better=True)
+    epoch(checkpointer, model, 2, better=True)
+    epoch(checkpointer, model, 3, better=False)
     assert values(load_model(tmp_path / MODEL)) == {1.0}
-    weights = keeper.best_weights()
+    weights = checkpointer.best_weights()
     assert weights is not None
     assert {float(w.max()) for w in weights} == {2.0}
     clock.now += 10.0
-    epoch(keeper, model, 4, better=False)
+    epoch(checkpointer, model, 4, better=False)
     assert values(load_model(tmp_path / MODEL)) == {2.0}
-    assert state.Saved(tmp_path).place.epochs_done == 4
+    assert Checkpoint(tmp_path, COLUMNS).state.epochs_done == 4
     # What learns goes on as it was.
     assert values(model) == {4.0}
-    weights = keeper.best_weights()
+    weights = checkpointer.best_weights()
     assert weights is not None
     assert {float(w.max()) for w in weights} == {2.0}
 
 
 def test_each_epoch_where_it_is_asked_for(model: Any, clock: Any, tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, model, each=True)
+    checkpointer = Checkpointer(tmp_path, model, every_epoch=True)
     for number in range(1, 4):
-        epoch(keeper, model, number, better=True)
-        assert state.Saved(tmp_path).place.epochs_done == number
+        epoch(checkpointer, model, number, better=True)
+        assert Checkpoint(tmp_path, COLUMNS).state.epochs_done == number
 
 
 def test_a_worker_that_writes_nothing(model: Any, tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, model, writes=False)
-    epoch(keeper, model, 1, better=True)
-    assert keeper.best_weights() is None
+    checkpointer = Checkpointer(tmp_path, model, writes=False)
+    epoch(checkpointer, model, 1, better=True)
+    assert checkpointer.best_weights() is None
     assert list(tmp_path.iterdir()) == []

@@ -19,7 +19,10 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo.errors import InputError, OutputError
-from zoo.training import resume, state, train
+from zoo.training import resume, train
+from zoo.training.checkpoint import Checkpoint, TrainState, row_types, state_from
+from zoo.training.tasks import columns
+from zoo.training.tasks.classification import CLASSIFICATION
 
 PROGRAM = Path(__file__).with_name("programs") / "slow_training.py"
 OPTIONS: dict[str, Any] = {"epochs": 4, "dropout": 0.3}
@@ -27,7 +30,10 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
 )
-PLACE = state.Place(epochs_done=1, best=[0.5, -1.0], history=[{key: kind(1) for key, kind in state.ROW.items()}])
+COLUMNS = columns(CLASSIFICATION)
+STATE = TrainState(
+    epochs_done=1, best=[0.5, -1.0], history=[{key: kind(1) for key, kind in row_types(COLUMNS).items()}]
+)
 
 
 @pytest.fixture(scope="session")
@@ -80,9 +86,9 @@ def test_ctrl_c_ends_after_the_step_and_loses_none(pictures: Path, unbroken: Any
     assert code == 1  # a script without the command's handler
     assert "TrainingStopped: stopped in epoch 2 after batch " in errors
     assert f"zoo train --resume {tmp_path / 'run'}" in errors
-    place = state.Saved(tmp_path / "run").place
-    assert place.epochs_done == 1
-    assert place.batches >= 3
+    state = Checkpoint(tmp_path / "run", COLUMNS).state
+    assert state.epochs_done == 1
+    assert state.batches >= 3
     same(resume(tmp_path / "run"), unbroken)
 
 
@@ -96,7 +102,7 @@ def test_what_cannot_be_resumed(pictures: Path, unbroken: Any, tmp_path: Path) -
         resume(run)
     shutil.copy(unbroken.folder / "state.npz", run)
     with pytest.raises(InputError, match="the saved model does not fit"):
-        state.Saved(run).restore_model(zoo.build("lenet", num_classes=7))
+        Checkpoint(run, COLUMNS).restore_model(zoo.build("lenet", num_classes=7))
     (run / "architecture.json").write_text("{}")
     with pytest.raises(InputError, match=r"architecture\.json cannot be read"):
         resume(run)
@@ -154,19 +160,19 @@ def test_a_recipe_that_is_not_one(unbroken: Any, tmp_path: Path) -> None:
             resume(run)
 
 
-@given(key=st.sampled_from([f.name for f in dataclasses.fields(state.Place)]), value=JSON)
+@given(key=st.sampled_from([f.name for f in dataclasses.fields(TrainState)]), value=JSON)
 @settings(max_examples=200)
-def test_a_place_that_is_none(key: str, value: Any) -> None:
-    values = dataclasses.asdict(PLACE) | {key: value}
+def test_a_state_that_is_none(key: str, value: Any) -> None:
+    values = dataclasses.asdict(STATE) | {key: value}
     try:
-        place = state.place_from(values)
+        state = state_from(values, COLUMNS)
     except (TypeError, ValueError):
         return
     # What is taken can be gone on with.
-    assert isinstance(place.stage, int)
-    assert place.stage >= 0
-    assert all(set(row) == set(state.ROW) for row in place.history)
-    assert place.best is None or [type(v) for v in place.best] == [float, float]
+    assert isinstance(state.stage, int)
+    assert state.stage >= 0
+    assert all(set(row) == set(row_types(COLUMNS)) for row in state.history)
+    assert state.best is None or [type(v) for v in state.best] == [float, float]
 
 
 def test_a_stage_that_there_is_not(unbroken: Any, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import zoo
 from zoo.errors import OptionError
 from zoo.graph import split_at_head
 from zoo.training.recipe import Recipe
-from zoo.training.stages import Stage, plan, prepare
+from zoo.training.stages import Stage, freeze_layers, plan
+from zoo.training.tasks.classification import CLASSIFICATION
 
 
 @pytest.fixture(scope="module")
@@ -23,23 +24,23 @@ def names(stages: list[Stage]) -> list[str]:
 
 def test_what_is_trained_when(mobilenet: Any) -> None:
     recipe = Recipe(freeze="res_connect_12", augment="light")
-    both = plan(mobilenet, recipe, pretrained=True, new_head=True)
+    both = plan(mobilenet, recipe, CLASSIFICATION, pretrained=True, new_head=True)
     assert names(both) == ["head", "whole"]
     assert (both[0].augment, both[1].augment) == ("none", "light")
-    assert names(plan(mobilenet, recipe, pretrained=True, new_head=False)) == ["whole"]
-    assert names(plan(mobilenet, recipe, pretrained=False, new_head=False)) == ["whole"]
-    assert names(plan(mobilenet, Recipe(freeze="all"), pretrained=True, new_head=True)) == ["head"]
-    assert names(plan(mobilenet, Recipe(epochs=0), pretrained=True, new_head=True)) == ["head"]
-    assert names(plan(mobilenet, Recipe(head_epochs=0), pretrained=True, new_head=True)) == ["whole"]
+    assert names(plan(mobilenet, recipe, CLASSIFICATION, pretrained=True, new_head=False)) == ["whole"]
+    assert names(plan(mobilenet, recipe, CLASSIFICATION, pretrained=False, new_head=False)) == ["whole"]
+    assert names(plan(mobilenet, Recipe(freeze="all"), CLASSIFICATION, pretrained=True, new_head=True)) == ["head"]
+    assert names(plan(mobilenet, Recipe(epochs=0), CLASSIFICATION, pretrained=True, new_head=True)) == ["head"]
+    assert names(plan(mobilenet, Recipe(head_epochs=0), CLASSIFICATION, pretrained=True, new_head=True)) == ["whole"]
 
 
 def test_plans_that_train_nothing(mobilenet: Any) -> None:
     with pytest.raises(OptionError, match="there is nothing to train"):
-        plan(mobilenet, Recipe(epochs=0), pretrained=False, new_head=False)
+        plan(mobilenet, Recipe(epochs=0), CLASSIFICATION, pretrained=False, new_head=False)
     with pytest.raises(OptionError, match="leaves mobilenet_v2_0.35_32 nothing to learn"):
-        plan(mobilenet, Recipe(freeze="all"), pretrained=True, new_head=False)
+        plan(mobilenet, Recipe(freeze="all"), CLASSIFICATION, pretrained=True, new_head=False)
     with pytest.raises(OptionError, match="freeze='nonesuch' is no layer of mobilenet"):
-        plan(mobilenet, Recipe(freeze="nonesuch"), pretrained=True, new_head=False)
+        plan(mobilenet, Recipe(freeze="nonesuch"), CLASSIFICATION, pretrained=True, new_head=False)
 
 
 def test_what_learns(mobilenet: Any) -> None:
@@ -47,16 +48,18 @@ def test_what_learns(mobilenet: Any) -> None:
         return {w.path.split("/")[0] for w in mobilenet.trainable_weights}
 
     everything = {layer.name for layer in mobilenet.layers if layer.weights}
-    prepare(mobilenet, Stage("whole", 1, 0.1, "none", "none", frozen_norms=False), steps=4)
+    freeze_layers(mobilenet, Stage("whole", 1, 0.1, "none", "none", frozen_norms=False), CLASSIFICATION, steps=4)
     assert learning() == everything
     norms = [layer for layer in mobilenet.layers if "bn" in layer.name]
     # A mean over about two epochs, not over a thousand batches.
     assert {norm.momentum for norm in norms} == {0.9}
-    prepare(mobilenet, Stage("whole", 1, 0.1, "res_connect_12", "none", frozen_norms=True), steps=4)
+    freeze_layers(
+        mobilenet, Stage("whole", 1, 0.1, "res_connect_12", "none", frozen_norms=True), CLASSIFICATION, steps=4
+    )
     assert "mobl13_conv_expand" in learning()
     assert "mobl12_conv_project" not in learning()
     assert not any("bn" in name for name in learning())
-    prepare(mobilenet, Stage("head", 1, 0.1, "all", "none", frozen_norms=True), steps=4)
+    freeze_layers(mobilenet, Stage("head", 1, 0.1, "all", "none", frozen_norms=True), CLASSIFICATION, steps=4)
     assert len(learning()) == 1
     assert not learning() & {layer.name for layer in mobilenet.layers[:-3]}
 

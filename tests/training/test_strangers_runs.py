@@ -17,9 +17,13 @@ import tomli_w
 
 import zoo
 from zoo.errors import InputError, UnsafeFileError
-from zoo.training import folder, readme, state
+from zoo.training import checkpoint, folder, readme
+from zoo.training.checkpoint import Checkpoint, TrainState
 from zoo.training.history import History
+from zoo.training.tasks import columns
+from zoo.training.tasks.classification import CLASSIFICATION
 
+COLUMNS = columns(CLASSIFICATION)
 SMALL: dict[str, Any] = {"features": 4, "hidden": (16,), "num_classes": 4}
 
 
@@ -31,7 +35,7 @@ def run(tmp_path: Path) -> Path:
     model = zoo.build("mlp", **SMALL)
     optimizer = keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
-    state.save(tmp_path, model, optimizer, state.Place())
+    checkpoint.save(tmp_path, model, optimizer, TrainState())
     return tmp_path
 
 
@@ -44,7 +48,7 @@ def changed(change: Callable[[dict[str, Any]], None]) -> str:
 
 def test_an_honest_architecture_is_read(run: Path) -> None:
     model = folder.read_architecture(changed(lambda _: None), run)
-    state.Saved(run).restore_model(model)
+    Checkpoint(run, COLUMNS).restore_model(model)
     assert model.output_shape == (None, 4)
 
 
@@ -102,10 +106,10 @@ def claim() -> bytes:
     ],
 )
 def test_a_state_that_no_training_wrote(name: str, content: bytes, packing: int, message: str, run: Path) -> None:
-    with zipfile.ZipFile(run / state.FILE, "a", packing) as archive:
+    with zipfile.ZipFile(run / checkpoint.FILE, "a", packing) as archive:
         archive.writestr(name, content)
     with pytest.raises(InputError, match=rf"state\.npz is damaged: .*{message}") as caught:
-        state.Saved(run)
+        Checkpoint(run, COLUMNS)
     assert "\n" not in str(caught.value)
 
 
@@ -162,17 +166,17 @@ def test_the_readme_of_a_run_shows_versions_and_files_of_others_as_text(tmp_path
     assert not re.search(r"(?<!\\)<img|(?<!\\)\[a|http:", card)
 
 
-@pytest.mark.parametrize("name", [state.FILE, readme.FILES])
+@pytest.mark.parametrize("name", [checkpoint.FILE, readme.FILES])
 def test_a_named_pipe_in_a_run_is_not_waited_for(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises(InputError, match="is no file but a named pipe or a device"):
-        state.Saved(tmp_path) if name == state.FILE else readme.read_files(tmp_path)
+        Checkpoint(tmp_path, COLUMNS) if name == checkpoint.FILE else readme.read_files(tmp_path)
 
 
 def test_events_are_not_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "events").symlink_to(tmp_path / "elsewhere")
-    History(tmp_path / "run", state.Place())
+    History(tmp_path / "run", TrainState(), CLASSIFICATION)
     assert not list((tmp_path / "elsewhere").iterdir())
     assert (tmp_path / "run" / "events" / "train").is_dir()

@@ -2,22 +2,23 @@
 
 | module | what |
 |---|---|
-| `run`, `folder` | `train` and `resume`: what to call; the run's folder |
-| `recipe` | every number that decides a training, and each model's own |
-| `inputs` | data that fit the model |
-| `stages` | what learns when: the head, then the last blocks |
-| `loop` | the epochs; what is best is kept |
-| `feeds` | an epoch, by Keras' `fit` on one device |
-| `distributed` | several GPUs or machines: who takes part, which rows each takes, an epoch by its own steps |
-| `checkpoint`, `state` | when the best model and the state are written; the file a training goes on from |
+| `run`, `setup` | `train` and `resume`, which each prepare a frozen set-up |
+| `loop` | `fit` trains a set-up: stages, epochs, the best model, the result |
+| `tasks` | what is learned: targets, loss, metrics, head and report, one module for each task |
+| `stages`, `optimizer` | what learns when and how fast: the head, then the last blocks |
+| `feeds` | an epoch: by Keras' `fit`, on cached features, or on several devices |
+| `distributed` | strategies for several GPUs or machines, the rendezvous of workers, the sharding of batches |
+| `recipe`, `inputs` | every number that decides a training, and each model's own; the shape and the facts of the data |
+| `folder`, `checkpoint`, `checkpointer` | the run's folder; the file that a training continues from |
 | `precision` | 16 bits while training, float32 in what is saved |
-| `callbacks` | for plain `model.fit` too (imports Keras) |
-| `watch`, `history` | who is told how it goes; the rows of the epochs |
-| `results`, `readme` | figures, pictures, and the model card |
+| `callbacks` | Keras callbacks, for plain `model.fit` too (imports Keras) |
+| `watch`, `history`, `events` | who receives the progress; the rows of the epochs, as CSV and for TensorBoard |
+| `results`, `readme` | the evaluation of the best model, plots, and the model card |
 """
 
 from zoo.training.recipe import Recipe, default_recipe
-from zoo.training.run import TrainResult, resume, strategy_of, train
+from zoo.training.results import TrainResult
+from zoo.training.run import resume, strategy_of, train
 from zoo.training.watch import Watch
 
 __all__ = ["Recipe", "TrainResult", "Watch", "default_recipe", "resume", "strategy_of", "train"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError, OutputError, UnsafeFileError
 from zoo.files import atomic, base_name, read_list, read_text, require_writable
-from zoo.training import state
+from zoo.training import checkpoint
 from zoo.training.readme import read_files
 from zoo.training.recipe import Recipe, read_toml
 from zoo.versions import installed
@@ -129,7 +129,7 @@ def read_architecture(text: str, folder: Path) -> keras.Model:
     """
     import keras
 
-    path, saved = folder / ARCHITECTURE, folder / state.FILE
+    path, saved = folder / ARCHITECTURE, folder / checkpoint.FILE
     try:
         config = configs.parse(text, path)
         configs.require_harmless(config, path, compiles=True)

@@ -1,17 +1,14 @@
-"""Prepares the inputs of a training: data that fit the model, and facts that must not change when it continues."""
+"""Prepares the inputs of a training: the shape that the data must have, and facts that must not change later."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data import Data, load
+from zoo.data import Data
 from zoo.errors import OptionError
 from zoo.registry import spec
-from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import keras
@@ -37,21 +34,6 @@ def input_shape(model: str | keras.Model, options: dict[str, Any]) -> tuple[int,
     return tuple(outline(model, **full).input_shape)
 
 
-def load_data(data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Callable[[str], None] | None) -> Data:
-    """Loads data for a model's input as a recipe wants them; errors as `zoo.data.load`."""
-    pictures = len(shape) == 3
-    return load(
-        data,
-        shape,
-        batch_size=recipe.batch_size,
-        validation=recipe.validation,
-        seed=recipe.seed,
-        resize=recipe.resize if pictures else None,
-        augment=recipe.augment if pictures else "none",
-        progress=read,
-    )
-
-
 def facts_of(data: Data) -> dict[str, Any]:
     """Returns the facts about data that must be the same on all workers, and in a run that continues."""
     files = "".join(f"{path.parent.name}/{path.name}\n" for source in data.sources.values() for path in source.paths)
@@ -60,6 +42,11 @@ def facts_of(data: Data) -> dict[str, Any]:
         "files": {split: len(source) for split, source in data.sources.items() if len(source)},
         "hash of the files' names": hashlib.sha256(os.fsencode(files)).hexdigest()[:12],
     }
+
+
+def describe_data(data: Data) -> dict[str, Any]:
+    """Returns the facts about data that a run's `recipe.toml` holds besides their path."""
+    return {"pictures": data.sources["train"].reader.takes_pictures, "splits": facts_of(data)["files"]}
 
 
 def require_classes(options: dict[str, Any], data: Data) -> None:
@@ -73,17 +60,3 @@ def require_classes(options: dict[str, Any], data: Data) -> None:
         raise OptionError(
             f"num_classes={asked}, but the data have {there} classes ({', '.join(data.class_names[:10])})"
         )
-
-
-def require_outputs(model: keras.Model, data: Data) -> keras.Model:
-    """Returns the model, if it has one output for each class.
-
-    Raises:
-        OptionError: it has another number of outputs.
-    """
-    if len(model.output_shape) != 2 or model.output_shape[-1] != len(data.class_names):
-        raise OptionError(
-            f"{model.name} gives {model.output_shape[1:]}, the data have {len(data.class_names)} classes; give a model "
-            f"with {len(data.class_names)} outputs"
-        )
-    return model

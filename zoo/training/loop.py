@@ -4,218 +4,227 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zoo.data import Data
 from zoo.errors import InputError, TrainingError, TrainingStopped
 from zoo.inputs.labelled import SplitName
-from zoo.training import state
-from zoo.training.checkpoint import Keeper
-from zoo.training.distributed.strategy import Mirrored, Team
-from zoo.training.feeds import Features, Feed, Pictures
-from zoo.training.recipe import Recipe
-from zoo.training.stages import HEAD, Stage, prepare
-from zoo.training.watch import Row, Watch
-
-if TYPE_CHECKING:
-    import keras
+from zoo.training import results
+from zoo.training.checkpoint import TrainState
+from zoo.training.checkpointer import MODEL, Checkpointer
+from zoo.training.feeds import Feed, make_feed
+from zoo.training.history import History
+from zoo.training.optimizer import compile_model, make_optimizer
+from zoo.training.precision import full_precision
+from zoo.training.readme import write_card
+from zoo.training.results import TrainResult
+from zoo.training.setup import Setup
+from zoo.training.stages import Stage, freeze_layers
+from zoo.training.watch import Row
+from zoo.weights import load_model
 
 Array = npt.NDArray[Any]
 
 
+def fit(setup: Setup) -> TrainResult:
+    """Trains a set-up to its end, evaluates the best model, and writes both into the run's folder.
+
+    Each of several workers must call it; the chief alone writes.
+
+    Args:
+        setup: from `zoo.training.setup.prepare`; its folder must exist.
+
+    Raises:
+        InputError: the checkpoint belongs to another training.
+        TrainingStopped: Ctrl-C or SIGTERM came; the state is saved.
+        TrainingError: the loss became NaN or infinite; the best model and the state of an earlier epoch are saved.
+        OutputError: the folder cannot be written.
+    """
+    strategy, task = setup.strategy, setup.task
+    trainer = Trainer(setup)
+    trainer.run()
+    model, metrics = setup.model, None
+    if strategy.is_chief:
+        model = load_model(setup.folder / MODEL)
+        split = results.evaluated_split(setup.data)
+        # The outputs of a head on features are known already, in the precision that it was trained in.
+        outputs = None if setup.recipe.mixed_precision else trainer.known_outputs(split)
+        if outputs is None:
+            outputs = results.predict(model, setup.data, split)
+        report = task.evaluate(outputs, setup.data, split)
+        metrics = results.write_report(setup.folder, task, trainer.state, report)
+        write_card(setup.folder)
+    # The other workers wait until the chief has written all files.
+    metrics = strategy.broadcast(metrics)
+    return TrainResult(
+        folder=setup.folder,
+        model=model,
+        data=setup.data,
+        task=task.name,
+        score=metrics[task.monitor],
+        metrics=metrics,
+        history=trainer.state.history,
+        chief=strategy.is_chief,
+    )
+
+
 class Trainer:
-    """Trains a model in stages; `place` is the progress."""
+    """Trains the model of a set-up in stages; `state` is the progress."""
 
-    def __init__(
-        self,
-        model: keras.Model,
-        data: Data,
-        recipe: Recipe,
-        stages: list[Stage],
-        keeper: Keeper,
-        *,
-        watch: Watch,
-        team: Team | None = None,
-    ) -> None:
-        """Prepares a training.
-
-        Args:
-            model: the model, which is trained in place.
-            data: the data from `zoo.data.load`, with the recipe's augmentation.
-            recipe: the recipe.
-            stages: the stages from `plan`.
-            keeper: writes the checkpoints; with several workers, only the chief's is used.
-            watch: receives the progress.
-            team: the processes and devices that train; by default this process. It must have adopted the model.
-        """
-        self.model, self.data, self.recipe, self.stages = model, data, recipe, stages
-        self.place = state.Place()
-        self.watch = watch
-        self._team = team or Team()
-        self._keeper = keeper
-        self._feed: Feed | None = None
-        self._weights = data.class_weights if recipe.balance else None
-
-    def run(self, saved: state.Saved | None = None) -> None:
-        """Trains to the end, from the checkpoint `saved` if it is given; of several workers, only the chief needs it.
+    def __init__(self, setup: Setup) -> None:
+        """Prepares the first epoch, or the next one of the checkpoint.
 
         Raises:
-            InputError: `saved` belongs to another training.
-            TrainingStopped: Ctrl-C or SIGTERM came; the state is saved.
-            TrainingError: the loss became NaN or infinite; the best model and the state of an earlier epoch are saved.
-            OutputError: the folder cannot be written.
+            InputError: the checkpoint belongs to another training.
         """
-        if saved is not None:
-            self.place = saved.place
-            if saved.place.stage >= len(self.stages) and not saved.place.done:
-                raise InputError(f"{self._keeper.folder} was left in stage {saved.place.stage + 1}, which it has not")
-        place = self._team.share(asdict(self.place))
-        if not self._team.chief:
-            self.place = state.Place(**place)
+        self.setup, checkpoint = setup, setup.checkpoint
+        self.state = checkpoint.state if checkpoint else TrainState()
+        if self.state.stage >= len(setup.stages) and not self.state.done:
+            raise InputError(f"{setup.folder} was left in stage {self.state.stage + 1}, which it has not")
+        self._checkpoint = checkpoint
+        self._history: History | None = None
+        if setup.strategy.is_chief:
+            self._history = History(setup.folder, self.state, setup.task)
+        # A model on several devices is saved as it is, not with the best weights put in for the moment.
+        self._checkpointer = Checkpointer(
+            setup.folder,
+            setup.model,
+            full_precision(setup.model, setup.folder, setup.recipe),
+            every_epoch=setup.strategy.distributed,
+            writes=setup.strategy.is_chief,
+        )
+        self._feed: Feed | None = None
+
+    def run(self) -> None:
+        """Trains to the end; errors as `fit`."""
+        state = self.setup.strategy.broadcast(asdict(self.state))
+        if not self.setup.strategy.is_chief:
+            self.state = TrainState(**state)
         try:
-            while not self.place.done:
-                self._run_stage(self.stages[self.place.stage], saved)
-                saved = None
+            while not self.state.done:
+                self._run_stage(self.setup.stages[self.state.stage])
         except TrainingError:
-            self._keeper.write_best()
+            self._checkpointer.write_best()
             raise
 
-    def scores(self, split: SplitName) -> Array | None:
-        """Returns the best model's scores for the files of a split, `(count, classes)`, after `run`.
+    def known_outputs(self, split: SplitName) -> Array | None:
+        """Returns the best model's outputs for a split, `(count, ...)`, after `run`.
 
         The result is None if they can only be computed by running the whole model.
         """
-        return self._feed.predict(split) if isinstance(self._feed, Features) else None
+        return self._feed.known_outputs(split) if self._feed else None
 
-    def _run_stage(self, stage: Stage, saved: state.Saved | None) -> None:
-        place = self.place
-        batches = -(-len(self.data.sources["train"]) // self.recipe.batch_size)
-        with self._team.scope():
-            feed = self._feed = self._begin(stage, saved, batches)
-        inner = feed.model.optimizer  # it is wrapped in mixed precision
-        while place.epoch < stage.epochs and not (self.recipe.patience and place.waited >= self.recipe.patience):
-            self._run_epoch(stage, feed, batches)
-        place.done = place.stage + 1 == len(self.stages)
-        if not place.done:
+    def _run_stage(self, stage: Stage) -> None:
+        setup, state = self.setup, self.state
+        with setup.strategy.scope():
+            feed = self._feed = self._begin(stage)
+        optimizer = feed.model.optimizer  # in mixed precision, it is a wrapper
+        patience = setup.recipe.patience
+        while state.epoch < stage.epochs and not (patience and state.waited >= patience):
+            self._run_epoch(stage, feed)
+        state.done = state.stage + 1 == len(setup.stages)
+        if not state.done:
             # A checkpoint that was not yet due is written now, because the next stage's first epoch may take long.
-            self._keeper.write(inner, place)
+            self._checkpointer.write(optimizer, state)
         # The next stage, and the evaluation after the last one, start with the best weights.
         self._load_best()
-        place.stage, place.epoch, place.waited, place.lowest_loss, place.loss_waited = place.stage + 1, 0, 0, None, 0
-        if place.done:
-            self._keeper.write(inner, place)
+        state.stage, state.epoch, state.waited, state.lowest_loss, state.loss_waited = state.stage + 1, 0, 0, None, 0
+        if state.done:
+            self._checkpointer.write(optimizer, state)
         else:
-            self.watch.note(f"stage {stage.name!r} ends; best so far: epoch {place.best_epoch}")
+            setup.watch.note(f"stage {stage.name!r} ends; best so far: epoch {state.best_epoch}")
 
-    def _begin(self, stage: Stage, saved: state.Saved | None, batches: int) -> Feed:
-        prepare(self.model, stage, batches)
-        if saved is not None:
-            saved.restore_model(self.model)
-        self._team.copy(self.model.variables)
-        feed = self._make_feed(stage)
-        _compile(feed.model, self._optimizer(stage, batches), self.recipe)
-        inner = feed.model.optimizer
-        inner.build(feed.model.trainable_variables)
-        if saved is not None:
-            saved.restore_optimizer(inner)
-        self._team.copy(inner.variables)
+    def _begin(self, stage: Stage) -> Feed:
+        """Returns the feed of a stage, compiled, and restores the checkpoint once."""
+        setup, checkpoint = self.setup, self._checkpoint
+        freeze_layers(setup.model, stage, setup.task, setup.batches)
+        if checkpoint is not None:
+            checkpoint.restore_model(setup.model)
+        setup.strategy.broadcast_variables(setup.model.variables)
+        feed = make_feed(setup, stage)
+        compile_model(feed.model, make_optimizer(setup.recipe, stage, setup.batches), setup.objective, setup.recipe)
+        optimizer = feed.model.optimizer
+        if checkpoint is not None:
+            checkpoint.restore_optimizer(optimizer)
+        setup.strategy.broadcast_variables(optimizer.variables)
+        self._checkpoint = None
         return feed
 
-    def _make_feed(self, stage: Stage) -> Feed:
-        if isinstance(self._team, Mirrored):
-            from zoo.training.distributed.feed import Shared
-
-            return Shared(self, stage, self._team)
-        return Features(self, stage) if stage.name == HEAD else Pictures(self)
-
-    def _run_epoch(self, stage: Stage, feed: Feed, batches: int) -> None:
+    def _run_epoch(self, stage: Stage, feed: Feed) -> None:
         from zoo.training.callbacks import Report, StopOnNan, StopOnSignal
 
-        place = self.place
+        setup, state, batches = self.setup, self.state, self.setup.batches
         started = time.perf_counter()
         stop = StopOnSignal()
-        report = Report(batches, place.batches, lambda *seen: self.watch.batch(stage, place.epochs_done + 1, *seen))
-        fitted = feed.fit(place.epochs_done, place.batches, [StopOnNan(), stop, report], self._weights)
-        inner = feed.model.optimizer
-        if stop.stopped and place.batches + stop.batches < batches:
-            place.batches += stop.batches
-            self._keeper.write(inner, place)
-            raise self._stopped(f"in epoch {place.epochs_done + 1} after batch {place.batches} of {batches}")
-        seen = feed.evaluate() or fitted
+        report = Report(batches, state.batches, lambda *seen: setup.watch.batch(stage, state.epochs_done + 1, *seen))
+        fitted = feed.fit(state.epochs_done, state.batches, [StopOnNan(), stop, report])
+        optimizer = feed.model.optimizer
+        if stop.stopped and state.batches + stop.batches < batches:
+            state.batches += stop.batches
+            self._checkpointer.write(optimizer, state)
+            raise self._stopped(f"in epoch {state.epochs_done + 1} after batch {state.batches} of {batches}")
+        seen = (feed.evaluate() or fitted) | self._judge()
         row: Row = {
-            "epoch": place.epochs_done + 1,
+            "epoch": state.epochs_done + 1,
             "stage": stage.name,
             "seconds": round(time.perf_counter() - started, 3),
-            "learning_rate": float(np.asarray(inner.learning_rate)),
-            "loss": float(fitted["loss"]),
-            "accuracy": float(fitted["accuracy"]),
-            "val_loss": float(seen["loss"]),
-            "val_accuracy": float(seen["accuracy"]),
+            "learning_rate": float(np.asarray(optimizer.learning_rate)),
+            **{name: float(fitted[name]) for name in ("loss", *setup.task.metrics)},
+            **{f"val_{name}": float(seen[name]) for name in ("loss", *setup.task.metrics, *setup.task.judged)},
         }
-        place.epoch, place.batches, place.epochs_done = place.epoch + 1, 0, place.epochs_done + 1
-        place.history.append(row)
-        self._keeper.epoch(inner, place, better=self._judge(row, inner))
-        self.watch.epoch(row)
+        state.epoch, state.batches, state.epochs_done = state.epoch + 1, 0, state.epochs_done + 1
+        state.history.append(row)
+        better = self._update_best(row)
+        self._update_plateau(row, optimizer)
+        self._checkpointer.epoch(optimizer, state, better=better)
+        if self._history:
+            self._history.add(row)
+        setup.watch.epoch(row)
         if stop.stopped:
-            self._keeper.write(inner, place)
-            raise self._stopped(f"after epoch {place.epochs_done}")
+            self._checkpointer.write(optimizer, state)
+            raise self._stopped(f"after epoch {state.epochs_done}")
 
     def _stopped(self, where: str) -> TrainingStopped:
-        return TrainingStopped(f"stopped {where}; all is saved, go on with: zoo train --resume {self._keeper.folder}")
+        return TrainingStopped(f"stopped {where}; all is saved, go on with: zoo train --resume {self.setup.folder}")
 
-    def _judge(self, row: Row, optimizer: Any) -> bool:
-        """Returns whether the epoch is the best so far, and updates early stopping and the plateau schedule."""
-        place, result = self.place, [row["val_accuracy"], -row["val_loss"]]
-        better = place.best is None or result > place.best
+    def _judge(self) -> dict[str, float]:
+        """Returns the metrics that the objective computes from the model at the end of an epoch."""
+        judge, strategy = self.setup.objective.judge, self.setup.strategy
+        if judge is None:
+            return {}
+        found: dict[str, float] = strategy.broadcast(judge() if strategy.is_chief else None)
+        return found
+
+    def _update_best(self, row: Row) -> bool:
+        """Returns whether the epoch is the best so far, and counts the epochs without a better one."""
+        state, task = self.state, self.setup.task
+        monitored = row[f"val_{task.monitor}"]
+        result = [monitored if task.higher_is_better else -monitored, -row["val_loss"]]
+        better = state.best is None or result > state.best
         if better:
-            place.best, place.best_epoch, place.waited = result, place.epochs_done, 0
+            state.best, state.best_epoch, state.waited = result, state.epochs_done, 0
         else:
-            place.waited += 1
-        if place.lowest_loss is None or row["val_loss"] < place.lowest_loss:
-            place.lowest_loss, place.loss_waited = row["val_loss"], 0
-        else:
-            place.loss_waited += 1
-        if self.recipe.schedule == "plateau" and place.loss_waited > max(1, self.recipe.patience // 3):
-            with self._team.scope():
-                optimizer.learning_rate = row["learning_rate"] / 2
-            place.loss_waited = 0
+            state.waited += 1
         return better
 
+    def _update_plateau(self, row: Row, optimizer: Any) -> None:
+        """Halves the learning rate if the schedule is `plateau` and the validation loss no longer falls."""
+        state, recipe = self.state, self.setup.recipe
+        if state.lowest_loss is None or row["val_loss"] < state.lowest_loss:
+            state.lowest_loss, state.loss_waited = row["val_loss"], 0
+        else:
+            state.loss_waited += 1
+        if recipe.schedule == "plateau" and state.loss_waited > max(1, recipe.patience // 3):
+            with self.setup.strategy.scope():
+                optimizer.learning_rate = row["learning_rate"] / 2
+            state.loss_waited = 0
+
     def _load_best(self) -> None:
-        # This is outside of the scope, in which creating variables needs all workers.
-        best = self._keeper.best_weights()
-        with self._team.scope():
+        # The file is read outside of the scope, in which creating variables needs all workers.
+        best = self._checkpointer.best_weights()
+        with self.setup.strategy.scope():
             if best is not None:
-                self.model.set_weights(best)
-            self._team.copy(self.model.weights)
-
-    def _optimizer(self, stage: Stage, batches: int) -> Any:
-        import keras
-
-        rate: Any = stage.learning_rate
-        if self.recipe.schedule == "cosine":
-            warmup = min(self.recipe.warmup_epochs, max(0, stage.epochs - 1)) * batches
-            rate = keras.optimizers.schedules.CosineDecay(
-                initial_learning_rate=stage.learning_rate / 10 if warmup else stage.learning_rate,
-                decay_steps=max(1, stage.epochs * batches - warmup),
-                warmup_target=stage.learning_rate if warmup else None,
-                warmup_steps=warmup,
-            )
-        decay = self.recipe.weight_decay or None
-        if self.recipe.optimizer == "sgd":
-            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
-        return keras.optimizers.Adam(rate, weight_decay=decay)
-
-
-def _compile(model: keras.Model, optimizer: Any, recipe: Recipe) -> None:
-    import keras
-
-    model.compile(
-        optimizer,
-        keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        jit_compile=recipe.xla,
-    )
+                self.setup.model.set_weights(best)
+            self.setup.strategy.broadcast_variables(self.setup.model.weights)

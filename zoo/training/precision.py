@@ -1,4 +1,4 @@
-"""Mixed precision: a model that computes in 16 bits, and is saved as one in float32."""
+"""Mixed precision: a model that computes in 16 bits and is saved in float32."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def policy(recipe: Recipe) -> Any:
-    """Builds layers for mixed precision, where the recipe asks for it."""
+    """Builds layers for mixed precision within its block, if the recipe asks for it."""
     import keras
     import tensorflow as tf
 
@@ -33,8 +33,11 @@ def policy(recipe: Recipe) -> Any:
         keras.config.set_dtype_policy(before)
 
 
-def in_full(model: keras.Model, folder: Path, recipe: Recipe) -> Callable[[], keras.Model] | None:
-    """What makes the same model in float32, as every export wants it; None where it is in float32 already."""
+def full_precision(model: keras.Model, folder: Path, recipe: Recipe) -> Callable[[], keras.Model] | None:
+    """Returns a function that makes the same model in float32, which every export needs.
+
+    The result is None if the model is in float32 already.
+    """
     if not recipe.mixed_precision:
         return None
 
@@ -48,7 +51,7 @@ def in_full(model: keras.Model, folder: Path, recipe: Recipe) -> Callable[[], ke
 
 
 def _in_float32(config: Any) -> Any:
-    """A model's configuration with every layer's dtype policy replaced."""
+    """Returns a model's configuration with the dtype policy of every layer replaced."""
     if isinstance(config, list):
         return [_in_float32(item) for item in config]
     if not isinstance(config, dict):

@@ -1,8 +1,9 @@
-"""The README of a run's folder: a model card in plain Markdown, made from the folder's own files."""
+"""The README of a run's folder: a model card in plain Markdown, made from the other files of the folder."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,19 @@ from zoo.errors import InputError
 from zoo.files import atomic, base_name, read_text
 from zoo.text import markdown
 from zoo.training.recipe import read_toml
+from zoo.training.tasks import task_of
 
 FILES = "files.json"
-"""What was exported, with accuracy, size and latency; written by `zoo.export`."""
+"""Name of the list of exported files with accuracy, size and latency, which `zoo.export` writes."""
 _LARGEST = 2**63
-"""No number of a list of files is as large."""
+"""A limit that all numbers of a list of files stay below."""
 
 
 def read_files(folder: Path) -> list[dict[str, Any]]:
-    """What `files.json` says of a run's exported files, which another may have written; empty where there is none.
+    """Reads the list of a run's exported files, which may be a stranger's; it is empty if there is none.
 
     Raises:
-        InputError: it cannot be read, or says something else.
+        InputError: the list cannot be read, or is no such list.
     """
     path = folder / FILES
     if not path.exists():
@@ -36,7 +38,7 @@ def read_files(folder: Path) -> list[dict[str, Any]]:
 
 
 def _is_file(row: dict[str, Any]) -> bool:
-    """Whether a row says of a file what the card shows; numbers are no larger than can be printed."""
+    """Returns whether a row holds what the card shows of a file, with numbers that can be printed."""
     numbers = [row.get("bytes"), row.get("count"), row.get("accuracy"), row.get("latency_ms") or 0]
     return all(isinstance(row.get(key), str) for key in ("file", "split", "runtime")) and all(
         isinstance(number, int | float) and abs(number) < _LARGEST for number in numbers
@@ -44,36 +46,32 @@ def _is_file(row: dict[str, Any]) -> bool:
 
 
 def write_card(folder: Path) -> None:
-    """Writes `README.md` anew from `recipe.toml`, `metrics.json` and, where there is one, `files.json`.
+    """Writes `README.md` anew from `recipe.toml`, `metrics.json` and, if there is one, `files.json`.
 
     Raises:
         InputError: one of them is damaged.
+        OptionError: the run is of a task that this version does not know.
     """
     run = read_toml(folder / "recipe.toml")
+    task = task_of(run["model"])
+    pictures = run["data"]["pictures"]
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    exported = read_files(folder)
+    section, exported = task.section(metrics), read_files(folder)
     version = markdown(run["versions"]["edgezoo"])
     lines = [
         f"# {markdown(run['model']['name'])} on {markdown(base_name(run['data']['path']))}",
         "",
-        f"An image classifier of {len(metrics['classes'])} classes, made with edgezoo {version}."
-        if run["data"]["pictures"]
-        else f"A classifier of {len(metrics['classes'])} classes of sensor values, made with edgezoo {version}.",
+        f"{task.describe(metrics, pictures=pictures)}, made with edgezoo {version}.",
         "",
         "Licence: **to be filled in**, with where the training files come from.",
         "",
         "## What it is worth",
-        f"On {metrics['count']} files of the {metrics['split']} split: accuracy {metrics['accuracy']:.1%}, mean over "
-        f"classes {metrics['balanced_accuracy']:.1%}.",
+        f"On {metrics['count']} files of the {metrics['split']} split: {task.figures(metrics)}.",
         "",
-        *_table(
-            ("class", "files", "precision", "recall"),
-            [(c["label"], c["count"], _share(c["precision"]), _share(c["recall"])) for c in metrics["classes"]],
-        ),
+        *_table(section.columns, section.rows),
         "",
         "![curves](curves.png)",
-        "![confusion](confusion.png)",
-        *(["![the worst misses](mistakes.png)"] if run["data"]["pictures"] else []),
+        *(f"![{title}]({file})" for title, file in task.plots(pictures=pictures)),
         "",
     ]
     if exported:
@@ -105,13 +103,9 @@ def _facts(run: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
     ]
 
 
-def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> list[str]:
     cells = [columns, ("---",) * len(columns), *rows]
     return ["| " + " | ".join(cell if cell == "---" else markdown(cell) for cell in row) + " |" for row in cells]
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
 
 
 def _size(value: int) -> str:

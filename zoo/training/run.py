@@ -1,53 +1,39 @@
-"""Trains a model on a folder of files, into the folder of a run: `train` and `resume`."""
+"""Trains a model on a folder of files, into the folder of a run: `train` and `resume`.
+
+Each of them prepares a `Setup`, and `zoo.training.loop.fit` trains it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data import Data
 from zoo.errors import InputError, OptionError
-from zoo.registry import needs_tensorflow
-from zoo.training import results, state
-from zoo.training.checkpoint import MODEL, Keeper
-from zoo.training.distributed.strategy import Mirrored, Team, gather
+from zoo.registry import needs_tensorflow, spec
+from zoo.training import checkpoint
+from zoo.training.checkpoint import Checkpoint
+from zoo.training.distributed.connect import connect
+from zoo.training.distributed.strategy import Strategy
 from zoo.training.folder import begin_run, read_architecture, read_run, require_new, strategy_of, versions
-from zoo.training.history import History
-from zoo.training.inputs import facts_of, input_shape, load_data, require_classes, require_outputs
-from zoo.training.loop import Trainer
-from zoo.training.precision import in_full, policy
-from zoo.training.readme import write_card
+from zoo.training.inputs import describe_data, facts_of, input_shape, require_classes
+from zoo.training.loop import fit
+from zoo.training.precision import policy
 from zoo.training.recipe import Recipe, default_recipe, field_types
-from zoo.training.stages import plan
-from zoo.training.watch import Silent, Watch
-from zoo.weights import Built, build_from, load_model
+from zoo.training.results import TrainResult
+from zoo.training.setup import Setup, prepare
+from zoo.training.tasks import TrainingTask, columns, task_named, task_of
+from zoo.training.tasks.classification import CLASSIFICATION
+from zoo.training.watch import NullWatch, Watch
+from zoo.weights import Built, build_from
 
 if TYPE_CHECKING:
     import keras
 
 OWN = "the model's own"
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """The result of a training."""
-
-    folder: Path
-    model: keras.Model
-    """The best model of the training."""
-    data: Data
-    accuracy: float
-    """Top-1 accuracy on the test files, or on the validation files if there are none."""
-    metrics: dict[str, Any]
-    """The metrics, as in `metrics.json`."""
-    history: list[dict[str, Any]]
-    """One row for each epoch."""
-    chief: bool = True
-    """Whether this process wrote the folder; of several workers, only the first one does."""
+"""The weights of a run that began with a user's own model."""
 
 
 def train(
@@ -91,7 +77,8 @@ def train(
 
     Returns:
         The best model with its metrics. The folder holds `model.keras`, `labels.txt`, `recipe.toml`, `history.csv`,
-        `metrics.json`, TensorBoard `events`, `curves.png`, `confusion.png`, `mistakes.png` and a `README.md`.
+        `metrics.json`, TensorBoard `events`, `curves.png`, `README.md` and the plots of the task: for classification
+        `confusion.png` and `mistakes.png`.
 
     Raises:
         InputError: the data cannot be used.
@@ -104,52 +91,53 @@ def train(
     """
     name = model if isinstance(model, str) else None
     called = model if isinstance(model, str) else str(model.name)
-    changes, options = _sort(values)
+    changes, options = _split_recipe_and_options(values)
     folder = Path(out) if out is not None else Path("runs") / f"{called}-{Path(data).resolve().stem}"
     with needs_tensorflow():
         import keras
     pretrained = (weights is not None and str(weights) != "none") if name else _is_pretrained(model)
     chosen = recipe if isinstance(recipe, Recipe) else default_recipe(name, pretrained=pretrained).change(recipe or {})
     chosen = chosen.change(changes)
-    if options and name is None:
-        raise OptionError(
-            f"{sorted(options)[0]!r} is neither a field of a recipe nor an option of a model that is built"
-        )
-    if name is None and chosen.mixed_precision:
-        raise OptionError("mixed_precision is for models that are built here; build yours under Keras' own policy")
-    if name is None and strategy == "multiworker":
-        raise OptionError("strategy='multiworker' is for models by name: workers are connected before one is built")
-    watch = watch or Silent()
+    _check_own_model(name, options, chosen, strategy)
+    task = task_named(spec(name).task) if name is not None else CLASSIFICATION
+    watch = watch or NullWatch()
     facts = {"model": called, "options": options, "pretrained": pretrained, **dataclasses.asdict(chosen)}
     facts |= {"versions": versions()}
-    with gather(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as team:
-        if team.chief:
+    with connect(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as connected:
+        if connected.is_chief:
             require_new(folder)
         keras.utils.set_random_seed(chosen.seed)
-        loaded = load_data(data, input_shape(model, options), chosen, read)
+        loaded = task.load(data, input_shape(model, options), chosen, read)
         require_classes(options, loaded)
-        team.check(facts_of(loaded))
-        if name is not None:
-            built = _build(name, weights, options | {"num_classes": len(loaded.class_names)}, chosen, download)
+        connected.require_equal(facts_of(loaded))
+        if isinstance(model, str):
+            built = _build(model, weights, options | {"num_classes": len(loaded.class_names)}, chosen, download)
         else:
-            built = Built(require_outputs(model, loaded), {}, new_head=False)
+            task.check(model, loaded)
+            built = Built(model, {}, new_head=False)
         run = {
-            "model": _about_model(name, weights, built, pretrained=pretrained) | {"strategy": strategy},
+            "model": _about_model(name, weights, built, pretrained=pretrained)
+            | {"strategy": strategy, "task": task.name},
             "recipe": dataclasses.asdict(chosen),
-            "data": {
-                "path": str(Path(data).absolute()),
-                "pictures": len(built.model.input_shape) == 4,
-                "splits": facts_of(loaded)["files"],
-            },
+            "data": {"path": str(Path(data).absolute()), **describe_data(loaded)},
             "versions": versions(),
         }
         # Errors in these are found before the folder is made.
-        plan(built.model, chosen, pretrained=pretrained, new_head=built.new_head)
-        if team.chief:
+        setup = prepare(
+            folder=folder,
+            run=run,
+            model=built.model,
+            data=loaded,
+            recipe=chosen,
+            task=task,
+            strategy=connected,
+            watch=watch,
+        )
+        if connected.is_chief:
             begin_run(folder, run, loaded.class_names, built.model)
         for note in built.notes:
             watch.note(note)
-        return _run(folder, built.model, loaded, run, chosen, watch, None, team)
+        return fit(setup)
 
 
 def resume(
@@ -178,86 +166,94 @@ def resume(
         Otherwise as `train`.
     """
     folder = Path(folder)
-    watch = watch or Silent()
+    watch = watch or NullWatch()
     with needs_tensorflow():
         import keras
     if strategy is None:
         strategy = strategy_of(folder) if workers is None else "multiworker"
     facts = {"resume": True, "versions": versions()}
-    with gather(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as team:
-        run = team.share(read_run(folder) if team.chief else None)
+    with connect(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as connected:
+        run = connected.broadcast(read_run(folder) if connected.is_chief else None)
         recipe = Recipe().change(run["recipe"])
         keras.utils.set_random_seed(recipe.seed)
-        saved = state.Saved(folder) if team.chief and (folder / state.FILE).exists() else None
-        with policy(recipe):
-            if team.share(saved is not None):
-                model = read_architecture(run["architecture"], folder)
-                loaded = load_data(run["data"]["path"], model.input_shape[1:], recipe, read)
-            elif run["model"]["weights"] == OWN:
-                raise InputError(f"{folder} was stopped before anything was saved; train again into another folder")
-            else:
-                # Killed before the first epoch was saved: it begins anew, in the same order, as seeds are drawn in it.
-                name, options = run["model"]["name"], run["model"]["options"]
-                loaded = load_data(run["data"]["path"], input_shape(name, options), recipe, read)
-                model = build_from(name, run["model"]["weights"], options).model
-        splits = facts_of(loaded)["files"]
-        if list(loaded.class_names) != run["labels"] or splits != run["data"]["splits"]:
-            raise InputError(
-                f"{run['data']['path']} has changed since {folder} was begun ({splits}, not {run['data']['splits']}); "
-                "train again into another folder"
-            )
-        team.check(facts_of(loaded))
-        return _run(folder, model, loaded, run, recipe, watch, saved, team)
+        return fit(_prepare_again(folder, run, recipe, connected, watch, read))
 
 
-def _run(
+def _prepare_again(
     folder: Path,
-    model: keras.Model,
-    data: Data,
     run: dict[str, Any],
     recipe: Recipe,
+    strategy: Strategy,
     watch: Watch,
-    saved: state.Saved | None,
-    team: Team,
-) -> TrainResult:
-    model = team.adopt(model)
-    stages = plan(model, recipe, pretrained=run["model"]["pretrained"], new_head=run["model"]["new_head"])
-    recorder: Watch = watch
-    if team.chief:
-        history = History(folder, saved.place if saved else state.Place())
-        recorder = _Recorder(watch, history)
-    plain = in_full(model, folder, recipe)
-    # A model on several devices is saved as it is, not with the best weights put in for the moment.
-    keeper = Keeper(folder, model, plain, each=isinstance(team, Mirrored), writes=team.chief)
-    trainer = Trainer(model, data, recipe, stages, keeper, watch=recorder, team=team)
-    if team.chief and saved is None:
-        history.follow(trainer.place)
-    trainer.run(saved)
-    metrics = None
-    if team.chief:
-        model = load_model(folder / MODEL)
-        split = results.judged_split(data)
-        # Of a head on features they are known already, in the precision that it was trained in.
-        scores = None if plain else trainer.scores(split)
-        figures = results.measure(results.predict(model, data, split) if scores is None else scores, data, split)
-        results.write_figures(folder, data, trainer.place, figures)
-        write_card(folder)
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    # The other workers wait until the chief has written all files.
-    metrics = team.share(metrics)
-    return TrainResult(folder, model, data, metrics["accuracy"], metrics, trainer.place.history, team.chief)
+    read: Callable[[str], None] | None,
+) -> Setup:
+    """Prepares a run that continues from its checkpoint, or from its beginning if it has none.
+
+    Raises:
+        InputError: see `resume`.
+    """
+    task = task_of(run["model"])
+    found = strategy.is_chief and (folder / checkpoint.FILE).exists()
+    saved = Checkpoint(folder, columns(task)) if found else None
+    with policy(recipe):
+        model, data = _build_again(folder, run, recipe, task, read, has_checkpoint=strategy.broadcast(found))
+    splits = facts_of(data)["files"]
+    if list(data.class_names) != run["labels"] or splits != run["data"]["splits"]:
+        raise InputError(
+            f"{run['data']['path']} has changed since {folder} was begun ({splits}, not {run['data']['splits']}); "
+            "train again into another folder"
+        )
+    strategy.require_equal(facts_of(data))
+    return prepare(
+        folder=folder,
+        run=run,
+        model=model,
+        data=data,
+        recipe=recipe,
+        task=task,
+        strategy=strategy,
+        checkpoint=saved,
+        watch=watch,
+    )
 
 
-class _Recorder:
-    """Writes the history, and passes all reports on."""
+def _build_again(
+    folder: Path,
+    run: dict[str, Any],
+    recipe: Recipe,
+    task: TrainingTask,
+    read: Callable[[str], None] | None,
+    *,
+    has_checkpoint: bool,
+) -> tuple[keras.Model, Data]:
+    """Returns a run's model, with meaningless weights if a checkpoint has the real ones, and its data."""
+    if has_checkpoint:
+        model = read_architecture(run["architecture"], folder)
+        return model, task.load(run["data"]["path"], model.input_shape[1:], recipe, read)
+    if run["model"]["weights"] == OWN:
+        raise InputError(f"{folder} was stopped before anything was saved; train again into another folder")
+    # The run was killed before the first epoch was saved. It begins anew, in the same order, as seeds are drawn in it.
+    name, options = run["model"]["name"], run["model"]["options"]
+    data = task.load(run["data"]["path"], input_shape(name, options), recipe, read)
+    return build_from(name, run["model"]["weights"], options).model, data
 
-    def __init__(self, watch: Watch, history: History) -> None:
-        self.batch, self.note = watch.batch, watch.note
-        self._watch, self._history = watch, history
 
-    def epoch(self, row: dict[str, Any]) -> None:
-        self._history.add(row)
-        self._watch.epoch(row)
+def _check_own_model(name: str | None, options: dict[str, Any], recipe: Recipe, strategy: str) -> None:
+    """Refuses choices that are only for a model of the zoo, if the model has no name in it.
+
+    Raises:
+        OptionError: there is such a choice.
+    """
+    if name is not None:
+        return
+    if options:
+        raise OptionError(
+            f"{sorted(options)[0]!r} is neither a field of a recipe nor an option of a model that is built"
+        )
+    if recipe.mixed_precision:
+        raise OptionError("mixed_precision is for models that are built here; build yours under Keras' own policy")
+    if strategy == "multiworker":
+        raise OptionError("strategy='multiworker' is for models by name: workers are connected before one is built")
 
 
 def _about_model(name: str | None, weights: str | Path | None, built: Built, *, pretrained: bool) -> dict[str, Any]:
@@ -281,8 +277,8 @@ def _build(
         return build_from(name, weights, options, progress=download)
 
 
-def _sort(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Splits values into fields of the recipe and options of the model."""
+def _split_recipe_and_options(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Splits values into fields of the recipe and options of the model; None stands for a value that is not given."""
     fields = field_types()
     given = {key: value for key, value in values.items() if value is not None}
     recipe = {key: value for key, value in given.items() if key in fields}

@@ -1,4 +1,4 @@
-"""The stages of a training: which layers each one trains, how fast, and on what."""
+"""The stages of a training: which layers are trained, how fast, and on what."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from zoo.data.augment import Augment
 from zoo.errors import OptionError
-from zoo.graph import head_index
 from zoo.training.recipe import Recipe
+from zoo.training.tasks import TrainingTask
 
 if TYPE_CHECKING:
     import keras
@@ -21,17 +21,19 @@ class Stage:
     """One stage of a training."""
 
     name: str
-    """Name of the stage. `head` trains the last dense layer on features computed once; `whole` trains the model, or its
-    last blocks."""
+    """Name of the stage. `head` trains the head on features computed once; `whole` trains the model, or its last
+    blocks."""
     epochs: int
     learning_rate: float
     freeze: str
     augment: Augment
     frozen_norms: bool
     """Whether batch normalization keeps its statistics."""
+    cached_features: bool = False
+    """Whether the body stays as it is, so that its outputs, the features, are computed only once for each example."""
 
 
-def plan(model: keras.Model, recipe: Recipe, *, pretrained: bool, new_head: bool) -> list[Stage]:
+def plan(model: keras.Model, recipe: Recipe, task: TrainingTask, *, pretrained: bool, new_head: bool) -> list[Stage]:
     """Returns the stages of a training.
 
     Raises:
@@ -39,7 +41,17 @@ def plan(model: keras.Model, recipe: Recipe, *, pretrained: bool, new_head: bool
     """
     stages = []
     if pretrained and new_head and recipe.head_epochs:
-        stages.append(Stage(HEAD, recipe.head_epochs, recipe.head_learning_rate, "all", "none", True))
+        stages.append(
+            Stage(
+                HEAD,
+                recipe.head_epochs,
+                recipe.head_learning_rate,
+                freeze="all",
+                augment="none",
+                frozen_norms=True,
+                cached_features=True,
+            )
+        )
     names = [layer.name for layer in model.layers]
     if recipe.freeze not in {"none", "all", *names}:
         raise OptionError(f"freeze={recipe.freeze!r} is no layer of {model.name}; give none, all, or a layer's name")
@@ -54,17 +66,18 @@ def plan(model: keras.Model, recipe: Recipe, *, pretrained: bool, new_head: bool
     return stages
 
 
-def prepare(model: keras.Model, stage: Stage, steps: int) -> None:
+def freeze_layers(model: keras.Model, stage: Stage, task: TrainingTask, steps: int) -> None:
     """Sets which layers a stage trains.
 
     Args:
-        model: all layers of it are set.
+        model: the model; every layer of it is set.
         stage: the stage to prepare for.
-        steps: batches in an epoch.
+        task: the task, which knows the model's head.
+        steps: number of batches in an epoch.
     """
     from keras import layers
 
-    head = head_index(model)
+    head = task.head_index(model)
     last = {"none": -1, "all": head - 1}.get(stage.freeze)
     if last is None:
         last = min([layer.name for layer in model.layers].index(stage.freeze), head - 1)

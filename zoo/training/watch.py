@@ -1,11 +1,10 @@
-"""The callbacks that report the progress of a training."""
+"""The interface through which a training reports its progress."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from zoo.training.stages import Stage
+from zoo.training.stages import Stage
 
 Row = dict[str, Any]
 
@@ -23,14 +22,14 @@ class Watch(Protocol):
         """Is called with a note for the user."""
 
 
-class Silent:
-    """A `Watch` that does nothing."""
+class NullWatch:
+    """A `Watch` that ignores all reports."""
 
     def batch(self, stage: Stage, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """Does nothing."""
+        """Ignores the report."""
 
     def epoch(self, row: Row) -> None:
-        """Does nothing."""
+        """Ignores the report."""
 
     def note(self, text: str) -> None:
-        """Does nothing."""
+        """Ignores the note."""

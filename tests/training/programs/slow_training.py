@@ -11,10 +11,10 @@ import time
 
 import zoo
 from zoo.training.stages import Stage
-from zoo.training.watch import Silent
+from zoo.training.watch import NullWatch
 
 
-class Slow(Silent):
+class Slow(NullWatch):
     """Leaves time to send a signal between two batches."""
 
     def __init__(self, seconds: float) -> None:

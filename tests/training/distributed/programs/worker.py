@@ -23,10 +23,10 @@ import tensorflow as tf  # noqa: E402
 from zoo.errors import ZooError  # noqa: E402
 from zoo.training import TrainResult, resume, train  # noqa: E402
 from zoo.training.stages import Stage  # noqa: E402
-from zoo.training.watch import Silent  # noqa: E402
+from zoo.training.watch import NullWatch  # noqa: E402
 
 
-class Watch(Silent):
+class Watch(NullWatch):
     """Counts the batches, and sends the signal."""
 
     def __init__(self, at: list[int] | None) -> None:

@@ -1,0 +1,215 @@
+"""The feed for several devices, of one process or of several.
+
+Keras 3's `fit`, `evaluate` and `predict` do not run under `MultiWorkerMirroredStrategy`
+(https://github.com/keras-team/keras/issues/20585), and under `MirroredStrategy` they leave each device its own
+statistics of batch normalization and give the files of a smaller last batch another weight. So the steps are written
+out here, with `tf.distribute.Strategy.run`. The batches are those of one device: the loss of a step is the mean over
+the whole batch, whatever the number of devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo.data.augment import Augment
+from zoo.data.pipeline import Order, make_dataset
+from zoo.inputs.labelled import SplitName
+from zoo.training.distributed.sharding import Shard, ShardedOrder, subset
+from zoo.training.setup import Setup
+from zoo.training.stages import Stage
+
+Array = npt.NDArray[Any]
+
+
+class DistributedFeed:
+    """Trains the whole model on the examples, or its head on features, each device on its rows of every batch.
+
+    Each of several workers has to call the same methods in the same order.
+    """
+
+    def __init__(self, setup: Setup, stage: Stage) -> None:
+        """Makes the steps and computes the features, if the stage caches them; called within the strategy's scope."""
+        self._strategy, self._data, self._recipe = setup.strategy, setup.data, setup.recipe
+        self._objective = setup.objective
+        self._shard = self._shard_of("train")
+        self._rows, self._counts = self._shard.rows()
+        self._order = ShardedOrder(Order(self._shard.count, setup.data.order.seed), self._rows)
+        self._datasets: dict[SplitName, Any] = {}
+        self._features: dict[SplitName, Array] = {}
+        if stage.cached_features:
+            body, self.model = setup.task.split_at_head(setup.model)
+            setup.watch.note(f"computing the features of {self._shard.count} pictures, once")
+            splits: tuple[SplitName, ...] = ("train", "validation")
+            for split in splits:
+                if len(setup.data.sources[split]):
+                    self._features[split] = self._compute_features(body, split)
+        else:
+            self.model = setup.model
+        self._train_step, self._test_step = self._make_steps()
+
+    def fit(self, epoch: int, skip: int, callbacks: list[Any]) -> dict[str, float]:
+        """Trains for an epoch, as `keras.Model.fit` does; see `Feed`.
+
+        If one worker is to stop, all stop after the same step.
+        """
+        import keras
+        import tensorflow as tf
+
+        from zoo.training.callbacks import StopOnSignal
+
+        callback = keras.callbacks.CallbackList(callbacks, model=self.model)
+        stops = [one for one in callbacks if isinstance(one, StopOnSignal)]
+        names = ("loss", *self._objective.metrics)
+        totals, count = np.zeros(len(names)), 0
+        logs = dict.fromkeys(names, float("nan"))
+        self.model.stop_training = False
+        callback.on_train_begin()
+        callback.on_epoch_begin(epoch)
+        for step, (examples, labels) in enumerate(self._training_batches(epoch, skip), start=skip):
+            callback.on_train_batch_begin(step - skip)
+            size = self._shard.batch(step)
+            row_weights = self._counts[step] / size
+            stop = float(any(one.stopped for one in stops))
+            # Tensors: a Python number would be traced anew for each of its values.
+            arguments = (examples, labels, row_weights, np.float32(stop))
+            *seen, stopped = np.asarray(self._train_step(*map(tf.convert_to_tensor, arguments)))
+            totals, count = totals + np.array(seen, np.float64) * size, count + size
+            logs = dict(zip(names, totals / count, strict=True))
+            self._stop_all(stops, stopped)
+            callback.on_train_batch_end(step - skip, logs)
+            if self.model.stop_training:
+                break
+        self._stop_all(stops, self._strategy.sum(np.array([float(any(one.stopped for one in stops))]))[0])
+        # Each replica has seen other pictures. In training the statistics are written and not read, so their mean at
+        # the end of the epoch is what it would be with a mean after each step.
+        self._strategy.average([v for v in self.model.non_trainable_variables if "float" in str(v.dtype)])
+        callback.on_epoch_end(epoch, logs)
+        callback.on_train_end(logs)
+        return logs
+
+    def evaluate(self) -> dict[str, float] | None:
+        """See `Feed`."""
+        import tensorflow as tf
+
+        if self._data.validation is None:
+            return None
+        shard = self._shard_of("validation")
+        positions, counts = shard.rows()
+        names = ("loss", *self._objective.metrics)
+        totals = np.zeros(len(names))
+        for step, (examples, labels) in enumerate(self._batches("validation", positions)):
+            arguments = (examples, labels, counts[step] / shard.count)
+            totals += np.asarray(self._test_step(*map(tf.convert_to_tensor, arguments)))
+        return dict(zip(names, map(float, totals), strict=True))
+
+    def known_outputs(self, split: SplitName) -> Array | None:
+        """Returns None: each worker has the outputs of its own rows only."""
+        return None
+
+    def _shard_of(self, split: SplitName) -> Shard:
+        strategy, count = self._strategy, len(self._data.sources[split])
+        return Shard(count, self._recipe.batch_size, strategy.replicas, strategy.first_replica, strategy.local_replicas)
+
+    def _stop_all(self, stops: list[Any], how_many: float) -> None:
+        for one in stops:
+            one.stopped = one.stopped or how_many > 0
+
+    def _training_batches(self, epoch: int, skip: int) -> Iterator[tuple[Any, Any]]:
+        source = self._data.sources["train"]
+        self._order.epoch = epoch
+        if "train" in self._features:
+            chosen = self._order.next()[0].reshape(self._rows.shape)[skip:]
+            return ((self._features["train"][rows], source.labels[rows]) for rows in chosen)
+        if "train" not in self._datasets:
+            augment: Augment = self._recipe.augment if source.reader.takes_pictures else "none"
+            self._datasets["train"] = make_dataset(source, self._rows.shape[1], self._order, augment)
+        return iter(self._datasets["train"].skip(skip))
+
+    def _batches(self, split: SplitName, positions: Array) -> Iterator[tuple[Any, Any]]:
+        source = self._data.sources[split]
+        if split in self._features:
+            return ((self._features[split][rows], source.labels[rows]) for rows in positions)
+        if split not in self._datasets:
+            self._datasets[split] = make_dataset(subset(source, positions), positions.shape[1])
+        return iter(self._datasets[split])
+
+    def _compute_features(self, body: Any, split: SplitName) -> Array:
+        """Computes the features of a split, each worker those of its rows, and gathers them on all workers."""
+        import tensorflow as tf
+
+        distribution, shard = self._strategy.distribution, self._shard_of(split)
+        one_worker = Shard(shard.count, shard.batch_size, shard.replicas, 0, shard.replicas)
+
+        def one(examples: tf.Tensor) -> tf.Tensor:
+            return body(self._replica_rows(shard, examples), training=False)
+
+        compute = tf.function(lambda examples: distribution.gather(distribution.run(one, args=(examples,)), axis=0))
+        features = np.empty((shard.count, *body.output_shape[1:]), np.float32)
+        source = subset(self._data.sources[split], shard.rows()[0])
+        batches = make_dataset(source, shard.local * shard.rows_per_replica)
+        for everybody, (examples, _) in zip(one_worker.rows()[0], batches, strict=True):
+            features[everybody] = np.asarray(compute(examples))
+        return features
+
+    def _replica_rows(self, shard: Shard, local: Any) -> Any:
+        """Returns the rows of the current replica out of its worker's rows."""
+        import tensorflow as tf
+
+        if shard.local == 1:
+            return local
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group - shard.first
+        return local[number * shard.rows_per_replica : (number + 1) * shard.rows_per_replica]
+
+    def _make_steps(self) -> tuple[Any, Any]:
+        """Returns the steps of training and evaluation, on this worker's rows; both return sums over all workers."""
+        import keras
+        import tensorflow as tf
+
+        model, distribution, shard, objective = self.model, self._strategy.distribution, self._shard, self._objective
+
+        def compare(examples: tf.Tensor, labels: tf.Tensor, *, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
+            raw = model(examples, training=training)
+            outputs = keras.tree.map_structure(lambda output: tf.cast(output, tf.float32), raw)
+            targets = objective.targets(labels)
+            metrics = [tf.cast(values(targets, outputs), tf.float32) for values in objective.metrics.values()]
+            return objective.loss.call(targets, outputs), metrics
+
+        def mean(losses: tf.Tensor, row_weights: tf.Tensor, example_weights: Any = 1.0) -> tf.Tensor:
+            # What this replica adds to the mean, the model's own penalties included: row weights add up to one.
+            penalties = [tf.cast(penalty, tf.float32) * tf.reduce_sum(row_weights) for penalty in model.losses]
+            return tf.add_n([tf.reduce_sum(losses * row_weights * example_weights), *penalties])
+
+        def sums(loss: tf.Tensor, metrics: list[tf.Tensor], row_weights: tf.Tensor) -> list[tf.Tensor]:
+            return [loss, *(tf.reduce_sum(values * row_weights) for values in metrics)]
+
+        def gradients(examples: tf.Tensor, labels: tf.Tensor, row_weights: tf.Tensor) -> tuple[Any, list[tf.Tensor]]:
+            example_weights = 1.0 if objective.weights is None else objective.weights(labels)
+            with tf.GradientTape() as tape:
+                losses, metrics = compare(examples, labels, training=True)
+                loss = mean(losses, row_weights, example_weights)
+                scaled = model.optimizer.scale_loss(loss)
+            return tape.gradient(scaled, model.trainable_variables), sums(loss, metrics, row_weights)
+
+        compiled = tf.function(gradients, jit_compile=True) if self._recipe.xla else gradients
+
+        def train_one(*arguments: tf.Tensor) -> tf.Tensor:
+            *rows, stop = arguments
+            found, seen = compiled(*(self._replica_rows(shard, row) for row in rows))
+            model.optimizer.apply_gradients(zip(found, model.trainable_variables, strict=True))
+            return tf.stack([*seen, stop])
+
+        def test_one(examples: tf.Tensor, labels: tf.Tensor, row_weights: tf.Tensor) -> tf.Tensor:
+            rows = [self._replica_rows(shard, row) for row in (examples, labels, row_weights)]
+            losses, metrics = compare(rows[0], rows[1], training=False)
+            return tf.stack(sums(mean(losses, rows[2]), metrics, rows[2]))
+
+        def over_all(step: Any) -> Any:
+            return tf.function(
+                lambda *arguments: distribution.reduce("SUM", distribution.run(step, args=arguments), axis=None)
+            )
+
+        return over_all(train_one), over_all(test_one)

@@ -1,0 +1,110 @@
+"""Feeds for one device, which train and evaluate a model by Keras' `fit` and `evaluate`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo.data.pipeline import Order, make_dataset
+from zoo.inputs.labelled import SplitName
+from zoo.training.setup import Setup
+
+Array = npt.NDArray[Any]
+
+
+class WholeModel:
+    """Trains the whole model on the examples."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.model = setup.model
+        self._data, self._objective = setup.data, setup.objective
+
+    def fit(self, epoch: int, skip: int, callbacks: list[Any]) -> dict[str, float]:
+        """See `Feed`."""
+        targets, weights = self._objective.targets, self._objective.weights
+        self._data.order.epoch = epoch
+        dataset = self._data.train.skip(skip) if skip else self._data.train
+        dataset = dataset.map(
+            (lambda examples, labels: (examples, targets(labels), weights(labels)))
+            if weights
+            else (lambda examples, labels: (examples, targets(labels)))
+        )
+        return _last(self.model.fit(dataset, verbose=0, shuffle=False, callbacks=callbacks))
+
+    def evaluate(self) -> dict[str, float] | None:
+        """See `Feed`."""
+        if self._data.validation is None:
+            return None
+        targets = self._objective.targets
+        dataset = self._data.validation.map(lambda examples, labels: (examples, targets(labels)))
+        found: dict[str, float] = self.model.evaluate(dataset, verbose=0, return_dict=True)
+        return found
+
+    def known_outputs(self, split: SplitName) -> Array | None:
+        """Returns None: the whole model has to be run."""
+        return None
+
+
+class CachedFeatures:
+    """Trains the head alone on features, which the frozen body computes once for each example."""
+
+    def __init__(self, setup: Setup) -> None:
+        """Splits the model, and computes the features of the training files."""
+        self._body, self.model = setup.task.split_at_head(setup.model)
+        self._data, self._objective = setup.data, setup.objective
+        self._batch_size, self._seed = setup.recipe.batch_size, setup.recipe.seed
+        self._known: dict[SplitName, Array] = {}
+        setup.watch.note(f"computing the features of {len(self._data.sources['train'])} pictures, once")
+        self._features("train")
+
+    def fit(self, epoch: int, skip: int, callbacks: list[Any]) -> dict[str, float]:
+        """See `Feed`."""
+        labels = self._data.sources["train"].labels
+        order = Order(len(labels), self._seed, epoch).next()[0][skip * self._batch_size :]
+        fitted = self.model.fit(
+            self._features("train")[order],
+            self._targets(labels[order]),
+            batch_size=self._batch_size,
+            verbose=0,
+            shuffle=False,
+            sample_weight=None
+            if self._objective.weights is None
+            else np.asarray(self._objective.weights(labels[order])),
+            callbacks=callbacks,
+        )
+        return _last(fitted)
+
+    def evaluate(self) -> dict[str, float] | None:
+        """See `Feed`."""
+        if self._data.validation is None:
+            return None
+        found: dict[str, float] = self.model.evaluate(
+            self._features("validation"),
+            self._targets(self._data.sources["validation"].labels),
+            batch_size=self._batch_size,
+            verbose=0,
+            return_dict=True,
+        )
+        return found
+
+    def known_outputs(self, split: SplitName) -> Array | None:
+        """Returns the head's outputs on the features."""
+        found: Array = self.model.predict(self._features(split), batch_size=self._batch_size, verbose=0)
+        return found
+
+    def _features(self, split: SplitName) -> Array:
+        if split not in self._known:
+            batches = make_dataset(self._data.sources[split], self._batch_size)
+            self._known[split] = self._body.predict(batches.map(lambda examples, _: examples), verbose=0)
+        return self._known[split]
+
+    def _targets(self, labels: Array) -> Any:
+        import keras
+
+        return keras.tree.map_structure(np.asarray, self._objective.targets(labels))
+
+
+def _last(fitted: Any) -> dict[str, float]:
+    return {name: values[-1] for name, values in fitted.history.items()}

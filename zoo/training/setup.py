@@ -1,0 +1,92 @@
+"""The set-up of a training: all that is decided before the first step, in one frozen object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.data import Data
+from zoo.training.checkpoint import Checkpoint
+from zoo.training.distributed.strategy import Strategy
+from zoo.training.recipe import Recipe
+from zoo.training.stages import Stage, plan
+from zoo.training.tasks import Objective, TrainingTask
+from zoo.training.watch import NullWatch, Watch
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """A training that is ready to begin or to continue; `zoo.training.loop.fit` trains it."""
+
+    folder: Path
+    """The run's folder; of several workers, only the chief has one."""
+    run: dict[str, Any]
+    """The facts of the run, as they stand in its `recipe.toml`."""
+    model: keras.Model
+    """The model as the strategy trains it, with the weights that the training begins with."""
+    data: Data
+    recipe: Recipe
+    stages: tuple[Stage, ...]
+    strategy: Strategy
+    task: TrainingTask
+    objective: Objective
+    """What the task trains this model for on these data."""
+    checkpoint: Checkpoint | None
+    """The checkpoint to continue from; None for a new training, and for all workers but the chief."""
+    watch: Watch
+
+    @property
+    def batches(self) -> int:
+        """Number of batches in an epoch."""
+        return -(-len(self.data.sources["train"]) // self.recipe.batch_size)
+
+
+def prepare(
+    *,
+    folder: Path,
+    run: dict[str, Any],
+    model: keras.Model,
+    data: Data,
+    recipe: Recipe,
+    task: TrainingTask,
+    strategy: Strategy,
+    checkpoint: Checkpoint | None = None,
+    watch: Watch | None = None,
+) -> Setup:
+    """Prepares a training; every worker must call it.
+
+    Args:
+        folder: the run's folder, which `fit` expects to exist.
+        run: the facts of the run; its table `model` says whether the weights are pretrained and whether the head is
+            new.
+        model: the model with its initial weights, on one device.
+        data: data that the task has loaded for this model.
+        recipe: the recipe.
+        task: what the model is trained for.
+        strategy: the processes and devices of the training.
+        checkpoint: the checkpoint to continue from.
+        watch: receives the progress; nobody by default.
+
+    Raises:
+        OptionError: the recipe does not fit the model.
+    """
+    about = run["model"]
+    stages = plan(model, recipe, task, pretrained=about["pretrained"], new_head=about["new_head"])
+    model = strategy.replicate(model)
+    return Setup(
+        folder=folder,
+        run=run,
+        model=model,
+        data=data,
+        recipe=recipe,
+        stages=tuple(stages),
+        strategy=strategy,
+        task=task,
+        objective=task.objective(model, data, recipe),
+        checkpoint=checkpoint,
+        watch=watch or NullWatch(),
+    )

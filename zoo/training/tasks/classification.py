@@ -1,0 +1,172 @@
+"""Training for classification: one-hot targets, cross-entropy, top-1 accuracy, and the confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo import graph, plots
+from zoo.data import Data, load
+from zoo.errors import OptionError
+from zoo.inputs.labelled import SplitName
+from zoo.inputs.preprocessing import is_picture
+from zoo.tasks.classification import Confusion
+from zoo.tasks.task import Section
+from zoo.training.recipe import Recipe
+from zoo.training.tasks.task import Objective
+
+if TYPE_CHECKING:
+    import keras
+
+Array = npt.NDArray[Any]
+
+MISTAKES_SHOWN = 25
+"""The most pictures in `mistakes.png`."""
+
+CONFUSION_PLOT, MISTAKES_PLOT = "confusion.png", "mistakes.png"
+
+
+@dataclass(frozen=True, eq=False)
+class ClassificationReport:
+    """The metrics of a classifier on one split."""
+
+    data: Data
+    split: SplitName
+    confusion: Confusion
+    scores: Array
+    """Scores of shape `(count, classes)`, float32."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The metrics as JSON can hold them, without the scores."""
+        return {
+            "split": self.split,
+            "count": self.confusion.count,
+            "accuracy": self.confusion.accuracy,
+            "balanced_accuracy": self.confusion.balanced_accuracy,
+            "classes": [vars(figures) for figures in self.confusion.classes()],
+            "confusion": self.confusion.counts.tolist(),
+        }
+
+    def plot(self, folder: Path) -> None:
+        """Draws the confusion matrix and, for pictures, the worst mistakes."""
+        plots.plot_confusion(self.confusion.counts, self.data.class_names, folder / CONFUSION_PLOT)
+        if self.data.sources[self.split].reader.takes_pictures:
+            self._plot_mistakes(folder / MISTAKES_PLOT)
+
+    def _plot_mistakes(self, path: Path) -> None:
+        """Draws the mistakes where the score of the wrong class exceeds that of the right one most."""
+        source = self.data.sources[self.split]
+        rows = np.arange(len(source))
+        named = self.scores.argmax(axis=1)
+        margin = self.scores[rows, named] - self.scores[rows, source.labels]
+        worst = [int(i) for i in np.argsort(-margin, kind="stable") if named[i] != source.labels[i]][:MISTAKES_SHOWN]
+        names = [plots.caption(name) for name in self.data.class_names]
+        captions = [
+            f"{names[source.labels[i]]}\nnamed {names[named[i]]}, {self.scores[i, named[i]]:.0%}" for i in worst
+        ]
+        pictures = source.fetch(np.array(worst, np.int64)) if worst else np.empty((0, 1, 1, 3), np.uint8)
+        plots.plot_pictures(pictures, captions, path, "the worst misses" if worst else "no misses")
+
+
+@dataclass(frozen=True)
+class ClassificationTraining:
+    """The training of a model that finds the one class of each input."""
+
+    name: str = "classification"
+    metrics: tuple[str, ...] = ("accuracy",)
+    judged: tuple[str, ...] = ()
+    monitor: str = "accuracy"
+    higher_is_better: bool = True
+
+    def load(
+        self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Callable[[str], None] | None
+    ) -> Data:
+        """Loads labelled files; errors as `zoo.data.load`."""
+        pictures = is_picture(shape)
+        return load(
+            data,
+            shape,
+            batch_size=recipe.batch_size,
+            validation=recipe.validation,
+            seed=recipe.seed,
+            resize=recipe.resize if pictures else None,
+            augment=recipe.augment if pictures else "none",
+            progress=read,
+        )
+
+    def check(self, model: keras.Model, data: Data) -> None:
+        """Checks that the model has one output for each class.
+
+        Raises:
+            OptionError: it has another number of outputs.
+        """
+        if len(model.output_shape) != 2 or model.output_shape[-1] != len(data.class_names):
+            raise OptionError(
+                f"{model.name} gives {model.output_shape[1:]}, the data have {len(data.class_names)} classes; give a "
+                f"model with {len(data.class_names)} outputs"
+            )
+
+    def head_index(self, model: keras.Model) -> int:
+        """Returns the index of the last dense layer."""
+        return graph.head_index(model)
+
+    def split_at_head(self, model: keras.Model) -> tuple[keras.Model, keras.Model]:
+        """Splits a model before its last dense layer and the dropout in front of that."""
+        return graph.split_at_head(model)
+
+    def objective(self, model: keras.Model, data: Data, recipe: Recipe) -> Objective:
+        """Returns categorical cross-entropy on one-hot targets, with the recipe's label smoothing and balance."""
+        import keras
+        import tensorflow as tf
+
+        classes = len(data.class_names)
+        weights = np.array([data.class_weights.get(i, 1.0) for i in range(classes)], np.float32)
+        return Objective(
+            targets=lambda labels: tf.one_hot(labels, classes),
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
+            metrics={"accuracy": keras.metrics.categorical_accuracy},
+            weights=(lambda labels: tf.gather(weights, labels)) if recipe.balance else None,
+        )
+
+    def evaluate(self, outputs: Array, data: Data, split: SplitName) -> ClassificationReport:
+        """Counts true and predicted classes by the scores, `(count, classes)`."""
+        confusion = Confusion.of(data.class_names, data.sources[split].labels, outputs.argmax(axis=1))
+        return ClassificationReport(data, split, confusion, outputs.astype(np.float32))
+
+    def describe(self, metrics: Mapping[str, Any], *, pictures: bool) -> str:
+        """Returns the kind of classifier with its number of classes."""
+        classes = len(metrics["classes"])
+        return (
+            f"An image classifier of {classes} classes"
+            if pictures
+            else f"A classifier of {classes} classes of sensor values"
+        )
+
+    def figures(self, metrics: Mapping[str, Any]) -> str:
+        """Returns top-1 accuracy and the mean recall of the classes."""
+        return f"accuracy {metrics['accuracy']:.1%}, mean over classes {metrics['balanced_accuracy']:.1%}"
+
+    def section(self, metrics: Mapping[str, Any]) -> Section:
+        """Returns a table with precision and recall of each class."""
+
+        def percent(value: float | None) -> str:
+            return "" if value is None else f"{value:.1%}"
+
+        rows = [
+            (one["label"], str(one["count"]), percent(one["precision"]), percent(one["recall"]))
+            for one in metrics["classes"]
+        ]
+        return Section("", ("class", "files", "precision", "recall"), rows)
+
+    def plots(self, *, pictures: bool) -> Sequence[tuple[str, str]]:
+        """Returns the confusion matrix and, for pictures, the worst mistakes."""
+        mistakes = [("the worst misses", MISTAKES_PLOT)] if pictures else []
+        return [("confusion", CONFUSION_PLOT), *mistakes]
+
+
+CLASSIFICATION = ClassificationTraining()

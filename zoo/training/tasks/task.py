@@ -1,0 +1,140 @@
+"""The interface between the code for all trainings and the code for one task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from zoo.data import Data
+from zoo.inputs.labelled import SplitName
+from zoo.tasks.task import Section
+from zoo.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """The aim of one training: what is learned, how errors are measured, and by which metrics.
+
+    "Labels" are a batch of a source's labels, `(batch, ...)`. "Outputs" are those of the model for this batch: a
+    tensor, or a structure of tensors if the model has several outputs. The functions run inside TensorFlow graphs, on
+    each replica for its rows.
+    """
+
+    targets: Callable[[Any], Any]
+    """Turns labels into targets, what the loss compares outputs with: a tensor, or a structure of tensors."""
+    loss: Any
+    """A `keras.losses.Loss`; its `call(targets, outputs)` gives one value for each example, `(batch,)`."""
+    metrics: Mapping[str, Callable[[Any, Any], Any]]
+    """The metrics by name. Each one takes targets and outputs and gives one value for each example, `(batch,)`, of
+    which the mean is reported."""
+    weights: Callable[[Any], Any] | None = None
+    """Turns labels into the weight of each example in the loss, `(batch,)` float32; None if all weigh the same."""
+    judge: Callable[[], dict[str, float]] | None = None
+    """Computes, at the end of an epoch, the metrics of the model on the validation files that are no mean over the
+    examples (or on the training files if there are none); None if the task has no such metrics. Of several workers,
+    only the chief calls it."""
+
+
+class Report(Protocol):
+    """The quality of a trained model on one split."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The metrics as JSON can hold them: at least `split`, `count` and the task's monitored metric."""
+
+    def plot(self, folder: Path) -> None:
+        """Draws the task's plots into the run's folder.
+
+        Raises:
+            OutputError: a plot cannot be written.
+        """
+
+
+class TrainingTask(Protocol):
+    """The training side of a task; one object, without state, serves all trainings.
+
+    The device side has the same name: see `zoo.tasks`. Metrics are fractions, 0..1.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of the task in specs, recipes and cards."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the objective's `metrics`."""
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The names of the metrics that the objective's `judge` computes."""
+
+    @property
+    def monitor(self) -> str:
+        """The metric that decides on the validation files which epoch is the best; at a tie, the lower loss does."""
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher value of the monitored metric is better."""
+
+    def load(
+        self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Callable[[str], None] | None
+    ) -> Data:
+        """Loads the data of a training.
+
+        Args:
+            data: the path that the user gave.
+            shape: the shape of the model's input, without the batch.
+            recipe: the recipe of the training.
+            read: is called with a text on how many files have been read.
+
+        Raises:
+            InputError: the data cannot be used.
+        """
+
+    def check(self, model: keras.Model, data: Data) -> None:
+        """Checks whether the outputs of a user's own model fit the data.
+
+        Raises:
+            OptionError: they do not.
+        """
+
+    def head_index(self, model: keras.Model) -> int:
+        """Returns the index in `model.layers` of the first layer of the head, which every stage trains.
+
+        Raises:
+            OptionError: the model has no such head.
+        """
+
+    def split_at_head(self, model: keras.Model) -> tuple[keras.Model, keras.Model]:
+        """Splits a model into its body, from inputs to features, and its head, which share the model's layers.
+
+        Raises:
+            OptionError: the model has no such head.
+        """
+
+    def objective(self, model: keras.Model, data: Data, recipe: Recipe) -> Objective:
+        """Returns the objective of training a model, as the strategy trains it, on data that `load` loaded."""
+
+    def evaluate(self, outputs: Any, data: Data, split: SplitName) -> Report:
+        """Evaluates a model's outputs, arrays `(count, ...)`, for the files of a split in their order."""
+
+    def describe(self, metrics: Mapping[str, Any], *, pictures: bool) -> str:
+        """Returns the kind of model, to begin a sentence with: `An image classifier of 10 classes`.
+
+        Args:
+            metrics: a report's `as_dict()`, as it was written to `metrics.json`.
+            pictures: whether the model's inputs are pictures.
+        """
+
+    def figures(self, metrics: Mapping[str, Any]) -> str:
+        """Returns the main metrics as part of a sentence, the monitored one first."""
+
+    def section(self, metrics: Mapping[str, Any]) -> Section:
+        """Returns the metrics in detail, as a table."""
+
+    def plots(self, *, pictures: bool) -> Sequence[tuple[str, str]]:
+        """Returns titles and file names of the plots that a report draws into the run's folder."""
