@@ -1,4 +1,4 @@
-"""Keras callbacks of a training; each is of use with plain `model.fit` as well.
+"""Keras callbacks of a training; each works with plain `model.fit` as well.
 
     model.fit(..., callbacks=[StopOnNan(), StopOnSignal()])
 
@@ -23,11 +23,11 @@ class StopOnNan(keras.callbacks.Callback):
     """Ends a training whose loss became NaN or infinite, before such weights are saved.
 
     Raises:
-        TrainingError: with advice.
+        TrainingError: the loss became NaN or infinite; the message gives advice.
     """
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the loss; it is the mean of the epoch so far, in which one NaN shows at once."""
+        """Checks the loss, which is the mean of the epoch so far, so that one NaN shows at once."""
         loss = (logs or {}).get("loss")
         if loss is not None and not math.isfinite(float(loss)):
             rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
@@ -38,10 +38,10 @@ class StopOnNan(keras.callbacks.Callback):
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """Ends `fit` after the step it is at when Ctrl-C or SIGTERM comes; a second one ends the program at once.
+    """Ends `fit` after the current step when Ctrl-C or SIGTERM comes; a second signal ends the program at once.
 
-    `stopped` says whether it did, `batches` how many batches of the epoch are done. A signal that was ignored when the
-    program began stays ignored, as in a job of a script (`zoo.signals`).
+    `stopped` is whether a signal came, `batches` the number of finished batches of the epoch. A signal that was ignored
+    when the program began stays ignored, as in a job of a script (`zoo.signals`).
     """
 
     def __init__(self) -> None:
@@ -51,21 +51,21 @@ class StopOnSignal(keras.callbacks.Callback):
         self._listening = contextlib.ExitStack()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Listens to the signals."""
+        """Begins to handle the signals."""
         self._listening.enter_context(listening(self._note))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Counts anew."""
+        """Counts the batches from 0 again."""
         self.batches = 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Stops where a signal came."""
+        """Counts the batch, and stops the training if a signal came."""
         self.batches += 1
         if self.stopped:
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Leaves the signals as they were."""
+        """Restores the former handlers of the signals."""
         self._listening.close()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -75,12 +75,12 @@ class StopOnSignal(keras.callbacks.Callback):
 
 
 class Report(keras.callbacks.Callback):
-    """Tells a function how far the epoch is: `progress(batch, batches, loss)`."""
+    """Reports the progress of an epoch to a function, as `progress(batch, batches, loss)`."""
 
     def __init__(self, batches: int, done: int, progress: Callable[[int, int, float], None]) -> None:
         super().__init__()
         self._batches, self._done, self._progress = batches, done, progress
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Tells it."""
+        """Reports the batch."""
         self._progress(self._done + batch + 1, self._batches, float((logs or {}).get("loss", math.nan)))

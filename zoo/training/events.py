@@ -1,4 +1,4 @@
-"""TensorBoard events that do not name the machine: TensorFlow's own writer puts the host's name into the file's."""
+"""Writes TensorBoard events that do not name the machine; TensorFlow's own writer puts the host into the file name."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 NAME = "events.out.tfevents.0.edgezoo"
-"""TensorBoard looks for `tfevents`; where TensorFlow has the time and the host stands nothing of the machine."""
+"""Name of the file. TensorBoard looks for `tfevents`; the time and the host, which TensorFlow adds, are left out."""
 
 
 class Events:
-    """One file of events, which grows."""
+    """A file of TensorBoard events to which values are added."""
 
     def __init__(self, folder: Path) -> None:
-        """Begins the file anew; the folder is made."""
+        """Creates the file, and its folder if there is none."""
         import tensorflow as tf
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ class Events:
         self._write(step=step, summary=kinds.Summary(value=[found]))
 
     def flush(self) -> None:
-        """Writes what was added, for those who look on."""
+        """Writes the added values to disk, so that a running TensorBoard shows them."""
         self._writer.flush()
 
     def _write(self, **fields: Any) -> None:

@@ -21,7 +21,7 @@ RECIPE = "recipe.toml"
 LABELS = "labels.txt"
 ARCHITECTURE = "architecture.json"
 HERE = "resume.toml"
-"""File with the paths of data and weights on this machine, for `--resume` only; no other file of a run holds paths."""
+"""Name of the file with the paths of data and weights on this machine, for `--resume` only; no other file has paths."""
 
 
 def require_new(folder: Path) -> None:
@@ -39,13 +39,13 @@ def require_new(folder: Path) -> None:
 
 
 def begin_run(folder: Path, run: dict[str, Any], class_names: Sequence[str], model: keras.Model) -> None:
-    """Makes a run's folder, with what `read_run` reads.
+    """Creates a run's folder with the files that `read_run` reads.
 
-    Paths of this machine go into a file of their own, which whoever gives the folder away leaves out.
+    Paths of this machine go into a file of their own, which can be left out when the folder is given away.
 
     Raises:
-        InputError: a path holds bytes that are not text.
-        OutputError: it cannot be written.
+        InputError: a path holds bytes that are no UTF-8.
+        OutputError: the folder cannot be written.
     """
     import tomli_w
 
@@ -78,7 +78,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         _require_tables(here, {"data": str, "weights": str}, folder / HERE)
         run["data"]["path"], run["model"]["weights"] = here["data"], here["weights"]
     Recipe().change(run["recipe"])
-    read_files(folder)  # found out now, not when the card is written after the training
+    read_files(folder)  # errors are found now, not when the card is written after the training
     try:
         run["labels"] = read_list(folder / LABELS, "the labels").splitlines()
         run["architecture"] = read_text(folder / ARCHITECTURE, "the architecture")
@@ -124,7 +124,7 @@ def read_architecture(text: str, folder: Path) -> keras.Model:
         folder: the run's folder, which may be a stranger's: if it holds a checkpoint, the model must fit that.
 
     Raises:
-        UnsafeFileError: the text names what could run code, or a model larger than the state.
+        UnsafeFileError: the text names code, or a model larger than the checkpoint.
         InputError: the text is no model.
     """
     import keras

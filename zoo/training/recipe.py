@@ -35,9 +35,11 @@ class Recipe:
     head_epochs: int = 60
     """Largest number of epochs of the first stage."""
     batch_size: int = 32
+    """Number of examples in a batch, of all devices together."""
     learning_rate: float = 1e-3
     """Highest learning rate of the second stage."""
     head_learning_rate: float = 3e-3
+    """Highest learning rate of the first stage."""
     optimizer: OptimizerName = "adam"
     """Optimizer; `sgd` has Nesterov momentum 0.9."""
     weight_decay: float = 0.0
@@ -46,12 +48,14 @@ class Recipe:
     """Schedule of the learning rate. `cosine`: it rises over `warmup_epochs`, then falls to zero; `plateau`: it is
     halved after `patience` / 3 epochs without a better loss; `constant`: it does not change."""
     warmup_epochs: int = 1
+    """Number of epochs in which `cosine` raises the learning rate."""
     patience: int = 10
     """Epochs without a better validation result after which a stage ends; 0 for never."""
     freeze: str = "none"
     """Layers that stay frozen in the second stage: `none`, `all` (then there is no second stage), or all up to and
     including the layer of this name."""
     label_smoothing: float = 0.0
+    """Fraction of a target that is spread over all classes."""
     augment: Augment = "none"
     """Random changes to the pictures in the second stage; see `zoo.data.augmentation`."""
     balance: bool = True
@@ -59,10 +63,13 @@ class Recipe:
     validation: float = 0.2
     """Share of the files held out for validation, if the data have no validation files."""
     resize: Resize = "crop"
+    """How pictures are resized to the model's input; see `zoo.inputs.preprocessing`."""
     seed: int = 0
+    """Random seed of weights, validation split, order and augmentation."""
     mixed_precision: bool = False
     """Whether to compute in float16 on a GPU, in bfloat16 elsewhere, with float32 weights."""
     xla: bool = False
+    """Whether XLA compiles the steps."""
 
     def __post_init__(self) -> None:
         limits: dict[str, tuple[float, float]] = {
@@ -90,7 +97,7 @@ class Recipe:
         """Returns a recipe with other values, each converted to its field's type.
 
         Raises:
-            OptionError: no such field, or a value that it does not allow.
+            OptionError: a recipe has no such field, or the field does not allow the value.
         """
         kinds = field_types()
         unknown = sorted(set(values) - set(kinds))
@@ -138,7 +145,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     """Reads the values of a TOML file: its table `[recipe]`, or the whole file if there is no such table.
 
     Raises:
-        InputError: it cannot be read, or is no TOML.
+        InputError: the file cannot be read, or is no TOML.
     """
     content = read_toml(path)
     values: dict[str, Any] = content.get("recipe", content)
@@ -149,7 +156,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Reads a TOML file.
 
     Raises:
-        InputError: it cannot be read, or is no TOML.
+        InputError: the file cannot be read, or is no TOML.
         MissingDependencyError: on Python 3.10, tomli is not installed.
     """
     # Imported here, because Python 3.10 has no tomllib and needs tomli, which may be missing: `zoo train` reports that.

@@ -1,1 +1,1 @@
-"""Training on several GPUs of one machine, or on several machines."""
+"""Strategies for training on several GPUs or machines; nothing in this package knows a model or the loop."""

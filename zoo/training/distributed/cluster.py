@@ -1,4 +1,4 @@
-"""Which processes train together, and which of them this one is."""
+"""The cluster: the addresses of all workers, and which of them this process is."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from zoo.errors import OptionError
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where all workers are, and which of them this process is."""
+    """The addresses of all workers, and the index of this one.
+
+    Raises:
+        OptionError: an address is not valid or given twice, there are fewer than two, or the index is none of theirs.
+    """
 
     addresses: tuple[str, ...]
-    """`host:port`; the first is the chief, which writes the run's folder."""
+    """`host:port` of each worker; the first one is the chief, which writes the run's folder."""
     index: int
+    """Index of this worker in `addresses`."""
 
     def __post_init__(self) -> None:
         for address in self.addresses:
@@ -37,29 +42,29 @@ class Cluster:
             )
 
     def name(self, index: int) -> str:
-        """For messages."""
+        """Returns the name of a worker in messages."""
         return f"worker {index} ({self.addresses[index]})"
 
     @property
     def local(self) -> bool:
-        """Whether all workers are named as processes of this one machine."""
+        """Whether the addresses say that all workers are processes of this machine."""
         return all(is_loopback(split(address)[0]) for address in self.addresses)
 
     @property
     def chief(self) -> tuple[str, int]:
-        """Host and port of the first worker, where all meet."""
+        """Host and port of the first worker, where all workers meet."""
         host, port = split(self.addresses[0])
         return host, int(port)
 
 
 def split(address: str) -> tuple[str, str]:
-    """Host and port of `host:port`; an IPv6 address stands in brackets, which are left out."""
+    """Splits `host:port` into host and port; the brackets around an IPv6 address are removed."""
     host, _, port = address.rpartition(":")
     return host.removeprefix("[").removesuffix("]"), port
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or address is one that only this machine can reach."""
+    """Returns whether only this machine can reach a host by this name or address."""
     try:
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
@@ -67,10 +72,14 @@ def is_loopback(host: str) -> bool:
 
 
 def find_cluster(workers: Sequence[str] | None, index: int | None) -> Cluster:
-    """The workers as given, which are set as `TF_CONFIG` then; else those of `TF_CONFIG`.
+    """Returns the given workers, after setting `TF_CONFIG` for TensorFlow, or those of `TF_CONFIG` if none are given.
+
+    Args:
+        workers: `host:port` of each worker.
+        index: the index of this worker, counted from 0.
 
     Raises:
-        OptionError: neither says it, or what it says cannot be.
+        OptionError: the workers are given in neither way, or are not valid.
     """
     if workers is not None:
         if index is None:

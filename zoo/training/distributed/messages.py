@@ -1,10 +1,10 @@
-"""What workers say to each other when they meet, and how little of a stranger's words is looked at.
+"""The messages of the rendezvous; as little as possible of a stranger's message is read.
 
-Each message is one line of ASCII, ended by a line feed, and of one of three forms:
+Each message is one line of ASCII, ended by a line feed, and has one of three forms:
 
     edgezoo 1 NONCE         the joining worker begins
-    NONCE PROOF             the receiving one answers, and proves that it knows the secret
-    PROOF JSON              all else, from either side: proved before it is parsed
+    NONCE PROOF             the receiving worker answers, and proves that it knows the secret
+    PROOF JSON              all other messages of both sides; the proof is checked before the JSON is parsed
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 from zoo.training.distributed.secret import is_proved, prove
 
 LONGEST = 1 << 16
-"""Bytes of a line."""
+"""The most bytes of a line."""
 MARKS = 1000
-"""Lists, tables and values that a message may hold, at most; ours have some dozens."""
+"""The most lists, tables and values of a message; those of a worker hold a few dozen."""
 
 _HELLO = re.compile(rb"edgezoo 1 ([0-9a-f]{64})")
 _CHALLENGE = re.compile(rb"([0-9a-f]{64}) ([0-9a-f]{64})")
@@ -28,37 +28,37 @@ _SAID = re.compile(rb"([0-9a-f]{64}) (\{.*\})")
 
 
 class StrangerError(Exception):
-    """What the other side says is not what a worker of this training would say."""
+    """The other side sent a message that no worker of this training would send."""
 
 
 class OtherSecretError(StrangerError):
-    """The other side speaks our language and does not know our secret."""
+    """The other side follows the protocol, but does not know the secret."""
 
 
 def hello(nonce: str) -> bytes:
-    """The first line."""
+    """Returns the first line of a joining worker."""
     return f"edgezoo 1 {nonce}\n".encode()
 
 
 def read_hello(line: bytes) -> str:
-    """The joining worker's nonce.
+    """Returns the joining worker's nonce from its first line.
 
     Raises:
-        StrangerError: it is no such line.
+        StrangerError: the line is no such line.
     """
     return _match(_HELLO, line)[0]
 
 
 def challenge(secret: bytes, nonces: tuple[str, str]) -> bytes:
-    """The receiving worker's nonce, and its proof."""
+    """Returns the receiving worker's line, with its nonce and its proof."""
     return f"{nonces[1]} {prove(secret, nonces, 'receiver', b'')}\n".encode()
 
 
 def read_challenge(line: bytes, secret: bytes, nonce: str) -> tuple[str, str]:
-    """Both nonces.
+    """Returns both nonces from the receiving worker's line.
 
     Raises:
-        StrangerError: it is no such line.
+        StrangerError: the line is no such line.
         OtherSecretError: the other side does not know the secret.
     """
     theirs, proof = _match(_CHALLENGE, line)
@@ -68,17 +68,17 @@ def read_challenge(line: bytes, secret: bytes, nonce: str) -> tuple[str, str]:
 
 
 def say(message: dict[str, Any], secret: bytes, nonces: tuple[str, str], role: str) -> bytes:
-    """A message with its proof; `role` is `joined` or `answer`."""
+    """Returns a message with its proof as a line; `role` is `joined` or `answer`."""
     said = json.dumps(message).encode()
     return f"{prove(secret, nonces, role, said)} ".encode() + said + b"\n"
 
 
 def hear(line: bytes, secret: bytes, nonces: tuple[str, str], role: str) -> dict[str, Any]:
-    """What `say` said.
+    """Returns the message of a line that `say` made.
 
     Raises:
-        StrangerError: it is no such line, or more than a message of ours.
-        OtherSecretError: the other side does not know the secret, or somebody has changed what it said.
+        StrangerError: the line is no such line, or holds more than a worker's message.
+        OtherSecretError: the other side does not know the secret, or somebody has changed its message.
     """
     match = _SAID.fullmatch(line)
     if not match:
@@ -86,7 +86,7 @@ def hear(line: bytes, secret: bytes, nonces: tuple[str, str], role: str) -> dict
     proof, said = match.groups()
     if not is_proved(proof.decode(), secret, nonces, role, said):
         raise OtherSecretError
-    # Where there is no secret, anybody of this machine can get so far.
+    # Without a secret, any process of this machine gets here.
     if sum(map(said.count, (b"[", b"{", b","))) > MARKS:
         raise StrangerError
     try:
@@ -97,18 +97,19 @@ def hear(line: bytes, secret: bytes, nonces: tuple[str, str], role: str) -> dict
 
 
 class Lines:
-    """Lines that come in over a socket, piece by piece."""
+    """The lines that arrive over a socket in pieces."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self._buffer = b""
 
     def take(self) -> bytes | None:
-        """Reads once; the first line without its end, or None where it is not whole yet.
+        """Reads once, and returns the first line without its end, or None if it is not complete.
 
         Raises:
-            StrangerError: the other side has gone, or the line is longer than any of ours.
-            OSError: the connection is broken; of these, BlockingIOError: nothing came.
+            StrangerError: the other side has closed the connection, or the line is longer than `LONGEST`.
+            BlockingIOError: nothing has arrived.
+            OSError: the connection is broken.
         """
         if b"\n" not in self._buffer:
             piece = self.connection.recv(LONGEST)
@@ -124,11 +125,11 @@ class Lines:
         return line
 
     def wait(self, until: float) -> bytes:
-        """The next line, by a time of `time.monotonic`, however slowly it comes.
+        """Waits for the next line, until a time of `time.monotonic`.
 
         Raises:
             StrangerError: see `take`.
-            OSError: the connection is broken, or the time is up.
+            OSError: the connection is broken, or the time is over.
         """
         while True:
             left = until - time.monotonic()
@@ -141,7 +142,7 @@ class Lines:
 
     @property
     def more(self) -> bool:
-        """Whether something has come that was not asked for."""
+        """Whether more than the lines taken so far has arrived."""
         return bool(self._buffer)
 
 

@@ -1,8 +1,8 @@
-"""The side of the rendezvous that listens: worker 0 lets the other workers in, and keeps strangers out.
+"""The listening side of the rendezvous: worker 0 accepts the other workers and rejects strangers.
 
-One thread looks after all connections, so that one that is slow holds up none of the others. What has not proved that
-it knows the secret is closed after `PATIENCE` seconds, at the first line of another form, or when too many knock: then
-the oldest of the address that has most.
+One thread serves all connections, so that a slow one delays none of the others. A connection that has not proved that
+it knows the secret is closed after `PATIENCE` seconds, at the first line of another form, or if there are too many such
+connections: then the oldest one of the address with the most of them.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from zoo.training.distributed.messages import Lines, OtherSecretError, StrangerE
 from zoo.training.distributed.secret import new_nonce
 
 PATIENCE = 5.0
-"""Seconds in which a connection has to prove itself."""
+"""Time limit for a connection to prove that it knows the secret, in seconds."""
 SAID = 500
-"""Characters of what differs that are passed on."""
+"""The most characters of a difference that are sent to other workers."""
 KNOCKING = 128
-"""Connections at a time that have not."""
+"""The most connections at a time that have not proved that they know the secret."""
 ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-"""What the system says of an address that this machine has not."""
+"""The errors of the system for an address that this machine does not have."""
 
 
 class Guest:
-    """A connection, and how far it has come."""
+    """A connection and its state."""
 
     def __init__(self, connection: socket.socket, peer: str) -> None:
         connection.setblocking(False)
@@ -41,32 +41,32 @@ class Guest:
         self.peer = peer
         self.until = time.monotonic() + PATIENCE
         self.nonces: tuple[str, str] | None = None
-        """Both nonces, once it has said its own."""
+        """Both nonces, once the other side has sent its own."""
         self.index: int | None = None
-        """Which worker it is, once it has proved itself."""
+        """Index of the worker, once it has proved that it knows the secret."""
 
     def send(self, line: bytes) -> None:
-        """Sends a line, which the empty buffer of a socket takes whole; one who has gone will be missed soon enough."""
+        """Sends a line, for which the empty buffer of a socket has room; a lost connection is noticed later."""
         with contextlib.suppress(OSError):
             self.lines.connection.send(line)
 
 
 class Reception:
-    """Worker 0's side of a rendezvous; a context manager that closes whatever it has opened."""
+    """Worker 0's side of a rendezvous; a context manager, which closes all its sockets."""
 
     def __init__(
         self, cluster: Cluster, facts: dict[str, Any], secret: bytes, note: Callable[[str], None] = lambda text: None
     ) -> None:
-        """Begins to listen at the address that the first worker is named by, and at no other.
+        """Begins to listen at the address of the first worker, and at no other.
 
         Args:
-            cluster: who is expected.
+            cluster: the expected workers.
             facts: the facts that must be the same on all workers.
             secret: the secret that all workers share.
             note: is called with the reason why workers do not arrive.
 
         Raises:
-            TrainingError: there is no listening there.
+            TrainingError: this process cannot listen there.
         """
         self.cluster, self.facts, self.secret, self.note = cluster, facts, secret, note
         self.arrived: dict[int, Guest] = {}
@@ -89,14 +89,14 @@ class Reception:
         self._selector.close()
 
     def missing(self) -> list[int]:
-        """The workers that are not here."""
+        """Returns the indexes of the workers that have not arrived."""
         return [number for number in range(1, len(self.cluster.addresses)) if number not in self.arrived]
 
     def attend(self, seconds: float) -> None:
-        """Looks after the door for some seconds at most; returns earlier where something has happened.
+        """Serves the connections for a number of seconds; returns earlier if something has happened.
 
         Raises:
-            TrainingError: a worker was started otherwise than this one; all have been told.
+            TrainingError: a worker was started with other facts than this one; all workers have received the error.
         """
         ready = [key for key, _ in self._selector.select(max(0.0, seconds))]
         for key in ready:
@@ -109,7 +109,7 @@ class Reception:
             self._close(guest)
 
     def tell_all(self, message: dict[str, Any]) -> None:
-        """Says the same to all workers that are here."""
+        """Sends a message to all workers that have arrived."""
         for guest in self.arrived.values():
             self._answer(guest, message)
 
@@ -118,7 +118,7 @@ class Reception:
             connection, address = listener.accept()
         except BlockingIOError:
             return
-        except OSError:  # the other side has gone already, or descriptors are short: those who knock pass by
+        except OSError:  # the other side has closed it already, or file descriptors are short until others close
             time.sleep(0.05)
             return
         if len(self._knocking) >= KNOCKING:
@@ -132,14 +132,14 @@ class Reception:
         try:
             line = guest.lines.take()
             if guest.index is not None:
-                raise StrangerError  # it has nothing more to say
+                raise StrangerError  # an accepted worker sends nothing more
             while line is not None and guest in self._knocking:
                 self._understand(guest, line)
                 line = guest.lines.take() if guest.lines.more else None
         except BlockingIOError:
             return
         except OtherSecretError:
-            if not self._told:  # once, so that nobody fills a log
+            if not self._told:  # once, so that nobody can fill a log
                 self._told = True
                 self.note(f"{guest.peer} does not know the secret and is not let in; is it the same on all workers?")
             self._close(guest)
@@ -156,7 +156,7 @@ class Reception:
         known = type(number) is int and 0 < number < len(self.cluster.addresses)
         if not known or not isinstance(theirs, dict):
             raise StrangerError
-        assert isinstance(number, int)  # noqa: S101  # seen above
+        assert isinstance(number, int)  # noqa: S101  # checked above
         self._admit(guest, number, theirs)
 
     def _admit(self, guest: Guest, number: int, theirs: dict[str, Any]) -> None:
@@ -172,7 +172,7 @@ class Reception:
         self.arrived[number] = guest
 
     def _answer(self, guest: Guest, message: dict[str, Any]) -> None:
-        assert guest.nonces is not None  # noqa: S101  # it has proved itself
+        assert guest.nonces is not None  # noqa: S101  # it has proved that it knows the secret
         guest.send(messages.say(message, self.secret, guest.nonces, "answer"))
 
     def _close(self, guest: Guest) -> None:
@@ -184,7 +184,7 @@ class Reception:
 
 
 def differences(facts: dict[str, Any], others: dict[str, Any]) -> str:
-    """The first fact that is not the same, in words; empty where there is none."""
+    """Describes the first fact that differs; the text is empty if all are the same."""
     for key, value in facts.items():
         if others.get(key) != value:
             return f"{key} {others.get(key)!r}, not {value!r}"
@@ -192,10 +192,10 @@ def differences(facts: dict[str, Any], others: dict[str, Any]) -> str:
 
 
 def listen(cluster: Cluster, note: Callable[[str], None]) -> list[socket.socket]:
-    """Sockets that listen at each address that the first worker's name stands for, of those that this machine has.
+    """Returns sockets that listen at each address of the first worker's host name that this machine has.
 
     Raises:
-        TrainingError: it has none of them, or the port is taken.
+        TrainingError: this machine has none of these addresses, or the port is taken.
     """
     host, port = cluster.chief
     try:

@@ -24,24 +24,24 @@ from zoo.training.distributed.secret import new_nonce
 __all__ = ["WAIT", "Cluster", "differences", "find_cluster", "meet"]
 
 WAIT = 300.0
-"""Seconds to wait for the other workers."""
+"""Time limit for the other workers to arrive, in seconds."""
 
 
 def meet(
     cluster: Cluster, facts: dict[str, Any], note: Callable[[str], None], wait: float = WAIT, *, secret: bytes = b""
 ) -> None:
-    """Returns on every worker once all are there.
+    """Waits until all workers have arrived; every worker calls it.
 
     Args:
-        cluster: who.
+        cluster: the workers.
         facts: the facts that must be the same on all workers, as JSON values.
         note: is called with a text that names the missing workers.
-        wait: seconds.
-        secret: the secret that all workers share, as `zoo.training.distributed.secret.find_secret` has it;
-            the empty one keeps out only those who speak otherwise.
+        wait: time limit in seconds.
+        secret: the secret that all workers share, from `zoo.training.distributed.secret.find_secret`; an empty one
+            keeps out only programs that do not follow the protocol.
 
     Raises:
-        TrainingError: one did not come, or was started with other facts.
+        TrainingError: a worker did not arrive, or was started with other facts.
     """
     facts = json.loads(json.dumps(facts | {"workers": ",".join(cluster.addresses)}))
     if cluster.index == 0:
@@ -73,7 +73,7 @@ def _join(cluster: Cluster, facts: dict[str, Any], note: Callable[[str], None], 
                 told = True
                 note(f"{cluster.name(0)} does not know this worker's secret; is it the same on all workers?")
         except (StrangerError, OSError):
-            pass  # nobody yet; or somebody else at this address
+            pass  # worker 0 is not there yet, or another program has this address
         else:
             if answer.get("go") is True:
                 return
@@ -89,11 +89,11 @@ def _join(cluster: Cluster, facts: dict[str, Any], note: Callable[[str], None], 
 
 
 def _ask(cluster: Cluster, facts: dict[str, Any], end: float, secret: bytes) -> dict[str, Any]:
-    """Knocks at worker 0's door; its answer, once all are there.
+    """Joins at worker 0's address, and returns its answer, which it sends once all workers have arrived.
 
     Raises:
-        StrangerError: somebody else is there.
-        OSError: nobody is there, or the time is up.
+        StrangerError: another program has this address.
+        OSError: nothing listens there, or the time is over.
     """
     soon = min(end, time.monotonic() + PATIENCE)
     with socket.create_connection(cluster.chief, timeout=max(0.001, soon - time.monotonic())) as server:
@@ -105,5 +105,5 @@ def _ask(cluster: Cluster, facts: dict[str, Any], end: float, secret: bytes) -> 
 
 
 def _plain(text: object) -> str:
-    """What another worker said, in one line that moves no cursor."""
+    """Returns the text of another worker in one line without control characters."""
     return textwrap.shorten("".join(c if c.isprintable() else " " for c in str(text)), 500)

@@ -1,7 +1,7 @@
-"""The secret that the workers of a training share, and what proves that a process knows it.
+"""The secret that the workers of a training share, and proofs that a process knows it.
 
-The secret itself is never sent. Both sides of a connection send a nonce, and a proof is an HMAC-SHA256 over both of
-them, over who speaks, and over what is said: one that was recorded fits no other connection and no other message.
+The secret itself is never sent. Both sides of a connection send a nonce, and a proof is an HMAC-SHA256 over both
+nonces, the role of the sender and the message: a recorded proof fits no other connection and no other message.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from zoo.training.distributed.cluster import Cluster
 
 VARIABLE = "EDGEZOO_SECRET"
 LEAST, MOST = 16, 4096
-"""Bytes of a secret."""
+"""The least and the most bytes of a secret."""
 HOW = "head -c 32 /dev/urandom | base64 > secret; chmod 600 secret"
-"""A line that makes one."""
+"""A shell command that makes a secret."""
 
 
 def find_secret(cluster: Cluster, file: str | Path | None, note: Callable[[str], None] = lambda text: None) -> bytes:
-    """The secret of a file, else of the environment; workers of one machine need none, and have the empty one then.
+    """Returns the secret of a file, or else of the environment; workers of one machine need none, and get an empty one.
 
     Args:
-        cluster: who trains together.
-        file: holds the secret; space around it is not of it.
+        cluster: the workers of the training.
+        file: the file with the secret; white space around the secret is ignored.
         note: is called with a warning if other users of this machine can read the file.
 
     Raises:
-        OptionError: there is none and one is needed, it cannot be read, or it is shorter or longer than a secret.
+        OptionError: a secret is needed and missing, cannot be read, or has a length that is not allowed.
     """
     if file is not None:
         found, where = _read(Path(file), note), f"secret file {str(file)!r}"
@@ -64,17 +64,17 @@ def _read(file: Path, note: Callable[[str], None]) -> bytes:
 
 
 def new_nonce() -> str:
-    """32 random bytes as 64 hexadecimal digits."""
+    """Returns 32 random bytes as 64 hexadecimal digits."""
     return secrets.token_hex(32)
 
 
 def prove(secret: bytes, nonces: tuple[str, str], role: str, said: bytes) -> str:
-    """What only a process that knows the secret can say, as 64 hexadecimal digits.
+    """Returns the proof that the sender of a message knows the secret, as 64 hexadecimal digits.
 
     Args:
         secret: the secret that both sides share.
-        nonces: the joining worker's, then the receiving one's.
-        role: who speaks, and which message it is.
+        nonces: the nonce of the joining worker, then that of the receiving one.
+        role: the role of the sender, and which message it is.
         said: the message.
     """
     text = "\n".join(("edgezoo rendezvous 1", *nonces, role, "")).encode() + said
@@ -82,5 +82,5 @@ def prove(secret: bytes, nonces: tuple[str, str], role: str, said: bytes) -> str
 
 
 def is_proved(proof: str, secret: bytes, nonces: tuple[str, str], role: str, said: bytes) -> bool:
-    """Whether a proof is right; takes the same time wherever it differs."""
+    """Returns whether a proof is right; the comparison takes the same time wherever they differ."""
     return hmac.compare_digest(proof.encode(), prove(secret, nonces, role, said).encode())
