@@ -246,10 +246,9 @@ class _Printer:
     def epoch(self, row: dict[str, Any]) -> None:
         """Prints the metrics of an epoch in one line."""
         self._progress.reset(self._task, visible=False)
-        self._line(
-            f"epoch {row['epoch']:3} ({row['stage']})  loss {row['loss']:.4f}  accuracy {row['accuracy']:.1%}  "
-            f"validation: loss {row['val_loss']:.4f}  accuracy {row['val_accuracy']:.1%}  {row['seconds']:.1f} s"
-        )
+        from zoo.training.watch import describe_row
+
+        self._line(describe_row(row))
 
     def note(self, text: str) -> None:
         """Prints a note in one line."""

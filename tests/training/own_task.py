@@ -15,7 +15,8 @@ from PIL import Image
 import zoo
 from zoo import graph
 from zoo.data import Data, load
-from zoo.data.pipeline import make_dataset
+from zoo.data.augment import Augment
+from zoo.data.pipeline import Order, Source, make_dataset
 from zoo.inputs.labelled import SplitName
 from zoo.specs import NUM_CLASSES, ModelSpec
 from zoo.tasks.task import Section
@@ -29,10 +30,17 @@ NEAR = 0.15
 Array = npt.NDArray[Any]
 
 
+def joined(outputs: Any) -> Array:
+    """Rows and columns in one array `(count, 2)`, also of a model that has an output for each."""
+    return np.concatenate(outputs, axis=-1) if isinstance(outputs, list | tuple) else np.asarray(outputs)
+
+
 def distance(targets: Any, outputs: Any) -> Any:
     """The distance of two positions, `(batch,)`."""
     import keras
 
+    if isinstance(outputs, list | tuple):
+        outputs = keras.ops.concatenate(outputs, axis=-1)
     return keras.ops.sqrt(keras.ops.sum((targets - outputs) ** 2, axis=-1))
 
 
@@ -80,9 +88,14 @@ class PositionTraining:
         return dataclasses.replace(
             loaded,
             sources=sources,
-            train=make_dataset(sources["train"], recipe.batch_size, loaded.order),
+            train=self.training_batches(sources["train"], recipe.batch_size, loaded.order, recipe.augment),
             validation=make_dataset(sources["validation"], recipe.batch_size),
         )
+
+    def training_batches(self, source: Source, batch_size: int, order: Order, augment: Augment) -> Any:
+        """Every picture of a training is mirrored, and its label with it."""
+        batches = make_dataset(source, batch_size, order)
+        return batches.map(lambda pictures, places: (pictures[:, :, ::-1], places * [1.0, -1.0] + [0.0, 1.0]))
 
     def check(self, model: Any, data: Data) -> None:
         pass
@@ -99,18 +112,22 @@ class PositionTraining:
         def judge() -> dict[str, float]:
             source = data.sources["validation"]
             pictures = source.fetch(np.arange(len(source))).astype(np.float32)
-            found = np.asarray(model(pictures, training=False))
+            found = joined(model(pictures, training=False))
             return {"found": float((np.linalg.norm(found - source.labels, axis=1) < NEAR).mean())}
+
+        class SquaredDistance(keras.losses.Loss):  # type: ignore[misc]  # Keras has no types
+            def call(self, targets: Any, outputs: Any) -> Any:
+                return distance(targets, outputs) ** 2
 
         return Objective(
             targets=lambda labels: labels,
-            loss=keras.losses.MeanSquaredError(),
+            loss=SquaredDistance(),
             metrics={"distance": distance},
             judge=judge,
         )
 
-    def evaluate(self, outputs: Array, data: Data, split: SplitName) -> PositionReport:
-        return PositionReport(split, np.linalg.norm(outputs - data.sources[split].labels, axis=1))
+    def evaluate(self, outputs: Any, data: Data, split: SplitName) -> PositionReport:
+        return PositionReport(split, np.linalg.norm(joined(outputs) - data.sources[split].labels, axis=1))
 
     def describe(self, metrics: Mapping[str, Any], *, pictures: bool) -> str:
         return "A finder of squares"
@@ -126,18 +143,35 @@ class PositionTraining:
 
 
 def register_model() -> None:
-    """Registers a small model for the task."""
+    """Registers two small models for the task."""
 
     @zoo.register(ModelSpec("finder", "finds a square", options=(NUM_CLASSES,), task="position"))
     def finder(*, num_classes: int = 2) -> Any:
-        """Builds two dense layers; there are two outputs, whatever the number of folders."""
+        """Builds a model with one output for row and column, whatever the number of folders."""
         import keras
         from keras import layers
 
-        inputs = keras.Input((SIZE, SIZE, 1))
-        x = layers.Rescaling(1 / 255)(inputs)
-        x = layers.Dense(16, activation="relu")(layers.Flatten()(x))
+        inputs, x = body()
         return keras.Model(inputs, layers.Dense(2, activation="sigmoid")(x))
+
+    @zoo.register(ModelSpec("two_ends", "finds a square", options=(NUM_CLASSES,), task="position"))
+    def two_ends(*, num_classes: int = 2) -> Any:
+        """Builds a model with an output for the row and one for the column."""
+        import keras
+        from keras import layers
+
+        inputs, x = body()
+        return keras.Model(inputs, [layers.Dense(1, activation="sigmoid")(x) for _ in range(2)])
+
+
+def body() -> tuple[Any, Any]:
+    """The input of both models, and the features."""
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((SIZE, SIZE, 1))
+    x = layers.Rescaling(1 / 255)(inputs)
+    return inputs, layers.Dense(16, activation="relu")(layers.Flatten()(x))
 
 
 def draw_squares(folder: Path, count: int = 120) -> None:

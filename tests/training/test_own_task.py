@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.conftest import Cli
 from tests.training.own_task import SIZE, PositionTraining, draw_squares, register_model
 from zoo.errors import InputError, OptionError, TrainingStopped
 from zoo.registry import restore, snapshot
@@ -120,6 +122,31 @@ def test_a_stopped_training_goes_on_to_the_same_result(
     np.testing.assert_allclose(figures(done.history)[:, 2:], figures(alone.history)[:, 2:], atol=1e-4)
     for ours, theirs in zip(done.model.get_weights(), alone.model.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_one_loss_sees_all_outputs_of_a_model(squares: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingStopped):
+        train("two_ends", squares, out=tmp_path / "run", watch=StopAt(2, 1), **OPTIONS)
+    result = resume(tmp_path / "run")
+    assert len(result.model.outputs) == 2
+    assert [row["epoch"] for row in result.history] == [1, 2, 3, 4, 5, 6]
+    assert result.history[-1]["val_distance"] < result.history[0]["val_distance"] / 1.5
+    assert result.score == max(row["val_found"] for row in result.history)
+
+
+def test_the_command_prints_what_the_task_measures(squares: Path, tmp_path: Path, cli: Cli) -> None:
+    done = cli("train", "finder", squares, "--out", tmp_path / "run", "--epochs", "1", "--batch-size", "25")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert done.code == 0
+    (epoch,) = (line for line in done.out.splitlines() if line.startswith("epoch "))
+    assert re.fullmatch(
+        r"epoch   1 \(whole\)  loss [\d.]+  distance [\d.]+%  "
+        r"validation: loss [\d.]+  distance [\d.]+%  found [\d.]+%  [\d.]+ s",
+        epoch,
+    )
+    assert re.search(rf"^mean distance +{metrics['distance']:.3f}$", done.out, re.MULTILINE)
+    assert f"\nfound {metrics['found']:.1%} on {metrics['count']} files of the validation split" in done.out
+    assert ": model.keras, README.md, curves.png, distances.txt, ..." in done.out
 
 
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])

@@ -9,6 +9,23 @@ from zoo.training.stages import Stage
 Row = dict[str, Any]
 
 
+def describe_row(row: Row) -> str:
+    """Returns a row of the history as a line of text: losses as numbers, metrics in percent."""
+
+    def figures(names: list[str]) -> str:
+        return "  ".join(
+            f"{name.removeprefix('val_')} {row[name]:{'.4f' if name.endswith('loss') else '.1%'}}" for name in names
+        )
+
+    measured = [name for name in row if name not in {"epoch", "stage", "seconds", "learning_rate"}]
+    validation = [name for name in measured if name.startswith("val_")]
+    training = [name for name in measured if name not in validation]
+    return (
+        f"epoch {row['epoch']:3} ({row['stage']})  {figures(training)}  validation: {figures(validation)}  "
+        f"{row['seconds']:.1f} s"
+    )
+
+
 class Watch(Protocol):
     """Receives the progress of a training."""
 

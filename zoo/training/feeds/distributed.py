@@ -1,10 +1,10 @@
-"""The feed for several devices, of one process or of several.
+"""The feed with steps of its own: for several devices, of one process or of several, and for several outputs.
 
 Keras 3's `fit`, `evaluate` and `predict` do not run under `MultiWorkerMirroredStrategy`
 (https://github.com/keras-team/keras/issues/20585), and under `MirroredStrategy` they leave each device its own
 statistics of batch normalization and give the files of a smaller last batch another weight. So the steps are written
 out here, with `tf.distribute.Strategy.run`. The batches are those of one device: the loss of a step is the mean over
-the whole batch, whatever the number of devices.
+the whole batch, whatever the number of devices. One loss sees all outputs of a model, which Keras' `fit` cannot do.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class DistributedFeed:
     def __init__(self, setup: Setup, stage: Stage) -> None:
         """Makes the steps and computes the features, if the stage caches them; called within the strategy's scope."""
         self._strategy, self._data, self._recipe = setup.strategy, setup.data, setup.recipe
-        self._objective = setup.objective
+        self._task, self._objective = setup.task, setup.objective
         self._shard = self._shard_of("train")
         self._rows, self._counts = self._shard.rows()
         self._order = ShardedOrder(Order(self._shard.count, setup.data.order.seed), self._rows)
@@ -126,7 +126,7 @@ class DistributedFeed:
             return ((self._features["train"][rows], source.labels[rows]) for rows in chosen)
         if "train" not in self._datasets:
             augment: Augment = self._recipe.augment if source.reader.takes_pictures else "none"
-            self._datasets["train"] = make_dataset(source, self._rows.shape[1], self._order, augment)
+            self._datasets["train"] = self._task.training_batches(source, self._rows.shape[1], self._order, augment)
         return iter(self._datasets["train"].skip(skip))
 
     def _batches(self, split: SplitName, positions: Array) -> Iterator[tuple[Any, Any]]:

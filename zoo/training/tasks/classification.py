@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from zoo import graph, plots
 from zoo.data import Data, load
+from zoo.data.augment import Augment
+from zoo.data.pipeline import Order, Source, make_dataset
 from zoo.errors import OptionError
 from zoo.inputs.labelled import SplitName
 from zoo.inputs.preprocessing import is_picture
@@ -98,6 +100,10 @@ class ClassificationTraining:
             augment=recipe.augment if pictures else "none",
             progress=read,
         )
+
+    def training_batches(self, source: Source, batch_size: int, order: Order, augment: Augment) -> Any:
+        """Makes batches of augmented examples; a class stays what it is."""
+        return make_dataset(source, batch_size, order, augment)
 
     def check(self, model: keras.Model, data: Data) -> None:
         """Checks that the model has one output for each class.

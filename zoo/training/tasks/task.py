@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zoo.data import Data
+from zoo.data.augment import Augment
+from zoo.data.pipeline import Order, Source
 from zoo.inputs.labelled import SplitName
 from zoo.tasks.task import Section
 from zoo.training.recipe import Recipe
@@ -28,10 +30,11 @@ class Objective:
     targets: Callable[[Any], Any]
     """Turns labels into targets, what the loss compares outputs with: a tensor, or a structure of tensors."""
     loss: Any
-    """A `keras.losses.Loss`; its `call(targets, outputs)` gives one value for each example, `(batch,)`."""
+    """A `keras.losses.Loss`; its `call(targets, outputs)` gives one value for each example, `(batch,)`, also for
+    structures of several outputs."""
     metrics: Mapping[str, Callable[[Any, Any], Any]]
-    """The metrics by name. Each one takes targets and outputs and gives one value for each example, `(batch,)`, of
-    which the mean is reported."""
+    """The metrics by name: named functions of targets and outputs that give one value for each example, `(batch,)`, of
+    which the mean is reported. Keras writes the functions' names into the saved model."""
     weights: Callable[[Any], Any] | None = None
     """Turns labels into the weight of each example in the loss, `(batch,)` float32; None if all weigh the same."""
     judge: Callable[[], dict[str, float]] | None = None
@@ -93,6 +96,16 @@ class TrainingTask(Protocol):
 
         Raises:
             InputError: the data cannot be used.
+        """
+
+    def training_batches(self, source: Source, batch_size: int, order: Order, augment: Augment) -> Any:
+        """Makes the `tf.data` batches of `(examples, labels)` of a training, as `Data.train` has them.
+
+        Args:
+            source: examples with their labels.
+            batch_size: number of examples in a batch.
+            order: the order of the examples, which depends on the epoch.
+            augment: the random changes to the examples; labels that say where something is must change with them.
         """
 
     def check(self, model: keras.Model, data: Data) -> None:
