@@ -64,6 +64,20 @@ def test_what_learns(mobilenet: Any) -> None:
     assert not learning() & {layer.name for layer in mobilenet.layers[:-3]}
 
 
+def test_a_model_without_a_dense_layer_is_trained_as_a_whole_and_not_frozen_in_part() -> None:
+    import keras
+
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3, name="conv"), keras.layers.GlobalAveragePooling2D(),
+         keras.layers.Softmax()], name="pooled",
+    )  # fmt: skip
+    (stage,) = plan(model, Recipe(), CLASSIFICATION, pretrained=False, new_head=False)
+    freeze_layers(model, stage, CLASSIFICATION, steps=4)
+    assert len(model.trainable_weights) == 2
+    with pytest.raises(OptionError, match="pooled has no dense layer to train as its head; use freeze='none'"):
+        plan(model, Recipe(freeze="conv"), CLASSIFICATION, pretrained=False, new_head=False)
+
+
 @pytest.mark.parametrize("name", ["mobilenet_v2", "vgg16", "alexnet", "lenet", "mlp"])
 def test_both_halves_make_the_whole(cases: Any, name: str) -> None:
     case = cases(name)

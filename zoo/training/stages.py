@@ -37,7 +37,8 @@ def plan(model: keras.Model, recipe: Recipe, task: TrainingTask, *, pretrained: 
     """Returns the stages of a training.
 
     Raises:
-        OptionError: the recipe's `freeze` names no layer, or leaves no layer to train.
+        OptionError: the recipe's `freeze` names no layer or leaves no layer to train, or a stage freezes layers before
+            a head that the model does not have.
     """
     stages = []
     if pretrained and new_head and recipe.head_epochs:
@@ -63,6 +64,8 @@ def plan(model: keras.Model, recipe: Recipe, task: TrainingTask, *, pretrained: 
         )
     if not stages:
         raise OptionError(f"epochs={recipe.epochs}, head_epochs={recipe.head_epochs}: there is nothing to train")
+    if any(stage.freeze != "none" for stage in stages):
+        task.head_index(model)  # an error is found now, not when the stage begins
     return stages
 
 
@@ -77,10 +80,9 @@ def freeze_layers(model: keras.Model, stage: Stage, task: TrainingTask, steps: i
     """
     from keras import layers
 
-    head = task.head_index(model)
-    last = {"none": -1, "all": head - 1}.get(stage.freeze)
-    if last is None:
-        last = min([layer.name for layer in model.layers].index(stage.freeze), head - 1)
+    last = -1 if stage.freeze == "none" else task.head_index(model) - 1
+    if stage.freeze not in {"none", "all"}:
+        last = min([layer.name for layer in model.layers].index(stage.freeze), last)
     for i, layer in enumerate(model.layers):
         norm = isinstance(layer, layers.BatchNormalization)
         layer.trainable = i > last and not (norm and stage.frozen_norms)
