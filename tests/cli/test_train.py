@@ -50,7 +50,7 @@ def test_from_a_folder_to_files_for_a_board(
     assert classifier.labels == tuple(map(str, range(10)))
     assert classifier.card["trained_on"] + metrics["count"] == 300
     # Not again into the same folder.
-    assert "is there already; go on with it (--resume runs/lenet-" in cli("train", "lenet", pictures).error
+    assert "exists already; continue it (--resume runs/lenet-" in cli("train", "lenet", pictures).error
     # A finished run can be exported later.
     done = cli("train", "--resume", run, "--export", "tflite", "--quantize", "float16", "--json")
     found = json.loads(done.out)

@@ -141,7 +141,7 @@ def test_a_run_that_was_given_on_says_that_its_data_are_not_here(
     with pytest.raises(InputError, match=r"no data folder or \.csv file"):
         resume(run)
     (run / "resume.toml").write_text('data = 3\nweights = "none"\n')
-    with pytest.raises(InputError, match="data is missing, or of another kind"):
+    with pytest.raises(InputError, match="data is missing, or has another type"):
         resume(run)
 
 
@@ -156,7 +156,7 @@ def test_a_recipe_that_is_not_one(unbroken: Any, tmp_path: Path) -> None:
     ):
         assert old in text
         (run / "recipe.toml").write_text(text.replace(old, new))
-        with pytest.raises(InputError, match=f"holds no training to go on with: {name} is missing, or of another kind"):
+        with pytest.raises(InputError, match=f"holds no training to continue: {name} is missing, or has another type"):
             resume(run)
 
 
@@ -183,7 +183,7 @@ def test_a_stage_that_there_is_not(unbroken: Any, tmp_path: Path) -> None:
     place = json.loads(arrays["place"].tobytes()) | {"stage": 7, "done": False}
     arrays["place"] = np.frombuffer(json.dumps(place).encode(), np.uint8)
     np.savez(run / "state.npz", allow_pickle=False, **arrays)
-    with pytest.raises(InputError, match="was left in stage 8, which it has not"):
+    with pytest.raises(InputError, match="was stopped in stage 8, but its recipe has 1"):
         resume(run)
 
 

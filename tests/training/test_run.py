@@ -263,7 +263,7 @@ def test_what_is_wrong_is_found_before_there_is_a_folder(pictures: Path, tmp_pat
     assert not out.exists()
     out.mkdir()
     (out / "thesis.txt").write_text("important")
-    with pytest.raises(OutputError, match="is there already; choose another folder"):
+    with pytest.raises(OutputError, match="exists already; choose another folder"):
         train("lenet", pictures, out=out)
     assert (out / "thesis.txt").read_text() == "important"
 

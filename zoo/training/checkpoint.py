@@ -140,7 +140,7 @@ class Checkpoint:
                         self._arrays[part.filename.removesuffix(".npy")] = npy.read(stream, part.file_size)
             self.state = state_from(json.loads(self._arrays.pop(_STATE).tobytes()), columns)
         except FileNotFoundError as error:
-            raise InputError(f"{folder} holds no training to go on with: there is no {FILE}") from error
+            raise InputError(f"{folder} holds no training to continue: there is no {FILE}") from error
         except (
             OSError,
             ValueError,

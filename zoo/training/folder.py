@@ -31,8 +31,8 @@ def require_new(folder: Path) -> None:
         OutputError: the folder is not empty, or cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        hint = f"go on with it (--resume {folder}), or " if (folder / RECIPE).exists() else ""
-        raise OutputError(f"{folder} is there already; {hint}choose another folder with --out")
+        hint = f"continue it (--resume {folder}), or " if (folder / RECIPE).exists() else ""
+        raise OutputError(f"{folder} exists already; {hint}choose another folder with --out")
     require_writable(folder.parent)
     if folder.exists():
         folder.rmdir()
@@ -53,7 +53,7 @@ def begin_run(folder: Path, run: dict[str, Any], class_names: Sequence[str], mod
     data, weights = run["data"], run["model"]["weights"]
     for path in (data["path"], weights):
         if not path.isascii() and any("\ud800" <= char <= "\udfff" for char in path):
-            raise InputError(f"the name of {path} is not UTF-8, so that no run can note where it is: rename it")
+            raise InputError(f"the name of {path} is not UTF-8, and no run can hold such a path; rename it")
     shared = run | {"data": data | {"path": base_name(data["path"])}}
     shared["model"] = run["model"] | {"weights": base_name(weights)}
     with atomic(folder) as scratch:
@@ -83,7 +83,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         run["labels"] = read_list(folder / LABELS, "the labels").splitlines()
         run["architecture"] = read_text(folder / ARCHITECTURE, "the architecture")
     except InputError as error:
-        raise InputError(f"{folder} holds no training to go on with: {error}") from error
+        raise InputError(f"{folder} holds no training to continue: {error}") from error
     return run
 
 
@@ -102,7 +102,7 @@ def _require_tables(found: Any, wanted: dict[str, Any], path: Path, place: str =
     for key, kind in wanted.items():
         name = f"{place}{key}"
         if not isinstance(found, dict) or not isinstance(found.get(key), dict if isinstance(kind, dict) else kind):
-            raise InputError(f"{path} holds no training to go on with: {name} is missing, or of another kind")
+            raise InputError(f"{path} holds no training to continue: {name} is missing, or has another type")
         if isinstance(kind, dict):
             _require_tables(found[key], kind, path, f"{name}.")
 

@@ -82,7 +82,9 @@ class Trainer:
         self.setup, checkpoint = setup, setup.checkpoint
         self.state = checkpoint.state if checkpoint else TrainState()
         if self.state.stage >= len(setup.stages) and not self.state.done:
-            raise InputError(f"{setup.folder} was left in stage {self.state.stage + 1}, which it has not")
+            raise InputError(
+                f"{setup.folder} was stopped in stage {self.state.stage + 1}, but its recipe has {len(setup.stages)}"
+            )
         self._checkpoint = checkpoint
         self._history: History | None = None
         if setup.strategy.is_chief:
@@ -187,7 +189,7 @@ class Trainer:
             raise self._stopped(f"after epoch {state.epochs_done}")
 
     def _stopped(self, where: str) -> TrainingStopped:
-        return TrainingStopped(f"stopped {where}; all is saved, go on with: zoo train --resume {self.setup.folder}")
+        return TrainingStopped(f"stopped {where}; all is saved; continue with: zoo train --resume {self.setup.folder}")
 
     def _judge(self) -> dict[str, float]:
         """Returns the metrics that the objective computes from the model at the end of an epoch."""

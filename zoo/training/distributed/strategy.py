@@ -188,7 +188,8 @@ class MultiWorker(Mirrored):
             if not re.search("[Cc]ollective|Coordination|remote target|heartbeat|RecvBuf", str(error)):
                 raise
             raise TrainingError(
-                f"{self._lost(str(error))}; what it said tells why. Go on from the last epoch: --resume, on all workers"
+                f"{self._lost(str(error))}; its own message says why. Continue from the last epoch with --resume, on "
+                "all workers"
             ) from error
 
     def _lost(self, text: str) -> str:
