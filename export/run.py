@@ -15,7 +15,7 @@ from zoo.export.tflite import to_tflite
 from zoo.files import atomic
 from zoo.inputs.labelled import Labelled
 from zoo.quiet import quiet
-from zoo.runner import Classifier
+from zoo.runner import Predictor
 from zoo.runner.evaluate import evaluate
 from zoo.text import to_json
 from zoo.training.readme import FILES, write_card
@@ -83,17 +83,17 @@ def export_run(
         )
         progress(f"evaluating {report.path.name} on {len(held_out)} files")
         with quiet():
-            classifier = Classifier(report.path)
-            candidate = Candidate(report.path, classifier.session.runtime, 1, None, trusted=True)
+            predictor: Predictor[Any] = Predictor(report.path)
+            candidate = Candidate(report.path, predictor.session.runtime, 1, None, trusted=True)
         time_runs([candidate], LATENCY_RUNS, 5, lambda *_: None)
         rows.append(
             {
                 "file": report.path.name,
                 "mode": one.quantize,
                 "bytes": report.path.stat().st_size,
-                "accuracy": evaluate(classifier, held_out).score,
+                "accuracy": evaluate(predictor, held_out).score,
                 "latency_ms": 1e3 * statistics.median(candidate.record.seconds),
-                "runtime": f"{classifier.session.runtime}, 1 thread",
+                "runtime": f"{predictor.session.runtime}, 1 thread",
             }
         )
     rows = [{**row, "split": split, "count": len(held_out)} for row in rows]

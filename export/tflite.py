@@ -28,8 +28,7 @@ from zoo.export.verify import Verification, verify
 from zoo.files import atomic
 from zoo.inputs.preprocessing import is_picture
 from zoo.runner import known
-from zoo.tasks import Task
-from zoo.tasks.classification import CLASSIFICATION
+from zoo.tasks import DEFAULT, Task
 from zoo.tflite import modelfile
 from zoo.tflite.edgetpu import EdgeTpuReport
 from zoo.tflite.metadata import without_files
@@ -85,7 +84,7 @@ def to_tflite(
     *,
     calibration: str | Path | Array | None = None,
     labels: Sequence[str] | None = None,
-    task: Task[Any] = CLASSIFICATION,
+    task: Task[Any] = DEFAULT,
     facts: dict[str, Any] | None = None,
     progress: Progress | None = None,
     **changes: Any,

@@ -91,13 +91,13 @@ class Stub:
     def __init__(self, name: str, log: list[str]) -> None:
         self.name, self.log = name, log
         self.record = SimpleNamespace(seconds=[], rates=[], pictures=0)
-        self.classifier = True
+        self.predictor = True
 
     def run(self) -> float:
         self.log.append(self.name)
         return float(len(self.log))
 
-    def classify(self, photo: Path, count: int) -> float:
+    def predict(self, photo: Path, count: int) -> float:
         self.log.append(f"{self.name}{count}")
         return 0.01 * count
 
@@ -123,7 +123,7 @@ def test_the_number_of_pictures_follows_their_rate(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(zoo.benchmark.interleave, "RATE_SECONDS", 0.5)
     log: list[str] = []
     stub, other = Stub("a", log), Stub("b", log)
-    other.classifier = False
+    other.predictor = False
     stubs: Any = [stub, other]
     time_pictures(stubs, Path("photo.jpg"), lambda *_: None)
     assert log == ["a1", "a1", "a1", "a50", "a1", "a50"]

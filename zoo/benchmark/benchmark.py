@@ -196,8 +196,8 @@ def _run_all(
         for candidate in candidates:
             require_profiler(candidate.session)
     for candidate in candidates:
-        if candidate.classifier:
-            candidate.classifier.read(photo)
+        if candidate.predictor:
+            candidate.predictor.read(photo)
     time_runs(candidates, runs, warmup, progress)
     time_pictures(candidates, photo, progress)
     if with_profile:

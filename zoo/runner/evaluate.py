@@ -24,7 +24,7 @@ def evaluate(
         progress: called after each picture.
 
     Returns:
-        The task's evaluation, such as `zoo.tasks.classification.Evaluation`.
+        The task's evaluation, such as `zoo.tasks.accuracy.Evaluation`.
 
     Raises:
         InputError: a label is not a class of the file, or no picture could be read.

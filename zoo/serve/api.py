@@ -44,8 +44,8 @@ class Api:
             {"file": file, "runtime": runtime, "version": __version__}, self.gate, self.connections
         )
 
-    async def classify(self, request: Request) -> Response:
-        """`POST /v1/classify`: a picture's file is the body."""
+    async def predict(self, request: Request) -> Response:
+        """Answers `POST` at the `endpoint` of the task, such as `/v1/classify`; the body is a picture file."""
         top_k = _top_k(request.query_params.get("top_k", str(DEFAULT_TOP_K)))
         if request.headers.get("content-type", "").lower().startswith(WRAPPED):
             raise HTTPException(415, "send the picture's file itself as the body: curl --data-binary @photo.jpg")
@@ -81,7 +81,7 @@ class Api:
 
     async def openapi(self, _: Request) -> Response:
         """`GET /openapi.json`."""
-        return Answer(openapi.document(self.settings))
+        return Answer(openapi.document(self.settings, self.pool.predictor.task))
 
     async def _receive_and_name(self, request: Request, top_k: int, peer: str) -> tuple[float, Named]:
         """The seconds that the picture took to arrive, and what is in it."""
@@ -94,7 +94,7 @@ class Api:
     async def _answer(self, picture: bytes, top_k: int, peer: str) -> Named:
         timeout = self.settings.timeout
         try:
-            return await asyncio.wait_for(self.pool.classify(picture, top_k, peer), timeout)
+            return await asyncio.wait_for(self.pool.predict(picture, top_k, peer), timeout)
         except asyncio.TimeoutError:  # TimeoutError itself from Python 3.11 on
             again = {"Retry-After": str(max(1, math.ceil(self.expected_wait)))}
             raise HTTPException(503, f"there was no answer within {timeout:g} s; try again", again) from None
@@ -103,7 +103,7 @@ class Api:
         except TooManyPixelsError as error:
             raise HTTPException(413, str(error)) from error
         except InputError as error:
-            path = self.pool.classifier.session.path
+            path = self.pool.predictor.session.path
             # Its folder is nobody's business.
             raise HTTPException(400, str(error).replace(str(path), path.name)) from error
         except MemoryError:

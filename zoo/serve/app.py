@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from zoo.serve import page
 from zoo.serve.api import Api, error_line
 from zoo.serve.metrics import Metrics
+from zoo.serve.model import endpoint
 from zoo.serve.security import Guard
 
 
@@ -25,7 +26,7 @@ def routes(api: Api) -> list[Route]:
     """The page's files and the API."""
     return [
         *page.routes(),
-        Route("/v1/classify", api.classify, methods=["POST"]),
+        Route(endpoint(api.pool.predictor.task), api.predict, methods=["POST"]),
         Route("/v1/model", api.model),
         Route("/healthz", api.healthz),
         Route("/metrics", api.show_metrics),

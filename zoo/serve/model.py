@@ -13,6 +13,7 @@ from typing import Any
 from zoo.serve.answers import EXACT
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool, available_formats
+from zoo.tasks import Task
 from zoo.tflite import modelfile
 
 TEXT = 200
@@ -87,29 +88,36 @@ def public_card(card: dict[str, Any], fields: Fields | None = None) -> dict[str,
     return found
 
 
+def endpoint(task: Task[Any]) -> str:
+    """The path to which pictures are sent, such as `/v1/classify`."""
+    return f"/v1/{task.verb}"
+
+
 def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
-    """For JSON.
+    """Returns what `GET /v1/model` answers, as JSON can hold it.
 
     Raises:
         ModelFileError: the file is damaged.
     """
-    classifier = pool.classifier
-    session = classifier.session
+    predictor = pool.predictor
+    session = predictor.session
     file = modelfile.read(session.path)
     return {
         # Not the path: it says more of the machine than a visitor needs to know.
         "file": session.path.name,
         "bytes": file.size,
+        "task": predictor.task.name,
+        "endpoint": endpoint(predictor.task),
         "runtime": session.runtime,
         "workers": pool.workers,
         "input": {
             "shape": list(session.input.shape[1:]),
             "dtype": session.input.dtype.name,
-            "resize": classifier.preprocessing.resize,
+            "resize": predictor.preprocessing.resize,
         },
         "macs": file.main.total_macs,
-        "labels": list(classifier.labels),
-        "card": public_card(classifier.card),
+        "labels": list(predictor.labels),
+        "card": public_card(predictor.card),
         "ops": operations(file),
         "limits": {
             "bytes": settings.max_bytes,

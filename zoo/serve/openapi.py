@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from zoo import __version__
+from zoo.serve.model import endpoint
 from zoo.serve.settings import Settings
+from zoo.tasks import Task
 
 Json = dict[str, Any]
 
@@ -16,27 +18,27 @@ _INTEGER: Json = {"type": "integer"}
 _STRING: Json = {"type": "string"}
 
 
-def document(settings: Settings) -> Json:
-    """The document; with a token, where the server asks for one."""
+def document(settings: Settings, task: Task[Any]) -> Json:
+    """Returns the document of a server with a model for this task; it asks for a token if the server does."""
     guarded: Json = {"security": [{"token": []}]} if settings.token else {}
     refusals = {"401": "The token is missing or wrong.", "429": TRIED} if settings.token else {}
     found: Json = {
         "openapi": "3.1.0",
-        "info": {"title": "edgezoo", "version": __version__, "summary": "Names pictures with a .tflite file."},
+        "info": {"title": "edgezoo", "version": __version__, "summary": "Runs a .tflite file on pictures."},
         "paths": {
-            "/v1/classify": {"post": {**_classify(settings, refusals), **guarded}},
+            endpoint(task): {"post": {**_predict(settings, task, refusals), **guarded}},
             "/v1/model": {"get": {**_get("The file that is served.", _ref("Model"), refusals), **guarded}},
             "/healthz": {"get": _get("Whether the server is up.", _ref("Health"), {})},
             "/metrics": {"get": {**_metrics(refusals), **guarded}},
         },
-        "components": {"schemas": _schemas()},
+        "components": {"schemas": _schemas(task)},
     }
     if settings.token:
         found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     return found
 
 
-def _classify(settings: Settings, refusals: dict[str, str]) -> Json:
+def _predict(settings: Settings, task: Task[Any], refusals: dict[str, str]) -> Json:
     picture = {"schema": {"type": "string", "format": "binary", "maxLength": settings.max_bytes}}
     errors = {
         "400": "The picture is damaged, or there is none.",
@@ -49,7 +51,7 @@ def _classify(settings: Settings, refusals: dict[str, str]) -> Json:
         "503": f"No answer within {settings.timeout:g} s; Retry-After says when to try again.",
     }
     return {
-        "summary": "Names a picture.",
+        "summary": task.action,
         "parameters": [
             {"name": "top_k", "in": "query", "schema": {"type": "integer", "minimum": 1, "default": 5}},
         ],
@@ -87,12 +89,12 @@ def _list(items: Json) -> Json:
     return {"type": "array", "items": items}
 
 
-def _schemas() -> Json:
+def _schemas(task: Task[Any]) -> Json:
     milliseconds = _object(receive=_NUMBER, wait=_NUMBER, decode=_NUMBER, inference=_NUMBER)
     return {
         "Error": _object(error={**_STRING, "description": "One line."}),
         "Health": _object(status=_STRING, version=_STRING),
-        "Prediction": _object(label=_STRING, index=_INTEGER, score=_NUMBER),
+        "Prediction": _object(**task.schema),
         "Answer": _object(
             predictions={**_list(_ref("Prediction")), "description": "Best first."},
             milliseconds={**milliseconds, "description": "Where the server's time went."},
@@ -101,6 +103,8 @@ def _schemas() -> Json:
         "Model": _object(
             file=_STRING,
             bytes=_INTEGER,
+            task=_STRING,
+            endpoint={**_STRING, "description": "Where pictures are sent."},
             runtime=_STRING,
             workers=_INTEGER,
             input=_object(

@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 
 from zoo.errors import InputError
-from zoo.runner import Classifier
+from zoo.runner import Predictor
 from zoo.serve.api import Api
 from zoo.serve.app import create_app
 from zoo.serve.listener import Listener
@@ -23,13 +23,13 @@ from zoo.serve.workers import Pool
 from zoo.signals import listening
 
 
-def run(classifiers: Sequence[Classifier], settings: Settings, ready: Callable[[str], object] | None) -> None:
+def run(predictors: Sequence[Predictor[Any]], settings: Settings, ready: Callable[[str], object] | None) -> None:
     """See `zoo.serve.serve`."""
-    session = classifiers[0].session
-    if not classifiers[0].takes_pictures:
+    session = predictors[0].session
+    if not predictors[0].takes_pictures:
         raise InputError(f"{session.path} does not take pictures: its input has shape {session.input.shape}")
     listener = settings.bind()
-    pool = Pool(classifiers, settings.max_pixels)
+    pool = Pool(predictors, settings.max_pixels)
     server = Server(Configuration(Api(pool, settings)))
     try:
         url = settings.url(listener.getsockname()[1])

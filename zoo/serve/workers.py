@@ -8,6 +8,7 @@ import queue
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
@@ -15,8 +16,8 @@ from zoo.errors import InputError
 from zoo.inputs import images, picture_memory
 from zoo.inputs.formats import OtherFormatError, is_installed
 from zoo.machine.cores import usable_cores
-from zoo.runner import Classifier, Prediction
-from zoo.runner.session import Array
+from zoo.runner import Predictor
+from zoo.runner.predictor import Sample
 from zoo.serve.threads import Threads
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "PPM")
@@ -36,7 +37,7 @@ class TooManyPixelsError(InputError):
 class Named:
     """What is in a picture, and where the time went, in seconds."""
 
-    predictions: list[Prediction]
+    predictions: list[Any]
     wait: float
     """For a free thread and a free interpreter."""
     decode: float
@@ -44,28 +45,28 @@ class Named:
 
 
 class Pool:
-    """Classifies pictures. Decoding goes on while the interpreters run, as in `Classifier.classify_many`."""
+    """Makes predictions for pictures. Decoding goes on while the interpreters run, as in `Predictor.predict_many`."""
 
-    def __init__(self, classifiers: Sequence[Classifier], max_pixels: int) -> None:
-        self.classifier = classifiers[0]
-        self.workers = len(classifiers)
+    def __init__(self, predictors: Sequence[Predictor[Any]], max_pixels: int) -> None:
+        self.predictor = predictors[0]
+        self.workers = len(predictors)
         self.pace = 0.0
         """Seconds a picture takes of one worker, averaged over the last ones."""
         self._max_pixels = max_pixels
         self._budget = picture_memory.budget(max_pixels)
         self._decoders = Threads(usable_cores(), "decode")
         self._runners = Threads(self.workers, "interpreter")
-        self._idle: queue.SimpleQueue[Classifier] = queue.SimpleQueue()
-        for classifier in classifiers:
-            self._idle.put(classifier)
+        self._idle: queue.SimpleQueue[Predictor[Any]] = queue.SimpleQueue()
+        for predictor in predictors:
+            self._idle.put(predictor)
 
-    async def classify(self, picture: bytes, top_k: int, peer: str = "") -> Named:
-        """Names a picture.
+    async def predict(self, picture: bytes, limit: int, peer: str = "") -> Named:
+        """Makes predictions for a picture.
 
         Args:
-            picture: a file's content.
-            top_k: how many classes, at most all.
-            peer: who sent it; peers take turns.
+            picture: the content of a picture file.
+            limit: the largest number of predictions.
+            peer: the sender; peers take turns.
 
         Raises:
             UnsupportedPictureError: it is no picture of `FORMATS`.
@@ -73,24 +74,26 @@ class Pool:
             InputError: it is damaged.
         """
         start = time.perf_counter()
-        pixels, decode = await self._decoders.run(peer, functools.partial(self.decode, picture))
-        predictions, inference = await self._runners.run(peer, functools.partial(self._run, pixels, top_k))
+        sample, decode = await self._decoders.run(peer, functools.partial(self.decode, picture))
+        predictions, inference = await self._runners.run(peer, functools.partial(self._run, sample, limit))
         wait = time.perf_counter() - start - decode - inference
         self.pace += 0.1 * (max(inference, decode / usable_cores()) - self.pace)
         return Named(predictions, max(0.0, wait), decode, inference)
 
-    def decode(self, picture: bytes) -> Array:
-        """The pixels that the model is to see; see `classify`."""
+    def decode(self, picture: bytes) -> Sample:
+        """Returns the pixels that the model gets, and their place in the picture; errors as in `predict`."""
         formats = available_formats()
-        shape = self.classifier.session.input.shape
-        policy = self.classifier.preprocessing
+        shape = self.predictor.session.input.shape
+        policy = self.predictor.preprocessing
         try:
             with images.opened(io.BytesIO(picture), formats) as image:
                 width, height = image.size
                 if width * height > self._max_pixels:
                     limit = f"{self._max_pixels / 1e6:g} megapixels are the limit here"
                     raise TooManyPixelsError(f"the picture has {width}x{height} pixels; {limit}")
-                return images.to_pixels(image, shape[2], shape[1], shape[3], policy, budget=self._budget, owned=True)[0]
+                return Sample(
+                    *images.to_pixels(image, shape[2], shape[1], shape[3], policy, budget=self._budget, owned=True)
+                )
         except InputError as error:
             raise self._named(error, formats) from error
 
@@ -111,13 +114,13 @@ class Pool:
         self._decoders.close()
         self._runners.close()
 
-    def _run(self, pixels: Array, top_k: int) -> list[Prediction]:
+    def _run(self, sample: Sample, limit: int) -> list[Any]:
         # There are as many threads as interpreters, so one is always idle here.
-        classifier = self._idle.get()
+        predictor = self._idle.get()
         try:
-            return classifier.classify(pixels, top_k)
+            return predictor.predict(sample, limit)
         finally:
-            self._idle.put(classifier)
+            self._idle.put(predictor)
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from zoo import plots
 from zoo.data import Data
 from zoo.files import atomic
 from zoo.inputs.labelled import SplitName
-from zoo.tasks.classification import Confusion
+from zoo.tasks.confusion import Confusion
 from zoo.text import to_json
 from zoo.training.state import Place
 
