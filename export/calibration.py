@@ -19,7 +19,7 @@ from zoo.export.options import CALIBRATION_SAMPLES, ExportOptions
 from zoo.inputs import npy
 from zoo.inputs.find import SUFFIXES
 from zoo.inputs.images import load_image
-from zoo.inputs.preprocessing import Preprocessing
+from zoo.inputs.preprocessing import Preprocessing, is_picture
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str], None]
@@ -186,7 +186,7 @@ def from_folder(
     if (folder / "train").is_dir():
         folder = folder / "train"
     queue = _interleave(folder, seed)
-    if len(shape) != 3:
+    if not is_picture(shape):
         raise InputError(f"a model with input {shape} takes no pictures; give a .npy file of shape (count, ...)")
     height, width, channels = shape
     pixels: list[Array] = []
@@ -259,7 +259,7 @@ def synthetic(shape: tuple[int, ...], count: int = VERIFY_INPUTS, seed: int = 0)
     to every filter.
     """
     rng = np.random.default_rng(seed)
-    if len(shape) == 3:
+    if is_picture(shape):
         height, width, channels = shape
         inputs = np.empty((count, *shape), np.float32)
         for i in range(count):

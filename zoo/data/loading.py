@@ -16,7 +16,7 @@ from zoo.data.reading import Progress, Reader, read_all
 from zoo.data.store import Cache, choose_place
 from zoo.errors import InputError, OptionError
 from zoo.inputs.labelled import SPLITS, LabelledData, SplitName, find_labelled
-from zoo.inputs.preprocessing import Preprocessing, Resize
+from zoo.inputs.preprocessing import Preprocessing, Resize, is_picture
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -199,7 +199,7 @@ def make_reader(input_shape: tuple[int, ...], resize: Resize | None = None) -> R
         raise OptionError(
             f"an input of shape {input_shape} cannot be read; give positive integers, such as (224, 224, 3)"
         )
-    if len(input_shape) == 3 and input_shape[-1] not in {1, 3}:
+    if len(input_shape) == 3 and not is_picture(input_shape):
         raise OptionError(f"pictures have 3 channels or 1, not {input_shape[-1]}")
     return Reader(input_shape, Preprocessing(resize) if resize else Preprocessing())
 

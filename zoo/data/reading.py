@@ -19,7 +19,7 @@ from zoo.files import is_endless
 from zoo.inputs import find, images, values
 from zoo.inputs.formats import require_size
 from zoo.inputs.images import load_image
-from zoo.inputs.preprocessing import Preprocessing
+from zoo.inputs.preprocessing import Preprocessing, is_picture
 from zoo.inputs.values import load_values
 from zoo.machine.cores import usable_cores
 
@@ -54,7 +54,7 @@ class Reader:
     @property
     def takes_pictures(self) -> bool:
         """Whether the files are pictures; else they are windows of values."""
-        return len(self.shape) == 3
+        return is_picture(self.shape)
 
     @property
     def suffixes(self) -> set[str]:
