@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, significant, step_bar
+from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, significant, status
 from zoo.cli.runtime_options import delegate_option
 from zoo.cli.types import int_list, words
 from zoo.quiet import quiet
@@ -71,7 +71,7 @@ def benchmark(
     """
     from zoo.benchmark.benchmark import benchmark as measure
 
-    with step_bar() as progress, quiet():
+    with status("loading", steady=True) as progress, quiet():
         found = measure(
             files,
             runs=runs,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import echo, json_option, print_error, print_json, print_table, progress_bar
+from zoo.cli.output import echo, json_option, print_error, print_json, print_table, status
 from zoo.cli.runtime_options import open_predictor, runtime_options
 from zoo.errors import OptionError, OutputError
 from zoo.text import cell
@@ -66,9 +66,8 @@ def evaluate(
     _check_tasks(predictors, confusion)
     suffixes = None if predictors[0].takes_pictures else values.SUFFIXES
     pictures = find_labelled(data, suffixes, least=1).held_out()
-    found = []
-    with progress_bar("pictures", len(pictures) * len(predictors)) as advance:
-        found = [judge(predictor, pictures, progress=advance) for predictor in predictors]
+    with status("evaluating") as progress:
+        found = [judge(predictor, pictures, progress=progress) for predictor in predictors]
     comparison = predictors[0].task.compare(found[0], found[1]) if against else None
     if confusion is not None:
         _write_confusion(found[0].confusion, confusion)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import sys
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import counter, echo, overwrite, print_error
+from zoo.cli.output import echo, overwrite, print_error, status
 from zoo.cli.results import printer
 from zoo.cli.runtime_options import open_predictor, runtime_options, warn_of_random_weights
+from zoo.progress import SILENT
 
 if TYPE_CHECKING:
     from zoo.runner import Predictor
@@ -88,9 +90,12 @@ def _run_on_pictures(
     failed = 0
     suffixes = None if predictor.takes_pictures else values.SUFFIXES
     show = printer(form, predictor.task)
-    with counter() as advance:
-        for result in predictor.predict_many(map(_source, find_pictures(photos, suffixes)), top_k):
-            advance()
+    # Where the results themselves appear on the terminal, nothing is drawn between them.
+    drawn = contextlib.nullcontext(SILENT) if sys.stdout.isatty() else status("pictures", keep=True)
+    with drawn as progress:
+        results = predictor.predict_many(map(_source, find_pictures(photos, suffixes)), top_k)
+        for done, result in enumerate(results, start=1):
+            progress.step("pictures", done)
             if result.error is None:
                 piped = isinstance(result.source, io.BytesIO)
                 show(str(getattr(result.source, "name", "-") if piped else result.source), result.predictions)

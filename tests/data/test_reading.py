@@ -14,6 +14,7 @@ from zoo.errors import InputError
 from zoo.export import calibration
 from zoo.inputs.formats import MAX_FILE_BYTES
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
+from zoo.progress import Lines
 from zoo.runner import load_image
 
 
@@ -47,7 +48,7 @@ def test_the_pixels_are_the_runners(tmp_path: Path, photos: tuple[Path, Path], r
 def test_bad_files_are_told_and_the_rest_is_read(pictures: Path, bad_pictures: dict[Path, str]) -> None:
     paths = [*bad_pictures, *sorted((pictures / "cat").iterdir())]
     messages: list[str] = []
-    findings = read_all(paths, Reader((8, 8, 3)), progress=messages.append)
+    findings = read_all(paths, Reader((8, 8, 3)), progress=Lines(messages.append))
     for path, finding in zip(paths, findings, strict=True):
         if path in bad_pictures:
             assert finding.error is not None

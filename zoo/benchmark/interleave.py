@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,13 @@ from typing import Any
 from zoo.benchmark.profile import OpTime
 from zoo.benchmark.workload import some_input
 from zoo.errors import ModelFileError
+from zoo.progress import SILENT, Progress
 from zoo.runner.predictor import Predictor
 from zoo.runner.session import Session, load
 
 RATE_ROUNDS = 5
 RATE_SECONDS = 0.5
 """Approximate time of one round's pictures for each candidate, in seconds."""
-
-Progress = Callable[[str, int, int], None]
-"""A callback that is called only between measurements, with the current step's name, the steps done and all steps."""
 
 
 @dataclass
@@ -94,13 +92,13 @@ def _load(path: Path, options: dict[str, Any]) -> tuple[Session, Predictor[Any] 
     return load(path, **options), None, reason
 
 
-def time_runs(candidates: Sequence[Candidate], runs: int, warmup: int, progress: Progress) -> None:
+def time_runs(candidates: Sequence[Candidate], runs: int, warmup: int, progress: Progress = SILENT) -> None:
     """Times each candidate once in each round."""
     for candidate in candidates:
         for _ in range(warmup):
             candidate.run()
     for done in range(runs):
-        progress("runs", done, runs)
+        progress.step("runs", done, runs)
         # The order changes, so that no candidate always runs after the same one.
         for candidate in candidates if done % 2 else reversed(candidates):
             if len(candidates) > 1:
@@ -109,7 +107,7 @@ def time_runs(candidates: Sequence[Candidate], runs: int, warmup: int, progress:
             candidate.record.seconds.append(candidate.run())
 
 
-def time_pictures(candidates: Sequence[Candidate], photo: Path, progress: Progress) -> None:
+def time_pictures(candidates: Sequence[Candidate], photo: Path, progress: Progress = SILENT) -> None:
     """Measures the rate of the candidates that take pictures, in rounds, too.
 
     Raises:
@@ -121,7 +119,7 @@ def time_pictures(candidates: Sequence[Candidate], photo: Path, progress: Progre
         # There are enough pictures that the first one, which overlaps with no other, matters little.
         candidate.record.pictures = max(8, math.ceil(RATE_SECONDS / candidate.predict(photo, 1)))
     for done in range(RATE_ROUNDS):
-        progress("pictures", done, RATE_ROUNDS)
+        progress.step("pictures", done, RATE_ROUNDS)
         for candidate in able if done % 2 else reversed(able):
             candidate.predict(photo, 1)
             count = candidate.record.pictures

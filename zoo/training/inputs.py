@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data import Data, load
 from zoo.errors import OptionError
+from zoo.progress import Progress
 from zoo.registry import spec
 from zoo.training.recipe import Recipe
 
@@ -37,7 +37,7 @@ def input_shape(model: str | keras.Model, options: dict[str, Any]) -> tuple[int,
     return tuple(outline(model, **full).input_shape)
 
 
-def load_data(data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Callable[[str], None] | None) -> Data:
+def load_data(data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> Data:
     """Loads data for a model's input as a recipe wants them; errors as `zoo.data.load`."""
     pictures = len(shape) == 3
     return load(
@@ -48,7 +48,7 @@ def load_data(data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Ca
         seed=recipe.seed,
         resize=recipe.resize if pictures else None,
         augment=recipe.augment if pictures else "none",
-        progress=read,
+        progress=progress,
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data import Data
 from zoo.errors import InputError, OptionError
+from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow
 from zoo.training import results, state
 from zoo.training.checkpoint import MODEL, Keeper
@@ -62,8 +63,7 @@ def train(
     index: int | None = None,
     secret_file: str | Path | None = None,
     watch: Watch | None = None,
-    download: Callable[[int, int], None] | None = None,
-    read: Callable[[str], None] | None = None,
+    progress: Progress = SILENT,
     **values: Any,
 ) -> TrainResult:
     """Trains a model on labelled files.
@@ -84,8 +84,7 @@ def train(
         secret_file: a file with the secret that all workers share; by default the variable `EDGEZOO_SECRET`. Workers on
             one machine need none.
         watch: receives the progress of the training.
-        download: is called with the finished and the total bytes of a download.
-        read: is called with a text on how many files have been read.
+        progress: is told what happens before the first epoch: how many files are read, how much of a download has come.
         **values: fields of the recipe (`epochs`, `batch_size`, `learning_rate`...), and options of the model (`alpha`,
             `input_size`...). `num_classes` is the data's.
 
@@ -126,11 +125,11 @@ def train(
         if team.chief:
             require_new(folder)
         keras.utils.set_random_seed(chosen.seed)
-        loaded = load_data(data, input_shape(model, options), chosen, read)
+        loaded = load_data(data, input_shape(model, options), chosen, progress)
         require_classes(options, loaded)
         team.check(facts_of(loaded))
         if name is not None:
-            built = _build(name, weights, options | {"num_classes": len(loaded.class_names)}, chosen, download)
+            built = _build(name, weights, options | {"num_classes": len(loaded.class_names)}, chosen, progress)
         else:
             built = Built(require_outputs(model, loaded), {}, new_head=False)
         run = {
@@ -160,7 +159,7 @@ def resume(
     index: int | None = None,
     secret_file: str | Path | None = None,
     watch: Watch | None = None,
-    read: Callable[[str], None] | None = None,
+    progress: Progress = SILENT,
 ) -> TrainResult:
     """Continues a training that was stopped or killed, from its last checkpoint.
 
@@ -171,7 +170,7 @@ def resume(
         index: as in `train`.
         secret_file: as in `train`.
         watch: as in `train`.
-        read: as in `train`.
+        progress: as in `train`.
 
     Raises:
         InputError: the folder holds no training, or its data have changed.
@@ -192,13 +191,13 @@ def resume(
         with policy(recipe):
             if team.share(saved is not None):
                 model = read_architecture(run["architecture"], folder)
-                loaded = load_data(run["data"]["path"], model.input_shape[1:], recipe, read)
+                loaded = load_data(run["data"]["path"], model.input_shape[1:], recipe, progress)
             elif run["model"]["weights"] == OWN:
                 raise InputError(f"{folder} was stopped before anything was saved; train again into another folder")
             else:
                 # Killed before the first epoch was saved: it begins anew, in the same order, as seeds are drawn in it.
                 name, options = run["model"]["name"], run["model"]["options"]
-                loaded = load_data(run["data"]["path"], input_shape(name, options), recipe, read)
+                loaded = load_data(run["data"]["path"], input_shape(name, options), recipe, progress)
                 model = build_from(name, run["model"]["weights"], options).model
         splits = facts_of(loaded)["files"]
         if list(loaded.class_names) != run["labels"] or splits != run["data"]["splits"]:
@@ -275,10 +274,10 @@ def _build(
     weights: str | Path | None,
     options: dict[str, Any],
     recipe: Recipe,
-    download: Callable[[int, int], None] | None,
+    progress: Progress,
 ) -> Built:
     with policy(recipe):
-        return build_from(name, weights, options, progress=download)
+        return build_from(name, weights, options, progress=progress)
 
 
 def _sort(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
