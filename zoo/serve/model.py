@@ -1,6 +1,7 @@
-"""What `GET /v1/model` says: the file, its input, labels, card and operations, and the server's limits.
+"""The answer to `GET /v1/model`: the file, its task, input, labels, card and operations, and the server's limits.
 
-Of the card only what is known to be about the model: the rest may tell of whoever made it, and his machine.
+Only those fields of the card are shown that are known to be about the model. Others may reveal something about the
+person who made it, or about a machine.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from zoo.tasks import Task
 from zoo.tflite import modelfile
 
 TEXT = 200
-"""Characters of a text in the card at most."""
+"""The most characters of a text in the card."""
 PLACE = re.compile(r"""(^|[\s'"(=,;])(~|[A-Za-z]:[/\\]|file:|\\\\|/[^/\s]+/|/(home|root|Users|tmp)\b)""")
-"""What is a place on somebody's disk."""
+"""The pattern of paths, which would show places on somebody's disk."""
 
 
 def _text(value: Any) -> str | None:
@@ -71,11 +72,11 @@ CARD: Fields = {
     },
     "flatbuffer": {"bytes": _number, "sha256": _text, "crc32": _number},
 }
-"""The fields of the card that visitors see, and of what kind each has to be."""
+"""The fields of the card that visitors see, with a function that returns a value of the right kind, or None."""
 
 
 def public_card(card: dict[str, Any], fields: Fields | None = None) -> dict[str, Any]:
-    """What of a card is meant for visitors: `CARD`'s fields, where they hold what they should."""
+    """Returns the fields of a card that visitors see: those of `CARD` that have values of the right kind."""
     found: dict[str, Any] = {}
     for name, kind in (CARD if fields is None else fields).items():
         value = card.get(name)
@@ -129,9 +130,9 @@ def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
 
 
 def operations(file: modelfile.ModelFile) -> list[dict[str, Any]]:
-    """Each kind of operation: how many there are, their multiply-accumulates, and the bytes of their constants.
+    """Returns each kind of operation with its count, its multiply-accumulates and the bytes of its constants.
 
-    A constant that several operations read counts for the first. Most frequent first.
+    A constant that several operations read counts for the first one. The most frequent kind stands first.
     """
     count: Counter[str] = Counter()
     macs: Counter[str] = Counter()

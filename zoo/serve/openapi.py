@@ -1,4 +1,4 @@
-"""The API in OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0)."""
+"""Describes the API in OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def document(settings: Settings, task: Task[Any]) -> Json:
         "info": {"title": "edgezoo", "version": __version__, "summary": "Runs a .tflite file on pictures."},
         "paths": {
             endpoint(task): {"post": {**_predict(settings, task, refusals), **guarded}},
-            "/v1/model": {"get": {**_get("The file that is served.", _ref("Model"), refusals), **guarded}},
-            "/healthz": {"get": _get("Whether the server is up.", _ref("Health"), {})},
+            "/v1/model": {"get": {**_get("Describes the file that is served.", _ref("Model"), refusals), **guarded}},
+            "/healthz": {"get": _get("Tells whether the server is up.", _ref("Health"), {})},
             "/metrics": {"get": {**_metrics(refusals), **guarded}},
         },
         "components": {"schemas": _schemas(task)},
@@ -41,14 +41,14 @@ def document(settings: Settings, task: Task[Any]) -> Json:
 def _predict(settings: Settings, task: Task[Any], refusals: dict[str, str]) -> Json:
     picture = {"schema": {"type": "string", "format": "binary", "maxLength": settings.max_bytes}}
     errors = {
-        "400": "The picture is damaged, or there is none.",
+        "400": "The picture is damaged or missing.",
         **refusals,
         "408": f"The picture did not arrive within {settings.timeout:g} s.",
-        "413": f"More than {settings.max_bytes:,} bytes or {settings.max_pixels:,} pixels.",
-        "415": "No picture of a kind that is read here.",
+        "413": f"The picture has more than {settings.max_bytes:,} bytes or {settings.max_pixels:,} pixels.",
+        "415": "The body is not a picture in a format that this server reads.",
         "429": f"{settings.queue} pictures are under way{' or too many tokens were wrong' if settings.token else ''}; "
         "Retry-After says when to try again.",
-        "503": f"No answer within {settings.timeout:g} s; Retry-After says when to try again.",
+        "503": f"There was no answer within {settings.timeout:g} s; Retry-After says when to try again.",
     }
     return {
         "summary": task.action,
@@ -56,13 +56,13 @@ def _predict(settings: Settings, task: Task[Any], refusals: dict[str, str]) -> J
             {"name": "top_k", "in": "query", "schema": {"type": "integer", "minimum": 1, "default": 5}},
         ],
         "requestBody": {"required": True, "content": {"image/*": picture, "application/octet-stream": picture}},
-        "responses": {"200": _answer("What is in it.", _ref("Answer")), **_errors(errors)},
+        "responses": {"200": _answer("The predictions for the picture.", _ref("Answer")), **_errors(errors)},
     }
 
 
 def _metrics(refusals: dict[str, str]) -> Json:
     text = {"description": "Counts and times.", "content": {"text/plain": {"schema": _STRING}}}
-    return {"summary": "For Prometheus.", "responses": {"200": text, **_errors(refusals)}}
+    return {"summary": "Returns counts and times for Prometheus.", "responses": {"200": text, **_errors(refusals)}}
 
 
 def _get(summary: str, schema: Json, refusals: dict[str, str]) -> Json:
@@ -92,19 +92,19 @@ def _list(items: Json) -> Json:
 def _schemas(task: Task[Any]) -> Json:
     milliseconds = _object(receive=_NUMBER, wait=_NUMBER, decode=_NUMBER, inference=_NUMBER)
     return {
-        "Error": _object(error={**_STRING, "description": "One line."}),
+        "Error": _object(error={**_STRING, "description": "The error in one line."}),
         "Health": _object(status=_STRING, version=_STRING),
         "Prediction": _object(**task.schema),
         "Answer": _object(
-            predictions={**_list(_ref("Prediction")), "description": "Best first."},
-            milliseconds={**milliseconds, "description": "Where the server's time went."},
+            predictions={**_list(_ref("Prediction")), "description": "The best one comes first."},
+            milliseconds={**milliseconds, "description": "The times of the server's stages."},
         ),
         "Operation": _object(op=_STRING, count=_INTEGER, macs=_INTEGER, bytes=_INTEGER),
         "Model": _object(
             file=_STRING,
             bytes=_INTEGER,
             task=_STRING,
-            endpoint={**_STRING, "description": "Where pictures are sent."},
+            endpoint={**_STRING, "description": "The path to which pictures are sent."},
             runtime=_STRING,
             workers=_INTEGER,
             input=_object(
@@ -112,7 +112,7 @@ def _schemas(task: Task[Any]) -> Json:
             ),
             macs=_INTEGER,
             labels=_list(_STRING),
-            card={"type": "object", "description": "Of the file's card, what is about the model."},
+            card={"type": "object", "description": "The fields of the file's card that are about the model."},
             ops=_list(_ref("Operation")),
             limits=_object(bytes=_INTEGER, pixels=_INTEGER, pictures=_INTEGER, formats=_list(_STRING)),
         ),

@@ -1,4 +1,4 @@
-"""The interpreters, one to a worker, and the threads that decode for them."""
+"""The interpreters, one for each worker, and the threads that decode pictures for them."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from zoo.runner.predictor import Sample
 from zoo.serve.threads import Threads
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "PPM")
-"""What is decoded, of `zoo.inputs.formats.PLUGINS`: what browsers and cameras send. Each further decoder is one more to
-attack, which is no business of data from the network."""
+"""The formats of `zoo.inputs.formats.PLUGINS` that are decoded: those that browsers and cameras send. Data from the
+network reach no other decoder, because each one is one more that can be attacked."""
 
 
 class UnsupportedPictureError(InputError):
-    """Bytes that are no picture of `FORMATS`."""
+    """The bytes are not a picture in one of `FORMATS`."""
 
 
 class TooManyPixelsError(InputError):
-    """A picture that would take too much memory."""
+    """The picture would take too much memory."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """What is in a picture, and where the time went, in seconds."""
+    """The predictions for a picture, and the times of its stages, in seconds."""
 
     predictions: list[Any]
     wait: float
-    """For a free thread and a free interpreter."""
+    """Time until a thread and an interpreter were free."""
     decode: float
     inference: float
 
@@ -51,7 +51,7 @@ class Pool:
         self.predictor = predictors[0]
         self.workers = len(predictors)
         self.pace = 0.0
-        """Seconds a picture takes of one worker, averaged over the last ones."""
+        """Seconds that a picture takes one worker, averaged over the last pictures."""
         self._max_pixels = max_pixels
         self._budget = picture_memory.budget(max_pixels)
         self._decoders = Threads(usable_cores(), "decode")
@@ -69,9 +69,9 @@ class Pool:
             peer: the sender; peers take turns.
 
         Raises:
-            UnsupportedPictureError: it is no picture of `FORMATS`.
-            TooManyPixelsError: it is one, but too large.
-            InputError: it is damaged.
+            UnsupportedPictureError: the content is not a picture in one of `FORMATS`.
+            TooManyPixelsError: the picture is too large.
+            InputError: the picture is damaged.
         """
         start = time.perf_counter()
         sample, decode = await self._decoders.run(peer, functools.partial(self.decode, picture))
@@ -98,7 +98,7 @@ class Pool:
             raise self._named(error, formats) from error
 
     def _named(self, error: InputError, formats: Sequence[str]) -> InputError:
-        """An error of reading a picture as what it means to a client."""
+        """Returns an error of reading a picture as the error that the client gets."""
         cause = error.__cause__
         if isinstance(error, OtherFormatError) or isinstance(cause, UnidentifiedImageError):
             names = ", ".join(formats)
@@ -110,7 +110,7 @@ class Pool:
         return error
 
     def close(self) -> None:
-        """Ends the threads; what they are at is finished."""
+        """Ends the threads; pictures that have started are finished."""
         self._decoders.close()
         self._runners.close()
 
@@ -125,5 +125,5 @@ class Pool:
 
 @functools.cache
 def available_formats() -> tuple[str, ...]:
-    """Those of `FORMATS` that the installed Pillow can read."""
+    """Returns those of `FORMATS` that the installed Pillow can read."""
     return tuple(name for name in FORMATS if is_installed(name))
