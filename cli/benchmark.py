@@ -67,7 +67,7 @@ def benchmark(
 
     Every combination of file, runtime and number of threads runs once in each round, and is compared with the first
     file. The tables also show load time, cold start and peak memory in a new process, and how many JPEG files a second
-    are decoded and classified.
+    are decoded and run through the model.
     """
     from zoo.benchmark.benchmark import benchmark as measure
 

@@ -27,4 +27,4 @@ def test_steps_become_lines() -> None:
         progress.step("loading")
         progress.step("reading pictures", 3, 7)
         progress.step("downloading weights", 1_200_000, 4_000_000, BYTES)
-    assert said == ["loading", "reading pictures: 3/7", "downloading weights: 1.20 of 4.00 MB"]
+    assert said == ["loading", "reading pictures 3/7", "downloading weights 1.20 of 4.00 MB"]

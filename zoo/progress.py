@@ -45,8 +45,7 @@ class Lines:
 
     def step(self, text: str, done: int = 0, total: int = 0, unit: str = "") -> None:
         """Writes the step with its numbers, if there are any."""
-        numbers = amount(done, total, unit)
-        self._write(f"{text}: {numbers}" if numbers else text)
+        self._write(" ".join(filter(None, (text, amount(done, total, unit)))))
 
 
 def amount(done: int, total: int, unit: str = "") -> str:

@@ -135,7 +135,7 @@ def test_too_few_pictures(tmp_path: Path) -> None:
 def test_progress_is_told(folder: Path) -> None:
     said: list[str] = []
     calibration.from_folder(folder, SHAPE, samples=11, progress=Lines(said.append))
-    assert said[-1] == "reading calibration pictures: 11/11"
+    assert said[-1] == "reading calibration pictures 11/11"
 
 
 def test_arrays(tmp_path: Path) -> None:
