@@ -114,7 +114,7 @@ def judge(files: dict[Quantize, Path], data: Sequence[Labelled], runs: int) -> l
     """A row for each mode."""
     found = {mode: evaluate(Classifier(path), data) for mode, path in files.items()}
     candidates = {mode: Candidate(path, "auto", 1, None, trusted=True) for mode, path in files.items()}
-    time_runs(list(candidates.values()), runs, 3, lambda *_: None)
+    time_runs(list(candidates.values()), runs, 3)
     seconds = {mode: candidate.record.seconds for mode, candidate in candidates.items()}
     named = found["none"].named
     return [

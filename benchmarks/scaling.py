@@ -97,7 +97,7 @@ def main(
 def latencies(cells: Sequence[Cell], paths: Sequence[Path], runs: int) -> list[Row]:
     """One run of each file on one thread."""
     candidates = [Candidate(path, "auto", 1, None, trusted=True) for path in paths]
-    time_runs(candidates, runs, 3, lambda *_: None)
+    time_runs(candidates, runs, 3)
     return [
         {
             **cell.values,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, significant, step_bar
+from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, significant, status
 from zoo.cli.runtime_options import delegate_option
 from zoo.cli.types import int_list, words
 from zoo.quiet import quiet
@@ -67,11 +67,11 @@ def benchmark(
 
     Every combination of file, runtime and number of threads runs once in each round, and is compared with the first
     file. The tables also show load time, cold start and peak memory in a new process, and how many JPEG files a second
-    are decoded and classified.
+    are decoded and run through the model.
     """
     from zoo.benchmark.benchmark import benchmark as measure
 
-    with step_bar() as progress, quiet():
+    with status("loading", steady=True) as progress, quiet():
         found = measure(
             files,
             runs=runs,

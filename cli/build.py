@@ -9,7 +9,7 @@ import click
 from zoo import models
 from zoo.cli.exporting import FORMATS, export_files, export_options, read_request
 from zoo.cli.model_options import given, model_options, weights_option
-from zoo.cli.output import downloading, echo, import_tensorflow, require_memory, status
+from zoo.cli.output import echo, import_tensorflow, require_memory, status
 from zoo.cli.types import words
 from zoo.files import base_name
 
@@ -46,8 +46,8 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
     from zoo.weights import build_from
 
     require_memory(4 * outline(model, **full).params, model)
-    with status(f"building {model}") as say:
-        built = build_from(model, weights, options, seed=request.seed, progress=downloading(say))
+    with status(f"building {model}") as progress:
+        built = build_from(model, weights, options, seed=request.seed, progress=progress)
     facts: dict[str, Any] = {"architecture": model, "options": built.options, "weights_from": base_name(weights)}
     if built.new_head:
         facts["head"] = "random"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, step_bar
+from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, status
 from zoo.cli.runtime_options import runtime_option, threads_option
 from zoo.cli.types import float_list, int_list, words
 from zoo.export.options import MODES
@@ -107,7 +107,7 @@ def choose(
     if files is not None:
         _write(model, cells, files)
         return
-    with step_bar() as progress, quiet():
+    with status("loading", steady=True) as progress, quiet():
         choice = find(model, limits, cells=cells, board=board, progress=progress, **how)
     if plot is not None:
         from zoo.choose.plotting import plot_choice
@@ -129,7 +129,7 @@ def _write(model: str, cells: Any, folder: Path) -> None:
     from zoo.choose import write_files
 
     require_writable(folder)
-    with step_bar() as progress, quiet():
+    with status("loading", steady=True) as progress, quiet():
         write_files(cells, folder, progress)
     echo(f"{len(cells)} files in {folder}. On the board: zoo benchmark {folder}/*.tflite --json > board.json")
     echo(f"Then: zoo choose {model} --from board.json")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import echo, json_option, print_error, print_json, print_table, progress_bar
-from zoo.cli.runtime_options import open_classifier, runtime_options
-from zoo.errors import OutputError
+from zoo.cli.output import echo, json_option, print_error, print_json, print_table, status
+from zoo.cli.runtime_options import open_predictor, runtime_options
+from zoo.errors import OptionError, OutputError
 from zoo.text import cell
 
 if TYPE_CHECKING:
-    from zoo.tasks.classification import Evaluation as ClassificationEvaluation
+    from zoo.runner import Predictor
+    from zoo.tasks.confusion import Confusion
     from zoo.tasks.task import Evaluation, Section
 
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=10,
     show_default=True,
-    help="Number of wrongly classified pictures to list.",
+    help="Number of mistakes to list.",
 )
 @runtime_options
 @json_option
@@ -60,19 +62,19 @@ def evaluate(
         if confusion.suffix not in {".csv", ".png"}:
             raise click.BadParameter(f"{confusion} ends neither in .csv nor in .png", param_hint="--confusion")
         require_writable(confusion.parent)
-    classifiers = [open_classifier(path, **options) for path in (file, against) if path is not None]
-    suffixes = None if classifiers[0].takes_pictures else values.SUFFIXES
+    predictors = [open_predictor(path, **options) for path in (file, against) if path is not None]
+    _check_tasks(predictors, confusion)
+    suffixes = None if predictors[0].takes_pictures else values.SUFFIXES
     pictures = find_labelled(data, suffixes, least=1).held_out()
-    found = []
-    with progress_bar("pictures", len(pictures) * len(classifiers)) as advance:
-        found = [judge(classifier, pictures, progress=advance) for classifier in classifiers]
-    comparison = classifiers[0].task.compare(found[0], found[1]) if against else None
+    with status("evaluating") as progress:
+        found = [judge(predictor, pictures, progress=progress) for predictor in predictors]
+    comparison = predictors[0].task.compare(found[0], found[1]) if against else None
     if confusion is not None:
-        _write_confusion(found[0], confusion)
+        _write_confusion(found[0].confusion, confusion)
     if as_json:
         document = {"file": str(file), "data": str(data), **found[0].as_dict()}
         if comparison is not None:
-            document["against"] = {"file": str(against), **found[1].as_dict(), "comparison": vars(comparison)}
+            document["against"] = {"file": str(against), **found[1].as_dict(), "comparison": comparison.as_dict()}
         print_json(document)
     else:
         _print(found[0], mistakes)
@@ -83,6 +85,25 @@ def evaluate(
     for error in found[0].unreadable:
         print_error(error)
     return 1 if found[0].unreadable else 0
+
+
+def _check_tasks(predictors: Sequence[Predictor[Any]], confusion: Path | None) -> None:
+    """Finds out before the evaluation whether the files can be compared, and have the confusion matrix that is wanted.
+
+    Raises:
+        OptionError: they cannot, or have none.
+    """
+    first, *others = predictors
+    for other in others:
+        if other.task.name != first.task.name:
+            raise OptionError(
+                f"{first.session.path} is for {first.task.name} and {other.session.path} for {other.task.name}; "
+                "compare files of the same task"
+            )
+    if confusion is not None and not first.task.has_confusion:
+        raise OptionError(
+            f"{first.session.path} is for {first.task.name}, which has no confusion matrix; leave --confusion out"
+        )
 
 
 def _print(found: Evaluation, mistakes: int) -> None:
@@ -99,20 +120,20 @@ def _print_section(section: Section) -> None:
     print_table(section.columns, section.rows, left=section.left)
 
 
-def _write_confusion(found: ClassificationEvaluation, path: Path) -> None:
+def _write_confusion(found: Confusion, path: Path) -> None:
     from zoo.files import atomic
 
     if path.suffix == ".png":
         from zoo.plots import plot_confusion
 
-        plot_confusion(found.confusion.counts, found.labels, path)
+        plot_confusion(found.counts, found.labels, path)
         return
     with atomic(path) as scratch:
         try:
             with scratch.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(["truth", *map(cell, found.labels)])
-                for label, row in zip(found.labels, found.confusion.counts.tolist(), strict=True):
+                for label, row in zip(found.labels, found.counts.tolist(), strict=True):
                     writer.writerow([cell(label), *row])
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

@@ -204,8 +204,8 @@ def _write_tflite(
     from zoo.export import to_tflite
 
     calibration, labels = request.calibration, request.labels
-    with status(f"exporting {options.quantize}") as say:
-        return to_tflite(model, path, options, calibration=calibration, labels=labels, facts=facts, progress=say)
+    with status(f"exporting {options.quantize}") as progress:
+        return to_tflite(model, path, options, calibration=calibration, labels=labels, facts=facts, progress=progress)
 
 
 def _notes(report: ExportReport) -> list[str]:

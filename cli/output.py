@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import functools
 import math
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from zoo.errors import OptionError
+from zoo.progress import SILENT, Progress
 from zoo.text import shown, to_json
 
 MOST_ROWS, MOST_IN_CELL = 10_000, 500
@@ -72,95 +72,21 @@ def print_error(error: object) -> None:
 
 
 @contextlib.contextmanager
-def status(text: str) -> Iterator[Callable[[str], None]]:
-    """Shows a text while something takes time, on a terminal only.
-
-    Yields a function that changes the text.
-    """
-    with _live("spinner", "{task.description}", description=shown(text)) as update:
-        yield lambda text: update(description=shown(text))
-
-
-@contextlib.contextmanager
-def progress_bar(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """Shows a progress bar on a terminal; yields a function to call after each of `total` steps."""
-    with _live("bar", "count", what, "elapsed", total=total) as update:
-        yield lambda: update(advance=1)
-
-
-@contextlib.contextmanager
-def counter() -> Iterator[Callable[[], None]]:
-    """Shows a count of pictures on the terminal, if the results go elsewhere; the count stays visible at the end."""
-    if sys.stdout.isatty():
-        yield lambda: None
-        return
-    with _live("spinner", "{task.completed} pictures, {task.speed} a second", "elapsed", transient=False) as update:
-        yield lambda: update(advance=1)
-
-
-@contextlib.contextmanager
-def step_bar(first: str = "loading") -> Iterator[Callable[[str, int, int], None]]:
-    """Shows a progress bar during measurements. No thread redraws it, because that would disturb the times.
-
-    Yields a function of the current step's name, the number of steps done and the number of all steps.
-    """
-    with _live("{task.description}", "bar", "count", description=first, auto_refresh=False) as update:
-
-        def show(what: str, done: int, total: int) -> None:
-            if done % max(1, total // 20) == 0:
-                update(description=shown(what), completed=done, total=total, refresh=True)
-
-        yield show
-
-
-@contextlib.contextmanager
-def _live(
-    *columns: str, auto_refresh: bool = True, transient: bool = True, **fields: Any
-) -> Iterator[Callable[..., Any]]:
-    """Shows a line that changes on standard error, on a terminal only; yields rich's `Progress.update` for its task.
+def status(text: str, *, steady: bool = False, keep: bool = False) -> Iterator[Progress]:
+    """Shows in one line of standard error how far a job is, if that is a terminal; elsewhere nothing is shown.
 
     Args:
-        columns: `spinner`, `bar`, `count`, `elapsed`, or a text with the task's fields.
-        auto_refresh: whether a thread redraws the line.
-        transient: whether the line is removed at the end.
-        **fields: the first values of the task's fields, such as `description` and `total`.
+        text: the first step.
+        steady: whether no thread redraws the line, because that would disturb measurements.
+        keep: whether the line stays visible at the end.
     """
     if not sys.stderr.isatty():
-        yield lambda **_: None
+        yield SILENT
         return
-    from rich import progress
-    from rich.console import Console
+    from zoo.cli.drawing import drawn
 
-    known = {
-        "spinner": progress.SpinnerColumn,
-        "bar": progress.BarColumn,
-        "count": progress.MofNCompleteColumn,
-        "elapsed": progress.TimeElapsedColumn,
-    }
-    # The line is written to a copy of the terminal's descriptor, so that it is shown while the output of native code is
-    # suppressed. Nothing is redirected: else the output of Python's loggers would reach the terminal all the same.
-    with os.fdopen(os.dup(2), "w") as terminal:
-        live = progress.Progress(
-            *(known[name]() if name in known else progress.TextColumn(name, markup=False) for name in columns),
-            console=Console(file=terminal, force_terminal=True),
-            auto_refresh=auto_refresh,
-            transient=transient,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        with live:
-            task = live.add_task(**{"description": "", "total": None, **fields})
-            yield functools.partial(live.update, task)
-
-
-def downloading(say: Callable[[str], None]) -> Callable[[int, int], None]:
-    """Returns a progress callback for a download, which shows its bytes with what `status` yields."""
-
-    def report(done: int, total: int) -> None:
-        share = f" of {megabytes(total)} ({done / total:.0%})" if total else ""
-        say(f"downloading weights: {megabytes(done)}{share}")
-
-    return report
+    with drawn(text, steady=steady, keep=keep) as progress:
+        yield progress
 
 
 def import_tensorflow(*, start: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import sys
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import counter, echo, overwrite, print_error
+from zoo.cli.output import echo, overwrite, print_error, status
 from zoo.cli.results import printer
-from zoo.cli.runtime_options import open_classifier, runtime_options, warn_of_random_weights
+from zoo.cli.runtime_options import open_predictor, runtime_options, warn_of_random_weights
+from zoo.progress import SILENT
 
 if TYPE_CHECKING:
-    from zoo.runner import Classifier
+    from zoo.runner import Predictor
 
 
 @click.command()
@@ -67,28 +69,33 @@ def run(
         raise click.UsageError("give PHOTOS, or --camera, or --video")
     if frames and photos:
         raise click.UsageError("--frames is for --camera and --video")
-    classifier = open_classifier(file, **options)
+    predictor = open_predictor(file, **options)
     if photos:
-        failed = _name_pictures(classifier, photos, top_k, strict, form)
+        failed = _run_on_pictures(predictor, photos, top_k, strict, form)
     else:
         failed = 0
-        _name_frames(classifier, itertools.islice(_stream(camera, video), frames), top_k, form)
+        _run_on_frames(predictor, itertools.islice(_stream(camera, video), frames), top_k, form)
     if form is None:
-        warn_of_random_weights(classifier)
+        warn_of_random_weights(predictor)
     return 1 if failed else 0
 
 
-def _name_pictures(classifier: Classifier, photos: tuple[Path, ...], top_k: int, strict: bool, form: str | None) -> int:
-    """Classifies every picture, and returns how many could not be read."""
+def _run_on_pictures(
+    predictor: Predictor[Any], photos: tuple[Path, ...], top_k: int, strict: bool, form: str | None
+) -> int:
+    """Makes predictions for every picture, and returns how many could not be read."""
     from zoo.inputs import values
     from zoo.runner import find_pictures
 
     failed = 0
-    suffixes = None if classifier.takes_pictures else values.SUFFIXES
-    show = printer(form, classifier.task)
-    with counter() as advance:
-        for result in classifier.classify_many(map(_source, find_pictures(photos, suffixes)), top_k):
-            advance()
+    suffixes = None if predictor.takes_pictures else values.SUFFIXES
+    show = printer(form, predictor.task)
+    # Where the results themselves appear on the terminal, nothing is drawn between them.
+    drawn = contextlib.nullcontext(SILENT) if sys.stdout.isatty() else status("pictures", keep=True)
+    with drawn as progress:
+        results = predictor.predict_many(map(_source, find_pictures(photos, suffixes)), top_k)
+        for done, result in enumerate(results, start=1):
+            progress.step("pictures", done)
             if result.error is None:
                 piped = isinstance(result.source, io.BytesIO)
                 show(str(getattr(result.source, "name", "-") if piped else result.source), result.predictions)
@@ -119,18 +126,18 @@ def _stream(camera: str | None, video: Path | None) -> Iterator[Any]:
     return video_frames(video)
 
 
-def _name_frames(classifier: Classifier, stream: Iterator[Any], top_k: int, form: str | None) -> None:
+def _run_on_frames(predictor: Predictor[Any], stream: Iterator[Any], top_k: int, form: str | None) -> None:
     """Prints one line per frame; on a terminal, each replaces the one before."""
-    show = printer(form, classifier.task) if form else None
+    show = printer(form, predictor.task) if form else None
     times: deque[float] = deque([time.perf_counter()], maxlen=30)
     for number, frame in enumerate(stream, start=1):
-        predictions = classifier.classify(frame, top_k)
+        predictions = predictor.predict(frame, top_k)
         times.append(time.perf_counter())
         if show:
             show(f"frame {number}", predictions)
             continue
         rate = (len(times) - 1) / (times[-1] - times[0])
-        line = f"frame {number}  {rate:5.1f} fps  {classifier.task.brief(predictions)}"
+        line = f"frame {number}  {rate:5.1f} fps  {predictor.task.brief(predictions)}"
         (overwrite if sys.stdout.isatty() else echo)(line)
     if not form and sys.stdout.isatty():
         echo()

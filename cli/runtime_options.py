@@ -1,4 +1,4 @@
-"""The options of all commands that run a `.tflite` file, and the classifier they ask for."""
+"""The options of all commands that run a `.tflite` file, and the predictor they ask for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.inputs.preprocessing import RESIZES, Preprocessing
 from zoo.runner.runtimes import MAX_THREADS, RUNTIMES
 
 if TYPE_CHECKING:
-    from zoo.runner import Classifier
+    from zoo.runner import Predictor
 
 runtime_option = click.option(
     "--runtime",
@@ -68,7 +68,7 @@ def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def open_classifier(
+def open_predictor(
     file: Path,
     *,
     runtime: Any,
@@ -79,14 +79,16 @@ def open_classifier(
     labels: Path | None,
     trusted: bool = False,
     again: bool = False,
-) -> Classifier:
-    """Loads a file with what `runtime_options` parsed, without the runtime's chatter.
+) -> Predictor[Any]:
+    """Loads a file for the task that its card names, with what `runtime_options` parsed.
+
+    What the runtime itself prints is not shown.
 
     Args:
         file: the `.tflite` file.
-        runtime: the runtime to use, as in `Classifier`.
+        runtime: the runtime to use, as in `Predictor`.
         threads: the number of CPU threads the runtime may use; None for its default.
-        delegate: the accelerator, as in `Classifier`; None for none.
+        delegate: the accelerator, as in `Predictor`; None for none.
         resize: a resize policy that replaces the file's own; None keeps it.
         input_range: the range that pixels are scaled to; None for what the file says.
         labels: a text file with one class name per line; None for the file's own labels.
@@ -95,10 +97,10 @@ def open_classifier(
             no note is printed.
     """
     from zoo.quiet import quiet
-    from zoo.runner import Classifier
+    from zoo.runner import Predictor
 
     with quiet():
-        classifier = Classifier(
+        predictor: Predictor[Any] = Predictor(
             file,
             runtime=runtime,
             threads=threads,
@@ -108,16 +110,16 @@ def open_classifier(
             labels=None if labels is None else read_list(labels, "labels file").splitlines(),
             trusted=trusted or again,
         )
-    if not again and not classifier.says_its_input and input_range is None:
+    if not again and not predictor.says_its_input and input_range is None:
         echo(
             f"note: {file} was not made by this package and does not say how its pixels are scaled; it gets 0..255. "
             "If the answers are wrong, try --input-range -1,1 or 0,1",
             err=True,
         )
-    return classifier
+    return predictor
 
 
-def warn_of_random_weights(classifier: Classifier) -> None:
+def warn_of_random_weights(predictor: Predictor[Any]) -> None:
     """Prints a note on stderr if the file's weights are random."""
-    if classifier.card.get("weights") == "random":
+    if predictor.card.get("weights") == "random":
         echo("note: this file's weights are random; its answers mean nothing", err=True)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from zoo.cli.output import echo
-from zoo.cli.runtime_options import open_classifier, runtime_options, warn_of_random_weights
+from zoo.cli.runtime_options import open_predictor, runtime_options, warn_of_random_weights
 from zoo.serve import Settings, require_installed
 from zoo.serve import serve as run
 
@@ -49,7 +49,7 @@ from zoo.serve import serve as run
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Number of interpreters that classify at the same time.",
+    help="Number of interpreters that run at the same time.",
 )
 @click.option(
     "--queue",
@@ -141,12 +141,12 @@ def serve(
         trusted_proxies=trusted_proxies,
     )
     settings.check()
-    first = open_classifier(file, **options)
-    classifiers = [first, *(open_classifier(file, **options, again=True) for _ in range(workers - 1))]
+    first = open_predictor(file, **options)
+    predictors = [first, *(open_predictor(file, **options, again=True) for _ in range(workers - 1))]
     warn_of_random_weights(first)
 
     def ready(url: str) -> None:
         echo(f"{file} on {first.session.runtime}: {url}  (Ctrl-C stops it)")
 
-    run(classifiers, settings, ready=ready)
+    run(predictors, settings, ready=ready)
     echo("stopped")

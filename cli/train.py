@@ -13,10 +13,11 @@ import click
 
 from zoo import models
 from zoo.cli.model_options import given, model_options, weights_option
-from zoo.cli.output import downloading, echo, import_tensorflow, megabytes, print_json, print_table, status
+from zoo.cli.output import echo, import_tensorflow, megabytes, print_json, print_table, status
 from zoo.cli.recipe_options import recipe_options
 from zoo.cli.types import words
 from zoo.export.options import MODES
+from zoo.progress import amount
 from zoo.quiet import quiet
 from zoo.text import shown
 
@@ -118,7 +119,7 @@ def train(
     # TensorFlow logs at length when another worker is lost; the error says it in a line.
     with _watch(as_json, detached=several) as watch, quiet() if several else contextlib.nullcontext():
         if resume is not None:
-            result = training.resume(resume, strategy=strategy, **meeting, watch=watch, read=watch.say)
+            result = training.resume(resume, strategy=strategy, **meeting, watch=watch, progress=watch)
         else:
             assert model is not None  # noqa: S101  # checked above
             assert data is not None  # noqa: S101
@@ -131,8 +132,7 @@ def train(
                 strategy=strategy,
                 **meeting,
                 watch=watch,
-                read=watch.say,
-                download=downloading(watch.say),
+                progress=watch,
                 **given(ctx),
             )
     if not result.chief:
@@ -148,8 +148,8 @@ def train(
 def _export(result: TrainResult, quantize: Any) -> list[dict[str, Any]]:
     from zoo.export.run import export_run
 
-    with status("exporting") as say:
-        return export_run(result, quantize, progress=say)
+    with status("exporting") as progress:
+        return export_run(result, quantize, progress=progress)
 
 
 def _print(result: TrainResult, rows: list[dict[str, Any]]) -> None:
@@ -234,14 +234,17 @@ class _Printer:
     def _line(self, text: str) -> None:
         self._write(shown(text))
 
-    def say(self, text: str) -> None:
-        """Shows what happens before the first epoch, on a terminal only."""
-        self._progress.update(self._task, description=shown(text), total=None, visible=True)
+    def step(self, text: str, done: int = 0, total: int = 0, unit: str = "") -> None:
+        """Shows a step, on a terminal only."""
+        counted = bool(total) and not unit
+        if not counted:
+            text = " ".join(filter(None, (text, amount(done, total, unit))))
+        size = total if counted else None
+        self._progress.update(self._task, description=shown(text), completed=done, total=size, visible=True)
 
     def batch(self, stage: Any, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Moves the progress bar."""
-        text = f"epoch {epoch} ({stage.name}), loss {loss:.4f}"
-        self._progress.update(self._task, description=text, completed=batch, total=batches, visible=True)
+        self.step(f"epoch {epoch} ({stage.name}), loss {loss:.4f}", batch, batches)
 
     def epoch(self, row: dict[str, Any]) -> None:
         """Prints the metrics of an epoch in one line."""

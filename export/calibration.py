@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,10 @@ from zoo.export.options import CALIBRATION_SAMPLES, ExportOptions
 from zoo.inputs import npy
 from zoo.inputs.find import SUFFIXES
 from zoo.inputs.images import load_image
-from zoo.inputs.preprocessing import Preprocessing
+from zoo.inputs.preprocessing import Preprocessing, is_picture
+from zoo.progress import SILENT, Progress
 
 Array = npt.NDArray[Any]
-Progress = Callable[[str], None]
 
 MIN_SAMPLES = 10
 """Smallest number of calibration samples; fewer do not show the activation ranges."""
@@ -53,7 +52,7 @@ def find_examples(
     options: ExportOptions,
     *,
     trained: bool,
-    progress: Progress | None,
+    progress: Progress,
 ) -> tuple[Calibration, list[str]]:
     """What to calibrate and check a file with, and what the user should know of it, one line each.
 
@@ -62,7 +61,7 @@ def find_examples(
         shape: the shape of an input, without the batch.
         options: the mode of the file, the number of examples, the random seed of their choice, and the resize policy.
         trained: whether the model is trained; a trained one is not calibrated on synthetic inputs.
-        progress: is called with a text on the progress.
+        progress: is told how many pictures have been read.
 
     Raises:
         InputError: the source cannot be read or does not fit.
@@ -162,7 +161,7 @@ def from_folder(
     samples: int = CALIBRATION_SAMPLES,
     seed: int = 0,
     preprocessing: Preprocessing | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     salt: str | None = None,
 ) -> Calibration:
     """Reads pictures from a folder, the same number of each sub-folder (class) as far as they go.
@@ -175,7 +174,7 @@ def from_folder(
         samples: the largest number of pictures.
         seed: the random seed of the choice.
         preprocessing: the resize policy that the runner will use.
-        progress: is called with a text on the progress.
+        progress: is told how many pictures have been read.
         salt: the salt of the digest; by default a new one.
 
     Raises:
@@ -186,7 +185,7 @@ def from_folder(
     if (folder / "train").is_dir():
         folder = folder / "train"
     queue = _interleave(folder, seed)
-    if len(shape) != 3:
+    if not is_picture(shape):
         raise InputError(f"a model with input {shape} takes no pictures; give a .npy file of shape (count, ...)")
     height, width, channels = shape
     pixels: list[Array] = []
@@ -201,8 +200,7 @@ def from_folder(
             skipped += 1
             continue
         files.append(path)
-        if progress:
-            progress(f"reading calibration pictures {len(pixels)}/{min(samples, len(queue))}")
+        progress.step("reading calibration pictures", len(pixels), min(samples, len(queue)))
     _check_count(len(pixels), f"{folder} ({skipped} could not be read)")
     inputs = np.stack(pixels).astype(np.float32)
     manifest = {
@@ -259,7 +257,7 @@ def synthetic(shape: tuple[int, ...], count: int = VERIFY_INPUTS, seed: int = 0)
     to every filter.
     """
     rng = np.random.default_rng(seed)
-    if len(shape) == 3:
+    if is_picture(shape):
         height, width, channels = shape
         inputs = np.empty((count, *shape), np.float32)
         for i in range(count):

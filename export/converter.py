@@ -27,9 +27,9 @@ import numpy.typing as npt
 
 from zoo import processes
 from zoo.errors import ExportError, first_line
-from zoo.export.calibration import Progress
 from zoo.export.options import Io, Quantize
 from zoo.export.order import in_model_order
+from zoo.progress import SILENT, Progress
 from zoo.quiet import quiet, quiet_tensorflow
 
 if TYPE_CHECKING:
@@ -53,16 +53,14 @@ class Settings:
     dense_per_channel: bool = False
 
 
-def convert(
-    model: keras.Model, settings: Settings, samples: Array | None = None, progress: Progress | None = None
-) -> bytes:
+def convert(model: keras.Model, settings: Settings, samples: Array | None = None, progress: Progress = SILENT) -> bytes:
     """Converts a lowered model.
 
     Args:
         model: static shapes, one input, one or more outputs.
         settings: the quantization.
         samples: `(count, *input_shape)` float32, for the modes that are calibrated.
-        progress: is called with a text on the calibration, if that runs in this process.
+        progress: is told how many samples have been calibrated on, if that happens in this process.
 
     Returns:
         The flatbuffer; its outputs are in the order of `model.outputs`.
@@ -81,7 +79,7 @@ def convert(
 
 
 def convert_in_memory(
-    model: keras.Model, settings: Settings, samples: Array | None = None, progress: Progress | None = None
+    model: keras.Model, settings: Settings, samples: Array | None = None, progress: Progress = SILENT
 ) -> bytes:
     """Freezes the graph here and converts it."""
     import tensorflow as tf
@@ -128,9 +126,7 @@ def _signature(model: keras.Model) -> Any:
     return tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name="input")
 
 
-def _run(
-    converter: Any, settings: Settings, samples: Array | None, batch: int, progress: Progress | None = None
-) -> bytes:
+def _run(converter: Any, settings: Settings, samples: Array | None, batch: int, progress: Progress = SILENT) -> bytes:
     import tensorflow as tf
 
     if settings.quantize != "none":
@@ -154,10 +150,9 @@ def _run(
     return bytes(converter.convert())
 
 
-def _batches(samples: Array, batch: int, progress: Progress | None = None) -> Iterator[list[Array]]:
+def _batches(samples: Array, batch: int, progress: Progress = SILENT) -> Iterator[list[Array]]:
     for start in range(0, len(samples), batch):
-        if progress:
-            progress(f"calibrating {start}/{len(samples)}")
+        progress.step("calibrating", start, len(samples))
         # The last one is filled up from its start, so that no sample is left out.
         yield [np.resize(samples[start : start + batch], (batch, *samples.shape[1:]))]
 

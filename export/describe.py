@@ -17,8 +17,7 @@ from zoo.export.options import ExportOptions
 from zoo.files import base_name
 from zoo.graph import layer_name
 from zoo.inputs.preprocessing import is_picture
-from zoo.tasks import Task
-from zoo.tasks.classification import CLASSIFICATION
+from zoo.tasks import DEFAULT, Task
 from zoo.text import finite, first_hidden, to_json
 from zoo.tflite.card import CARD, CHECKSUM, FLATBUFFER, LABELS, seal
 from zoo.tflite.metadata import append_files, with_metadata
@@ -90,7 +89,7 @@ def describe(
     *,
     trained: bool,
     facts: dict[str, Any],
-    task: Task[Any] = CLASSIFICATION,
+    task: Task[Any] = DEFAULT,
 ) -> SelfDescription:
     """What a model's file will say of itself; `facts` win."""
     shape = tuple(model.inputs[0].shape[1:])

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import ExportError
 from zoo.export.options import check_input_range
 from zoo.graph import rebuild
-from zoo.tasks import Task
-from zoo.tasks.classification import CLASSIFICATION
+from zoo.tasks import DEFAULT, Task
 
 if TYPE_CHECKING:
     import keras
@@ -38,7 +37,7 @@ class Scaling:
         return self.offset, 255 * self.scale + self.offset
 
 
-def check_exportable(model: keras.Model, task: Task[Any] = CLASSIFICATION) -> tuple[int, ...]:
+def check_exportable(model: keras.Model, task: Task[Any] = DEFAULT) -> tuple[int, ...]:
     """Checks whether a model can be exported for a task.
 
     Returns:
@@ -80,7 +79,7 @@ def scaling_of(model: keras.Model) -> Scaling | None:
     return Scaling(scale, offset) if scale > 0 else None
 
 
-def with_scaling(model: keras.Model, scaling: Scaling, task: Task[Any] = CLASSIFICATION) -> keras.Model:
+def with_scaling(model: keras.Model, scaling: Scaling, task: Task[Any] = DEFAULT) -> keras.Model:
     """Puts a scaling of raw pixels in front of a model that wants scaled ones.
 
     Raises:

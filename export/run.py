@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from zoo.export.options import ExportOptions, Quantize
 from zoo.export.tflite import to_tflite
 from zoo.files import atomic
 from zoo.inputs.labelled import Labelled
+from zoo.progress import SILENT, Progress
 from zoo.quiet import quiet
-from zoo.runner import Classifier
+from zoo.runner import Predictor
 from zoo.runner.evaluate import evaluate
 from zoo.text import to_json
 from zoo.training.readme import FILES, write_card
@@ -32,7 +33,7 @@ def export_run(
     quantize: Sequence[Quantize] = ("none", "int8"),
     options: ExportOptions | None = None,
     *,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = SILENT,
     **changes: Any,
 ) -> list[dict[str, Any]]:
     """Exports a trained model into its run's folder and adds what came of it to the folder's card.
@@ -43,7 +44,7 @@ def export_run(
         result: of `zoo.train` or `zoo.training.resume`.
         quantize: one file for each mode.
         options: what all files have in common; the mode is that of `quantize`, the resize policy that of the training.
-        progress: is told what is under way.
+        progress: is told each step.
         **changes: fields of `ExportOptions` that win over `options`: `target`, `io`, `min_agreement`...
 
     Returns:
@@ -71,7 +72,7 @@ def export_run(
     ]
     facts = {"weights_from": "trained", "trained_on": len(data.sources["train"]), "accuracy": result.accuracy}
     for one in wanted:
-        progress(f"exporting {one.quantize}")
+        progress.step(f"exporting {one.quantize}")
         report = to_tflite(
             model,
             folder / f"{model.name}{one.mode.suffix}.tflite",
@@ -81,19 +82,18 @@ def export_run(
             preprocessing=data.preprocessing,
             facts=facts,
         )
-        progress(f"evaluating {report.path.name} on {len(held_out)} files")
         with quiet():
-            classifier = Classifier(report.path)
-            candidate = Candidate(report.path, classifier.session.runtime, 1, None, trusted=True)
-        time_runs([candidate], LATENCY_RUNS, 5, lambda *_: None)
+            predictor: Predictor[Any] = Predictor(report.path)
+            candidate = Candidate(report.path, predictor.session.runtime, 1, None, trusted=True)
+        time_runs([candidate], LATENCY_RUNS, 5)
         rows.append(
             {
                 "file": report.path.name,
                 "mode": one.quantize,
                 "bytes": report.path.stat().st_size,
-                "accuracy": evaluate(classifier, held_out).score,
+                "accuracy": evaluate(predictor, held_out, progress=progress).score,
                 "latency_ms": 1e3 * statistics.median(candidate.record.seconds),
-                "runtime": f"{classifier.session.runtime}, 1 thread",
+                "runtime": f"{predictor.session.runtime}, 1 thread",
             }
         )
     rows = [{**row, "split": split, "count": len(held_out)} for row in rows]

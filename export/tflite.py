@@ -14,7 +14,6 @@ from zoo.export.calibration import (
     VERIFY_INPUTS,
     Array,
     Calibration,
-    Progress,
     as_lowered,
     class_names,
     find_examples,
@@ -27,9 +26,9 @@ from zoo.export.options import ExportOptions, Quantize
 from zoo.export.verify import Verification, verify
 from zoo.files import atomic
 from zoo.inputs.preprocessing import is_picture
+from zoo.progress import SILENT, Progress
 from zoo.runner import known
-from zoo.tasks import Task
-from zoo.tasks.classification import CLASSIFICATION
+from zoo.tasks import DEFAULT, Task
 from zoo.tflite import modelfile
 from zoo.tflite.edgetpu import EdgeTpuReport
 from zoo.tflite.metadata import without_files
@@ -85,9 +84,9 @@ def to_tflite(
     *,
     calibration: str | Path | Array | None = None,
     labels: Sequence[str] | None = None,
-    task: Task[Any] = CLASSIFICATION,
+    task: Task[Any] = DEFAULT,
     facts: dict[str, Any] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     **changes: Any,
 ) -> ExportReport:
     """Writes a checked, self-describing `.tflite` file.
@@ -106,7 +105,7 @@ def to_tflite(
             for a trained model of 1000 classes, else `class_0..`.
         task: what the model is for; it says which outputs are right, what they are called, and what agreement is.
         facts: more for the card, e.g. `{"options": {...}, "license": "CC-BY-4.0"}`.
-        progress: is told what is going on, in a few words.
+        progress: is told each step.
         **changes: fields of `ExportOptions` that win over `options`: `quantize="int8"`, `target="litert"`...
 
     Raises:
@@ -117,7 +116,7 @@ def to_tflite(
         InputError: labels or calibration data do not fit.
         OutputError: the file cannot be written.
     """
-    path, started, say = Path(path), time.perf_counter(), progress or (lambda _: None)
+    path, started = Path(path), time.perf_counter()
     options = (options or ExportOptions()).change(**changes)
     if options.input_range is not None:
         model = with_scaling(model, Scaling.for_range(options.input_range), task)
@@ -133,22 +132,22 @@ def to_tflite(
     description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
     if options.mode.calibrated:
         description.card["calibration"] = examples.manifest
-    say(f"converting ({options.quantize})")
-    flatbuffer = _convert(model, options, examples.inputs, say, pixels=pixels)
+    progress.step(f"converting ({options.quantize})")
+    flatbuffer = _convert(model, options, examples.inputs, progress, pixels=pixels)
     with atomic(path) as scratch:
         scratch.write_bytes(description.announce(flatbuffer))
         del flatbuffer
         tpu = check_file(modelfile.read(scratch), options)
         verification = None
         if options.verify_file:
-            say("checking the file against Keras")
+            progress.step("checking the file against Keras")
             asked = options.asked_agreement(trained=trained)
             verification = replace(_verify(model, scratch, options, examples, task, pixels=pixels), asked=asked)
             require_agreement(verification, options.mode, path.name)
         card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
         size = scratch.stat().st_size
     known.remember_made(path)
-    compiled = _compile(path, description, notes, say) if tpu else None
+    compiled = _compile(path, description, notes, progress) if tpu else None
     if verification and not verification.asked:
         notes.append(NOT_JUDGED)
     seconds = time.perf_counter() - started
@@ -182,7 +181,7 @@ def _labels(
     return check_labels(labels, classes, trained)
 
 
-def _convert(model: keras.Model, options: ExportOptions, inputs: Array, say: Progress, *, pixels: bool) -> bytes:
+def _convert(model: keras.Model, options: ExportOptions, inputs: Array, progress: Progress, *, pixels: bool) -> bytes:
     scaling = scaling_of(model) if options.ends != "float32" and pixels else None
     lowered = lower(
         model,
@@ -195,7 +194,7 @@ def _convert(model: keras.Model, options: ExportOptions, inputs: Array, say: Pro
     samples = None
     if options.mode.calibrated:
         samples = as_lowered(inputs, scaling) if pixels else inputs
-    return convert(lowered, settings, samples, say)
+    return convert(lowered, settings, samples, progress)
 
 
 def _compile(path: Path, description: SelfDescription, notes: list[str], progress: Progress) -> Path | None:
@@ -203,7 +202,7 @@ def _compile(path: Path, description: SelfDescription, notes: list[str], progres
     if not edgetpu.compiler():
         notes.append(edgetpu.missing_compiler(path))
         return None
-    progress(f"running {edgetpu.COMPILER}")
+    progress.step(f"running {edgetpu.COMPILER}")
     target = path.with_name(f"{path.stem}_edgetpu.tflite")
     try:
         with atomic(target) as scratch:

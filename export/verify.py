@@ -15,8 +15,7 @@ from zoo.export.calibration import Calibration
 from zoo.quiet import quiet
 from zoo.runner.runtimes import Runtime, find
 from zoo.runner.session import Session, load
-from zoo.tasks import Task
-from zoo.tasks.classification import CLASSIFICATION
+from zoo.tasks import DEFAULT, Task
 from zoo.tasks.task import Agreement
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def verify(
     *,
     pixels: bool,
     target: str | None = None,
-    task: Task[Any] = CLASSIFICATION,
+    task: Task[Any] = DEFAULT,
 ) -> Verification:
     """Runs the same inputs through Keras and through the file.
 

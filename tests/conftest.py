@@ -20,11 +20,12 @@ from PIL import Image
 import zoo
 import zoo.models
 import zoo.registry
-from tests import surroundings, system
+from tests import spotting, surroundings, system
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
 from zoo.cli.main import main
 from zoo.quiet import quiet_tensorflow
 from zoo.runner.runtimes import RUNTIMES
+from zoo.tasks import TASKS
 
 quiet_tensorflow()
 
@@ -180,6 +181,22 @@ def lenet_file(lenet: Case) -> Path:
 def conv1d_file(cases: Callable[[str], Case]) -> Path:
     """The float file of a model that takes no pictures."""
     return cases("conv1d").file
+
+
+@pytest.fixture(scope="session")
+def spotter_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The float file of a model for a task that is none of the zoo's, which its card names; see `tests.spotting`."""
+    from zoo.export import to_tflite
+
+    path = tmp_path_factory.mktemp("spotter") / "spotter.tflite"
+    to_tflite(spotting.spotter(), path, task=spotting.SPOTTING, labels=spotting.LABELS)
+    return path
+
+
+@pytest.fixture
+def spotting_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adds the task of `spotter_file` to those that the zoo knows."""
+    monkeypatch.setitem(TASKS, spotting.SPOTTING.name, spotting.SPOTTING)
 
 
 @pytest.fixture(scope="session")

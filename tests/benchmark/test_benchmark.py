@@ -14,6 +14,7 @@ from PIL import Image
 
 import zoo.benchmark.benchmark
 import zoo.benchmark.interleave
+from tests.told import Told
 from zoo.benchmark import coldstart
 from zoo.benchmark.benchmark import Benchmark, benchmark
 from zoo.benchmark.coldstart import cold_start
@@ -91,13 +92,13 @@ class Stub:
     def __init__(self, name: str, log: list[str]) -> None:
         self.name, self.log = name, log
         self.record = SimpleNamespace(seconds=[], rates=[], pictures=0)
-        self.classifier = True
+        self.predictor = True
 
     def run(self) -> float:
         self.log.append(self.name)
         return float(len(self.log))
 
-    def classify(self, photo: Path, count: int) -> float:
+    def predict(self, photo: Path, count: int) -> float:
         self.log.append(f"{self.name}{count}")
         return 0.01 * count
 
@@ -106,7 +107,7 @@ def test_rounds_are_interleaved() -> None:
     log: list[str] = []
     a, b = Stub("a", log), Stub("b", log)
     stubs: Any = [a, b]
-    time_runs(stubs, 3, 2, lambda *_: None)
+    time_runs(stubs, 3, 2)
     assert "".join(log) == "aabb" + "bbaa" + "aabb" + "bbaa"
     # Of each pair the second run counts.
     assert (a.record.seconds, b.record.seconds) == ([8.0, 10.0, 16.0], [6.0, 12.0, 14.0])
@@ -115,7 +116,7 @@ def test_rounds_are_interleaved() -> None:
 def test_one_candidate_needs_no_untimed_runs() -> None:
     log: list[str] = []
     stubs: Any = [Stub("a", log)]
-    time_runs(stubs, 3, 0, lambda *_: None)
+    time_runs(stubs, 3, 0)
     assert "".join(log) == "aaa"
 
 
@@ -123,17 +124,17 @@ def test_the_number_of_pictures_follows_their_rate(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(zoo.benchmark.interleave, "RATE_SECONDS", 0.5)
     log: list[str] = []
     stub, other = Stub("a", log), Stub("b", log)
-    other.classifier = False
+    other.predictor = False
     stubs: Any = [stub, other]
-    time_pictures(stubs, Path("photo.jpg"), lambda *_: None)
+    time_pictures(stubs, Path("photo.jpg"))
     assert log == ["a1", "a1", "a1", "a50", "a1", "a50"]
     assert stub.record.rates == pytest.approx([100, 100])
 
 
 def test_progress_tells_every_step(lenet_file: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    benchmark([lenet_file], runs=2, progress=lambda *step: told.append(step))
-    assert told == [
+    told = Told()
+    benchmark([lenet_file], runs=2, progress=told)
+    assert told.steps == [
         ("loading", 0, 1),
         ("runs", 0, 2),
         ("runs", 1, 2),

@@ -14,7 +14,7 @@ from zoo.choose import Cell, measuring
 
 if TYPE_CHECKING:
     from tests.conftest import Case
-    from zoo.benchmark.interleave import Progress
+    from zoo.progress import Progress
 
 # What `zoo benchmark --json` says of each file that is read here: size, median.
 TIMES: dict[str, tuple[int, float]] = {
@@ -61,7 +61,7 @@ def stand_in(cases: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> N
     """Lets a LeNet that is there already stand for every file that would be built."""
 
     def write(cells: Sequence[Cell], folder: Path, progress: Progress) -> list[Path]:
-        progress("exporting", 0, len(cells))
+        progress.step("exporting", 0, len(cells))
         return [Path(shutil.copy(cases("lenet").file, folder / f"{cell.stem}.tflite")) for cell in cells]
 
     monkeypatch.setattr(measuring, "write_files", write)

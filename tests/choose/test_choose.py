@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import zoo
+from tests.told import Told
 from zoo.choose import Limits, choose, grid, measuring
 from zoo.choose.benchmark_report import read_board
 from zoo.choose.plotting import plot_choice
@@ -59,11 +60,11 @@ def test_a_run_that_is_interrupted_goes_on(cache_folder: Path, monkeypatch: pyte
     stem = "mobilenet_v2_alpha-0.35_input_size-96_num_classes-1000"
     assert kept == ["machine.json", f"{stem}_int8.json", f"{stem}_none.json"]
 
-    told: list[str] = []
+    told = Told()
     monkeypatch.setattr(measuring, "time_runs", real)
-    choice = choose("mobilenet_v2", cells=SMALL, threads=1, runs=2, progress=lambda what, *_: told.append(what))
-    assert told[0] == "2 of 4 measured; exporting"
-    assert told[-1] == "2 of 4 measured; runs"
+    choice = choose("mobilenet_v2", cells=SMALL, threads=1, runs=2, progress=told)
+    assert told.steps[0][0] == "2 of 4 measured; exporting"
+    assert told.steps[-1][0] == "2 of 4 measured; runs"
     assert {candidate.cell for candidate in choice.candidates} == set(SMALL)
     (group,) = {path.parent for path in cache_folder.rglob("*") if path.is_file()}
     assert f"2 of 4 were measured before: {group.name} in the cache" in choice.notes

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +13,18 @@ from zoo.cli.output import MOST_IN_CELL, MOST_ROWS, milliseconds, print_table, s
 
 SWALLOWED = """
 import sys
-from zoo.cli.output import {line}
+from zoo.cli.output import status
 from zoo.quiet import quiet
-with {call} as update:
+with {call} as progress:
     with quiet():
         print("chatter", file=sys.stderr)
         print("chatter", flush=True)
-        update({change})
+        {steps}
     print("said", file=sys.stderr)
 """
+
+
+BAR = "━".encode()
 
 
 def on_a_terminal(code: str, *, out: int | None = None) -> bytes:
@@ -48,32 +52,54 @@ def on_a_terminal(code: str, *, out: int | None = None) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("line", "call", "change", "expected"),
+    ("call", "steps", "expected"),
     [
-        ("status", "status('at [work]')", "'still [at] it'", [b"still [at] it"]),
-        ("progress_bar", "progress_bar('pictures', 7)", "", [b"1/7", b"pictures"]),
-        ("step_bar", "step_bar()", "'runs', 40, 80", [b"runs", b"40/80"]),
+        ("status('at [work]')", "progress.step('still [at] it')", [b"still [at] it"]),
+        ("status('pictures')", "progress.step('pictures', 1, 7)", [b"1/7", b"pictures", BAR]),
+        ("status('loading', steady=True)", "progress.step('runs', 40, 80)", [b"runs", b"40/80", BAR]),
+        ("status('x')", "progress.step('weights', 1_500_000, 3_000_000, 'bytes')", [b"1.50 of 3.00 MB", BAR]),
+        ("status('x')", "progress.step('weights', 1_500_000, 0, 'bytes')", [b"weights", b"1.50 MB"]),
     ],
 )
-def test_a_line_that_changes_lets_nothing_out_that_is_swallowed(
-    line: str, call: str, change: str, expected: list[bytes]
-) -> None:
+def test_a_line_that_changes_lets_nothing_out_that_is_swallowed(call: str, steps: str, expected: list[bytes]) -> None:
     """On a real terminal: only there is one."""
-    shown = on_a_terminal(SWALLOWED.format(line=line, call=call, change=change))
+    shown = on_a_terminal(SWALLOWED.format(call=call, steps=steps))
     for text in [*expected, b"said"]:
         assert text in shown
     assert b"chatter" not in shown
+    # A step without a known number of parts has no bar.
+    assert (BAR in shown) == (BAR in expected)
 
 
-def test_pictures_are_counted_where_the_results_go_elsewhere() -> None:
-    code = SWALLOWED.format(line="counter", call="counter()", change="")
-    assert b"1 pictures" in on_a_terminal(code, out=subprocess.DEVNULL)
-    assert b"1 pictures" not in on_a_terminal(code)
+def test_a_steady_line_is_drawn_only_by_steps_and_at_most_twenty_times_in_each() -> None:
+    steps = "[progress.step('runs', done, 1000) for done in range(1000)]"
+    shown = on_a_terminal(SWALLOWED.format(call="status('loading', steady=True)", steps=steps))
+    drawn = {int(found) for found in re.findall(rb"(\d+)/1000", shown)}
+    assert drawn == set(range(0, 1000, 50))
+
+
+RUN = """
+import sys
+from zoo.cli.main import main
+sys.argv = ["zoo", "run", {file!r}, {photo!r}]
+main()
+"""
+
+
+def test_pictures_are_counted_where_the_results_go_elsewhere(lenet_file: Path, photos: tuple[Path, Path]) -> None:
+    code = RUN.format(file=str(lenet_file), photo=str(photos[0]))
+    # What was counted is still there at the end: the last line that is drawn is not erased.
+    last = on_a_terminal(code, out=subprocess.DEVNULL).split(b"\x1b[2K")[-1]
+    assert re.search(rb"pictures +1\b", last), last
+    assert b"pictures" not in on_a_terminal(code)
 
 
 def test_nothing_is_drawn_where_no_terminal_is(capfd: pytest.CaptureFixture[str]) -> None:
-    for line, call, change in [("status", "status('x')", "'y'"), ("step_bar", "step_bar()", "'runs', 1, 2")]:
-        code = SWALLOWED.format(line=line, call=call, change=change) + "\nassert 'rich' not in sys.modules"
+    for call, steps in [
+        ("status('x')", "progress.step('y')"),
+        ("status('x', steady=True)", "progress.step('y', 1, 2)"),
+    ]:
+        code = SWALLOWED.format(call=call, steps=steps) + "\nassert 'rich' not in sys.modules"
         subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
     assert capfd.readouterr() == ("", "said\nsaid\n")
 

@@ -13,7 +13,8 @@ from zoo.data.reading import Reader, in_threads, read_all
 from zoo.errors import InputError
 from zoo.export import calibration
 from zoo.inputs.formats import MAX_FILE_BYTES
-from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
+from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
+from zoo.progress import Lines
 from zoo.runner import load_image
 
 
@@ -47,7 +48,7 @@ def test_the_pixels_are_the_runners(tmp_path: Path, photos: tuple[Path, Path], r
 def test_bad_files_are_told_and_the_rest_is_read(pictures: Path, bad_pictures: dict[Path, str]) -> None:
     paths = [*bad_pictures, *sorted((pictures / "cat").iterdir())]
     messages: list[str] = []
-    findings = read_all(paths, Reader((8, 8, 3)), progress=messages.append)
+    findings = read_all(paths, Reader((8, 8, 3)), progress=Lines(messages.append))
     for path, finding in zip(paths, findings, strict=True):
         if path in bad_pictures:
             assert finding.error is not None
@@ -128,3 +129,16 @@ def test_a_file_too_large_for_a_picture_is_told_and_not_read(tmp_path: Path) -> 
     finding, pixels = Reader((8, 8, 3)).examine(path)
     assert pixels is None
     assert f"cannot read {path}: it has {MAX_FILE_BYTES + 1} bytes or more" in str(finding.error)
+
+
+def test_what_is_a_picture_is_asked_in_one_place() -> None:
+    """Three axes alone make no picture: an array of six channels is read as values, as the device reads it."""
+    for shape, pictures in {(8, 8, 3): True, (8, 8, 1): True, (8, 8, 6): False, (128, 6): False}.items():
+        assert Reader(shape).takes_pictures is is_picture(shape) is pictures
+
+
+def test_a_calibration_folder_for_an_array_of_six_channels_is_refused(pictures: Path) -> None:
+    with pytest.raises(InputError, match=r"input \(8, 8, 6\) takes no pictures; give a \.npy file"):
+        calibration.from_folder(pictures, (8, 8, 6))
+    assert not (calibration.synthetic((8, 8, 6)).inputs > 10).any()
+    assert calibration.synthetic((8, 8, 3)).inputs.max() > 200

@@ -15,6 +15,7 @@ from zoo.errors import InputError
 from zoo.export import calibration
 from zoo.export.calibration import is_calibrated_on
 from zoo.inputs.preprocessing import Preprocessing
+from zoo.progress import Lines
 
 SHAPE = (8, 8, 3)
 
@@ -133,7 +134,7 @@ def test_too_few_pictures(tmp_path: Path) -> None:
 
 def test_progress_is_told(folder: Path) -> None:
     said: list[str] = []
-    calibration.from_folder(folder, SHAPE, samples=11, progress=said.append)
+    calibration.from_folder(folder, SHAPE, samples=11, progress=Lines(said.append))
     assert said[-1] == "reading calibration pictures 11/11"
 
 

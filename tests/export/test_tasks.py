@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,91 +10,17 @@ import numpy as np
 import pytest
 import tflite
 
+from tests.spotting import LABELS, SPOTTING, Spot, spotter
 from zoo.errors import ExportError, ModelFileError, VerificationError
 from zoo.export import converter, to_tflite
 from zoo.export.describe import output_names
 from zoo.export.lowering import lower
-from zoo.inputs.fit import Fit
 from zoo.runner.predictor import Predictor
-from zoo.tasks.task import Agreement, Array, Judge, Shape
 from zoo.tflite import modelfile
 from zoo.tflite.flatbuffer import Reader
 from zoo.tflite.normalization import ENTRY, IDENTIFIER
-from zoo.tflite.tags import OutputTag
 
 pytestmark = pytest.mark.slow
-
-
-@dataclass(frozen=True)
-class Spot:
-    """One kind of spot, and where it is."""
-
-    label: str
-    index: int
-    score: float
-    place: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Spotting:
-    """A task of two outputs: scores `(batch, kinds)`, and a place `(batch, 2)`."""
-
-    name: str = "spotting"
-    noun: str = "spotter"
-    columns: tuple[str, ...] = ("label", "index", "score", "place")
-    output_tags: tuple[OutputTag, ...] = (
-        OutputTag("kinds", "one a kind", has_labels=True),
-        OutputTag("place", "down and right"),
-    )
-
-    def fault(self, shapes: Sequence[Shape]) -> str:
-        return "" if [len(shape) for shape in shapes] == [2, 2] and shapes[1][1] == 2 else f"no spotter: {shapes}"
-
-    def classes(self, shapes: Sequence[Shape]) -> int:
-        return shapes[0][1]
-
-    def decode(
-        self, outputs: Sequence[Array], labels: tuple[str, ...], fit: Fit | None, limit: int | None
-    ) -> list[Spot]:
-        scores, place = outputs
-        at = int(scores[0].argmax())
-        return [Spot(labels[at], at, float(scores[0, at]), tuple(map(float, place[0])))]
-
-    def judge(self, labels: tuple[str, ...]) -> Judge[Spot]:
-        raise NotImplementedError
-
-    def compare(self, first: Any, second: Any) -> Any:
-        raise NotImplementedError
-
-    def agreement(self, reference: Sequence[Array], outputs: Sequence[Array]) -> Agreement:
-        near = (np.abs(reference[1] - outputs[1]) < 0.2).all(axis=1)
-        return Agreement(float(near.mean()), "has the spot where Keras has it", {"near": float(near.mean())})
-
-    def cells(self, found: Spot) -> tuple[object, ...]:
-        return found.label, found.index, found.score, found.place
-
-    def lines(self, found: Sequence[Spot]) -> list[str]:
-        return [str(one) for one in found]
-
-    def brief(self, found: Sequence[Spot]) -> str:
-        return str(found)
-
-
-SPOTTING = Spotting()
-LABELS = ["dot", "ring", "cross"]
-
-
-def spotter(structure: str = "list") -> Any:
-    """A model whose outputs, by their names, would stand in the other order."""
-    keras.utils.set_random_seed(1)
-    inputs = keras.Input((8, 8, 3), name="pixels")
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs)
-    x = keras.layers.Conv2D(4, 3, activation="relu")(x)
-    x = keras.layers.Flatten()(x)
-    kinds = keras.layers.Dense(3, activation="softmax", name="z_kinds")(x)
-    place = keras.layers.Dense(2, activation="tanh", name="a_place")(x)
-    outputs = {"list": [kinds, place], "dictionary": {"1_kinds": kinds, "2_place": place}}[structure]
-    return keras.Model(inputs, outputs, name="spotter")
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +64,7 @@ def test_a_task_of_two_outputs_goes_all_the_way(
     assert report.verification.max_diff < tolerance
     assert report.card["verification"]["near"] == 1
     assert report.card["task"] == "spotting"
-    predictor = Predictor(report.path, task=SPOTTING)
+    predictor: Predictor[Spot] = Predictor(report.path, task=SPOTTING)
     kinds, place = (np.asarray(one) for one in keras.tree.flatten(model(pictures[:4], training=False)))
     for i in range(4):
         outputs = predictor.outputs(pictures[i])

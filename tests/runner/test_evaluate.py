@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from tests.told import Told
 from zoo.errors import InputError
 from zoo.inputs.labelled import Labelled, find_labelled
 from zoo.runner import Classifier
@@ -42,12 +43,13 @@ def test_figures_equal_scikit_learns(classifier: Classifier, held_out: Path, tra
     from sklearn.metrics import accuracy_score, confusion_matrix, precision_score, recall_score, top_k_accuracy_score
 
     data = find_labelled(held_out).examples
-    calls: list[None] = []
-    found = evaluate(classifier, data, progress=lambda: calls.append(None))
+    told = Told()
+    found = evaluate(classifier, data, progress=told)
     pixels = np.stack([np.asarray(Image.open(item.path), np.float32)[..., np.newaxis] for item in data])
     truth, scores = [int(item.label) for item in data], trained_lenet.predict(pixels, verbose=0)
     named = scores.argmax(axis=1)
-    assert len(calls) == found.count == len(data) == 100
+    assert found.count == len(data) == 100
+    assert told.steps == [("evaluating lenet.tflite", done, 100) for done in range(1, 101)]
     assert found.top1 == accuracy_score(truth, named)
     assert found.top5 == top_k_accuracy_score(truth, scores, k=5, labels=range(10))
     np.testing.assert_array_equal(found.confusion.counts, confusion_matrix(truth, named, labels=range(10)))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import system
-from zoo.runner import Classifier
+from zoo.runner import Classifier, Predictor
 from zoo.serve import Settings
 from zoo.serve.api import Api
 from zoo.serve.server import Configuration, Server
@@ -79,9 +79,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def running(classifiers: Sequence[Classifier], settings: Settings) -> Iterator[Site]:
+def running(predictors: Sequence[Predictor[Any]], settings: Settings) -> Iterator[Site]:
     listener = settings.bind()
-    pool = Pool(classifiers, settings.max_pixels)
+    pool = Pool(predictors, settings.max_pixels)
     api = Api(pool, settings)
     server = Server(Configuration(api))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -107,10 +107,10 @@ def model(cases: Callable[[str], Case]) -> Path:
 
 @pytest.fixture(scope="session")
 def serving(request: pytest.FixtureRequest) -> Serving:
-    """A function from settings to a server of a small MobileNetV2, or of other classifiers."""
+    """A function from settings to a server of a small MobileNetV2, or of other files."""
 
-    def start(*classifiers: Classifier, **settings: Any) -> contextlib.AbstractContextManager[Site]:
-        found = classifiers or [Classifier(request.getfixturevalue("model"))]
+    def start(*predictors: Predictor[Any], **settings: Any) -> contextlib.AbstractContextManager[Site]:
+        found = predictors or [Classifier(request.getfixturevalue("model"))]
         return running(found, Settings(**{"port": 0, **settings}))
 
     return start

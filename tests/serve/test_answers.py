@@ -150,7 +150,7 @@ def test_addresses_on_the_web_are() -> None:
 def test_a_file_that_holds_anything_gives_valid_json(serving: Serving) -> None:
     classifier = Classifier(DIGITS, labels=["\ud800", "\x1b[31m", *map(str, range(8))])
     classifier.card = dict.fromkeys(CARD, NASTY)
-    classifier.classify = lambda *_: [Prediction("\udfff\u202e", 0, math.nan)]  # type: ignore[method-assign]
+    classifier.predict = lambda *_: [Prediction("\udfff\u202e", 0, math.nan)]  # type: ignore[method-assign]
     with serving(classifier) as site:
         for path in ("/openapi.json", "/healthz", "/nothing"):
             strictly(site.get(path).body)
@@ -176,7 +176,7 @@ def test_an_error_names_no_folder(serving: Serving, monkeypatch: pytest.MonkeyPa
     def fail(*_: Any) -> Any:
         raise InputError(f"{classifier.session.path} does not take this\x1b[31m")
 
-    monkeypatch.setattr(classifier, "classify", fail)
+    monkeypatch.setattr(classifier, "predict", fail)
     with serving(classifier) as site:
         reply = site.post(DIGIT)
         assert (reply.status, reply.error) == (400, r"digits_int8.tflite does not take this\x1b[31m")

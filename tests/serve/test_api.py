@@ -141,13 +141,13 @@ def test_many_pixels(serving: Serving) -> None:
 def hold(site: Site, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Lets the interpreter wait until the event is set."""
     go = threading.Event()
-    classify = site.api.pool.classifier.classify
+    predict = site.api.pool.predictor.predict
 
     def slowly(*args: Any) -> Any:
         assert go.wait(30)
-        return classify(*args)
+        return predict(*args)
 
-    monkeypatch.setattr(site.api.pool.classifier, "classify", slowly)
+    monkeypatch.setattr(site.api.pool.predictor, "predict", slowly)
     return go
 
 
@@ -235,7 +235,7 @@ def test_a_bug_is_one_line_too(
         def broken(*_: Any) -> Any:
             raise KeyError("secret")
 
-        monkeypatch.setattr(site.api.pool.classifier, "classify", broken)
+        monkeypatch.setattr(site.api.pool.predictor, "predict", broken)
         reply = site.post(encoded("PNG"))
         assert (reply.status, reply.error) == (500, "this is a bug in the server; its log says more")
         assert reply.headers["x-content-type-options"] == "nosniff"
@@ -356,7 +356,7 @@ def test_a_picture_goes_through_no_other_decoder(site: Site, monkeypatch: pytest
         return original(*args, **options)
 
     monkeypatch.setattr(Image, "open", watch)
-    assert asyncio.run(site.api.pool.classify(encoded("PNG"), 1)).predictions
+    assert asyncio.run(site.api.pool.predict(encoded("PNG"), 1)).predictions
     assert len(opened) == 1
     assert all(formats and "EPS" not in formats and "TIFF" not in formats for formats in opened)
 

@@ -246,13 +246,13 @@ def test_a_picture_that_is_here_gives_way_to_no_other_address(
     serving: Serving, digits: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "PATIENCE", 0.0)
-    go, classify = threading.Event(), digits.classify
+    go, predict = threading.Event(), digits.predict
 
     def slowly(pixels: Any, top_k: int) -> Any:
         assert go.wait(LONG)
-        return classify(pixels, top_k)
+        return predict(pixels, top_k)
 
-    monkeypatch.setattr(digits, "classify", slowly)
+    monkeypatch.setattr(digits, "predict", slowly)
     with serving(digits, queue=1) as site, ThreadPoolExecutor(1) as first:
         honest = Honest(site)
         sent = first.submit(honest.ask, "POST", "/v1/classify", picture())
@@ -269,14 +269,14 @@ def test_nobody_waits_behind_all_that_another_one_sent(
     serving: Serving, digits: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go, order = threading.Event(), []
-    classify = digits.classify
+    predict = digits.predict
 
     def in_order(pixels: Any, top_k: int) -> Any:
         assert go.wait(LONG)
         order.append(top_k)
-        return classify(pixels, top_k)
+        return predict(pixels, top_k)
 
-    monkeypatch.setattr(digits, "classify", in_order)
+    monkeypatch.setattr(digits, "predict", in_order)
 
     def post(source: str, top_k: int) -> int:
         made = http.client.HTTPConnection("127.0.0.1", site.port, timeout=LONG, source_address=(source, 0))
@@ -486,7 +486,7 @@ def test_a_bug_in_every_request_does_not_fill_the_log(
         raise KeyError("\x1b[31mred\u202e" + "x" * 10_000)
 
     with serving(digits) as site:
-        monkeypatch.setattr(site.api.pool.classifier, "classify", broken)
+        monkeypatch.setattr(site.api.pool.predictor, "predict", broken)
         for _ in range(log.RECORDS + 20):
             assert site.post(picture()).status == 500
     assert len([record for record in caplog.records if record.name == "uvicorn.error"]) == log.RECORDS

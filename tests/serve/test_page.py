@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.runner import Classifier, Prediction
+from zoo.runner import Classifier, Prediction, Predictor
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -233,7 +233,7 @@ def test_a_score_that_is_no_number_is_a_dash(
     serving: Serving, model: Path, open_page: OpenPage, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     classifier = Classifier(model)
-    monkeypatch.setattr(classifier, "classify", lambda *_: [Prediction("a", 0, float("nan")), Prediction("b", 1, 0.5)])
+    monkeypatch.setattr(classifier, "predict", lambda *_: [Prediction("a", 0, float("nan")), Prediction("b", 1, 0.5)])
     with serving(classifier) as site:
         page = open_page(site.url)
         page.set_input_files("#files", photos[0])
@@ -371,3 +371,15 @@ def test_screenshots(serving: Serving, trained: Path, open_page: OpenPage, photo
             wait_for_frames(page)
             page.wait_for_timeout(2000)
             take(page, f"{name}-camera")
+
+
+def test_a_file_for_another_task(
+    serving: Serving, open_page: OpenPage, photos: tuple[Path, Path], spotter_file: Path, spotting_known: None
+) -> None:
+    predictor: Predictor[Any] = Predictor(spotter_file)
+    with serving(predictor) as site:
+        page = open_page(site.url)
+        page.set_input_files("#files", photos[0])
+        wait_for_answer(page)
+        assert labels(page) == [predictor.predict(photos[0])[0].label]
+        assert site.api.metrics.requests["/v1/spot", 200] == 1

@@ -23,7 +23,7 @@ def pool(model: Path) -> Iterator[Pool]:
 
 def test_pixels_are_those_of_the_runner(pool: Pool, photos: tuple[Path, Path]) -> None:
     for photo in photos:
-        assert (pool.decode(photo.read_bytes()) == load_image(photo, 96, 96)).all()
+        assert (pool.decode(photo.read_bytes()).values == load_image(photo, 96, 96)).all()
 
 
 def test_a_picture_that_lies_about_its_kind(pool: Pool) -> None:
@@ -50,7 +50,7 @@ def test_any_damage_is_an_input_error(pool: Pool, kind: str) -> None:
                 if place < len(content):
                     content[place] = rng.randrange(256)
             try:
-                assert pool.decode(bytes(content)).shape == (96, 96, 3)
+                assert pool.decode(bytes(content)).values.shape == (96, 96, 3)
             except InputError:
                 refused += 1
     assert refused > 20

@@ -7,7 +7,9 @@ import pytest
 
 from zoo.errors import InputError, ModelFileError
 from zoo.tasks import TASKS, task_of
-from zoo.tasks.classification import CLASSIFICATION, Confusion, Evaluation, Prediction, paired_interval
+from zoo.tasks.accuracy import Evaluation, paired_interval
+from zoo.tasks.classification import CLASSIFICATION, Prediction
+from zoo.tasks.confusion import Confusion
 
 
 def test_a_class_without_pictures_and_one_that_is_never_named() -> None:
@@ -83,8 +85,12 @@ def test_outputs_that_are_a_classifiers(shapes: list[tuple[int, ...]], classes: 
 
 
 def test_the_task_is_found_by_the_card() -> None:
-    assert task_of({}) is TASKS["classification"] is CLASSIFICATION
-    assert task_of({"task": "classification"}) is CLASSIFICATION
+    assert task_of({}, "a.tflite") is TASKS["classification"] is CLASSIFICATION
+    assert task_of({"task": "classification"}, "a.tflite") is CLASSIFICATION
     for other in ("segmentation", ["x"], None, 3):
-        with pytest.raises(ModelFileError, match="names the task"):
-            task_of({"task": other})
+        with pytest.raises(ModelFileError, match=r"the card of a\.tflite names the task"):
+            task_of({"task": other}, "a.tflite")
+
+
+def test_the_schema_is_that_of_a_prediction() -> None:
+    assert list(CLASSIFICATION.schema) == list(CLASSIFICATION.columns) == list(vars(Prediction("a", 0, 0.5)))

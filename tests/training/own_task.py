@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from zoo.data import Data, load
 from zoo.data.augment import Augment
 from zoo.data.pipeline import Order, Source, make_dataset
 from zoo.inputs.labelled import SplitName
+from zoo.progress import Progress
 from zoo.specs import NUM_CLASSES, ModelSpec
 from zoo.tasks.task import Section
 from zoo.training.recipe import Recipe
@@ -73,11 +74,9 @@ class PositionTraining:
     monitor: str = "found"
     higher_is_better: bool = True
 
-    def load(
-        self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Callable[[str], None] | None
-    ) -> Data:
+    def load(self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> Data:
         """The names of the files say where the square is."""
-        loaded = load(data, shape, batch_size=recipe.batch_size, seed=recipe.seed, progress=read)
+        loaded = load(data, shape, batch_size=recipe.batch_size, seed=recipe.seed, progress=progress)
         sources = {
             split: dataclasses.replace(
                 source,

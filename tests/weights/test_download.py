@@ -10,13 +10,16 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.told import Told
 from tests.weights.conftest import handler
 from zoo.errors import OutputError, WeightsError
+from zoo.progress import BYTES
 from zoo.weights import connection, download
 from zoo.weights.download import fetch
 
@@ -45,13 +48,14 @@ def part(target: Path) -> Path:
 
 
 def test_a_download_with_its_progress(url: str, target: Path) -> None:
-    told: list[tuple[int, int]] = []
-    assert fetch(url, target, md5=MD5, progress=lambda *at: told.append(at)) == target
+    told = Told()
+    assert fetch(url, target, md5=MD5, progress=told) == target
     assert target.read_bytes() == CONTENT
     assert [path.name for path in target.parent.iterdir()] == ["file.h5"]
-    assert told[-1] == (len(CONTENT), len(CONTENT))
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert len(told) > 1
+    assert told.steps[-1] == ("downloading weights", len(CONTENT), len(CONTENT))
+    assert [done for _, done, _ in told.steps] == sorted(done for _, done, _ in told.steps)
+    assert len(told.steps) > 1
+    assert told.units == {BYTES}
 
 
 def test_what_is_there_is_not_downloaded_again(url: str, target: Path, server: Server) -> None:
@@ -70,12 +74,12 @@ def test_a_wrong_file_in_the_cache_is_replaced(url: str, target: Path) -> None:
 def test_a_half_download_goes_on_where_it_stopped(url: str, target: Path, server: Server) -> None:
     target.parent.mkdir(parents=True)
     part(target).write_bytes(CONTENT[:300_000])
-    told: list[tuple[int, int]] = []
-    fetch(url, target, md5=MD5, progress=lambda *at: told.append(at))
+    told = Told()
+    fetch(url, target, md5=MD5, progress=told)
     assert target.read_bytes() == CONTENT
     assert server.requests == [("/file.h5", "bytes=300000-")]
-    assert told[0][0] > 300_000
-    assert told[-1] == (len(CONTENT), len(CONTENT))
+    assert told.steps[0][1] > 300_000
+    assert told.steps[-1][1:] == (len(CONTENT), len(CONTENT))
 
 
 def test_a_whole_part_only_needs_its_name(url: str, target: Path) -> None:
@@ -173,12 +177,20 @@ def test_a_place_that_cannot_be_written(url: str, tmp_path: Path) -> None:
         fetch(url, tmp_path / "models" / "file.h5")
 
 
-def test_an_interrupt_keeps_what_came(url: str, target: Path) -> None:
-    def interrupt(done: int, total: int) -> None:
-        raise KeyboardInterrupt
+@dataclass(frozen=True)
+class Interrupt:
+    """A `Progress` that interrupts a download after so many bytes."""
 
+    at: int
+
+    def step(self, text: str, done: int = 0, total: int = 0, unit: str = "") -> None:
+        if done >= self.at:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_keeps_what_came(url: str, target: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fetch(url, target, progress=interrupt)
+        fetch(url, target, progress=Interrupt(at=0))
     assert 0 < part(target).stat().st_size < len(CONTENT)
     assert not target.exists()
     fetch(url, target, md5=MD5)
@@ -198,12 +210,8 @@ def plain(server: Server) -> Server:
 def begin(url: str, target: Path, server: Server) -> None:
     """Downloads the first 300 kB, and no more."""
 
-    def interrupt(done: int, total: int) -> None:
-        if done >= 300_000:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        fetch(url, target, progress=interrupt)
+        fetch(url, target, progress=Interrupt(at=300_000))
     assert 300_000 <= part(target).stat().st_size < len(CONTENT)
     server.requests.clear()
     server.conditions.clear()

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from zoo.benchmark.coldstart import ColdStart, cold_start
-from zoo.benchmark.interleave import Candidate, Progress, Record, time_pictures, time_runs
+from zoo.benchmark.interleave import Candidate, Record, time_pictures, time_runs
 from zoo.benchmark.profile import OpTime, profile, require_profiler
 from zoo.benchmark.statistics import Spread, Times, ratio
 from zoo.benchmark.workload import PHOTO_SIZE, save_photo
 from zoo.errors import InputError
 from zoo.files import without_folders
 from zoo.machine.info import Machine, State, read_machine, read_state
+from zoo.progress import SILENT, Progress
 from zoo.runner import runtimes as known
 
 RUNS = 100
@@ -121,7 +122,7 @@ def benchmark(
     delegate: str | None = None,
     photo: str | Path | None = None,
     with_profile: bool = False,
-    progress: Progress = lambda *_: None,
+    progress: Progress = SILENT,
 ) -> Benchmark:
     """Measures files, each on each runtime with each number of threads.
 
@@ -137,7 +138,7 @@ def benchmark(
         delegate: see `zoo.runner.load`; all candidates get it.
         photo: the JPEG file for the rate from JPEG; by default the synthetic one of `zoo.benchmark.workload`.
         with_profile: whether to measure each operation, too.
-        progress: see `zoo.benchmark.interleave.Progress`.
+        progress: is told each step, between measurements.
 
     Raises:
         InputError: there are no files, a number is out of range, the photo cannot be read, or a model takes no numbers.
@@ -180,7 +181,7 @@ def _check(files: Sequence[str | Path], runs: int, warmup: int, threads: Sequenc
 def _load_all(chosen: Sequence[tuple[Path, str, int]], delegate: str | None, progress: Progress) -> list[Candidate]:
     candidates: list[Candidate] = []
     for done, (path, runtime, threads) in enumerate(chosen):
-        progress("loading", done, len(chosen))
+        progress.step("loading", done, len(chosen))
         # A file that a runtime has loaded once needs no second trial for another number of threads.
         trusted = (path, runtime) in [order[:2] for order in chosen[:done]]
         candidates.append(Candidate(path, runtime, threads, delegate, trusted=trusted))
@@ -196,13 +197,13 @@ def _run_all(
         for candidate in candidates:
             require_profiler(candidate.session)
     for candidate in candidates:
-        if candidate.classifier:
-            candidate.classifier.read(photo)
+        if candidate.predictor:
+            candidate.predictor.read(photo)
     time_runs(candidates, runs, warmup, progress)
     time_pictures(candidates, photo, progress)
     if with_profile:
         for done, candidate in enumerate(candidates):
-            progress("profile", done, len(candidates))
+            progress.step("profile", done, len(candidates))
             candidate.record.ops = profile(candidate.session, candidate.record.threads)
     return [candidate.record for candidate in candidates]
 
@@ -211,7 +212,7 @@ def _start_all(records: Sequence[Record], delegate: str | None, progress: Progre
     """Returns the median of each candidate's cold starts, which are measured in rounds, too."""
     starts: list[list[ColdStart]] = [[] for _ in records]
     for done in range(COLD_STARTS):
-        progress("cold starts", done, COLD_STARTS)
+        progress.step("cold starts", done, COLD_STARTS)
         for record, own in zip(records, starts, strict=True):
             own.append(cold_start(record.path, runtime=record.runtime, threads=record.threads, delegate=delegate))
     return [sorted(own, key=lambda start: start.total_ms)[len(own) // 2] for own in starts]

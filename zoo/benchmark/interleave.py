@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,13 @@ from typing import Any
 from zoo.benchmark.profile import OpTime
 from zoo.benchmark.workload import some_input
 from zoo.errors import ModelFileError
-from zoo.runner.classifier import Classifier
+from zoo.progress import SILENT, Progress
+from zoo.runner.predictor import Predictor
 from zoo.runner.session import Session, load
 
 RATE_ROUNDS = 5
 RATE_SECONDS = 0.5
 """Approximate time of one round's pictures for each candidate, in seconds."""
-
-Progress = Callable[[str, int, int], None]
-"""A callback that is called only between measurements, with the current step's name, the steps done and all steps."""
 
 
 @dataclass
@@ -55,7 +53,7 @@ class Candidate:
             InputError: the model takes no numbers.
         """
         options: dict[str, Any] = {"runtime": runtime, "threads": threads, "delegate": delegate, "trusted": trusted}
-        self.session, self.classifier, no_jpeg = _load(path, options)
+        self.session, self.predictor, no_jpeg = _load(path, options)
         batch = (self.session.input.shape or (1,))[0]
         self.record = Record(path, path.stat().st_size, self.session.runtime, threads, batch, no_jpeg)
         self._values = some_input(self.session.input)
@@ -66,41 +64,41 @@ class Candidate:
         self.session.run(self._values)
         return time.perf_counter() - started
 
-    def classify(self, photo: Path, count: int) -> float:
-        """Returns the seconds that classifying some pictures takes; 0 if the model takes no pictures.
+    def predict(self, photo: Path, count: int) -> float:
+        """Returns the seconds that predictions for some pictures take; 0 if the model takes no pictures.
 
         Raises:
             InputError: the picture cannot be read.
         """
-        if not self.classifier:
+        if not self.predictor:
             return 0.0
         started = time.perf_counter()
-        for result in self.classifier.classify_many([photo] * count, top_k=1):
+        for result in self.predictor.predict_many([photo] * count, limit=1):
             if result.error:
                 raise result.error
         return time.perf_counter() - started
 
 
-def _load(path: Path, options: dict[str, Any]) -> tuple[Session, Classifier | None, str | None]:
+def _load(path: Path, options: dict[str, Any]) -> tuple[Session, Predictor[Any] | None, str | None]:
     try:
-        classifier = Classifier(path, **options)
+        predictor: Predictor[Any] = Predictor(path, **options)
     except ModelFileError as error:
         reason = str(error)
     else:
-        if classifier.takes_pictures:
-            return classifier.session, classifier, None
-        return classifier.session, None, f"{path} does not take pictures"
+        if predictor.takes_pictures:
+            return predictor.session, predictor, None
+        return predictor.session, None, f"{path} does not take pictures"
     # Models of other kinds have a latency, too. If the file itself is wrong, this raises the same error.
     return load(path, **options), None, reason
 
 
-def time_runs(candidates: Sequence[Candidate], runs: int, warmup: int, progress: Progress) -> None:
+def time_runs(candidates: Sequence[Candidate], runs: int, warmup: int, progress: Progress = SILENT) -> None:
     """Times each candidate once in each round."""
     for candidate in candidates:
         for _ in range(warmup):
             candidate.run()
     for done in range(runs):
-        progress("runs", done, runs)
+        progress.step("runs", done, runs)
         # The order changes, so that no candidate always runs after the same one.
         for candidate in candidates if done % 2 else reversed(candidates):
             if len(candidates) > 1:
@@ -109,20 +107,20 @@ def time_runs(candidates: Sequence[Candidate], runs: int, warmup: int, progress:
             candidate.record.seconds.append(candidate.run())
 
 
-def time_pictures(candidates: Sequence[Candidate], photo: Path, progress: Progress) -> None:
+def time_pictures(candidates: Sequence[Candidate], photo: Path, progress: Progress = SILENT) -> None:
     """Measures the rate of the candidates that take pictures, in rounds, too.
 
     Raises:
         InputError: the picture cannot be read.
     """
-    able = [candidate for candidate in candidates if candidate.classifier]
+    able = [candidate for candidate in candidates if candidate.predictor]
     for candidate in able:
-        candidate.classify(photo, 1)
+        candidate.predict(photo, 1)
         # There are enough pictures that the first one, which overlaps with no other, matters little.
-        candidate.record.pictures = max(8, math.ceil(RATE_SECONDS / candidate.classify(photo, 1)))
+        candidate.record.pictures = max(8, math.ceil(RATE_SECONDS / candidate.predict(photo, 1)))
     for done in range(RATE_ROUNDS):
-        progress("pictures", done, RATE_ROUNDS)
+        progress.step("pictures", done, RATE_ROUNDS)
         for candidate in able if done % 2 else reversed(able):
-            candidate.classify(photo, 1)
+            candidate.predict(photo, 1)
             count = candidate.record.pictures
-            candidate.record.rates.append(count / candidate.classify(photo, count))
+            candidate.record.rates.append(count / candidate.predict(photo, count))

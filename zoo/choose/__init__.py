@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.benchmark.interleave import Progress
 from zoo.choose.benchmark_report import read_board
 from zoo.choose.cache import Cache
 from zoo.choose.front import Candidate, Limits, Measured, pareto, pick
@@ -25,6 +24,7 @@ from zoo.errors import InputError
 from zoo.export.describe import versions
 from zoo.files import base_name
 from zoo.machine.info import read_machine, read_state
+from zoo.progress import SILENT, Progress
 from zoo.published import Accuracies
 from zoo.runner import runtimes
 from zoo.runner.runtimes import Runtime
@@ -80,7 +80,7 @@ def choose(
     threads: int | None = None,
     runs: int = RUNS,
     again: bool = False,
-    progress: Progress = lambda *_: None,
+    progress: Progress = SILENT,
 ) -> Choice:
     """Measures combinations of width, input size and quantization, and chooses among them.
 
@@ -96,7 +96,7 @@ def choose(
         threads: the number of CPU threads; by default the number of physical cores, at most 4.
         runs: the number of timed runs of each file.
         again: whether to repeat measurements made before.
-        progress: see `zoo.benchmark.interleave.Progress`.
+        progress: is told each step, between measurements.
 
     Raises:
         UnknownModelError: no model has this name.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import itertools
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo import models
-from zoo.benchmark.interleave import Candidate, Progress, time_runs
+from zoo.benchmark.interleave import Candidate, time_runs
 from zoo.benchmark.statistics import Times
 from zoo.choose.cache import Cache
 from zoo.choose.front import Measured
@@ -22,6 +22,7 @@ from zoo.export import to_tflite
 from zoo.export.calibration import MIN_SAMPLES, synthetic
 from zoo.export.options import ExportOptions
 from zoo.files import require_writable
+from zoo.progress import SILENT, Progress
 
 GROUP = 8
 """Combinations that are timed together, in rounds; an interrupted run loses what it has of one group."""
@@ -51,11 +52,11 @@ def measure_all(
         require_writable(cache.folder)
     for start in range(0, len(missing), GROUP):
         group = missing[start : start + GROUP]
-        says = functools.partial(_say, progress, f"{len(found)} of {len(cells)} measured")
+        part = _Part(progress, f"{len(found)} of {len(cells)} measured")
         with tempfile.TemporaryDirectory(prefix="zoo-choose-") as folder:
-            paths = write_files(group, Path(folder), says)
+            paths = write_files(group, Path(folder), part)
             candidates = [Candidate(path, runtime, threads, None, trusted=True) for path in paths]
-            time_runs(candidates, runs, WARMUP, says)
+            time_runs(candidates, runs, WARMUP, part)
         for cell, candidate in zip(group, candidates, strict=True):
             times = Times.of(candidate.record.seconds)
             found[cell] = Measured(candidate.record.size_bytes, times.median_ms, times.p90_ms, times.runs)
@@ -63,11 +64,18 @@ def measure_all(
     return found
 
 
-def _say(progress: Progress, so_far: str, what: str, done: int, total: int) -> None:
-    progress(f"{so_far}; {what}", done, total)
+@dataclass(frozen=True)
+class _Part:
+    """A `Progress` that tells the steps of a part of the combinations, with how many were measured before it."""
+
+    progress: Progress
+    before: str
+
+    def step(self, text: str, done: int = 0, total: int = 0, unit: str = "") -> None:
+        self.progress.step(f"{self.before}; {text}", done, total, unit)
 
 
-def write_files(cells: Sequence[Cell], folder: Path, progress: Progress = lambda *_: None) -> list[Path]:
+def write_files(cells: Sequence[Cell], folder: Path, progress: Progress = SILENT) -> list[Path]:
     """Writes the files of combinations; those that are there are left alone.
 
     The weights are random and int8 files are calibrated on a few synthetic pictures: times and sizes do not depend on
@@ -84,7 +92,7 @@ def write_files(cells: Sequence[Cell], folder: Path, progress: Progress = lambda
         network: Any = None
         for cell in same:
             path = folder / f"{cell.stem}.tflite"
-            progress(f"exporting {path.name}", len(paths), len(cells))
+            progress.step(f"exporting {path.name}", len(paths), len(cells))
             if not path.exists():
                 if network is None:
                     network = models.build(options[0], **dict(options[1]))

@@ -12,11 +12,12 @@ import numpy.typing as npt
 from zoo.data.augment import AUGMENTS, Augment
 from zoo.data.check import DataReport, assign
 from zoo.data.pipeline import Order, Source, make_dataset
-from zoo.data.reading import Progress, Reader, read_all
+from zoo.data.reading import Reader, read_all
 from zoo.data.store import Cache, choose_place
 from zoo.errors import InputError, OptionError
 from zoo.inputs.labelled import SPLITS, LabelledData, SplitName, find_labelled
-from zoo.inputs.preprocessing import Preprocessing, Resize
+from zoo.inputs.preprocessing import Preprocessing, Resize, is_picture
+from zoo.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -110,7 +111,7 @@ def load(
     augment: Augment = "none",
     cache: Cache = "auto",
     cache_folder: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Data:
     """Loads labelled examples for a model with this input; pictures where it has three dimensions.
 
@@ -126,7 +127,7 @@ def load(
         augment: the random changes to training pictures: `none`, `light` or `standard`; see `augmentation`.
         cache: where decoded examples are kept: `memory`, `disk`, `none` or `auto`; see `choose_place`.
         cache_folder: the folder of the examples on disk.
-        progress: is called with a text on how many files have been read.
+        progress: is told how many files have been read.
 
     Raises:
         InputError: as in `load_folder`.
@@ -171,7 +172,7 @@ def check(
     resize: Resize | None = None,
     cache: Cache = "auto",
     cache_folder: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> DataReport:
     """Reads all files and says what `load` would make of them; needs no TensorFlow.
 
@@ -199,7 +200,7 @@ def make_reader(input_shape: tuple[int, ...], resize: Resize | None = None) -> R
         raise OptionError(
             f"an input of shape {input_shape} cannot be read; give positive integers, such as (224, 224, 3)"
         )
-    if len(input_shape) == 3 and input_shape[-1] not in {1, 3}:
+    if len(input_shape) == 3 and not is_picture(input_shape):
         raise OptionError(f"pictures have 3 channels or 1, not {input_shape[-1]}")
     return Reader(input_shape, Preprocessing(resize) if resize else Preprocessing())
 

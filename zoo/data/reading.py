@@ -19,12 +19,12 @@ from zoo.files import is_endless
 from zoo.inputs import find, images, values
 from zoo.inputs.formats import require_size
 from zoo.inputs.images import load_image
-from zoo.inputs.preprocessing import Preprocessing
+from zoo.inputs.preprocessing import Preprocessing, is_picture
 from zoo.inputs.values import load_values
 from zoo.machine.cores import usable_cores
+from zoo.progress import SILENT, Progress
 
 Array = npt.NDArray[Any]
-Progress = Callable[[str], None]
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
@@ -54,7 +54,7 @@ class Reader:
     @property
     def takes_pictures(self) -> bool:
         """Whether the files are pictures; else they are windows of values."""
-        return len(self.shape) == 3
+        return is_picture(self.shape)
 
     @property
     def suffixes(self) -> set[str]:
@@ -123,7 +123,7 @@ class Reader:
 
 
 def read_all(
-    paths: Sequence[Path], reader: Reader, store: Array | None = None, progress: Progress | None = None
+    paths: Sequence[Path], reader: Reader, store: Array | None = None, progress: Progress = SILENT
 ) -> list[Finding]:
     """Reads files in as many threads as there are cores; Pillow and numpy leave Python free while they work.
 
@@ -131,7 +131,7 @@ def read_all(
         paths: the files.
         reader: the reader of one file.
         store: `(len(paths), *reader.shape)`; what is read is written there, row by row.
-        progress: is called with a text on how many files have been read.
+        progress: is told how many files have been read.
     """
 
     def examine(row: int) -> Finding:
@@ -143,8 +143,8 @@ def read_all(
     findings = []
     for finding in in_threads(examine, range(len(paths))):
         findings.append(finding)
-        if progress:
-            progress(f"reading {'pictures' if reader.takes_pictures else 'windows'} {len(findings)}/{len(paths)}")
+        what = "pictures" if reader.takes_pictures else "windows"
+        progress.step(f"reading {what}", len(findings), len(paths))
     return findings
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,9 +17,16 @@ evenly at both ends; `pad` keeps the whole picture and adds black borders; `stre
 RESIZES: tuple[Resize, ...] = ("crop", "pad", "stretch")
 
 
-def is_picture(shape: tuple[int, ...]) -> bool:
-    """Returns whether inputs of this shape (without the batch) are pictures: three axes, and 1 or 3 channels."""
-    return len(shape) == 3 and shape[-1] in {1, 3}
+CHANNELS = {1, 3}
+"""Numbers of channels that a picture can have: gray or RGB."""
+
+
+def is_picture(shape: Sequence[int | None]) -> bool:
+    """Returns whether inputs of this shape (without the batch) are pictures: three axes, and 1 or 3 channels.
+
+    All code asks this function, so that training, export and the device take the same inputs for pictures.
+    """
+    return len(shape) == 3 and shape[-1] in CHANNELS
 
 
 def is_input_range(low: float, high: float) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from zoo.runner.classifier import Classifier
+from zoo.runner.predictor import Predictor
 from zoo.runner.runtimes import Runtime
 
 
@@ -46,10 +47,10 @@ def demo(*, runtime: Runtime = "auto", threads: int | None = None) -> list[Trial
         ModelFileError: this runtime cannot run the model, or the installation is damaged.
         MissingDependencyError: the runtime is not installed.
     """
-    classifier = Classifier(folder() / "digits_int8.tflite", runtime=runtime, threads=threads)
-    order = {label: i for i, label in enumerate(classifier.labels)}
+    predictor: Predictor[Any] = Predictor(folder() / "digits_int8.tflite", runtime=runtime, threads=threads)
+    order = {label: i for i, label in enumerate(predictor.labels)}
     trials = []
     for path in sorted(folder().glob("pictures/*/*.png"), key=lambda path: (order[path.parent.name], path.name)):
-        best = classifier.classify(path, top_k=1)[0]
+        best = predictor.predict(path, limit=1)[0]
         trials.append(Trial(str(path.relative_to(folder())), path.parent.name, best.label, best.score))
     return trials

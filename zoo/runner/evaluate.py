@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from zoo.errors import InputError
 from zoo.inputs.labelled import Labelled
+from zoo.progress import SILENT, Progress
 from zoo.runner.predictor import Predictor
 
 
@@ -14,17 +15,17 @@ def evaluate(
     predictor: Predictor[Any],
     data: Sequence[Labelled],
     *,
-    progress: Callable[[], None] = lambda: None,
+    progress: Progress = SILENT,
 ) -> Any:
     """Runs a file on all pictures, and evaluates its predictions by its task.
 
     Args:
         predictor: the file.
         data: labelled pictures, see `find_labelled`; labels are matched with those of the file by name.
-        progress: called after each picture.
+        progress: is told how many pictures are done.
 
     Returns:
-        The task's evaluation, such as `zoo.tasks.classification.Evaluation`.
+        The task's evaluation, such as `zoo.tasks.accuracy.Evaluation`.
 
     Raises:
         InputError: a label is not a class of the file, or no picture could be read.
@@ -40,8 +41,8 @@ def evaluate(
     judge = predictor.task.judge(labels)
     unreadable = []
     results = predictor.predict_many(item.path for item in data)
-    for item, result in zip(data, results, strict=True):
-        progress()
+    for done, (item, result) in enumerate(zip(data, results, strict=True), start=1):
+        progress.step(f"evaluating {predictor.session.path.name}", done, len(data))
         if result.error is not None:
             unreadable.append(result.error)
         else:

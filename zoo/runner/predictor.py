@@ -84,7 +84,7 @@ class Predictor(Generic[Found]):
         self.session = load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
         description = card.describe(path)
         self.card = description.card
-        self.task: Task[Found] = task or task_of(self.card)
+        self.task: Task[Found] = task or task_of(self.card, path)
         self.preprocessing = preprocessing or description.preprocessing
         self.labels = self._labels(description.labels if labels is None else tuple(labels))
         self.normalization = self._normalization(input_range)

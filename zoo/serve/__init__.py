@@ -1,8 +1,8 @@
 """A page and an HTTP API for a `.tflite` file, on the board that runs it.
 
-    from zoo.runner import Classifier
+    from zoo.runner import Predictor
     from zoo.serve import Settings, serve
-    serve([Classifier("mine.tflite")], Settings(port=8000), ready=print)
+    serve([Predictor("mine.tflite")], Settings(port=8000), ready=print)
 
 Needs the extra `serve`.
 """
@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import MissingDependencyError
 from zoo.serve.settings import Settings
 
 if TYPE_CHECKING:
-    from zoo.runner import Classifier
+    from zoo.runner import Predictor
 
 __all__ = ["Settings", "require_installed", "serve"]
 
 
 def serve(
-    classifiers: Sequence[Classifier],
+    predictors: Sequence[Predictor[Any]],
     settings: Settings | None = None,
     *,
     ready: Callable[[str], object] | None = None,
@@ -31,9 +31,10 @@ def serve(
     """Serves until SIGTERM or SIGINT comes; requests that are under way then are answered first.
 
     Args:
-        classifiers: of one and the same file, one for each picture that is to be classified at the same time.
-        settings: where and how; `Settings()` by default: this machine only.
-        ready: called with the page's address when it can be opened.
+        predictors: one and the same file, opened once for each picture that may run at the same time. A `Classifier` is
+            a predictor, too.
+        settings: the options of the server; by default `Settings()`, which serves only this machine.
+        ready: is called with the page's address when it can be opened.
 
     Raises:
         MissingDependencyError: Starlette, Uvicorn or prometheus-client is not installed.
@@ -43,7 +44,7 @@ def serve(
     require_installed()
     from zoo.serve.server import run
 
-    run(classifiers, settings or Settings(), ready)
+    run(predictors, settings or Settings(), ready)
 
 
 def require_installed() -> None:

@@ -1,4 +1,4 @@
-"""Answers: JSON that every parser reads, refusals of one line, and the headers that all of them carry."""
+"""Answers: JSON that every parser reads, refusals of one line, and the headers that all answers have."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Answer(JSONResponse):
 
 
 def refusal(status: int, line: str, headers: dict[str, str] | None = None) -> Answer:
-    """An answer that says in one line why there is no other."""
+    """Returns an answer that says in one line why the request is refused."""
     return Answer({"error": one_line(line)}, status, headers)
 
 
 def raw_refusal(status: int, line: str, headers: dict[str, str] | None = None) -> bytes:
-    """The same as the bytes of HTTP/1.1, after which the connection ends."""
+    """Returns the same as bytes of HTTP/1.1; the connection is closed after them."""
     body = to_bytes({"error": one_line(line)})
     fields = {"Content-Type": "application/json", "Content-Length": len(body), "Connection": "close"}
     lines = [f"{name}: {value}\r\n" for name, value in {**HEADERS, **fields, **(headers or {})}.items()]
@@ -58,15 +58,15 @@ def raw_refusal(status: int, line: str, headers: dict[str, str] | None = None) -
 
 
 def one_line(text: str) -> str:
-    """Text of any origin as a short line that can be shown."""
+    """Returns text of any origin as a short line that is safe to show."""
     return shown(" ".join(text.split()), limit=LINE)
 
 
 def to_bytes(value: Any) -> bytes:
-    """A value as strict JSON (RFC 8259) in UTF-8.
+    """Returns a value as strict JSON (RFC 8259) in UTF-8.
 
-    What JSON does not have, or not every parser reads, is replaced: numbers that are not finite and whole numbers
-    beyond 2^53 by null, lone surrogates by U+FFFD, what is nested deeper than `DEPTH` by null.
+    Values that JSON does not have, or that not every parser reads, are replaced: numbers that are not finite, whole
+    numbers beyond 2^53 and values nested deeper than `DEPTH` by null, lone surrogates by U+FFFD.
     """
     return to_json(_strict(value, DEPTH)).encode()
 

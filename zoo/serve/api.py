@@ -24,11 +24,11 @@ from zoo.serve.workers import Named, Pool, TooManyPixelsError, UnsupportedPictur
 
 DEFAULT_TOP_K = 5
 WRAPPED = ("multipart/", "application/json")
-"""Kinds of body that hold a picture within something else."""
+"""Content types of bodies that hold a picture inside something else."""
 
 
 class Api:
-    """The endpoints, and what they share."""
+    """The endpoints, with the objects that they share."""
 
     def __init__(self, pool: Pool, settings: Settings) -> None:
         self.pool = pool
@@ -44,8 +44,8 @@ class Api:
             {"file": file, "runtime": runtime, "version": __version__}, self.gate, self.connections
         )
 
-    async def classify(self, request: Request) -> Response:
-        """`POST /v1/classify`: a picture's file is the body."""
+    async def predict(self, request: Request) -> Response:
+        """Answers `POST` at the `endpoint` of the task, such as `/v1/classify`; the body is a picture file."""
         top_k = _top_k(request.query_params.get("top_k", str(DEFAULT_TOP_K)))
         if request.headers.get("content-type", "").lower().startswith(WRAPPED):
             raise HTTPException(415, "send the picture's file itself as the body: curl --data-binary @photo.jpg")
@@ -64,27 +64,27 @@ class Api:
 
     @property
     def expected_wait(self) -> float:
-        """Seconds until the pictures under way are done."""
+        """Expected seconds until all current pictures are done."""
         return self.gate.held * self.pool.pace / self.pool.workers
 
     async def model(self, _: Request) -> Response:
-        """`GET /v1/model`."""
+        """Answers `GET /v1/model`."""
         return Response(self._model, media_type="application/json")
 
     async def healthz(self, _: Request) -> Response:
-        """`GET /healthz`."""
+        """Answers `GET /healthz`."""
         return Answer({"status": "ok", "version": __version__})
 
     async def show_metrics(self, _: Request) -> Response:
-        """`GET /metrics`."""
+        """Answers `GET /metrics`."""
         return Response(self.metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def openapi(self, _: Request) -> Response:
-        """`GET /openapi.json`."""
-        return Answer(openapi.document(self.settings))
+        """Answers `GET /openapi.json`."""
+        return Answer(openapi.document(self.settings, self.pool.predictor.task))
 
     async def _receive_and_name(self, request: Request, top_k: int, peer: str) -> tuple[float, Named]:
-        """The seconds that the picture took to arrive, and what is in it."""
+        """Returns the seconds that the picture took to arrive, and the predictions for it."""
         start = time.perf_counter()
         picture = await read_body(request, self.settings.max_bytes, self.settings.timeout)
         self.gate.arrived()
@@ -94,7 +94,7 @@ class Api:
     async def _answer(self, picture: bytes, top_k: int, peer: str) -> Named:
         timeout = self.settings.timeout
         try:
-            return await asyncio.wait_for(self.pool.classify(picture, top_k, peer), timeout)
+            return await asyncio.wait_for(self.pool.predict(picture, top_k, peer), timeout)
         except asyncio.TimeoutError:  # TimeoutError itself from Python 3.11 on
             again = {"Retry-After": str(max(1, math.ceil(self.expected_wait)))}
             raise HTTPException(503, f"there was no answer within {timeout:g} s; try again", again) from None
@@ -103,8 +103,8 @@ class Api:
         except TooManyPixelsError as error:
             raise HTTPException(413, str(error)) from error
         except InputError as error:
-            path = self.pool.classifier.session.path
-            # Its folder is nobody's business.
+            path = self.pool.predictor.session.path
+            # Visitors do not see the folder of the file.
             raise HTTPException(400, str(error).replace(str(path), path.name)) from error
         except MemoryError:
             raise HTTPException(413, "the picture does not fit into this machine's memory") from None

@@ -1,4 +1,4 @@
-"""The application: routes, and what stands before them."""
+"""The application: its routes, and the checks in front of them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from zoo.serve import page
 from zoo.serve.api import Api, error_line
 from zoo.serve.metrics import Metrics
+from zoo.serve.model import endpoint
 from zoo.serve.security import Guard
 
 
 def create_app(api: Api) -> ASGIApp:
-    """An ASGI application, for any ASGI server with one process."""
+    """Returns an ASGI application, for any ASGI server with one process."""
     app = Starlette(routes=routes(api), exception_handlers={HTTPException: error_line, Exception: error_line})
     app.router.redirect_slashes = False
-    # Around all of Starlette: its own answer to a bug is counted and carries our headers as well.
+    # These are around all of Starlette, so that its answer to a bug is counted and has our headers, too.
     return Count(Guard(app, api.settings, api.peers), api.metrics, frozenset(route.path for route in routes(api)))
 
 
 def routes(api: Api) -> list[Route]:
-    """The page's files and the API."""
+    """Returns the routes of the page's files and of the API."""
     return [
         *page.routes(),
-        Route("/v1/classify", api.classify, methods=["POST"]),
+        Route(endpoint(api.pool.predictor.task), api.predict, methods=["POST"]),
         Route("/v1/model", api.model),
         Route("/healthz", api.healthz),
         Route("/metrics", api.show_metrics),
@@ -34,7 +35,7 @@ def routes(api: Api) -> list[Route]:
 
 
 class Count:
-    """Counts answers; paths that are not ours count as one, however many a visitor tries."""
+    """Counts answers by path; all paths that the server does not have count as one."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, paths: frozenset[str]) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""How many connections are open at a time, and which one goes when another one comes."""
+"""Limits how many connections are open at a time, and chooses which one is closed for a new one."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from typing import Protocol as Interface
 from zoo.errors import OptionError
 
 SPARE_FILES = 32
-"""Open files that are kept for everything but connections."""
+"""Number of open files that are reserved for everything but connections."""
 FEWEST = 8
-"""Connections: a single browser opens six."""
+"""Smallest number of connections that make sense: a single browser opens six."""
 
 
 class Connection(Interface):
-    """What the table has to know of a connection."""
+    """The properties of a connection that the table uses."""
 
     peer: str
-    """See `zoo.serve.peers`."""
+    """The peer at the other end; see `zoo.serve.peers`."""
     proxied: bool
-    """Whether it comes from a trusted proxy, which speaks for many and has no share of its own."""
+    """Whether it comes from a trusted proxy, which sends for many clients and so has no limit as a peer."""
     since: float
-    """When it last began or ended a request, in seconds of the event loop's clock."""
+    """The time at which it last began or ended a request, in seconds of the event loop's clock."""
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is lost with it: no request is being answered."""
+        """Whether no request is being answered, so that nothing is lost if it is closed."""
 
     def drop(self) -> None:
-        """Ends it at once."""
+        """Ends the connection at once."""
 
 
 class Connections:
-    """The connections that are open, never more than so many over all and for one peer.
+    """The table of open connections, with a limit for all together and one for each peer.
 
-    There is always room for someone new as long as one of those who have the most is idle: their connection that has
-    been idle for the longest gives way. Someone who opens hundreds takes them from himself.
+    If the table is full, the connection that has been idle the longest, among those of the peers with the most,
+    is closed for a new one. So a peer that opens hundreds of connections loses only its own.
     """
 
     def __init__(self, most: int, per_peer: int) -> None:
@@ -54,13 +54,13 @@ class Connections:
         return sum(map(len, self._by_peer.values()))
 
     def admit(self, new: Connection) -> bool:
-        """Takes one in if there is room, or room can be made."""
+        """Adds a connection and returns True if there is room, or if room can be made."""
         own = len(self._by_peer.get(new.peer, ()))
         if own >= self.per_peer and not new.proxied and not self._make_room([new.peer]):
             self.refused += 1
             return False
         if len(self) >= self.most:
-            # Never from somebody who would then have less than the one who comes.
+            # No connection is taken from a peer that would then have fewer than the new one.
             richer = [name for name, held in self._by_peer.items() if len(held) > own or name == new.peer]
             if not self._make_room(richer):
                 self.refused += 1
@@ -69,14 +69,14 @@ class Connections:
         return True
 
     def remove(self, connection: Connection) -> None:
-        """Forgets one that ended; one that is not in the table is none of ours any more."""
+        """Removes a connection that ended; one that is not in the table was removed before."""
         held = self._by_peer.get(connection.peer, {})
         held.pop(connection, None)
         if not held:
             self._by_peer.pop(connection.peer, None)
 
     def make_room(self) -> bool:
-        """Ends the idle connection that is missed least; False where there is none."""
+        """Closes the idle connection that is missed least; returns False if no connection is idle."""
         return self._make_room(list(self._by_peer))
 
     def _make_room(self, names: list[str]) -> bool:
@@ -91,10 +91,10 @@ class Connections:
 
 
 def that_fit(wanted: int) -> int:
-    """How many connections this process can have, as each is an open file; its soft limit is raised where it may be.
+    """Returns how many connections this process can have: each is an open file. The soft limit is raised if possible.
 
     Raises:
-        OptionError: there is no room for even a few.
+        OptionError: the process may not even open a few.
     """
     needed = wanted + _open_files() + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as it is parsed and written here: with limits on how much work a client can make."""
+"""Parses and writes HTTP/1.1, with limits on how much work a client can cause."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import h11
 from uvicorn.protocols.http.flow_control import FlowControl
 
 HEAD_BYTES = 16_384
-"""Largest size of a request's line and headers, and of a piece that is parsed at once."""
+"""Largest size of a request's first line and headers, and of a piece that is parsed at a time, in bytes."""
 CHUNKED_BYTES = 4096
-"""Largest piece of a chunked body that is parsed at once."""
+"""Largest piece of a chunked body that is parsed at a time, in bytes."""
 FREE_CHUNKS = 1000
-"""Chunks of a body that may be of any size; further ones have to make up for it."""
+"""Number of chunks of a body that may have any size; after them, all chunks together must have the mean size."""
 CHUNK_BYTES = 64
-"""Mean size of the chunks of a body at least: each costs the server as much as a large one."""
+"""Smallest mean size of the chunks of a body, in bytes: a small chunk costs the server as much as a large one."""
 
 
 class BoundedConnection(h11.Connection):
-    """HTTP's grammar, with a limit on how much work a byte may make, and an answer's head sent with its body."""
+    """An h11 connection that limits the work of each byte, and sends the head of an answer together with its body."""
 
     def __init__(self) -> None:
         super().__init__(h11.SERVER, HEAD_BYTES)
@@ -30,14 +30,14 @@ class BoundedConnection(h11.Connection):
 
     @property
     def piece(self) -> int | None:
-        """How much should be parsed before other connections have their turn; None: any amount is little work."""
+        """The number of bytes to parse before other connections have their turn; None if any number is little work."""
         if self.their_state is not h11.SEND_BODY:
-            # With one byte too many, as h11 does not count what is complete at once.
+            # It is one byte more than the limit, because h11 does not count a head that is complete at once.
             return max(1, HEAD_BYTES + 1 - len(self.trailing_data[0]))
         return None if self._plain else CHUNKED_BYTES
 
     def send_with_data_passthrough(self, event: h11.Event) -> list[bytes] | None:
-        """See h11. The head waits for what comes next, so that a small answer is one packet."""
+        """See h11. The head of an answer waits for the next event, so that a small answer is one packet."""
         sent = super().send_with_data_passthrough(event)
         if isinstance(event, h11.Response):
             self._head, sent = sent or [], []
@@ -59,7 +59,7 @@ class BoundedConnection(h11.Connection):
         elif isinstance(event, h11.Data):
             self._chunks += event.chunk_start
             self._bytes += len(event.data)
-            # Of a body that nobody needs there are no more: the request was answered already.
+            # Further chunks of a body that nobody needs are refused, because the request was already answered.
             mean = CHUNK_BYTES if self.our_state is not h11.DONE else math.inf
             if self._chunks > FREE_CHUNKS and self._bytes < mean * self._chunks:
                 self.refusal = (400, "the body comes in chunks that are too small")
@@ -68,17 +68,17 @@ class BoundedConnection(h11.Connection):
 
 
 class Flow(FlowControl):
-    """Uvicorn's flow control, with one more reason to read nothing for now: what has come is not parsed yet."""
+    """Uvicorn's flow control with one more reason not to read: received bytes that are not parsed yet."""
 
     behind = False
 
     def parse_first(self) -> None:
-        """Reads nothing until `go_on`."""
+        """Stops reading until `go_on` is called."""
         self.behind = True
         self._transport.pause_reading()
 
     def go_on(self) -> None:
-        """Reads again, unless Uvicorn has a reason not to."""
+        """Resumes reading, unless Uvicorn has a reason not to."""
         if self.behind:
             self.behind = False
             if not self.read_paused:

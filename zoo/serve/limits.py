@@ -1,4 +1,4 @@
-"""How much is taken on: a bounded number of pictures at a time, of bounded size, in bounded time."""
+"""Limits of the work that the server accepts: the number of pictures at a time, their size, and their time."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from starlette.requests import ClientDisconnect, Request
 Value = TypeVar("Value")
 
 PATIENCE = 3.0
-"""Seconds in which a picture may arrive whoever else waits."""
+"""Seconds that a picture may take to arrive, even if others wait."""
 
 
 class Gate:
-    """Lets in so many at a time and no more: no one waits outside, memory is bounded.
+    """Accepts a limited number of pictures at a time and refuses all others, so that memory is bounded.
 
-    One peer may have all places as long as nobody else wants one. Then the newest picture of whoever holds the most
-    gives way, until all who ask hold the same. After that the picture gives way that has been arriving for the longest,
-    if that is longer than `PATIENCE`: a machine with many addresses is many peers.
+    A single peer may have all places as long as nobody else wants one. If somebody does, the newest picture of the peer
+    with the most places is ended, until all peers have equally many. After that, the picture that has been arriving for
+    the longest time is ended, if that is longer than `PATIENCE`, because a machine with many addresses counts as many
+    peers.
     """
 
     def __init__(self, places: int) -> None:
@@ -29,18 +30,18 @@ class Gate:
         self.held = 0
         self._by_peer: dict[str, list[asyncio.Task[Any]]] = {}
         self._arriving: dict[asyncio.Task[Any], tuple[str, float]] = {}
-        """Whose pictures are not here yet, and since when they are awaited; the first one stands first."""
+        """Peer and start time of each picture that has not arrived yet, the oldest first."""
 
     async def hold(self, peer: str, work: Coroutine[Any, Any, Value], seconds: float) -> Value:
-        """Does some work that takes a place. For one event loop.
+        """Runs some work that takes a place. All calls must come from the same event loop.
 
         Args:
-            peer: whose it is.
-            work: what is to be done; not begun where there is no place.
-            seconds: how long those inside are expected to take, for whoever is turned away.
+            peer: the peer that the work is for.
+            work: the work; it is not started if there is no place.
+            seconds: the time that the pictures inside are expected to take; a refusal tells it to the client.
 
         Raises:
-            HTTPException: 429, there is no place, or it had to be given up for another peer.
+            HTTPException: 429, there is no place, or the place was given to another peer.
         """
         again = {"Retry-After": str(max(1, math.ceil(seconds)))}
         if self.held >= self.places and not self._make_room(peer):
@@ -62,14 +63,14 @@ class Gate:
             self._leave(peer, task)
 
     def arrived(self) -> None:
-        """Notes that the picture of the task that calls this is here."""
+        """Records that the picture of the calling task has arrived."""
         if (task := asyncio.current_task()) is not None:
             self._arriving.pop(task, None)
 
     def _make_room(self, peer: str) -> bool:
         own = len(self._by_peer.get(peer, ()))
         richest = max(self._by_peer, key=lambda name: len(self._by_peer[name]), default=peer)
-        # After that, nobody who gave way has less than the one who came.
+        # A peer that loses a place still has at least as many as the new one.
         if len(self._by_peer.get(richest, ())) >= own + 2:
             return self._end(richest, self._by_peer[richest][-1])
         late = asyncio.get_running_loop().time() - PATIENCE
@@ -97,19 +98,19 @@ class Gate:
 
 
 async def read_body(request: Request, max_bytes: int, timeout: float) -> bytes:
-    """The body of a request, never more of it than allowed.
+    """Reads the body of a request, but never more than is allowed.
 
     Raises:
-        HTTPException: 413, it is larger; 408, it took too long; 400, it is empty or broke off.
+        HTTPException: 413, the body is larger; 408, it took too long; 400, it is empty or was not sent completely.
     """
     said = request.headers.get("content-length", "")
-    # Of many digits nobody makes a number.
+    # A long row of digits is not converted, because that would take much time.
     if said.isdecimal() and (len(said) > 18 or int(said) > max_bytes):
         raise _too_large(max_bytes)
     try:
         body = await asyncio.wait_for(_read(request, max_bytes), timeout)
     except asyncio.TimeoutError:  # TimeoutError itself from Python 3.11 on
-        # Not to be waited for a second time.
+        # The connection is closed, so that the server does not wait for the rest.
         raise HTTPException(408, f"the picture did not arrive within {timeout:g} s", {"Connection": "close"}) from None
     except ClientDisconnect:
         raise HTTPException(400, "the picture broke off") from None
@@ -121,7 +122,7 @@ async def read_body(request: Request, max_bytes: int, timeout: float) -> bytes:
 async def _read(request: Request, max_bytes: int) -> bytes:
     body = bytearray()
     async for block in request.stream():
-        # Counted as it comes: a body sent in chunks does not say its length.
+        # The bytes are counted while they arrive, because a body in chunks does not tell its length.
         if len(body) + len(block) > max_bytes:
             raise _too_large(max_bytes)
         body += block

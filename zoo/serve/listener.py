@@ -1,4 +1,4 @@
-"""Accepts connections: asyncio's own server neither counts them by peer nor sees those in their TLS handshake."""
+"""Accepts connections. asyncio's own server does not count them by peer, nor those in their TLS handshake."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from zoo.serve.connections import Connections
 from zoo.serve.protocol import Protocol
 
 BACKLOG = 256
-"""Connections that the system holds until they are accepted."""
+"""Number of connections that the system holds until they are accepted."""
 AT_ONCE = 16
-"""Connections that are accepted in a row, while those that are open wait."""
+"""Number of connections that are accepted in a row, while open ones wait."""
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 FULL = raw_refusal(503, "there are too many connections; try again", {"Retry-After": "1"})
 
 
 class Listener:
-    """Stands where Uvicorn keeps an `asyncio.Server`."""
+    """The replacement of the `asyncio.Server` that Uvicorn uses."""
 
     def __init__(
         self,
@@ -35,14 +35,14 @@ class Listener:
         tls: ssl.SSLContext | None,
         handshake: float,
     ) -> None:
-        """Begins to listen.
+        """Starts to listen.
 
         Args:
             listener: a bound socket.
-            connections: the table of those that are open.
-            make: a protocol for the addresses of the other end and of this one.
-            tls: for https.
-            handshake: seconds that a TLS handshake may take.
+            connections: the table of open connections.
+            make: makes a protocol from the client's address and the server's address.
+            tls: the TLS context for https; None for http.
+            handshake: the seconds that a TLS handshake may take.
         """
         listener.setblocking(False)
         listener.listen(BACKLOG)
@@ -56,26 +56,26 @@ class Listener:
         self._task = self._loop.create_task(self._accept())
 
     def close(self) -> None:
-        """Stops accepting; those who are not through with their TLS handshake are hung up on."""
+        """Stops accepting, and ends connections that are still in their TLS handshake."""
         self._loop.remove_reader(self._listener.fileno())
         for task in (self._task, *self._greetings):
             task.cancel()
 
     async def wait_closed(self) -> None:
-        """Waits for what `close` began."""
+        """Waits until `close` is done."""
         await asyncio.gather(self._task, *self._greetings, return_exceptions=True)
 
     async def _accept(self) -> None:
         for number in itertools.count(1):
             if number % AT_ONCE == 0:
-                # As long as somebody connects, accepting alone never lets others have their turn.
+                # While clients keep connecting, accepting never lets other tasks run by itself.
                 await asyncio.sleep(0)
             try:
                 accepted, address = await self._loop.sock_accept(self._listener)
             except OSError as error:
                 if error.errno in EXHAUSTED:
                     self._connections.make_room()
-                await asyncio.sleep(0.05)  # else the client is gone already
+                await asyncio.sleep(0.05)  # after other errors, the client is already gone
                 continue
             try:
                 self._take(accepted, str(address[0]))
@@ -96,7 +96,7 @@ class Listener:
         task.add_done_callback(functools.partial(self._greeted, accepted, protocol))
 
     async def _greet(self, accepted: socket.socket, protocol: Protocol) -> None:
-        with contextlib.suppress(OSError):  # of which TLS errors are some
+        with contextlib.suppress(OSError):  # TLS errors are OSErrors, too
             await self._loop.connect_accepted_socket(
                 lambda: protocol,
                 accepted,
@@ -106,6 +106,6 @@ class Listener:
 
     def _greeted(self, accepted: socket.socket, protocol: Protocol, task: asyncio.Task[None]) -> None:
         self._greetings.discard(task)
-        if not protocol.is_open:  # it did not come to a connection
+        if not protocol.is_open:  # the handshake failed
             self._connections.remove(protocol)
             accepted.close()

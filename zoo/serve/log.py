@@ -1,4 +1,4 @@
-"""What goes to the log: little, whatever a visitor does, and nothing that a terminal obeys."""
+"""Bounds the log: a visitor can cause only few lines, and none that control a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from zoo.text import shown
 
 RECORDS = 20
-"""In a minute; a bug that every request runs into does not fill the disk."""
+"""The most records in a minute, so that a bug in every request does not fill the disk."""
 LINE = 300
 """The most characters of a line of a message."""
 LINES = 60
@@ -20,7 +20,7 @@ _FORMAT = logging.Formatter()
 
 
 class Bounded(logging.Filter):
-    """Lets so many records through in a minute, cut and escaped, and says of the rest how many there were."""
+    """Passes a limited number of records in a minute, cut and escaped, and tells how many others were left out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Bounded(logging.Filter):
 
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
-    """Bounds what a server says while the block lasts; Pillow's remarks on odd pictures are none of the server's."""
+    """Bounds the log of a server during the block, and silences Pillow's remarks on unusual pictures."""
     limit = Bounded()
     loggers = [logging.getLogger(name) for name in LOGGERS]
     pillow = logging.getLogger("PIL")
@@ -69,5 +69,5 @@ def bounded() -> Iterator[None]:
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage().strip()
-    except (TypeError, ValueError):  # arguments that do not fit, which logging itself would report at length
+    except (TypeError, ValueError):  # the arguments do not fit, which logging would report in many lines
         return str(record.msg)

@@ -1,4 +1,4 @@
-"""Counts and times in Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/)."""
+"""Writes counts and times in the text format of Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/)."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from zoo.text import shown
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Upper ends of the times' buckets, seconds: from small models on a PC to VGG-16 on a small board."""
+"""Upper ends of the histogram's buckets, in seconds: from small models on a PC to VGG-16 on a small board."""
 
 Labels = dict[str, str]
 
 
 class Times:
-    """How many times were at most so long, and what they add up to, in seconds."""
+    """A histogram of times in seconds, and their sum."""
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BOUNDS) + 1)
         self.sum = 0.0
 
     def add(self, seconds: float) -> None:
-        """Counts one."""
+        """Counts one time."""
         self.counts[bisect.bisect_left(BOUNDS, seconds)] += 1
         self.sum += seconds
 
     def buckets(self) -> list[tuple[str, float]]:
-        """Upper end -> how many times were at most so long, with the shortest first."""
+        """Returns for each bucket its upper end and the number of times up to it, the shortest first."""
         ends = [*(f"{bound:g}" for bound in BOUNDS), "+Inf"]
         return [(end, sum(self.counts[: i + 1])) for i, end in enumerate(ends)]
 
 
 class Metrics(Collector):
-    """All that one server counts. Only the thread of the event loop changes it.
+    """All counts and times of one server. Only the thread of the event loop changes them.
 
     The library's own `Counter` and `Histogram` are not used: environment variables and switches of the whole process
     let them share their values with others, and add series. Here the counts belong to this object alone, and the
@@ -59,43 +59,47 @@ class Metrics(Collector):
         self._registry.register(self)
 
     def count(self, path: str, status: int) -> None:
-        """Counts an answer; `path` is one of the server's own, or `other`, and never what a visitor wrote."""
+        """Counts an answer; `path` is one of the server's own paths or `other`, and never a text of a visitor."""
         self.requests[path, status] += 1
 
     def time(self, stage: str, seconds: float) -> None:
-        """Counts a time: of `receive`, `wait`, `decode`, `inference`."""
+        """Counts the time of a stage: `receive`, `wait`, `decode` or `inference`."""
         self.stages.setdefault(stage, Times()).add(seconds)
 
     def render(self) -> bytes:
-        """The text as it is now, in UTF-8; `CONTENT_TYPE` is its type."""
+        """Returns the current text in UTF-8; `CONTENT_TYPE` is its type."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """All values as they are now, for the library."""
+        """Yields all current values, for the library."""
         model = GaugeMetricFamily("edgezoo_model_info", "The file that is served.", labels=list(self._model))
         model.add_metric(list(self._model.values()), 1)
         yield model
-        answers = CounterMetricFamily("edgezoo_requests", "Answers by path and status.", labels=["path", "status"])
+        answers = CounterMetricFamily(
+            "edgezoo_requests", "Number of answers by path and status.", labels=["path", "status"]
+        )
         for (path, status), number in sorted(self.requests.items()):
             answers.add_metric([path, str(status)], number)
         yield answers
-        times = HistogramMetricFamily("edgezoo_stage_seconds", "Where the time of a picture went.", labels=["stage"])
+        times = HistogramMetricFamily("edgezoo_stage_seconds", "Times of the stages of a picture.", labels=["stage"])
         for stage, found in self.stages.items():
             times.add_metric([stage], found.buckets(), found.sum)
         yield times
-        yield GaugeMetricFamily("edgezoo_pictures", "Pictures under way.", self._gate.held)
-        yield GaugeMetricFamily("edgezoo_pictures_limit", "How many may be; one more gets 429.", self._gate.places)
+        yield GaugeMetricFamily("edgezoo_pictures", "Pictures that are being received or answered.", self._gate.held)
+        yield GaugeMetricFamily(
+            "edgezoo_pictures_limit", "Limit of these pictures; a further one gets 429.", self._gate.places
+        )
         yield from self._of_connections()
         memory = resident_bytes()
         if memory is not None:
-            yield GaugeMetricFamily("process_resident_memory_bytes", "Memory of the server.", memory)
+            yield GaugeMetricFamily("process_resident_memory_bytes", "Memory of the server, in bytes.", memory)
 
     def _of_connections(self) -> Iterator[Metric]:
         table = self._connections
-        yield GaugeMetricFamily("edgezoo_connections", "Connections that are open.", len(table))
-        yield GaugeMetricFamily("edgezoo_connections_limit", "How many may be.", table.most)
+        yield GaugeMetricFamily("edgezoo_connections", "Open connections.", len(table))
+        yield GaugeMetricFamily("edgezoo_connections_limit", "Limit of open connections.", table.most)
         ended = CounterMetricFamily(
-            "edgezoo_connections_ended", "Connections that gave way to others, or found no room.", labels=["why"]
+            "edgezoo_connections_ended", "Connections that were closed for others, or refused.", labels=["why"]
         )
         ended.add_metric(["gave way"], table.dropped)
         ended.add_metric(["no room"], table.refused)
@@ -103,11 +107,11 @@ class Metrics(Collector):
 
 
 def resident_bytes() -> int | None:
-    """The memory that this process holds now; None where the system does not show it."""
+    """Returns the memory that this process uses now, in bytes; None if the system does not show it."""
     pages = resident_pages()
     return None if pages is None else pages[0] * os.sysconf("SC_PAGE_SIZE")
 
 
 def _one_line_each(text: str) -> str:
-    """Text with what is hidden in it escaped; the format has an escape of its own for the end of a line."""
+    """Returns text with hidden characters escaped, except ends of lines, which the format itself escapes."""
     return "\n".join(map(shown, text.split("\n")))

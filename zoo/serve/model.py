@@ -1,6 +1,7 @@
-"""What `GET /v1/model` says: the file, its input, labels, card and operations, and the server's limits.
+"""The answer to `GET /v1/model`: the file, its task, input, labels, card and operations, and the server's limits.
 
-Of the card only what is known to be about the model: the rest may tell of whoever made it, and his machine.
+Only those fields of the card are shown that are known to be about the model. Others may reveal something about the
+person who made it, or about a machine.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Any
 from zoo.serve.answers import EXACT
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool, available_formats
+from zoo.tasks import Task
 from zoo.tflite import modelfile
 
 TEXT = 200
-"""Characters of a text in the card at most."""
+"""The most characters of a text in the card."""
 PLACE = re.compile(r"""(^|[\s'"(=,;])(~|[A-Za-z]:[/\\]|file:|\\\\|/[^/\s]+/|/(home|root|Users|tmp)\b)""")
-"""What is a place on somebody's disk."""
+"""The pattern of paths, which would show places on somebody's disk."""
 
 
 def _text(value: Any) -> str | None:
@@ -70,11 +72,11 @@ CARD: Fields = {
     },
     "flatbuffer": {"bytes": _number, "sha256": _text, "crc32": _number},
 }
-"""The fields of the card that visitors see, and of what kind each has to be."""
+"""The fields of the card that visitors see, with a function that returns a value of the right kind, or None."""
 
 
 def public_card(card: dict[str, Any], fields: Fields | None = None) -> dict[str, Any]:
-    """What of a card is meant for visitors: `CARD`'s fields, where they hold what they should."""
+    """Returns the fields of a card that visitors see: those of `CARD` that have values of the right kind."""
     found: dict[str, Any] = {}
     for name, kind in (CARD if fields is None else fields).items():
         value = card.get(name)
@@ -87,29 +89,36 @@ def public_card(card: dict[str, Any], fields: Fields | None = None) -> dict[str,
     return found
 
 
+def endpoint(task: Task[Any]) -> str:
+    """The path to which pictures are sent, such as `/v1/classify`."""
+    return f"/v1/{task.verb}"
+
+
 def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
-    """For JSON.
+    """Returns what `GET /v1/model` answers, as JSON can hold it.
 
     Raises:
         ModelFileError: the file is damaged.
     """
-    classifier = pool.classifier
-    session = classifier.session
+    predictor = pool.predictor
+    session = predictor.session
     file = modelfile.read(session.path)
     return {
         # Not the path: it says more of the machine than a visitor needs to know.
         "file": session.path.name,
         "bytes": file.size,
+        "task": predictor.task.name,
+        "endpoint": endpoint(predictor.task),
         "runtime": session.runtime,
         "workers": pool.workers,
         "input": {
             "shape": list(session.input.shape[1:]),
             "dtype": session.input.dtype.name,
-            "resize": classifier.preprocessing.resize,
+            "resize": predictor.preprocessing.resize,
         },
         "macs": file.main.total_macs,
-        "labels": list(classifier.labels),
-        "card": public_card(classifier.card),
+        "labels": list(predictor.labels),
+        "card": public_card(predictor.card),
         "ops": operations(file),
         "limits": {
             "bytes": settings.max_bytes,
@@ -121,9 +130,9 @@ def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
 
 
 def operations(file: modelfile.ModelFile) -> list[dict[str, Any]]:
-    """Each kind of operation: how many there are, their multiply-accumulates, and the bytes of their constants.
+    """Returns each kind of operation with its count, its multiply-accumulates and the bytes of its constants.
 
-    A constant that several operations read counts for the first. Most frequent first.
+    A constant that several operations read counts for the first one. The most frequent kind stands first.
     """
     count: Counter[str] = Counter()
     macs: Counter[str] = Counter()

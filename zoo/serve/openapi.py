@@ -1,11 +1,13 @@
-"""The API in OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0)."""
+"""Describes the API in OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from zoo import __version__
+from zoo.serve.model import endpoint
 from zoo.serve.settings import Settings
+from zoo.tasks import Task
 
 Json = dict[str, Any]
 
@@ -16,51 +18,51 @@ _INTEGER: Json = {"type": "integer"}
 _STRING: Json = {"type": "string"}
 
 
-def document(settings: Settings) -> Json:
-    """The document; with a token, where the server asks for one."""
+def document(settings: Settings, task: Task[Any]) -> Json:
+    """Returns the document of a server with a model for this task; it asks for a token if the server does."""
     guarded: Json = {"security": [{"token": []}]} if settings.token else {}
     refusals = {"401": "The token is missing or wrong.", "429": TRIED} if settings.token else {}
     found: Json = {
         "openapi": "3.1.0",
-        "info": {"title": "edgezoo", "version": __version__, "summary": "Names pictures with a .tflite file."},
+        "info": {"title": "edgezoo", "version": __version__, "summary": "Runs a .tflite file on pictures."},
         "paths": {
-            "/v1/classify": {"post": {**_classify(settings, refusals), **guarded}},
-            "/v1/model": {"get": {**_get("The file that is served.", _ref("Model"), refusals), **guarded}},
-            "/healthz": {"get": _get("Whether the server is up.", _ref("Health"), {})},
+            endpoint(task): {"post": {**_predict(settings, task, refusals), **guarded}},
+            "/v1/model": {"get": {**_get("Describes the file that is served.", _ref("Model"), refusals), **guarded}},
+            "/healthz": {"get": _get("Tells whether the server is up.", _ref("Health"), {})},
             "/metrics": {"get": {**_metrics(refusals), **guarded}},
         },
-        "components": {"schemas": _schemas()},
+        "components": {"schemas": _schemas(task)},
     }
     if settings.token:
         found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     return found
 
 
-def _classify(settings: Settings, refusals: dict[str, str]) -> Json:
+def _predict(settings: Settings, task: Task[Any], refusals: dict[str, str]) -> Json:
     picture = {"schema": {"type": "string", "format": "binary", "maxLength": settings.max_bytes}}
     errors = {
-        "400": "The picture is damaged, or there is none.",
+        "400": "The picture is damaged or missing.",
         **refusals,
         "408": f"The picture did not arrive within {settings.timeout:g} s.",
-        "413": f"More than {settings.max_bytes:,} bytes or {settings.max_pixels:,} pixels.",
-        "415": "No picture of a kind that is read here.",
+        "413": f"The picture has more than {settings.max_bytes:,} bytes or {settings.max_pixels:,} pixels.",
+        "415": "The body is not a picture in a format that this server reads.",
         "429": f"{settings.queue} pictures are under way{' or too many tokens were wrong' if settings.token else ''}; "
         "Retry-After says when to try again.",
-        "503": f"No answer within {settings.timeout:g} s; Retry-After says when to try again.",
+        "503": f"There was no answer within {settings.timeout:g} s; Retry-After says when to try again.",
     }
     return {
-        "summary": "Names a picture.",
+        "summary": task.action,
         "parameters": [
             {"name": "top_k", "in": "query", "schema": {"type": "integer", "minimum": 1, "default": 5}},
         ],
         "requestBody": {"required": True, "content": {"image/*": picture, "application/octet-stream": picture}},
-        "responses": {"200": _answer("What is in it.", _ref("Answer")), **_errors(errors)},
+        "responses": {"200": _answer("The predictions for the picture.", _ref("Answer")), **_errors(errors)},
     }
 
 
 def _metrics(refusals: dict[str, str]) -> Json:
     text = {"description": "Counts and times.", "content": {"text/plain": {"schema": _STRING}}}
-    return {"summary": "For Prometheus.", "responses": {"200": text, **_errors(refusals)}}
+    return {"summary": "Returns counts and times for Prometheus.", "responses": {"200": text, **_errors(refusals)}}
 
 
 def _get(summary: str, schema: Json, refusals: dict[str, str]) -> Json:
@@ -87,20 +89,22 @@ def _list(items: Json) -> Json:
     return {"type": "array", "items": items}
 
 
-def _schemas() -> Json:
+def _schemas(task: Task[Any]) -> Json:
     milliseconds = _object(receive=_NUMBER, wait=_NUMBER, decode=_NUMBER, inference=_NUMBER)
     return {
-        "Error": _object(error={**_STRING, "description": "One line."}),
+        "Error": _object(error={**_STRING, "description": "The error in one line."}),
         "Health": _object(status=_STRING, version=_STRING),
-        "Prediction": _object(label=_STRING, index=_INTEGER, score=_NUMBER),
+        "Prediction": _object(**task.schema),
         "Answer": _object(
-            predictions={**_list(_ref("Prediction")), "description": "Best first."},
-            milliseconds={**milliseconds, "description": "Where the server's time went."},
+            predictions={**_list(_ref("Prediction")), "description": "The best one comes first."},
+            milliseconds={**milliseconds, "description": "The times of the server's stages."},
         ),
         "Operation": _object(op=_STRING, count=_INTEGER, macs=_INTEGER, bytes=_INTEGER),
         "Model": _object(
             file=_STRING,
             bytes=_INTEGER,
+            task=_STRING,
+            endpoint={**_STRING, "description": "The path to which pictures are sent."},
             runtime=_STRING,
             workers=_INTEGER,
             input=_object(
@@ -108,7 +112,7 @@ def _schemas() -> Json:
             ),
             macs=_INTEGER,
             labels=_list(_STRING),
-            card={"type": "object", "description": "Of the file's card, what is about the model."},
+            card={"type": "object", "description": "The fields of the file's card that are about the model."},
             ops=_list(_ref("Operation")),
             limits=_object(bytes=_INTEGER, pixels=_INTEGER, pictures=_INTEGER, formats=_list(_STRING)),
         ),

@@ -1,4 +1,4 @@
-"""The page: three files and an icon, read once, sent as they are."""
+"""The page: three files and an icon, which are read once and sent unchanged."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FILES = {
 
 
 def routes() -> list[Route]:
-    """One for each file."""
+    """Returns a route for each file."""
     folder = resources.files("zoo.serve") / "static"
     return [_route(path, (folder / name).read_bytes(), kind) for path, (name, kind) in FILES.items()]
 
 
 def _route(path: str, content: bytes, kind: str) -> Route:
     async def send(_: Request) -> Response:
-        # No cache: after an update the page has to fit the API.
+        # The browser must ask again each time, because after an update the page must fit the API.
         return Response(content, headers={"Content-Type": kind, "Cache-Control": "no-cache"})
 
     return Route(path, send)

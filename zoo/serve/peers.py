@@ -1,4 +1,4 @@
-"""Who a connection or a request comes from: limits are shared out among these."""
+"""Peers: the senders of connections and requests, for whom the limits are counted."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Peers:
-    """Names peers; looks behind the proxies that are trusted to say whom they speak for."""
+    """Finds out the peer of a request; behind a trusted proxy, it is the client that the proxy names."""
 
     def __init__(self, proxies: Sequence[str] = ()) -> None:
-        """Takes the proxies.
+        """Takes the addresses or networks of the trusted proxies.
 
         Raises:
-            OptionError: one is no address or network.
+            OptionError: one of them is not an address or a network.
         """
         self._proxies = tuple(map(network, proxies))
 
     def is_proxy(self, address: str) -> bool:
-        """Whether what comes from there is sent for others."""
+        """Returns whether this is the address of a trusted proxy."""
         found = parsed(address)
         return found is not None and any(found.version == proxy.version and found in proxy for proxy in self._proxies)
 
     def of(self, scope: Scope) -> str:
-        """The peer that sent a request: the sender of the connection, or whom a trusted proxy names.
+        """Returns the peer that sent a request: the sender of the connection, or the client that a trusted proxy names.
 
-        A proxy appends the address it was asked from to `X-Forwarded-For`, so the last entry that is not itself a
-        trusted proxy counts; what stands before it may be made up.
+        A proxy appends the address of its client to `X-Forwarded-For`. So the last entry that is not itself a trusted
+        proxy counts; the entries before it may be invented.
         """
         (address, _), (server, _) = scope.get("client") or ("", 0), scope.get("server") or ("", 0)
         if not self.is_proxy(address):
@@ -49,14 +49,14 @@ class Peers:
 
 
 def peer(address: str, server: str = "") -> str:
-    """The name of whoever has an address; nobody gets more of anything by having many names.
+    """Returns the name of the peer with this address, so that nobody gets more by having many addresses.
 
-    An IPv6 network of 64 bits counts as one, for a single machine there has all of its addresses. In the network that
-    the server itself stands in, each address counts: its neighbours would be one otherwise.
+    An IPv6 network of 64 bits counts as one peer, because one machine can use all of its addresses. In the server's
+    own network, each address is a peer, because otherwise all its neighbours would be one.
 
     Args:
-        address: of the other end, as the socket says it.
-        server: of this end.
+        address: the address of the other end, as the socket gives it.
+        server: the address of this end.
     """
     found, own = parsed(address), parsed(server)
     if found is None or found.version == 4:
@@ -67,7 +67,7 @@ def peer(address: str, server: str = "") -> str:
 
 
 def parsed(address: str) -> Address | None:
-    """An address without its interface and port; an IPv4 one in IPv6 clothes as what it is. None where it is none."""
+    """Returns an address without interface and port; IPv4 for an IPv4-mapped one; None if the text is no address."""
     text = address.strip().partition("%")[0]
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -81,10 +81,10 @@ def parsed(address: str) -> Address | None:
 
 
 def network(text: str) -> Network:
-    """An address or network that an option names.
+    """Returns the address or network that an option gives.
 
     Raises:
-        OptionError: it is none.
+        OptionError: the text is no address or network.
     """
     try:
         return ipaddress.ip_network(text, strict=False)

@@ -1,7 +1,7 @@
-"""HTTP/1.1 with a limit on everything that another machine can make this one wait for.
+"""HTTP/1.1 with a time limit on everything for which the server waits for a client.
 
-Uvicorn has one clock, between two requests, and stops it at the first byte that comes. Here a connection is always in a
-`Phase`, and one that depends on the other end has a time limit that no trickle of bytes extends.
+Uvicorn has a single time limit, between two requests, which ends with the first byte of the next one. Here a connection
+is always in a `Phase`. A phase that depends on the client has a time limit, and slowly sent bytes do not extend it.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ class Protocol(H11Protocol):
         peer: str,
         proxied: bool,
     ) -> None:
-        """Takes a connection that is not open yet.
+        """Prepares the protocol for a connection that is not open yet.
 
         Args:
-            config: Uvicorn's.
-            server_state: Uvicorn's.
-            settings: for the time limits.
-            connections: the table that the connection stands in until it is lost.
-            peer: see `zoo.serve.peers`.
-            proxied: whether it comes from a trusted proxy.
+            config: the configuration of Uvicorn.
+            server_state: the state of Uvicorn's server.
+            settings: the settings of the server, for the time limits.
+            connections: the table of open connections; this one is removed from it when it is lost.
+            peer: the peer at the other end; see `zoo.serve.peers`.
+            proxied: whether the connection comes from a trusted proxy.
         """
         super().__init__(config, server_state, {}, asyncio.get_running_loop())
         self.conn: BoundedConnection = BoundedConnection()
@@ -71,9 +71,9 @@ class Protocol(H11Protocol):
         self.proxied = proxied
         self.since = self.loop.time()
         self.greeting: asyncio.Task[None] | None = None
-        """What accepts the connection, TLS handshake included."""
+        """The task that accepts the connection, including its TLS handshake."""
         self.is_open = False
-        """Whether that has been done."""
+        """Whether the connection was accepted."""
         self._connections = connections
         self.flow: Flow
         self._pending = b""
@@ -91,11 +91,11 @@ class Protocol(H11Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is lost with it; see `zoo.serve.connections.Connection`."""
+        """Whether no request is being answered; see `zoo.serve.connections.Connection`."""
         return self._phase is not Phase.ANSWER
 
     def drop(self) -> None:
-        """Ends the connection at once, whatever is still to be sent."""
+        """Ends the connection at once, even if something is still to be sent."""
         if self.is_open:
             self.transport.abort()
         elif self.greeting is not None:
@@ -117,15 +117,15 @@ class Protocol(H11Protocol):
         self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
-        """Takes what has come; what belongs to a later request waits for this one's answer."""
+        """Takes received bytes; those of a later request wait until this one is answered."""
         self._pending += data
         if self.flow.behind:
-            self.flow.parse_first()  # Uvicorn has not asked before it read on
+            self.flow.parse_first()  # Uvicorn resumed reading without asking
         else:
             self._feed()
 
     def on_response_complete(self) -> None:
-        """Goes on with what the client sent meanwhile."""
+        """Continues with the bytes that the client sent meanwhile."""
         super().on_response_complete()
         self._feed()
 
@@ -135,23 +135,23 @@ class Protocol(H11Protocol):
         self._watch()
 
     def resume_writing(self) -> None:
-        """Goes on."""
+        """Continues when the client has read enough."""
         super().resume_writing()
         self._watch()
 
     def shutdown(self) -> None:
-        """Ends when the request under way is answered."""
+        """Closes the connection when the current request is answered."""
         try:
             super().shutdown()
-        except h11.LocalProtocolError:  # in the middle of what is no HTTP
+        except h11.LocalProtocolError:  # the client is in the middle of something that is not HTTP
             self.transport.abort()
         self._watch()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuses what is no HTTP, in the form of all refusals, where an answer has not begun yet."""
+        """Answers bytes that are not HTTP with an error of one line, if no answer has begun yet."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
-            # Or its handler would write into what is closed, which Uvicorn takes for a bug and logs.
+            # Otherwise the handler would write to a closed connection, which Uvicorn logs as a bug.
             cycle.disconnected = True
             cycle.message_event.set()
         if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
@@ -161,7 +161,7 @@ class Protocol(H11Protocol):
         self.transport.close()
 
     def _feed(self) -> None:
-        """Parses a piece of what is pending, as far as it is this request's; the next piece after all others' turns."""
+        """Parses a piece of this request's pending bytes; the next one follows after other connections' turns."""
         if self.transport.is_closing():
             return
         if self._pending and self._takes_more():
@@ -180,7 +180,7 @@ class Protocol(H11Protocol):
         return self.conn.their_state in {h11.IDLE, h11.SEND_BODY} and not self.transport.is_closing()
 
     def _now_in(self) -> Phase:
-        # Uvicorn has it None before the first request, and says otherwise.
+        # It is None before the first request, although Uvicorn's annotation says otherwise.
         cycle: RequestResponseCycle | None = self.cycle
         if self.transport.is_closing():
             return Phase.CLOSING
@@ -198,7 +198,7 @@ class Protocol(H11Protocol):
         return Phase.SENDING if self.transport.get_write_buffer_size() else Phase.IDLE
 
     def _watch(self) -> None:
-        """Starts the clock anew if the connection has come into another phase."""
+        """Restarts the clock if the connection is in another phase than before."""
         phase = self._now_in()
         if phase is not self._phase:
             self._phase = phase
@@ -216,7 +216,7 @@ class Protocol(H11Protocol):
 
     def _time_is_up(self) -> None:
         if self._now_in() is not self._phase:
-            self._watch()  # nobody tells when a small rest has been read, or Uvicorn has closed after a bug
+            self._watch()  # no callback tells that a short rest was read, or that Uvicorn closed after a bug
         elif self._phase is Phase.ANSWER:
             self._start_clock()  # handlers have limits of their own
         else:

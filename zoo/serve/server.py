@@ -1,4 +1,4 @@
-"""Listens, answers, and stops when it is asked to."""
+"""Runs the server until it is asked to stop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 
 from zoo.errors import InputError
-from zoo.runner import Classifier
+from zoo.runner import Predictor
 from zoo.serve.api import Api
 from zoo.serve.app import create_app
 from zoo.serve.listener import Listener
@@ -23,20 +23,20 @@ from zoo.serve.workers import Pool
 from zoo.signals import listening
 
 
-def run(classifiers: Sequence[Classifier], settings: Settings, ready: Callable[[str], object] | None) -> None:
+def run(predictors: Sequence[Predictor[Any]], settings: Settings, ready: Callable[[str], object] | None) -> None:
     """See `zoo.serve.serve`."""
-    session = classifiers[0].session
-    if not classifiers[0].takes_pictures:
+    session = predictors[0].session
+    if not predictors[0].takes_pictures:
         raise InputError(f"{session.path} does not take pictures: its input has shape {session.input.shape}")
     listener = settings.bind()
-    pool = Pool(classifiers, settings.max_pixels)
+    pool = Pool(predictors, settings.max_pixels)
     server = Server(Configuration(Api(pool, settings)))
     try:
         url = settings.url(listener.getsockname()[1])
         server.on_start = lambda: ready(url) if ready else None
-        # A second SIGINT does not wait for those who are being answered.
+        # A second SIGINT does not wait until the current requests are answered.
         with listening(server.handle_exit), warnings.catch_warnings():
-            # Pillow's of odd pictures: anybody could fill the log with them.
+            # Anybody could fill the log with Pillow's warnings about unusual pictures.
             warnings.filterwarnings("ignore", module="PIL")
             server.run(sockets=[listener])
     finally:
@@ -45,7 +45,7 @@ def run(classifiers: Sequence[Classifier], settings: Settings, ready: Callable[[
 
 
 class Configuration(uvicorn.Config):
-    """How Uvicorn is to behave: quietly, in one process. What it may take on, `zoo.serve.protocol` and its kin say."""
+    """The configuration of Uvicorn: quiet, in one process. The limits are those of `zoo.serve.protocol` and others."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
@@ -67,14 +67,14 @@ class Configuration(uvicorn.Config):
         )
 
     def load(self) -> None:
-        """See Uvicorn; a client may not start a second handshake, which costs the server more than itself."""
+        """See Uvicorn. A client may not start a second handshake, because it costs the server more than the client."""
         super().load()
         if self.ssl is not None:
             self.ssl.options |= ssl.OP_NO_RENEGOTIATION
 
 
 class Server(uvicorn.Server):
-    """One that says when it listens, and leaves signals to us: Uvicorn itself ends by the signal, not with code 0."""
+    """A server that tells when it listens. It does not handle signals, as Uvicorn would not end with exit code 0."""
 
     config: Configuration
     on_start: Callable[[], object] | None = None
@@ -85,7 +85,7 @@ class Server(uvicorn.Server):
             await super().serve(sockets)
 
     async def startup(self, sockets: Any = None) -> None:
-        """Listens, with a listener of ours: Uvicorn's counts neither peers nor TLS handshakes."""
+        """Listens with our own `Listener`, because Uvicorn counts neither peers nor TLS handshakes."""
         await self.lifespan.startup()
         api, tls = self.config.api, self.config.ssl
         self.servers: list[Any] = [
@@ -98,7 +98,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Nothing."""
+        """Does nothing."""
         yield
 
     def _protocol(self, address: str, server: str) -> Protocol:

@@ -1,4 +1,4 @@
-"""Where a server listens, whom it answers, and how much it takes on."""
+"""The settings of a server: its address, the clients that it answers, and its limits."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Settings:
         """Checks that the settings fit together.
 
         Raises:
-            OptionError: they do not, or one is not allowed: without a token only this machine may be served, unless
-                `insecure` is said.
+            OptionError: they do not, or one is not allowed. Without a token, only this machine may be served, unless
+                `insecure` is set.
         """
         if self.token is not None and (len(self.token) < MIN_TOKEN or not _is_word(self.token)):
             raise OptionError(f"the token has to be {MIN_TOKEN} or more letters, digits and signs, without spaces")
@@ -82,7 +82,7 @@ class Settings:
         self.check_certificate()
 
     def check_certificate(self) -> None:
-        """Loads certificate and key, where there are any.
+        """Loads the certificate and the key, if they are given.
 
         Raises:
             OptionError: they cannot be read, or do not belong together.
@@ -97,7 +97,7 @@ class Settings:
             raise OptionError(f"cannot use certificate {files}: {reason}") from error
 
     def address(self) -> tuple[socket.AddressFamily, tuple[str, int]]:
-        """The family and address of `host`, resolved once, so that what is checked is what is bound.
+        """Returns the family and address of `host`; the same address is checked and listened at.
 
         Raises:
             OptionError: there is no such host.
@@ -111,10 +111,10 @@ class Settings:
         return family, (str(address[0]), int(address[1]))
 
     def bind(self) -> socket.socket:
-        """A socket that is bound to the address, not yet listening.
+        """Returns a socket that is bound to the address and does not listen yet.
 
         Raises:
-            OptionError: see `check`; or the port is taken or not allowed.
+            OptionError: see `check`; or the port is already in use or not allowed.
         """
         self.check()
         family, address = self.address()
@@ -131,7 +131,7 @@ class Settings:
         return listener
 
     def url(self, port: int) -> str:
-        """The page's address, as others reach it."""
+        """Returns the address of the page, as clients reach it."""
         scheme = "https" if self.certificate else "http"
         _, (address, _) = self.address()
         host = socket.gethostname() if ipaddress.ip_address(_bare(address)).is_unspecified else self.host

@@ -1,4 +1,4 @@
-"""Threads that take work from one peer after the other, so that nobody waits behind all that somebody else sent."""
+"""Threads that take work from each peer in turn, so that nobody waits for all the work of somebody else."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Value = TypeVar("Value")
 
 
 class Threads:
-    """So many threads. For one event loop at a time."""
+    """A fixed number of threads, for one event loop at a time."""
 
     def __init__(self, count: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
         self._free = count
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        """Those without a thread, by peer; the peer whose turn is next stands first."""
+        """The work that waits for a thread, by peer; the peer whose turn is next stands first."""
 
     async def run(self, peer: str, work: Callable[[], Value]) -> tuple[Value, float]:
-        """The result of work done in a thread, and the seconds it took there.
+        """Runs work in a thread, and returns its result and the seconds that it took there.
 
-        Work that nobody waits for any more is not begun; what has begun keeps its thread until it is done.
+        Work that nobody waits for any more is not started; work that has started keeps its thread until it is done.
         """
         await self._turn(peer)
         loop = asyncio.get_running_loop()
@@ -47,7 +47,7 @@ class Threads:
         return await asyncio.wrap_future(begun)
 
     def close(self) -> None:
-        """Ends the threads; what they are at is finished."""
+        """Ends the threads; work that has started is finished."""
         self._pool.shutdown(cancel_futures=True)
 
     async def _turn(self, peer: str) -> None:
@@ -61,12 +61,12 @@ class Threads:
         except asyncio.CancelledError:
             if turn.cancelled():
                 self._forget(peer, turn)
-            else:  # it had just come
+            else:  # its turn had just come
                 self._next()
             raise
 
     def _next(self) -> None:
-        """Gives a thread that is free to who comes next."""
+        """Gives a free thread to the peer whose turn is next."""
         if not self._waiting:
             self._free += 1
             return

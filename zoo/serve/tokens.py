@@ -1,4 +1,4 @@
-"""How often a peer may give a wrong token."""
+"""Limits how often a peer may send a wrong token."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ PEERS = 1024
 
 
 class Tries:
-    """Counts wrong tokens by peer, so that one who tries many is slowed and nobody else is.
+    """Counts wrong tokens by peer, so that a peer that tries many has to wait and nobody else has to.
 
-    While a peer has to wait, its tokens are not looked at, right ones neither: the answer would tell.
+    While a peer has to wait, its tokens are not checked, not even a right one, because the answer would tell that it is
+    right.
     """
 
     def __init__(self) -> None:
-        # When a peer will have all its free ones again.
+        # The time at which each peer has all its free tries again.
         self._paid: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._paid)
 
     def wait(self, peer: str, now: float) -> int:
-        """Seconds until a token of this peer is looked at again; 0: at once."""
+        """Returns the seconds until a token of this peer is checked again; 0 if that is now."""
         return max(0, math.ceil(self._paid.get(peer, 0.0) - (FREE - 1) * SECONDS - now))
 
     def wrong(self, peer: str, now: float) -> None:
-        """Counts one."""
+        """Counts a wrong token."""
         self._paid[peer] = max(now, self._paid.get(peer, 0.0)) + SECONDS
         if len(self._paid) > PEERS:
-            # Those go that have the least to wait for: nobody is forgotten for having sent others.
+            # The peers that have to wait the least are forgotten; a peer cannot be forgotten by sending from others.
             kept = sorted(self._paid.items(), key=lambda entry: -entry[1])[: PEERS // 2]
             self._paid = {name: paid for name, paid in kept if paid > now}

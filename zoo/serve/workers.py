@@ -1,4 +1,4 @@
-"""The interpreters, one to a worker, and the threads that decode for them."""
+"""The interpreters, one for each worker, and the threads that decode pictures for them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import queue
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
@@ -15,87 +16,89 @@ from zoo.errors import InputError
 from zoo.inputs import images, picture_memory
 from zoo.inputs.formats import OtherFormatError, is_installed
 from zoo.machine.cores import usable_cores
-from zoo.runner import Classifier, Prediction
-from zoo.runner.session import Array
+from zoo.runner import Predictor
+from zoo.runner.predictor import Sample
 from zoo.serve.threads import Threads
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "PPM")
-"""What is decoded, of `zoo.inputs.formats.PLUGINS`: what browsers and cameras send. Each further decoder is one more to
-attack, which is no business of data from the network."""
+"""The formats of `zoo.inputs.formats.PLUGINS` that are decoded: those that browsers and cameras send. Data from the
+network reach no other decoder, because each one is one more that can be attacked."""
 
 
 class UnsupportedPictureError(InputError):
-    """Bytes that are no picture of `FORMATS`."""
+    """The bytes are not a picture in one of `FORMATS`."""
 
 
 class TooManyPixelsError(InputError):
-    """A picture that would take too much memory."""
+    """The picture would take too much memory."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """What is in a picture, and where the time went, in seconds."""
+    """The predictions for a picture, and the times of its stages, in seconds."""
 
-    predictions: list[Prediction]
+    predictions: list[Any]
     wait: float
-    """For a free thread and a free interpreter."""
+    """Time until a thread and an interpreter were free."""
     decode: float
     inference: float
 
 
 class Pool:
-    """Classifies pictures. Decoding goes on while the interpreters run, as in `Classifier.classify_many`."""
+    """Makes predictions for pictures. Decoding goes on while the interpreters run, as in `Predictor.predict_many`."""
 
-    def __init__(self, classifiers: Sequence[Classifier], max_pixels: int) -> None:
-        self.classifier = classifiers[0]
-        self.workers = len(classifiers)
+    def __init__(self, predictors: Sequence[Predictor[Any]], max_pixels: int) -> None:
+        self.predictor = predictors[0]
+        self.workers = len(predictors)
         self.pace = 0.0
-        """Seconds a picture takes of one worker, averaged over the last ones."""
+        """Seconds that a picture takes one worker, averaged over the last pictures."""
         self._max_pixels = max_pixels
         self._budget = picture_memory.budget(max_pixels)
         self._decoders = Threads(usable_cores(), "decode")
         self._runners = Threads(self.workers, "interpreter")
-        self._idle: queue.SimpleQueue[Classifier] = queue.SimpleQueue()
-        for classifier in classifiers:
-            self._idle.put(classifier)
+        self._idle: queue.SimpleQueue[Predictor[Any]] = queue.SimpleQueue()
+        for predictor in predictors:
+            self._idle.put(predictor)
 
-    async def classify(self, picture: bytes, top_k: int, peer: str = "") -> Named:
-        """Names a picture.
+    async def predict(self, picture: bytes, limit: int, peer: str = "") -> Named:
+        """Makes predictions for a picture.
 
         Args:
-            picture: a file's content.
-            top_k: how many classes, at most all.
-            peer: who sent it; peers take turns.
+            picture: the content of a picture file.
+            limit: the largest number of predictions.
+            peer: the sender; peers take turns.
 
         Raises:
-            UnsupportedPictureError: it is no picture of `FORMATS`.
-            TooManyPixelsError: it is one, but too large.
-            InputError: it is damaged.
+            UnsupportedPictureError: the content is not a picture in one of `FORMATS`.
+            TooManyPixelsError: the picture is too large.
+            InputError: the picture is damaged.
         """
         start = time.perf_counter()
-        pixels, decode = await self._decoders.run(peer, functools.partial(self.decode, picture))
-        predictions, inference = await self._runners.run(peer, functools.partial(self._run, pixels, top_k))
+        sample, decode = await self._decoders.run(peer, functools.partial(self.decode, picture))
+        predictions, inference = await self._runners.run(peer, functools.partial(self._run, sample, limit))
         wait = time.perf_counter() - start - decode - inference
         self.pace += 0.1 * (max(inference, decode / usable_cores()) - self.pace)
         return Named(predictions, max(0.0, wait), decode, inference)
 
-    def decode(self, picture: bytes) -> Array:
-        """The pixels that the model is to see; see `classify`."""
+    def decode(self, picture: bytes) -> Sample:
+        """Returns the pixels that the model gets, and their place in the picture; errors as in `predict`."""
         formats = available_formats()
-        shape = self.classifier.session.input.shape
-        policy = self.classifier.preprocessing
+        shape = self.predictor.session.input.shape
+        policy = self.predictor.preprocessing
         try:
             with images.opened(io.BytesIO(picture), formats) as image:
                 width, height = image.size
                 if width * height > self._max_pixels:
                     limit = f"{self._max_pixels / 1e6:g} megapixels are the limit here"
                     raise TooManyPixelsError(f"the picture has {width}x{height} pixels; {limit}")
-                return images.to_pixels(image, shape[2], shape[1], shape[3], policy, budget=self._budget, owned=True)[0]
+                return Sample(
+                    *images.to_pixels(image, shape[2], shape[1], shape[3], policy, budget=self._budget, owned=True)
+                )
         except InputError as error:
             raise self._named(error, formats) from error
 
     def _named(self, error: InputError, formats: Sequence[str]) -> InputError:
-        """An error of reading a picture as what it means to a client."""
+        """Returns an error of reading a picture as the error that the client gets."""
         cause = error.__cause__
         if isinstance(error, OtherFormatError) or isinstance(cause, UnidentifiedImageError):
             names = ", ".join(formats)
@@ -107,20 +110,20 @@ class Pool:
         return error
 
     def close(self) -> None:
-        """Ends the threads; what they are at is finished."""
+        """Ends the threads; pictures that have started are finished."""
         self._decoders.close()
         self._runners.close()
 
-    def _run(self, pixels: Array, top_k: int) -> list[Prediction]:
+    def _run(self, sample: Sample, limit: int) -> list[Any]:
         # There are as many threads as interpreters, so one is always idle here.
-        classifier = self._idle.get()
+        predictor = self._idle.get()
         try:
-            return classifier.classify(pixels, top_k)
+            return predictor.predict(sample, limit)
         finally:
-            self._idle.put(classifier)
+            self._idle.put(predictor)
 
 
 @functools.cache
 def available_formats() -> tuple[str, ...]:
-    """Those of `FORMATS` that the installed Pillow can read."""
+    """Returns those of `FORMATS` that the installed Pillow can read."""
     return tuple(name for name in FORMATS if is_installed(name))

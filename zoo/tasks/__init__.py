@@ -8,6 +8,7 @@ sessions, streams, commands) is the same for all tasks and knows a task only thr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from zoo.errors import ModelFileError
@@ -17,18 +18,25 @@ from zoo.tasks.task import Task
 TASKS: dict[str, Task[Any]] = {task.name: task for task in (CLASSIFICATION,)}
 """The known tasks, by their names in cards."""
 
+DEFAULT: Task[Any] = CLASSIFICATION
+"""The task of cards that name none, as in older and foreign files, and of exports for which none is given."""
 
-def task_of(card: Mapping[str, Any]) -> Task[Any]:
-    """Returns the task that a file's card names; classification if it names none, as in older and foreign files.
+
+def task_of(card: Mapping[str, Any], path: str | Path) -> Task[Any]:
+    """Returns the task that a file's card names; `DEFAULT` if it names none.
+
+    Args:
+        card: the card.
+        path: the file, for the error.
 
     Raises:
         ModelFileError: the card names a task that this version does not know.
     """
-    name = card.get("task", CLASSIFICATION.name)
+    name = card.get("task", DEFAULT.name)
     if not isinstance(name, str) or name not in TASKS:
         known = ", ".join(TASKS)
-        raise ModelFileError(f"the file's card names the task {name!r}; this version knows {known}")
+        raise ModelFileError(f"the card of {path} names the task {name!r}; this version knows {known}")
     return TASKS[name]
 
 
-__all__ = ["TASKS", "Task", "task_of"]
+__all__ = ["DEFAULT", "TASKS", "Task", "task_of"]

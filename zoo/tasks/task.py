@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -13,14 +13,16 @@ from zoo.errors import InputError
 
 if TYPE_CHECKING:
     from zoo.inputs.fit import Fit
+    from zoo.tasks.confusion import Confusion
     from zoo.tflite.tags import OutputTag
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 Found = TypeVar("Found")
+"""One prediction of a task: a dataclass with at least `label`, `index` and `score`, whose fields JSON can hold."""
 Judged_contra = TypeVar("Judged_contra", contravariant=True)
-"""One prediction of a task, a dataclass with at least `label`, `index` and `score`."""
+"""The same, for a judge of predictions."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,28 @@ class Evaluation(Protocol):
     def unreadable(self) -> list[InputError]:
         """One error for each picture that could not be read."""
 
+    @property
+    def confusion(self) -> Confusion | None:
+        """The confusion matrix; None for a task without one, see `Task.has_confusion`."""
+
     def headline(self) -> str:
         """The figures in one line."""
 
     def sections(self, mistakes: int) -> list[Section]:
         """The tables of a report, with at most so many mistakes listed."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the values as JSON can hold them."""
+
+
+class Comparison(Protocol):
+    """A comparison of two files on the same pictures."""
+
+    def section(self, names: tuple[str, str], first: Any, second: Any) -> Section:
+        """Returns a table with a row for each file, of the files' names and their evaluations."""
+
+    def line(self) -> str:
+        """The comparison in one line."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the values as JSON can hold them."""
@@ -107,12 +126,28 @@ class Task(Protocol[Found]):
         """What a model of this task is called: `classifier`."""
 
     @property
+    def verb(self) -> str:
+        """What a model of this task does, as the last part of its address in the API: `classify`."""
+
+    @property
+    def action(self) -> str:
+        """What a model of this task does with a picture, as a sentence: `Names a picture.`."""
+
+    @property
+    def has_confusion(self) -> bool:
+        """Whether evaluations of this task have a confusion matrix."""
+
+    @property
     def output_tags(self) -> tuple[OutputTag, ...]:
         """The metadata of the outputs, in their order."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a CSV table of predictions, after `file` and `rank`."""
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The JSON schema of each field of a prediction, by the field's name."""
 
     def fault(self, shapes: Sequence[Shape]) -> str:
         """Returns why outputs of these shapes (with batch) do not fit this task (`no classifier: ...`), or nothing."""
@@ -135,8 +170,12 @@ class Task(Protocol[Found]):
     def judge(self, labels: tuple[str, ...]) -> Judge[Found]:
         """A new judge of predictions with these class names."""
 
-    def compare(self, first: Any, second: Any) -> Any:
-        """Compares two evaluations of the same pictures."""
+    def compare(self, first: Any, second: Any) -> Comparison:
+        """Compares two evaluations of the same pictures.
+
+        Raises:
+            InputError: they cannot be compared.
+        """
 
     def agreement(self, reference: Sequence[Array], outputs: Sequence[Array]) -> Agreement:
         """Returns how well outputs agree with the reference's; the first axis of the arrays is the inputs."""

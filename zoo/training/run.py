@@ -6,12 +6,13 @@ Each of them prepares a `Setup`, and `zoo.training.loop.fit` trains it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data import Data
 from zoo.errors import InputError, OptionError
+from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow, spec
 from zoo.training import checkpoint
 from zoo.training.checkpoint import Checkpoint
@@ -48,8 +49,7 @@ def train(
     index: int | None = None,
     secret_file: str | Path | None = None,
     watch: Watch | None = None,
-    download: Callable[[int, int], None] | None = None,
-    read: Callable[[str], None] | None = None,
+    progress: Progress = SILENT,
     **values: Any,
 ) -> TrainResult:
     """Trains a model on labelled files.
@@ -70,8 +70,7 @@ def train(
         secret_file: a file with the secret that all workers share; by default the variable `EDGEZOO_SECRET`. Workers on
             one machine need none.
         watch: receives the progress of the training.
-        download: is called with the finished and the total bytes of a download.
-        read: is called with a text on how many files have been read.
+        progress: is told what happens before the first epoch: how many files are read, how much of a download has come.
         **values: fields of the recipe (`epochs`, `batch_size`, `learning_rate`...), and options of the model (`alpha`,
             `input_size`...). `num_classes` is the data's.
 
@@ -107,11 +106,11 @@ def train(
         if connected.is_chief:
             require_new(folder)
         keras.utils.set_random_seed(chosen.seed)
-        loaded = task.load(data, input_shape(model, options), chosen, read)
+        loaded = task.load(data, input_shape(model, options), chosen, progress)
         require_classes(options, loaded)
         connected.require_equal(facts_of(loaded))
         if isinstance(model, str):
-            built = _build(model, weights, options | {"num_classes": len(loaded.class_names)}, chosen, download)
+            built = _build(model, weights, options | {"num_classes": len(loaded.class_names)}, chosen, progress)
         else:
             task.check(model, loaded)
             built = Built(model, {}, new_head=False)
@@ -148,7 +147,7 @@ def resume(
     index: int | None = None,
     secret_file: str | Path | None = None,
     watch: Watch | None = None,
-    read: Callable[[str], None] | None = None,
+    progress: Progress = SILENT,
 ) -> TrainResult:
     """Continues a training that was stopped or killed, from its last checkpoint.
 
@@ -159,7 +158,7 @@ def resume(
         index: as in `train`.
         secret_file: as in `train`.
         watch: as in `train`.
-        read: as in `train`.
+        progress: as in `train`.
 
     Raises:
         InputError: the folder holds no training, or its data have changed.
@@ -176,7 +175,7 @@ def resume(
         run = connected.broadcast(read_run(folder) if connected.is_chief else None)
         recipe = Recipe().change(run["recipe"])
         keras.utils.set_random_seed(recipe.seed)
-        return fit(_prepare_again(folder, run, recipe, connected, watch, read))
+        return fit(_prepare_again(folder, run, recipe, connected, watch, progress))
 
 
 def _prepare_again(
@@ -185,7 +184,7 @@ def _prepare_again(
     recipe: Recipe,
     strategy: Strategy,
     watch: Watch,
-    read: Callable[[str], None] | None,
+    progress: Progress,
 ) -> Setup:
     """Prepares a run that continues from its checkpoint, or from its beginning if it has none.
 
@@ -196,7 +195,7 @@ def _prepare_again(
     found = strategy.is_chief and (folder / checkpoint.FILE).exists()
     saved = Checkpoint(folder, columns(task)) if found else None
     with policy(recipe):
-        model, data = _build_again(folder, run, recipe, task, read, has_checkpoint=strategy.broadcast(found))
+        model, data = _build_again(folder, run, recipe, task, progress, has_checkpoint=strategy.broadcast(found))
     splits = facts_of(data)["files"]
     if list(data.class_names) != run["labels"] or splits != run["data"]["splits"]:
         raise InputError(
@@ -222,19 +221,19 @@ def _build_again(
     run: dict[str, Any],
     recipe: Recipe,
     task: TrainingTask,
-    read: Callable[[str], None] | None,
+    progress: Progress,
     *,
     has_checkpoint: bool,
 ) -> tuple[keras.Model, Data]:
     """Returns a run's model, with meaningless weights if a checkpoint has the real ones, and its data."""
     if has_checkpoint:
         model = read_architecture(run["architecture"], folder)
-        return model, task.load(run["data"]["path"], model.input_shape[1:], recipe, read)
+        return model, task.load(run["data"]["path"], model.input_shape[1:], recipe, progress)
     if run["model"]["weights"] == OWN:
         raise InputError(f"{folder} was stopped before anything was saved; train again into another folder")
     # The run was killed before the first epoch was saved. It begins anew, in the same order, as seeds are drawn in it.
     name, options = run["model"]["name"], run["model"]["options"]
-    data = task.load(run["data"]["path"], input_shape(name, options), recipe, read)
+    data = task.load(run["data"]["path"], input_shape(name, options), recipe, progress)
     return build_from(name, run["model"]["weights"], options).model, data
 
 
@@ -271,10 +270,10 @@ def _build(
     weights: str | Path | None,
     options: dict[str, Any],
     recipe: Recipe,
-    download: Callable[[int, int], None] | None,
+    progress: Progress,
 ) -> Built:
     with policy(recipe):
-        return build_from(name, weights, options, progress=download)
+        return build_from(name, weights, options, progress=progress)
 
 
 def _split_recipe_and_options(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

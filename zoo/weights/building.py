@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from zoo import models
 from zoo.errors import WeightsError
 from zoo.graph import unallocated
+from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow
 from zoo.specs import ModelSpec, check_seed
 from zoo.weights import files, imagenet, transfer
-from zoo.weights.download import Progress
 from zoo.weights.preprocessing import adopt
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def build(
     *,
     weights: str | Path | None = None,
     seed: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     **options: Any,
 ) -> keras.Model:
     """Builds a model.
@@ -53,7 +53,7 @@ def build(
             where it is another than the file's, the backbone is kept and the head is new.
         seed: the random seed of the weights, 0 to 2^32 - 1: the same seed always gives the same weights. It
             becomes the seed of all that Keras draws from then on (`keras.utils.set_random_seed`). None draws on.
-        progress: is called with the bytes done and the bytes in all while something downloads.
+        progress: is told how much of a download has come.
         **options: the model's own options, see `spec(name).options`.
 
     Returns:
@@ -76,7 +76,7 @@ def build_from(
     options: dict[str, Any],
     *,
     seed: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Built:
     """Builds a model like `build`, and returns it with its options and notes; same arguments and errors."""
     spec = models.spec(name)

@@ -12,13 +12,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 from typing import BinaryIO
 
 from zoo.errors import OutputError, WeightsError, first_line
+from zoo.progress import BYTES, SILENT, Progress
 from zoo.weights.connection import (
     Answer,
     LeadsAwayError,
@@ -29,7 +30,6 @@ from zoo.weights.connection import (
     name_of,
 )
 
-Progress = Callable[[int, int], None]
 """Is called with `(done, total)`, in bytes; the total is 0 where the server does not say."""
 
 CHUNK = 1 << 18
@@ -83,7 +83,7 @@ def fetch(
     md5: str | None = None,
     sha256: str | None = None,
     limit: int = LIMIT,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Path:
     """Returns `path`, downloaded if it is not there yet; whole or not at all.
 
@@ -98,7 +98,7 @@ def fetch(
         md5: its hash, where it is known. A file at `path` with another is downloaded anew.
         sha256: likewise.
         limit: the most bytes that it may have.
-        progress: is called with the finished and the total bytes.
+        progress: is told how many bytes have come.
 
     Raises:
         WeightsError: it cannot be downloaded, is too large, or damaged; the message says what to download and where to
@@ -166,7 +166,7 @@ def _about(part: Path) -> Path:
 class _Download:
     """One file, filled up in as many attempts as it takes."""
 
-    def __init__(self, url: str, path: Path, file: BinaryIO, wanted: Wanted, progress: Progress | None) -> None:
+    def __init__(self, url: str, path: Path, file: BinaryIO, wanted: Wanted, progress: Progress) -> None:
         self._url, self._path, self._file, self._wanted, self._progress = url, path, file, wanted, progress
         self._about = _about(Path(file.name))
         self._furthest = file.seek(0, 2)
@@ -265,8 +265,7 @@ class _Download:
             self._file.write(chunk)
             done, in_window = done + len(chunk), in_window + len(chunk)
             self._furthest = max(self._furthest, done)
-            if self._progress:
-                self._progress(done, total)
+            self._progress.step("downloading weights", done, total, BYTES)
             if time.monotonic() - window > WINDOW:
                 if in_window < LEAST:
                     raise TimeoutError(f"it sent {in_window} bytes in {WINDOW:.0f} s")

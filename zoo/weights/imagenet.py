@@ -18,9 +18,10 @@ from typing import Any
 from zoo import models
 from zoo.errors import WeightsError
 from zoo.files import home
+from zoo.progress import SILENT, Progress
 from zoo.published import KERAS_APPLICATIONS, PublishedWeights, WeightsFile
 from zoo.specs import ModelSpec, in_words
-from zoo.weights.download import LIMIT, Progress, fetch, file_hash
+from zoo.weights.download import LIMIT, fetch, file_hash
 from zoo.weights.pins import Pins
 
 URL_VARIABLE = "EDGEZOO_WEIGHTS_URL"
@@ -68,7 +69,7 @@ class Published:
     def _is_keras(self) -> bool:
         return self.file.address.startswith(KERAS_APPLICATIONS)
 
-    def fetch(self, progress: Progress | None = None) -> Path:
+    def fetch(self, progress: Progress = SILENT) -> Path:
         """Downloads the file, unless it is on this machine.
 
         Raises:

@@ -54,10 +54,11 @@ async function call(path, options = {}) {
   throw Object.assign(new Error(answer.error), { status: response.status, again });
 }
 
-/** Classifies a picture; `milliseconds` gets what of the round trip was not the server's own. */
-async function classify(picture) {
+/** Sends a picture to the model; `milliseconds` gets what of the round trip was not the server's own. */
+async function predict(picture) {
+  const { endpoint } = state.model ?? (await call("v1/model"));
   const start = performance.now();
-  const answer = await call(`v1/classify?top_k=${$("top-k").value}`, { method: "POST", body: picture });
+  const answer = await call(`.${endpoint}?top_k=${$("top-k").value}`, { method: "POST", body: picture });
   const times = answer.milliseconds;
   times.total = performance.now() - start;
   times.network = Math.max(0, times.total - times.wait - times.decode - times.inference);
@@ -170,7 +171,7 @@ async function work(picture) {
     if (picture.file.size > limit) {
       throw new Error(`${picture.file.name} has ${megabytes(picture.file.size)}; this server takes ${megabytes(limit)}`);
     }
-    picture.answer = await classify(picture.file);
+    picture.answer = await predict(picture.file);
   } catch (error) {
     if (error.status === 429 || error.status === 503) return seconds(error.again || 1);
     picture.problem = error.message;
@@ -270,7 +271,7 @@ async function watch(stream) {
       continue;
     }
     try {
-      const answer = await classify(await grab(canvas));
+      const answer = await predict(await grab(canvas));
       if (state.stream !== stream) return;
       const now = performance.now();
       answered = [...answered.filter((time) => now - time < FPS_SECONDS * 1000), now];

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ from zoo.data.pipeline import Order, Source, make_dataset
 from zoo.errors import OptionError
 from zoo.inputs.labelled import SplitName
 from zoo.inputs.preprocessing import is_picture
-from zoo.tasks.classification import Confusion
+from zoo.progress import Progress
+from zoo.tasks.confusion import Confusion
 from zoo.tasks.task import Section
 from zoo.training.recipe import Recipe
 from zoo.training.tasks.task import Objective
@@ -85,9 +86,7 @@ class ClassificationTraining:
     monitor: str = "accuracy"
     higher_is_better: bool = True
 
-    def load(
-        self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Callable[[str], None] | None
-    ) -> Data:
+    def load(self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> Data:
         """Loads labelled files; errors as `zoo.data.load`."""
         pictures = is_picture(shape)
         return load(
@@ -98,7 +97,7 @@ class ClassificationTraining:
             seed=recipe.seed,
             resize=recipe.resize if pictures else None,
             augment=recipe.augment if pictures else "none",
-            progress=read,
+            progress=progress,
         )
 
     def training_batches(self, source: Source, batch_size: int, order: Order, augment: Augment) -> Any:

@@ -11,6 +11,7 @@ from zoo.data import Data
 from zoo.data.augment import Augment
 from zoo.data.pipeline import Order, Source
 from zoo.inputs.labelled import SplitName
+from zoo.progress import Progress
 from zoo.tasks.task import Section
 from zoo.training.recipe import Recipe
 
@@ -83,16 +84,14 @@ class TrainingTask(Protocol):
     def higher_is_better(self) -> bool:
         """Whether a higher value of the monitored metric is better."""
 
-    def load(
-        self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Callable[[str], None] | None
-    ) -> Data:
+    def load(self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> Data:
         """Loads the data of a training.
 
         Args:
             data: the path that the user gave.
             shape: the shape of the model's input, without the batch.
             recipe: the recipe of the training.
-            read: is called with a text on how many files have been read.
+            progress: is told how many files have been read.
 
         Raises:
             InputError: the data cannot be used.
