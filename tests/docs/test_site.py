@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.reading import ROOT
+from tests.docs.markdown import ROOT
 
 pytestmark = pytest.mark.slow
 
