@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import fcntl
 import http.server
+import os
+import shlex
 import shutil
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import zoo
-from tests.docs.desk import Desk, environment
-from tests.docs.reading import blocks
+import zoo.registry
+from tests.docs.runner import Runner, environment
 from tests.weights.conftest import Server, handler, save_legacy
 from zoo.weights.imagenet import choose
+
+PROGRAMS = Path(__file__).with_name("programs")
 
 # In alphabetical order, as class folders are numbered.
 COLOURS = {"blue": (40, 40, 200), "green": (40, 200, 40), "red": (200, 40, 40)}
@@ -55,18 +61,38 @@ def _write_video(path: Path, photo: Path) -> None:
     writer.release()
 
 
-def _trained(folder: Path, alpha: float) -> Any:
-    """A MobileNetV2 that has learned the colours, at 96x96, which is quick."""
+def _new_model(alpha: float) -> Any:
     import keras
 
     keras.utils.set_random_seed(0)
-    model = zoo.build("mobilenet_v2", alpha=alpha, input_size=96, num_classes=len(COLOURS))
+    return zoo.build("mobilenet_v2", alpha=alpha, input_size=96, num_classes=len(COLOURS))
+
+
+def _trained(folder: Path) -> Any:
+    """A MobileNetV2 0.35 that has learned the colours, at 96x96, which is quick; others are trained from it."""
+    import keras
+
+    model = _new_model(0.35)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.5  # there are but three steps an epoch
     model.compile("adam", "sparse_categorical_crossentropy")
     data = zoo.load_folder(folder / "pictures", 96, batch_size=12, validation=0.0)
     model.fit(data.train, epochs=16, shuffle=False, verbose=0)
+    return model
+
+
+def _fitted(folder: Path) -> Any:
+    """A MobileNetV2 1.0 that knows the colours by its last layer alone, which takes a moment; the rest is random."""
+    import keras
+    from sklearn.linear_model import LogisticRegression
+
+    model = _new_model(1.0)
+    [(pixels, labels)] = zoo.load_folder(folder / "pictures", 96, batch_size=len(COLOURS) * EACH, validation=0.0).train
+    head = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense))
+    features = keras.Model(model.inputs, head.input)(pixels, training=False).numpy()
+    found = LogisticRegression(C=100).fit(features, labels.numpy())
+    head.set_weights([found.coef_.T, found.intercept_])
     return model
 
 
@@ -92,13 +118,12 @@ def _publish(small: Any, full: Any, served: Path) -> None:
     write([*backbone, *head], alpha=1.0, size=224, classes=1000)
 
 
-def _write_own_files(folder: Path) -> None:
+def _write_own_files(folder: Path, model: Any) -> None:
     """The models and files that the pages call `mine` and `model`, and a data set of digits."""
     import keras
 
     from zoo.export import to_tflite
 
-    model = _trained(folder, 0.35)
     model.save(folder / "mine.keras")
     (folder / "labels.txt").write_text("\n".join(COLOURS), encoding="utf-8")
     to_tflite(model, folder / "mine.tflite", labels=list(COLOURS))
@@ -111,25 +136,34 @@ def _write_own_files(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory, digits_folder: Path) -> Path:
-    """The folder that each page gets a copy of."""
-    folder = tmp_path_factory.mktemp("desk")
-    _write_pictures(folder)
-    _write_video(folder / "street.mp4", folder / "photo.jpg")
-    shutil.copytree(digits_folder, folder / "digits")
-    _write_own_files(folder)
-    return folder
+def prepared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The folder that each page gets a copy of, `reader`, and `published` weights beside it.
+
+    The processes that share the tests make it once.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    with (base / "docs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (base / "docs").exists():
+            unfinished = tmp_path_factory.mktemp("docs")
+            reader = unfinished / "reader"
+            reader.mkdir()
+            _write_pictures(reader)
+            _write_video(reader / "street.mp4", reader / "photo.jpg")
+            shutil.copytree(request.getfixturevalue("digits_folder"), reader / "digits")
+            model = _trained(reader)
+            _write_own_files(reader, model)
+            _publish(model, _fitted(reader), unfinished / "published")
+            unfinished.rename(base / "docs")
+    return base / "docs"
 
 
 @pytest.fixture(scope="session")
-def weights_url(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[str]:
+def weights_url(prepared: Path) -> Iterator[str]:
     """The address of a server on this machine that has the published weights."""
-    import keras
-
-    folder = tmp_path_factory.mktemp("published")
-    small = keras.models.load_model(prepared / "mine.keras")
-    _publish(small, _trained(prepared, 1.0), folder)
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(Server(folder)))
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(Server(prepared / "published")))
     thread = threading.Thread(target=httpd.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{httpd.server_port}/"
@@ -139,54 +173,74 @@ def weights_url(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Ite
 
 
 @pytest.fixture(scope="session")
-def open_desk(
-    tmp_path_factory: pytest.TempPathFactory, prepared: Path, weights_url: str, request: pytest.FixtureRequest
-) -> Iterator[Callable[[], Desk]]:
-    """A function that gives a desk of its own."""
-    caches = tmp_path_factory.mktemp("caches")
-    variables = environment(
-        KERAS_HOME=str(caches / "keras"), XDG_CACHE_HOME=str(caches), EDGEZOO_WEIGHTS_URL=weights_url
-    )
-    with contextlib.ExitStack() as stack:
-
-        def start() -> Desk:
-            folder = tmp_path_factory.mktemp("page") / "desk"
-            shutil.copytree(prepared, folder)
-            desk = Desk(folder, variables, request.getfixturevalue)
-            stack.callback(desk.close)
-            return desk
-
-        yield start
+def warm_zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a `zoo` that need not import TensorFlow: its commands are forks of a process that has it."""
+    folder = tmp_path_factory.mktemp("warm")
+    words = [sys.executable, "-IS", str(PROGRAMS / "ask_warm_zoo.py"), str(folder / "socket")]
+    (folder / "zoo").write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    (folder / "zoo").chmod(0o755)
+    server = [sys.executable, "-I", str(PROGRAMS / "warm_zoo.py"), str(folder / "socket")]
+    # It ends with its standard input.
+    with subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield folder
 
 
 @pytest.fixture(scope="session")
-def printed(open_desk: Callable[[], Desk]) -> Callable[[str], dict[str, str]]:
-    """Runs all blocks of a page in order, once a session; each command or program, and what it printed.
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What downloads, and what is known of files, are kept in."""
+    return tmp_path_factory.mktemp("caches")
 
-    Fails with all that does not run, where it stands and what it said.
+
+class RunPage(Protocol):
+    """Runs all of a page in a folder of its own, once."""
+
+    def __call__(self, page: str, *, empty: bool = False, cold: bool = False) -> Runner: ...
+
+
+@pytest.fixture(scope="module")
+def run_page(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, caches: Path, own_models: None
+) -> Iterator[RunPage]:
+    """A function that runs all of a page in a copy of the prepared folder, or in an empty one; the caches are shared.
+
+    The page's `zoo` is that of `warm_zoo`. Where it is `cold`, the page runs whole, by the installed one.
     """
+    with contextlib.ExitStack() as stack:
 
-    @functools.cache
-    def run(page: str) -> tuple[dict[str, str], list[str]]:
-        desk, found, failed = open_desk(), dict[str, str](), list[str]()
-        for block in blocks(page):
-            try:
-                found |= desk.do(block)
-            except AssertionError as error:
-                failed.append(str(error))
-        return found, failed
+        def run(page: str, *, empty: bool = False, cold: bool = False) -> Runner:
+            folder = tmp_path_factory.mktemp("page") / "folder"
+            variables = {"KERAS_HOME": str(caches / "keras"), "XDG_CACHE_HOME": str(caches)}
+            if empty:
+                folder.mkdir()
+            else:
+                shutil.copytree(request.getfixturevalue("prepared") / "reader", folder)
+                variables["EDGEZOO_WEIGHTS_URL"] = request.getfixturevalue("weights_url")
+            first = [] if cold else [request.getfixturevalue("warm_zoo")]
+            runner = Runner(folder, environment(*first, **variables), request.getfixturevalue, whole=cold)
+            stack.callback(runner.close)
+            runner.run_page(page)
+            return runner
 
-    def get(page: str) -> dict[str, str]:
-        found, failed = run(page)
-        assert not failed, "\n\n".join(failed)
-        return found
+        yield run
 
-    return get
+
+@pytest.fixture(scope="module")
+def own_models() -> Iterator[None]:
+    """Forgets at the end what programs have registered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo.registry, "_MODELS", dict(zoo.registry._MODELS))
+        yield
 
 
 @pytest.fixture
-def bare_desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk with nothing on it."""
-    desk = Desk(tmp_path, environment(), lambda _: tmp_path)
-    yield desk
-    desk.close()
+def bare(tmp_path: Path) -> Iterator[Runner]:
+    """A runner in an empty folder, with the installed `zoo`, on a machine with no other environment."""
+
+    def none(name: str) -> NoReturn:
+        pytest.skip(f"no {name}")
+
+    runner = Runner(tmp_path, environment(), none)
+    yield runner
+    runner.close()

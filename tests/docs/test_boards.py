@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 import zoo.runner.demo
-from tests.docs.reading import ROOT, blocks
+from tests.docs.markdown import ROOT, of_language
 from zoo.cli.main import COMMANDS
 from zoo.runner import delegates, runtimes
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
+    from tests.docs.conftest import RunPage
 
 PAGE = "docs/boards.md"
 TEXT = (ROOT / PAGE).read_text(encoding="utf-8")
@@ -24,14 +25,22 @@ TEXT = (ROOT / PAGE).read_text(encoding="utf-8")
 
 def shown(start: str) -> str:
     """The one message on the page that begins so."""
-    (found,) = [b.text.strip() for b in blocks(PAGE) if b.language == "text" and b.text.startswith(start)]
+    (found,) = [text.strip() for text in of_language(PAGE, "text") if text.startswith(start)]
     return found
 
 
 def test_every_message_is_tested_here() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
     starts = re.findall(r'shown\("([^"]+)"\)', source)
-    assert sorted(b.text.strip() for b in blocks(PAGE) if b.language == "text") == sorted(map(shown, starts))
+    assert sorted(text.strip() for text in of_language(PAGE, "text")) == sorted(map(shown, starts))
+
+
+@pytest.mark.slow
+def test_everything_runs(run_page: RunPage) -> None:
+    found = run_page(PAGE)
+    assert "10 of 10 right" in found.said("edgezoo/bin/zoo demo")
+    assert "Edge TPU" in found.said("zoo export")
+    assert found.said("unzip -p").splitlines() == ["blue", "green", "red"]
 
 
 @pytest.mark.slow
@@ -86,8 +95,8 @@ def test_the_pip_lines_name_extras_that_exist() -> None:
 
 
 def test_the_commands_have_these_options(cli: Cli) -> None:
-    lines = [line for block in blocks(PAGE) if block.language == "sh" for line in block.text.splitlines()]
-    commands = [line.split("zoo ", 1)[1] for line in lines if "zoo " in line and "pip" not in line]
+    lines = [line for line in of_language(PAGE, "sh") if "zoo " in line and "pip" not in line]
+    commands = [line.split("zoo ", 1)[1] for line in lines]
     assert len(commands) >= 7
     for name, *words in map(str.split, commands):
         assert name in COMMANDS

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.reading import ROOT, blocks
-from tests.docs.typed import run_cells, run_lines
+from tests.docs.markdown import ROOT, language, read
+
+if TYPE_CHECKING:
+    from tests.docs.conftest import RunPage
+    from tests.docs.runner import Runner
 
 PAGE = "docs/first-classifier.md"
 NUMBER = re.compile(r"[+-]?\d[\d,.]*")
@@ -17,14 +21,19 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("desk")
+def ran(run_page: RunPage) -> Runner:
+    return run_page(PAGE, empty=True)
 
 
 @pytest.fixture(scope="module")
-def cells(desk: Path) -> list[tuple[str, str]]:
-    """What each cell prints according to the page, and what it printed."""
-    return run_cells(PAGE, desk)
+def cells(ran: Runner) -> list[tuple[str, str]]:
+    """What each cell prints according to the page, in the block behind it, and what it printed."""
+    found = read(PAGE)
+    return [
+        (str(after.parsed) if language(after) == "text" else "", ran.printed[str(cell.parsed)])
+        for cell, after in itertools.pairwise(found)
+        if language(cell) == "python"
+    ]
 
 
 def test_the_data_and_the_model_are_as_printed(cells: list[tuple[str, str]]) -> None:
@@ -67,26 +76,24 @@ def test_the_seven_is_named(cells: list[tuple[str, str]]) -> None:
     assert _shares(cells[7][1])[0] > 90
 
 
-def test_the_figures_are_those_of_the_run(cells: list[tuple[str, str]], desk: Path) -> None:
+def test_the_figures_are_those_of_the_run(ran: Runner) -> None:
     from PIL import Image
 
     for name in ("curves", "mistakes"):
-        shown, made = ROOT / "docs" / f"first-classifier-{name}.png", desk / "run" / f"{name}.png"
+        shown, made = ROOT / "docs" / f"first-classifier-{name}.png", ran.folder / "run" / f"{name}.png"
         with Image.open(shown) as first, Image.open(made) as second:
             assert first.width == second.width
     assert sum(figure.stat().st_size for figure in (ROOT / "docs").glob("first-classifier-*.png")) < 300_000
 
 
-def test_the_same_in_the_shell(cells: list[tuple[str, str]], desk: Path) -> None:
-    (block,) = [block for block in blocks(PAGE) if block.language == "sh"]
-    checked, trained, evaluated, named = run_lines(block, desk)
-    assert "validation, by content, seed 0" in checked
+def test_the_same_in_the_shell(cells: list[tuple[str, str]], ran: Runner) -> None:
+    assert "validation, by content, seed 0" in ran.said("zoo data check")
     # The same seed, so the same training but for rounding.
-    found = re.search(r"accuracy ([\d.]+)% on 944 files of the validation split", trained)
+    found = re.search(r"accuracy ([\d.]+)% on 944 files of the validation split", ran.said("zoo train"))
     assert found
     assert float(found[1]) == pytest.approx(_shares(cells[3][1])[0], abs=0.5)
-    assert "The same name for" in evaluated
-    assert re.search(r"^ +[\d.]+%  7$", named.splitlines()[1])
+    assert "The same name for" in ran.said("zoo evaluate")
+    assert re.search(r"^ +[\d.]+%  7$", ran.said("zoo run").splitlines()[1])
 
 
 def _shares(text: str) -> list[float]:

@@ -16,7 +16,7 @@ import tomli
 
 import zoo
 import zoo.runner.demo
-from tests.docs.reading import ROOT, blocks
+from tests.docs.markdown import ROOT, of_language
 
 PAGE = "docs/inside.md"
 TEXT = (ROOT / PAGE).read_text(encoding="utf-8")
@@ -59,7 +59,7 @@ def test_every_package_is_in_the_table() -> None:
 def test_the_layers_are_those_that_are_checked() -> None:
     contracts = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
     layers = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
-    shown = [block.text.splitlines() for block in blocks(PAGE) if block.language == "text"]
+    shown = [text.splitlines() for text in of_language(PAGE, "text")]
     assert shown == layers
 
 

@@ -1,20 +1,28 @@
-"""docs/jetson.md: what its commands print on the desk, and what they have in common with README and Makefile."""
+"""docs/jetson.md: what its commands print, and what they have in common with README and Makefile."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.reading import PAGES, blocks
+from tests.docs.markdown import PAGES, of_language
+
+if TYPE_CHECKING:
+    from tests.docs.conftest import RunPage
 
 PAGE = "docs/jetson.md"
 
 
+@pytest.fixture(scope="module")
+def printed(run_page: RunPage) -> dict[str, str]:
+    return run_page(PAGE).printed
+
+
 @pytest.mark.slow
-def test_what_the_image_is_told(printed: Callable[[str], dict[str, str]]) -> None:
-    told = {words: text for words, text in printed(PAGE).items() if words.startswith("docker run ")}
+def test_what_the_image_is_told(printed: dict[str, str]) -> None:
+    told = {words: text for words, text in printed.items() if words.startswith("docker run ")}
     assert len(told) >= 8
     for command, text in told.items():
         if " --camera " in command:
@@ -33,12 +41,11 @@ def test_what_the_image_is_told(printed: Callable[[str], dict[str, str]]) -> Non
 
 
 @pytest.mark.slow
-def test_the_pip_route_is_what_the_board_environment_was_made_by(printed: Callable[[str], dict[str, str]]) -> None:
+def test_the_pip_route_is_what_the_board_environment_was_made_by(printed: dict[str, str]) -> None:
     """`make test` makes it by these lines: a virtual environment, the checkout by pip, no extra."""
-    commands = [command for block in blocks(PAGE) if block.language == "sh" for command in block.commands]
-    route = [command for command in commands if command.startswith(("python3 -m venv", "edgezoo/bin/"))]
+    route = [command for command in of_language(PAGE, "sh") if command.startswith(("python3 -m venv", "edgezoo/bin/"))]
     assert route == ["python3 -m venv edgezoo", "edgezoo/bin/pip install .", "edgezoo/bin/zoo demo"]
-    assert "10 of 10 right" in printed(PAGE)["edgezoo/bin/zoo demo"]
+    assert "10 of 10 right" in printed["edgezoo/bin/zoo demo"]
 
 
 def test_the_readme_says_the_same() -> None:

@@ -1,67 +1,78 @@
-"""The pages' commands and programs run as they are written; `rules.py` names those that cannot, and why."""
+"""The pages' commands and programs run as they are written; `substitutes.py` names those that cannot, and why."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import pytest
+from markdown_it import MarkdownIt
+from sybil.example import SybilFailure
 
-from tests.docs.reading import INDENTED, PAGES, ROOT, Block, blocks, code_words
-from tests.docs.rules import COMMANDS, OWN_TESTS, PROGRAMS, rule_for
-from tests.docs.stand_ins import options_parse
+from tests.docs.markdown import PAGES, ROOT, RUN, code_words, file_name, language, of_language, read, unfenced
+from tests.docs.substitutes import COMMANDS, PROGRAMS, options_parse, substitute_for
 from zoo.cli.main import COMMANDS as ZOO
 from zoo.cli.main import zoo as group
 
 if TYPE_CHECKING:
-    from tests.docs.desk import Desk
+    from tests.docs.conftest import RunPage
+    from tests.docs.runner import Runner
 
-RUN = {"sh", "python"}
 SHOWN = {"text", "json", "toml", "mermaid", "dockerfile"}
 """Languages of blocks that are to be read: output, files. So are directives such as `{toctree}`."""
+
+OWN_TESTS = {
+    "README.md": "test_readme.py",
+    "docs/adding-a-model.md": "test_adding_a_model.py",
+    "docs/boards.md": "test_boards.py",
+    "docs/first-classifier.md": "test_first_classifier.py",
+    "docs/jetson.md": "test_jetson.py",
+    "docs/training.md": "test_training.py",
+}
+"""Pages that another file of tests runs, because it looks at what they print, or because they take long."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in OWN_TESTS])
-def test_everything_runs(page: str, printed: Callable[[str], dict[str, str]]) -> None:
-    printed(page)
+def test_everything_runs(page: str, run_page: RunPage) -> None:
+    run_page(page)
 
 
-def test_a_page_with_a_test_of_its_own_has_it() -> None:
+def test_a_page_with_a_test_of_its_own_is_run_by_it() -> None:
     for page, test in OWN_TESTS.items():
         assert page in PAGES
-        assert page.removeprefix("docs/") in (ROOT / test.split(":")[0]).read_text(encoding="utf-8")
+        source = (Path(__file__).with_name(test)).read_text(encoding="utf-8")
+        assert f'PAGE = "{page}"' in source
+        assert "run_page(PAGE" in source
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_says_what_it_is(page: str) -> None:
     """A block without a fence, or one in `bash` or `console`, would pass by the test above."""
-    for block in blocks(page):
-        assert block.language != INDENTED, f"{block.place}: give it a fence: {block.text!r}"
-        assert block.language in RUN | SHOWN or block.language.startswith("{"), f"{block.place}: {block.language!r}"
+    assert unfenced(PAGES[page].read_text(encoding="utf-8")) == [], f"{page}: give it a fence"
+    for example in read(page):
+        name = language(example)
+        assert name in RUN | SHOWN or name.startswith("{"), f"{page}:{example.line}: {name!r}"
 
 
 def test_every_exception_is_needed() -> None:
-    found = [block for page in PAGES for block in blocks(page)]
-    commands = [command for block in found if block.language == "sh" for command in block.commands]
-    commands += [words for page in PAGES for words in code_words(page)]
-    met = {rule_for(command, COMMANDS) for command in commands}
-    met |= {rule_for(block.text, PROGRAMS) for block in found if block.language == "python"}
+    commands = [command for page in PAGES for command in (*of_language(page, "sh"), *code_words(page))]
+    met = {substitute_for(command, "sh") for command in commands}
+    met |= {substitute_for(program, "python") for page in PAGES for program in of_language(page, "python")}
     assert [rule.pattern for rule in COMMANDS + PROGRAMS if rule not in met] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_in_sentences_exist(page: str, bare_desk: Desk) -> None:
+def test_commands_in_sentences_exist(page: str, bare: Runner) -> None:
     """`zoo COMMAND --option` within a sentence is no whole command, but what it names is there."""
     for words in code_words(page):
         where = f"{page}: {words}"
         if found := re.match(r"zoo ([a-z]+)(?: ([a-z]+))?", words):
             assert set(re.findall(r"(?<= )--[a-z][\w-]*", words)) <= _options(*found.groups()), where
         elif words.startswith("python benchmarks/"):
-            options_parse(words, bare_desk)
+            options_parse(words, bare)
         elif found := re.fullmatch(r"make ([a-z-]+)", words):
             assert re.search(rf"^{found[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), where
 
@@ -82,48 +93,61 @@ def test_links_lead_somewhere() -> None:
             assert (path.parent / link).exists(), f"{path.name}: {link}"
 
 
-def _page(text: str) -> list[Block]:
-    return blocks("new.md", text)
-
-
 def test_a_block_that_is_a_file_says_so_behind_its_language() -> None:
-    first, second = _page("`a.py`:\n\n```python\nx = 1\n```\n\n```python b.py\ny = 2\n```\n")
-    assert (first.language, first.file) == ("python", None)
-    assert (second.language, second.file, second.text) == ("python", "b.py", "y = 2\n")
+    first, second = read("new.md", text="`a.py`:\n\n```python\nx = 1\n```\n\n```python b.py\ny = 2\n```\n")
+    assert (language(first), file_name(first)) == ("python", "")
+    assert (language(second), file_name(second), second.parsed) == ("python", "b.py", "y = 2\n")
 
 
 def test_what_a_page_holds() -> None:
     page = (
         "# A page\n```sh\nzoo run a \\\n  b  # c\n\n# d\nzoo run 'e\nf'\n```\n\n    zoo list\n\n```python\nx = 1\n```\n"
     )
-    first, second, third = _page(page)
-    assert (first.place, first.commands) == ("new.md:3", ["zoo run a \\\n  b  # c", "zoo run 'e\nf'"])
-    assert (second.place, second.language) == ("new.md:11", INDENTED)
-    assert (third.place, third.language, third.text) == ("new.md:14", "python", "x = 1\n")
+    first, second, third = read("new.md", text=page)
+    assert (first.line, first.parsed) == (3, "zoo run a \\\n  b  # c")
+    assert (second.line, second.parsed) == (7, "zoo run 'e\nf'")
+    assert (third.line, language(third), third.parsed) == (13, "python", "x = 1\n")
+    assert unfenced(page) == ["zoo list\n"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_fence_is_overlooked(page: str) -> None:
+    """What the library finds by patterns is what CommonMark calls a fenced block."""
+    text = PAGES[page].read_text(encoding="utf-8")
+    fences = [token for token in MarkdownIt("commonmark").parse(text) if token.type == "fence"]
+    found = {language(example) for example in read(page)}
+    assert found == {fence.info.partition(" ")[0] for fence in fences}
+    shown = [str(example.parsed) for example in read(page) if language(example) != "sh"]
+    assert shown == [fence.content for fence in fences if fence.info != "sh"]
 
 
 @pytest.mark.parametrize(
-    ("page", "message"),
+    ("page", "line", "shown"),
     [
-        ("```sh\nzoo list\nzoo run none.tflite photo.jpg\n```", "new.md:2: zoo run none.tflite"),
-        ("```sh\nzoo list | grep nothing | cat\n```", "new.md:2: zoo list"),
-        ("Text\n\n```python\nprint(nothing)\n```", "new.md:4: print(nothing)"),
-        ("```sh\nmake nothing\n```", "new.md:2: make nothing"),
-        ("```sh\npip install 'edgezoo[nothing]'\n```", "new.md:2: pip install"),
-        ("```sh\npython benchmarks/nothing.py\n```", "new.md:2: python benchmarks"),
-        ("```sh\npython benchmarks/export_memory.py --nothing\n```", "new.md:2: python benchmarks"),
-        ("```sh\ndocker run --rm edgezoo-jetson nothing\n```", "new.md:2: docker run"),
-        ("```sh\nzoo serve mine.tflite --nothing\n```", "new.md:2: zoo serve"),
+        ("```sh\nzoo list\nzoo run none.tflite photo.jpg\n```", 3, "zoo run none.tflite.*cannot read none.tflite"),
+        ("```sh\nzoo list | grep nothing | cat\n```", 2, "zoo list .*exit code 1"),
+        ("Text\n\n```python\nprint(nothing)\n```", 3, r"print\(nothing\).*line 4, in <module>"),
+        ("```sh\nmake nothing\n```", 2, "make nothing"),
+        ("```sh\npip install 'edgezoo[nothing]'\n```", 2, "pip install .*nothing"),
+        ("```sh\npython benchmarks/nothing.py\n```", 2, "python benchmarks.*No such file"),
+        ("```sh\npython benchmarks/export_memory.py --nothing\n```", 2, "python benchmarks.*No such option"),
+        ("```sh\ndocker run --rm edgezoo-jetson nothing\n```", 2, "docker run .*No such command"),
+        ("```sh\nzoo serve mine.tflite --nothing\n```", 2, "zoo serve .*No such option"),
+        ("```sh\nzoo train mobilenet_v2 pictures --nothing\n```", 2, "zoo train .*No such option"),
     ],
 )
-def test_what_does_not_run_fails(page: str, message: str, bare_desk: Desk) -> None:
-    [block] = _page(page)
-    with pytest.raises(AssertionError, match=re.escape(message)):
-        bare_desk.do(block)
+def test_what_does_not_run_fails(page: str, line: int, shown: str, bare: Runner) -> None:
+    message = rf"(?s)Example at new.md, line {line}, column 1 did not evaluate as expected:\n{shown}"
+    with pytest.raises(SybilFailure, match=message):
+        bare.run_page("new.md", page)
 
 
-def test_a_program_goes_on_where_the_one_before_it_ended(bare_desk: Desk, tmp_path: Path) -> None:
-    first, second = _page("```python\nx = 1\n```\n\n```python\nprint(x + 1)\nopen('here', 'w').close()\n```")
-    bare_desk.do(first)
-    assert list(bare_desk.do(second).values()) == ["2\n"]
-    assert (tmp_path / "here").exists()
+def test_a_program_goes_on_where_the_one_before_it_ended(bare: Runner) -> None:
+    bare.run_page("new.md", "```python\nx = 1\n```\n\n```python\nprint(x + 1)\nopen('here', 'w').close()\n```")
+    assert bare.printed["print(x + 1)\nopen('here', 'w').close()\n"] == "2\n"
+    assert (bare.folder / "here").exists()
+
+
+def test_a_file_is_there_for_the_commands_behind_it(bare: Runner) -> None:
+    bare.run_page("new.md", "```python say.py\nprint(2)\n```\n\n```sh\npython say.py\n```")
+    assert bare.printed == {"python say.py": "2\n"}

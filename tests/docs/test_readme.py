@@ -5,25 +5,26 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 import tables
 import zoo
-from tests.docs.reading import PAGES, ROOT, blocks
+from tests.docs.markdown import PAGES, ROOT, read
 from zoo.cli.main import COMMANDS
 
-README = PAGES["README.md"].read_text(encoding="utf-8")
+if TYPE_CHECKING:
+    from tests.docs.conftest import RunPage
+
+PAGE = "README.md"
+README = PAGES[PAGE].read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_what_its_commands_print(printed: Callable[[str], dict[str, str]]) -> None:
-    said = printed("README.md")
-
-    def of(start: str, number: int = 0) -> str:
-        return [text for command, text in said.items() if command.startswith(start)][number]
-
+def test_what_its_commands_print(run_page: RunPage) -> None:
+    # By the installed `zoo`, as users start it.
+    of = run_page(PAGE, cold=True).said
     assert "mobilenet_v2_int8.tflite" in of("zoo build")
     assert of("zoo run mobilenet_v2_int8").startswith("photo.jpg\n")
     assert "red" in of("zoo data check")
@@ -87,4 +88,4 @@ def test_every_page_is_linked() -> None:
 
 def test_it_is_short_enough_to_be_read() -> None:
     assert len(README.splitlines()) <= 190
-    assert max(len(block.text.splitlines()) for block in blocks("README.md")) <= 25
+    assert max(len(example.region.lexemes["source"].splitlines()) for example in read(PAGE)) <= 25

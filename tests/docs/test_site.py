@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.reading import ROOT
+from tests.docs.markdown import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -40,12 +40,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = build(DOCS, out)
     assert (done.returncode, done.stderr) == (0, "")
     return out
-
-
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """The pages, to spoil."""
-    return Path(shutil.copytree(DOCS, tmp_path / "docs", ignore=shutil.ignore_patterns("_build")))
 
 
 def test_every_page_is_reached_from_the_first(site: Path) -> None:
@@ -79,30 +73,28 @@ def test_pages_show_their_pictures(site: Path) -> None:
             assert (page.parent / address).is_file(), f"{page.name}: {address}"
 
 
-def test_a_link_that_leads_nowhere_fails(copy: Path) -> None:
-    gone = {"(no-such-page.md)", "(training.md#no-such-heading)", "(no-such-picture.png)"}
-    with (copy / "export.md").open("a") as stream:
-        stream.writelines(f"\n{'!' if '.png' in link else ''}[gone]{link}\n" for link in gone)
-    done = build(copy, copy.with_name("html"))
-    assert done.returncode != 0
-    for link in gone:
-        assert re.split("[(#]", link.strip(")"))[-1] in done.stderr
-
-
-def test_a_name_in_a_docstring_that_is_not_there_fails(copy: Path) -> None:
-    (copy.parent / "spoilt.py").write_text(
+def test_a_link_and_a_name_that_lead_nowhere_fail(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    shutil.copy(DOCS / "conf.py", docs)
+    links = ["[gone](no-such-page.md)", "[gone](index.md#no-such-heading)", "![gone](no-such-picture.png)"]
+    (docs / "index.md").write_text(
+        "# A site\n\n```{toctree}\nspoilt\n```\n\n[here](index.md#a-site)\n" + "\n".join(links)
+    )
+    (docs / "spoilt.rst").write_text("Spoilt\n======\n\n.. automodule:: spoilt\n   :members:\n")
+    (tmp_path / "spoilt.py").write_text(
         "def function() -> None:\n"
         '    """See `zoo.no_such_thing`, and not `zoo.build`.\n\n'
         "    Raises:\n        zoo.errors.NoSuchError: never.\n"
         '    """\n'
     )
-    (copy / "api" / "choose.rst").write_text("Spoilt\n======\n\n.. automodule:: spoilt\n   :members:\n")
-    done = build(copy, copy.with_name("html"), PYTHONPATH=str(copy.parent))
+    done = build(docs, tmp_path / "html", PYTHONPATH=str(tmp_path))
     assert done.returncode != 0
-    assert re.findall(r"reference target not found: (\S+)", done.stderr) == [
-        "zoo.no_such_thing",
-        "zoo.errors.NoSuchError",
-    ]
+    names = re.findall(r"py:\w+ reference target not found: (\S+)", done.stderr)
+    assert names == ["zoo.no_such_thing", "zoo.errors.NoSuchError"]
+    assert len(re.findall("WARNING", done.stderr)) == len(links) + len(names)
+    for name in ("no-such-page.md", "no-such-heading", "no-such-picture.png"):
+        assert name in done.stderr
 
 
 class _Links(HTMLParser):

@@ -1,0 +1,21 @@
+"""Has the process of `warm_zoo.py` run a `zoo` command with the words, folder, variables and streams of this one.
+
+python -IS ask_warm_zoo.py SOCKET WORDS...
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect(sys.argv[1])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: server.sendall(bytes([number])))
+    request = {"words": sys.argv[2:], "folder": os.getcwd(), "variables": dict(os.environ)}  # noqa: PTH109  # pathlib takes longer to import than the rest
+    body = json.dumps(request).encode()
+    socket.send_fds(server, [len(body).to_bytes(4, "big")], [0, 1, 2])
+    server.sendall(body)
+    code = server.recv(1)
+    sys.exit(code[0] if code else 1)
