@@ -22,6 +22,7 @@ import zoo
 from tests.conftest import Cli
 from tests.training.own_task import SIZE, PositionTraining, draw_squares, register_model
 from zoo.errors import InputError, OptionError, TrainingStopped
+from zoo.progress import SILENT
 from zoo.registry import restore, snapshot
 from zoo.specs import NUM_CLASSES, ModelSpec
 from zoo.training import TrainResult, resume, tasks, train
@@ -153,7 +154,7 @@ def test_the_command_prints_what_the_task_measures(squares: Path, tmp_path: Path
 def test_a_new_head_learns_on_cached_features(alone: TrainResult, squares: Path, tmp_path: Path, strategy: str) -> None:
     recipe = Recipe(epochs=0, head_epochs=3, batch_size=25, head_learning_rate=0.01)
     with connect(strategy, None, None, facts={}, note=print) as connected:
-        data = POSITION.load(squares, (SIZE, SIZE, 1), recipe, None)
+        data = POSITION.load(squares, (SIZE, SIZE, 1), recipe, SILENT)
         model = load_model(alone.folder / "model.keras")
         model.layers[-1].set_weights([0.1 * array for array in model.layers[-1].get_weights()])
         about = {"name": "finder", "weights": "none", "pretrained": True, "new_head": True, "options": {}}
