@@ -52,7 +52,6 @@ def evaluate(
     files get the same pictures, and the difference is printed with its 95% confidence interval.
     """
     from zoo.files import require_writable
-    from zoo.inputs import values
     from zoo.inputs.labelled import find_labelled
     from zoo.runner.evaluate import evaluate as judge
 
@@ -61,7 +60,7 @@ def evaluate(
             raise click.BadParameter(f"{confusion} ends neither in .csv nor in .png", param_hint="--confusion")
         require_writable(confusion.parent)
     classifiers = [open_classifier(path, **options) for path in (file, against) if path is not None]
-    suffixes = None if classifiers[0].takes_pictures else values.SUFFIXES
+    suffixes = classifiers[0].suffixes
     pictures = find_labelled(data, suffixes, least=1).held_out()
     found = []
     with progress_bar("pictures", len(pictures) * len(classifiers)) as advance:

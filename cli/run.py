@@ -80,11 +80,10 @@ def run(
 
 def _name_pictures(classifier: Classifier, photos: tuple[Path, ...], top_k: int, strict: bool, form: str | None) -> int:
     """Classifies every picture, and returns how many could not be read."""
-    from zoo.inputs import values
     from zoo.runner import find_pictures
 
     failed = 0
-    suffixes = None if classifier.takes_pictures else values.SUFFIXES
+    suffixes = classifier.suffixes
     show = printer(form, classifier.task)
     with counter() as advance:
         for result in classifier.classify_many(map(_source, find_pictures(photos, suffixes)), top_k):

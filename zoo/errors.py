@@ -64,6 +64,10 @@ class InputError(ZooError):
     """A picture, label file or array that cannot be read or does not fit the model."""
 
 
+class AnswerError(ZooError):
+    """An answer of a model that is none: scores that are not finite numbers, or that are the same for every picture."""
+
+
 class OutputError(ZooError):
     """A file that could not be written; nothing is left in its place."""
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from zoo import __version__
-from zoo.errors import InputError
+from zoo.errors import AnswerError, InputError
 from zoo.serve import metrics, openapi
 from zoo.serve.answers import Answer, refusal, to_bytes
 from zoo.serve.connections import Connections, that_fit
@@ -106,6 +106,9 @@ class Api:
             path = self.pool.classifier.session.path
             # Its folder is nobody's business.
             raise HTTPException(400, str(error).replace(str(path), path.name)) from error
+        except AnswerError as error:
+            path = self.pool.classifier.session.path
+            raise HTTPException(500, str(error).replace(str(path), path.name)) from error
         except MemoryError:
             raise HTTPException(413, "the picture does not fit into this machine's memory") from None
 

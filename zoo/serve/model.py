@@ -13,6 +13,7 @@ from typing import Any
 from zoo.serve.answers import EXACT
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool, available_formats
+from zoo.tasks import scores_of
 from zoo.tflite import modelfile
 
 TEXT = 200
@@ -94,8 +95,8 @@ def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
         ModelFileError: the file is damaged.
     """
     classifier = pool.classifier
-    session = classifier.session
-    file = modelfile.read(session.path)
+    session, picture = classifier.session, classifier.picture
+    file = session.file
     return {
         # Not the path: it says more of the machine than a visitor needs to know.
         "file": session.path.name,
@@ -103,12 +104,14 @@ def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
         "runtime": session.runtime,
         "workers": pool.workers,
         "input": {
-            "shape": list(session.input.shape[1:]),
+            "shape": [picture.height, picture.width, picture.channels],
             "dtype": session.input.dtype.name,
             "resize": classifier.preprocessing.resize,
         },
         "macs": file.main.total_macs,
         "labels": list(classifier.labels),
+        "scores": scores_of(classifier.task),
+        "notes": [note.replace(str(session.path), session.path.name) for note in classifier.notes],
         "card": public_card(classifier.card),
         "ops": operations(file),
         "limits": {

@@ -108,6 +108,8 @@ def _schemas() -> Json:
             ),
             macs=_INTEGER,
             labels=_list(_STRING),
+            scores={**_STRING, "enum": ["probabilities", "numbers"]},
+            notes={**_list(_STRING), "description": "What to know before the answers."},
             card={"type": "object", "description": "Of the file's card, what is about the model."},
             ops=_list(_ref("Operation")),
             limits=_object(bytes=_INTEGER, pixels=_INTEGER, pictures=_INTEGER, formats=_list(_STRING)),

@@ -82,7 +82,7 @@ class Pool:
     def decode(self, picture: bytes) -> Array:
         """The pixels that the model is to see; see `classify`."""
         formats = available_formats()
-        shape = self.classifier.session.input.shape
+        input_ = self.classifier.picture
         policy = self.classifier.preprocessing
         try:
             with images.opened(io.BytesIO(picture), formats) as image:
@@ -90,7 +90,10 @@ class Pool:
                 if width * height > self._max_pixels:
                     limit = f"{self._max_pixels / 1e6:g} megapixels are the limit here"
                     raise TooManyPixelsError(f"the picture has {width}x{height} pixels; {limit}")
-                return images.to_pixels(image, shape[2], shape[1], shape[3], policy, budget=self._budget, owned=True)[0]
+                pixels, _ = images.to_pixels(
+                    image, input_.width, input_.height, input_.channels, policy, budget=self._budget, owned=True
+                )
+                return input_.arrange(pixels)
         except InputError as error:
             raise self._named(error, formats) from error
 

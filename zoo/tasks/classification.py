@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zoo.errors import InputError
+from zoo.errors import AnswerError, InputError
+from zoo.tasks.scores import Sameness, Scores, shown_score
 from zoo.tasks.task import Agreement, Array, Section, Shape, Truth
+from zoo.tflite.scores import are_probabilities
 from zoo.tflite.tags import OutputTag
 
 if TYPE_CHECKING:
     from zoo.inputs.fit import Fit
+    from zoo.tflite.modelfile import Graph
 
 Z95 = 1.959964
 """The 97.5% quantile of the normal distribution."""
@@ -35,7 +38,7 @@ class Prediction:
     label: str
     index: int
     score: float
-    """Score of the class; a probability, 0..1, if the model ends in a softmax."""
+    """Score of the class: a probability, 0..1, or another number, see `Classification.scores`."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,8 @@ class Evaluation:
     mistakes: list[Mistake]
     """Wrongly classified pictures, the highest score first."""
     unreadable: list[InputError]
+    scores: Scores = "probabilities"
+    """What the scores of the file are."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -178,7 +183,13 @@ class Evaluation:
                     f"{len(self.mistakes)} mistakes, the surest first:" if more else "Mistakes:",
                     ("picture", "is", "score", "taken for", "score "),
                     [
-                        (str(m.path), m.truth, f"{m.truth_score:.1%}", m.named.label, f"{m.named.score:.1%}")
+                        (
+                            str(m.path),
+                            m.truth,
+                            shown_score(m.truth_score, self.scores, 1),
+                            m.named.label,
+                            shown_score(m.named.score, self.scores, 1),
+                        )
                         for m in shown
                     ],
                     left=("is", "taken for"),
@@ -212,9 +223,11 @@ class Evaluation:
 class ClassificationJudge:
     """Counts true and predicted classes."""
 
-    def __init__(self, labels: tuple[str, ...]) -> None:
+    def __init__(self, labels: tuple[str, ...], scores: Scores = "probabilities") -> None:
         self._labels = labels
+        self._scores = scores
         self._index = {label: i for i, label in enumerate(labels)}
+        self._sameness = Sameness()
         self._counts = np.zeros((len(labels), len(labels)), np.int64)
         self._in_best_five = 0
         self._named: dict[Path, tuple[str, str]] = {}
@@ -224,6 +237,7 @@ class ClassificationJudge:
         """Adds one picture; `found` holds all classes, best first."""
         (label,) = truth.names
         index, best = self._index[label], found[0]
+        self._sameness.add(label, [one.score for one in sorted(found, key=lambda one: one.index)])
         self._counts[index, best.index] += 1
         self._in_best_five += any(one.index == index for one in found[:5])
         self._named[truth.path] = (label, best.label)
@@ -232,9 +246,19 @@ class ClassificationJudge:
             self._mistakes.append(Mistake(truth.path, label, best, score))
 
     def evaluation(self, unreadable: list[InputError]) -> Evaluation:
-        """Returns the metrics of all pictures added so far."""
+        """Returns the metrics of all pictures added so far.
+
+        Raises:
+            AnswerError: the scores are the same for all classes, or for pictures of several classes.
+        """
+        if fault := self._sameness.fault():
+            raise AnswerError(
+                f"the file {fault}, which is no answer and has no accuracy; look at its weights, and at the range of "
+                "pixels that it takes (--input-range)"
+            )
         mistakes = sorted(self._mistakes, key=lambda mistake: mistake.truth_score - mistake.named.score)
-        return Evaluation(Confusion(self._labels, self._counts), self._in_best_five, self._named, mistakes, unreadable)
+        counts = Confusion(self._labels, self._counts)
+        return Evaluation(counts, self._in_best_five, self._named, mistakes, unreadable, self._scores)
 
 
 @dataclass(frozen=True)
@@ -281,6 +305,21 @@ class Classification:
     noun: str = "classifier"
     columns: tuple[str, ...] = ("label", "index", "score")
     output_tags: tuple[OutputTag, ...] = (OutputTag("scores", "one a class", has_labels=True),)
+    scores: Scores = "probabilities"
+    """What the scores of the file are; they are shown in percent only if they are probabilities."""
+
+    @property
+    def note(self) -> str:
+        """What a user should know of scores that are no probabilities."""
+        if self.scores == "probabilities":
+            return ""
+        return "gives scores that are no probabilities, such as logits; they are shown as numbers, the largest first"
+
+    def for_file(self, card: Mapping[str, Any], graph: Graph) -> Classification:
+        """The task with what a file's scores are: by its card if that says logits, else by its last operations."""
+        says_logits = card.get("output") == "logits"
+        known = not says_logits and len(graph.outputs) == 1 and are_probabilities(graph, graph.outputs[0])
+        return replace(self, scores="probabilities" if known else "numbers")
 
     def fault(self, shapes: Sequence[Shape]) -> str:
         """Returns why outputs of these shapes are no classifier's. Older models end in (batch, 1, 1, classes)."""
@@ -307,7 +346,7 @@ class Classification:
 
     def judge(self, labels: tuple[str, ...]) -> ClassificationJudge:
         """Returns a new judge."""
-        return ClassificationJudge(labels)
+        return ClassificationJudge(labels, self.scores)
 
     def compare(self, first: Evaluation, second: Evaluation) -> Comparison:
         """Compares two classifiers picture by picture, by the names of their classes.
@@ -346,11 +385,11 @@ class Classification:
 
     def lines(self, found: Sequence[Prediction]) -> list[str]:
         """Returns a line for each class."""
-        return [f"{one.score:7.2%}  {one.label}" for one in found]
+        return [f"{shown_score(one.score, self.scores):>7}  {one.label}" for one in found]
 
     def brief(self, found: Sequence[Prediction]) -> str:
         """Returns names and scores as part of a line."""
-        return ", ".join(f"{one.label} {one.score:.0%}" for one in found)
+        return ", ".join(f"{one.label} {shown_score(one.score, self.scores, 0)}" for one in found)
 
 
 CLASSIFICATION = Classification()

@@ -111,8 +111,8 @@ function showAnswer(answer, problem = "") {
     // Bars stay where they are and change, so that they move rather than flicker.
     const bar = bars.children[i] ?? bars.appendChild(newBar());
     bar.querySelector(".label").textContent = shown(label);
-    bar.querySelector(".score").textContent = percent(score);
-    bar.querySelector(".fill").style.width = `${Math.min(1, Math.max(0, score ?? 0)) * 100}%`;
+    bar.querySelector(".score").textContent = scoreText(score);
+    bar.querySelector(".fill").style.width = `${barShare(score, found[0].score) * 100}%`;
   });
   const times = answer?.milliseconds;
   $("total").textContent = times ? `${milliseconds(times.total)}` : "";
@@ -122,11 +122,19 @@ function showAnswer(answer, problem = "") {
   }
 }
 
-/** A score; null is one that is no number. */
-function percent(score) {
+/** A score as text: a probability in percent, any other number as it is; null is one that is no number. */
+function scoreText(score) {
   if (score === null) return "–";
-  return 0 <= score && score <= 1 ? `${(score * 100).toFixed(1)} %` : score.toPrecision(4);
+  return areProbabilities() ? `${(score * 100).toFixed(1)} %` : `${Number(score.toPrecision(4))}`;
 }
+
+/** The length of a score's bar, 0..1: of numbers that are no probabilities, their share of the best one. */
+function barShare(score, best) {
+  const share = areProbabilities() ? score : best > 0 ? score / best : 0;
+  return Math.min(1, Math.max(0, share ?? 0));
+}
+
+const areProbabilities = () => state.model?.scores !== "numbers";
 
 function newBar() {
   const bar = element("li"), line = element("div", "", "line"), track = element("div", "", "track");
@@ -333,7 +341,8 @@ function showModel(model) {
   const [height, width, channels] = model.input.shape;
   document.title = $("file").textContent = shown(model.file);
   $("facts").textContent = shown(`${width} × ${height} × ${channels}, ${number.format(model.labels.length)} classes, ${megabytes(model.bytes)}, ${model.runtime}`);
-  if (model.card.weights === "random") state.note = "This file's weights are random: its answers mean nothing.";
+  const random = model.card.weights === "random" ? ["This file's weights are random: its answers mean nothing."] : [];
+  state.note = [...random, ...model.notes].join(" ");
   say("");
   const resize = { crop: "cut to the middle", pad: "filled up with black", stretch: "stretched" }[model.input.resize];
   list($("summary"), {
