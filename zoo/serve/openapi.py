@@ -9,6 +9,9 @@ from zoo.serve.settings import Settings
 
 Json = dict[str, Any]
 
+PLACES = ("/v1/classify", "/v1/model", "/healthz", "/metrics", "/openapi.json")
+"""The paths of the API."""
+
 TRIED = "Too many tokens were wrong; Retry-After says when to try again."
 
 _NUMBER: Json = {"type": "number"}
@@ -39,7 +42,7 @@ def document(settings: Settings) -> Json:
 def _classify(settings: Settings, refusals: dict[str, str]) -> Json:
     picture = {"schema": {"type": "string", "format": "binary", "maxLength": settings.max_bytes}}
     errors = {
-        "400": "The picture is damaged, or there is none.",
+        "400": "The picture is damaged, or there is none; or a parameter is not known or not allowed.",
         **refusals,
         "408": f"The picture did not arrive within {settings.timeout:g} s.",
         "413": f"More than {settings.max_bytes:,} bytes or {settings.max_pixels:,} pixels.",

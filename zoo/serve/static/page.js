@@ -10,6 +10,12 @@ const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignific
 const MAX_PICTURES = 100; // kept in the strip
 const FPS_SECONDS = 2; // averaged over
 const SLOW_SECONDS = 60; // after which the server is taken for gone
+// What a proxy before the server says itself: the server's own refusals have a line.
+const OF_A_PROXY = {
+  413: "A proxy before the server refuses pictures of this size (413). In nginx: client_max_body_size 16m.",
+  502: "A proxy before the server does not reach it (502). Is the server still running?",
+  504: "A proxy before the server did not wait for the answer (504). In nginx: proxy_read_timeout 90s.",
+};
 
 const state = {
   model: null,
@@ -48,7 +54,7 @@ async function call(path, options = {}) {
     await askForToken();
     return call(path, options);
   }
-  const answer = await response.json().catch(() => ({ error: `The server says ${response.status}.` }));
+  const answer = await response.json().catch(() => ({ error: OF_A_PROXY[response.status] ?? `The server says ${response.status}.` }));
   if (response.ok) return answer;
   const again = Number(response.headers.get("Retry-After")) || 0;
   throw Object.assign(new Error(answer.error), { status: response.status, again });
