@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from zoo.errors import InputError, MissingDependencyError
+from zoo.errors import InputError, MissingDependencyError, first_line
 from zoo.quiet import quiet
 
 
@@ -88,6 +88,6 @@ def _opencv() -> Any:
         import cv2
     except ImportError as error:
         raise MissingDependencyError(
-            f"cameras and videos need OpenCV ({error}): pip install 'edgezoo[camera]'"
+            f"cameras and videos need OpenCV ({first_line(error)}): pip install 'edgezoo[camera]'"
         ) from error
     return cv2
