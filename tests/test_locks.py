@@ -129,11 +129,11 @@ def test_a_run_that_another_process_goes_on_with_is_refused(cli: Cli, tmp_path: 
     (tmp_path / "run" / "recipe.toml").write_text("")
     (tmp_path / "pictures").mkdir()
     with held(tmp_path / "run"):
-        for words in (
-            ["--resume", tmp_path / "run", "--strategy", "one"],
-            ["lenet", tmp_path / "pictures", "--out", tmp_path / "run"],
+        for result in (
+            cli("train", "--resume", tmp_path / "run", "--strategy", "one"),
+            cli("train", "lenet", tmp_path / "pictures", "--out", tmp_path / "run"),
         ):
-            assert "run is being written by process" in cli("train", *words).error
+            assert "run is being written by process" in result.error
     assert not (tmp_path / "nothing").exists()
     assert cli("train", "--resume", tmp_path / "nothing" / "run").code == 1
     assert not (tmp_path / "nothing").exists()

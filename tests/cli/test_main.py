@@ -153,7 +153,7 @@ def test_exit_codes(cli: Cli, monkeypatch: pytest.MonkeyPatch, error: BaseExcept
 def bug(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A `zoo list` that fails as nobody foresaw; returns where its report belongs."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("zoo.models.list_models", lambda: {}["\x1b[31m"])
+    monkeypatch.setattr("zoo.models.list_models", lambda: dict[str, int]()["\x1b[31m"])
     return tmp_path / "edgezoo" / "last-error.log"
 
 

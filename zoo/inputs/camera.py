@@ -137,6 +137,7 @@ def _opencv() -> Any:
         import cv2
     except ImportError as error:
         raise MissingDependencyError(
-            f"cameras and videos need OpenCV ({first_line(error)}): pip install 'edgezoo[camera]'"
+            f"cameras and videos need OpenCV ({first_line(error)}): pip install 'edgezoo[camera]', or in the "
+            "Jetson image --build-arg WITH=camera"
         ) from error
     return cv2
