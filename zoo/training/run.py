@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.data import Data
 from zoo.errors import InputError, OptionError
+from zoo.locks import exclusive
 from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow
 from zoo.training import results, state
@@ -121,7 +122,10 @@ def train(
     watch = watch or Silent()
     facts = {"model": called, "options": options, "pretrained": pretrained, **dataclasses.asdict(chosen)}
     facts |= {"versions": versions()}
-    with gather(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as team:
+    with (
+        gather(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as team,
+        exclusive(folder, needed=team.chief),
+    ):
         if team.chief:
             require_new(folder)
         keras.utils.set_random_seed(chosen.seed)
@@ -183,7 +187,10 @@ def resume(
     if strategy is None:
         strategy = strategy_of(folder) if workers is None else "multiworker"
     facts = {"resume": True, "versions": versions()}
-    with gather(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as team:
+    with (
+        gather(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as team,
+        exclusive(folder, needed=team.chief and folder.is_dir()),
+    ):
         run = team.share(read_run(folder) if team.chief else None)
         recipe = Recipe().change(run["recipe"])
         keras.utils.set_random_seed(recipe.seed)
