@@ -94,6 +94,7 @@ fuzz: .venv/ready
 
 jetson: .venv/ready
 	$(BIN)/python tools/jetson-emulate
+	$(BIN)/python tools/jetson-emulate --runtime litert --with serve --only contents --only serve
 
 # All of it, editable, for developing.
 .venv/ready: pyproject.toml

@@ -54,7 +54,6 @@ def evaluate(
     files get the same pictures, and the difference is printed with its 95% confidence interval.
     """
     from zoo.files import require_writable
-    from zoo.inputs import values
     from zoo.inputs.labelled import find_labelled
     from zoo.runner.evaluate import evaluate as judge
 
@@ -64,7 +63,7 @@ def evaluate(
         require_writable(confusion.parent)
     predictors = [open_predictor(path, **options) for path in (file, against) if path is not None]
     _check_tasks(predictors, confusion)
-    suffixes = None if predictors[0].takes_pictures else values.SUFFIXES
+    suffixes = predictors[0].suffixes
     pictures = find_labelled(data, suffixes, least=1).held_out()
     with status("evaluating") as progress:
         found = [judge(predictor, pictures, progress=progress) for predictor in predictors]

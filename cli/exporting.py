@@ -16,6 +16,7 @@ from zoo.cli.types import RESIZE_HELP, SEED, number_pair, words
 from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, ExportOptions
 from zoo.files import read_list, require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
+from zoo.locks import exclusive
 from zoo.tflite.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -166,14 +167,17 @@ def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str,
         facts = facts | {"license": request.license}
     results: list[dict[str, Any]] = []
     reports: list[ExportReport] = []
-    for name in request.formats:
-        if name != "tflite":
-            results.append(_write_other(model, name, request.out / stem))
-            continue
-        for options in request.options:
-            report = _write_tflite(model, request.out / f"{stem}{options.mode.suffix}.tflite", options, request, facts)
-            results.append({"format": name, **report.as_dict()})
-            reports.append(report)
+    with exclusive(request.out / stem):
+        for name in request.formats:
+            if name != "tflite":
+                results.append(_write_other(model, name, request.out / stem))
+                continue
+            for options in request.options:
+                report = _write_tflite(
+                    model, request.out / f"{stem}{options.mode.suffix}.tflite", options, request, facts
+                )
+                results.append({"format": name, **report.as_dict()})
+                reports.append(report)
     if request.as_json:
         print_json(results)
         return

@@ -86,6 +86,13 @@ def _load_models(ctx: click.Context, param: click.Parameter, paths: tuple[Path, 
     help="Python file that adds models of your own with @zoo.register; can be given several times.  "
     "[default: the variable EDGEZOO_MODELS, with : between several files]",
 )
+@click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    help="Print the traceback of an error as well; it may also stand behind the command.  "
+    "[default: the variable EDGEZOO_DEBUG]",
+)
 @click.pass_context
 def zoo(ctx: click.Context) -> None:
     """Small image classifiers for edge devices: build, export to TFLite, run.
@@ -99,17 +106,24 @@ def zoo(ctx: click.Context) -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Runs a command; errors become one line on stderr and an exit code, never a traceback.
+    """Runs a command; errors become one line on stderr and an exit code.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an export that disagrees with its model, 130 interrupted.
+    An error that was not foreseen is one line, too, which names a file with the whole report; with `--debug` its
+    traceback is printed.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an export that disagrees with its model, 70 an error that was not
+    foreseen, 130 interrupted.
     """
     watch_children()
     if args is None:  # the process is the command's own
         forget_current_folder()
     _prepare_output()
     sys.excepthook = _show_bug
+    words = list(sys.argv[1:] if args is None else args)
+    # It may stand anywhere, because whoever needs it has just typed a command without it.
+    debug = "--debug" in words or os.environ.get("EDGEZOO_DEBUG", "") not in {"", "0"}
     try:
-        status = zoo.main(args=args, prog_name="zoo", standalone_mode=False)
+        status = zoo.main(args=[word for word in words if word != "--debug"], prog_name="zoo", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Abort:
         _fail("interrupted", 130)
@@ -119,6 +133,8 @@ def main(args: list[str] | None = None) -> None:
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except ZooError as error:
+        if debug:
+            _show_bug(type(error), error, error.__traceback__)
         _fail(str(error), error.exit_code)
     except MemoryError:
         _fail("the memory ran out", 1)
@@ -131,9 +147,11 @@ def main(args: list[str] | None = None) -> None:
         if error.filename is not None:
             _fail(f"{error.filename}: {error.strerror}", 1)
         if error.errno not in _OUTPUT_ERRORS:
-            raise
+            _fail_unforeseen(error, words, debug=debug)
         _drop_output()
         _fail(f"cannot write to standard output: {error.strerror}", 1)
+    except Exception as error:  # noqa: BLE001  # whatever a fault of this package raises
+        _fail_unforeseen(error, words, debug=debug)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -156,15 +174,25 @@ def _prepare_output() -> None:
 
 
 def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Prints a traceback as Python does, with control characters in it escaped."""
-    import traceback
+    """Prints the traceback of what no command could catch."""
+    from zoo.cli.bugs import print_traceback
 
-    echo(*"".join(traceback.format_exception(kind, error, trace)).splitlines(), err=True)
+    print_traceback(error)
 
 
 def _drop_output() -> None:
     """Discards output that could not be written, so that Python does not try it again when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail_unforeseen(error: Exception, words: list[str], *, debug: bool) -> NoReturn:
+    from zoo.cli import bugs  # a fault may cost some milliseconds
+
+    if debug:
+        bugs.print_traceback(error)
+    else:
+        bugs.report(error, words)
+    sys.exit(bugs.EXIT_CODE)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -84,11 +84,10 @@ def _run_on_pictures(
     predictor: Predictor[Any], photos: tuple[Path, ...], top_k: int, strict: bool, form: str | None
 ) -> int:
     """Makes predictions for every picture, and returns how many could not be read."""
-    from zoo.inputs import values
     from zoo.runner import find_pictures
 
     failed = 0
-    suffixes = None if predictor.takes_pictures else values.SUFFIXES
+    suffixes = predictor.suffixes
     show = printer(form, predictor.task)
     # Where the results themselves appear on the terminal, nothing is drawn between them.
     drawn = contextlib.nullcontext(SILENT) if sys.stdout.isatty() else status("pictures", keep=True)

@@ -48,7 +48,7 @@ def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--input-range",
             type=number_pair,
             metavar="LOW,HIGH",
-            help="Range that pixels are scaled to, for float files that other tools made.  "
+            help="Range that pixels are scaled to, for files that other tools made.  "
             "[default: as the file says, else 0,255]",
         ),
         click.option(
@@ -110,12 +110,9 @@ def open_predictor(
             labels=None if labels is None else read_list(labels, "labels file").splitlines(),
             trusted=trusted or again,
         )
-    if not again and not predictor.says_its_input and input_range is None:
-        echo(
-            f"note: {file} was not made by this package and does not say how its pixels are scaled; it gets 0..255. "
-            "If the answers are wrong, try --input-range -1,1 or 0,1",
-            err=True,
-        )
+    if not again:
+        for note in predictor.notes:
+            echo(f"note: {note}", err=True)
     return predictor
 
 

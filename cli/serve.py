@@ -36,7 +36,7 @@ from zoo.serve import serve as run
     "allow_hosts",
     multiple=True,
     metavar="NAME",
-    help="Additional host name of this server that requests may use; can be given several times.",
+    help="Additional name of this server, such as the one that visitors of a proxy see; can be given several times.",
 )
 @click.option("--tls-cert", type=click.Path(path_type=Path), help="PEM file with the certificate for HTTPS.")
 @click.option(
@@ -96,7 +96,8 @@ from zoo.serve import serve as run
     "trusted_proxies",
     multiple=True,
     metavar="ADDRESS",
-    help="Address of a reverse proxy whose X-Forwarded-For is trusted; can be given several times.",
+    help="Address of a reverse proxy whose X-Forwarded-For and X-Forwarded-Host are trusted; can be given "
+    "several times.",
 )
 @runtime_options
 def serve(

@@ -17,6 +17,7 @@ from zoo.cli.output import echo, import_tensorflow, megabytes, print_json, print
 from zoo.cli.recipe_options import recipe_options
 from zoo.cli.types import words
 from zoo.export.options import MODES
+from zoo.locks import exclusive
 from zoo.progress import amount
 from zoo.quiet import quiet
 from zoo.text import shown
@@ -148,7 +149,7 @@ def train(
 def _export(result: TrainResult, quantize: Any) -> list[dict[str, Any]]:
     from zoo.export.run import export_run
 
-    with status("exporting") as progress:
+    with status("exporting") as progress, exclusive(result.folder):
         return export_run(result, quantize, progress=progress)
 
 

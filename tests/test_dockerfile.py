@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import zoo
 from releases import locks
@@ -47,10 +50,10 @@ def requirements(*extras: str) -> list[Requirement]:
 
 
 def test_the_lists_are_those_that_the_dockerfile_knows() -> None:
-    assert {path.stem for path in LISTS.glob("*.txt")} == {"build", "camera", "common", *RUNTIMES}
+    assert {path.stem for path in LISTS.glob("*.txt")} == {"build", "camera", "serve", "common", *RUNTIMES}
     assert re.search(r"^ARG RUNTIME=litert$", DOCKERFILE, re.MULTILINE)
     for runtime in RUNTIMES:
-        assert f"{runtime}: | {runtime}:camera" in DOCKERFILE
+        assert f"{runtime}: | {runtime}:camera | {runtime}:serve | {runtime}:camera,serve)" in DOCKERFILE
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -73,6 +76,48 @@ def test_the_camera_pin() -> None:
     (requirement,) = (Requirement(line) for line in pyproject()["project"]["optional-dependencies"]["camera"])
     assert pins("camera").keys() == {requirement.name}
     assert requirement.specifier.contains(pins("camera")[requirement.name])
+
+
+def test_the_pins_of_the_server_are_what_pyproject_asks_for_and_what_that_needs() -> None:
+    pinned = pins("serve")
+    wanted = [Requirement(line) for line in pyproject()["project"]["optional-dependencies"]["serve"]]
+    needed, left = set(), [requirement.name for requirement in wanted]
+    while left:
+        name = canonicalize_name(left.pop())
+        if name in needed or name in pins("common"):
+            continue
+        needed.add(name)
+        board = {"python_version": "3.11", "python_full_version": "3.11.2", "platform_machine": "aarch64", "extra": ""}
+        found = map(Requirement, metadata.requires(name) or [])
+        left += [one.name for one in found if one.marker is None or one.marker.evaluate(board)]
+    assert pinned.keys() == needed
+    for requirement in wanted:
+        assert requirement.specifier.contains(pinned[requirement.name]), requirement
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lists"),
+    [
+        ("", ["litert"]),
+        ("camera", ["litert", "camera"]),
+        ("serve", ["litert", "serve"]),
+        ("camera,serve", ["litert", "camera", "serve"]),
+        ("server", None),
+        ("serve camera", None),
+    ],
+)
+def test_what_is_wanted_decides_which_locks_are_installed(wanted: str, lists: list[str] | None, tmp_path: Path) -> None:
+    """The very lines of the Dockerfile, with a pip that says what it is told."""
+    (lines,) = re.findall(r"^RUN (case .*?\n(?:.*\\\n)*?.*pins/serve.*?)\\\n", DOCKERFILE, re.MULTILINE)
+    command = lines.replace("/opt/pip/bin/pip", "echo")
+    done = subprocess.run(
+        ["sh", "-euc", command], env={"RUNTIME": "litert", "WITH": wanted}, capture_output=True, text=True, check=False
+    )
+    if lists is None:
+        assert done.returncode == 1
+        assert f"'litert', '{wanted}'" in done.stderr
+    else:
+        assert re.findall(r"-r pins/(\S+)\.lock", done.stdout) == lists
 
 
 def test_what_builds_the_wheel() -> None:

@@ -6,14 +6,14 @@ exits with the class's ``exit_code``; anything that is not a `ZooError` is a bug
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 
 
-def first_line(error: Exception) -> str:
-    """What another library's error says, in one line of at most 300 characters."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return textwrap.shorten(lines[0], 300) if lines else type(error).__name__
+def first_line(error: BaseException) -> str:
+    """The reason that another library's error gives, in one line of at most 300 characters; see `zoo.reasons`."""
+    from zoo.reasons import reason  # only where there is an error to tell
+
+    return reason(str(error)) or type(error).__name__
 
 
 def in_one_line(error: object, most: int = 500) -> str:
@@ -62,6 +62,10 @@ class UnsafeFileError(WeightsError):
 
 class InputError(ZooError):
     """A picture, label file or array that cannot be read or does not fit the model."""
+
+
+class AnswerError(ZooError):
+    """An answer of a model that is none: scores that are not finite numbers, or that are the same for every picture."""
 
 
 class OutputError(ZooError):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo.errors import InputError, MissingDependencyError
+from zoo.errors import InputError, MissingDependencyError, first_line
 from zoo.files import atomic
 from zoo.surroundings import import_elsewhere
 from zoo.text import shown
@@ -30,7 +30,9 @@ def figure(width: float, height: float) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingDependencyError(f"pictures need matplotlib ({error}): pip install matplotlib") from error
+        raise MissingDependencyError(
+            f"pictures need matplotlib ({first_line(error)}): pip install matplotlib"
+        ) from error
     # Figure itself, not pyplot: no global state, and no window system is looked for.
     return Figure(figsize=(width, height), layout="constrained")
 

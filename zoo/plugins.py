@@ -13,7 +13,7 @@ from pathlib import Path
 from types import CodeType
 
 from zoo import registry
-from zoo.errors import InputError, ZooError
+from zoo.errors import InputError, ZooError, first_line
 
 _PREFIX = "zoo_own_models_"
 _loaded: dict[Path, list[str]] = {}
@@ -77,7 +77,7 @@ def _run(file: Path, name: str) -> None:
     except SyntaxError as error:
         raise InputError(f"{file}, line {error.lineno}: this is not Python: {error.msg}") from error
     except (Exception, SystemExit) as error:  # whatever a user's file raises
-        raise InputError(f"{file}{_line(error, file)}: {type(error).__name__}: {error}") from error
+        raise InputError(f"{file}{_line(error, file)}: {type(error).__name__}: {first_line(error)}") from error
 
 
 def _line(error: BaseException, file: Path) -> str:

@@ -10,6 +10,7 @@ import click
 import pytest
 
 import zoo
+from zoo.cli.bugs import without_secrets
 from zoo.cli.main import COMMANDS
 from zoo.cli.main import zoo as group
 from zoo.data.augment import AUGMENTS
@@ -148,12 +149,55 @@ def test_exit_codes(cli: Cli, monkeypatch: pytest.MonkeyPatch, error: BaseExcept
     assert result.err.lstrip("\n") == f"zoo: error: {line}\n"
 
 
-def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.cli.main import main
+@pytest.fixture
+def bug(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A `zoo list` that fails as nobody foresaw; returns where its report belongs."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("zoo.models.list_models", lambda: dict[str, int]()["\x1b[31m"])
+    return tmp_path / "edgezoo" / "last-error.log"
 
-    monkeypatch.setattr("zoo.models.list_models", lambda: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        main(["list"])
+
+def test_an_error_that_was_not_foreseen_is_one_line_that_names_the_report(cli: Cli, bug: Path) -> None:
+    result = cli("list")
+    assert result.code == 70
+    assert result.error.startswith("this is a fault of edgezoo, not of yours (KeyError: ")
+    assert result.error.endswith(f"the whole report is in {bug}")
+    text = bug.read_text()
+    assert text.startswith("command: zoo list\nedgezoo: ")
+    assert "Traceback (most recent call last):" in text
+    assert "\nKeyError: " in text
+    assert "\x1b" not in text
+    assert bug.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("words", [("--debug", "list"), ("list", "--debug")])
+def test_debug_prints_the_traceback_wherever_it_stands(cli: Cli, bug: Path, words: tuple[str, ...]) -> None:
+    result = cli(*words)
+    assert result.code == 70
+    assert result.err.startswith("Traceback (most recent call last):")
+    assert "KeyError" in result.err
+    assert not bug.exists()
+
+
+def test_debug_shows_where_an_error_of_one_line_comes_from(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = cli("--debug", "info", "mobilnet")
+    assert result.code == 1
+    assert "Traceback" in result.err
+    assert result.err.splitlines()[-1].startswith("zoo: error: unknown model 'mobilnet'")
+    monkeypatch.setenv("EDGEZOO_DEBUG", "1")
+    assert "Traceback" in cli("info", "mobilnet").err
+
+
+def test_a_report_that_cannot_be_written_is_no_second_error(cli: Cli, bug: Path) -> None:
+    bug.parent.write_text("a file where a folder should be")
+    result = cli("list")
+    assert result.code == 70
+    assert result.error.endswith("the same command with --debug shows where")
+
+
+def test_a_report_holds_no_secret() -> None:
+    words = ["serve", "m.tflite", "--token", "abcdefgh", "--port", "1", "--token=abcdefgh"]
+    assert without_secrets(words) == ["serve", "m.tflite", "--token", "...", "--port", "1", "--token=..."]
 
 
 @pytest.mark.parametrize("args", [("list",), ("list", "--json"), ("--help",)], ids=" ".join)
@@ -201,15 +245,14 @@ def test_what_the_system_refuses_is_one_line(cli: Cli, monkeypatch: pytest.Monke
     assert (result.code, result.error) == (1, "/data/closed: Permission denied")
 
 
-def test_an_error_of_the_system_without_a_place_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.cli.main import main
-
+def test_an_error_of_the_system_without_a_place_is_a_bug(cli: Cli, bug: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise OSError(9, "Bad file descriptor")
 
     monkeypatch.setattr("zoo.models.list_models", fail)
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        main(["list"])
+    result = cli("list")
+    assert (result.code, bug.exists()) == (70, True)
+    assert "OSError: [Errno 9] Bad file descriptor" in result.error
 
 
 def test_closed_standard_output() -> None:

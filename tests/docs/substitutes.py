@@ -242,6 +242,7 @@ COMMANDS = (
     Rule(r"(sudo|ssh|scp|docker save|mdt) ", "belongs to another machine or its settings", None),
     Rule(r"docker buildx build ", "needs a Docker engine; `make jetson` builds the image", image_build),
     Rule(r"docker run .* --camera ", "needs a Docker engine and a camera", None),
+    Rule(r"docker run .* serve ", "needs a Docker engine; `make jetson` runs the server in the image", None),
     Rule(r"docker run ", "needs a Docker engine; `make jetson` runs the image", in_image),
     Rule(r"make ", "takes minutes; CI runs it", make),
     Rule(r"pip-audit|git |uv ", "needs a network or a release", None),

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from zoo.errors import InputError
-from zoo.inputs.camera import camera_frames, video_devices, video_frames
+from zoo.inputs.camera import camera_frames, camera_module, video_devices, video_frames
 
 if TYPE_CHECKING:
     from tests.conftest import Array, Cli
@@ -92,6 +92,83 @@ def test_a_camera_that_is_not_there(digit_file: Path, cli: Cli, tmp_path: Path) 
         next(camera_frames(str(tmp_path / "video0")))
     with pytest.raises(InputError, match="does this OpenCV have GStreamer"):
         next(camera_frames("nosuchsource ! appsink"))
+
+
+class MuteCamera:
+    """What OpenCV is on a Raspberry Pi: the device of the camera module opens, and gives some pictures or none."""
+
+    CAP_V4L2, CAP_GSTREAMER, CAP_PROP_BUFFERSIZE = 200, 1800, 38
+    frames = 0
+
+    def __init__(self, *_: object) -> None:
+        self.left = self.frames
+
+    VideoCapture = classmethod(lambda cls, *_: cls())
+
+    def set(self, *_: object) -> None:
+        """Nothing."""
+
+    def release(self) -> None:
+        """Nothing."""
+
+    def isOpened(self) -> bool:  # noqa: N802  # OpenCV's name
+        return True
+
+    def read(self) -> tuple[bool, Any]:
+        self.left -= 1
+        return (True, np.zeros((2, 2, 3), np.uint8)) if self.left >= 0 else (False, None)
+
+
+@pytest.fixture
+def mute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The device of such a camera."""
+    monkeypatch.setitem(sys.modules, "cv2", MuteCamera)
+    (tmp_path / "video0").touch()
+    return tmp_path / "video0"
+
+
+def test_a_camera_that_opens_and_gives_no_picture_names_libcamera_and_the_line_that_works(
+    mute: Path, digit_file: Path, cli: Cli
+) -> None:
+    done = cli("run", digit_file, "--camera", mute)
+    assert (done.code, done.out) == (1, "")
+    assert f"the camera {mute} opens, but gives no picture: is another program using it?" in done.error
+    assert "goes through libcamera" in done.error
+    assert "--camera 'libcamerasrc ! " in done.error
+    assert "rpicam-jpeg -n -o - | zoo run FILE -" in done.error
+
+
+def test_a_camera_that_stops_is_another_thing(mute: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MuteCamera, "frames", 2)
+    frames = camera_frames(str(mute))
+    assert len([next(frames), next(frames)]) == 2
+    with pytest.raises(InputError, match=r"video0 gives no more pictures$"):
+        next(frames)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("unicam-image", "libcamerasrc"),
+        ("rp1-cfe-csi2_ch0", "libcamerasrc"),
+        ("vi-output, imx219 7-0010", "nvarguscamerasrc"),
+        ("HD Webcam: HD Webcam", ""),
+    ],
+)
+def test_camera_modules_are_known_by_the_names_of_their_devices(name: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/video0").touch()
+    (tmp_path / "sys/class/video4linux/video0").mkdir(parents=True)
+    (tmp_path / "sys/class/video4linux/video0/name").write_text(f"{name}\n")
+    for device in ("dev/video0", "dev/video7"):  # one that is there, and one that is not
+        found = camera_module(tmp_path / device, tmp_path)
+        assert (words in found) if words else not found
+    assert not camera_module(tmp_path / "dev/video0", tmp_path / "elsewhere")
+
+
+def test_a_pipeline_of_libcamera_that_fails_names_its_package() -> None:
+    with pytest.raises(InputError, match=r"libcamerasrc is in gstreamer1\.0-libcamera"):
+        next(camera_frames("libcamerasrc ! appsink"))
 
 
 def test_video_devices(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -20,6 +22,7 @@ import zoo
 from zoo.runner import Classifier
 from zoo.serve import page
 from zoo.serve.app import routes
+from zoo.tasks.classification import CLASSIFICATION
 
 if TYPE_CHECKING:
     from tests.conftest import Case
@@ -334,10 +337,62 @@ def check(value: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
 
 
 def test_the_wrong_method_and_the_wrong_place(site: Site) -> None:
-    assert site.get("/v1/classify").status == 405
-    assert site.ask("POST", "/v1/model", b"x").error == "Method Not Allowed"
+    reply = site.get("/v1/classify")
+    assert (reply.status, reply.error) == (405, "/v1/classify is asked by POST, not by GET")
+    assert "is asked by GET" in site.ask("POST", "/v1/model", b"x").error
     reply = site.get("/../../etc/passwd")
     assert (reply.status, reply.error) == (404, "there is nothing here; see /openapi.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/v1/classify?topk=3", "there is no parameter 'topk'; did you mean 'top_k'? /v1/classify takes top_k"),
+        ("/v1/classify?top_k=2&threshold=1", "there is no parameter 'threshold'; /v1/classify takes top_k"),
+        ("/v1/classify?top_k=2&top_k=3", "the parameter 'top_k' is there 2 times; give it once"),
+    ],
+)
+def test_a_parameter_that_is_not_known_is_no_guess(site: Site, path: str, line: str, photos: tuple[Path, Path]) -> None:
+    reply = site.post(photos[0].read_bytes(), path)
+    assert (reply.status, reply.error) == (400, line)
+
+
+def test_other_places_take_no_parameters(site: Site) -> None:
+    assert site.get("/v1/model?labels=5").error == "there is no parameter 'labels'; /v1/model takes none"
+    assert site.get("/healthz?t=1").status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [("/classify", "/v1/classify"), ("/v1/clasify", "/v1/classify"), ("/model", "/v1/model"), ("/health", "/healthz")],
+)
+def test_a_place_that_is_not_there_names_the_closest(site: Site, path: str, near: str) -> None:
+    assert site.get(path).error == f"there is nothing here; did you mean {near!r}? see /openapi.json"
+
+
+def test_a_model_that_gives_no_answer_is_not_the_visitors_fault(
+    serving: Serving, model: Path, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = Classifier(model)
+    monkeypatch.setattr(classifier.session, "run", lambda _: (np.full((1, 10), np.nan, np.float32),))
+    with serving(classifier) as site:
+        reply = site.post(photos[0].read_bytes())
+        assert reply.status == 500
+        assert reply.error.startswith(f"{model.name} gives no answer: nan is among its scores")
+
+
+def test_scores_that_are_no_probabilities_are_announced(site: Site, serving: Serving, model: Path) -> None:
+    found = site.get("/v1/model").json
+    assert (found["scores"], found["notes"]) == ("probabilities", [])
+    classifier = Classifier(model)
+    classifier.task = replace(CLASSIFICATION, scores="numbers")
+    with serving(classifier) as other:
+        found = other.get("/v1/model").json
+        assert found["scores"] == "numbers"
+        assert found["notes"] == [
+            f"{model.name} gives scores that are no probabilities, such as logits; they are shown as numbers, the "
+            "largest first"
+        ]
 
 
 def test_a_model_of_one_channel(serving: Serving, cases: Callable[[str], Case], photos: tuple[Path, Path]) -> None:

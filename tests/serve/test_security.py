@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,77 @@ def test_pages_elsewhere(site: Site, origin: str) -> None:
         assert reply.status == 403
         assert "are not answered" in reply.error
         assert "access-control-allow-origin" not in reply.headers
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "cam.lan", "cam.lan:9080", "cam.lan:80"])
+@pytest.mark.parametrize("origin", ["http://cam.lan:9080", "https://cam.lan", "http://CAM.LAN"])
+def test_the_page_behind_a_proxy_whatever_host_that_passes_on(behind: Site, host: str, origin: str) -> None:
+    assert behind.get("/v1/model", Host=host, Origin=origin).status == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "http://cam.lan.evil.example", "ftp://cam.lan", "null"])
+def test_other_pages_are_not_answered_behind_a_proxy_either(behind: Site, origin: str) -> None:
+    for host in ("127.0.0.1:8000", "cam.lan"):
+        reply = behind.get("/v1/model", Host=host, Origin=origin)
+        assert reply.status == 403
+        assert "are not answered" in reply.error
+    assert "--allow-host evil.example" in behind.get("/v1/model", Origin="http://evil.example").error
+
+
+@pytest.fixture(scope="module")
+def behind(serving: Serving) -> Iterator[Site]:
+    """A server that is told the name of the proxy before it, and its address."""
+    with serving(allow_hosts=("cam.lan",), trusted_proxies=("127.0.0.1",)) as site:
+        yield site
+
+
+def test_a_name_with_a_port_allows_pages_of_that_port_alone(serving: Serving) -> None:
+    with serving(allow_hosts=("cam.lan:9080", "[fd00::7]:9080")) as site:
+        for origin, status in [
+            ("http://cam.lan:9080", 200),
+            ("http://cam.lan:3000", 403),
+            ("http://cam.lan", 403),
+            ("http://[fd00::7]:9080", 200),
+            ("http://[fd00::7]:3000", 403),
+        ]:
+            assert site.get("/v1/model", Host="127.0.0.1:8000", Origin=origin).status == status, origin
+
+
+def test_the_default_port_may_be_named_or_not(site: Site) -> None:
+    for origin, host in [
+        ("https://localhost", "localhost:443"),
+        ("http://localhost:80", "localhost"),
+        ("http://localhost", "localhost:80"),
+    ]:
+        assert site.get("/v1/model", Host=host, Origin=origin).status == 200
+    assert site.get("/v1/model", Host="localhost:443", Origin="http://localhost").status == 403
+
+
+def test_what_a_trusted_proxy_was_asked_for_counts_and_nobody_elses_word(behind: Site, site: Site) -> None:
+    page = {"Host": "127.0.0.1:8000", "Origin": "http://192.168.1.5:9080", "X-Forwarded-Host": "192.168.1.5:9080"}
+    assert behind.get("/v1/model", **page).status == 200
+    assert behind.get("/v1/model", **{**page, "X-Forwarded-Host": "evil.example, 192.168.1.5:9080"}).status == 200
+    assert behind.get("/v1/model", **{**page, "X-Forwarded-Host": "192.168.1.5:9080, other"}).status == 403
+    # A name that was made to point to the proxy is none of the server's.
+    rebound = {"Host": "127.0.0.1:8000", "Origin": "http://evil.example", "X-Forwarded-Host": "evil.example"}
+    assert "is not 'evil.example'" in behind.get("/v1/model", **rebound).error
+    assert site.get("/v1/model", **page).status == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("https://cam.lan/", "give cam.lan"),
+        ("*.lan", "give a name such as"),
+        ("", "give a name"),
+        ("cam.lan/x", "give a name"),
+        ("cam.lan:port", "give a name"),
+        ("two names", "give a name"),
+    ],
+)
+def test_names_that_are_none_are_refused_at_the_start(name: str, advice: str) -> None:
+    with pytest.raises(OptionError, match=f"the allowed host .* is no name of a host: {advice}"):
+        Settings(allow_hosts=(name,)).check()
 
 
 def test_its_own_page(site: Site) -> None:

@@ -27,6 +27,8 @@ class Setting:
     image: str
     runtime: str
     files: host.Files
+    wanted: str = ""
+    """The value of the build argument `WITH`."""
     answers: dict[str, host.Scores] = field(default_factory=dict)
     """The host's own, by model; filled when first asked for."""
 
@@ -191,6 +193,54 @@ def killed(at: Setting) -> None:
     say(f"  a program that takes 600 MB at -m 512m: exit code {done.returncode}")
 
 
+SERVE = """
+import os, subprocess, time, urllib.error, urllib.request
+
+def ask(path, body=None, token=None):
+    headers = {"Host": "nano.local:8000", **({"Authorization": "Bearer " + token} if token else {})}
+    request = urllib.request.Request("http://127.0.0.1:8000" + path, body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+words = ["zoo", "serve", MODEL, "--host", "0.0.0.0", "--allow-host", "nano.local"]
+server = subprocess.Popen(words, env={**os.environ, "EDGEZOO_TOKEN": "a-long-enough-token"})
+for _ in range(600):
+    time.sleep(0.2)
+    try:
+        if ask("/healthz")[0] == 200:
+            break
+    except OSError:
+        pass
+picture = open(PHOTO, "rb").read()
+print(ask("/")[0], ask("/v1/classify", picture)[0], *ask("/v1/classify?top_k=1", picture, "a-long-enough-token"))
+server.terminate()
+print(server.wait(120))
+"""
+"""What asks the server from within the container, which has no network but its own."""
+
+
+def serve(at: Setting) -> None:
+    """The page and the API, where the image has them; where not, the line that says how to get them."""
+    model, photo = f"/data/{at.files.digits_int8}", f"/data/{at.files.photo}"
+    if "serve" not in at.wanted:
+        done = at.zoo("serve", model)
+        require(done.returncode == 1 and "WITH=serve" in done.stderr, f"zoo serve: {done.returncode}: {done.stderr}")
+        say(f"  {done.stderr.strip()}")
+        return
+    program = SERVE.replace("MODEL", repr(model)).replace("PHOTO", repr(photo))
+    done = at.engine.run(at.image, "-c", program, entrypoint="python", volumes=[f"{at.files.folder}:/data:ro"])
+    lines = done.stdout.splitlines()
+    require(
+        done.returncode == 0 and len(lines) >= 3 and lines[-1] == "0",
+        f"zoo serve: exit code {done.returncode}: {done.stdout}{done.stderr}",
+    )
+    require(lines[-2].startswith('200 401 200 {"predictions"'), f"zoo serve answers: {lines[-2]}")
+    say(f"  page 200, picture without the token 401, with it {lines[-2].partition(' 401 ')[2][:90]}; SIGTERM: code 0")
+
+
 CHECKS: dict[str, Callable[[Setting], None]] = {
     "processor": processor,
     "contents": contents,
@@ -199,4 +249,5 @@ CHECKS: dict[str, Callable[[Setting], None]] = {
     "agreement": agreement,
     "bad-input": bad_input,
     "killed": killed,
+    "serve": serve,
 }

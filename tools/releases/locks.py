@@ -10,7 +10,7 @@ from releases import environments
 from releases.errors import ReleaseError
 from zoo import files
 
-LISTS = ("build", "litert", "tflite-runtime", "camera")
+LISTS = ("build", "litert", "tflite-runtime", "camera", "serve")
 """What the image installs; the other lists are parts of these."""
 PLATFORM, PYTHON = "aarch64-manylinux_2_36", "3.11"
 """The image's, whose C library is 2.36: a list that has no wheel for it is refused."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from zoo.errors import InputError, MissingDependencyError
+from zoo.errors import InputError, MissingDependencyError, first_line
 from zoo.quiet import quiet
 
 
@@ -24,21 +24,29 @@ def camera_frames(camera: str) -> Iterator[Image.Image]:
         MissingDependencyError: OpenCV is not installed.
     """
     cv2 = _opencv()
+    module = ""
     if "!" in camera:
         capture = _open(camera, cv2.CAP_GSTREAMER)
         hint = "does this OpenCV have GStreamer? The one from pip has not, Debian's python3-opencv has"
+        if "libcamerasrc" in camera:
+            hint += "; libcamerasrc is in gstreamer1.0-libcamera"
     else:
         device = Path(f"/dev/video{camera}" if camera.isdecimal() else camera)
+        module = camera_module(device)
         if not device.exists():
             found = ", ".join(str(path) for path in video_devices()) or "none"
-            raise InputError(f"there is no camera {device}; cameras here: {found}")
+            raise InputError(f"there is no camera {device}; cameras here: {found}{module and f'. {module}'}")
         capture = _open(int(camera) if camera.isdecimal() else camera, cv2.CAP_V4L2)
         # A longer buffer would give a slow board frames that are several frames old.
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         hint = "is another program using it, and may this user open it (group video)?"
     if not capture.isOpened():
-        raise InputError(f"cannot open the camera {camera}: {hint}")
-    yield from _frames(capture)
+        raise InputError(f"cannot open the camera {camera}: {module or hint}")
+    frame = None
+    for frame in _frames(capture):
+        yield frame
+    if frame is None:
+        raise InputError(f"the camera {camera} opens, but gives no picture: {module or _NO_PICTURE}")
     raise InputError(f"the camera {camera} gives no more pictures")
 
 
@@ -60,6 +68,47 @@ def video_frames(path: str | Path) -> Iterator[Image.Image]:
         yield frame
     if empty:
         raise InputError(f"{path} is not a video that OpenCV can read")
+
+
+_RASPBERRY = (
+    "a Raspberry Pi's camera module goes through libcamera, not V4L2: with Debian's python3-opencv and "
+    "gstreamer1.0-libcamera, --camera 'libcamerasrc ! video/x-raw,width=640,height=480 ! videoconvert ! "
+    "video/x-raw,format=BGR ! appsink drop=1'; or, of one picture, rpicam-jpeg -n -o - | zoo run FILE -"
+)
+_JETSON = (
+    "a Jetson's CSI camera goes through NVIDIA's GStreamer plugins, not V4L2: with an OpenCV that has GStreamer, "
+    "--camera 'nvarguscamerasrc ! nvvidconv ! video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR ! "
+    "appsink drop=1'"
+)
+_NO_PICTURE = f"is another program using it? If it is no USB camera: {_RASPBERRY}"
+
+_MODULES = {
+    "unicam": _RASPBERRY,
+    "rp1-cfe": _RASPBERRY,
+    "bcm2835-isp": _RASPBERRY,
+    "pispbe": _RASPBERRY,
+    "vi-output": _JETSON,
+}
+"""The line that works for a camera module, by how Linux names its devices; OpenCV opens them and gets no picture."""
+
+
+def camera_module(device: Path, root: Path = Path("/")) -> str:
+    """Says how a camera module on a board's ribbon is read; empty if a device is none.
+
+    Args:
+        device: a V4L2 device; if it is not there, all devices of the machine are looked at.
+        root: where `sys` and `dev` are.
+    """
+    devices = [device] if device.exists() else video_devices(root)
+    for one in devices:
+        try:
+            name = (root / "sys/class/video4linux" / one.name / "name").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        for beginning, line in _MODULES.items():
+            if name.startswith(beginning):
+                return line
+    return ""
 
 
 def video_devices(root: Path = Path("/")) -> list[Path]:
@@ -88,6 +137,7 @@ def _opencv() -> Any:
         import cv2
     except ImportError as error:
         raise MissingDependencyError(
-            f"cameras and videos need OpenCV ({error}): pip install 'edgezoo[camera]'"
+            f"cameras and videos need OpenCV ({first_line(error)}): pip install 'edgezoo[camera]', or in the "
+            "Jetson image --build-arg WITH=camera"
         ) from error
     return cv2

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import InputError, MissingDependencyError
+from zoo.errors import InputError, MissingDependencyError, first_line
 from zoo.runner import runtimes
 
 EDGETPU_LIBRARIES = {"linux": "libedgetpu.so.1", "darwin": "libedgetpu.1.dylib", "win32": "edgetpu.dll"}
@@ -43,7 +43,7 @@ def load_delegate(text: str, runtime: str) -> Any:
                 f"no Edge TPU was found (device: {device}): plug it in, see that this user may open it "
                 "(group plugdev), and look at `zoo doctor`"
             ) from error
-        raise InputError(f"the delegate {library} refuses to start: {error}") from error
+        raise InputError(f"the delegate {library} refuses to start: {first_line(error)}") from error
 
 
 def _require_delegate(library: str, *, edgetpu: bool) -> None:
@@ -53,7 +53,7 @@ def _require_delegate(library: str, *, edgetpu: bool) -> None:
     except OSError as error:
         if edgetpu:
             raise MissingDependencyError(f"the Edge TPU's {library} is not installed: {EDGETPU_INSTALL}") from error
-        raise InputError(f"cannot load the delegate {library}: {error}") from error
+        raise InputError(f"cannot load the delegate {library}: {first_line(error)}") from error
     if not hasattr(found, "tflite_plugin_create_delegate"):
         raise InputError(f"{library} is a library but no TFLite delegate: it lacks tflite_plugin_create_delegate")
 

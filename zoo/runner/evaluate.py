@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from zoo.errors import InputError
+from zoo.errors import AnswerError, InputError
 from zoo.inputs.labelled import Labelled
 from zoo.progress import SILENT, Progress
 from zoo.runner.predictor import Predictor
@@ -28,7 +28,8 @@ def evaluate(
         The task's evaluation, such as `zoo.tasks.accuracy.Evaluation`.
 
     Raises:
-        InputError: a label is not a class of the file, or no picture could be read.
+        InputError: a label is not a class of the file, or is the name of several, or no picture could be read.
+        AnswerError: the file gives no answer to a picture, or the same to all; then there is no accuracy.
     """
     labels = predictor.labels
     unknown = sorted({name for item in data for name in item.names} - set(labels))
@@ -38,15 +39,27 @@ def evaluate(
             f"{unknown[0]!r} is none of the classes of {predictor.session.path} ({known}); "
             "name the folders as the file's labels"
         )
+    doubled = sorted({name for item in data for name in item.names if labels.count(name) > 1})
+    if doubled:
+        places = " and ".join(str(i) for i, label in enumerate(labels) if label == doubled[0])
+        raise InputError(
+            f"{doubled[0]!r} is the name of several classes of {predictor.session.path}: {places}; give --labels with "
+            "a name of its own for each"
+        )
     judge = predictor.task.judge(labels)
-    unreadable = []
+    unreadable: list[InputError] = []
     results = predictor.predict_many(item.path for item in data)
     for done, (item, result) in enumerate(zip(data, results, strict=True), start=1):
         progress.step(f"evaluating {predictor.session.path.name}", done, len(data))
-        if result.error is not None:
+        if isinstance(result.error, InputError):
             unreadable.append(result.error)
+        elif result.error is not None:
+            raise result.error
         else:
             judge.add(item, result.predictions)
     if len(unreadable) == len(data):
         raise InputError(f"none of the {len(data)} pictures can be read; the first: {unreadable[0]}")
-    return judge.evaluation(unreadable)
+    try:
+        return judge.evaluation(unreadable)
+    except AnswerError as error:
+        raise AnswerError(str(error).replace("the file", str(predictor.session.path), 1)) from error

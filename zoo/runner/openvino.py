@@ -105,6 +105,7 @@ def _details(graph: modelfile.Graph, indexes: tuple[int, ...], ports: list[Any])
                 "name": tensor.name,
                 "index": n,
                 "shape": np.array(tensor.shape),
+                "shape_signature": np.array([-1 if n.is_dynamic else n.get_length() for n in port.get_partial_shape()]),
                 "dtype": port.get_element_type().to_dtype(),
                 "quantization": (scale, zero_point),
             }

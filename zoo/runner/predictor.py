@@ -12,16 +12,18 @@ from typing import BinaryIO, Generic, NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
-from zoo.errors import InputError, ModelFileError
+from zoo.errors import AnswerError, InputError, ModelFileError, ZooError
+from zoo.inputs import find
 from zoo.inputs.fit import Fit
 from zoo.inputs.images import read_picture
-from zoo.inputs.preprocessing import Preprocessing, is_input_range, is_picture
+from zoo.inputs.preprocessing import PictureShape, Preprocessing
 from zoo.inputs.values import SUFFIXES, load_values
 from zoo.machine.cores import usable_cores
+from zoo.runner.entry import open_entry
 from zoo.runner.runtimes import Runtime
-from zoo.runner.session import Array, load
-from zoo.tasks import Task, task_of
-from zoo.tflite import card, modelfile, normalization
+from zoo.runner.session import Array, TensorInfo, load
+from zoo.tasks import Task, known_of, note_of, task_of
+from zoo.tflite import card
 from zoo.tflite.normalization import Normalization
 
 Source = str | Path | BinaryIO | Image.Image | Array
@@ -44,7 +46,8 @@ class Result(Generic[Found]):
     source: Source
     predictions: list[Found]
     """Predictions, best first; empty after an error."""
-    error: InputError | None = None
+    error: ZooError | None = None
+    """An `InputError` if the picture cannot be read, or an `AnswerError` if the model gives no answer to it."""
 
 
 class Predictor(Generic[Found]):
@@ -72,33 +75,69 @@ class Predictor(Generic[Found]):
             threads: see `zoo.runner.load`.
             delegate: see `zoo.runner.load`.
             preprocessing: a resize policy that replaces the file's own.
-            input_range: for a float file that another tool made, the range to which 0..255 is scaled. By default as
-                its metadata says, else raw pixels.
+            input_range: for a file that another tool made, the range to which 0..255 is scaled. By default as its
+                metadata or the scale of its input says, else raw pixels.
             labels: class names that replace the file's own.
             trusted: see `zoo.runner.load`.
 
         Raises:
-            ModelFileError: the file is missing, damaged, or its outputs are not the task's.
+            ModelFileError: the file is missing, damaged, takes no numbers, or its outputs are not the task's.
+            InputError: the input range is not allowed.
             MissingDependencyError: the runtime is not installed.
         """
         self.session = load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
         description = card.describe(path)
         self.card = description.card
-        self.task: Task[Found] = task or task_of(self.card, path)
+        self.task: Task[Found] = known_of(task or task_of(self.card, path), self.card, self.session.file.main)
         self.preprocessing = preprocessing or description.preprocessing
         self.labels = self._labels(description.labels if labels is None else tuple(labels))
-        self.normalization = self._normalization(input_range)
+        self.entry = open_entry(self.session, self.card, input_range)
 
     @property
     def takes_pictures(self) -> bool:
-        """Whether the input is a picture, see `zoo.inputs.preprocessing.is_picture`."""
-        return is_picture(self.session.input.shape[1:])
+        """Whether the input is a picture, see `zoo.inputs.preprocessing.picture_shape`."""
+        return self.entry.picture is not None
+
+    @property
+    def picture(self) -> PictureShape:
+        """How the input takes pictures.
+
+        Raises:
+            InputError: it takes none.
+        """
+        if self.entry.picture is None:
+            raise InputError(
+                f"{self.session.path} does not take pictures: its input has shape {self.session.input.shape}; "
+                "give an array, or a .npy or .csv file"
+            )
+        return self.entry.picture
+
+    @property
+    def suffixes(self) -> set[str] | None:
+        """The suffixes of files in a folder that are inputs; None for those of pictures alone."""
+        if not self.takes_pictures:
+            return SUFFIXES
+        return find.SUFFIXES | SUFFIXES if self.entry.takes_values else None
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """What is done to pixels before they are stored; None if they stay as they are."""
+        return self.entry.normalization
 
     @property
     def says_its_input(self) -> bool:
         """Whether the scaling of pixels is known: the file is ours, is quantized, or has it in its metadata."""
-        known = self.card or self.normalization is not None or self.session.input.scale or not self.takes_pictures
-        return bool(known) or normalization.ENTRY in modelfile.read(self.session.path).metadata
+        return not self.entry.unsure
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the file before its answers, one line each."""
+        picture = self.entry.picture
+        gray = ""
+        if picture is not None and picture.channel_axis == "none":
+            gray = f"{self.session.path} takes input without a channel axis; pictures are read as gray"
+        known = (self.entry.unsure, gray, note_of(self.task, self.session.path))
+        return tuple(note for note in known if note)
 
     def predict(self, source: Source | Sample, limit: int | None = None) -> list[Found]:
         """Makes predictions for a picture.
@@ -151,17 +190,13 @@ class Predictor(Generic[Found]):
         Raises:
             InputError: the source cannot be read, or does not fit the model.
         """
-        shape = self.session.input.shape[1:]
         if isinstance(source, np.ndarray):
             return Sample(source, None)
-        if self.takes_pictures:
-            return Sample(*read_picture(source, shape[1], shape[0], shape[2], self.preprocessing))
-        if isinstance(source, str | Path) and Path(source).suffix in SUFFIXES:
-            return Sample(load_values(source, shape), None)
-        raise InputError(
-            f"{self.session.path} does not take pictures: its input has shape {self.session.input.shape}; "
-            "give an array, or a .npy or .csv file"
-        )
+        if self.entry.takes_values and isinstance(source, str | Path) and Path(source).suffix in SUFFIXES:
+            return Sample(load_values(source, self.session.input.shape[1:]), None)
+        picture = self.picture
+        pixels, fit = read_picture(source, picture.width, picture.height, picture.channels, self.preprocessing)
+        return Sample(picture.arrange(pixels), fit)
 
     def outputs(self, values: Array) -> tuple[Array, ...]:
         """Runs the model on the values that `read` returned.
@@ -170,16 +205,25 @@ class Predictor(Generic[Found]):
             The real values of each output for the first picture of the batch: float32, with a batch axis of 1.
 
         Raises:
-            InputError: the values have another shape.
+            InputError: the values have another shape, or do not fit the type of an input that is not quantized.
+            AnswerError: an output holds values that are not finite numbers.
         """
         entry = self.session.input
         if values.shape == entry.shape[1:]:
             # A file with a larger batch gets the same picture in every position.
             values = np.broadcast_to(values, entry.shape)
-        if self.normalization is not None:
-            values = self.normalization(values)
-        stored = self.session.run(entry.store(values, pixels=self.takes_pictures))
-        return tuple(output.dequantize(one[:1]) for output, one in zip(self.session.outputs, stored, strict=True))
+        if values.shape != entry.shape:
+            raise InputError(f"{self.session.path} takes input of shape {entry.shape}, got {values.shape}")
+        stored = self.session.run(self.entry.stored(values))
+        found = tuple(output.dequantize(one[:1]) for output, one in zip(self.session.outputs, stored, strict=True))
+        for one in found:
+            if not np.isfinite(one).all():
+                value = float(one[~np.isfinite(one)][0])
+                raise AnswerError(
+                    f"{self.session.path} gives no answer: {value} is among its scores; look at the weights, and at "
+                    "the range of pixels that it takes (--input-range)"
+                )
+        return found
 
     def _labels(self, labels: tuple[str, ...]) -> tuple[str, ...]:
         path, shapes = self.session.path, [output.shape for output in self.session.outputs]
@@ -188,35 +232,16 @@ class Predictor(Generic[Found]):
             raise ModelFileError(
                 f"{path} is {fault}. In Python, zoo.runner.load({str(path)!r}).run(array) runs it as it is"
             )
+        for output in self.session.outputs:
+            if not _is_score(output):
+                raise ModelFileError(
+                    f"{path} gives {output.name!r} of type {output.dtype.name}, which is no score of each class. In "
+                    f"Python, zoo.runner.load({str(path)!r}).run(array) runs it as it is"
+                )
         classes = self.task.classes(shapes)
         if labels and len(labels) != classes:
             raise ModelFileError(f"{path} has {classes} classes but there are {len(labels)} labels")
         return labels or tuple(f"class_{i}" for i in range(classes))
-
-    def _normalization(self, input_range: tuple[float, float] | None) -> Normalization | None:
-        quantized = np.issubdtype(self.session.input.dtype, np.integer)
-        if input_range is not None:
-            if quantized or self.card or not self.takes_pictures:
-                raise InputError(
-                    f"{self.session.path} takes no input range: it is quantized, made by this package, "
-                    "or does not take pictures"
-                )
-            low, high = input_range
-            if not is_input_range(low, high):
-                raise InputError(
-                    f"input range {low:g},{high:g} is not allowed: give two finite numbers, the lower one first"
-                )
-            return Normalization.from_range(low, high)
-        if quantized or self.card or not self.takes_pictures:
-            return None
-        found = normalization.stated(modelfile.read(self.session.path))
-        channels = self.session.input.shape[-1]
-        if found is not None and not {len(found.mean), len(found.std)} <= {1, channels}:
-            raise ModelFileError(
-                f"{self.session.path} has damaged metadata: {len(found.mean)} means and {len(found.std)} stds for "
-                f"{channels} channels"
-            )
-        return None if found is None or found.is_identity else found
 
     def _decode(self, sample: Sample, limit: int | None) -> list[Found]:
         return self.task.decode(self.outputs(sample.values), self.labels, sample.fit, limit)
@@ -226,8 +251,18 @@ class Predictor(Generic[Found]):
             return Result(source, self._decode(sample.result(), limit))
         except InputError as error:
             return Result(source, [], error)
+        except AnswerError as error:
+            named = f"{source}: {error}" if isinstance(source, str | Path) else str(error)
+            return Result(source, [], AnswerError(named))
 
 
 def _check_limit(limit: int | None) -> None:
     if limit is not None and limit < 1:
         raise InputError(f"a limit of {limit} predictions is not allowed; give 1 or more")
+
+
+def _is_score(output: TensorInfo) -> bool:
+    """Whether an output can hold scores: numbers, but not the number of the best class alone."""
+    if output.dtype.kind not in "fiu":
+        return False
+    return output.dtype.kind == "f" or bool(output.scale) or output.shape[-1:] != (1,)

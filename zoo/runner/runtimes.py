@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from zoo.errors import InputError, MissingDependencyError
+from zoo.errors import InputError, MissingDependencyError, first_line
 from zoo.machine.cores import physical_cores
 
 Runtime = Literal["auto", "litert", "tflite-runtime", "tensorflow", "openvino"]
@@ -61,7 +61,9 @@ def find(runtime: Runtime = "auto") -> tuple[str, Callable[..., Any]]:
             return name, module(name).Interpreter
         except ImportError as error:
             if runtime != "auto":
-                raise MissingDependencyError(f"{name} is not installed ({error}): {RUNTIMES[name].install}") from error
+                raise MissingDependencyError(
+                    f"{name} is not installed ({first_line(error)}): {RUNTIMES[name].install}"
+                ) from error
     if clashes:
         raise MissingDependencyError("; ".join(clashes))
     raise MissingDependencyError(f"no TFLite runtime is installed: {RUNTIMES['litert'].install}")

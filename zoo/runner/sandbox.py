@@ -38,25 +38,29 @@ class NotLoadedError(RuntimeError):
     """The runtime does not load the file; the message is its own."""
 
 
-def require_sound(path: Path, runtime: str, delegate: str | None = None) -> None:
+def require_sound(path: Path, runtime: str, delegate: str | None = None) -> modelfile.ModelFile:
     """Checks whether a file may be loaded: its structure and, if it is not known here, a run in a child process.
 
     If the model part of a known file does not match its card, its storage has damaged it, and it is tried again.
+
+    Returns:
+        The structure of the file.
 
     Raises:
         ModelFileError: the file may not be loaded, or cannot be read.
         RuntimeError: see `require_harmless`.
     """
-    modelfile.read(path)
+    file = modelfile.read(path)
     damaged = card.model_part(path) == "wrong"
     try:
         if not damaged and known.holds(path, runtime, delegate):
-            return
+            return file
         before = known.identity(path)
     except OSError as error:
         raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
     if require_harmless(path, runtime, delegate) and not damaged:
         known.remember_tried(path, before, runtime, delegate)
+    return file
 
 
 def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, seconds: float = SECONDS) -> bool:

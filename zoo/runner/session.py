@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from zoo.runner import memory
 from zoo.runner.delegates import is_edgetpu, load_delegate
 from zoo.runner.runtimes import Runtime, default_threads, find, require_threads
 from zoo.runner.sandbox import require_sound
+from zoo.tflite import modelfile
+from zoo.tflite.modelfile import ModelFile
 
 Array = npt.NDArray[Any]
 
@@ -38,33 +41,62 @@ class TensorInfo:
     def store(self, values: Array, *, pixels: bool) -> Array:
         """Returns raw pixels 0..255, or real values, as this tensor stores them, in its own type.
 
-        A quantized input stores a pixel as it is (minus 128 in int8): the tensor's scale and zero point contain the
-        model's scaling.
+        A quantized input of one byte stores a pixel as it is (minus 128 in int8): the tensor's scale and zero point
+        contain the model's scaling. An integer input without a scale stores whole numbers as they are.
+
+        Raises:
+            InputError: the input is not quantized, and a value is no whole number or does not fit its type.
         """
         if not np.issubdtype(self.dtype, np.integer):
             return values.astype(self.dtype, copy=False)
         limits = np.iinfo(self.dtype)
+        if not self.scale:
+            return self._whole(values, int(limits.min), int(limits.max))
         if pixels and self.dtype.itemsize == 1:
-            stored = values.astype(np.int32, copy=False) + limits.min
+            stored: Array = values.astype(np.int32, copy=False) + limits.min
         else:
-            stored = np.round(values / self.scale).astype(np.int32) + self.zero_point
+            stored = np.round(values / self.scale).clip(-(2**31), 2**31 - 1).astype(np.int64) + self.zero_point
         return stored.clip(limits.min, limits.max).astype(self.dtype)
+
+    def _whole(self, values: Array, least: int, most: int) -> Array:
+        stored = np.rint(values) if values.dtype.kind == "f" else values
+        wrong = (stored != values) | (stored < least) | (stored > most)
+        if wrong.any():
+            raise InputError(
+                f"input {self.name!r} is {self.dtype.name} and takes whole numbers {least}..{most}, got "
+                f"{values[wrong][0]:g}"
+            )
+        return stored.astype(self.dtype)
 
 
 class Session:
     """A loaded file, ready to run, with one input and one or more outputs. Only one thread may use it at a time."""
 
-    def __init__(self, interpreter: Any, runtime: str, path: Path) -> None:
+    def __init__(self, interpreter: Any, runtime: str, path: Path, file: ModelFile | None = None) -> None:
+        """Takes an interpreter with its tensors allocated; `file` is what was read of the file, if it was read before.
+
+        Raises:
+            ModelFileError: the file has several inputs, an input of an open size, or a damaged quantization.
+        """
         self.runtime = runtime
         self.path = path
+        self._file = file
         self._interpreter = interpreter
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         if len(inputs) != 1:
             raise ModelFileError(f"{path} has {len(inputs)} inputs; only models with one are supported")
-        self.input = _tensor_info(inputs[0])
-        self.outputs = tuple(_tensor_info(detail) for detail in outputs)
+        _require_fixed_size(path, inputs[0])
+        self.input = _tensor_info(path, inputs[0])
+        self.outputs = tuple(_tensor_info(path, detail) for detail in outputs)
         self._input_index = inputs[0]["index"]
         self._output_indexes = [detail["index"] for detail in outputs]
+
+    @property
+    def file(self) -> ModelFile:
+        """The structure of the file: its operations, tensors and metadata."""
+        if self._file is None:
+            self._file = modelfile.read(self.path)
+        return self._file
 
     @property
     def output(self) -> TensorInfo:
@@ -94,7 +126,14 @@ class Session:
             self._interpreter.invoke()
         except RuntimeError as error:
             raise ModelFileError(f"{self.runtime} cannot run {self.path}: {in_one_line(error)}") from error
-        return tuple(np.asarray(self._interpreter.get_tensor(index)) for index in self._output_indexes)
+        found = tuple(np.asarray(self._interpreter.get_tensor(index)) for index in self._output_indexes)
+        for info, values in zip(self.outputs, found, strict=True):
+            if values.shape != info.shape:
+                raise ModelFileError(
+                    f"{self.path} gives an output of shape {values.shape}, where it says {info.shape}; convert the "
+                    "model anew with fixed sizes"
+                )
+        return found
 
 
 def load(
@@ -128,10 +167,11 @@ def load(
     threads = default_threads() if threads is None else threads
     require_threads(threads)
     name, make = find(runtime)
+    file = None
     try:
         if not trusted:
             memory.require(path)
-            require_sound(path, name, delegate)
+            file = require_sound(path, name, delegate)
         options = {"experimental_delegates": [load_delegate(delegate, name)]} if delegate else {}
         interpreter = make(model_path=str(path), num_threads=threads, **options)
         interpreter.allocate_tensors()
@@ -140,13 +180,33 @@ def load(
         if "edgetpu-custom-op" in reason and not (delegate and is_edgetpu(delegate)):
             raise ModelFileError(f"{path} was compiled for an Edge TPU: give --delegate edgetpu") from error
         raise ModelFileError(f"{name} cannot load {path}: {reason}") from error
-    return Session(interpreter, name, path)
+    return Session(interpreter, name, path, file)
 
 
-def _tensor_info(detail: dict[str, Any]) -> TensorInfo:
-    scale, zero_point = detail["quantization"]
+def _require_fixed_size(path: Path, detail: dict[str, Any]) -> None:
+    """Refuses an input whose size is open: its shape says 1 where the size is not known. An open batch is a batch of 1.
+
+    Raises:
+        ModelFileError: an axis other than the batch is open.
+    """
+    shape = tuple(int(n) for n in detail["shape"])
+    signature = tuple(int(n) for n in detail.get("shape_signature", shape))
+    if any(n < 0 for n in signature[1:]) or 0 in shape:
+        sizes = ", ".join("?" if n < 0 else str(n) for n in (signature if len(signature) == len(shape) else shape))
+        raise ModelFileError(
+            f"{path} takes an input of the open size ({sizes}); convert the model anew with a fixed size, in Keras "
+            "keras.Input((224, 224, 3))"
+        )
+
+
+def _tensor_info(path: Path, detail: dict[str, Any]) -> TensorInfo:
+    name, (scale, zero_point) = detail["name"], detail["quantization"]
+    if len(detail.get("quantization_parameters", {}).get("scales", ())) > 1:
+        raise ModelFileError(f"{path}: tensor {name!r} has several scales; only one for the whole tensor is supported")
+    if not (math.isfinite(scale) and scale >= 0):
+        raise ModelFileError(f"{path} is damaged: tensor {name!r} has the scale {scale:g}")
     return TensorInfo(
-        name=detail["name"],
+        name=name,
         shape=tuple(int(n) for n in detail["shape"]),
         dtype=np.dtype(detail["dtype"]),
         scale=float(scale),

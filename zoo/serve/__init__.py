@@ -55,4 +55,7 @@ def require_installed() -> None:
     """
     for name in ("starlette", "uvicorn", "prometheus-client"):
         if importlib.util.find_spec(name.replace("-", "_")) is None:
-            raise MissingDependencyError(f"serving needs {name}, which is not installed: pip install 'edgezoo[serve]'")
+            raise MissingDependencyError(
+                f"serving needs {name}, which is not installed: pip install 'edgezoo[serve]', or in the Jetson image "
+                "--build-arg WITH=serve"
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import difflib
 import math
 import time
 
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from zoo import __version__
-from zoo.errors import InputError
+from zoo.errors import AnswerError, InputError, closest
 from zoo.serve import metrics, openapi
 from zoo.serve.answers import Answer, refusal, to_bytes
 from zoo.serve.connections import Connections, that_fit
@@ -46,6 +47,7 @@ class Api:
 
     async def predict(self, request: Request) -> Response:
         """Answers `POST` at the `endpoint` of the task, such as `/v1/classify`; the body is a picture file."""
+        _require_known(request, ("top_k",))
         top_k = _top_k(request.query_params.get("top_k", str(DEFAULT_TOP_K)))
         if request.headers.get("content-type", "").lower().startswith(WRAPPED):
             raise HTTPException(415, "send the picture's file itself as the body: curl --data-binary @photo.jpg")
@@ -67,8 +69,9 @@ class Api:
         """Expected seconds until all current pictures are done."""
         return self.gate.held * self.pool.pace / self.pool.workers
 
-    async def model(self, _: Request) -> Response:
+    async def model(self, request: Request) -> Response:
         """Answers `GET /v1/model`."""
+        _require_known(request, ())
         return Response(self._model, media_type="application/json")
 
     async def healthz(self, _: Request) -> Response:
@@ -106,8 +109,26 @@ class Api:
             path = self.pool.predictor.session.path
             # Visitors do not see the folder of the file.
             raise HTTPException(400, str(error).replace(str(path), path.name)) from error
+        except AnswerError as error:
+            path = self.pool.predictor.session.path
+            raise HTTPException(500, str(error).replace(str(path), path.name)) from error
         except MemoryError:
             raise HTTPException(413, "the picture does not fit into this machine's memory") from None
+
+
+def _require_known(request: Request, known: tuple[str, ...]) -> None:
+    """Refuses parameters of an address that are not known, or that are there twice.
+
+    Raises:
+        HTTPException: 400, with the closest name that is known.
+    """
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
+        if name not in known:
+            takes = f"{request.url.path} takes {', '.join(known) or 'none'}"
+            raise HTTPException(400, f"there is no parameter {name[:40]!r}; {closest(name[:40], known)}{takes}")
+        if names.count(name) > 1:
+            raise HTTPException(400, f"the parameter {name!r} is there {names.count(name)} times; give it once")
 
 
 def _top_k(text: str) -> int:
@@ -116,10 +137,19 @@ def _top_k(text: str) -> int:
     return int(text)
 
 
-def error_line(_: Request, error: Exception) -> Answer:
+def error_line(request: Request, error: Exception) -> Answer:
     """Any error as one line; what was not expected is said on the server's own stderr only."""
     if isinstance(error, HTTPException):
-        unknown = error.status_code == 404
-        line = "there is nothing here; see /openapi.json" if unknown else error.detail
-        return refusal(error.status_code, line, dict(error.headers or {}))
+        return refusal(error.status_code, _line(request, error), dict(error.headers or {}))
     return refusal(500, "this is a bug in the server; its log says more")
+
+
+def _line(request: Request, error: HTTPException) -> str:
+    path, allowed = request.url.path, (error.headers or {}).get("Allow", "")
+    if error.status_code == 404:
+        names = {place.rsplit("/", 1)[1]: place for place in openapi.PLACES}
+        near = difflib.get_close_matches(path[:40].rsplit("/", 1)[-1].lower(), names, n=1, cutoff=0.6)
+        return f"there is nothing here; {f'did you mean {names[near[0]]!r}? ' if near else ''}see /openapi.json"
+    if error.status_code == 405:
+        return f"{path} is asked by {allowed}, not by {request.method[:20]}"
+    return error.detail

@@ -14,7 +14,7 @@ from typing import Any
 from zoo.serve.answers import EXACT
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool, available_formats
-from zoo.tasks import Task
+from zoo.tasks import Task, scores_of
 from zoo.tflite import modelfile
 
 TEXT = 200
@@ -101,8 +101,8 @@ def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
         ModelFileError: the file is damaged.
     """
     predictor = pool.predictor
-    session = predictor.session
-    file = modelfile.read(session.path)
+    session, picture = predictor.session, predictor.picture
+    file = session.file
     return {
         # Not the path: it says more of the machine than a visitor needs to know.
         "file": session.path.name,
@@ -112,12 +112,14 @@ def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
         "runtime": session.runtime,
         "workers": pool.workers,
         "input": {
-            "shape": list(session.input.shape[1:]),
+            "shape": [picture.height, picture.width, picture.channels],
             "dtype": session.input.dtype.name,
             "resize": predictor.preprocessing.resize,
         },
         "macs": file.main.total_macs,
         "labels": list(predictor.labels),
+        "scores": scores_of(predictor.task),
+        "notes": [note.replace(str(session.path), session.path.name) for note in predictor.notes],
         "card": public_card(predictor.card),
         "ops": operations(file),
         "limits": {

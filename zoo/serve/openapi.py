@@ -11,6 +11,9 @@ from zoo.tasks import Task
 
 Json = dict[str, Any]
 
+PLACES = ("/v1/classify", "/v1/model", "/healthz", "/metrics", "/openapi.json")
+"""The paths of the API."""
+
 TRIED = "Too many tokens were wrong; Retry-After says when to try again."
 
 _NUMBER: Json = {"type": "number"}
@@ -41,7 +44,7 @@ def document(settings: Settings, task: Task[Any]) -> Json:
 def _predict(settings: Settings, task: Task[Any], refusals: dict[str, str]) -> Json:
     picture = {"schema": {"type": "string", "format": "binary", "maxLength": settings.max_bytes}}
     errors = {
-        "400": "The picture is damaged or missing.",
+        "400": "The picture is damaged or missing, or a parameter is not known or not allowed.",
         **refusals,
         "408": f"The picture did not arrive within {settings.timeout:g} s.",
         "413": f"The picture has more than {settings.max_bytes:,} bytes or {settings.max_pixels:,} pixels.",
@@ -112,6 +115,8 @@ def _schemas(task: Task[Any]) -> Json:
             ),
             macs=_INTEGER,
             labels=_list(_STRING),
+            scores={**_STRING, "enum": ["probabilities", "numbers"]},
+            notes={**_list(_STRING), "description": "What to know before the answers."},
             card={"type": "object", "description": "The fields of the file's card that are about the model."},
             ops=_list(_ref("Operation")),
             limits=_object(bytes=_INTEGER, pixels=_INTEGER, pictures=_INTEGER, formats=_list(_STRING)),

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
-import socket
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoo.serve import page
 from zoo.serve.answers import HEADERS, Answer, refusal
+from zoo.serve.names import Names, Place, forwarded_hosts, place
 from zoo.serve.peers import Peers
 from zoo.serve.settings import Settings
 from zoo.serve.tokens import Tries
@@ -36,7 +34,7 @@ class Guard:
         self.app = app
         self.tries = Tries()
         self._peers = peers
-        self._names = own_names(settings)
+        self._names = Names(settings)
         self._token = None if settings.token is None else settings.token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,17 +55,26 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> Answer | None:
         path, headers = scope["path"], Headers(scope=scope)
-        host, origin = headers.get("host", ""), headers.get("origin")
-        name = host_name(host)
-        if not name or not (is_address(name) or name in self._names):
-            return refusal(
-                403, f"this server is not {host[:200]!r}; if it is, start it with --allow-host {name or 'NAME'}"
-            )
-        if origin is not None and origin_netloc(origin) != host.lower():
-            return refusal(403, f"requests from pages of {origin[:200]!r} are not answered")
+        hosts: list[Place] = []
+        for text in (headers.get("host", ""), *self._asked_of_proxy(scope)):
+            host = place(text)
+            if host is None or not self._names.include(host):
+                name = host.name if host else "NAME"
+                return refusal(403, f"this server is not {text[:200]!r}; if it is, start it with --allow-host {name}")
+            hosts.append(host)
+        origin = headers.get("origin")
+        if origin is not None and not self._names.own_page(origin, hosts):
+            page = place(origin.partition("://")[2])
+            advice = f"; if it is this server's own, start it with --allow-host {page.name}" if page else ""
+            return refusal(403, f"requests from pages of {origin[:200]!r} are not answered{advice}")
         if self._token is None or path in OPEN_PATHS:
             return None
         return self._wrong_token(self._token, headers.get("authorization", "").encode("latin-1"), self._peers.of(scope))
+
+    def _asked_of_proxy(self, scope: Scope) -> list[str]:
+        """What a trusted proxy was asked for; nobody else's `X-Forwarded-Host` counts."""
+        address, _ = scope.get("client") or ("", 0)
+        return list(forwarded_hosts(scope)) if self._peers.is_proxy(address) else []
 
     def _wrong_token(self, token: bytes, given: bytes, peer: str) -> Answer | None:
         now = asyncio.get_running_loop().time()
@@ -80,35 +87,3 @@ class Guard:
         if given:
             self.tries.wrong(peer, now)
         return refusal(401, "this needs the token: send 'Authorization: Bearer TOKEN'", {"WWW-Authenticate": "Bearer"})
-
-
-def own_names(settings: Settings) -> frozenset[str]:
-    """The names that this server goes by, lower case."""
-    machine = socket.gethostname().lower()
-    names = {"localhost", machine, machine.partition(".")[0] + ".local", settings.host.lower()}
-    return frozenset(names | {name.lower() for name in settings.allow_hosts})
-
-
-def host_name(host: str) -> str | None:
-    """The name or address in a `Host` header, without port and brackets, lower case; None where it is none."""
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
-
-
-def is_address(name: str) -> bool:
-    """Whether it is an IP address: no one can make such a name point elsewhere."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def origin_netloc(origin: str) -> str | None:
-    """Host and port of an `Origin` header; None for `null` and what is none."""
-    try:
-        return urlsplit(origin).netloc.lower() or None
-    except ValueError:
-        return None

@@ -10,7 +10,6 @@ from typing import Any
 
 import uvicorn
 
-from zoo.errors import InputError
 from zoo.runner import Predictor
 from zoo.serve.api import Api
 from zoo.serve.app import create_app
@@ -25,9 +24,7 @@ from zoo.signals import listening
 
 def run(predictors: Sequence[Predictor[Any]], settings: Settings, ready: Callable[[str], object] | None) -> None:
     """See `zoo.serve.serve`."""
-    session = predictors[0].session
-    if not predictors[0].takes_pictures:
-        raise InputError(f"{session.path} does not take pictures: its input has shape {session.input.shape}")
+    predictors[0].picture  # noqa: B018  # raises where the file takes none
     listener = settings.bind()
     pool = Pool(predictors, settings.max_pixels)
     server = Server(Configuration(Api(pool, settings)))

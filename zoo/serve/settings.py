@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.errors import OptionError
+from zoo.serve.names import allowed
 from zoo.serve.peers import network
 
 MIN_TOKEN = 8
@@ -28,7 +29,8 @@ class Settings:
     insecure: bool = False
     """Whether other machines may connect without a token."""
     allow_hosts: tuple[str, ...] = ()
-    """Additional host names of the server, e.g. behind a proxy."""
+    """Additional names of the server, such as the one that visitors of a proxy see. Pages of these names may ask, from
+    any port unless the name has one."""
     certificate: Path | None = None
     """PEM file with the certificate for HTTPS."""
     key: Path | None = None
@@ -52,7 +54,7 @@ class Settings:
     keep_alive: float = 30.0
     """Seconds that a connection may be silent between two requests."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks of reverse proxies, whose `X-Forwarded-For` is believed."""
+    """Addresses or networks of reverse proxies, whose `X-Forwarded-For` and `X-Forwarded-Host` are believed."""
 
     def check(self) -> None:
         """Checks that the settings fit together.
@@ -79,6 +81,8 @@ class Settings:
             )
         for proxy in self.trusted_proxies:
             network(proxy)
+        for name in self.allow_hosts:
+            allowed(name)
         self.check_certificate()
 
     def check_certificate(self) -> None:

@@ -83,7 +83,7 @@ class Pool:
     def decode(self, picture: bytes) -> Sample:
         """Returns the pixels that the model gets, and their place in the picture; errors as in `predict`."""
         formats = available_formats()
-        shape = self.predictor.session.input.shape
+        input_ = self.predictor.picture
         policy = self.predictor.preprocessing
         try:
             with images.opened(io.BytesIO(picture), formats) as image:
@@ -91,9 +91,10 @@ class Pool:
                 if width * height > self._max_pixels:
                     limit = f"{self._max_pixels / 1e6:g} megapixels are the limit here"
                     raise TooManyPixelsError(f"the picture has {width}x{height} pixels; {limit}")
-                return Sample(
-                    *images.to_pixels(image, shape[2], shape[1], shape[3], policy, budget=self._budget, owned=True)
+                pixels, fit = images.to_pixels(
+                    image, input_.width, input_.height, input_.channels, policy, budget=self._budget, owned=True
                 )
+                return Sample(input_.arrange(pixels), fit)
         except InputError as error:
             raise self._named(error, formats) from error
 

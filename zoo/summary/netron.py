@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import models
-from zoo.errors import InputError, MissingDependencyError, ModelFileError
+from zoo.errors import InputError, MissingDependencyError, ModelFileError, first_line
 from zoo.graph import unallocated
 from zoo.surroundings import without_secrets
 
@@ -74,7 +74,7 @@ def find_netron() -> Any:
     try:
         import netron
     except ImportError as error:
-        raise MissingDependencyError(f"this needs Netron ({error}): pip install 'edgezoo[view]'") from error
+        raise MissingDependencyError(f"this needs Netron ({first_line(error)}): pip install 'edgezoo[view]'") from error
     return netron
 
 

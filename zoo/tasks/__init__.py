@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ModelFileError
 from zoo.tasks.classification import CLASSIFICATION
-from zoo.tasks.task import Task
+from zoo.tasks.scores import Scores
+from zoo.tasks.task import FileAware, Task
+
+if TYPE_CHECKING:
+    from zoo.tflite.modelfile import Graph
 
 TASKS: dict[str, Task[Any]] = {task.name: task for task in (CLASSIFICATION,)}
 """The known tasks, by their names in cards."""
@@ -39,4 +43,20 @@ def task_of(card: Mapping[str, Any], path: str | Path) -> Task[Any]:
     return TASKS[name]
 
 
-__all__ = ["DEFAULT", "TASKS", "Task", "task_of"]
+def known_of(task: Task[Any], card: Mapping[str, Any], graph: Graph) -> Task[Any]:
+    """Returns a task as a file has it, see `zoo.tasks.task.FileAware`."""
+    found: Task[Any] = task.for_file(card, graph) if isinstance(task, FileAware) else task
+    return found
+
+
+def note_of(task: Task[Any], path: Path) -> str:
+    """Returns what a user should know of a file's outputs, in one line; empty if there is nothing to say."""
+    return f"{path} {task.note}" if isinstance(task, FileAware) and task.note else ""
+
+
+def scores_of(task: Task[Any]) -> Scores:
+    """Returns what the scores of a task in a file are; probabilities if the task says nothing of it."""
+    return task.scores if isinstance(task, FileAware) else "probabilities"
+
+
+__all__ = ["DEFAULT", "TASKS", "Task", "known_of", "note_of", "scores_of", "task_of"]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.errors import InputError
+from zoo.errors import AnswerError, InputError
 from zoo.tasks.confusion import ClassFigures, Confusion
+from zoo.tasks.scores import Sameness, Scores, shown_score
 from zoo.tasks.task import Section, Truth
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Evaluation:
     mistakes: list[Mistake]
     """Wrongly classified pictures, the highest score first."""
     unreadable: list[InputError]
+    scores: Scores = "probabilities"
+    """What the scores of the file are."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -105,7 +108,13 @@ class Evaluation:
                     f"{len(self.mistakes)} mistakes, the surest first:" if more else "Mistakes:",
                     ("picture", "is", "score", "taken for", "score "),
                     [
-                        (str(m.path), m.truth, f"{m.truth_score:.1%}", m.named.label, f"{m.named.score:.1%}")
+                        (
+                            str(m.path),
+                            m.truth,
+                            shown_score(m.truth_score, self.scores, 1),
+                            m.named.label,
+                            shown_score(m.named.score, self.scores, 1),
+                        )
                         for m in shown
                     ],
                     left=("is", "taken for"),
@@ -139,8 +148,10 @@ class Evaluation:
 class ClassificationJudge:
     """Counts true and predicted classes."""
 
-    def __init__(self, labels: tuple[str, ...]) -> None:
+    def __init__(self, labels: tuple[str, ...], scores: Scores = "probabilities") -> None:
         self._labels = labels
+        self._scores = scores
+        self._sameness = Sameness()
         self._index = {label: i for i, label in enumerate(labels)}
         self._counts = np.zeros((len(labels), len(labels)), np.int64)
         self._in_best_five = 0
@@ -151,6 +162,7 @@ class ClassificationJudge:
         """Adds one picture; `found` holds all classes, best first."""
         (label,) = truth.names
         index, best = self._index[label], found[0]
+        self._sameness.add(label, [one.score for one in sorted(found, key=lambda one: one.index)])
         self._counts[index, best.index] += 1
         self._in_best_five += any(one.index == index for one in found[:5])
         self._named[truth.path] = (label, best.label)
@@ -159,9 +171,19 @@ class ClassificationJudge:
             self._mistakes.append(Mistake(truth.path, label, best, score))
 
     def evaluation(self, unreadable: list[InputError]) -> Evaluation:
-        """Returns the metrics of all pictures added so far."""
+        """Returns the metrics of all pictures added so far.
+
+        Raises:
+            AnswerError: the scores are the same for all classes, or for pictures of several classes.
+        """
+        if fault := self._sameness.fault():
+            raise AnswerError(
+                f"the file {fault}, which is no answer and has no accuracy; look at its weights, and at the range of "
+                "pixels that it takes (--input-range)"
+            )
         mistakes = sorted(self._mistakes, key=lambda mistake: mistake.truth_score - mistake.named.score)
-        return Evaluation(Confusion(self._labels, self._counts), self._in_best_five, self._named, mistakes, unreadable)
+        counts = Confusion(self._labels, self._counts)
+        return Evaluation(counts, self._in_best_five, self._named, mistakes, unreadable, self._scores)
 
 
 @dataclass(frozen=True)

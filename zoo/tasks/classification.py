@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.tasks.scores import Scores, shown_score
 from zoo.tasks.task import Agreement, Array, Shape
+from zoo.tflite.scores import are_probabilities
 from zoo.tflite.tags import OutputTag
 
 if TYPE_CHECKING:
     from zoo.inputs.fit import Fit
     from zoo.tasks.accuracy import ClassificationJudge, Comparison, Evaluation
+    from zoo.tflite.modelfile import Graph
 
 SHAPES_SHOWN = 10
 """The most outputs that an error message lists."""
@@ -26,7 +29,7 @@ class Prediction:
     label: str
     index: int
     score: float
-    """Score of the class; a probability, 0..1, if the model ends in a softmax."""
+    """Score of the class: a probability, 0..1, or another number, see `Classification.scores`."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,21 @@ class Classification:
     has_confusion: bool = True
     columns: tuple[str, ...] = ("label", "index", "score")
     output_tags: tuple[OutputTag, ...] = (OutputTag("scores", "one a class", has_labels=True),)
+    scores: Scores = "probabilities"
+    """What the scores of the file are; they are shown in percent only if they are probabilities."""
+
+    @property
+    def note(self) -> str:
+        """What a user should know of scores that are no probabilities."""
+        if self.scores == "probabilities":
+            return ""
+        return "gives scores that are no probabilities, such as logits; they are shown as numbers, the largest first"
+
+    def for_file(self, card: Mapping[str, Any], graph: Graph) -> Classification:
+        """The task with what a file's scores are: by its card if that says logits, else by its last operations."""
+        says_logits = card.get("output") == "logits"
+        known = not says_logits and len(graph.outputs) == 1 and are_probabilities(graph, graph.outputs[0])
+        return replace(self, scores="probabilities" if known else "numbers")
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -74,7 +92,7 @@ class Classification:
         # It is imported here, because `zoo run` does not need it.
         from zoo.tasks.accuracy import ClassificationJudge
 
-        return ClassificationJudge(labels)
+        return ClassificationJudge(labels, self.scores)
 
     def compare(self, first: Evaluation, second: Evaluation) -> Comparison:
         """Compares two classifiers picture by picture, by the names of their classes.
@@ -100,11 +118,11 @@ class Classification:
 
     def lines(self, found: Sequence[Prediction]) -> list[str]:
         """Returns a line for each class."""
-        return [f"{one.score:7.2%}  {one.label}" for one in found]
+        return [f"{shown_score(one.score, self.scores):>7}  {one.label}" for one in found]
 
     def brief(self, found: Sequence[Prediction]) -> str:
         """Returns names and scores as part of a line."""
-        return ", ".join(f"{one.label} {one.score:.0%}" for one in found)
+        return ", ".join(f"{one.label} {shown_score(one.score, self.scores, 0)}" for one in found)
 
 
 CLASSIFICATION = Classification()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy.typing as npt
 
@@ -14,6 +14,8 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     from zoo.inputs.fit import Fit
     from zoo.tasks.confusion import Confusion
+    from zoo.tasks.scores import Scores
+    from zoo.tflite.modelfile import Graph
     from zoo.tflite.tags import OutputTag
 
 Array = npt.NDArray[Any]
@@ -188,3 +190,19 @@ class Task(Protocol[Found]):
 
     def brief(self, found: Sequence[Found]) -> str:
         """The predictions for one picture in part of a line."""
+
+
+@runtime_checkable
+class FileAware(Protocol):
+    """A task that takes more of a file into account than the shapes of its outputs; a task need not be one."""
+
+    def for_file(self, card: Mapping[str, Any], graph: Graph) -> Any:
+        """Returns the task as this file has it: what its outputs mean, by its card and its operations."""
+
+    @property
+    def scores(self) -> Scores:
+        """What the scores are: probabilities, or other numbers."""
+
+    @property
+    def note(self) -> str:
+        """What a user should know of the outputs, as the rest of a sentence about the file; empty if nothing."""

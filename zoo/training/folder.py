@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import InputError, OutputError, UnsafeFileError
+from zoo.errors import InputError, OutputError, UnsafeFileError, first_line
 from zoo.files import atomic, base_name, read_list, read_text, require_writable
 from zoo.training import checkpoint
 from zoo.training.readme import read_files
@@ -142,8 +142,7 @@ def read_architecture(text: str, folder: Path) -> keras.Model:
     except (UnsafeFileError, InputError):
         raise
     except Exception as error:  # Keras passes on any error of its readers
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"{folder / ARCHITECTURE} cannot be read: {lines[0]}") from error
+        raise InputError(f"{folder / ARCHITECTURE} cannot be read: {first_line(error)}") from error
     if not isinstance(model, keras.Model):
         raise InputError(f"{folder / ARCHITECTURE} cannot be read: it holds no model")
     return model

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.data import Data
 from zoo.errors import InputError, OptionError
+from zoo.locks import exclusive
 from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow, spec
 from zoo.training import checkpoint
@@ -102,7 +103,10 @@ def train(
     watch = watch or NullWatch()
     facts = {"model": called, "options": options, "pretrained": pretrained, **dataclasses.asdict(chosen)}
     facts |= {"versions": versions()}
-    with connect(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as connected:
+    with (
+        connect(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as connected,
+        exclusive(folder, needed=connected.is_chief),
+    ):
         if connected.is_chief:
             require_new(folder)
         keras.utils.set_random_seed(chosen.seed)
@@ -171,7 +175,10 @@ def resume(
     if strategy is None:
         strategy = strategy_of(folder) if workers is None else "multiworker"
     facts = {"resume": True, "versions": versions()}
-    with connect(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as connected:
+    with (
+        connect(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as connected,
+        exclusive(folder, needed=connected.is_chief and folder.is_dir()),
+    ):
         run = connected.broadcast(read_run(folder) if connected.is_chief else None)
         recipe = Recipe().change(run["recipe"])
         keras.utils.set_random_seed(recipe.seed)

@@ -10,6 +10,12 @@ const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignific
 const MAX_PICTURES = 100; // kept in the strip
 const FPS_SECONDS = 2; // averaged over
 const SLOW_SECONDS = 60; // after which the server is taken for gone
+// What a proxy before the server says itself: the server's own refusals have a line.
+const OF_A_PROXY = {
+  413: "A proxy before the server refuses pictures of this size (413). In nginx: client_max_body_size 16m.",
+  502: "A proxy before the server does not reach it (502). Is the server still running?",
+  504: "A proxy before the server did not wait for the answer (504). In nginx: proxy_read_timeout 90s.",
+};
 
 const state = {
   model: null,
@@ -48,7 +54,7 @@ async function call(path, options = {}) {
     await askForToken();
     return call(path, options);
   }
-  const answer = await response.json().catch(() => ({ error: `The server says ${response.status}.` }));
+  const answer = await response.json().catch(() => ({ error: OF_A_PROXY[response.status] ?? `The server says ${response.status}.` }));
   if (response.ok) return answer;
   const again = Number(response.headers.get("Retry-After")) || 0;
   throw Object.assign(new Error(answer.error), { status: response.status, again });
@@ -112,8 +118,8 @@ function showAnswer(answer, problem = "") {
     // Bars stay where they are and change, so that they move rather than flicker.
     const bar = bars.children[i] ?? bars.appendChild(newBar());
     bar.querySelector(".label").textContent = shown(label);
-    bar.querySelector(".score").textContent = percent(score);
-    bar.querySelector(".fill").style.width = `${Math.min(1, Math.max(0, score ?? 0)) * 100}%`;
+    bar.querySelector(".score").textContent = scoreText(score);
+    bar.querySelector(".fill").style.width = `${barShare(score, found[0].score) * 100}%`;
   });
   const times = answer?.milliseconds;
   $("total").textContent = times ? `${milliseconds(times.total)}` : "";
@@ -123,11 +129,19 @@ function showAnswer(answer, problem = "") {
   }
 }
 
-/** A score; null is one that is no number. */
-function percent(score) {
+/** A score as text: a probability in percent, any other number as it is; null is one that is no number. */
+function scoreText(score) {
   if (score === null) return "–";
-  return 0 <= score && score <= 1 ? `${(score * 100).toFixed(1)} %` : score.toPrecision(4);
+  return areProbabilities() ? `${(score * 100).toFixed(1)} %` : `${Number(score.toPrecision(4))}`;
 }
+
+/** The length of a score's bar, 0..1: of numbers that are no probabilities, their share of the best one. */
+function barShare(score, best) {
+  const share = areProbabilities() ? score : best > 0 ? score / best : 0;
+  return Math.min(1, Math.max(0, share ?? 0));
+}
+
+const areProbabilities = () => state.model?.scores !== "numbers";
 
 function newBar() {
   const bar = element("li"), line = element("div", "", "line"), track = element("div", "", "track");
@@ -334,7 +348,8 @@ function showModel(model) {
   const [height, width, channels] = model.input.shape;
   document.title = $("file").textContent = shown(model.file);
   $("facts").textContent = shown(`${width} × ${height} × ${channels}, ${number.format(model.labels.length)} classes, ${megabytes(model.bytes)}, ${model.runtime}`);
-  if (model.card.weights === "random") state.note = "This file's weights are random: its answers mean nothing.";
+  const random = model.card.weights === "random" ? ["This file's weights are random: its answers mean nothing."] : [];
+  state.note = [...random, ...model.notes].join(" ");
   say("");
   const resize = { crop: "cut to the middle", pad: "filled up with black", stretch: "stretched" }[model.input.resize];
   list($("summary"), {

@@ -1,0 +1,65 @@
+"""Finds out from a file's graph whether an output holds probabilities."""
+
+from __future__ import annotations
+
+from zoo.tflite.modelfile import Graph, Op, Tensor
+
+DEPTH = 32
+"""The most operations that are followed from an output upwards."""
+
+_PROBABILITIES = frozenset({"SOFTMAX", "LOGISTIC"})
+_KEEPING = frozenset({
+    "AVERAGE_POOL_2D", "CAST", "CONCATENATION", "DEQUANTIZE", "EXPAND_DIMS", "GATHER", "MAXIMUM", "MAX_POOL_2D",
+    "MEAN", "MINIMUM", "MUL", "PACK", "QUANTIZE", "REDUCE_MAX", "REDUCE_MIN", "RESHAPE", "REVERSE_V2", "SLICE", "SPLIT",
+    "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE", "UNPACK",
+})  # fmt: skip
+"""Operations that make probabilities of probabilities. A product with a constant is none."""
+_OF_CONSTANTS_TOO = _KEEPING - {"CONCATENATION", "MAXIMUM", "MINIMUM", "MUL", "PACK"}
+"""Those whose constant inputs say how, such as a shape, and are no data."""
+
+
+def are_probabilities(graph: Graph, output: int) -> bool:
+    """Returns whether a tensor holds probabilities, 0..1, by the operations that make it.
+
+    They come from a softmax or a sigmoid, or from a division by the sum of the same values; operations that only move,
+    choose or average may follow. An output of an unknown operation, such as that of a file compiled for an Edge TPU,
+    holds them if it is quantized as TFLite quantizes a softmax: in steps of 1/256 from 0.
+
+    Args:
+        graph: the graph.
+        output: the index of the tensor.
+    """
+    makers = {made: op for op in graph.ops for made in op.outputs}
+    return _holds(graph, makers, output, DEPTH)
+
+
+def _holds(graph: Graph, makers: dict[int, Op], index: int, depth: int) -> bool:
+    op = makers.get(index)
+    if op is None or depth == 0:
+        return False
+    if op.custom:
+        return _quantized_as_softmax(graph.tensors[index])
+    if op.name in _PROBABILITIES or _is_share(makers, op):
+        return True
+    inputs = [i for i in op.inputs if i >= 0]
+    if op.name == "SUB" and len(inputs) == 2:  # the other of two classes: 1 - p
+        first = graph.tensors[inputs[0]]
+        return first.is_constant and first.shape in {(), (1,)} and _holds(graph, makers, inputs[1], depth - 1)
+    if op.name in _OF_CONSTANTS_TOO:
+        inputs = [i for i in inputs if not graph.tensors[i].is_constant]
+    return op.name in _KEEPING and bool(inputs) and all(_holds(graph, makers, i, depth - 1) for i in inputs)
+
+
+def _is_share(makers: dict[int, Op], op: Op) -> bool:
+    """Whether an operation divides by the sum of what it divides: a softmax that is written out."""
+    if op.name != "DIV" or len(op.inputs) != 2:
+        return False
+    total = makers.get(op.inputs[1])
+    return total is not None and total.name == "SUM" and bool(total.inputs) and total.inputs[0] == op.inputs[0]
+
+
+def _quantized_as_softmax(tensor: Tensor) -> bool:
+    lowest = {"UINT8": 0, "INT8": -128}.get(tensor.dtype)
+    if lowest is None or len(tensor.scales) != 1 or len(tensor.zero_points) != 1:
+        return False
+    return abs(float(tensor.scales[0]) * 256 - 1) < 1e-6 and int(tensor.zero_points[0]) == lowest
