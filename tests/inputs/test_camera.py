@@ -90,6 +90,7 @@ def test_a_camera_that_is_not_there(digit_file: Path, cli: Cli, tmp_path: Path) 
     (tmp_path / "video0").write_text("no device")
     with pytest.raises(InputError, match=r"cannot open the camera .*video0: is another program using it"):
         next(camera_frames(str(tmp_path / "video0")))
+    assert "goes through libcamera" in cli("run", digit_file, "--camera", tmp_path / "video0").error
     with pytest.raises(InputError, match="does this OpenCV have GStreamer"):
         next(camera_frames("nosuchsource ! appsink"))
 
@@ -164,6 +165,19 @@ def test_camera_modules_are_known_by_the_names_of_their_devices(name: str, words
         found = camera_module(tmp_path / device, tmp_path)
         assert (words in found) if words else not found
     assert not camera_module(tmp_path / "dev/video0", tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [("Raspberry Pi 5 Model B Rev 1.0\0", "libcamerasrc"), ("NVIDIA Jetson Nano\0", "nvargus"), ("Other board", "")],
+)
+def test_a_board_without_a_video_device_names_its_camera_module(model: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "proc/device-tree/model").write_text(model)
+    found = camera_module(tmp_path / "dev/video0", tmp_path)
+    assert (words in found) if words else not found
+    (tmp_path / "usb").touch()  # one that is there is no module
+    assert not camera_module(tmp_path / "usb", tmp_path)
 
 
 def test_a_pipeline_of_libcamera_that_fails_names_its_package() -> None:

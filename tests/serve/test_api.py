@@ -364,7 +364,13 @@ def test_other_places_take_no_parameters(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("path", "near"),
-    [("/classify", "/v1/classify"), ("/v1/clasify", "/v1/classify"), ("/model", "/v1/model"), ("/health", "/healthz")],
+    [
+        ("/classify", "/v1/classify"),
+        ("/v1/clasify", "/v1/classify"),
+        ("/model", "/v1/model"),
+        ("/health", "/healthz"),
+        ("/v1/model/", "/v1/model"),
+    ],
 )
 def test_a_place_that_is_not_there_names_the_closest(site: Site, path: str, near: str) -> None:
     assert site.get(path).error == f"there is nothing here; did you mean {near!r}? see /openapi.json"

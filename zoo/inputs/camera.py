@@ -39,14 +39,16 @@ def camera_frames(camera: str) -> Iterator[Image.Image]:
         capture = _open(int(camera) if camera.isdecimal() else camera, cv2.CAP_V4L2)
         # A longer buffer would give a slow board frames that are several frames old.
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        hint = "is another program using it, and may this user open it (group video)?"
+        hint = f"is another program using it, and may this user open it (group video)? {_NO_USB}"
     if not capture.isOpened():
         raise InputError(f"cannot open the camera {camera}: {module or hint}")
     frame = None
     for frame in _frames(capture):
         yield frame
     if frame is None:
-        raise InputError(f"the camera {camera} opens, but gives no picture: {module or _NO_PICTURE}")
+        raise InputError(
+            f"the camera {camera} opens, but gives no picture: {module or f'is another program using it? {_NO_USB}'}"
+        )
     raise InputError(f"the camera {camera} gives no more pictures")
 
 
@@ -80,7 +82,7 @@ _JETSON = (
     "--camera 'nvarguscamerasrc ! nvvidconv ! video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR ! "
     "appsink drop=1'"
 )
-_NO_PICTURE = f"is another program using it? If it is no USB camera: {_RASPBERRY}"
+_NO_USB = f"If it is no USB camera: {_RASPBERRY}"
 
 _MODULES = {
     "unicam": _RASPBERRY,
@@ -108,7 +110,16 @@ def camera_module(device: Path, root: Path = Path("/")) -> str:
         for beginning, line in _MODULES.items():
             if name.startswith(beginning):
                 return line
-    return ""
+    return "" if device.exists() else _of_board(root)
+
+
+def _of_board(root: Path) -> str:
+    """The line for the camera module of this board; empty if it is a board of another kind, or none."""
+    try:
+        model = (root / "proc/device-tree/model").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return _RASPBERRY if model.startswith("Raspberry Pi") else _JETSON if "Jetson" in model else ""
 
 
 def video_devices(root: Path = Path("/")) -> list[Path]:

@@ -148,7 +148,7 @@ def _line(request: Request, error: HTTPException) -> str:
     path, allowed = request.url.path, (error.headers or {}).get("Allow", "")
     if error.status_code == 404:
         names = {place.rsplit("/", 1)[1]: place for place in openapi.PLACES}
-        near = difflib.get_close_matches(path[:40].rsplit("/", 1)[-1].lower(), names, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(path[:40].rstrip("/").rsplit("/", 1)[-1].lower(), names, n=1, cutoff=0.6)
         return f"there is nothing here; {f'did you mean {names[near[0]]!r}? ' if near else ''}see /openapi.json"
     if error.status_code == 405:
         return f"{path} is asked by {allowed}, not by {request.method[:20]}"

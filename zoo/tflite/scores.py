@@ -30,24 +30,39 @@ def are_probabilities(graph: Graph, output: int) -> bool:
         output: the index of the tensor.
     """
     makers = {made: op for op in graph.ops for made in op.outputs}
-    return _holds(graph, makers, output, DEPTH)
+    return _Walk(graph, makers).holds(output, DEPTH)
 
 
-def _holds(graph: Graph, makers: dict[int, Op], index: int, depth: int) -> bool:
-    op = makers.get(index)
-    if op is None or depth == 0:
-        return False
-    if op.custom:
-        return _quantized_as_softmax(graph.tensors[index])
-    if op.name in _PROBABILITIES or _is_share(makers, op):
-        return True
-    inputs = [i for i in op.inputs if i >= 0]
-    if op.name == "SUB" and len(inputs) == 2:  # the other of two classes: 1 - p
-        first = graph.tensors[inputs[0]]
-        return first.is_constant and first.shape in {(), (1,)} and _holds(graph, makers, inputs[1], depth - 1)
-    if op.name in _OF_CONSTANTS_TOO:
-        inputs = [i for i in inputs if not graph.tensors[i].is_constant]
-    return op.name in _KEEPING and bool(inputs) and all(_holds(graph, makers, i, depth - 1) for i in inputs)
+class _Walk:
+    """Follows a graph upwards; each tensor is looked at once, however many operations read it."""
+
+    def __init__(self, graph: Graph, makers: dict[int, Op]) -> None:
+        self._graph = graph
+        self._makers = makers
+        self._known: dict[int, bool] = {}
+
+    def holds(self, index: int, depth: int) -> bool:
+        """Whether a tensor holds probabilities, by at most so many operations."""
+        if index not in self._known:
+            self._known[index] = False  # a circle is none
+            self._known[index] = depth > 0 and self._made_of_some(index, depth)
+        return self._known[index]
+
+    def _made_of_some(self, index: int, depth: int) -> bool:
+        op, tensors = self._makers.get(index), self._graph.tensors
+        if op is None:
+            return False
+        if op.custom:
+            return _quantized_as_softmax(tensors[index])
+        if op.name in _PROBABILITIES or _is_share(self._makers, op):
+            return True
+        inputs = [i for i in op.inputs if i >= 0]
+        if op.name == "SUB" and len(inputs) == 2:  # the other of two classes: 1 - p
+            first = tensors[inputs[0]]
+            return first.is_constant and first.shape in {(), (1,)} and self.holds(inputs[1], depth - 1)
+        if op.name in _OF_CONSTANTS_TOO:
+            inputs = [i for i in inputs if not tensors[i].is_constant]
+        return op.name in _KEEPING and bool(inputs) and all(self.holds(i, depth - 1) for i in inputs)
 
 
 def _is_share(makers: dict[int, Op], op: Op) -> bool:
