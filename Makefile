@@ -8,7 +8,7 @@
 # make dist   sdist and wheel, checked; make sbom: what is installed with the wheel; make release-check: both, tried
 # make lock   the Jetson image's locks anew, after a change of its pins; make audit: known vulnerabilities, lowest and newest
 # make fuzz   the parsers that read strangers' files, for FUZZ_SECONDS each (60)
-# make matrix the wheel on every Python that is here, with the newest and the lowest dependencies
+# make matrix the wheel on every Python that is here, with the newest and the lowest dependencies (PYTHONS='3.10 3.13': on these)
 # make clean  remove what these made
 PYTHON ?= python3
 BIN := .venv/bin
@@ -79,7 +79,7 @@ release-check: sbom
 
 matrix: dist
 	@$(SYSTEM) install tests
-	nice $(BIN)/python tools/matrix
+	nice $(BIN)/python tools/matrix $(addprefix --python ,$(PYTHONS))
 
 lock: .venv/ready
 	$(BIN)/python tools/release lock

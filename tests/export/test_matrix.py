@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zoo.export.options import MODES
+from tests.export.conftest import cells
 from zoo.export.verify import run_all
 from zoo.runner.session import load
 from zoo.tflite import compat, modelfile
 
 SCORES = Path(__file__).with_name("programs") / "save_scores.py"
-MATRIX = ("mlp", "lenet", "conv1d", "alexnet", "mobilenet_v2", "vgg16")
 
 # Least correlation of all scores with Keras'. The weights are random, which is harder on a quantized file than
 # trained ones are: a MobileNetV2 loses most.
@@ -58,9 +57,9 @@ def tflite_runtime_scores(matrix: Any, tflite_runtime_python: str, tmp_path_fact
     """The whole matrix, run by tflite-runtime in one process of its own environment."""
     folder = tmp_path_factory.mktemp("scores")
     jobs = []
-    for name in MATRIX:
+    for name, mode in cells():
         np.save(folder / f"{name}.npy", matrix.inputs(name))
-        jobs += [(str(matrix.file(name, mode)), name, mode) for mode in MODES]
+        jobs.append((str(matrix.file(name, mode)), name, mode))
     done = subprocess.run(
         [tflite_runtime_python, SCORES, str(folder)],
         input=json.dumps(jobs),
