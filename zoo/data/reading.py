@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +57,7 @@ class Reader:
         return len(self.shape) == 3
 
     @property
-    def suffixes(self) -> set[str]:
+    def suffixes(self) -> Collection[str]:
         """Suffixes of the files that are read."""
         return find.SUFFIXES if self.takes_pictures else values.SUFFIXES
 

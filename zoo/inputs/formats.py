@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import InputError
-from zoo.inputs.find import SUFFIXES
+from zoo.inputs.find import LOADED_BY_SUFFIX
 from zoo.inputs.structure import check_structure
 
 PLUGINS = {
@@ -130,7 +130,7 @@ def opened_picture(
         check_structure(file, kind)
         file.seek(0)
         # For a name with a usual suffix, Pillow loads only the decoder of that suffix; else it loads five.
-        usual = not isinstance(file, io.BytesIO) and Path(str(source)).suffix.lower() in SUFFIXES
+        usual = not isinstance(file, io.BytesIO) and Path(str(source)).suffix.lower() in LOADED_BY_SUFFIX
         with Image.open(str(source) if usual else file, formats=(kind,)) as image:
             yield image
 
