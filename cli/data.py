@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, shape, status
-from zoo.cli.types import RESIZE_HELP, SEED, int_list
+from zoo.cli.types import GROUP_BY_HELP, RESIZE_HELP, SEED, int_list
 from zoo.errors import InputError
 from zoo.inputs.preprocessing import RESIZES
 
@@ -58,6 +58,7 @@ def data(ctx: click.Context) -> None:
     show_default=True,
     help="Share of each class to hold out for validation, if the data have no val folder.",
 )
+@click.option("--group-by", metavar="REGEX", default="", help=GROUP_BY_HELP)
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed of the split for validation.")
 @json_option
 def check(
@@ -67,6 +68,7 @@ def check(
     window: tuple[int, ...] | None,
     resize: Any,
     validation: float,
+    group_by: str,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -82,7 +84,9 @@ def check(
         raise click.UsageError(f"--size takes one number or two, not {len(size)}", click.get_current_context())
     input_shape = window or (size[0], size[-1], int(channels))
     with status(f"reading {folder}") as progress:
-        report = check_data(folder, input_shape, validation=validation, seed=seed, resize=resize, progress=progress)
+        report = check_data(
+            folder, input_shape, validation=validation, seed=seed, group_by=group_by, resize=resize, progress=progress
+        )
     if as_json:
         print_json(report.as_dict())
     else:
@@ -120,14 +124,17 @@ def print_report(report: DataReport) -> None:
         ("classes", "same content in several classes, not used"),
     ):
         _print_files(text, [" = ".join(map(str, copies.paths)) for copies in report.copies if copies.kind == kind])
+    if report.near is not None and report.near.count:
+        pairs = [f"{one} ~ {other} ({likeness:.3f})" for one, other, likeness in report.near.pairs]
+        _print_files("held-out pictures almost like a training picture", pairs, report.near.count)
     for problem in report.problems:
         echo(f"problem: {problem}")
 
 
-def _print_files(title: str, lines: list[str]) -> None:
+def _print_files(title: str, lines: list[str], count: int | None = None) -> None:
     if not lines:
         return
-    echo("", f"{title}: {len(lines)}")
+    echo("", f"{title}: {len(lines) if count is None else count}")
     for line in lines[:SHOWN]:
         echo(f"  {line}")
     if len(lines) > SHOWN:

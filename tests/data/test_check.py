@@ -47,7 +47,7 @@ def test_bad_files(pictures: Path, bad_pictures: dict[Path, str]) -> None:
 
 
 def test_files_are_added(pictures: Path, make_pictures: MakePictures) -> None:
-    """The others stay where they are, copies follow their originals."""
+    """Copies follow their originals, names do not matter, and each file that is added moves at most one other."""
     from zoo.data.check import assign
     from zoo.data.reading import Reader, read_all
     from zoo.inputs.labelled import find_labelled
@@ -60,15 +60,19 @@ def test_files_are_added(pictures: Path, make_pictures: MakePictures) -> None:
         return dict(zip([e.path for e in data.examples], assigned, strict=True))
 
     before = splits()
-    make_pictures(pictures / "dog", 20, start=100)
     for path in list(before):
         shutil.copy(path, path.with_name(f"copy-{path.name}"))
     (pictures / "dog" / "000.png").rename(pictures / "dog" / "renamed.png")
     after = splits()
-    assert len(after) == 36 * 2 + 20
+    assert len(after) == 36 * 2
     for path, split in before.items():
         assert after.get(path, after[pictures / "dog" / "renamed.png"]) == split
         assert after[path.with_name(f"copy-{path.name}")] == split
+    make_pictures(pictures / "dog", 1, start=100)
+    more = splits()
+    moved = {path for path, split in after.items() if more[path] != split}
+    assert {path.parent.name for path in moved} <= {"dog"}
+    assert len({path.name.removeprefix("copy-").replace("renamed", "000") for path in moved}) <= 1
 
 
 def test_the_same_picture_in_two_classes_is_not_used(pictures: Path) -> None:

@@ -46,6 +46,7 @@ def load_data(data: str | Path, shape: tuple[int, ...], recipe: Recipe, read: Ca
         batch_size=recipe.batch_size,
         validation=recipe.validation,
         seed=recipe.seed,
+        group_by=recipe.group_by,
         resize=recipe.resize if pictures else None,
         augment=recipe.augment if pictures else "none",
         progress=read,
