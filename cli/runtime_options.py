@@ -10,9 +10,9 @@ import click
 
 from zoo.cli.output import echo
 from zoo.cli.types import RESIZE_HELP, number_pair
-from zoo.files import read_list
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
 from zoo.runner.runtimes import MAX_THREADS, RUNTIMES
+from zoo.tflite.labels import read as read_labels
 
 if TYPE_CHECKING:
     from zoo.runner import Classifier
@@ -105,9 +105,12 @@ def open_classifier(
             delegate=delegate,
             preprocessing=Preprocessing(resize) if resize else None,
             input_range=input_range,
-            labels=None if labels is None else read_list(labels, "labels file").splitlines(),
+            labels=None if labels is None else read_labels(labels),
             trusted=trusted or again,
         )
+    if not again:
+        for note in classifier.notes:
+            echo(f"note: {file}: {note}", err=True)
     if not again and not classifier.says_its_input and input_range is None:
         echo(
             f"note: {file} was not made by this package and does not say how its pixels are scaled; it gets 0..255. "

@@ -21,6 +21,7 @@ from zoo.tasks import Task
 from zoo.tasks.classification import CLASSIFICATION
 from zoo.text import finite, first_hidden, to_json
 from zoo.tflite.card import CARD, CHECKSUM, FLATBUFFER, LABELS, seal
+from zoo.tflite.labels import fault
 from zoo.tflite.metadata import append_files, with_metadata
 from zoo.tflite.tags import Signature, Tags
 from zoo.versions import installed
@@ -146,7 +147,7 @@ def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = Fal
     if labels is None:
         return zoo.imagenet_labels() if trained and classes == 1000 else [f"class_{i}" for i in range(classes)]
     if len(labels) != classes:
-        raise InputError(f"the model has {classes} classes, got {len(labels)} labels")
+        raise InputError(f"the model has {fault(classes, labels)}")
     seen: set[str] = set()
     for number, label in enumerate(labels, start=1):
         if not label.strip() or len(label.splitlines()) != 1:

@@ -32,8 +32,17 @@ _MARKUP = re.compile(r"[\\`*\[\]<>&|~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.", r
 """What Markdown takes for markup inside a line, with links that GitHub makes of bare addresses."""
 
 
+CP1252 = "Windows-1252"
+"""The encoding that texts are read in where they are neither UTF-8 nor UTF-16."""
+
+
 def decoded(content: bytes) -> str:
-    """Returns the text of a file that a person or another program wrote, in whatever encoding that is usual for it.
+    """Returns the text of a file in whatever encoding is usual; see `decoded_as`."""
+    return decoded_as(content)[0]
+
+
+def decoded_as(content: bytes) -> tuple[str, str]:
+    """Returns the text of a file that a person or another program wrote, and the name of its encoding.
 
     A byte order mark says which one it is; without one it is UTF-8 where that fits, else UTF-16 if every other byte is
     zero (spreadsheets' "Unicode text"), else Windows-1252, which contains what is printable of Latin-1.
@@ -54,12 +63,12 @@ def decoded(content: bytes) -> str:
         if name != "utf-8":
             raise ValueError(f"its bytes are no {name.removesuffix('-sig').upper()}") from error
         try:
-            text = content.decode("cp1252")
+            text, name = content.decode("cp1252"), CP1252
         except UnicodeDecodeError:
             raise ValueError("its bytes are neither UTF-8 nor Windows-1252; save it as UTF-8") from error
     if "\0" in text:
         raise ValueError("it holds zero bytes")
-    return text
+    return text, name
 
 
 def _zeros(part: bytes) -> bool:

@@ -109,7 +109,13 @@ def test_too_few_labels(cli: Cli, model: Path, photos: tuple[Path, Path], tmp_pa
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("labels.txt", "cat\ndog\n")
     result = cli("run", path, photos[0])
-    assert (result.code, result.error) == (1, f"{path} has 10 classes but there are 2 labels")
+    assert result.code == 0
+    assert "class_" in result.out
+    fault = "has 10 classes but there are 2 labels"
+    assert f"note: {path}: its labels are not used, because it {fault}\n" in result.err
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    result = cli("run", path, photos[0], "--labels", tmp_path / "labels.txt")
+    assert (result.code, result.error) == (1, f"{path} {fault}")
 
 
 def test_a_model_that_takes_no_pictures(cli: Cli, cases: Callable[[str], Case], photos: tuple[Path, Path]) -> None:

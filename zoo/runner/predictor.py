@@ -22,6 +22,7 @@ from zoo.runner.runtimes import Runtime
 from zoo.runner.session import Array, load
 from zoo.tasks import Task, task_of
 from zoo.tflite import card, modelfile, normalization
+from zoo.tflite.labels import fault as fault_of_labels
 from zoo.tflite.normalization import Normalization
 
 Source = str | Path | BinaryIO | Image.Image | Array
@@ -86,7 +87,8 @@ class Predictor(Generic[Found]):
         self.card = description.card
         self.task: Task[Found] = task or task_of(self.card)
         self.preprocessing = preprocessing or description.preprocessing
-        self.labels = self._labels(description.labels if labels is None else tuple(labels))
+        self.notes = list(description.notes) if labels is None else []
+        self.labels = self._labels(description.labels if labels is None else tuple(labels), own=labels is None)
         self.normalization = self._normalization(input_range)
 
     @property
@@ -181,7 +183,8 @@ class Predictor(Generic[Found]):
         stored = self.session.run(entry.store(values, pixels=self.takes_pictures))
         return tuple(output.dequantize(one[:1]) for output, one in zip(self.session.outputs, stored, strict=True))
 
-    def _labels(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+    def _labels(self, labels: tuple[str, ...], *, own: bool) -> tuple[str, ...]:
+        """Returns the names of the classes; labels of the file's own that do not fit are a note, and are not used."""
         path, shapes = self.session.path, [output.shape for output in self.session.outputs]
         fault = self.task.fault(shapes)
         if fault:
@@ -189,8 +192,15 @@ class Predictor(Generic[Found]):
                 f"{path} is {fault}. In Python, zoo.runner.load({str(path)!r}).run(array) runs it as it is"
             )
         classes = self.task.classes(shapes)
-        if labels and len(labels) != classes:
-            raise ModelFileError(f"{path} has {classes} classes but there are {len(labels)} labels")
+        fault = fault_of_labels(classes, labels) if labels else ""
+        if fault and (not own or self.card):
+            raise ModelFileError(f"{path} has {fault}")
+        if fault:
+            self.notes.append(f"its labels are not used, because it has {fault}")
+            labels = ()
+        if len(set(labels)) < len(labels):
+            twice = next(label for number, label in enumerate(labels) if label in labels[:number])
+            self.notes.append(f"several of its classes have one name, such as {twice!r}")
         return labels or tuple(f"class_{i}" for i in range(classes))
 
     def _normalization(self, input_range: tuple[float, float] | None) -> Normalization | None:
