@@ -62,7 +62,10 @@ def evaluate(
         require_writable(confusion.parent)
     classifiers = [open_classifier(path, **options) for path in (file, against) if path is not None]
     suffixes = None if classifiers[0].takes_pictures else values.SUFFIXES
-    pictures = find_labelled(data, suffixes, least=1).held_out()
+    labelled = find_labelled(data, suffixes, least=1)
+    for note in labelled.notes:
+        echo(f"note: {note}", err=True)
+    pictures = labelled.held_out()
     found = []
     with progress_bar("pictures", len(pictures) * len(classifiers)) as advance:
         found = [judge(classifier, pictures, progress=advance) for classifier in classifiers]

@@ -6,7 +6,7 @@ import io
 import itertools
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,13 +81,15 @@ def run(
 def _name_pictures(classifier: Classifier, photos: tuple[Path, ...], top_k: int, strict: bool, form: str | None) -> int:
     """Classifies every picture, and returns how many could not be read."""
     from zoo.inputs import values
+    from zoo.inputs.find import told
     from zoo.runner import find_pictures
 
     failed = 0
+    left_out: Counter[str] = Counter()
     suffixes = None if classifier.takes_pictures else values.SUFFIXES
     show = printer(form, classifier.task)
     with counter() as advance:
-        for result in classifier.classify_many(map(_source, find_pictures(photos, suffixes)), top_k):
+        for result in classifier.classify_many(map(_source, find_pictures(photos, suffixes, left_out)), top_k):
             advance()
             if result.error is None:
                 piped = isinstance(result.source, io.BytesIO)
@@ -97,6 +99,8 @@ def _name_pictures(classifier: Classifier, photos: tuple[Path, ...], top_k: int,
             else:
                 failed += 1
                 print_error(result.error)
+    if left_out:
+        echo(f"note: files of another kind were left out: {told(left_out)}", err=True)
     return failed
 
 

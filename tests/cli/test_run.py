@@ -167,3 +167,20 @@ def test_on_tflite_runtime(
         mine, theirs = json.loads(ours)["predictions"], json.loads(there)["predictions"]
         assert [p["label"] for p in theirs] == [p["label"] for p in mine]
         assert [p["score"] for p in theirs] == pytest.approx([p["score"] for p in mine], abs=1e-5)
+
+
+def test_files_that_are_left_out_of_a_folder_are_told(
+    cli: Cli, model: Path, photos: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(photos[0], folder / "a.jfif")
+    for name in ("b.CR2", "c.txt", ".hidden", "Thumbs.db"):
+        (folder / name).touch()
+    result = cli("run", model, folder, "--csv", "--top-k", "1")
+    assert result.code == 0
+    assert result.out.count("\n") == 2
+    hint = "a camera's raw file: export it as JPEG"
+    assert result.err == f"note: files of another kind were left out: 1 .cr2 ({hint}), 1 .txt\n"
+    (folder / "a.jfif").unlink()
+    assert cli("run", model, folder).error == f"{folder} holds no pictures, but 1 .cr2 ({hint}), 1 .txt"

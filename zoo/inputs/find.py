@@ -58,15 +58,18 @@ def find_pictures(
         ZooError: a folder cannot be read; it is raised after all other pictures.
     """
     suffixes = SUFFIXES if suffixes is None else suffixes
+    left_out = Counter() if left_out is None else left_out
     for path in paths:
         text = str(path)
         found = False
+        before = left_out.copy()
         if os.path.isdir(text):  # noqa: PTH112  # called for each of possibly many names
             for picture in _walk(text, suffixes, left_out):
                 found = True
                 yield picture
             if not found:
-                raise InputError(f"{path} holds no {_names(suffixes)}")
+                others = left_out - before
+                raise InputError(f"{path} holds no {_names(suffixes)}" + (f", but {told(others)}" if others else ""))
         elif glob.has_magic(text) and not os.path.lexists(text):
             for match in glob.iglob(text, recursive=True):  # noqa: PTH207  # any pattern, absolute ones too
                 found = True
@@ -91,7 +94,7 @@ def is_left_out(name: str) -> bool:
     return name.startswith(".") or name.lower() in JUNK
 
 
-def _walk(folder: str, suffixes: Collection[str], left_out: Counter[str] | None) -> Iterator[Path]:
+def _walk(folder: str, suffixes: Collection[str], left_out: Counter[str]) -> Iterator[Path]:
     closed: list[OSError] = []
     for root, folders, files in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not is_left_out(name))
@@ -103,7 +106,7 @@ def _walk(folder: str, suffixes: Collection[str], left_out: Counter[str] | None)
                 path = Path(root, name)
                 if not _is_endless(path):
                     yield path
-            elif left_out is not None:
+            else:
                 left_out[suffix] += 1
     if closed:
         raise ZooError(f"cannot read {closed[0].filename}: {closed[0].strerror}")
