@@ -1,7 +1,8 @@
 """Brings pictures of more than 8 bits a sample, as scanners and microscopes make them, to 0..255.
 
 A file says how many bits a sample takes, but not how many of them its camera fills: microscopes store 12 bits in 16.
-Read as 16 bits, such a picture is black. So the range of a picture is the smallest of `BITS` that holds its largest value.
+Read as 16 bits, such a picture is black. So the range of a picture is the smallest of `BITS` that holds its largest
+value.
 """
 
 from __future__ import annotations
