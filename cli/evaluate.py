@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Number of wrongly classified pictures to list.",
 )
+@click.option("--all", "everything", is_flag=True, help="Judge the pictures that FILE was trained on, too.")
 @runtime_options
 @json_option
 def evaluate(
@@ -42,19 +43,22 @@ def evaluate(
     against: Path | None,
     confusion: Path | None,
     mistakes: int,
+    everything: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
     """Measure how often FILE is right on the pictures in DATA.
 
     DATA is a folder with one folder of pictures for each class, named as in the file's labels. If DATA is split into
-    train, val and test, the held-out part is used. DATA may also be a CSV file of path,label. With --against, both
+    train, val and test, the held-out part is used. DATA may also be a CSV file of path,label. Pictures
+    that FILE was trained on are counted and left out, as far as FILE or its run's folder tells. With --against, both
     files get the same pictures, and the difference is printed with its 95% confidence interval.
     """
     from zoo.files import require_writable
     from zoo.inputs import values
     from zoo.inputs.labelled import find_labelled
     from zoo.runner.evaluate import evaluate as judge
+    from zoo.runner.unseen import choose
 
     if confusion is not None:
         if confusion.suffix not in {".csv", ".png"}:
@@ -65,7 +69,8 @@ def evaluate(
     labelled = find_labelled(data, suffixes, least=1)
     for note in labelled.notes:
         echo(f"note: {note}", err=True)
-    pictures = labelled.held_out()
+    chosen = choose(classifiers, labelled, everything=everything)
+    pictures = chosen.pictures
     found = []
     with progress_bar("pictures", len(pictures) * len(classifiers)) as advance:
         found = [judge(classifier, pictures, progress=advance) for classifier in classifiers]
@@ -73,11 +78,13 @@ def evaluate(
     if confusion is not None:
         _write_confusion(found[0], confusion)
     if as_json:
-        document = {"file": str(file), "data": str(data), **found[0].as_dict()}
+        document = {"file": str(file), "data": str(data), **chosen.as_dict(), **found[0].as_dict()}
         if comparison is not None:
             document["against"] = {"file": str(against), **found[1].as_dict(), "comparison": vars(comparison)}
         print_json(document)
     else:
+        if chosen.note:
+            echo(chosen.note)
         _print(found[0], mistakes)
         if comparison is not None:
             echo()

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 import zoo
 from zoo.errors import InputError
 from zoo.export.options import ExportOptions
-from zoo.files import base_name
+from zoo.files import atomic, base_name
 from zoo.graph import layer_name
 from zoo.inputs.preprocessing import is_picture
+from zoo.runner import known
 from zoo.tasks import Task
 from zoo.tasks.classification import CLASSIFICATION
 from zoo.text import finite, first_hidden, to_json
 from zoo.tflite.card import CARD, CHECKSUM, FLATBUFFER, LABELS, seal
+from zoo.tflite.card import describe as read_description
 from zoo.tflite.labels import fault
-from zoo.tflite.metadata import append_files, with_metadata
+from zoo.tflite.metadata import append_files, with_metadata, without_files
 from zoo.tflite.tags import Signature, Tags
 from zoo.versions import installed
 
@@ -82,6 +84,31 @@ class SelfDescription:
         card[CHECKSUM] = seal(card, labels)
         append_files(path, {LABELS: labels, CARD: to_json(card, indent=1, ascii_only=True)})
         return card
+
+
+def add_to_card(path: Path, **facts: Any) -> dict[str, Any]:
+    """Writes a file of this package anew with more facts in its card, such as what an evaluation of it found.
+
+    Args:
+        path: the file; replaced whole or not at all.
+        **facts: for the card; they win.
+
+    Returns:
+        The new card.
+
+    Raises:
+        ModelFileError: the file's labels and card cannot be read.
+        OutputError: the file cannot be written.
+    """
+    found = read_description(path)
+    card: dict[str, Any] = finite(found.card | without_places(facts))
+    labels = "\n".join(found.labels) + "\n"
+    card[CHECKSUM] = seal(card, labels)
+    with atomic(path) as scratch:
+        scratch.write_bytes(without_files(path.read_bytes()))
+        append_files(scratch, {LABELS: labels, CARD: to_json(card, indent=1, ascii_only=True)})
+    known.remember_made(path)
+    return card
 
 
 def describe(

@@ -81,6 +81,8 @@ class DataReport:
     """Notes for the user."""
     problems: tuple[str, ...] = ()
     """Reasons why training is impossible."""
+    contents: tuple[tuple[str, SplitName | None], ...] = ()
+    """SHA-256 of the bytes of each listed file, and its split, for `zoo.inputs.seen`."""
     near: NearCopies | None = None
     """Near copies across the split; None where the files are no pictures or nothing is held out."""
 
@@ -268,6 +270,7 @@ def _report(
         place=place,
         notes=tuple(notes),
         problems=tuple(problems),
+        contents=tuple((finding.content, split) for finding, split in zip(findings, made.splits, strict=True)),
         near=_near(data, findings, made.splits),
     )
 
