@@ -179,14 +179,17 @@ def _clear_errors(path: Path) -> Iterator[None]:
 def is_endless(path: str | Path) -> bool:
     """Whether a place is a named pipe or a device, of which a read may wait for ever or never come to an end.
 
-    What a shell hands over, `<(command)`, stands in `/dev/fd` and is none.
+    What a shell hands over, `<(command)`, stands in `/dev/fd` and is none; nor is `/dev/null`, which is empty.
 
     Raises:
         OSError: there is nothing.
     """
-    mode = os.stat(path).st_mode  # noqa: PTH116  # called for each of possibly many names
+    about = os.stat(path)  # noqa: PTH116  # called for each of possibly many names
+    mode = about.st_mode
     if stat.S_ISFIFO(mode):
         return not str(path).startswith(("/dev/", "/proc/"))
+    if stat.S_ISCHR(mode) and about.st_rdev == os.stat(os.devnull).st_rdev:  # noqa: PTH116
+        return False
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
