@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, shape, status
+from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, status
 from zoo.cli.types import GROUP_BY_HELP, RESIZE_HELP, SEED, int_list
 from zoo.errors import InputError
 from zoo.inputs.preprocessing import RESIZES
 
 if TYPE_CHECKING:
     from zoo.data import DataReport
-
-SHOWN = 10
-"""The most files of a list that are printed; --json prints all of them."""
 
 
 @click.group(invoke_without_command=True)
@@ -98,44 +95,14 @@ def check(
 
 def print_report(report: DataReport) -> None:
     """Prints a report on data."""
-    splits = [split for split, counts in report.counts.items() if any(counts) or split == "train"]
-    weights = report.class_weights
-    rows = [
-        (name, *(str(report.counts[split][i]) for split in splits), f"{weights[i]:.2f}" if i in weights else "")
-        for i, name in enumerate(report.class_names)
-    ]
-    rows.append(("all", *(str(sum(report.counts[split])) for split in splits), ""))
-    print_table(("class", *splits, "weight"), rows)
-    echo("", f"split: {report.split_by}")
-    if min(report.counts["train"]):
-        echo(f"imbalance: the largest class has {report.imbalance:.1f} times the files of the smallest")
-    if report.sizes:
-        sizes = ", ".join(f"{name} {shape(size)}" for name, size in report.sizes.items())
-        echo(f"pictures: {sizes}; {', '.join(f'{count} {mode}' for mode, count in report.modes.items())}")
+    from zoo.data import telling
+
+    columns, rows = telling.count_rows(report)
+    print_table(columns, rows)
+    echo("", *telling.summary(report))
     place = report.place
     where = {"memory": "in memory", "disk": f"in {place.folder}", "none": "nowhere"}[place.kind]
     echo(f"cache: {megabytes(place.size)} {where} ({place.why})")
-    for note in report.notes:
-        echo(f"note: {note}")
-    _print_files("cannot be read and is skipped", [bad.reason for bad in report.bad])
-    for kind, text in (
-        ("class", "same content in one class, used on one side of the split"),
-        ("splits", "same content in several splits, used in one of them only"),
-        ("classes", "same content in several classes, not used"),
-    ):
-        _print_files(text, [" = ".join(map(str, copies.paths)) for copies in report.copies if copies.kind == kind])
-    if report.near is not None and report.near.count:
-        pairs = [f"{one} ~ {other} ({likeness:.3f})" for one, other, likeness in report.near.pairs]
-        _print_files("held-out pictures almost like a training picture", pairs, report.near.count)
-    for problem in report.problems:
-        echo(f"problem: {problem}")
-
-
-def _print_files(title: str, lines: list[str], count: int | None = None) -> None:
-    if not lines:
-        return
-    echo("", f"{title}: {len(lines) if count is None else count}")
-    for line in lines[:SHOWN]:
-        echo(f"  {line}")
-    if len(lines) > SHOWN:
-        echo(f"  and {len(lines) - SHOWN} more (--json lists all)")
+    lines = [*telling.notes(report), *telling.lists(report), *(f"problem: {problem}" for problem in report.problems)]
+    if lines:
+        echo(*lines)

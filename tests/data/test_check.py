@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from zoo.data import check
+from zoo.data import check, telling
 from zoo.errors import OptionError
 
 if TYPE_CHECKING:
@@ -179,3 +179,16 @@ def test_the_report_is_json(pictures: Path, bad_pictures: dict[Path, str]) -> No
 def test_a_validation_that_is_no_share(pictures: Path, share: float) -> None:
     with pytest.raises(OptionError, match=f"validation={share} is not a share"):
         check(pictures, (8, 8, 3), validation=share)
+
+
+def test_a_report_is_told_in_lines(pictures: Path, bad_pictures: dict[Path, str]) -> None:
+    report = check(pictures, (8, 8, 3))
+    assert telling.count_rows(report) == (
+        ("class", "train", "validation", "weight"),
+        [("cat", "19", "5", "0.74"), ("dog", "9", "3", "1.56"), ("all", "28", "8", "")],
+    )
+    assert telling.summary(report)[0] == "split: 20% of each class for validation, by content, seed 0"
+    assert "note: class dog has only 9 to learn from" in telling.notes(report)
+    found = telling.lists(report, most=2, more="zoo data check")
+    assert found[:2] == ["", f"cannot be read and is skipped: {len(bad_pictures)}"]
+    assert found[4] == f"  and {len(bad_pictures) - 2} more (zoo data check)"
