@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, shape, status
-from zoo.cli.types import RESIZE_HELP, SEED, int_list
+from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, status
+from zoo.cli.types import GROUP_BY_HELP, RESIZE_HELP, SEED, int_list
 from zoo.errors import InputError
 from zoo.inputs.preprocessing import RESIZES
 
 if TYPE_CHECKING:
     from zoo.data import DataReport
-
-SHOWN = 10
-"""The most files of a list that are printed; --json prints all of them."""
 
 
 @click.group(invoke_without_command=True)
@@ -58,6 +55,7 @@ def data(ctx: click.Context) -> None:
     show_default=True,
     help="Share of each class to hold out for validation, if the data have no val folder.",
 )
+@click.option("--group-by", metavar="REGEX", default="", help=GROUP_BY_HELP)
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed of the split for validation.")
 @json_option
 def check(
@@ -67,6 +65,7 @@ def check(
     window: tuple[int, ...] | None,
     resize: Any,
     validation: float,
+    group_by: str,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -82,7 +81,9 @@ def check(
         raise click.UsageError(f"--size takes one number or two, not {len(size)}", click.get_current_context())
     input_shape = window or (size[0], size[-1], int(channels))
     with status(f"reading {folder}") as progress:
-        report = check_data(folder, input_shape, validation=validation, seed=seed, resize=resize, progress=progress)
+        report = check_data(
+            folder, input_shape, validation=validation, seed=seed, group_by=group_by, resize=resize, progress=progress
+        )
     if as_json:
         print_json(report.as_dict())
     else:
@@ -94,41 +95,14 @@ def check(
 
 def print_report(report: DataReport) -> None:
     """Prints a report on data."""
-    splits = [split for split, counts in report.counts.items() if any(counts) or split == "train"]
-    weights = report.class_weights
-    rows = [
-        (name, *(str(report.counts[split][i]) for split in splits), f"{weights[i]:.2f}" if i in weights else "")
-        for i, name in enumerate(report.class_names)
-    ]
-    rows.append(("all", *(str(sum(report.counts[split])) for split in splits), ""))
-    print_table(("class", *splits, "weight"), rows)
-    echo("", f"split: {report.split_by}")
-    if min(report.counts["train"]):
-        echo(f"imbalance: the largest class has {report.imbalance:.1f} times the files of the smallest")
-    if report.sizes:
-        sizes = ", ".join(f"{name} {shape(size)}" for name, size in report.sizes.items())
-        echo(f"pictures: {sizes}; {', '.join(f'{count} {mode}' for mode, count in report.modes.items())}")
+    from zoo.data import telling
+
+    columns, rows = telling.count_rows(report)
+    print_table(columns, rows)
+    echo("", *telling.summary(report))
     place = report.place
     where = {"memory": "in memory", "disk": f"in {place.folder}", "none": "nowhere"}[place.kind]
     echo(f"cache: {megabytes(place.size)} {where} ({place.why})")
-    for note in report.notes:
-        echo(f"note: {note}")
-    _print_files("cannot be read and is skipped", [bad.reason for bad in report.bad])
-    for kind, text in (
-        ("class", "same content in one class, used on one side of the split"),
-        ("splits", "same content in several splits, used in one of them only"),
-        ("classes", "same content in several classes, not used"),
-    ):
-        _print_files(text, [" = ".join(map(str, copies.paths)) for copies in report.copies if copies.kind == kind])
-    for problem in report.problems:
-        echo(f"problem: {problem}")
-
-
-def _print_files(title: str, lines: list[str]) -> None:
-    if not lines:
-        return
-    echo("", f"{title}: {len(lines)}")
-    for line in lines[:SHOWN]:
-        echo(f"  {line}")
-    if len(lines) > SHOWN:
-        echo(f"  and {len(lines) - SHOWN} more (--json lists all)")
+    lines = [*telling.notes(report), *telling.lists(report), *(f"problem: {problem}" for problem in report.problems)]
+    if lines:
+        echo(*lines)

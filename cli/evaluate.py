@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Number of mistakes to list.",
 )
+@click.option("--all", "everything", is_flag=True, help="Judge the pictures that FILE was trained on, too.")
 @runtime_options
 @json_option
 def evaluate(
@@ -44,18 +45,21 @@ def evaluate(
     against: Path | None,
     confusion: Path | None,
     mistakes: int,
+    everything: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
     """Measure how often FILE is right on the pictures in DATA.
 
     DATA is a folder with one folder of pictures for each class, named as in the file's labels. If DATA is split into
-    train, val and test, the held-out part is used. DATA may also be a CSV file of path,label. With --against, both
+    train, val and test, the held-out part is used. DATA may also be a CSV file of path,label. Pictures
+    that FILE was trained on are counted and left out, as far as FILE or its run's folder tells. With --against, both
     files get the same pictures, and the difference is printed with its 95% confidence interval.
     """
     from zoo.files import require_writable
     from zoo.inputs.labelled import find_labelled
     from zoo.runner.evaluate import evaluate as judge
+    from zoo.runner.unseen import choose
 
     if confusion is not None:
         if confusion.suffix not in {".csv", ".png"}:
@@ -63,19 +67,23 @@ def evaluate(
         require_writable(confusion.parent)
     predictors = [open_predictor(path, **options) for path in (file, against) if path is not None]
     _check_tasks(predictors, confusion)
-    suffixes = predictors[0].suffixes
-    pictures = find_labelled(data, suffixes, least=1).held_out()
+    labelled = find_labelled(data, predictors[0].suffixes, least=1)
+    for note in labelled.notes:
+        echo(f"note: {note}", err=True)
+    chosen = choose(predictors, labelled, everything=everything)
     with status("evaluating") as progress:
-        found = [judge(predictor, pictures, progress=progress) for predictor in predictors]
+        found = [judge(predictor, chosen.pictures, progress=progress) for predictor in predictors]
     comparison = predictors[0].task.compare(found[0], found[1]) if against else None
     if confusion is not None:
         _write_confusion(found[0].confusion, confusion)
     if as_json:
-        document = {"file": str(file), "data": str(data), **found[0].as_dict()}
+        document = {"file": str(file), "data": str(data), **chosen.as_dict(), **found[0].as_dict()}
         if comparison is not None:
             document["against"] = {"file": str(against), **found[1].as_dict(), "comparison": comparison.as_dict()}
         print_json(document)
     else:
+        if chosen.note:
+            echo(chosen.note)
         _print(found[0], mistakes)
         if comparison is not None:
             echo()

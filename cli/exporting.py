@@ -14,9 +14,10 @@ import click
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, status
 from zoo.cli.types import RESIZE_HELP, SEED, number_pair, words
 from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, ExportOptions
-from zoo.files import read_list, require_writable
+from zoo.files import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
 from zoo.locks import exclusive
+from zoo.tflite.labels import read as read_labels
 from zoo.tflite.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def read_request(
         ExportError, OptionError: see `ExportOptions`.
     """
     require_writable(out)
-    names = read_list(labels, "label file").splitlines() if labels else None
+    names = read_labels(labels) if labels else None
     policy = Preprocessing(resize)
     modes = quantize if "tflite" in formats else ()
     wanted = ExportOptions().in_modes(modes, seed=seed, preprocessing=policy, verify_file=not no_verify, **options)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from zoo.cli.types import RESIZE_HELP, SEED
+from zoo.cli.types import GROUP_BY_HELP, RESIZE_HELP, SEED
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -43,6 +43,7 @@ _RECIPE_OPTIONS = (
         default=None,
     ),
     _recipe_option("--validation", "Share of the data held out for validation.", type=float),
+    _recipe_option("--group-by", GROUP_BY_HELP, metavar="REGEX"),
     _recipe_option("--resize", RESIZE_HELP, metavar="crop|pad|stretch"),
     _recipe_option("--seed", "Random seed of the split, the order of the data and the initial weights.", type=SEED),
     _recipe_option(

@@ -7,7 +7,7 @@ import io
 import itertools
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,15 +84,17 @@ def _run_on_pictures(
     predictor: Predictor[Any], photos: tuple[Path, ...], top_k: int, strict: bool, form: str | None
 ) -> int:
     """Makes predictions for every picture, and returns how many could not be read."""
+    from zoo.inputs.find import told
     from zoo.runner import find_pictures
 
     failed = 0
+    left_out: Counter[str] = Counter()
     suffixes = predictor.suffixes
     show = printer(form, predictor.task)
     # Where the results themselves appear on the terminal, nothing is drawn between them.
     drawn = contextlib.nullcontext(SILENT) if sys.stdout.isatty() else status("pictures", keep=True)
     with drawn as progress:
-        results = predictor.predict_many(map(_source, find_pictures(photos, suffixes)), top_k)
+        results = predictor.predict_many(map(_source, find_pictures(photos, suffixes, left_out)), top_k)
         for done, result in enumerate(results, start=1):
             progress.step("pictures", done)
             if result.error is None:
@@ -103,6 +105,8 @@ def _run_on_pictures(
             else:
                 failed += 1
                 print_error(result.error)
+    if left_out:
+        echo(f"note: files of another kind were left out: {told(left_out)}", err=True)
     return failed
 
 

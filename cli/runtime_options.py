@@ -10,9 +10,9 @@ import click
 
 from zoo.cli.output import echo
 from zoo.cli.types import RESIZE_HELP, number_pair
-from zoo.files import read_list
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
 from zoo.runner.runtimes import MAX_THREADS, RUNTIMES
+from zoo.tflite.labels import read as read_labels
 
 if TYPE_CHECKING:
     from zoo.runner import Predictor
@@ -107,7 +107,7 @@ def open_predictor(
             delegate=delegate,
             preprocessing=Preprocessing(resize) if resize else None,
             input_range=input_range,
-            labels=None if labels is None else read_list(labels, "labels file").splitlines(),
+            labels=None if labels is None else read_labels(labels),
             trusted=trusted or again,
         )
     if not again:

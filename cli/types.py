@@ -10,6 +10,11 @@ from zoo.specs import MAX_SEED
 
 SEED = click.IntRange(0, MAX_SEED)
 
+GROUP_BY_HELP = (
+    "Regular expression that finds a group in a file's path, such as 'obj\\d+'; files of one group stay on one side of "
+    "the split for validation."
+)
+"""The help text that every `--group-by` has."""
 RESIZE_HELP = "How pictures are fitted to the model's input: cut to its shape, padded with black, or stretched."
 """The help text that every `--resize` has."""
 

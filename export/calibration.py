@@ -15,8 +15,7 @@ from zoo.errors import ExportError, InputError, first_line
 from zoo.export.digest import set_digest
 from zoo.export.lowering import Scaling
 from zoo.export.options import CALIBRATION_SAMPLES, ExportOptions
-from zoo.inputs import npy
-from zoo.inputs.find import SUFFIXES
+from zoo.inputs import labelled, npy
 from zoo.inputs.images import load_image
 from zoo.inputs.preprocessing import Preprocessing, is_picture
 from zoo.progress import SILENT, Progress
@@ -39,6 +38,8 @@ class Calibration:
     """For the card: source, count, seed, observed range, and a digest of the set; see `zoo.export.digest`."""
     files: tuple[Path, ...] = ()
     """The pictures, where it came from a folder; nothing that is given away names them."""
+    notes: tuple[str, ...] = ()
+    """What was left out, and why, one line each."""
 
     @property
     def source(self) -> str:
@@ -75,8 +76,7 @@ def find_examples(
         if path.suffix == ".npy":
             return from_file(path, shape, samples, seed), []
         found = from_folder(path, shape, samples=samples, seed=seed, preprocessing=preprocessing, progress=progress)
-        skipped = found.manifest["skipped"]
-        return found, [f"{skipped} calibration pictures could not be read and were skipped"] if skipped else []
+        return found, list(found.notes)
     if mode.calibrated and trained:
         raise ExportError(
             f"{mode.name} measures the ranges of activations on real inputs: give some tens of training "
@@ -169,7 +169,8 @@ def from_folder(
     Pictures that cannot be read are skipped and counted. The choice depends on the seed and the files' names only.
 
     Args:
-        folder: a folder of pictures or class folders; if it has a `train` folder, only that one is used.
+        folder: a folder of pictures, a data folder or a CSV file as `find_labelled` reads them; of splits, only the
+            training split is used.
         shape: `(height, width, channels)`.
         samples: the largest number of pictures.
         seed: the random seed of the choice.
@@ -180,38 +181,41 @@ def from_folder(
     Raises:
         InputError: the folder cannot be read, or holds too few good pictures.
     """
-    if not folder.is_dir():
+    if not folder.is_dir() and folder.suffix.lower() not in {".csv", ".tsv"}:
         raise InputError(f"no calibration folder {folder}")
-    if (folder / "train").is_dir():
-        folder = folder / "train"
-    queue = _interleave(folder, seed)
+    listed = labelled.find_examples(folder)
+    queue = _interleave(listed.by_class, seed)
     if not is_picture(shape):
         raise InputError(f"a model with input {shape} takes no pictures; give a .npy file of shape (count, ...)")
     height, width, channels = shape
     pixels: list[Array] = []
     files: list[Path] = []
-    skipped = 0
+    faults: list[str] = []
     for path in queue:
         if len(pixels) == samples:
             break
         try:
             pixels.append(load_image(path, width, height, channels, preprocessing))
-        except InputError:
-            skipped += 1
+        except InputError as error:
+            faults.append(str(error))
             continue
         files.append(path)
         progress.step("reading calibration pictures", len(pixels), min(samples, len(queue)))
-    _check_count(len(pixels), f"{folder} ({skipped} could not be read)")
+    why = f", the first because {faults[0]}" if faults else ""
+    _check_count(len(pixels), f"{folder} ({len(faults)} could not be read{why})")
     inputs = np.stack(pixels).astype(np.float32)
     manifest = {
         "source": folder.name,
         "count": len(pixels),
-        "skipped": skipped,
+        "skipped": len(faults),
         "seed": seed,
         "range": _range(inputs),
         "digest": set_digest(map(_hash, files), salt),
     }
-    return Calibration(inputs, manifest, tuple(files))
+    notes = [f"calibration: {note}" for note in listed.notes]
+    if faults:
+        notes.append(f"{len(faults)} calibration pictures could not be read and were skipped; the first: {faults[0]}")
+    return Calibration(inputs, manifest, tuple(files), tuple(notes))
 
 
 def is_calibrated_on(card: dict[str, Any], source: str | Path) -> bool:
@@ -241,13 +245,11 @@ def is_calibrated_on(card: dict[str, Any], source: str | Path) -> bool:
 
 
 def class_names(folder: Path) -> list[str]:
-    """The class folders of a picture folder (of its `train` folder where there is one), in alphabetical order.
+    """The classes of a data folder or CSV file, as a training on it would number them.
 
-    That is the order in which Keras' `image_dataset_from_directory` numbers them.
+    That is in alphabetical order, in which Keras' `image_dataset_from_directory` numbers them.
     """
-    if (folder / "train").is_dir():
-        folder = folder / "train"
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return list(labelled.find_examples(folder).class_names)
 
 
 def synthetic(shape: tuple[int, ...], count: int = VERIFY_INPUTS, seed: int = 0) -> Calibration:
@@ -270,13 +272,9 @@ def synthetic(shape: tuple[int, ...], count: int = VERIFY_INPUTS, seed: int = 0)
     return Calibration(inputs, manifest)
 
 
-def _interleave(folder: Path, seed: int) -> list[Path]:
-    """All pictures below a folder, shuffled within their class, then one of each class in turn."""
-    classes: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in relative.parts):
-            classes.setdefault(relative.parts[0] if len(relative.parts) > 1 else "", []).append(path)
+def _interleave(by_class: dict[str, list[Path]], seed: int) -> list[Path]:
+    """All pictures, shuffled within their class, then one of each class in turn."""
+    classes = {name: list(paths) for name, paths in by_class.items()}
     rng = random.Random(seed)  # noqa: S311  # a repeatable choice, not a secret
     for paths in classes.values():
         rng.shuffle(paths)

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 import zoo
 from zoo.errors import InputError
 from zoo.export.options import ExportOptions
-from zoo.files import base_name
+from zoo.files import atomic, base_name
 from zoo.graph import layer_name
 from zoo.inputs.preprocessing import is_picture
+from zoo.runner import known
 from zoo.tasks import DEFAULT, Task
 from zoo.text import finite, first_hidden, to_json
 from zoo.tflite.card import CARD, CHECKSUM, FLATBUFFER, LABELS, seal
-from zoo.tflite.metadata import append_files, with_metadata
+from zoo.tflite.card import describe as read_description
+from zoo.tflite.labels import fault
+from zoo.tflite.metadata import append_files, with_metadata, without_files
 from zoo.tflite.tags import Signature, Tags
 from zoo.versions import installed
 
@@ -80,6 +83,31 @@ class SelfDescription:
         card[CHECKSUM] = seal(card, labels)
         append_files(path, {LABELS: labels, CARD: to_json(card, indent=1, ascii_only=True)})
         return card
+
+
+def add_to_card(path: Path, **facts: Any) -> dict[str, Any]:
+    """Writes a file of this package anew with more facts in its card, such as what an evaluation of it found.
+
+    Args:
+        path: the file; replaced whole or not at all.
+        **facts: for the card; they win.
+
+    Returns:
+        The new card.
+
+    Raises:
+        ModelFileError: the file's labels and card cannot be read.
+        OutputError: the file cannot be written.
+    """
+    found = read_description(path)
+    card: dict[str, Any] = finite(found.card | without_places(facts))
+    labels = "\n".join(found.labels) + "\n"
+    card[CHECKSUM] = seal(card, labels)
+    with atomic(path) as scratch:
+        scratch.write_bytes(without_files(path.read_bytes()))
+        append_files(scratch, {LABELS: labels, CARD: to_json(card, indent=1, ascii_only=True)})
+    known.remember_made(path)
+    return card
 
 
 def describe(
@@ -145,7 +173,7 @@ def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = Fal
     if labels is None:
         return zoo.imagenet_labels() if trained and classes == 1000 else [f"class_{i}" for i in range(classes)]
     if len(labels) != classes:
-        raise InputError(f"the model has {classes} classes, got {len(labels)} labels")
+        raise InputError(f"the model has {fault(classes, labels)}")
     seen: set[str] = set()
     for number, label in enumerate(labels, start=1):
         if not label.strip() or len(label.splitlines()) != 1:

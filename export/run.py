@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.benchmark.interleave import Candidate, time_runs
+from zoo.export.describe import add_to_card
 from zoo.export.options import ExportOptions, Quantize
 from zoo.export.tflite import to_tflite
 from zoo.files import atomic
+from zoo.inputs import seen
 from zoo.inputs.labelled import Labelled
 from zoo.progress import SILENT, Progress
 from zoo.quiet import quiet
@@ -70,7 +72,12 @@ def export_run(
             "runtime": "tensorflow",
         }
     ]
-    facts = {"weights_from": "trained", "trained_on": len(data.sources["train"]), "accuracy": result.accuracy}
+    facts = {
+        "weights_from": "trained",
+        "trained_on": len(data.sources["train"]),
+        seen.FIELD: seen.for_card(data.report.contents),
+    }
+    seen.write(folder, data.report.contents)
     for one in wanted:
         progress.step(f"exporting {one.quantize}")
         report = to_tflite(
@@ -86,12 +93,14 @@ def export_run(
             predictor: Predictor[Any] = Predictor(report.path)
             candidate = Candidate(report.path, predictor.session.runtime, 1, None, trusted=True)
         time_runs([candidate], LATENCY_RUNS, 5)
+        accuracy = evaluate(predictor, held_out, progress=progress).score
+        add_to_card(report.path, accuracy=accuracy, accuracy_on={"split": split, "count": len(held_out)})
         rows.append(
             {
                 "file": report.path.name,
                 "mode": one.quantize,
                 "bytes": report.path.stat().st_size,
-                "accuracy": evaluate(predictor, held_out, progress=progress).score,
+                "accuracy": accuracy,
                 "latency_ms": 1e3 * statistics.median(candidate.record.seconds),
                 "runtime": f"{predictor.session.runtime}, 1 thread",
             }

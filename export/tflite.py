@@ -173,11 +173,11 @@ def _labels(
 ) -> list[str]:
     """The labels to embed; a note where they are the names of calibration's folders."""
     classes = task.classes([tuple(output.shape) for output in model.outputs])
-    if labels is None and isinstance(calibration, str | Path) and Path(calibration).is_dir():
+    if labels is None and isinstance(calibration, str | Path) and Path(calibration).suffix != ".npy":
         folders = class_names(Path(calibration))
         if len(folders) == classes:
             labels = folders
-            notes.append(f"labels: the folders of {calibration} in alphabetical order, as Keras numbers them")
+            notes.append(f"labels: the classes of {calibration} in alphabetical order, as Keras numbers them")
     return check_labels(labels, classes, trained)
 
 

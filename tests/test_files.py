@@ -315,3 +315,8 @@ def test_what_another_user_left_is_neither_put_back_nor_swept(tmp_path: Path, mo
             os.mkfifo(left / ".owner")
         begin_a_write(tmp_path / "model")
         assert names(left) == [".owner", "model", "previous"]
+
+
+def test_the_null_device_is_an_empty_file_and_others_are_endless() -> None:
+    assert not files.is_endless("/dev/null")
+    assert files.is_endless("/dev/zero")

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zoo.errors import InputError, OutputError
+from zoo.text import decoded, one_line_end
 
 SCRATCH = ".part"
 """What the name of a folder ends in that something is written in before it takes its place."""
@@ -178,14 +179,17 @@ def _clear_errors(path: Path) -> Iterator[None]:
 def is_endless(path: str | Path) -> bool:
     """Whether a place is a named pipe or a device, of which a read may wait for ever or never come to an end.
 
-    What a shell hands over, `<(command)`, stands in `/dev/fd` and is none.
+    What a shell hands over, `<(command)`, stands in `/dev/fd` and is none; nor is `/dev/null`, which is empty.
 
     Raises:
         OSError: there is nothing.
     """
-    mode = os.stat(path).st_mode  # noqa: PTH116  # called for each of possibly many names
+    about = os.stat(path)  # noqa: PTH116  # called for each of possibly many names
+    mode = about.st_mode
     if stat.S_ISFIFO(mode):
         return not str(path).startswith(("/dev/", "/proc/"))
+    if stat.S_ISCHR(mode) and about.st_rdev == os.stat(os.devnull).st_rdev:  # noqa: PTH116
+        return False
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
@@ -195,6 +199,24 @@ MAX_LINE = 1 << 16
 """Characters of a line in a list: no label and no path is longer."""
 
 
+def read_bytes(path: Path, what: str) -> bytes:
+    """Reads a text file a user named, as bytes; `what` says what it should have been.
+
+    Raises:
+        InputError: it cannot be read, or has more than `MAX_TEXT` bytes.
+    """
+    try:
+        if is_endless(path):
+            raise InputError(f"{what} {path} is no file but a named pipe or a device")
+        with path.open("rb") as file:
+            content = file.read(MAX_TEXT + 1)
+    except OSError as error:
+        raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from error
+    if len(content) > MAX_TEXT:
+        raise InputError(f"{what} {path} has more than {MAX_TEXT >> 20} MB; give a shorter one")
+    return content
+
+
 def read_text(path: Path, what: str) -> str:
     """Reads a UTF-8 text file a user named; `what` says what it should have been.
 
@@ -202,27 +224,23 @@ def read_text(path: Path, what: str) -> str:
         InputError: it cannot be read, is not text, or has more than `MAX_TEXT` bytes.
     """
     try:
-        if is_endless(path):
-            raise InputError(f"{what} {path} is no file but a named pipe or a device")
-        with path.open("rb") as file:
-            content = file.read(MAX_TEXT + 1)
-        if len(content) > MAX_TEXT:
-            raise InputError(f"{what} {path} has more than {MAX_TEXT >> 20} MB; give a shorter one")
         # As a text file is read everywhere: every end of a line is the same.
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except OSError as error:
-        raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from error
+        return one_line_end(read_bytes(path, what).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(f"{what} {path} is not UTF-8 text") from error
 
 
 def read_list(path: Path, what: str) -> str:
-    """Reads a text file of short lines, such as labels or paths; see `read_text`.
+    """Reads a text file of short lines, such as labels or paths, in any of the encodings of `zoo.text.decoded`.
 
     Raises:
-        InputError: likewise, or a line has more than `MAX_LINE` characters.
+        InputError: it cannot be read, is not text, has more than `MAX_TEXT` bytes, or a line has more than `MAX_LINE`
+            characters.
     """
-    text = read_text(path, what)
+    try:
+        text = one_line_end(decoded(read_bytes(path, what)))
+    except ValueError as error:
+        raise InputError(f"{what} {path} is no text: {error}") from error
     begin, number = 0, 1
     while begin < len(text):
         end = text.find("\n", begin, begin + MAX_LINE + 1)

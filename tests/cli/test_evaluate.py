@@ -118,3 +118,65 @@ def test_on_a_board(
     found = json.loads(out)
     assert found["pictures"] == 120
     assert found["against"]["comparison"]["agreement"] > 0.9
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `run`, an MLP that learned 60 pictures of noise by heart, and `pictures`, those and others."""
+    import zoo
+    from zoo.export import export_run
+
+    folder = tmp_path_factory.mktemp("learned")
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (folder / "pictures" / name).mkdir(parents=True)
+        for i in range(30):
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).save(folder / "pictures" / name / f"{i}.png")
+    result = zoo.train(
+        "mlp", folder / "pictures", out=folder / "run", channels=3, input_size=8, hidden=64, epochs=12, head_epochs=0,
+        patience=0, schedule="constant", augment="none", batch_size=8,
+    )  # fmt: skip
+    export_run(result, ["none"])
+    return folder
+
+
+def test_training_pictures_are_counted_and_left_out(learned: Path, cli: Cli, tmp_path: Path) -> None:
+    (file,) = (learned / "run").glob("*.tflite")
+    done = cli("evaluate", file, learned / "pictures", "--mistakes", "0")
+    first, second = done.out.splitlines()[:2]
+    assert (done.code, done.err) == (0, "")
+    assert (
+        first == "48 of these 60 pictures were trained on and are left out (--all judges them, too); 12 were held out"
+    )
+    assert second.startswith("12 pictures, top-1 ")
+    found = json.loads(cli("evaluate", file, learned / "pictures", "--json").out)
+    assert (found["training_pictures"], found["pictures"]) == (48, 12)
+    everything = json.loads(cli("evaluate", file, learned / "pictures", "--all", "--json").out)
+    assert (everything["training_pictures"], everything["pictures"]) == (48, 60)
+    assert everything["note"] == "48 of these 60 pictures were trained on: the figures flatter"
+    assert everything["top1"] > found["top1"]
+
+
+def test_training_pictures_are_known_after_the_file_was_moved(learned: Path, cli: Cli, tmp_path: Path) -> None:
+    """By the card, if the folder is what it was; else it is said that nobody can tell."""
+    (file,) = (learned / "run").glob("*.tflite")
+    shutil.copy(file, tmp_path / "m.tflite")
+    shutil.copytree(learned / "pictures", tmp_path / "pictures")
+    assert json.loads(cli("evaluate", tmp_path / "m.tflite", tmp_path / "pictures", "--json").out)["pictures"] == 12
+    (tmp_path / "pictures" / "cat" / "0.png").unlink()
+    done = cli("evaluate", tmp_path / "m.tflite", tmp_path / "pictures")
+    assert done.out.splitlines()[0].startswith(f"{tmp_path / 'm.tflite'} was trained on 48 pictures; whether some of")
+    # In the run's folder, any picture can be asked about.
+    found = json.loads(cli("evaluate", file, tmp_path / "pictures", "--json").out)
+    assert found["training_pictures"] + found["pictures"] == 59
+
+
+def test_the_accuracy_in_a_card_is_the_files_own(learned: Path) -> None:
+    from zoo.tflite.card import checksum, describe
+
+    (file,) = (learned / "run").glob("*.tflite")
+    card = describe(file).card
+    row = next(row for row in json.loads((learned / "run" / "files.json").read_text()) if row["mode"] == "none")
+    assert card["accuracy"] == row["accuracy"]
+    assert card["accuracy_on"] == {"split": "validation", "count": 12}
+    assert checksum(file) == "right"

@@ -109,7 +109,13 @@ def test_too_few_labels(cli: Cli, model: Path, photos: tuple[Path, Path], tmp_pa
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("labels.txt", "cat\ndog\n")
     result = cli("run", path, photos[0])
-    assert (result.code, result.error) == (1, f"{path} has 10 classes but there are 2 labels")
+    assert result.code == 0
+    assert "class_" in result.out
+    fault = "has 10 classes but there are 2 labels"
+    assert f"note: {path}: its labels are not used, because it {fault}\n" in result.err
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    result = cli("run", path, photos[0], "--labels", tmp_path / "labels.txt")
+    assert (result.code, result.error) == (1, f"{path} {fault}")
 
 
 def test_a_model_that_takes_no_pictures(cli: Cli, cases: Callable[[str], Case], photos: tuple[Path, Path]) -> None:
@@ -161,3 +167,20 @@ def test_on_tflite_runtime(
         mine, theirs = json.loads(ours)["predictions"], json.loads(there)["predictions"]
         assert [p["label"] for p in theirs] == [p["label"] for p in mine]
         assert [p["score"] for p in theirs] == pytest.approx([p["score"] for p in mine], abs=1e-5)
+
+
+def test_files_that_are_left_out_of_a_folder_are_told(
+    cli: Cli, model: Path, photos: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(photos[0], folder / "a.jfif")
+    for name in ("b.CR2", "c.txt", ".hidden", "Thumbs.db"):
+        (folder / name).touch()
+    result = cli("run", model, folder, "--csv", "--top-k", "1")
+    assert result.code == 0
+    assert result.out.count("\n") == 2
+    hint = "a camera's raw file: export it as JPEG"
+    assert result.err == f"note: files of another kind were left out: 1 .cr2 ({hint}), 1 .txt\n"
+    (folder / "a.jfif").unlink()
+    assert cli("run", model, folder).error == f"{folder} holds no pictures, but 1 .cr2 ({hint}), 1 .txt"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from zoo.data import check
+from zoo.data import check, telling
 from zoo.errors import OptionError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_bad_files(pictures: Path, bad_pictures: dict[Path, str]) -> None:
 
 
 def test_files_are_added(pictures: Path, make_pictures: MakePictures) -> None:
-    """The others stay where they are, copies follow their originals."""
+    """Copies follow their originals, names do not matter, and each file that is added moves at most one other."""
     from zoo.data.check import assign
     from zoo.data.reading import Reader, read_all
     from zoo.inputs.labelled import find_labelled
@@ -60,15 +60,19 @@ def test_files_are_added(pictures: Path, make_pictures: MakePictures) -> None:
         return dict(zip([e.path for e in data.examples], assigned, strict=True))
 
     before = splits()
-    make_pictures(pictures / "dog", 20, start=100)
     for path in list(before):
         shutil.copy(path, path.with_name(f"copy-{path.name}"))
     (pictures / "dog" / "000.png").rename(pictures / "dog" / "renamed.png")
     after = splits()
-    assert len(after) == 36 * 2 + 20
+    assert len(after) == 36 * 2
     for path, split in before.items():
         assert after.get(path, after[pictures / "dog" / "renamed.png"]) == split
         assert after[path.with_name(f"copy-{path.name}")] == split
+    make_pictures(pictures / "dog", 1, start=100)
+    more = splits()
+    moved = {path for path, split in after.items() if more[path] != split}
+    assert {path.parent.name for path in moved} <= {"dog"}
+    assert len({path.name.removeprefix("copy-").replace("renamed", "000") for path in moved}) <= 1
 
 
 def test_the_same_picture_in_two_classes_is_not_used(pictures: Path) -> None:
@@ -175,3 +179,16 @@ def test_the_report_is_json(pictures: Path, bad_pictures: dict[Path, str]) -> No
 def test_a_validation_that_is_no_share(pictures: Path, share: float) -> None:
     with pytest.raises(OptionError, match=f"validation={share} is not a share"):
         check(pictures, (8, 8, 3), validation=share)
+
+
+def test_a_report_is_told_in_lines(pictures: Path, bad_pictures: dict[Path, str]) -> None:
+    report = check(pictures, (8, 8, 3))
+    assert telling.count_rows(report) == (
+        ("class", "train", "validation", "weight"),
+        [("cat", "19", "5", "0.74"), ("dog", "9", "3", "1.56"), ("all", "28", "8", "")],
+    )
+    assert telling.summary(report)[0] == "split: 20% of each class for validation, by content, seed 0"
+    assert "note: class dog has only 9 to learn from" in telling.notes(report)
+    found = telling.lists(report, most=2, more="zoo data check")
+    assert found[:2] == ["", f"cannot be read and is skipped: {len(bad_pictures)}"]
+    assert found[4] == f"  and {len(bad_pictures) - 2} more (zoo data check)"

@@ -126,7 +126,10 @@ def test_too_few_pictures(tmp_path: Path) -> None:
     for i in range(9):
         Image.new("RGB", (8, 8)).save(tmp_path / f"{i}.png")
     (tmp_path / "bad.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match=r"at least 10 examples, found 9 in .* \(1 could not be read\)"):
+    with pytest.raises(
+        InputError,
+        match=r"at least 10 examples, found 9 in .* \(1 could not be read, the first because .*bad.jpg is not",
+    ):
         calibration.from_folder(tmp_path, SHAPE)
     with pytest.raises(InputError, match="no calibration folder"):
         calibration.from_folder(tmp_path / "nowhere", SHAPE)

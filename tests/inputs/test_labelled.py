@@ -75,7 +75,7 @@ def test_a_list(tmp_path: Path) -> None:
     file.write_text("\ufeffPath, Label\n1.jpg,cat\n", encoding="utf-8")
     assert [e.label for e in find_labelled(file, least=1).examples] == ["cat"]
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="list.csv is not UTF-8 text"):
+    with pytest.raises(InputError, match="list.csv is no text: its bytes are no UTF-16"):
         find_labelled(file)
 
 

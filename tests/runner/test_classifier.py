@@ -108,8 +108,9 @@ def test_a_file_of_another_maker(mobilenet: Case, tmp_path: Path) -> None:
 
 def test_too_few_labels(mobilenet: Case, tmp_path: Path) -> None:
     path = appended(mobilenet.file, tmp_path / "few.tflite", labels_txt="cat\ndog\n")
+    assert Classifier(path).labels[1] == "class_1"
     with pytest.raises(ModelFileError, match=f"{path} has 10 classes but there are 2 labels"):
-        Classifier(path)
+        Classifier(path, labels=["cat", "dog"])
 
 
 def test_the_resize_policy_of_the_card(mobilenet: Case, tmp_path: Path, photos: tuple[Path, Path]) -> None:

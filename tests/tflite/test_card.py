@@ -91,7 +91,7 @@ def error_of(path: Path) -> str:
 def test_damaged_parts(tmp_path: Path) -> None:
     path = tmp_path / "m.tflite"
     error_of(model_with(path, card_json="{"))
-    error_of(model_with(path, labels_txt=b"\xff\xfe\xfd"))
+    error_of(model_with(path, labels_txt=b"\xff\xfe\xfd", card_json="{}"))
     error_of(model_with(path, card_json=b"\xff"))
 
 

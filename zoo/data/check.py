@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo.data.groups import groups_of, units_of
+from zoo.data.near import near_copies
+from zoo.data.notes import on_few, on_groups, on_missing, on_near_copies, on_shares, on_unread
 from zoo.data.reading import Finding
 from zoo.data.split import split_by_content
 from zoo.data.store import Place
@@ -19,8 +22,8 @@ from zoo.text import first_hidden
 
 MIN_DISTINCT = 2
 """Smallest number of files of a class: one for training and one for validation."""
-FEW = 10
-"""Classes with fewer files get a note, because metrics on so few files are unreliable."""
+PAIRS_KEPT = 100
+"""The most pairs of near copies that a report lists."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,25 @@ class BadFile:
 
 @dataclass(frozen=True)
 class Copies:
-    """Files with the same content."""
+    """Files with the same content: the same bytes, or the same pixels as the model sees them."""
 
     kind: Literal["class", "classes", "splits"]
-    """`class`: all copies are in one class and split, and are used. `classes`: the copies have several classes, so that
-    no label is surely right, and none is used. `splits`: the copies are in several splits of one class, and only those
-    in the first of test, validation and training are used."""
+    """`class`: all copies are in one class and are used, on one side of the split. `classes`: the copies have several
+    classes, so that no label is surely right, and none is used. `splits`: the copies are in several splits of one
+    class, and only those in the first of test, validation and training are used."""
     paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class NearCopies:
+    """Held-out pictures that look almost like a training picture; see `zoo.data.near`."""
+
+    count: int
+    """Number of such held-out pictures."""
+    compared: int
+    """Number of held-out pictures that were compared with all training pictures."""
+    pairs: tuple[tuple[Path, Path, float], ...]
+    """The held-out picture, the training picture and their likeness, up to 1; the most alike first."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,10 @@ class DataReport:
     """Notes for the user."""
     problems: tuple[str, ...] = ()
     """Reasons why training is impossible."""
+    contents: tuple[tuple[str, SplitName | None], ...] = ()
+    """SHA-256 of the bytes of each listed file, and its split, for `zoo.inputs.seen`."""
+    near: NearCopies | None = None
+    """Near copies across the split; None where the files are no pictures or nothing is held out."""
 
     @property
     def used(self) -> int:
@@ -99,6 +118,16 @@ class DataReport:
             "imbalance": self.imbalance if min(self.counts["train"]) else None,
             "bad": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
             "copies": [{"kind": c.kind, "paths": [str(path) for path in c.paths]} for c in self.copies],
+            "near_copies": None
+            if self.near is None
+            else {
+                "count": self.near.count,
+                "compared": self.near.compared,
+                "pairs": [
+                    {"held_out": str(one), "training": str(other), "likeness": round(likeness, 4)}
+                    for one, other, likeness in self.near.pairs
+                ],
+            },
             "sizes": {name: list(size) for name, size in self.sizes.items()},
             "modes": self.modes,
             "cache": {
@@ -120,7 +149,12 @@ class _Assignment:
 
 
 def assign(
-    data: LabelledData, findings: Sequence[Finding], place: Place, validation: float = 0.2, seed: int = 0
+    data: LabelledData,
+    findings: Sequence[Finding],
+    place: Place,
+    validation: float = 0.2,
+    seed: int = 0,
+    group_by: str = "",
 ) -> tuple[list[SplitName | None], DataReport]:
     """Assigns each file to a split, or None if it is not used, and reports on the data.
 
@@ -130,13 +164,16 @@ def assign(
         place: where examples are kept, for the report.
         validation: the share of training files held out if the data have no validation files, in [0, 1).
         seed: the random seed of that choice.
+        group_by: a regular expression that finds in a file's path the group of files that stay on one side of the
+            split; see `zoo.data.groups`.
 
     Raises:
-        OptionError: `validation` is no share, or the seed is none.
+        OptionError: `validation` is no share, the seed is none, or `group_by` is no regular expression that matches.
     """
     check_seed(seed)
     if not 0 <= validation < 1:
         raise OptionError(f"validation={validation!r} is not a share: give a number of at least 0 and below 1")
+    groups = groups_of(data, group_by)
     made = _leave_out(data, findings)
     split_by = "as given by the data"
     given = any(example.split == "validation" for example in data.examples)
@@ -145,13 +182,21 @@ def assign(
     elif not given:
         split_by = f"{validation:.0%} of each class for validation, by content, seed {seed}"
         rows, indices = [row for row, split in enumerate(made.splits) if split == "train"], data.label_indices
-        chosen = split_by_content(
-            [findings[row].content for row in rows], [indices[row] for row in rows], validation, seed
-        )
+        contents = [findings[row].content for row in rows]
+        units = units_of(contents, [findings[row].seen for row in rows], [groups[row] for row in rows])
+        chosen = split_by_content(contents, [indices[row] for row in rows], validation, seed, units)
         for row, split in zip(rows, chosen, strict=True):
             made.splits[row] = split
     least = 1 if given or validation == 0 else MIN_DISTINCT
-    return made.splits, _report(data, findings, made, place, split_by, least)
+    if any(groups) and not given and validation:
+        split_by += f", {len(set(groups) - {None})} groups kept together"
+    notes = [*data.notes, *on_unread([(bad.path, bad.reason) for bad in made.bad]), *on_groups(groups, made.splits)]
+    report = _report(data, findings, made, place, split_by, least)
+    if not report.problems:
+        notes += [*on_few(report.class_names, report.counts), *on_missing(report.class_names, report.counts)]
+        notes += on_shares(report.class_names, report.counts, validation) if least == MIN_DISTINCT else []
+    notes += on_near_copies(report.near)
+    return made.splits, replace(report, notes=(*notes, *report.notes))
 
 
 def _leave_out(data: LabelledData, findings: Sequence[Finding]) -> _Assignment:
@@ -163,7 +208,7 @@ def _leave_out(data: LabelledData, findings: Sequence[Finding]) -> _Assignment:
             made.bad.append(BadFile(example.path, finding.error))
             made.splits[row] = None
         else:
-            same.setdefault(finding.content, []).append(row)
+            same.setdefault(finding.seen or finding.content, []).append(row)
     for rows in same.values():
         if len(rows) == 1:
             continue
@@ -195,22 +240,20 @@ def _report(
         if split:
             used[split, index] += 1
             if split == "train" or (split == "validation" and least == MIN_DISTINCT):
-                contents[index].add(finding.content)
+                contents[index].add(finding.seen or finding.content)
     counts = {split: tuple(used[split, i] for i in classes) for split in SPLITS}
-    listed = Counter(example.label for example in data.examples if example.split in {None, "train"})
-    problems, notes = (
-        [_unfit(name, hidden) for name in data.class_names if (hidden := first_hidden(name))],
-        list(data.notes),
-    )
+    listed = Counter(example.label for example in data.for_training())
+    labels = {example.path: example.label for example in data.examples}
+    problems = [_unfit(name, hidden) for name in data.class_names if (hidden := first_hidden(name))]
+    notes = []
     for i, name in enumerate(data.class_names):
         if len(contents[i]) < least:
             needs = "two different ones, one for training and one for validation" if least > 1 else "one"
+            unread = next((bad.reason for bad in made.bad if labels[bad.path] == name), None)
             problems.append(
                 f"class {name} has {len(contents[i])} usable files of {listed[name]} to train on and needs at least "
-                f"{needs}: add some, or take the class away"
+                f"{needs}: add some, or take the class away" + (f". Not usable: {unread}" if unread else "")
             )
-            continue
-        notes += _class_notes(name, counts["train"][i], counts["validation"][i], least)
     if least == 1 and not any(counts["validation"]) and any(e.split == "validation" for e in data.examples):
         notes.append("no validation file can be used: training goes without validation")
     sizes = sorted((f.size for f in findings if f.size and not f.error), key=lambda size: (size[0] * size[1], size))
@@ -227,7 +270,24 @@ def _report(
         place=place,
         notes=tuple(notes),
         problems=tuple(problems),
+        contents=tuple((finding.content, split) for finding, split in zip(findings, made.splits, strict=True)),
+        near=_near(data, findings, made.splits),
     )
+
+
+def _near(data: LabelledData, findings: Sequence[Finding], splits: Sequence[SplitName | None]) -> NearCopies | None:
+    sides: dict[bool, tuple[list[Path], list[Any]]] = {True: ([], []), False: ([], [])}
+    for example, finding, split in zip(data.examples, findings, splits, strict=True):
+        if split and finding.thumbnail is not None:
+            paths, prints = sides[split == "train"]
+            paths.append(example.path)
+            prints.append(finding.thumbnail)
+    (training, theirs), (held_out, prints) = sides[True], sides[False]
+    found, compared = near_copies(theirs, prints)
+    if not compared:
+        return None
+    pairs = tuple((held_out[near.held_out], training[near.training], near.likeness) for near in found[:PAIRS_KEPT])
+    return NearCopies(len(found), compared, pairs)
 
 
 def _unfit(name: str, hidden: str) -> str:
@@ -235,10 +295,3 @@ def _unfit(name: str, hidden: str) -> str:
         f"the name of class {name} holds the character {hidden}, which does not show itself and which no label may "
         "hold: rename the class"
     )
-
-
-def _class_notes(name: str, train: int, validation: int, least: int) -> Iterator[str]:
-    if train < FEW:
-        yield f"class {name} has only {train} to learn from"
-    if least == MIN_DISTINCT and validation > train:
-        yield f"of class {name} chance put {validation} of {train + validation} into validation; try another seed"

@@ -107,6 +107,7 @@ def load(
     batch_size: int = 32,
     validation: float = 0.2,
     seed: int = 0,
+    group_by: str = "",
     resize: Resize | None = None,
     augment: Augment = "none",
     cache: Cache = "auto",
@@ -123,6 +124,8 @@ def load(
         batch_size: examples in a batch.
         validation: the share for validation where the data have no validation files; 0 for none.
         seed: the random seed of that split and of the order of training.
+        group_by: a regular expression that finds in a file's path the group of files that stay on one side of that
+            split; see `zoo.data.groups`.
         resize: the resize policy, as in `load_folder`.
         augment: the random changes to training pictures: `none`, `light` or `standard`; see `augmentation`.
         cache: where decoded examples are kept: `memory`, `disk`, `none` or `auto`; see `choose_place`.
@@ -144,7 +147,7 @@ def load(
     place = choose_place(count * reader.bytes_each, cache, Path(cache_folder) if cache_folder else None)
     store = place.allocate((count, *reader.shape), reader.dtype)
     findings = read_all([example.path for example in labelled.examples], reader, store, progress)
-    splits, report = assign(labelled, findings, place, validation, seed)
+    splits, report = assign(labelled, findings, place, validation, seed, group_by)
     if report.problems:
         more = f" (and {len(report.problems) - 1} more: zoo data check {path})" if len(report.problems) > 1 else ""
         raise InputError(report.problems[0] + more)
@@ -169,6 +172,7 @@ def check(
     *,
     validation: float = 0.2,
     seed: int = 0,
+    group_by: str = "",
     resize: Resize | None = None,
     cache: Cache = "auto",
     cache_folder: str | Path | None = None,
@@ -187,7 +191,7 @@ def check(
         len(labelled.examples) * reader.bytes_each, cache, Path(cache_folder) if cache_folder else None
     )
     findings = read_all([example.path for example in labelled.examples], reader, progress=progress)
-    return assign(labelled, findings, place, validation, seed)[1]
+    return assign(labelled, findings, place, validation, seed, group_by)[1]
 
 
 def make_reader(input_shape: tuple[int, ...], resize: Resize | None = None) -> Reader:

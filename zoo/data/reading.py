@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from zoo.data.near import print_of
 from zoo.errors import InputError
 from zoo.files import is_endless
 from zoo.inputs import find, images, values
@@ -29,7 +30,7 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Finding:
     """The result of reading a file."""
 
@@ -41,6 +42,10 @@ class Finding:
     """Width and height of a picture as it is stored."""
     mode: str | None = None
     """Pillow's name for a picture's pixels: RGB, L, CMYK..."""
+    seen: str = ""
+    """A hash of what the model sees: the same for pictures that differ in their bytes only."""
+    thumbnail: Array | None = None
+    """The print of a picture, see `zoo.data.near`."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Reader:
         return is_picture(self.shape)
 
     @property
-    def suffixes(self) -> set[str]:
+    def suffixes(self) -> Collection[str]:
         """Suffixes of the files that are read."""
         return find.SUFFIXES if self.takes_pictures else values.SUFFIXES
 
@@ -98,11 +103,12 @@ class Reader:
         digest = hashlib.sha256(content).hexdigest()
         try:
             if not self.takes_pictures:
-                return Finding(digest), load_values(path, self.shape)
+                found = load_values(path, self.shape)
+                return Finding(digest, seen=_hash(found)), found
             stream = io.BytesIO(content)
             stream.name = str(path)
             size, mode, pixels = self._decode(stream)
-            return Finding(digest, None, size, mode), pixels
+            return Finding(digest, None, size, mode, _hash(pixels), print_of(pixels)), pixels
         except InputError as error:
             return Finding(digest, str(error)), None
 
@@ -120,6 +126,10 @@ class Reader:
             raise InputError(f"cannot read {path}: {error.strerror or error}") from error
         except ValueError as error:
             raise InputError(f"cannot read {path}: {error}") from error
+
+
+def _hash(values: Array) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
 def read_all(

@@ -1,39 +1,75 @@
-"""Finds the picture files that paths, folders and patterns name, one at a time."""
+"""Finds the picture files that paths, folders and patterns name, one at a time, and counts what is left out."""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from zoo.errors import InputError, ZooError
 from zoo.files import is_endless
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpx",
+})  # fmt: skip
 """Suffixes of files in a folder that count as pictures. A file that the user names is read whatever its suffix."""
 
+LOADED_BY_SUFFIX = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+"""Suffixes for which Pillow loads the one decoder that reads them."""
 
-def find_pictures(paths: Iterable[str | Path], suffixes: set[str] | None = None) -> Iterator[Path]:
+JUNK = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "__pycache__"})
+"""Names, in lower case, of what systems leave in folders; they are left out like hidden files."""
+
+_RAW = "a camera's raw file: export it as JPEG"
+_MICROSCOPE = "a microscope's file: export it as TIFF or PNG"
+_FILM = "a film: save its frames as pictures"
+_HINTS = {
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".raw"), _RAW),
+    **dict.fromkeys((".mov", ".mp4", ".avi", ".mkv", ".webm", ".m4v", ".3gp"), _FILM),
+    **dict.fromkeys(
+        (".czi", ".nd2", ".lif", ".oib", ".oif", ".lsm", ".vsi", ".svs", ".ndpi"),
+        _MICROSCOPE,
+    ),
+    **dict.fromkeys((".dcm", ".dicom", ".nii"), "a medical scanner's file: export it as PNG"),
+    **dict.fromkeys((".psd", ".xcf", ".svg", ".ai", ".eps", ".pdf", ".jxl", ".exr", ".hdr"), "save it as PNG or JPEG"),
+    **dict.fromkeys((".zip", ".tar", ".gz", ".7z", ".rar"), "an archive: unpack it"),
+}
+"""What to do with files that hold pictures and are not read, by suffix."""
+
+
+def find_pictures(
+    paths: Iterable[str | Path], suffixes: Collection[str] | None = None, left_out: Counter[str] | None = None
+) -> Iterator[Path]:
     """Yields all pictures below folders, all matches of patterns such as `*.jpg`, and single files.
 
-    Folders are walked in sorted order, with the names of one folder in memory at a time. Hidden files and folders,
-    named pipes and devices are left out.
+    Folders are walked in sorted order, with the names of one folder in memory at a time. Hidden files and folders, what
+    systems leave in folders, named pipes and devices are left out.
+
+    Args:
+        paths: files, folders and patterns.
+        suffixes: the suffixes of the files in folders to take; those of pictures by default.
+        left_out: receives the number of other files in the folders, by suffix; see `told`.
 
     Raises:
         InputError: a folder holds no picture, or a pattern matches nothing.
         ZooError: a folder cannot be read; it is raised after all other pictures.
     """
     suffixes = SUFFIXES if suffixes is None else suffixes
+    left_out = Counter() if left_out is None else left_out
     for path in paths:
         text = str(path)
         found = False
+        before = left_out.copy()
         if os.path.isdir(text):  # noqa: PTH112  # called for each of possibly many names
-            for picture in _walk(text, suffixes):
+            for picture in _walk(text, suffixes, left_out):
                 found = True
                 yield picture
             if not found:
-                raise InputError(f"{path} holds no {_names(suffixes)}")
+                others = left_out - before
+                raise InputError(f"{path} holds no {_names(suffixes)}" + (f", but {told(others)}" if others else ""))
         elif glob.has_magic(text) and not os.path.lexists(text):
             for match in glob.iglob(text, recursive=True):  # noqa: PTH207  # any pattern, absolute ones too
                 found = True
@@ -44,15 +80,34 @@ def find_pictures(paths: Iterable[str | Path], suffixes: set[str] | None = None)
             yield Path(path)
 
 
-def _walk(folder: str, suffixes: set[str]) -> Iterator[Path]:
+def told(left_out: Counter[str]) -> str:
+    """Returns the numbers of files by suffix in words, with what to do about those that hold pictures."""
+    words = []
+    for suffix, count in sorted(left_out.items()):
+        hint = _HINTS.get(suffix)
+        words.append(f"{count} {suffix or 'without a suffix'}" + (f" ({hint})" if hint else ""))
+    return ", ".join(words)
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a file or folder of this name is left out without a word: it is hidden, or left by a system."""
+    return name.startswith(".") or name.lower() in JUNK
+
+
+def _walk(folder: str, suffixes: Collection[str], left_out: Counter[str]) -> Iterator[Path]:
     closed: list[OSError] = []
     for root, folders, files in os.walk(folder, onerror=closed.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_left_out(name))
         for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:  # noqa: PTH122
+            if is_left_out(name):
+                continue
+            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
+            if suffix in suffixes:
                 path = Path(root, name)
                 if not _is_endless(path):
                     yield path
+            else:
+                left_out[suffix] += 1
     if closed:
         raise ZooError(f"cannot read {closed[0].filename}: {closed[0].strerror}")
 
@@ -64,5 +119,5 @@ def _is_endless(path: Path) -> bool:
         return False
 
 
-def _names(suffixes: set[str]) -> str:
+def _names(suffixes: Collection[str]) -> str:
     return "pictures" if suffixes == SUFFIXES else f"{' or '.join(sorted(suffixes))} files"

@@ -15,12 +15,12 @@ import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import InputError
-from zoo.inputs.find import SUFFIXES
+from zoo.inputs.find import LOADED_BY_SUFFIX
 from zoo.inputs.structure import check_structure
 
 PLUGINS = {
@@ -75,6 +75,12 @@ _OTHERS = {
 _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIF", b"heix": "HEIF", b"hevc": "HEIF", b"heim": "HEIF"}
 
 
+_SUBFILE_TYPE, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 262, 330, 50706
+"""Tags of TIFF files."""
+_COLOUR_FILTER = 32803
+"""The photometric interpretation of what a camera's sensor measures."""
+
+
 class OtherFormatError(InputError):
     """The file has a format that is not supported, or whose decoder is not installed."""
 
@@ -89,7 +95,9 @@ def kind_of(head: bytes) -> str | None:
         return "WEBP"
     if head[4:8] == b"ftyp":
         brands = [head[8:12], *(head[at : at + 4] for at in range(16, len(head) - 3, 4))]
-        return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None)
+        known = next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None)
+        # Some phones name the container alone.
+        return known or ("HEIF" if {b"mif1", b"msf1"} & set(brands) else None)
     return next((name for name, starts in _STARTS.items() if head.startswith(starts)), None)
 
 
@@ -130,8 +138,19 @@ def opened_picture(
         check_structure(file, kind)
         file.seek(0)
         # For a name with a usual suffix, Pillow loads only the decoder of that suffix; else it loads five.
-        usual = not isinstance(file, io.BytesIO) and Path(str(source)).suffix.lower() in SUFFIXES
-        with Image.open(str(source) if usual else file, formats=(kind,)) as image:
+        usual = not isinstance(file, io.BytesIO) and Path(str(source)).suffix.lower() in LOADED_BY_SUFFIX
+        try:
+            image = Image.open(str(source) if usual else file, formats=(kind,))
+        except UnidentifiedImageError:
+            if kind != "TIFF":
+                raise
+            raise OtherFormatError(
+                f"{name} is a TIFF file that is damaged or of a kind that Pillow does not read, such as one of several "
+                "channels; save it as RGB or gray of 8 bits"
+            ) from None
+        with image:
+            if kind == "TIFF":
+                _require_no_raw(image, name)
             yield image
 
 
@@ -164,6 +183,8 @@ def _own(source: str | Path | BinaryIO) -> BinaryIO:
 def _require(kind: str | None, head: bytes, name: str, formats: Iterable[str]) -> str:
     if kind is None:
         other = next((what for what, starts in _OTHERS.items() if head.startswith(starts)), None)
+        if head[4:8] == b"ftyp":
+            raise OtherFormatError(f"{name} is a film, or another file in a film's container; save its frames as JPEG")
         if other is None:
             raise UnidentifiedImageError(name)
         raise OtherFormatError(f"{name} is {other} file, which is not read here; save it as PNG or JPEG")
@@ -173,6 +194,16 @@ def _require(kind: str | None, head: bytes, name: str, formats: Iterable[str]) -
         how = "pip install pillow-heif, or save it" if kind == "HEIF" else "save it"
         raise OtherFormatError(f"{name} is a {kind} file, for which no decoder is installed; {how} as PNG or JPEG")
     return kind
+
+
+def _require_no_raw(image: Any, name: str) -> None:
+    """Refuses the raw files of cameras, which look like TIFF files of a small preview."""
+    tags = image.tag_v2
+    preview = tags.get(_SUBFILE_TYPE, 0) == 1 and _SUB_IFDS in tags
+    if _DNG_VERSION in tags or preview or tags.get(_PHOTOMETRIC) == _COLOUR_FILTER:
+        raise OtherFormatError(
+            f"{name} is a camera's raw file, of which only a preview could be read; export it as JPEG"
+        )
 
 
 def _check_icon(file: BinaryIO, head: bytes) -> None:

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from zoo.errors import InputError, first_line
 from zoo.files import is_endless
-from zoo.inputs import picture_memory
+from zoo.inputs import depth, picture_memory
 from zoo.inputs.budget import Budget
 from zoo.inputs.fit import Box, Fit, fit
 from zoo.inputs.formats import opened_picture
@@ -124,6 +124,8 @@ def opened(source: str | Path | BinaryIO, formats: Sequence[str] | None = None) 
             yield image
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not a picture that Pillow can open") from error
+    except depth.UnfitError as error:
+        raise InputError(f"{name} cannot be used: {error}") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{name} is too large to decode safely: {error}") from error
     except OSError as error:
@@ -169,8 +171,11 @@ def to_pixels(
     budget = budget or BUDGET
     needed = picture_memory.needed(image, full, (width, height), channels, _file_bytes(image), budget.total)
     with budget.hold(needed):
+        cut = depth.is_cut(image)
         # Pillow copies the picture in each of these steps, even where there is nothing to do.
         image.load()
+        if cut:
+            depth.require_visible(image)
         # If the scale does not divide a side, part of the last pixel is outside of the picture: 427 rows become 213.5
         # of 214.
         extent = drafted[1][2:] if drafted else image.size
@@ -220,23 +225,26 @@ def _to_size(image: Image.Image, extent: tuple[float, float], size: tuple[int, i
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:
     """Converts a picture to gray or colour, with transparency composited on white; tile by tile, to save memory."""
     across, down = image.size
+    # The whole picture says how bright its values are, a tile does not.
+    times = depth.factor(image) if depth.is_deep_gray(image.mode) else 1.0
     if across * down <= picture_memory.TILE:
-        return _flatten(image, mode)
+        return _flatten(image, mode, times)
     made = Image.new(mode, image.size)
     wide = min(across, picture_memory.TILE)
     high = picture_memory.TILE // wide
     for top in range(0, down, high):
         for left in range(0, across, wide):
             box = (left, top, min(across, left + wide), min(down, top + high))
-            made.paste(_flatten(image.crop(box), mode), box)
+            made.paste(_flatten(image.crop(box), mode, times), box)
     return made
 
 
-def _flatten(image: Image.Image, mode: str) -> Image.Image:
-    """Composites transparency on white, and converts 16-bit gray to 8 bits."""
-    if image.mode in {"I;16", "I;16B", "I;16L", "I"}:
-        values: npt.NDArray[Any] = np.asarray(image, dtype=np.float64)
-        image = Image.fromarray((values / 257).clip(0, 255).astype(np.uint8))
+def _flatten(image: Image.Image, mode: str, times: float) -> Image.Image:
+    """Composites transparency on white, and converts gray of more than 8 bits, multiplied by `times`, to 8 bits."""
+    if depth.is_deep_gray(image.mode):
+        image = depth.to_gray(image, times)
+    elif image.mode == "LAB":
+        raise depth.UnfitError("its colours are in the space L*a*b*, which is not read here; save it as RGB")
     elif image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)

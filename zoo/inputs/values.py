@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import math
 import stat
@@ -73,7 +74,47 @@ def _from_csv(path: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
         content = stream.read(most + 1)
     if len(content) > most:
         raise ValueError(f"it has more than {most} bytes; values of shape {shape} take fewer")
-    return np.loadtxt(io.StringIO(content.decode()), delimiter=",", dtype=np.float32, ndmin=2)
+    try:
+        return np.loadtxt(io.StringIO(content.decode()), delimiter=",", dtype=np.float32, ndmin=2)
+    except ValueError as error:
+        found = _from_spreadsheet(content, shape)
+        if found is None:
+            raise error
+        return found
+
+
+def _from_spreadsheet(content: bytes, shape: tuple[int, ...]) -> npt.NDArray[Any] | None:
+    """Returns the numbers of a CSV file of any program and country; None if there are others than numbers in it.
+
+    A first row without a number is a header, and a column more than the model takes is the rows' numbers, where its
+    name is that of an index or it has none. A comma is a decimal comma where another character parts the cells.
+    """
+    # Imported here, because files of plain numbers need none of it.
+    from zoo.inputs.table import rows_of, separator_of
+    from zoo.text import decoded, one_line_end
+
+    text = one_line_end(decoded(content))
+    try:
+        rows = [row for _, row in rows_of(text)]
+    except csv.Error:
+        return None
+    if separator_of(text.partition("\n")[2] or text) != ",":
+        rows = [[cell.replace(",", ".") for cell in row] for row in rows]
+    if rows and all(_number(cell) is None for cell in rows[0]):
+        header, rows = rows[0], rows[1:]
+        if len(header) == shape[-1] + 1 and header[0].lower() in {"", "index", "unnamed: 0"}:
+            rows = [row[1:] for row in rows]
+    numbers = [[_number(cell) for cell in row] for row in rows]
+    if not numbers or len({len(row) for row in numbers}) > 1 or any(one is None for row in numbers for one in row):
+        return None
+    return np.array(numbers, dtype=np.float32)
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
 
 
 def _require_shape(path: Path, found: tuple[int, ...], wanted: tuple[int, ...]) -> None:

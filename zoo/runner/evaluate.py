@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoo.errors import AnswerError, InputError
-from zoo.inputs.labelled import Labelled
+from zoo.inputs.examples import Labelled, hint_of_alike
 from zoo.progress import SILENT, Progress
 from zoo.runner.predictor import Predictor
 
@@ -37,7 +37,7 @@ def evaluate(
         known = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")
         raise InputError(
             f"{unknown[0]!r} is none of the classes of {predictor.session.path} ({known}); "
-            "name the folders as the file's labels"
+            f"name the folders as the file's labels{hint_of_alike(unknown[0], labels)}"
         )
     doubled = sorted({name for item in data for name in item.names if labels.count(name) > 1})
     if doubled:

@@ -24,6 +24,7 @@ from zoo.runner.runtimes import Runtime
 from zoo.runner.session import Array, TensorInfo, load
 from zoo.tasks import Task, known_of, note_of, task_of
 from zoo.tflite import card
+from zoo.tflite.labels import fault as fault_of_labels
 from zoo.tflite.normalization import Normalization
 
 Source = str | Path | BinaryIO | Image.Image | Array
@@ -90,7 +91,8 @@ class Predictor(Generic[Found]):
         self.card = description.card
         self.task: Task[Found] = known_of(task or task_of(self.card, path), self.card, self.session.file.main)
         self.preprocessing = preprocessing or description.preprocessing
-        self.labels = self._labels(description.labels if labels is None else tuple(labels))
+        self._notes = [f"{path}: {note}" for note in description.notes] if labels is None else []
+        self.labels = self._labels(description.labels if labels is None else tuple(labels), own=labels is None)
         self.entry = open_entry(self.session, self.card, input_range)
 
     @property
@@ -113,7 +115,7 @@ class Predictor(Generic[Found]):
         return self.entry.picture
 
     @property
-    def suffixes(self) -> set[str] | None:
+    def suffixes(self) -> frozenset[str] | set[str] | None:
         """The suffixes of files in a folder that are inputs; None for those of pictures alone."""
         if not self.takes_pictures:
             return SUFFIXES
@@ -136,7 +138,7 @@ class Predictor(Generic[Found]):
         gray = ""
         if picture is not None and picture.channel_axis == "none":
             gray = f"{self.session.path} takes input without a channel axis; pictures are read as gray"
-        known = (self.entry.unsure, gray, note_of(self.task, self.session.path))
+        known = (*self._notes, self.entry.unsure, gray, note_of(self.task, self.session.path))
         return tuple(note for note in known if note)
 
     def predict(self, source: Source | Sample, limit: int | None = None) -> list[Found]:
@@ -225,7 +227,8 @@ class Predictor(Generic[Found]):
                 )
         return found
 
-    def _labels(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+    def _labels(self, labels: tuple[str, ...], *, own: bool) -> tuple[str, ...]:
+        """Returns the names of the classes; labels of the file's own that do not fit are a note, and are not used."""
         path, shapes = self.session.path, [output.shape for output in self.session.outputs]
         fault = self.task.fault(shapes)
         if fault:
@@ -239,8 +242,15 @@ class Predictor(Generic[Found]):
                     f"Python, zoo.runner.load({str(path)!r}).run(array) runs it as it is"
                 )
         classes = self.task.classes(shapes)
-        if labels and len(labels) != classes:
-            raise ModelFileError(f"{path} has {classes} classes but there are {len(labels)} labels")
+        fault = fault_of_labels(classes, labels) if labels else ""
+        if fault and (not own or self.card):
+            raise ModelFileError(f"{path} has {fault}")
+        if fault:
+            self._notes.append(f"{path}: its labels are not used, because it has {fault}")
+            labels = ()
+        if len(set(labels)) < len(labels):
+            twice = next(label for number, label in enumerate(labels) if label in labels[:number])
+            self._notes.append(f"{path}: several of its classes have one name, such as {twice!r}")
         return labels or tuple(f"class_{i}" for i in range(classes))
 
     def _decode(self, sample: Sample, limit: int | None) -> list[Found]:

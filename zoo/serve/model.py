@@ -64,6 +64,7 @@ CARD: Fields = {
     "target": _text,
     "trained_on": _either,
     "accuracy": _number,
+    "accuracy_on": {"split": _text, "count": _number},
     "license": _text,
     "calibration": {"count": _number, "range": _numbers},
     "verification": {

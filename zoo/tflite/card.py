@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typing import IO, Any
 
 from zoo.errors import ModelFileError, first_line
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
+from zoo.text import CP1252, decoded_as
+from zoo.tflite import labels
 from zoo.tflite.archive import parse, require_small_directory
 from zoo.tflite.flatbuffer import shortened
 
@@ -39,6 +42,8 @@ class Description:
 
     labels: tuple[str, ...] = ()
     card: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What the user should know of labels that cannot be used as they are, a line each."""
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -73,7 +78,7 @@ def checksum(path: Path) -> str:
         return "right" if stated[CHECKSUM] == seal(stated, _read(archive, LABELS, MAX_PART_BYTES)) else "wrong"
 
 
-def seal(card: dict[str, Any], labels: str) -> str:
+def seal(card: dict[str, Any], label_text: str) -> str:
     """Returns the checksum of a card, without its own checksum field, and of the text of the labels.
 
     It is the SHA-256, in hexadecimal, of the JSON object `{"card": ..., "labels": ...}` with sorted keys, no spaces and
@@ -83,7 +88,7 @@ def seal(card: dict[str, Any], labels: str) -> str:
     import hashlib  # imported here, because it loads OpenSSL, which `zoo run` does not need
 
     # The card is hashed as it will be read: JSON turns tuples into lists, for example.
-    read = json.loads(json.dumps({"card": card, "labels": labels}))
+    read = json.loads(json.dumps({"card": card, "labels": label_text}))
     read["card"].pop(CHECKSUM, None)
     return hashlib.sha256(json.dumps(read, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()
 
@@ -135,8 +140,9 @@ def _blocks(content: IO[bytes], size: int) -> Iterator[bytes]:
 def describe(path: str | Path) -> Description:
     """Reads the labels and the card of a file.
 
-    In files of other tools, the first `.txt` part of the metadata's archive is read as the labels; a file without an
-    archive gives an empty description.
+    In files of other tools, the labels are the `.txt` part of the metadata's archive that is called like labels, or the
+    only one there; they are read as `zoo.tflite.labels` does it, in any usual encoding. A file without an archive gives
+    an empty description.
 
     Raises:
         ModelFileError: the archive is damaged or holds parts of unreasonable size.
@@ -145,10 +151,9 @@ def describe(path: str | Path) -> Description:
         if archive is None:
             return Description()
         names = archive.namelist()
-        texts = [name for name in names if name.endswith(".txt")]
-        labels_name = LABELS if LABELS in names else next(iter(texts), None)
-        labels = _labels(_read(archive, labels_name, MAX_PART_BYTES)) if labels_name else []
-        return Description(tuple(labels), _card(archive) if CARD in names else {})
+        own = CARD in names
+        found, notes = _found_labels(archive, _labels_name(names), own=own)
+        return Description(tuple(found), _card(archive) if own else {}, tuple(notes))
 
 
 @contextlib.contextmanager
@@ -170,18 +175,47 @@ def _card(archive: zipfile.ZipFile) -> dict[str, Any]:
     return card if isinstance(card, dict) else {}
 
 
+def _labels_name(names: list[str]) -> str | None:
+    """Returns the name of the part with the labels; several texts without such a name are none."""
+    if LABELS in names:
+        return LABELS
+    texts = [name for name in names if name.lower().endswith(".txt")]
+    named = [name for name in texts if re.search("label|class|categor|synset", name.lower())]
+    return next(iter(named or (texts if len(texts) == 1 and "vocab" not in texts[0].lower() else [])), None)
+
+
+def _found_labels(archive: zipfile.ZipFile, name: str | None, *, own: bool) -> tuple[list[str], list[str]]:
+    """Returns the labels of a part, and what is to be said of them; in files of this package they stand as they are."""
+    if name is None:
+        return [], []
+    content = _read_bytes(archive, name, MAX_PART_BYTES)
+    if own:
+        return _labels(content.decode("utf-8")), []
+    try:
+        text, encoding = decoded_as(content)
+    except ValueError as error:
+        return [], [f"its labels ({shortened(name)}) cannot be read: {error}; give --labels FILE"]
+    _labels(text)
+    notes = [f"its labels ({shortened(name)}) are not UTF-8, and read as {encoding}"] if encoding == CP1252 else []
+    return labels.parse(text), notes
+
+
 def _labels(text: str) -> list[str]:
     # The lines are counted first, because sixteen million empty labels would take 260 MB.
     if sum(map(text.count, _LINE_ENDS)) > MAX_LABELS:
         raise ValueError(f"it has more than {MAX_LABELS:,} labels")
-    labels = text.splitlines()
-    longest = max(map(len, labels), default=0)
+    found = text.splitlines()
+    longest = max(map(len, found), default=0)
     if longest > MAX_LABEL_LENGTH:
         raise ValueError(f"a label has {longest} characters, the limit is {MAX_LABEL_LENGTH}")
-    return labels
+    return found
 
 
 def _read(archive: zipfile.ZipFile, name: str, most: int) -> str:
+    return _read_bytes(archive, name, most).decode("utf-8")
+
+
+def _read_bytes(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     called = shortened(name).strip("'\"")
     if archive.namelist().count(name) > 1:
         raise ValueError(f"there are several parts called {called}")
@@ -192,4 +226,4 @@ def _read(archive: zipfile.ZipFile, name: str, most: int) -> str:
     if part.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise ValueError(f"{called} is compressed by method {part.compress_type}, which is not read here")
     with archive.open(part) as content:
-        return content.read(most).decode("utf-8")
+        return content.read(most)

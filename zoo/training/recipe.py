@@ -62,6 +62,8 @@ class Recipe:
     """Whether every class counts the same, however many pictures it has."""
     validation: float = 0.2
     """Share of the files held out for validation, if the data have no validation files."""
+    group_by: str = ""
+    """Regular expression that finds a group in a file's path; files of one group stay on one side of the split."""
     resize: Resize = "crop"
     """How pictures are resized to the model's input; see `zoo.inputs.preprocessing`."""
     seed: int = 0

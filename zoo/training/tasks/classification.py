@@ -95,6 +95,7 @@ class ClassificationTraining:
             batch_size=recipe.batch_size,
             validation=recipe.validation,
             seed=recipe.seed,
+            group_by=recipe.group_by,
             resize=recipe.resize if pictures else None,
             augment=recipe.augment if pictures else "none",
             progress=progress,

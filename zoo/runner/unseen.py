@@ -1,0 +1,68 @@
+"""Chooses the pictures to judge a file by: those that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.inputs import seen
+from zoo.inputs.examples import Labelled, LabelledData
+from zoo.runner.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The pictures to judge by, and what is to be said of them."""
+
+    pictures: tuple[Labelled, ...]
+    trained_on: int | None
+    """How many of the data's pictures a file was trained on; None if that is not known."""
+    note: str
+    """What the reader of the figures has to know; empty if there is nothing."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the values as JSON can hold them."""
+        return {"training_pictures": self.trained_on, "note": self.note or None}
+
+
+def choose(predictors: Sequence[Predictor[Any]], data: LabelledData, *, everything: bool = False) -> Choice:
+    """Chooses the held-out pictures of data, and of those the ones that no file was trained on.
+
+    Args:
+        predictors: the files to judge.
+        data: the labelled pictures.
+        everything: whether training pictures are judged, too.
+
+    Raises:
+        InputError: there are no pictures.
+    """
+    pictures = data.held_out()
+    known = [_recall(predictor, data) for predictor in predictors]
+    trained = {path for found in known if found for path, split in found.items() if split == "train"}
+    count, there = sum(one.path in trained for one in pictures), len(pictures)
+    if all(found is None for found in known):
+        return Choice(pictures, None, _doubt(predictors))
+    rest = tuple(one for one in pictures if one.path not in trained)
+    if not count:
+        return Choice(pictures, 0, "")
+    if not rest or everything:
+        which = f"all {there}" if not rest else f"{count} of these {there}"
+        return Choice(pictures, count, f"{which} pictures were trained on: the figures flatter")
+    trained_on = f"{count} of these {there} pictures were trained on and are left out (--all judges them, too)"
+    return Choice(rest, count, f"{trained_on}; {len(rest)} were held out")
+
+
+def _recall(predictor: Predictor[Any], data: LabelledData) -> dict[Any, Any] | None:
+    return seen.recall(predictor.card, predictor.session.path, [example.path for example in data.examples])
+
+
+def _doubt(predictors: Sequence[Predictor[Any]]) -> str:
+    """Returns what is to be said where files were trained on pictures that nobody can tell from these."""
+    trained = next((one for one in predictors if seen.FIELD in one.card), None)
+    if trained is None:
+        return ""
+    return (
+        f"{trained.session.path} was trained on {trained.card.get('trained_on')} pictures; whether some of these are "
+        f"among them cannot be told, because these are not just the data of that training, and no {seen.FILE} is here"
+    )

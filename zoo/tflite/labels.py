@@ -1,0 +1,56 @@
+"""Label lists as other tools write them: a class name a line, maybe numbered, with a byte order mark or blank lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoo.files import read_list
+
+BACKGROUND = frozenset({"background", "_background_", "__background__", "???", "dummy"})
+"""What the first of 1001 classes is called, in lower case."""
+
+_NUMBERED = re.compile(r"(\d+)(?:\s*[:,;\t]\s*|\s+)(\S.*)")
+"""A line that begins with a number: `0 cat`, `1: dog`, `2,"bird"`."""
+
+
+def parse(text: str) -> list[str]:
+    """Returns the labels of a text: without a byte order mark, blank ends, and empty lines at the end.
+
+    Where each of two lines or more begins with its own number, counted from 0 or from 1, the numbers are taken off,
+    as in the files of Teachable Machine and Coral.
+    """
+    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
+    while lines and not lines[-1]:
+        lines.pop()
+    numbered = [_NUMBERED.fullmatch(line) for line in lines]
+    if len(lines) > 1 and all(numbered):
+        numbers = [int(match[1]) if len(match[1]) < 8 else -1 for match in numbered if match]
+        if numbers in (list(range(len(lines))), list(range(1, len(lines) + 1))):
+            return [match[2].strip('"') for match in numbered if match]
+    return lines
+
+
+def read(path: Path) -> list[str]:
+    """Reads a file of labels that the user names.
+
+    Raises:
+        InputError: it cannot be read, or is no text.
+    """
+    return parse(read_list(path, "label file"))
+
+
+def fault(classes: int, labels: Sequence[str]) -> str:
+    """Returns why labels do not fit a number of classes, as the rest of a sentence; nothing if they fit."""
+    if len(labels) == classes:
+        return ""
+    found = f"{classes} classes but there are {len(labels)} labels"
+    if len(labels) == classes - 1 and not {label.lower() for label in labels[:1]} & BACKGROUND:
+        return (
+            f"{found}: models of ImageNet often have a first class 'background'; if this one does, put a line "
+            "background before the first label"
+        )
+    if len(labels) == classes + 1 and labels[0].lower() in BACKGROUND:
+        return f"{found}: the first label, {labels[0]!r}, is that of a class that this model does not have; take it out"
+    return found
