@@ -9,11 +9,18 @@ import click
 
 from zoo.cli.exporting import export_files, export_options, read_request
 from zoo.cli.output import import_tensorflow, status
+from zoo.cli.types import int_list
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @export_options
+@click.option(
+    "--input-size",
+    type=int_list,
+    metavar="N,...",
+    help="Sizes of the axes that MODEL leaves open, e.g. 224, or 240,320 for a height of 240 and a width of 320.",
+)
 def export(model: Path, **choices: Any) -> None:
     """Export MODEL, a .keras or .h5 file, to .tflite.
 
