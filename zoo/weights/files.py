@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UnsafeFileError, WeightsError, first_line
 from zoo.registry import needs_tensorflow
-from zoo.weights import stored
+from zoo.weights import old, stored
 from zoo.weights.config import names_old_layers
 
 if TYPE_CHECKING:
@@ -148,23 +148,17 @@ def load_model(path: str | Path) -> keras.Model:
     with needs_tensorflow():
         import keras
 
-    class DepthwiseConv2D:
-        """Keras 2 wrote an argument that Keras 3 does not know (keras#19441); it never had but one value."""
-
-        @classmethod
-        def from_config(cls, config: dict[str, Any]) -> Any:
-            return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
-
-    custom = {"DepthwiseConv2D": DepthwiseConv2D} if path.suffix != ".keras" else None
     with stored.opened(path, whole=True) as source:
         if source.config is None:
             raise WeightsError(f"cannot load {path} as a Keras model: it holds weights alone")
-        old = names_old_layers(source.config)
-        if old:
-            raise WeightsError(f"cannot load {path} as a Keras model: Keras 3 does not have {', '.join(old)}")
-        stored.require_room_for(source, custom)
+        if source.old:
+            return old.load(source)
+        strange = names_old_layers(source.config)
+        if strange:
+            raise WeightsError(f"cannot load {path} as a Keras model: Keras 3 does not have {', '.join(strange)}")
+        stored.require_room_for(source)
     try:
-        return keras.models.load_model(path, custom_objects=custom, compile=False, safe_mode=True)
+        return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises what its readers raise
         raise WeightsError(f"cannot load {path} as a Keras model: {first_line(error)}") from error
 

@@ -48,8 +48,9 @@ LAYERS = frozenset(
     }
 )
 
-OLD = frozenset({"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"})
-"""Layers of Keras 2 that Keras 3 does not have: it is never given a model with one of them."""
+OLD = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty"})
+OLD |= {"TensorFlowOpLayer", "LocallyConnected1D", "LocallyConnected2D", "CuDNNGRU", "CuDNNLSTM", "DenseFeatures"}
+"""Layers of Keras 2 that Keras 3 does not have: it is never given a model with one of them, see `keras2`."""
 
 INITIALIZERS = frozenset(
     {
