@@ -166,6 +166,13 @@ def is_registered(name: Any) -> bool:
     return isinstance(name, str) and keras.saving.get_registered_object(name) is not None
 
 
+def is_of_keras(name: str) -> bool:
+    """Whether Keras itself has a layer of this name."""
+    import keras
+
+    return hasattr(keras.layers, name)
+
+
 def is_plain_word(text: str) -> bool:
     """Whether a text can name something of Keras' own, and is no path that leads elsewhere."""
     return _PLAIN_WORD.fullmatch(text) is not None
