@@ -251,7 +251,7 @@ def _print_results(results: list[dict[str, Any]], reports: Sequence[ExportReport
                 result["path"],
                 result.get("quantize", result["format"]),
                 megabytes(result["bytes"]),
-                f"{result['bytes'] / float_bytes:.2f}",
+                f"{result['bytes'] / float_bytes:.2f}" if float_bytes else "",
                 f"{v['max_diff']:.1e}" if v else "",
                 f"{v['mean_diff']:.1e}" if v else "",
                 *(f"{v[name]:.0%}" if v else "" for name in figures),
