@@ -11,6 +11,7 @@ from zoo.cli.exporting import FORMATS, export_files, export_options, read_reques
 from zoo.cli.model_options import given, model_options, weights_option
 from zoo.cli.output import echo, import_tensorflow, require_memory, status
 from zoo.cli.types import words
+from zoo.errors import WeightsError
 from zoo.files import base_name
 
 
@@ -27,9 +28,16 @@ from zoo.files import base_name
     show_default=True,
     help="Formats of the files to write, separated by commas.",
 )
+@click.option(
+    "--new-head",
+    is_flag=True,
+    help="Write .tflite files also where the weights have no head for these classes, so that the head is random.",
+)
 @export_options
 @click.pass_context
-def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, ...], **choices: Any) -> None:
+def build(
+    ctx: click.Context, /, model: str, weights: str, formats: tuple[str, ...], new_head: bool, **choices: Any
+) -> None:
     """Build MODEL and export it.
 
     The .tflite file takes raw pixels, contains its labels and a card, and is kept only if it agrees with the Keras
@@ -48,6 +56,8 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
     require_memory(4 * outline(model, **full).params, model)
     with status(f"building {model}") as progress:
         built = build_from(model, weights, options, seed=request.seed, progress=progress)
+    if built.new_head and "tflite" in formats and not new_head:
+        raise WeightsError(_new_head(model, weights, built.why_new, built.options["num_classes"]))
     facts: dict[str, Any] = {"architecture": model, "options": built.options, "weights_from": base_name(weights)}
     if built.new_head:
         facts["head"] = "random"
@@ -64,6 +74,17 @@ def build(ctx: click.Context, /, model: str, weights: str, formats: tuple[str, .
             "note: the weights are RANDOM: the files run, but their answers mean nothing yet. Train the model in Keras "
             f"(zoo.build, model.compile, model.fit) and pass the saved file with --weights; {_published()}."
         )
+
+
+def _new_head(model: str, weights: str, why: str, classes: int) -> str:
+    """Returns why no .tflite file is written with a head that knows nothing, and what to do."""
+    ways = [f"train the head (zoo train {model} PICTURES --weights {weights})", "keep it for training (--export keras)"]
+    if weights not in models.models_by_weights():
+        ways.insert(0, f"export the file as it is (zoo export {weights})")
+    return (
+        f"{weights}: {why}, so the head for {classes} classes would be random and a .tflite file would name anything: "
+        f"{', '.join(ways)}, or write it all the same (--new-head)"
+    )
 
 
 def _published() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from zoo.cli.output import echo, json_option, megabytes, print_json, print_table
 from zoo.cli.types import RESIZE_HELP, SEED, number_pair, words
 from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, ExportOptions
 from zoo.files import require_writable
-from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
+from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
 from zoo.locks import exclusive
 from zoo.tflite.labels import read as read_labels
 from zoo.tflite.targets import TARGETS
@@ -187,7 +188,16 @@ def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str,
     for note in dict.fromkeys(note for report in reports for note in _notes(report)):
         echo(f"note: {note}")
     if reports:
-        echo(f"Try it: zoo run {reports[-1].path} PHOTO.jpg")
+        echo(f"Try it: {_command(reports[-1])}")
+
+
+def _command(report: ExportReport) -> str:
+    """A command line that runs a file on what it takes."""
+    shape = report.card["input"]["shape"]
+    # A path that begins with a dash would be taken for an option.
+    path = str(report.path) if not str(report.path).startswith("-") else f"./{report.path}"
+    values = "PHOTO.jpg" if is_picture(tuple(shape)) else f"VALUES.npy  (numbers of shape {tuple(shape)})"
+    return f"zoo run {shlex.quote(path)} {values}"
 
 
 def _write_other(model: Any, name: str, stem: Path) -> dict[str, Any]:
@@ -246,7 +256,7 @@ def _print_results(results: list[dict[str, Any]], reports: Sequence[ExportReport
                 result["path"],
                 result.get("quantize", result["format"]),
                 megabytes(result["bytes"]),
-                f"{result['bytes'] / float_bytes:.2f}",
+                f"{result['bytes'] / float_bytes:.2f}" if float_bytes else "",
                 f"{v['max_diff']:.1e}" if v else "",
                 f"{v['mean_diff']:.1e}" if v else "",
                 *(f"{v[name]:.0%}" if v else "" for name in figures),

@@ -83,7 +83,8 @@ def _load_models(ctx: click.Context, param: click.Parameter, paths: tuple[Path, 
     envvar="EDGEZOO_MODELS",
     expose_value=False,
     callback=_load_models,
-    help="Python file that adds models of your own with @zoo.register; can be given several times.  "
+    help="Python file that adds models of your own with @zoo.register, or defines the Keras layers that a file is made "
+    "of; can be given several times.  "
     "[default: the variable EDGEZOO_MODELS, with : between several files]",
 )
 @click.option(

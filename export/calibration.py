@@ -114,7 +114,7 @@ def from_array(
     """Takes examples that are in memory; picks `samples` of them where there are more.
 
     Args:
-        array: `(count, *shape)`.
+        array: `(count, *shape)`; an axis of one channel may be left out.
         shape: the shape of an example; None for any.
         samples: the largest number of samples.
         seed: the random seed of the choice.
@@ -123,6 +123,8 @@ def from_array(
     Raises:
         InputError: their shape is not `(count, *shape)`, they are too few, or not finite.
     """
+    if shape and shape[-1] == 1 and array.shape[1:] == shape[:-1]:
+        array = array[..., np.newaxis]
     if not array.shape or shape not in {None, array.shape[1:]}:
         wanted = "..." if shape is None else str(shape)[1:].removesuffix(")")
         raise InputError(f"calibration data has shape {array.shape}, the model takes (count, {wanted})")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError
 from zoo.export.options import check_input_range
-from zoo.graph import rebuild
+from zoo.graph import has_graph, rebuild, rebuild_nested
 from zoo.tasks import DEFAULT, Task
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ def lower(
                 return _linear_twin(layer)(args[0])
         if split_groups and kind in {"Conv1D", "Conv2D"} and layer.groups > 1:
             return _split_convolution(layer, args[0])
-        if isinstance(layer, keras.Model) and len(layer.inputs) == 1:
-            return rebuild(layer, call)(*args, **kwargs)
+        if has_graph(layer) and len(layer.inputs) == 1:
+            return rebuild_nested(layer, call, *args, **kwargs)
         return layer(*args, **kwargs)
 
     shape = tuple(model.inputs[0].shape[1:])

@@ -155,6 +155,8 @@ class ExportOptions:
     """The resize policy that calibration uses and the runner will use."""
     input_range: tuple[float, float] | None = None
     """What a model takes that does not scale its pixels itself, e.g. `(-1, 1)`; the file gets the scaling, too."""
+    input_size: tuple[int, ...] | None = None
+    """The sizes of the axes that a model leaves open, such as height and width; a single one counts for all."""
     min_agreement: float | None = None
     """The least share of inputs, 0..1, on which file and model must agree; None: see `asked_agreement`."""
     verify_file: bool = True
@@ -233,6 +235,8 @@ class ExportOptions:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ExportError(f"{name}={value!r} is not allowed; give 1 or more")
+        if self.input_size is not None:
+            object.__setattr__(self, "input_size", _check_sizes(self.input_size))
         for name in ("logits", "verify_file"):
             if not isinstance(getattr(self, name), bool):
                 raise ExportError(f"{name}={getattr(self, name)!r} is not allowed; give True or False")
@@ -268,6 +272,13 @@ def check_input_range(wanted: Sequence[float]) -> tuple[float, float]:
     if not is_input_range(low, high):
         raise ExportError(f"input range {low:g},{high:g} is not allowed; give the lower end first, e.g. -1,1")
     return low, high
+
+
+def _check_sizes(wanted: int | Sequence[int]) -> tuple[int, ...]:
+    sizes = (wanted,) if isinstance(wanted, int) else tuple(wanted) if isinstance(wanted, list | tuple) else ()
+    if not sizes or any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in sizes):
+        raise ExportError(f"input_size={wanted!r} is not allowed; give 1 or more, e.g. 224, or (240, 320)")
+    return sizes
 
 
 def _is_share(value: Any) -> bool:

@@ -23,6 +23,7 @@ from zoo.export.converter import Settings, convert
 from zoo.export.describe import SelfDescription, check_labels, describe
 from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
 from zoo.export.options import ExportOptions, Quantize
+from zoo.export.plain import plain
 from zoo.export.verify import Verification, verify
 from zoo.files import atomic
 from zoo.inputs.preprocessing import is_picture
@@ -95,8 +96,8 @@ def to_tflite(
     nothing, because the input's scale and zero point carry it.
 
     Args:
-        model: a functional model from pixels `(batch, height, width, channels)`, or values of another shape, to
-            the outputs of the task: for classification, scores `(batch, classes)`.
+        model: a Keras model from pixels `(batch, height, width, channels)`, or values of another shape, to the
+            outputs of the task: for classification, scores `(batch, classes)`. `zoo.export.plain` says what it may be.
         path: of the file; replaced whole or not at all.
         options: what the file is to be like; by default `ExportOptions()`.
         calibration: for int8 and int16x8: a folder of pictures (of class folders), a `.npy` file, or an array
@@ -118,11 +119,13 @@ def to_tflite(
     """
     path, started = Path(path), time.perf_counter()
     options = (options or ExportOptions()).change(**changes)
+    model, changes_made = plain(model, options.input_size)
     if options.input_range is not None:
         model = with_scaling(model, Scaling.for_range(options.input_range), task)
     shape = check_exportable(model, task)
     pixels, trained = is_picture(shape), not is_untrained(model)
     examples, notes = find_examples(calibration, shape, options, trained=trained, progress=progress)
+    notes = [*changes_made, *notes]
     names = _labels(model, labels, calibration, trained, task, notes)
     if pixels and scaling_of(model) is None and options.input_range is None:
         notes.append(

@@ -6,12 +6,13 @@ import importlib.util
 import py_compile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import zoo
 import zoo.plugins
-from zoo.errors import InputError
+from zoo.errors import InputError, UnsafeFileError
 
 TINY = '''
 import zoo
@@ -87,7 +88,11 @@ def test_a_file_may_use_dataclasses(file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x = 1\n", "{file} registers no model: put @zoo.register before a function that builds one"),
+        (
+            "x = 1\n",
+            "{file} registers no model and defines no Keras layer: put @zoo.register before a function that builds a "
+            "model",
+        ),
         ("x = (\n", "{file}, line 1: this is not Python: '(' was never closed"),
         ("\nimport no_such_module\n", "{file}, line 2: ModuleNotFoundError: No module named 'no_such_module'"),
         (TINY + "\n1 / 0\n", "{file}, line 14: ZeroDivisionError: division by zero"),
@@ -112,6 +117,67 @@ def test_a_bad_file_is_one_line_and_leaves_nothing(file: Path, text: str, messag
     assert zoo.list_models() == before
     file.write_text(TINY)
     assert zoo.load_models(file) == ["tiny"]
+
+
+LAYERS = """
+import keras
+from keras import Layer
+
+@keras.saving.register_keras_serializable(package="my")
+class Registered(Layer):
+    def call(self, x):
+        return x / 255.0
+
+class Plain(Layer):
+    def call(self, x):
+        return x * 2.0
+"""
+
+
+@pytest.fixture
+def custom_objects() -> Iterator[dict[str, Any]]:
+    """What Keras knows of users' code, as it was before at the end."""
+    import keras
+
+    known = keras.saving.get_custom_objects()
+    before = dict(known)
+    yield known
+    known.clear()
+    known.update(before)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_file_brings_the_layers_that_a_model_is_made_of(
+    suffix: str, tmp_path: Path, custom_objects: dict[str, Any]
+) -> None:
+    import keras
+    import numpy as np
+
+    from zoo.weights import load_model
+
+    namespace: dict[str, Any] = {"__name__": "mylayers"}
+    exec(LAYERS, namespace)  # as the user's training program did
+    model = keras.Sequential(
+        [keras.Input((4,)), namespace["Registered"](), namespace["Plain"](), keras.layers.Dense(2)]
+    )
+    path = tmp_path / f"custom{suffix}"
+    model.save(path)
+    del custom_objects["my>Registered"]
+    with pytest.raises(UnsafeFileError, match=r"the class '(my>)?(Registered|Plain)'.* zoo --models FILE\.py export"):
+        load_model(path)
+    (tmp_path / "mylayers.py").write_text(LAYERS)
+    assert zoo.load_models(tmp_path / "mylayers.py") == []
+    inputs = np.ones((3, 4), np.float32)
+    np.testing.assert_allclose(load_model(path)(inputs), model(inputs))
+
+
+def test_a_file_that_fails_leaves_no_layer(tmp_path: Path, custom_objects: dict[str, Any]) -> None:
+    before = set(custom_objects)
+    (tmp_path / "mylayers.py").write_text(LAYERS + "raise ValueError('no')")
+    with pytest.raises(InputError, match=r"line 13: ValueError: no"):
+        zoo.load_models(tmp_path / "mylayers.py")
+    assert set(custom_objects) == before
 
 
 def test_no_such_file(tmp_path: Path) -> None:

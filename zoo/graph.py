@@ -47,6 +47,18 @@ def layer_name(tensor: Any) -> str:
     return str(made.operation.name)
 
 
+def has_graph(layer: Any) -> bool:
+    """Whether a layer is a model whose graph is known: a functional one, or a Sequential one that is built."""
+    import keras
+
+    return isinstance(layer, keras.Model) and bool(getattr(layer, "inputs", None))
+
+
+def graph_of(model: Any) -> Any:
+    """The functional model that holds the graph of a functional or Sequential model; see `has_graph`."""
+    return getattr(model, "_functional", model)
+
+
 def rebuild(model: keras.Model, call: Any, inputs: keras.KerasTensor | None = None) -> keras.Model:
     """Runs through a model's graph once more, with the same layers, calling each by `call`."""
     import keras
@@ -57,6 +69,15 @@ def rebuild(model: keras.Model, call: Any, inputs: keras.KerasTensor | None = No
     return keras.models.clone_model(
         functional, input_tensors=inputs, clone_function=lambda layer: layer, call_function=call
     )
+
+
+def rebuild_nested(model: keras.Model, call: Any, *args: Any, **kwargs: Any) -> Any:
+    """Rebuilds a nested model with one input by `rebuild` and calls it, in whatever structure its graph is called."""
+    import keras
+
+    rebuilt = rebuild(model, call)
+    found = rebuilt(*keras.tree.flatten(args), **kwargs)
+    return keras.tree.pack_sequence_as(graph_of(model).output, keras.tree.flatten(found))
 
 
 def head_index(model: keras.Model) -> int:

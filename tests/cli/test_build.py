@@ -141,9 +141,23 @@ def test_the_file_of_weights_sets_the_number_of_classes(
     classifier = Classifier(tmp_path / "lenet.tflite")
     assert classifier.session.output.shape == (1, 4)
     assert "head" not in classifier.card
-    # Labels for other classes: the rest is kept, the head is new, and the file says so.
+
+
+def test_a_trained_model_becomes_no_file_with_a_random_head_unless_told(
+    cli: Cli, randomize: Callable[..., Any], tmp_path: Path
+) -> None:
+    four = tmp_path / "four.keras"
+    randomize(zoo.build("lenet", num_classes=4)).save(four)
     (tmp_path / "labels.txt").write_text("cat\ndog\n")
-    result = cli("build", "lenet", *weights, "--labels", tmp_path / "labels.txt")
+    asked = ("build", "lenet", "--weights", four, "--labels", tmp_path / "labels.txt", "--out", tmp_path)
+    result = cli(*asked)
+    assert result.code == 1
+    assert f"{four}: it has 4 classes, so the head for 2 classes would be random" in result.error
+    assert f"export the file as it is (zoo export {four})" in result.error
+    assert not list(tmp_path.glob("*.tflite"))
+    assert cli(*asked, "--export", "keras").code == 0
+    # Told so, the rest is kept, the head is new, and the file says so.
+    result = cli(*asked, "--new-head")
     assert "note: four.keras: it has 4 classes, so the head for 2 classes is new: train it" in result.out
     classifier = Classifier(tmp_path / "lenet.tflite")
     assert classifier.labels == ("cat", "dog")

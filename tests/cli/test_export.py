@@ -194,3 +194,26 @@ def test_h5_files_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     capsys.readouterr()
     assert _zoo("export", path, "--out", tmp_path, "--no-verify") == 0
     assert (tmp_path / "old.tflite").is_file()
+
+
+def test_an_open_size_is_given_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import keras
+
+    entry = keras.Input((None, None, 3))
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(entry))
+    keras.Model(entry, keras.layers.Dense(3)(features)).save(tmp_path / "open net.keras")
+    assert _zoo("export", tmp_path / "open net.keras", "--input-size", "16,24", "--out", tmp_path) == 0
+    assert load(tmp_path / "open net.tflite").input.shape == (1, 16, 24, 3)
+    assert capsys.readouterr().out.splitlines()[-1] == f"Try it: zoo run '{tmp_path}/open net.tflite' PHOTO.jpg"
+    assert _zoo("export", tmp_path / "open net.keras", "--input-size", "0", "--out", tmp_path) == 1
+    assert "input_size=(0,) is not allowed; give 1 or more" in capsys.readouterr().err
+
+
+def test_what_is_to_be_tried_is_what_the_file_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((12, 5)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.save(tmp_path / "windows.keras")
+    assert _zoo("export", tmp_path / "windows.keras", "--out", tmp_path) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"Try it: zoo run {tmp_path}/windows.tflite VALUES.npy  (numbers of shape (12, 5))"

@@ -205,7 +205,7 @@ def test_layers_of_ones_own_are_taken_when_registered(small: Any, unseen: list[s
             load_model(save(small, tmp_path / "m.keras", mine))
     finally:
         del keras.saving.get_custom_objects()["tests_of_config>Doubling"]
-    with pytest.raises(UnsafeFileError, match="if it is your own, register it with Keras in a file given by --models"):
+    with pytest.raises(UnsafeFileError, match="if it is your own, give the Python file that defines it: zoo --models"):
         load_model(tmp_path / "m.keras")
 
 

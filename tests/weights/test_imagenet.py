@@ -242,7 +242,12 @@ def test_a_new_head_on_the_command_line(cli: Cli, publish: Callable[..., Any], t
     from keras.applications import MobileNetV2
 
     publish(MobileNetV2((96, 96, 3), alpha=0.35, weights=None, include_top=False), f"{MOBILENET}_0.35_96_no_top.h5")
-    result = cli(*SMALL, "--num-classes", "3", "--out", tmp_path / "out")
+    asked = (*SMALL, "--num-classes", "3", "--out", tmp_path / "out")
+    refused = cli(*asked).error
+    assert "so the head for 3 classes would be random" in refused
+    assert "train the head (zoo train mobilenet_v2 PICTURES --weights imagenet)" in refused
+    assert "zoo export" not in refused
+    result = cli(*asked, "--new-head")
     assert (result.code, result.err) == (0, "")
     assert "so the head for 3 classes is new: train it" in result.out
     card = Classifier(tmp_path / "out" / "mobilenet_v2_0.35_96.tflite").card

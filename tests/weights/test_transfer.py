@@ -392,6 +392,7 @@ class TestKeras2:
             config = json.loads(file.attrs["model_config"])
             walk(config)
             file.attrs["model_config"] = json.dumps(config)
+            file.attrs["keras_version"] = "2.15.0"
 
 
 def test_on_the_command_line(

@@ -7,6 +7,9 @@
 | `download` | gets a file into Keras' cache |
 | `stored` | opens a file, if everything in it is harmless |
 | `config`, `known` | what a model's configuration may name |
+| `keras2`, `functions` | what Keras 2 wrote, as Keras 3 reads it |
+| `old` | loads whole models of Keras 2 |
+| `savedmodel`, `graphs` | loads SavedModel folders, if all that they compute is harmless |
 | `hdf5` | what an HDF5 file may be made of |
 | `files` | reads `.keras`, `.h5` and `.weights.h5` files of Keras 2 and 3 |
 | `transfer` | finds a backbone and a head in what was read |

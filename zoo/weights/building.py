@@ -32,6 +32,8 @@ class Built:
     """Notes for the user, one line each."""
     new_head: bool = False
     """Whether only the head is untrained."""
+    why_new: str = ""
+    """Where the head is new: what is the matter with the file's."""
 
 
 def build(
@@ -117,10 +119,11 @@ def build_from(
     del contents, skeleton
     model = models.build(name, **full)
     _apply(model, found, new_head)
+    what = ""
     if new_head:
         what = f"it has {found.classes} classes" if found.classes else found.why
         notes.append(f"{path.name}: {what}, so the head for {full['num_classes']} classes is new: train it")
-    return Built(model, full, tuple(notes + _notes(found, path, known=published is not None)), new_head)
+    return Built(model, full, tuple(notes + _notes(found, path, known=published is not None)), new_head, what)
 
 
 def load_weights(model: keras.Model, path: str | Path) -> None:

@@ -140,10 +140,12 @@ def _is_harmless_function(function: Any, module: str | None, registered: Any) ->
 
 def _remedy(named: dict[str, Any]) -> str:
     """What the maker of a refused model can do."""
-    module = named.get("module")
-    if module is None or str(module).partition(".")[0] == "keras":
+    name, module = str(named["class_name"]), str(named.get("module") or "")
+    if name in {"Lambda", "function"} or name.startswith("__"):
+        return "save the model with keras.layers.Rescaling or functions of keras.ops in its place."
+    if known.is_of_keras(name) and module.partition(".")[0] in {"", "keras", "tf_keras"}:
         return "save the model without it."
-    return "if it is your own, register it with Keras in a file given by --models."
+    return "if it is your own, give the Python file that defines it: zoo --models FILE.py export ..."
 
 
 def _shown(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UnsafeFileError, WeightsError, first_line
 from zoo.registry import needs_tensorflow
-from zoo.weights import stored
+from zoo.weights import old, savedmodel, stored
 from zoo.weights.config import names_old_layers
 
 if TYPE_CHECKING:
@@ -132,11 +132,11 @@ def read(path: Path) -> Contents:
 
 
 def load_model(path: str | Path) -> keras.Model:
-    """Loads a whole Keras model, `.keras` or `.h5`.
+    """Loads a whole model: a `.keras` or `.h5` file of Keras 2 or 3, or a SavedModel folder.
 
     Args:
-        path: the path of the file, which may be a stranger's: a file that could run code or read other files is refused
-            with any version of Keras. Your own layers must be registered with Keras.
+        path: the path of the file or folder, which may be a stranger's: one that could run code or read other files is
+            refused with any version of Keras. Your own layers must be registered with Keras.
 
     Raises:
         UnsafeFileError: the file could run code, leads to other files, or claims more than it holds.
@@ -144,36 +144,35 @@ def load_model(path: str | Path) -> keras.Model:
         MissingDependencyError: TensorFlow is not installed.
     """
     path = Path(path)
+    if path.is_dir():
+        with needs_tensorflow():
+            return savedmodel.load(path)
     _require_keras_file(path, "model")
     with needs_tensorflow():
         import keras
 
-    class DepthwiseConv2D:
-        """Keras 2 wrote an argument that Keras 3 does not know (keras#19441); it never had but one value."""
-
-        @classmethod
-        def from_config(cls, config: dict[str, Any]) -> Any:
-            return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
-
-    custom = {"DepthwiseConv2D": DepthwiseConv2D} if path.suffix != ".keras" else None
     with stored.opened(path, whole=True) as source:
         if source.config is None:
             raise WeightsError(f"cannot load {path} as a Keras model: it holds weights alone")
-        old = names_old_layers(source.config)
-        if old:
-            raise WeightsError(f"cannot load {path} as a Keras model: Keras 3 does not have {', '.join(old)}")
-        stored.require_room_for(source, custom)
+        if source.old:
+            return old.load(source)
+        strange = names_old_layers(source.config)
+        if strange:
+            raise WeightsError(f"cannot load {path} as a Keras model: Keras 3 does not have {', '.join(strange)}")
+        stored.require_room_for(source)
     try:
-        return keras.models.load_model(path, custom_objects=custom, compile=False, safe_mode=True)
+        return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises what its readers raise
         raise WeightsError(f"cannot load {path} as a Keras model: {first_line(error)}") from error
 
 
 def _require_keras_file(path: Path, what: str) -> None:
+    if path.is_dir():
+        raise WeightsError(f"{path} is a folder; weights are taken from files (zoo export takes a SavedModel folder)")
     if not path.is_file():
         raise WeightsError(f"no {what} file {path}")
     if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path} is not a Keras model; give a .keras or .h5 file")
+        raise WeightsError(f"{path} is not a Keras model; give a .keras or .h5 file, or a SavedModel folder")
 
 
 def layers_of(model: keras.Model) -> Iterator[Layer]:

@@ -48,8 +48,9 @@ LAYERS = frozenset(
     }
 )
 
-OLD = frozenset({"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"})
-"""Layers of Keras 2 that Keras 3 does not have: it is never given a model with one of them."""
+OLD = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty"})
+OLD |= {"TensorFlowOpLayer", "LocallyConnected1D", "LocallyConnected2D", "CuDNNGRU", "CuDNNLSTM", "DenseFeatures"}
+"""Layers of Keras 2 that Keras 3 does not have: it is never given a model with one of them, see `keras2`."""
 
 INITIALIZERS = frozenset(
     {
@@ -163,6 +164,13 @@ def is_registered(name: Any) -> bool:
     import keras
 
     return isinstance(name, str) and keras.saving.get_registered_object(name) is not None
+
+
+def is_of_keras(name: str) -> bool:
+    """Whether Keras itself has a layer of this name."""
+    import keras
+
+    return hasattr(keras.layers, name)
 
 
 def is_plain_word(text: str) -> bool:

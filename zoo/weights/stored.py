@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from zoo.archives import ArchiveError, RefusedArchiveError, open_archive
 from zoo.errors import UnsafeFileError, WeightsError, first_line
 from zoo.weights import config as configs
-from zoo.weights import hdf5
+from zoo.weights import hdf5, keras2
 
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
 _PARTS = {_CONFIG: configs.MAX_BYTES, _METADATA: 1 << 20, _WEIGHTS: sys.maxsize}
@@ -35,6 +36,12 @@ class Source:
     """An `h5py.File`."""
     values: int
     """How many values the arrays hold in all."""
+    version: str = ""
+    """The version of Keras that wrote it, as far as the file says."""
+    old: bool = False
+    """Whether Keras 2 wrote its model; the configuration is translated then, see `keras2`."""
+    fault: str = ""
+    """Why the configuration could not be translated; it is as Keras 2 wrote it then."""
 
 
 @contextlib.contextmanager
@@ -54,6 +61,7 @@ def opened(path: Path, *, whole: bool = False) -> Iterator[Source]:
         failed = f"cannot load {path} as a Keras model" if whole else f"cannot read weights from {path}"
         try:
             source = _open_archive(path, stack) if path.suffix == ".keras" else _open_hdf5(path, stack)
+            source = _translated(source)
             if source.config is not None:
                 configs.require_harmless(source.config, path)
         except RefusedArchiveError as error:
@@ -66,7 +74,7 @@ def opened(path: Path, *, whole: bool = False) -> Iterator[Source]:
         yield source
 
 
-def require_room_for(source: Source, custom_objects: dict[str, Any] | None) -> None:
+def require_room_for(source: Source) -> None:
     """Refuses a whole model that is larger than its file, before Keras makes room for it.
 
     Raises:
@@ -79,11 +87,21 @@ def require_room_for(source: Source, custom_objects: dict[str, Any] | None) -> N
 
     def build() -> Any:
         if source.path.suffix == ".keras":
-            return keras.saving.deserialize_keras_object(config, custom_objects, safe_mode=True)
+            return keras.saving.deserialize_keras_object(config, safe_mode=True)
         with saving_options.keras_option_scope(use_legacy_config=True):
-            return saving_utils.model_from_config(config, custom_objects=custom_objects)
+            return saving_utils.model_from_config(config)
 
     configs.require_room(build, source.values, source.path)
+
+
+def _translated(source: Source) -> Source:
+    """The file with the configuration of Keras 2 as Keras 3 reads it, where Keras 2 wrote it."""
+    if source.config is None or not keras2.is_old(source.version, source.config):
+        return source
+    try:
+        return replace(source, config=keras2.translate(source.config), old=True)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:  # it may be damaged in any way
+        return replace(source, old=True, fault=first_line(error))
 
 
 def _open_archive(path: Path, stack: contextlib.ExitStack) -> Source:
@@ -91,16 +109,28 @@ def _open_archive(path: Path, stack: contextlib.ExitStack) -> Source:
     archive = stack.enter_context(open_archive(file, _PARTS.get))
     try:
         text, weights = archive.read(_CONFIG), archive.read(_WEIGHTS)
+        about = archive.read(_METADATA) if _METADATA in archive.namelist() else b""
     except KeyError as error:
         raise ArchiveError(f"it has no {_CONFIG} or no {_WEIGHTS}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ArchiveError(f"its parts are damaged: {error}") from error
     found = stack.enter_context(hdf5.opened(weights, path))
-    return Source(path, configs.parse(text, path), found.file, found.values)
+    return Source(path, configs.parse(text, path), found.file, found.values, _version(about))
 
 
 def _open_hdf5(path: Path, stack: contextlib.ExitStack) -> Source:
     found = stack.enter_context(hdf5.opened(path, path))
     text = found.file.attrs.get("model_config")
     config = None if text is None else configs.parse(text, path)
-    return Source(path, config, found.file, found.values)
+    version = found.file.attrs.get("keras_version", "")
+    return Source(
+        path, config, found.file, found.values, version.decode() if isinstance(version, bytes) else str(version)
+    )
+
+
+def _version(metadata: bytes) -> str:
+    try:
+        about = json.loads(metadata)
+    except ValueError:
+        return ""
+    return str(about.get("keras_version", "")) if isinstance(about, dict) else ""
