@@ -221,9 +221,9 @@ class Predictor(Generic[Found]):
         for one in found:
             if not np.isfinite(one).all():
                 value = float(one[~np.isfinite(one)][0])
+                scaling = "" if self.card else ", and at the range of pixels that it takes (--input-range)"
                 raise AnswerError(
-                    f"{self.session.path} gives no answer: {value} is among its scores; look at the weights, and at "
-                    "the range of pixels that it takes (--input-range)"
+                    f"{self.session.path} gives no answer: {value} is among its scores; look at its weights{scaling}"
                 )
         return found
 

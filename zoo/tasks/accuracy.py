@@ -178,8 +178,8 @@ class ClassificationJudge:
         """
         if fault := self._sameness.fault():
             raise AnswerError(
-                f"the file {fault}, which is no answer and has no accuracy; look at its weights, and at the range of "
-                "pixels that it takes (--input-range)"
+                f"the file {fault}, which is no answer and has no accuracy; look at its weights, and whether its "
+                "pixels are scaled as in training"
             )
         mistakes = sorted(self._mistakes, key=lambda mistake: mistake.truth_score - mistake.named.score)
         counts = Confusion(self._labels, self._counts)
