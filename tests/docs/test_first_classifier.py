@@ -82,7 +82,7 @@ def test_the_same_in_the_shell(cells: list[tuple[str, str]], desk: Path) -> None
     checked, trained, evaluated, named = run_lines(block, desk)
     assert "validation, by content, seed 0" in checked
     # The same seed, so the same training but for rounding.
-    found = re.search(r"accuracy ([\d.]+)% on 944 files of the validation split", trained)
+    found = re.search(r"accuracy ([\d.]+)% on 1000 files of the validation split", trained)
     assert found
     assert float(found[1]) == pytest.approx(_shares(cells[3][1])[0], abs=0.5)
     assert "The same name for" in evaluated
