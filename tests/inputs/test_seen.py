@@ -77,7 +77,15 @@ def test_a_copy_that_was_trained_on_counts(contents: seen.Contents, paths: list[
 
 
 @pytest.mark.parametrize(
-    "stated", [None, 7, {}, {"salt": "a", "value": 3, "splits": "tt"}, {"salt": "a", "value": "b", "splits": "t"}]
+    "stated",
+    [
+        None,
+        7,
+        {},
+        {"salt": "a", "value": 3, "splits": "tt"},
+        {"salt": "a", "value": "b", "splits": "t"},
+        {"salt": "a", "value": "b", "splits": "eJw="},
+    ],
 )
 def test_damaged_cards_tell_nothing(stated: Any, paths: list[Path], tmp_path: Path) -> None:
     assert seen.recall({seen.FIELD: stated}, tmp_path / "m.tflite", paths) is None

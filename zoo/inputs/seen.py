@@ -8,9 +8,11 @@ The run's folder holds a salted hash of each picture, so that the owner can ask 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import secrets
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,11 +41,8 @@ def for_card(contents: Contents) -> dict[str, Any] | None:
         return None
     salt = secrets.token_hex(SALT_BYTES)
     marks = sorted((_salted(salt, content), _LETTERS[split]) for content, split in splits.items())
-    return {
-        "salt": salt,
-        "value": _digest(salt, [mark for mark, _ in marks]),
-        "splits": "".join(one for _, one in marks),
-    }
+    letters = "".join(letter for _, letter in marks)
+    return {"salt": salt, "value": _digest(salt, [mark for mark, _ in marks]), "splits": _pack(letters)}
 
 
 def write(folder: Path, contents: Contents) -> None:
@@ -86,9 +85,10 @@ def recall(card: Mapping[str, Any], file: Path, paths: Sequence[Path]) -> dict[P
 def _from_card(stated: Any, hashes: Sequence[str]) -> dict[str, SplitName] | None:
     if not isinstance(stated, dict):
         return None
-    salt, value, letters = (stated.get(name) for name in ("salt", "value", "splits"))
-    if not (isinstance(salt, str) and isinstance(value, str) and isinstance(letters, str)):
+    salt, value, packed = (stated.get(name) for name in ("salt", "value", "splits"))
+    if not (isinstance(salt, str) and isinstance(value, str) and isinstance(packed, str)):
         return None
+    letters = _unpack(packed)
     marks = sorted((_salted(salt, content), content) for content in set(hashes))
     if len(marks) != len(letters) or value != _digest(salt, [mark for mark, _ in marks]):
         return None
@@ -109,6 +109,19 @@ def _from_folder(path: Path, hashes: Sequence[str], card: Mapping[str, Any]) -> 
         raise InputError(f"{path} is no record of a split; remove it, and export the run again") from error
     marks = {content: _salted(salt, content) for content in hashes}
     return {content: splits[mark] for content, mark in marks.items() if mark in splits}
+
+
+def _pack(letters: str) -> str:
+    """Returns letters as text of a tenth of the length: a card is part of a file that has to be small."""
+    return base64.b64encode(zlib.compress(letters.encode("ascii"), 9)).decode("ascii")
+
+
+def _unpack(packed: str) -> str:
+    """Returns the letters that `_pack` was given; nothing for any other text."""
+    try:
+        return zlib.decompressobj().decompress(base64.b64decode(packed, validate=True), MOST + 1).decode("ascii")
+    except (ValueError, zlib.error):
+        return ""
 
 
 def _by_hash(contents: Contents) -> dict[str, SplitName | None]:
