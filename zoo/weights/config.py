@@ -142,7 +142,10 @@ def _remedy(named: dict[str, Any]) -> str:
     """What the maker of a refused model can do."""
     name, module = str(named["class_name"]), str(named.get("module") or "")
     if name in {"Lambda", "function"} or name.startswith("__"):
-        return "save the model with keras.layers.Rescaling or functions of keras.ops in its place."
+        return (
+            "save the model with keras.layers.Rescaling or functions of keras.ops in its place, or where it was made "
+            "as a SavedModel (model.export('FOLDER')), and export the folder."
+        )
     if known.is_of_keras(name) and module.partition(".")[0] in {"", "keras", "tf_keras"}:
         return "save the model without it."
     return "if it is your own, give the Python file that defines it: zoo --models FILE.py export ..."
