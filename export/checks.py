@@ -5,14 +5,22 @@ from __future__ import annotations
 import math
 
 from zoo.errors import ExportError, VerificationError
+from zoo.export.entry import Entry, require_entry
 from zoo.export.options import ExportOptions, Mode
 from zoo.export.verify import Verification
 from zoo.tflite import compat, edgetpu
 from zoo.tflite.modelfile import ModelFile
 
 
-def check_file(file: ModelFile, options: ExportOptions) -> edgetpu.EdgeTpuReport | None:
+def check_file(
+    file: ModelFile, options: ExportOptions, entry: Entry | None = None
+) -> edgetpu.EdgeTpuReport | None:
     """Finds out whether the graph is static, as integer as its mode says, and loads on its target.
+
+    Args:
+        file: the finished file.
+        options: what it was to be like.
+        entry: what its input has to be, where it stores pixels as bytes.
 
     Returns:
         What the Edge TPU runs of it, where it is the target.
@@ -25,6 +33,8 @@ def check_file(file: ModelFile, options: ExportOptions) -> edgetpu.EdgeTpuReport
         raise ExportError(
             f"{len(dynamic)} tensors have no fixed size, the first is {dynamic[0]!r}: runtimes are slow on it"
         )
+    if entry is not None:
+        require_entry(file, entry)
     if options.mode.integer:
         floats = compat.float_ops(file)
         if floats:

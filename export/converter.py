@@ -50,7 +50,15 @@ class Settings:
 
     quantize: Quantize = "none"
     io: Io = "float32"
+    """The type of input and output."""
+    input_io: Io | None = None
+    """The type of the input, where it is another than the output's."""
     dense_per_channel: bool = False
+
+    @property
+    def input_type(self) -> Io:
+        """The type of the input."""
+        return self.input_io or self.io
 
 
 def convert(
@@ -146,7 +154,8 @@ def _run(
         converter.representative_dataset = functools.partial(_batches, samples, batch, progress)
     if settings.quantize == "int8":
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(settings.io)
+        converter.inference_input_type = tf.dtypes.as_dtype(settings.input_type)
+        converter.inference_output_type = tf.dtypes.as_dtype(settings.io)
     if settings.quantize == "int16x8":
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
@@ -170,12 +179,11 @@ def _quantize_float_file(flatbuffer: bytes, settings: Settings, samples: Array, 
 
     calibrated = Calibrator(flatbuffer).calibrate(functools.partial(_batches, samples, batch))
     del flatbuffer
-    io = tf.dtypes.as_dtype(settings.io)
     return bytes(
         mlir_quantize(
             calibrated,
-            input_data_type=io,
-            output_data_type=io,
+            input_data_type=tf.dtypes.as_dtype(settings.input_type),
+            output_data_type=tf.dtypes.as_dtype(settings.io),
             disable_per_channel_for_dense_layers=not settings.dense_per_channel,
         )
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError
 from zoo.export.options import check_input_range
-from zoo.graph import rebuild
+from zoo.graph import input_readers, rebuild
 from zoo.tasks import Task
 from zoo.tasks.classification import CLASSIFICATION
 
@@ -68,10 +68,12 @@ def check_exportable(model: keras.Model, task: Task[Any] = CLASSIFICATION) -> tu
 def scaling_of(model: keras.Model) -> Scaling | None:
     """The model's first layer, where it is one scale and offset for all channels; None where it is not.
 
-    A per-channel mean (ImageNet's, say) cannot be carried by an input's single scale and stays in the graph.
+    A per-channel mean (ImageNet's, say) cannot be carried by an input's single scale and stays in the graph. So does a
+    scaling of an input that another layer reads as well.
     """
-    first = next((layer for layer in model.layers if type(layer).__name__ != "InputLayer"), None)
-    if first is None or type(first).__name__ != "Rescaling":
+    readers = input_readers(model)
+    first = readers[0] if len(readers) == 1 else None
+    if type(first).__name__ != "Rescaling":
         return None
     try:
         scale, offset = float(first.scale), float(first.offset)

@@ -22,6 +22,7 @@ from zoo.export.calibration import (
 from zoo.export.checks import check_file, require_agreement
 from zoo.export.converter import Settings, convert
 from zoo.export.describe import SelfDescription, check_labels, describe
+from zoo.export.entry import Entry, carries, is_meant, with_entry
 from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
 from zoo.export.options import ExportOptions, Quantize
 from zoo.export.verify import Verification, verify
@@ -134,11 +135,11 @@ def to_tflite(
     if options.mode.calibrated:
         description.card["calibration"] = examples.manifest
     say(f"converting ({options.quantize})")
-    flatbuffer = _convert(model, options, examples.inputs, say, pixels=pixels)
+    flatbuffer, entry = _convert(model, options, examples.inputs, say, pixels=pixels)
     with atomic(path) as scratch:
         scratch.write_bytes(description.announce(flatbuffer))
         del flatbuffer
-        tpu = check_file(modelfile.read(scratch), options)
+        tpu = check_file(modelfile.read(scratch), options, entry)
         verification = None
         if options.verify_file:
             say("checking the file against Keras")
@@ -182,8 +183,16 @@ def _labels(
     return check_labels(labels, classes, trained)
 
 
-def _convert(model: keras.Model, options: ExportOptions, inputs: Array, say: Progress, *, pixels: bool) -> bytes:
-    scaling = scaling_of(model) if options.ends != "float32" and pixels else None
+def _convert(
+    model: keras.Model, options: ExportOptions, inputs: Array, say: Progress, *, pixels: bool
+) -> tuple[bytes, Entry | None]:
+    """Returns the flatbuffer, and what its input has to be where it stores pixels as bytes."""
+    scaling, entry = None, None
+    if options.ends != "float32" and pixels:
+        scaling = scaling_of(model)
+        if scaling and not carries(scaling):
+            scaling = None
+        entry = Entry.of_pixels(scaling, options.ends)
     lowered = lower(
         model,
         batch=options.batch,
@@ -195,7 +204,12 @@ def _convert(model: keras.Model, options: ExportOptions, inputs: Array, say: Pro
     samples = None
     if options.mode.calibrated:
         samples = as_lowered(inputs, scaling) if pixels else inputs
-    return convert(lowered, settings, samples, say)
+    flatbuffer = convert(lowered, settings, samples, say)
+    if entry and not is_meant(flatbuffer, entry):
+        if entry.io != "uint8":  # only behind a uint8 input is a QUANTIZE, which converts from the meant scale
+            flatbuffer = convert(lowered, replace(settings, input_io="uint8"), samples, say)
+        flatbuffer = with_entry(flatbuffer, entry)
+    return flatbuffer, entry
 
 
 def _compile(path: Path, description: SelfDescription, notes: list[str], progress: Progress) -> Path | None:
