@@ -1,4 +1,4 @@
-"""The input of an integer file: which scale and zero point make the stored byte the pixel itself, and a file that has them.
+"""The input of an integer file: the scale and zero point with which a stored byte is the pixel itself.
 
 The runner stores raw pixels as they are, so the file's input has to mean them as they are. The converter measures the
 input's range and may widen it to that of an operation behind it, which shares its scale.

@@ -65,7 +65,8 @@ def input_readers(model: keras.Model) -> list[Any]:
 
 def _nodes(functional: keras.Model) -> list[Any]:
     """Returns the calls of a functional model, in order; Keras has no public way to them."""
-    return [node for depth in sorted(functional._nodes_by_depth, reverse=True) for node in functional._nodes_by_depth[depth]]
+    by_depth = functional._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
 def _functional(model: keras.Model) -> keras.Model:
