@@ -44,7 +44,7 @@ PREPARATIONS = {
     "caffe": keras.applications.resnet.preprocess_input,
     "torch": keras.applications.densenet.preprocess_input,
     # Nothing stored stands for 0 in 1..2, so no input can carry that scaling.
-    "one to two": lambda x: keras.layers.Rescaling(1 / 255, offset=1.0)(x),
+    "one to two": keras.layers.Rescaling(1 / 255, offset=1.0),
     # Two scalings of the same pixels: taking either out would change the other.
     "two scalings": lambda x: keras.layers.Concatenate()(
         [keras.layers.Rescaling(1 / 255)(x), keras.layers.Rescaling(1 / 127.5, offset=-1)(x)]
