@@ -19,7 +19,7 @@ from zoo.export.options import CALIBRATION_SAMPLES, ExportOptions
 from zoo.inputs import npy
 from zoo.inputs.find import SUFFIXES
 from zoo.inputs.images import load_image
-from zoo.inputs.preprocessing import Preprocessing
+from zoo.inputs.preprocessing import Preprocessing, is_picture
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str], None]
@@ -196,7 +196,7 @@ def from_folder(
     if (folder / "train").is_dir():
         folder = folder / "train"
     queue = _interleave(folder, seed)
-    if len(shape) != 3:
+    if not is_picture(shape):
         raise InputError(f"a model with input {shape} takes no pictures; give a .npy file of shape (count, ...)")
     height, width, channels = shape
     pixels: list[Array] = []

@@ -24,6 +24,8 @@ from zoo.export.options import ExportOptions
 from zoo.inputs.preprocessing import is_picture
 from zoo.tasks.task import Agreement
 
+LEAST = 8
+"""The fewest inputs of a check that are held out."""
 UNLIKE = 16
 """How many inputs of each kind unlike the calibration's are tried."""
 DOUBTFUL = 0.75
@@ -78,7 +80,7 @@ def find(
 def hold_out(found: Calibration, samples: int, salt: str | None = None) -> Examples:
     """Divides examples into those to calibrate on and those to check with.
 
-    A third is held out, at least 10 and at most 32, and all that is more than `samples`. Of a folder's pictures the
+    A third is held out, at least 8 and at most 32, and all that is more than `samples`. Of a folder's pictures the
     last ones are: they come class by class in turn. Of an array they are drawn by the seed of the set.
 
     Args:
@@ -90,7 +92,7 @@ def hold_out(found: Calibration, samples: int, salt: str | None = None) -> Examp
     if total < 2 * MIN_SAMPLES:
         few = part(found, range(min(total, samples)), salt)
         return Examples(few, part(found, range(min(total, VERIFY_INPUTS))), False)
-    count = min(samples, total - min(VERIFY_INPUTS, max(MIN_SAMPLES, total // 3)))
+    count = min(samples, total - min(VERIFY_INPUTS, max(LEAST, total // 3)))
     held = min(VERIFY_INPUTS, total - count)
     order = np.arange(total)
     if not found.files:
