@@ -44,7 +44,7 @@ def build(
     model. The same command gives the same file: --seed decides the random weights.
     """
     spec = models.spec(model)
-    options = given(ctx)
+    options = given(ctx, model)
     request = read_request(formats, **choices)
     if request.labels is not None:
         options.setdefault("num_classes", len(request.labels))

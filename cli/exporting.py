@@ -23,6 +23,7 @@ from zoo.tflite.targets import TARGETS
 
 if TYPE_CHECKING:
     from zoo.export import ExportReport
+    from zoo.export.verify import Verification
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -247,7 +248,8 @@ def _print_results(results: list[dict[str, Any]], reports: Sequence[ExportReport
         if result["format"] == "tflite" and result["quantize"] == "none":
             float_bytes = result["bytes"]
     # What the task counts, such as top1 and top5.
-    figures = list(next((report.verification.agreement.figures for report in reports if report.verification), ()))
+    checked = [report.verification for report in reports if report.verification]
+    figures = list(checked[0].agreement.figures) if checked else []
     rows = []
     for result in results:
         v = result.get("verification")
@@ -266,16 +268,17 @@ def _print_results(results: list[dict[str, Any]], reports: Sequence[ExportReport
     titles = (re.sub(r"(?<=[a-z])(?=\d)", "-", name) for name in figures)
     columns = ("file", "mode", "size", "of float", "max diff", "mean diff", *titles, "time")
     print_table(columns, rows, left=("mode",))
-    checked = next((r["verification"] for r in results if r.get("verification")), None)
-    if checked:
-        echo(
-            f"Differences and agreement: against Keras, on {checked['inputs']} {_plural(checked['source'])}, "
-            f"run by {checked['runtime']}."
-        )
+    lines = [_said_of_check(report, report.verification) for report in reports if report.verification]
+    for line in dict.fromkeys(lines):
+        echo(line)
 
 
-def _plural(source: str) -> str:
-    return source if source == "synthetic inputs" else f"inputs from {source}"
+def _said_of_check(report: ExportReport, found: Verification) -> str:
+    """Returns on what a file was compared with Keras; of one that was calibrated, whether on the same."""
+    source = found.source if found.source == "synthetic inputs" else f"inputs from {found.source}"
+    seen = "held out from calibration" if found.held_out else "on which it was calibrated"
+    calibrated = f" ({seen})" if "calibration" in report.card else ""
+    return f"Differences and agreement: against Keras, on {found.inputs} {source}{calibrated}, run by {found.runtime}."
 
 
 def _size(path: Path) -> int:

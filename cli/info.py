@@ -38,7 +38,7 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
     neighbouring output values).
     """
     spec = models.spec(model)
-    options = spec.check(given(ctx))
+    options = spec.check(given(ctx, model))
     if picture is not None:
         from zoo.plots import check_name
 

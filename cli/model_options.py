@@ -21,20 +21,23 @@ METAVARS: dict[type, str] = {tuple: "N,N,..."}
 def model_options(command: Command) -> Command:
     """Adds the options of all models to a command; `given` returns those that the user gave.
 
-    The registry checks later whether the chosen model has the option and allows the value.
+    The registry checks later whether the chosen model has the option and allows the value. Two models may give one name
+    to options of different types: such a value stays text until `given` knows the model.
     """
     options: dict[str, Option] = {}
+    kinds: dict[str, set[type]] = {}
     takers: dict[str, dict[str, list[str]]] = {}
     for model in list_models():
         for option in spec(model).options:
             options.setdefault(option.name, option)
+            kinds.setdefault(option.name, set()).add(option.kind)
             takers.setdefault(option.name, {}).setdefault(option.help, []).append(model)
     for name, option in reversed(options.items()):
         decorate = click.option(
             "--" + name.replace("_", "-"),
             name,
-            type=TYPES[option.kind],
-            metavar=METAVARS.get(option.kind),
+            type=TYPES[option.kind] if len(kinds[name]) == 1 else click.STRING,
+            metavar=METAVARS.get(option.kind) if len(kinds[name]) == 1 else "VALUE",
             help=_sentence("; ".join(_help(text, models) for text, models in takers[name].items())),
             expose_value=False,
             callback=_collect,
@@ -56,10 +59,29 @@ def weights_option(command: Command) -> Command:
     )(command)
 
 
-def given(ctx: click.Context) -> dict[str, Any]:
-    """Returns the model options that the user gave on the command line, as names and values."""
+def given(ctx: click.Context, model: str | None) -> dict[str, Any]:
+    """Returns the model options that the user gave on the command line, as names and values.
+
+    Args:
+        ctx: of the command.
+        model: the name of the model, whose options say of what type the values are; None leaves them as they are.
+
+    Raises:
+        click.BadParameter: a value is not of that type.
+        UnknownModelError: no model has this name.
+    """
+    kinds = {option.name: option.kind for option in spec(model).options} if model is not None else {}
+    params = {param.name: param for param in ctx.command.params}
     values: dict[str, Any] = ctx.meta.get(__name__, {})
-    return values
+    return {
+        name: _typed(kinds[name], value, params.get(name), ctx) if name in kinds else value
+        for name, value in values.items()
+    }
+
+
+def _typed(kind: type, value: Any, param: click.Parameter | None, ctx: click.Context) -> Any:
+    """Returns a value that was left as text in the type of the model's option."""
+    return click.types.convert_type(TYPES[kind])(value, param, ctx) if isinstance(value, str) else value
 
 
 def _help(text: str, models: list[str]) -> str:

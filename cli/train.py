@@ -104,7 +104,7 @@ def train(
     if resume is not None and (model is not None or recipe is not None or any(v is not None for v in values.values())):
         raise click.UsageError("--resume takes all from its folder; leave MODEL, DATA and the recipe out")
     if model is not None:
-        models.spec(model).check(given(ctx))
+        models.spec(model).check(given(ctx, model))
     from zoo.training.recipe import read_recipe
 
     changes = {} if recipe is None else read_recipe(recipe)
@@ -134,7 +134,7 @@ def train(
                 **meeting,
                 watch=watch,
                 progress=watch,
-                **given(ctx),
+                **given(ctx, model),
             )
     if not result.chief:
         echo(f"done; worker 0 has {result.folder}")

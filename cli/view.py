@@ -31,8 +31,9 @@ def view(ctx: click.Context, target: str, port: int, no_browser: bool) -> None:
     Netron draws the graph; its page is served to this machine only, until Ctrl-C or SIGTERM. A MODEL is shown without
     building its weights. Netron's page may ask for permission to report its use to its maker.
     """
-    options = given(ctx)
-    if target in models.list_models() and not Path(target).is_file():
+    is_model = target in models.list_models() and not Path(target).is_file()
+    options = given(ctx, target if is_model else None)
+    if is_model:
         options = models.spec(target).check(options)
         find_netron()
         import_tensorflow()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,9 +135,19 @@ def from_array(
     array = np.asarray(array, dtype=np.float32)
     if not np.isfinite(array).all():
         raise InputError("calibration data holds values that are not finite numbers")
-    digest = set_digest((hashlib.sha256(example.tobytes()).hexdigest() for example in array), salt)
-    manifest = {"source": "array", "count": len(array), "seed": seed, "range": _range(array), "digest": digest}
-    return Calibration(array, manifest)
+    return Calibration(array, {"source": "array", "count": len(array), "seed": seed, **describe_set(array, (), salt)})
+
+
+def describe_set(inputs: Array, files: Sequence[Path], salt: str | None = None) -> dict[str, Any]:
+    """Returns the fields of a manifest that tell of the examples themselves: their range, and a digest of the set.
+
+    Args:
+        inputs: the examples.
+        files: where they come from, if from files.
+        salt: the salt of the digest; by default a new one.
+    """
+    hashes = map(_hash, files) if files else (hashlib.sha256(example.tobytes()).hexdigest() for example in inputs)
+    return {"range": [float(inputs.min()), float(inputs.max())], "digest": set_digest(hashes, salt)}
 
 
 def from_file(
@@ -211,8 +222,7 @@ def from_folder(
         "count": len(pixels),
         "skipped": len(faults),
         "seed": seed,
-        "range": _range(inputs),
-        "digest": set_digest(map(_hash, files), salt),
+        **describe_set(inputs, files, salt),
     }
     notes = [f"calibration: {note}" for note in listed.notes]
     if faults:
@@ -230,6 +240,8 @@ def is_calibrated_on(card: dict[str, Any], source: str | Path) -> bool:
     Raises:
         InputError: the card has no digest, or the examples cannot be read.
     """
+    from zoo.export.holdout import hold_out
+
     stated = card.get("calibration")
     stated = stated if isinstance(stated, dict) else {}
     digest, count, seed = stated.get("digest"), stated.get("count"), stated.get("seed")
@@ -237,12 +249,17 @@ def is_calibrated_on(card: dict[str, Any], source: str | Path) -> bool:
         raise InputError("the card holds no digest of calibration examples: the file was calibrated on none of yours")
     if type(count) is not int or type(seed) is not int or count < 1:
         raise InputError(f"the card's calibration is damaged: count {count!r}, seed {seed!r}")
+    of = stated.get("of", count)
+    if type(of) is not int or of < count:
+        raise InputError(f"the card's calibration is damaged: count {count!r} of {of!r}")
     source, salt = Path(source), digest["salt"]
     if source.suffix == ".npy":
-        found = from_file(source, None, count, seed, salt=salt)
+        found = from_file(source, None, of, seed, salt=salt)
     else:
         # Which files are taken does not depend on the size that they are brought to.
-        found = from_folder(source, (8, 8, 3), samples=count, seed=seed, salt=salt)
+        found = from_folder(source, (8, 8, 3), samples=of, seed=seed, salt=salt)
+    if count < of:
+        found = hold_out(found, count, salt).calibration
     return bool(found.manifest["digest"] == digest)
 
 
@@ -270,8 +287,8 @@ def synthetic(shape: tuple[int, ...], count: int = VERIFY_INPUTS, seed: int = 0)
             inputs[i] = small.repeat(patch, axis=0).repeat(patch, axis=1)[:height, :width]
     else:
         inputs = rng.standard_normal((count, *shape)).astype(np.float32)
-    manifest = {"source": "synthetic inputs", "count": count, "seed": seed, "range": _range(inputs)}
-    return Calibration(inputs, manifest)
+    ends = [float(inputs.min()), float(inputs.max())]
+    return Calibration(inputs, {"source": "synthetic inputs", "count": count, "seed": seed, "range": ends})
 
 
 def _interleave(by_class: dict[str, list[Path]], seed: int) -> list[Path]:
@@ -287,10 +304,6 @@ def _interleave(by_class: dict[str, list[Path]], seed: int) -> list[Path]:
 def _check_count(count: int, source: str) -> None:
     if count < MIN_SAMPLES:
         raise InputError(f"calibration needs at least {MIN_SAMPLES} examples, found {count} in {source}")
-
-
-def _range(inputs: Array) -> list[float]:
-    return [float(inputs.min()), float(inputs.max())]
 
 
 def _hash(path: Path) -> str:

@@ -5,14 +5,27 @@ from __future__ import annotations
 import math
 
 from zoo.errors import ExportError, VerificationError
+from zoo.export.entry import Entry, require_entry
+from zoo.export.naming import LayerNames
 from zoo.export.options import ExportOptions, Mode
 from zoo.export.verify import Verification
 from zoo.tflite import compat, edgetpu
-from zoo.tflite.modelfile import ModelFile
+from zoo.tflite.modelfile import Graph, ModelFile, Op
+
+LAYERS_SHOWN = 3
+"""The most layers that an error message names."""
 
 
-def check_file(file: ModelFile, options: ExportOptions) -> edgetpu.EdgeTpuReport | None:
+def check_file(
+    file: ModelFile, options: ExportOptions, entry: Entry | None = None, layers: LayerNames | None = None
+) -> edgetpu.EdgeTpuReport | None:
     """Finds out whether the graph is static, as integer as its mode says, and loads on its target.
+
+    Args:
+        file: the finished file.
+        options: what it was to be like.
+        entry: what its input has to be, where it stores pixels as bytes.
+        layers: the Keras layers, which a refusal names.
 
     Returns:
         What the Edge TPU runs of it, where it is the target.
@@ -25,15 +38,32 @@ def check_file(file: ModelFile, options: ExportOptions) -> edgetpu.EdgeTpuReport
         raise ExportError(
             f"{len(dynamic)} tensors have no fixed size, the first is {dynamic[0]!r}: runtimes are slow on it"
         )
+    if entry is not None:
+        require_entry(file, entry)
     if options.mode.integer:
         floats = compat.float_ops(file)
         if floats:
             raise ExportError(
-                f"the {options.quantize} file is not fully integer: {', '.join(floats)} would compute with floats; "
-                "leave such layers out, or choose another quantization"
+                f"the {options.quantize} file is not fully integer: {', '.join(floats)} would compute with floats"
+                f"{_at(compat.ops_with_floats(file), layers)}; leave such layers out, or choose another "
+                "quantization, such as float16 or dynamic"
             )
-    compat.require(file, compat.FOR_TARGET[options.target])
+    for runtime in compat.FOR_TARGET[options.target]:
+        for problem in compat.problems(file, runtime)[:1]:
+            ops = [(op, graph) for graph in file.graphs for op in graph.ops if op.name == problem.op]
+            raise ExportError(f"{runtime} cannot run this file: {problem}{_at(ops, layers)}")
     return edgetpu.report(file) if options.target == "edgetpu" else None
+
+
+def _at(ops: list[tuple[Op, Graph]], layers: LayerNames | None) -> str:
+    """Returns the Keras layers that operations come from, in parentheses; empty where none is known."""
+    if layers is None:
+        return ""
+    # A conversion between types belongs to the operation behind or before it, which is listed as well.
+    real = [one for one in ops if one[0].name not in {"QUANTIZE", "DEQUANTIZE"}] or ops
+    names = list(dict.fromkeys(name for op, graph in real if (name := layers.of_op(op, graph))))
+    more = f" and {len(names) - LAYERS_SHOWN} more" if len(names) > LAYERS_SHOWN else ""
+    return f" (in {', '.join(names[:LAYERS_SHOWN])}{more})" if names else ""
 
 
 def require_agreement(verification: Verification, mode: Mode, name: str) -> None:

@@ -8,11 +8,13 @@ prints what both take.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import gc
 import json
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -26,11 +28,14 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo import processes
-from zoo.errors import ExportError, first_line
+from zoo.errors import ExportError, ZooError, first_line
+from zoo.export.isolation import unusual
+from zoo.export.naming import LayerNames
 from zoo.export.options import Io, Quantize
 from zoo.export.order import in_model_order
 from zoo.progress import SILENT, Progress
 from zoo.quiet import quiet, quiet_tensorflow
+from zoo.tflite import modelfile
 
 if TYPE_CHECKING:
     import keras
@@ -44,13 +49,26 @@ SECONDS = 12 * 3600
 """How long a fresh process may take; a large model is calibrated for hours on a slow machine."""
 
 
+_CRASHED = "the converter ended with"
+_GAP = re.compile(r"Quantization to 16x8-bit not yet supported for op: '(?P<op>\w+)'")
+"""What the converter says of an operation that it has no int16 form of."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of the converter."""
 
     quantize: Quantize = "none"
     io: Io = "float32"
+    """The type of input and output."""
     dense_per_channel: bool = False
+    input_io: Io | None = None
+    """The type of the input, where it is another than the output's."""
+
+    @property
+    def input_type(self) -> Io:
+        """The type of the input."""
+        return self.input_io or self.io
 
 
 def convert(model: keras.Model, settings: Settings, samples: Array | None = None, progress: Progress = SILENT) -> bytes:
@@ -68,14 +86,18 @@ def convert(model: keras.Model, settings: Settings, samples: Array | None = None
     Raises:
         ExportError: TensorFlow cannot convert the model; the message ends with its reason.
     """
-    size = sum(4 * math.prod(weight.shape) for weight in model.weights)
     try:
-        if size > LARGE_BYTES:
+        if is_large(model) or unusual(model):
             return convert_on_disk(model, settings, samples)
         return convert_in_memory(model, settings, samples, progress)
     finally:
         # TensorFlow's graphs hold the weights and are cycles: a few large objects, which Python is in no hurry to find.
         gc.collect()
+
+
+def is_large(model: keras.Model) -> bool:
+    """Returns whether the weights are too large to be held many times over in this process."""
+    return bool(sum(4 * math.prod(weight.shape) for weight in model.weights) > LARGE_BYTES)
 
 
 def convert_in_memory(
@@ -92,13 +114,14 @@ def convert_in_memory(
             converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
             return _run(converter, settings, samples, model.inputs[0].shape[0], progress)
     except Exception as error:  # the converter raises whatever its passes raise
-        raise ExportError(f"TensorFlow cannot convert {model.name}: {first_line(error)}") from error
+        raise ExportError(_refusal(model, settings, first_line(error), str(error))) from error
 
 
 def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | None = None) -> bytes:
     """Saves the model and converts it in fresh processes, which hold nothing else.
 
-    int8 takes two: one writes the float file, one quantizes it. In one process the peak is a third higher.
+    int8 of a large model takes two: one writes the float file, one quantizes it. In one process the peak is a third
+    higher.
     """
     with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
         job = Path(folder)
@@ -109,15 +132,50 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
             _write_job(job, settings, samples, model.inputs[0].shape[0])
         except Exception as error:  # TensorFlow has its own errors for a full disk
             raise ExportError(f"cannot save {model.name} in {job.parent} (TMPDIR): {first_line(error)}") from error
-        for step in ("float", "quantize") if settings.quantize == "int8" else ("convert",):
+        for step in ("float", "quantize") if settings.quantize == "int8" and is_large(model) else ("convert",):
             command = processes.command(__name__, folder=str(job), step=step)
             try:
                 result = processes.run(command, seconds=SECONDS, errors=subprocess.STDOUT)
             except subprocess.TimeoutExpired:
                 raise ExportError(f"the converter did not finish {model.name} within {SECONDS // 3600} hours") from None
             if result.returncode != 0:
-                raise ExportError(f"TensorFlow cannot convert {model.name}: {_failure(job, result)}")
+                raise ExportError(_refusal(model, settings, _failure(job, result), result.stdout))
         return (job / "model.tflite").read_bytes()
+
+
+def _refusal(model: keras.Model, settings: Settings, reason: str, whole: str) -> str:
+    """Returns why a model cannot be converted, with the Keras layer that it is about, and what to do.
+
+    Args:
+        model: the lowered model.
+        settings: what it was to become.
+        reason: the converter's, in one line.
+        whole: all that it said, which may name tensors.
+    """
+    names = LayerNames(model)
+    layer = names.of_message(whole)
+    gap = _GAP.search(reason)
+    if gap:
+        layer = _layer_with(gap["op"], model, names)
+        reason = f"{settings.quantize} has no {gap['op']}"
+    elif _CRASHED in reason and not layer:
+        layer = ", ".join(unusual(model)[:3])
+    at = f" (at {layer})" if layer else ""
+    way = ""
+    if settings.quantize != "none":
+        others = {"int8": "float16 or dynamic", "int16x8": "int8, float16 or dynamic"}.get(settings.quantize, "none")
+        way = f"; leave such layers out, or choose another quantization, such as {others}"
+    return f"TensorFlow cannot convert {model.name}: {reason}{at}{way}"
+
+
+def _layer_with(op: str, model: keras.Model, names: LayerNames) -> str:
+    """Returns the layer that becomes an operation, found in a float file; empty where that tells nothing."""
+    with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder, contextlib.suppress(ZooError):
+        path = Path(folder) / "float.tflite"
+        path.write_bytes(convert(model, Settings()))
+        graph = modelfile.read(path).main
+        return next((names.of_op(one, graph) for one in graph.ops if one.name == op), "")
+    return ""
 
 
 def _signature(model: keras.Model) -> Any:
@@ -142,7 +200,8 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int, 
         converter.representative_dataset = functools.partial(_batches, samples, batch, progress)
     if settings.quantize == "int8":
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(settings.io)
+        converter.inference_input_type = tf.dtypes.as_dtype(settings.input_type)
+        converter.inference_output_type = tf.dtypes.as_dtype(settings.io)
     if settings.quantize == "int16x8":
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
@@ -165,12 +224,11 @@ def _quantize_float_file(flatbuffer: bytes, settings: Settings, samples: Array, 
 
     calibrated = Calibrator(flatbuffer).calibrate(functools.partial(_batches, samples, batch))
     del flatbuffer
-    io = tf.dtypes.as_dtype(settings.io)
     return bytes(
         mlir_quantize(
             calibrated,
-            input_data_type=io,
-            output_data_type=io,
+            input_data_type=tf.dtypes.as_dtype(settings.input_type),
+            output_data_type=tf.dtypes.as_dtype(settings.io),
             disable_per_channel_for_dense_layers=not settings.dense_per_channel,
         )
     )
@@ -192,7 +250,12 @@ def _failure(job: Path, result: subprocess.CompletedProcess[str]) -> str:
     if result.returncode == -signal.SIGKILL or "std::bad_alloc" in result.stdout:
         return "the converter was killed; most likely the memory ran out"
     last = result.stdout.strip().splitlines()[-1:] or ["no output"]
-    return f"the converter ended with status {result.returncode}: {last[0][:300]}"
+    if result.returncode < 0:
+        number = -result.returncode
+        known = number in set(signal.Signals)
+        name = signal.Signals(number).name if known else f"signal {number}"
+        return f"{_CRASHED} status {result.returncode} ({name}): {last[0][:300]}"
+    return f"{_CRASHED} status {result.returncode}: {last[0][:300]}"
 
 
 def main(folder: str, step: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import zoo
 from zoo.errors import InputError
+from zoo.export.ending import output_of
 from zoo.export.options import ExportOptions
 from zoo.files import atomic, base_name
 from zoo.graph import layer_name
@@ -129,7 +130,7 @@ def describe(
         "input": {"shape": list(shape), "values": "pixels 0..255" if pixels else "as in training"},
         "preprocessing": {"resize": options.preprocessing.resize} if pixels else {},
         "classes": len(labels),
-        "output": "logits" if options.logits else "as the model ends: probabilities where it ends in a softmax",
+        "output": output_of(model, task, logits=options.logits),
         "weights": "trained" if trained else "random",
         "quantize": options.quantize,
         "target": options.target or "litert and tflite-runtime",

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError
+from zoo.export import grouped, recurrent
 from zoo.export.options import check_input_range
-from zoo.graph import has_graph, rebuild, rebuild_nested
+from zoo.graph import has_graph, input_readers, rebuild, rebuild_nested
 from zoo.tasks import DEFAULT, Task
 
 if TYPE_CHECKING:
@@ -67,11 +68,13 @@ def check_exportable(model: keras.Model, task: Task[Any] = DEFAULT) -> tuple[int
 def scaling_of(model: keras.Model) -> Scaling | None:
     """The model's first layer, where it is one scale and offset for all channels; None where it is not.
 
-    A per-channel mean (ImageNet's, say) cannot be carried by an input's single scale and stays in the graph.
+    A per-channel mean (ImageNet's, say) cannot be carried by an input's single scale and stays in the graph. So does a
+    scaling of an input that another layer reads as well.
     """
-    first = next((layer for layer in model.layers if type(layer).__name__ != "InputLayer"), None)
-    if first is None or type(first).__name__ != "Rescaling":
+    readers = input_readers(model)
+    if len(readers) != 1 or type(readers[0]).__name__ != "Rescaling":
         return None
+    first = readers[0]
     try:
         scale, offset = float(first.scale), float(first.offset)
     except TypeError:
@@ -97,6 +100,8 @@ def lower(
     *,
     batch: int | None = 1,
     split_groups: bool = False,
+    whole_split: bool = False,
+    unroll: bool = False,
     strip_scaling: bool = False,
     logits: bool = False,
 ) -> keras.Model:
@@ -106,12 +111,16 @@ def lower(
         model: functional, see `check_exportable`.
         batch: fixed, or None to leave it open. With an open batch, `Flatten` becomes SHAPE, STRIDED_SLICE and PACK,
             and older runtimes then run the whole graph without their fast kernels.
-        split_groups: turn grouped convolutions into a split, plain convolutions and a concatenation.
+        split_groups: turn grouped convolutions into a split, plain convolutions and a concatenation, where they have
+            few groups: runtimes take seconds for thousands of operations.
+        whole_split: whether that holds for any number of groups, because the target has no grouped convolutions.
+        unroll: turn loops of recurrent layers into a copy of the cell for each step.
         strip_scaling: leave the first layer out; see `scaling_of`.
         logits: leave the final softmax out.
 
     Raises:
-        ExportError: there is no softmax to leave out, or more than one output to look for it.
+        ExportError: there is no softmax to leave out, or more than one output to look for it; a layer has too many
+            groups to split or steps to unroll.
     """
     import keras
 
@@ -125,15 +134,13 @@ def lower(
         kind = type(layer).__name__
         if strip_scaling and kind == "Rescaling" and args and args[0] is inputs:
             return args[0]
-        if logits and layer.output is last:
-            if kind in {"Softmax", "Activation"} and _is_softmax(layer):
-                softmax_found = True
-                return args[0]
-            if kind == "Dense" and _is_softmax(layer):
-                softmax_found = True
-                return _linear_twin(layer)(args[0])
-        if split_groups and kind in {"Conv1D", "Conv2D"} and layer.groups > 1:
-            return _split_convolution(layer, args[0])
+        if logits and layer.output is last and _is_softmax(layer) and kind in {"Softmax", "Activation", "Dense"}:
+            softmax_found = True
+            return _linear_twin(layer)(args[0]) if kind == "Dense" else args[0]
+        if grouped.is_grouped(layer):
+            return grouped.call(layer, args[0], split_groups=split_groups, whole=whole_split)
+        if unroll and recurrent.is_recurrent(layer):
+            return recurrent.unrolled(layer, *args, **kwargs)
         if has_graph(layer) and len(layer.inputs) == 1:
             return rebuild_nested(layer, call, *args, **kwargs)
         return layer(*args, **kwargs)
@@ -142,8 +149,13 @@ def lower(
     inputs = keras.Input(batch_shape=(batch, *shape), dtype=model.inputs[0].dtype, name="input")
     lowered = rebuild(model, call, inputs)
     if logits and not softmax_found:
-        raise ExportError(f"{model.name} does not end in a softmax: there is none to leave out")
+        raise ExportError(f"{model.name} does not end in a softmax but in {_named(last)}: there is none to leave out")
     return lowered
+
+
+def _named(tensor: Any) -> str:
+    layer = tensor._keras_history.operation
+    return f"layer {layer.name!r} ({type(layer).__name__})"
 
 
 def _is_softmax(layer: Any) -> bool:
@@ -159,28 +171,3 @@ def _linear_twin(layer: Any) -> Any:
     twin.build((None, layer.kernel.shape[0]))
     twin.set_weights(layer.get_weights())
     return twin
-
-
-def _split_convolution(layer: Any, x: keras.KerasTensor) -> keras.KerasTensor:
-    """The same convolution without groups: split the channels, convolve each part, put them together."""
-    import keras
-
-    parts = keras.ops.split(x, layer.groups, axis=-1)
-    kernels = keras.ops.split(layer.kernel, layer.groups, axis=-1)
-    biases = keras.ops.split(layer.bias, layer.groups) if layer.use_bias else None
-    results = []
-    for i, part in enumerate(parts):
-        twin = type(layer)(
-            layer.filters // layer.groups,
-            layer.kernel_size,
-            layer.strides,
-            padding=layer.padding,
-            dilation_rate=layer.dilation_rate,
-            activation=layer.activation,
-            use_bias=layer.use_bias,
-            name=f"{layer.name}_group{i}",
-        )
-        twin.build(part.shape)
-        twin.set_weights([kernels[i], *([biases[i]] if biases is not None else [])])
-        results.append(twin(part))
-    return keras.ops.concatenate(results, axis=-1)

@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError
-from zoo.export import edgetpu
-from zoo.export.calibration import (
-    VERIFY_INPUTS,
-    Array,
-    Calibration,
-    as_lowered,
-    class_names,
-    find_examples,
-)
+from zoo.export import edgetpu, holdout
+from zoo.export.calibration import Array, as_lowered, class_names
 from zoo.export.checks import check_file, require_agreement
 from zoo.export.converter import Settings, convert
 from zoo.export.describe import SelfDescription, check_labels, describe
+from zoo.export.ending import as_task, notes_of
+from zoo.export.entry import Entry, carries, is_meant, with_entry
+from zoo.export.holdout import Examples
 from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
+from zoo.export.naming import LayerNames
 from zoo.export.options import ExportOptions, Quantize
 from zoo.export.plain import plain
 from zoo.export.verify import Verification, verify
@@ -123,10 +120,13 @@ def to_tflite(
     if options.input_range is not None:
         model = with_scaling(model, Scaling.for_range(options.input_range), task)
     shape = check_exportable(model, task)
+    given = model
+    model, task = as_task(model, task)
     pixels, trained = is_picture(shape), not is_untrained(model)
-    examples, notes = find_examples(calibration, shape, options, trained=trained, progress=progress)
+    examples, notes = holdout.find(calibration, shape, options, trained=trained, progress=progress)
     notes = [*changes_made, *notes]
     names = _labels(model, labels, calibration, trained, task, notes)
+    notes += notes_of(given, model, task, names)
     if pixels and scaling_of(model) is None and options.input_range is None:
         notes.append(
             f"{model.name} does not begin with one scale for all channels; the file hands it pixels 0..255 as they "
@@ -134,19 +134,22 @@ def to_tflite(
         )
     description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
     if options.mode.calibrated:
-        description.card["calibration"] = examples.manifest
+        description.card["calibration"] = examples.calibration.manifest
     progress.step(f"converting ({options.quantize})")
-    flatbuffer = _convert(model, options, examples.inputs, progress, pixels=pixels)
+    flatbuffer, entry = _convert(model, options, examples.calibration.inputs, progress, pixels=pixels)
     with atomic(path) as scratch:
         scratch.write_bytes(description.announce(flatbuffer))
         del flatbuffer
-        tpu = check_file(modelfile.read(scratch), options)
+        tpu = check_file(modelfile.read(scratch), options, entry, LayerNames(model))
         verification = None
         if options.verify_file:
             progress.step("checking the file against Keras")
             asked = options.asked_agreement(trained=trained)
-            verification = replace(_verify(model, scratch, options, examples, task, pixels=pixels), asked=asked)
+            learned = names if trained and (options.mode.calibrated or examples.check.files) else []
+            verification = _verify(model, scratch, options, examples, task, learned, pixels=pixels)
+            verification = replace(verification, asked=asked)
             require_agreement(verification, options.mode, path.name)
+            notes += verification.doubts
         card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
         size = scratch.stat().st_size
     known.remember_made(path)
@@ -158,12 +161,31 @@ def to_tflite(
 
 
 def _verify(
-    model: keras.Model, path: Path, options: ExportOptions, examples: Calibration, task: Task[Any], *, pixels: bool
+    model: keras.Model,
+    path: Path,
+    options: ExportOptions,
+    examples: Examples,
+    task: Task[Any],
+    labels: Sequence[str],
+    *,
+    pixels: bool,
 ) -> Verification:
-    """Compares the file with the model on the first examples."""
+    """Compares the file with the model on examples that it was not calibrated on; a trained one has `labels`."""
     reference = lower(model, batch=None, logits=True) if options.logits else model
-    subset = Calibration(examples.inputs[:VERIFY_INPUTS], examples.manifest)
-    return verify(reference, path, subset, pixels=pixels, target=options.target, task=task)
+    others = None
+    if labels and options.mode.calibrated:
+        others = holdout.unlike(examples.check, tuple(model.inputs[0].shape[1:]))
+    found = verify(
+        reference,
+        path,
+        examples.check,
+        pixels=pixels,
+        target=options.target,
+        task=task,
+        labels=labels,
+        others=others,
+    )
+    return replace(found, held_out=examples.held_out or not options.mode.calibrated)
 
 
 def _labels(
@@ -184,12 +206,22 @@ def _labels(
     return check_labels(labels, classes, trained)
 
 
-def _convert(model: keras.Model, options: ExportOptions, inputs: Array, progress: Progress, *, pixels: bool) -> bytes:
-    scaling = scaling_of(model) if options.ends != "float32" and pixels else None
+def _convert(
+    model: keras.Model, options: ExportOptions, inputs: Array, progress: Progress, *, pixels: bool
+) -> tuple[bytes, Entry | None]:
+    """Returns the flatbuffer, and what its input has to be where it stores pixels as bytes."""
+    scaling, entry = None, None
+    if options.ends != "float32" and pixels:
+        scaling = scaling_of(model)
+        if scaling and not carries(scaling):
+            scaling = None
+        entry = Entry.of_pixels(scaling, options.ends)
     lowered = lower(
         model,
         batch=options.batch,
         split_groups=options.split_groups,
+        whole_split=options.target == "edgetpu",
+        unroll=options.mode.integer,
         strip_scaling=scaling is not None,
         logits=options.logits,
     )
@@ -197,7 +229,12 @@ def _convert(model: keras.Model, options: ExportOptions, inputs: Array, progress
     samples = None
     if options.mode.calibrated:
         samples = as_lowered(inputs, scaling) if pixels else inputs
-    return convert(lowered, settings, samples, progress)
+    flatbuffer = convert(lowered, settings, samples, progress)
+    if entry and not is_meant(flatbuffer, entry):
+        if entry.io != "uint8":  # only behind a uint8 input is a QUANTIZE, which converts from the meant scale
+            flatbuffer = convert(lowered, replace(settings, input_io="uint8"), samples, progress)
+        flatbuffer = with_entry(flatbuffer, entry)
+    return flatbuffer, entry
 
 
 def _compile(path: Path, description: SelfDescription, notes: list[str], progress: Progress) -> Path | None:

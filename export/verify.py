@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from zoo.errors import MissingDependencyError
 from zoo.export.calibration import Calibration
+from zoo.export.holdout import dependence, doubts, sure
 from zoo.quiet import quiet
 from zoo.runner.runtimes import Runtime, find
 from zoo.runner.session import Session, load
@@ -44,11 +46,15 @@ class Verification:
     """Least share of agreement that the file had to reach to be kept; 0: it was counted and not judged."""
     mean_size: float = 0.0
     """Mean absolute value of Keras' outputs, to hold `mean_diff` against."""
+    held_out: bool = True
+    """Whether the file was calibrated on none of the inputs."""
+    doubts: tuple[str, ...] = ()
+    """What makes the figures say less than they seem to, one line each."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; the task's figures stand beside the others."""
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        del plain["agreement"]
+        del plain["agreement"], plain["doubts"]
         return plain | self.agreement.figures
 
 
@@ -60,6 +66,8 @@ def verify(
     pixels: bool,
     target: str | None = None,
     task: Task[Any] = DEFAULT,
+    labels: Sequence[str] = (),
+    others: Array | None = None,
 ) -> Verification:
     """Runs the same inputs through Keras and through the file.
 
@@ -70,6 +78,8 @@ def verify(
         pixels: whether the examples are pixels; else they are values.
         target: its runtime is taken where it is installed, else the best there is.
         task: says what it means that two answers agree.
+        labels: the names of the classes, where the model is trained: what casts doubt on the check is looked for.
+        others: inputs unlike the examples, on which the file may part from Keras; what is found there is a doubt.
     """
     inputs = examples.inputs
     with quiet():
@@ -78,15 +88,30 @@ def verify(
     outputs = run_all(session, inputs, pixels=pixels)
     differences = [np.abs(ours - theirs).ravel() for ours, theirs in zip(reference, outputs, strict=True)]
     difference = np.concatenate(differences)
+    agreement = task.agreement(reference, outputs)
+    found = doubts(agreement, examples, reference[0], labels) if labels else []
+    if others is not None:
+        found += _on_others(model, session, others, task, pixels=pixels)
     return Verification(
         inputs=len(inputs),
         source=examples.source,
         runtime=session.runtime,
         max_diff=float(difference.max()),
         mean_diff=float(difference.mean()),
-        agreement=task.agreement(reference, outputs),
+        agreement=agreement,
         mean_size=float(np.mean([np.abs(one).mean() for one in reference])),
+        doubts=tuple(found),
     )
+
+
+def _on_others(model: keras.Model, session: Session, others: Array, task: Task[Any], *, pixels: bool) -> list[str]:
+    """What is found on inputs unlike those of the calibration, where Keras is sure of its answer."""
+    reference = _run_keras(model, others)
+    chosen = sure(reference[0].reshape(len(others), -1))
+    if not chosen.any():
+        return []
+    outputs = run_all(session, others[chosen], pixels=pixels)
+    return dependence(task.agreement([one[chosen] for one in reference], outputs), int(chosen.sum()))
 
 
 def run_all(session: Session, inputs: Array, *, pixels: bool) -> tuple[Array, ...]:

@@ -63,11 +63,8 @@ def rebuild(model: keras.Model, call: Any, inputs: keras.KerasTensor | None = No
     """Runs through a model's graph once more, with the same layers, calling each by `call`."""
     import keras
 
-    # Of a Sequential, too: only functional models can be called layer by layer.
-    outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
-    functional = keras.Model(model.inputs[0], outputs, name=model.name)
     return keras.models.clone_model(
-        functional, input_tensors=inputs, clone_function=lambda layer: layer, call_function=call
+        _functional(model), input_tensors=inputs, clone_function=lambda layer: layer, call_function=call
     )
 
 
@@ -78,6 +75,27 @@ def rebuild_nested(model: keras.Model, call: Any, *args: Any, **kwargs: Any) -> 
     rebuilt = rebuild(model, call)
     found = rebuilt(*keras.tree.flatten(args), **kwargs)
     return keras.tree.pack_sequence_as(graph_of(model).output, keras.tree.flatten(found))
+
+
+def input_readers(model: keras.Model) -> list[Any]:
+    """Returns the layers and operations that a model's only input goes into, in the order of their calls."""
+    functional = _functional(model)
+    entry = functional.inputs[0]
+    return [node.operation for node in _nodes(functional) if any(one is entry for one in node.input_tensors)]
+
+
+def _nodes(functional: keras.Model) -> list[Any]:
+    """Returns the calls of a functional model, in order; Keras has no public way to them."""
+    by_depth = functional._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+
+
+def _functional(model: keras.Model) -> keras.Model:
+    """Returns the same graph as a functional model: a Sequential is none, and cannot be called layer by layer."""
+    import keras
+
+    outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
+    return keras.Model(model.inputs[0], outputs, name=model.name)
 
 
 def head_index(model: keras.Model) -> int:

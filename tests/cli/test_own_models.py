@@ -44,6 +44,19 @@ def test_commands_know_the_models_of_a_file(cli_process: Cli, file: Path) -> Non
     assert without.error.startswith("unknown model 'mine'; ")
 
 
+def test_an_option_is_of_the_type_that_the_model_gives_it(cli_process: Cli, tmp_path: Path) -> None:
+    """`conv1d` has a whole `width`, `mobilenet_v2` an `alpha` with a fraction; one's own model the other way round."""
+    signature = "width: float = 1.0, alpha: int = 2, num_classes: int = 3, breadth: int = 4"
+    mine = tmp_path / "typed.py"
+    mine.write_text(NET.format(name="typed").replace("num_classes: int = 3, breadth: int = 4", signature))
+    typed = ("--models", mine, "info", "typed")
+    result = cli_process(*typed, "--width", "0.5", "--alpha", "3")
+    assert (result.code, result.err) == (0, "")
+    assert "'half' is not a valid float" in cli_process(*typed, "--width", "half").err
+    assert "'0.5' is not a valid integer" in cli_process(*typed, "--alpha", "0.5").err
+    assert "'0.5' is not a valid integer" in cli_process("--models", mine, "info", "conv1d", "--width", "0.5").err
+
+
 @pytest.mark.slow
 def test_a_model_of_ones_own_is_built_and_run(cli_process: Cli, file: Path, tmp_path: Path) -> None:
     built = cli_process("--models", file, "build", "mine", "--breadth", "5", "--quantize", "int8")

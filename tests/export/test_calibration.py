@@ -189,3 +189,9 @@ def test_synthetic_pictures_are_whole_numbers() -> None:
     assert set(np.unique(pictures)) <= set(range(256))
     assert len({picture.tobytes() for picture in pictures}) == 20
     assert calibration.synthetic((128, 6), 4).inputs.min() < 0
+
+
+def test_a_model_that_takes_no_pictures_is_said_to(folder: Path) -> None:
+    for shape in ((8, 8, 4), (3, 8, 8)):
+        with pytest.raises(InputError, match=r"takes no pictures; give a \.npy file"):
+            calibration.from_folder(folder, shape)

@@ -37,6 +37,31 @@ def test_split_groups_gives_the_same_numbers(grouped: Any) -> None:
     np.testing.assert_allclose(split(x), grouped(x), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("multiplier", [1, 2])
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_a_group_for_each_channel_becomes_a_depthwise_convolution(multiplier: int, dimensions: int) -> None:
+    """In every mode: a runtime's depthwise kernels are fast, and thousands of plain ones are not converted in hours."""
+    kind = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}[dimensions]
+    inputs = keras.Input((*[6] * dimensions, 40))
+    grouped = kind(40 * multiplier, 3, padding="same", groups=40, activation="relu", name="g")
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(grouped(inputs))))
+    grouped.bias.assign(np.random.default_rng(0).normal(size=40 * multiplier))
+    x = np.random.default_rng(1).normal(size=(1, *[6] * dimensions, 40)).astype(np.float32)
+    for split in (False, True):
+        lowered = lower(model, split_groups=split)
+        assert type(lowered.get_layer("g")).__name__ == f"Depthwise{kind.__name__}"
+        assert len(lowered.layers) == len(model.layers)
+        np.testing.assert_allclose(lowered(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+def test_many_groups_are_split_only_where_they_have_to_be() -> None:
+    inputs = keras.Input((4, 4, 80))
+    model = keras.Model(inputs, keras.layers.Conv2D(80, 3, groups=40, name="many")(inputs))
+    assert lower(model, split_groups=True).get_layer("many") is model.get_layer("many")
+    with pytest.raises(ExportError, match=r"layer 'many' \(Conv2D\) has 40 groups, and an Edge TPU has no grouped"):
+        lower(model, split_groups=True, whole_split=True)
+
+
 def test_split_alexnet_gives_the_same_numbers() -> None:
     model = zoo.build("alexnet", input_size=63, num_classes=5)
     x = _pixels(1, 63, 63, 3)

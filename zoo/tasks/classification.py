@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.errors import ModelFileError
+from zoo.tasks.agreement import MEASURES, Answers
 from zoo.tasks.scores import Scores, shown_score
 from zoo.tasks.task import Agreement, Array, Shape
 from zoo.tflite.scores import are_probabilities
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from zoo.inputs.fit import Fit
     from zoo.tasks.accuracy import ClassificationJudge, Comparison, Evaluation
     from zoo.tflite.modelfile import Graph
+
+ROUNDING = 0.01
+"""How far a probability may be outside of 0..1 by the rounding of quantized files."""
 
 SHAPES_SHOWN = 10
 """The most outputs that an error message lists."""
@@ -45,6 +50,8 @@ class Classification:
     output_tags: tuple[OutputTag, ...] = (OutputTag("scores", "one a class", has_labels=True),)
     scores: Scores = "probabilities"
     """What the scores of the file are; they are shown in percent only if they are probabilities."""
+    answers: Answers = "class"
+    """What the model's outputs say; it decides how two answers are compared."""
 
     @property
     def note(self) -> str:
@@ -72,8 +79,8 @@ class Classification:
         return f"no classifier: its outputs are {shown}, not one (batch, classes)"
 
     def classes(self, shapes: Sequence[Shape]) -> int:
-        """The number of classes: the length of the output's last axis."""
-        return shapes[0][-1]
+        """The number of classes: the length of the output's last axis, and two where that is a single score."""
+        return max(2, shapes[0][-1])
 
     def decode(
         self,
@@ -82,8 +89,16 @@ class Classification:
         fit: Fit | None = None,
         limit: int | None = None,
     ) -> list[Prediction]:
-        """The classes by their scores, best first; equal scores in the order of the labels."""
+        """The classes by their scores, best first; equal scores in the order of the labels.
+
+        A single score is that of the second of two classes, as a sigmoid gives it.
+
+        Raises:
+            ModelFileError: the single score is no probability.
+        """
         scores = np.asarray(outputs[0][0]).reshape(-1)
+        if len(scores) == 1:
+            scores = _of_two(scores)
         best = np.argsort(-scores, kind="stable")[:limit]
         return [Prediction(labels[i], int(i), float(scores[i])) for i in best]
 
@@ -105,12 +120,9 @@ class Classification:
         return accuracy.compare(first, second)
 
     def agreement(self, reference: Sequence[Array], outputs: Sequence[Array]) -> Agreement:
-        """Top-1 and top-5 agreement: the reference's best class is the best, or among the best five, of the outputs."""
-        best = reference[0].argmax(axis=1)
-        best_five = np.argsort(-outputs[0], axis=1, kind="stable")[:, :5]
-        top1 = float((outputs[0].argmax(axis=1) == best).mean())
-        top5 = float((best_five == best[:, np.newaxis]).any(axis=1).mean())
-        return Agreement(top1, "names the same class as Keras", {"top1": top1, "top5": top5})
+        """Returns the agreement by the measure that suits the answers, see `zoo.tasks.agreement`."""
+        first, second = (np.asarray(one[0]).reshape(len(one[0]), -1) for one in (reference, outputs))
+        return MEASURES[self.answers](first, second)
 
     def cells(self, found: Prediction) -> tuple[object, ...]:
         """The values of one prediction, in the order of `columns`."""
@@ -123,6 +135,16 @@ class Classification:
     def brief(self, found: Sequence[Prediction]) -> str:
         """Returns names and scores as part of a line."""
         return ", ".join(f"{one.label} {shown_score(one.score, self.scores, 0)}" for one in found)
+
+
+def _of_two(score: Array) -> Array:
+    """Returns the scores of both classes from that of the second."""
+    if not -ROUNDING <= float(score[0]) <= 1 + ROUNDING:
+        raise ModelFileError(
+            f"the file gives a single value, {float(score[0]):g}, which is no probability, so it names no class; it "
+            "may lack a sigmoid at its end, or be no classifier"
+        )
+    return np.concatenate([1 - score, score])
 
 
 CLASSIFICATION = Classification()

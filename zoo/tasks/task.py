@@ -37,6 +37,8 @@ class Agreement:
     """What that share counts, as the rest of a sentence: `names the same class as Keras`."""
     figures: dict[str, float]
     """Further shares by name, for tables and JSON."""
+    doubt: str = ""
+    """What the reference says of all inputs alike, where that leaves the share nothing to show: `the same class`."""
 
 
 @dataclass(frozen=True)

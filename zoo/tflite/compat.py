@@ -106,18 +106,25 @@ def float_ops(file: ModelFile) -> list[str]:
 
     Conversions at the ends of the graph do not count: QUANTIZE of its input and DEQUANTIZE of its output.
     """
-    found = Counter()  # type: Counter[str]
-    for graph in file.graphs:
-        for op in graph.ops:
-            if op.name == "QUANTIZE" and set(op.inputs) <= set(graph.inputs):
-                continue
-            if op.name == "DEQUANTIZE" and set(op.outputs) <= set(graph.outputs):
-                continue
-            types = {graph.tensors[i].dtype for i in (*op.inputs, *op.outputs) if i >= 0}
-            floats = sorted(types & {"FLOAT32", "FLOAT16", "BFLOAT16", "FLOAT64"})
-            if floats:
-                found[f"{op.name} ({floats[0].lower()})"] += 1
+    found = Counter(f"{op.name} ({_floats(op, graph)[0].lower()})" for op, graph in ops_with_floats(file))
     return [f"{count}x {name}" if count > 1 else name for name, count in found.items()]
+
+
+def ops_with_floats(file: ModelFile) -> list[tuple[Op, Graph]]:
+    """Lists the operations that `float_ops` counts, each with its graph."""
+    return [
+        (op, graph)
+        for graph in file.graphs
+        for op in graph.ops
+        if _floats(op, graph)
+        and not (op.name == "QUANTIZE" and set(op.inputs) <= set(graph.inputs))
+        and not (op.name == "DEQUANTIZE" and set(op.outputs) <= set(graph.outputs))
+    ]
+
+
+def _floats(op: Op, graph: Graph) -> list[str]:
+    types = {graph.tensors[i].dtype for i in (*op.inputs, *op.outputs) if i >= 0}
+    return sorted(types & {"FLOAT32", "FLOAT16", "BFLOAT16", "FLOAT64"})
 
 
 def op_counts(file: ModelFile) -> list[tuple[str, int, int]]:

@@ -1,0 +1,69 @@
+"""Each measure of agreement passes what is the same and fails what is not, whatever a model's answers are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from zoo.tasks.agreement import MEASURES, Answers, same_class, same_labels, same_values
+from zoo.tasks.classification import CLASSIFICATION
+
+RNG = np.random.default_rng(0)
+CLASSES = RNG.dirichlet(np.ones(4), 32).astype(np.float32)
+RARE = RNG.uniform(0, 0.45, (32, 6)).astype(np.float32)  # labels of which none is ever decided for
+LABELS = RNG.uniform(0, 1, (32, 6)).astype(np.float32)
+VALUES = RNG.normal(3, 1, (32, 16)).astype(np.float32)
+ONE = RNG.normal(50, 10, (32, 1)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("answers", "reference"),
+    [("class", CLASSES), ("labels", LABELS), ("labels", RARE), ("values", VALUES), ("values", ONE)],
+)
+def test_a_file_that_answers_nothing_fails(answers: Answers, reference: np.ndarray) -> None:
+    measure = MEASURES[answers]
+    assert measure(reference, reference).share == 1
+    # As rounding to 8 bits moves it.
+    moved = reference + RNG.normal(0, 0.01 * reference.std(), reference.shape).astype(np.float32)
+    assert measure(reference, moved).share > 0.9
+    for constant in (reference[:1], np.zeros_like(reference[:1]), reference.mean(axis=0, keepdims=True)):
+        assert measure(reference, np.broadcast_to(constant, reference.shape)).share < 0.6
+    assert measure(reference, reference[::-1]).share < 0.6
+
+
+def test_labels_by_hand() -> None:
+    reference = np.array([[0.9, 0.1], [0.51, 0.9], [0.6, 0.2], [0.1, 0.0]])
+    outputs = np.array([[0.8, 0.2], [0.48, 0.9], [0.4, 0.2], [0.49, 0.2]])
+    # The second differs in its decision by rounding alone, the third for real, the fourth in its scores.
+    found = same_labels(reference, outputs)
+    assert found.share == found.figures["inputs"] == 0.5
+    assert found.figures["decisions"] == 6 / 8
+
+
+def test_values_by_hand() -> None:
+    reference = np.array([[0.0, 2.0], [2.0, 0.0], [0.0, -2.0], [-2.0, 0.0]])  # all 2 from their mean
+    outputs = np.array([[0.0, 2.9], [2.0, 1.1], [0.0, -4.0], [2.0, 0.0]])
+    found = same_values(reference, outputs)
+    assert found.figures["close"] == 0.25
+    assert found.figures["cosine"] == pytest.approx((1 + 2 / np.hypot(2, 1.1) + 1 - 1) / 4)
+    assert "cosine" not in same_values(ONE, ONE).figures
+
+
+def test_what_the_reference_says_of_all_inputs_alike_is_a_doubt() -> None:
+    same = np.tile(np.array([[0.1, 0.7, 0.2]]), (8, 1))
+    assert same_class(same, same).doubt == "the same class"
+    assert same_labels(same, same).doubt == "the same labels"
+    assert same_values(same, same).doubt == "nearly the same values"
+    for measure, reference in ((same_class, CLASSES), (same_labels, LABELS), (same_values, VALUES)):
+        assert measure(reference, reference).doubt == ""
+    assert same_class(same[:1], same[:1]).doubt == ""  # of a single input everything is the same
+
+
+def test_the_task_compares_by_what_its_answers_are() -> None:
+    assert CLASSIFICATION.agreement([RARE], [RARE]).meaning == "names the same class as Keras"
+    labels = replace(CLASSIFICATION, answers="labels")
+    assert labels.agreement([RARE], [np.zeros_like(RARE)]).share < 0.6
+    values = replace(CLASSIFICATION, answers="values")
+    assert values.agreement([VALUES[:, None, None]], [VALUES[:, None, None]]).figures["close"] == 1
