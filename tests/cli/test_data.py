@@ -68,7 +68,7 @@ def test_the_seed_chooses_the_split(cli: Cli, pictures: Path) -> None:
 
 @pytest.mark.parametrize("command", ["build lenet", "export m.keras", "train lenet in", "data check in"])
 @pytest.mark.parametrize("seed", ["-1", "4294967296", "x"])
-def test_what_is_no_seed(cli: Cli, command: str, seed: str) -> None:
+def test_invalid_seeds_are_refused(cli: Cli, command: str, seed: str) -> None:
     result = cli(*command.split(), "--seed", seed)
     assert result.code == 2
     assert "Invalid value for '--seed'" in result.error

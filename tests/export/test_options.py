@@ -78,7 +78,7 @@ def test_what_does_not_go_together(choices: dict[str, Any], message: str) -> Non
         ExportOptions().change(**choices)
 
 
-def test_what_is_no_seed() -> None:
+def test_invalid_seeds_are_refused() -> None:
     with pytest.raises(OptionError, match="seed=-1 is not allowed; give a whole number from 0"):
         ExportOptions(seed=-1)
 

@@ -321,7 +321,7 @@ def test_what_was_asked_of_a_trained_model_is_in_its_card(
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, True])
-def test_what_is_no_seed(small: Any, seed: Any, tmp_path: Path) -> None:
+def test_invalid_seeds_are_refused(small: Any, seed: Any, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=f"seed={seed!r} is not allowed; give a whole number from 0 to 4294967295"):
         to_tflite(small, tmp_path / "small.tflite", seed=seed)
     assert names(tmp_path) == []

@@ -1,16 +1,18 @@
-"""Provides a model's weights: random ones, published ones, or those of a file.
+"""Provides a model's weights: random weights, published weights, or the weights of a file.
 
 | module | what |
 |---|---|
 | `building` | `build` and `load_weights`: what to call |
-| `imagenet` | which published file a model takes, ImageNet's among them, as the model's spec says |
-| `download` | gets a file into Keras' cache |
-| `stored` | opens a file, if everything in it is harmless |
-| `config`, `known` | what a model's configuration may name |
-| `hdf5` | what an HDF5 file may be made of |
+| `imagenet` | chooses the published file for a model, as the model's spec says, and fetches it |
+| `pins` | remembers the hashes of published files |
+| `download`, `connection` | download a file into Keras' cache |
+| `stored` | opens a file if everything in it is harmless |
+| `config`, `known` | check what a model's configuration names |
+| `hdf5` | checks the structure of an HDF5 file |
 | `files` | reads `.keras`, `.h5` and `.weights.h5` files of Keras 2 and 3 |
-| `transfer` | finds a backbone and a head in what was read |
-| `preprocessing` | how a foreign model prepares its pixels, and how ours takes that over |
+| `transfer` | finds a backbone and a head among the layers that were read |
+| `preprocessing` | finds out how a foreign model prepares its pixels, and makes ours do the same |
+| `state` | tells whether a model was trained |
 """
 
 from zoo.weights.building import Built, build, build_from, load_weights
