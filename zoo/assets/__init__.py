@@ -9,7 +9,7 @@ from typing import Any
 
 
 def read_json(name: str) -> Any:
-    """One of the tables beside this module."""
+    """Returns one of the tables beside this module."""
     return json.loads(_read(name))
 
 
@@ -18,7 +18,7 @@ def _read(name: str) -> str:
 
 
 def imagenet_labels() -> list[str]:
-    """The 1000 class names of ImageNet-1k, in the order of published weights.
+    """Returns the 1000 class names of ImageNet-1k, in the order of published weights.
 
     The first synonym where it is unique, all of them where that helps (`maillot, tank suit`), and the WordNet
     id behind the two that share all names (the two cranes). Source: see `imagenet_classes.tsv`.
