@@ -2,16 +2,16 @@
 
 A file's side depends on its content and the seed, not on the files beside it:
 
-- files that are added, renamed or copied move no file from training to validation, so a training that goes on with
-  more data is not validated on what it has learned;
-- copies of a file fall on the same side;
-- the share holds class by class, up to chance: of n files of a class, share * n come to validation, give or take
-  sqrt(n * share * (1 - share)). Exact shares and sides that never change cannot both be had.
+- files that are added, renamed or copied move no file from training to validation, so a training that continues with
+  more data is not validated on examples that it has learned;
+- copies of a file are on the same side;
+- each class has the share on average: of n files of a class, share * n are for validation, with a standard deviation
+  of sqrt(n * share * (1 - share)). Exact shares are impossible if files are never to change sides.
 
-Small classes need two rules more. Where chance puts no file of a class into validation, its file of the lowest rank
-goes there: a later file of a still lower rank sends it back to training, never the other way. Where chance puts all of
-them there, the one of the highest rank is for training; this alone can change to validation later, and its probability
-is share to the power of n.
+Small classes need two more rules. If chance puts no file of a class into validation, its file of the lowest rank
+goes there; a later file of a still lower rank moves it back to training, but none moves the other way. If chance puts
+all files there, the one of the highest rank is for training. Only this file can move to validation later; the
+probability of this case is share to the power of n.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def rank(content: str, seed: int) -> float:
 def split_by_content(
     contents: Sequence[str], labels: Sequence[int], validation: float = 0.2, seed: int = 0
 ) -> list[SplitName]:
-    """Splits examples; see the module.
+    """Splits examples as the module's docstring describes.
 
     Args:
         contents: a hash of each file.
         labels: the label of each file; files with the same content have the same label.
-        validation: the share, in [0, 1); 0 puts all into training.
+        validation: the share of validation files, in [0, 1); with 0 all files are for training.
         seed: the random seed; another seed gives another split.
 
     Returns:
-        `train` or `validation` for each file. A class of two contents or more has both, one of a single content is
-        for training.
+        `train` or `validation` for each file. A class of two or more contents has both; a single content is for
+        training.
     """
     by_class: dict[int, set[str]] = {}
     for content, label in zip(contents, labels, strict=True):
