@@ -1,6 +1,6 @@
-"""Models of one's own: a Python file with `@zoo.register` in it, made known to the registry.
+"""Registers a user's own models from a Python file with `@zoo.register` in it.
 
-Standard library only, as the registry itself.
+This module needs only the standard library, like the registry itself.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _loaded: dict[Path, list[str]] = {}
 
 
 def load_models(path: str | Path) -> list[str]:
-    """Runs a Python file, so that the models that it registers are known by name, as those of the zoo are.
+    """Runs a Python file, so that the models that it registers are known by name, like those of the zoo.
 
     Args:
-        path: the Python file; a file is run only once. It is code, which can do anything that Python can.
+        path: the Python file; a file is run only once. Its code can do anything that Python can.
 
     Returns:
-        The names that it registered.
+        The names of the models that the file registered.
 
     Raises:
-        InputError: there is no such file, it cannot be run, or it registers nothing; no model of it is kept then.
+        InputError: there is no such file, it cannot be run, or it registers nothing; none of its models is kept then.
     """
-    # Those of the zoo come first, so that a name that they have is refused in the user's file.
+    # The zoo's models are registered first, so that their names are refused in the user's file.
     import zoo.models  # noqa: F401
 
     file = Path(path)
@@ -55,7 +55,7 @@ def load_models(path: str | Path) -> list[str]:
 
 
 class _SourceOnly(SourceFileLoader):
-    """Runs what the user's file says: byte code in a `__pycache__` beside it may be a stranger's."""
+    """Runs the source code of the user's file, because byte code in a `__pycache__` beside it cannot be trusted."""
 
     def get_code(self, fullname: str) -> CodeType:
         """Compiles the file itself."""
@@ -68,7 +68,7 @@ def _run(file: Path, name: str) -> None:
     module_spec = importlib.util.spec_from_file_location(name, file, loader=loader)
     assert module_spec is not None  # noqa: S101  # a loader was given
     module = importlib.util.module_from_spec(module_spec)
-    # Dataclasses look their module up here.
+    # Dataclasses look up their module here.
     sys.modules[name] = module
     try:
         loader.exec_module(module)
@@ -76,11 +76,11 @@ def _run(file: Path, name: str) -> None:
         raise InputError(f"{file}{_line(error, file)}: {error}") from error
     except SyntaxError as error:
         raise InputError(f"{file}, line {error.lineno}: this is not Python: {error.msg}") from error
-    except (Exception, SystemExit) as error:  # whatever a user's file raises
+    except (Exception, SystemExit) as error:  # a user's file can raise any error
         raise InputError(f"{file}{_line(error, file)}: {type(error).__name__}: {error}") from error
 
 
 def _line(error: BaseException, file: Path) -> str:
-    """Where in the file it was raised, e.g. `, line 3`."""
+    """Returns the line of the file in which an error was raised, e.g. `, line 3`."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     return f", line {lines[-1]}" if lines else ""
