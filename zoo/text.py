@@ -38,8 +38,8 @@ def shown(text: object, *, limit: int | None = LIMIT) -> str:
     Characters that cannot be seen are escaped as in Python: `\x1b`, `\n`, `\u202e`, `\udcff`. These are control
     characters (C0, DEL, C1), line and paragraph separators, lone surrogates, and characters that are invisible or
     change the direction of the text. A zero-width joiner (U+200C, U+200D) stays between two characters of a script or
-    an emoji that needs it, but not beside Latin, Greek or Cyrillic letters, where it would only make two names differ that
-    look the same. A variation selector (U+FE0E, U+FE0F) stays behind a symbol.
+    an emoji that needs it, but not beside Latin, Greek or Cyrillic letters, where it would only make two names differ
+    that look the same. A variation selector (U+FE0E, U+FE0F) stays behind a symbol.
 
     Args:
         text: anything that `str` takes.
