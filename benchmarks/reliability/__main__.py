@@ -1,6 +1,6 @@
 """Runs all scripts one after the other and writes their results into one JSON file, whole or not at all.
 
-python -m benchmarks.reliability                  # docs/reliability.json, from which docs/reliability.md is made
+python -m benchmarks.reliability                  # writes docs/reliability.json, the source of docs/reliability.md
 python -m benchmarks.reliability --scale 0.01 --out /tmp/small.json
 """
 

@@ -16,7 +16,7 @@ from zoo.tflite.card import checksum
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
-def test_every_digit_is_named_rightly(cli: Any) -> None:
+def test_every_digit_is_classified_correctly(cli: Any) -> None:
     done = cli("demo")
     assert (done.code, done.err) == (0, "")
     assert done.out.count("right") == 10 + 1

@@ -41,7 +41,7 @@ def test_it_trains_and_names_digits_that_it_has_not_seen(tmp_path: Path) -> None
     done = run("--digits", "--folder", tmp_path / "demo")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    right = re.search(r"(\d+) of 10 held-out digits named rightly\n$", done.stdout)
+    right = re.search(r"(\d+) of 10 held-out digits classified correctly\n$", done.stdout)
     assert right
     assert int(right[1]) >= 9
     assert done.stdout.count("  right\n") == int(right[1])
@@ -66,8 +66,8 @@ def test_wrong_answers_fail(tmp_path: Path, wrong: int, code: int) -> None:
         shutil.copy(zoo.runner.demo.folder() / "pictures" / shown / "000.png", tmp_path / label)
     done = run("--name", FILE, tmp_path)
     assert (done.returncode, done.stdout.count("WRONG")) == (code, wrong), done.stdout
-    assert f"{10 - wrong} of 10 held-out digits named rightly" in done.stdout
-    assert done.stderr == ("demo: only 8 of 10 digits were named rightly, at least 9 are expected\n" if code else "")
+    assert f"{10 - wrong} of 10 held-out digits classified correctly" in done.stdout
+    assert done.stderr == ("demo: only 8 of 10 digits were classified correctly, at least 9 are expected\n" if code else "")
 
 
 def test_a_command_that_fails_ends_it(tmp_path: Path) -> None:
