@@ -67,7 +67,7 @@ def test_wrong_answers_fail(tmp_path: Path, wrong: int, code: int) -> None:
     done = run("--name", FILE, tmp_path)
     assert (done.returncode, done.stdout.count("WRONG")) == (code, wrong), done.stdout
     assert f"{10 - wrong} of 10 held-out digits classified correctly" in done.stdout
-    assert done.stderr == ("demo: only 8 of 10 digits were classified correctly, at least 9 are expected\n" if code else "")
+    assert done.stderr == ("demo: only 8 of 10 digits are right, at least 9 are expected\n" if code else "")
 
 
 def test_a_command_that_fails_ends_it(tmp_path: Path) -> None:
