@@ -1,4 +1,4 @@
-"""docs/benchmarks.json, its form, and the tables that are made of it."""
+"""The form of docs/benchmarks.json, and the tables that are made from it."""
 
 from __future__ import annotations
 

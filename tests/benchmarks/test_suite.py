@@ -1,4 +1,4 @@
-"""All benchmarks one after the other: what fails is named, the rest goes on, and each result is kept at once."""
+"""All benchmarks run one after the other: a failure is named, the others still run, and each result is kept at once."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_a_user_can_cause_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_quick_run_of_the_light_ones(tmp_path: Path) -> None:
-    """Real files, timed; the figures themselves are for quiet machines."""
+    """Real files are timed, but the figures are not checked, because they need an idle machine."""
     names = "export_latency,scaling"
     command = [sys.executable, str(SCRIPTS / "all.py"), "--quick", "--only", names, "--out", str(tmp_path / "b.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -21,7 +21,7 @@ def test_the_front_of_time_and_accuracy() -> None:
     fast, middle, good = candidate(1, 4, 50), candidate(3, 2, 60), candidate(9, 9, 75)
     slower, larger, worse = candidate(2, 1, 50), candidate(1, 5, 50), candidate(9, 9, 74)
     assert pareto([worse, good, larger, middle, slower, fast]) == (fast, middle, good)
-    # What is too large is not there to beat anyone.
+    # A candidate that is too large beats no other.
     assert pareto([worse, good, larger, middle, slower, fast], max_mb=2) == (slower, middle)
     assert pareto([candidate(1, 4, 50), middle], max_mb=4) == (fast, middle)
 

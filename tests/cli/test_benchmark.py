@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("quick_benchmark")
 
 
 def rows(lines: list[str], heading: str) -> list[list[str]]:
-    """The cells of the table whose heading begins so."""
+    """Returns the cells of the table whose heading begins with a text."""
     start = next(i for i, line in enumerate(lines) if " ".join(line.split()).startswith(heading)) + 2
     end = next((i for i in range(start, len(lines)) if not lines[i].strip()), len(lines))
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[start:end]]
@@ -134,7 +134,7 @@ def test_with_the_base_dependencies_alone(
     first, second = document["measurements"]
     assert (first["runtime"], first["ratio"], second["ratio"]["to"]) == ("litert", None, 0)
     assert first["from_jpeg"]["per_second"]["median"] > 0
-    # The fresh process was one of that environment: without TensorFlow it starts small.
+    # The new process was one of that environment: without TensorFlow it needs little memory.
     assert first["cold_start"]["before_bytes"] < 120e6
 
 

@@ -62,7 +62,7 @@ def test_several_formats_and_json(cli: Cli, tmp_path: Path) -> None:
     assert not found["tflite"]["trained"]
     model = load_model(tmp_path / f"{stem}.keras")
     assert (tmp_path / f"{stem}_savedmodel" / "saved_model.pb").is_file()
-    # They are the same model.
+    # Both are the same model.
     pixels = np.full((32, 32, 3), 99, np.float32)
     scores = np.asarray(model(pixels[np.newaxis], training=False))[0]
     for prediction in Classifier(tmp_path / f"{stem}.tflite").classify(pixels):
@@ -79,7 +79,7 @@ def test_the_card_says_how_it_was_built(cli: Cli, tmp_path: Path) -> None:
 
 
 def built(folder: Path, *args: str) -> dict[str, bytes]:
-    """The files of a build in a process of its own."""
+    """Returns the files of a build in a separate process."""
     script = "from zoo.cli.main import main; main()"
     command = [sys.executable, "-c", script, *SMALL, "--quantize", "none,float16,int8", *args, "--out", str(folder)]
     subprocess.run(command, check=True, capture_output=True)
@@ -88,7 +88,7 @@ def built(folder: Path, *args: str) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_the_same_command_gives_the_same_files(tmp_path: Path) -> None:
-    """Byte for byte: weights, calibration, check, card and archive."""
+    """Files are equal byte for byte: weights, calibration, check, card and archive."""
     first = built(tmp_path / "first")
     assert list(first) == [f"mobilenet_v2_0.35_32{suffix}.tflite" for suffix in ("", "_float16", "_int8")]
     assert built(tmp_path / "second") == first
@@ -142,7 +142,7 @@ def test_the_file_of_weights_sets_the_number_of_classes(
     classifier = Classifier(tmp_path / "lenet.tflite")
     assert classifier.session.output.shape == (1, 4)
     assert "head" not in classifier.card
-    # Labels for other classes: the rest is kept, the head is new, and the file says so.
+    # With labels for other classes the head is new and the rest is kept, and the file says so.
     (tmp_path / "labels.txt").write_text("cat\ndog\n")
     result = cli("build", "lenet", *weights, "--labels", tmp_path / "labels.txt")
     assert "note: four.keras: it has 4 classes, so the head for 2 classes is new: train it" in result.out
@@ -230,7 +230,7 @@ def test_an_interrupt_leaves_nothing(cli: Cli, tmp_path: Path, monkeypatch: pyte
 
 
 def test_in_a_process(cli_process: Cli, tmp_path: Path) -> None:
-    """TensorFlow's own chatter stays off the terminal, which a check in this process could not see."""
+    """TensorFlow's log messages do not reach the terminal, which a check in this process could not see."""
     result = cli_process("build", "lenet", "--export", "tflite")
     assert (result.code, result.err) == (0, "")
     assert names(tmp_path) == ["lenet.tflite"]
@@ -241,7 +241,7 @@ def test_in_a_process(cli_process: Cli, tmp_path: Path) -> None:
 def test_a_users_own_model(cli: Cli, tmp_path: Path) -> None:
     @zoo.register
     def own(*, num_classes: int = 3) -> Any:
-        """My own."""
+        """My own model."""
         import keras
 
         inputs = keras.Input((8, 8, 3))

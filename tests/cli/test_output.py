@@ -24,7 +24,7 @@ with {call} as update:
 
 
 def on_a_terminal(code: str, *, out: int | None = None) -> bytes:
-    """What a program shows on a terminal, which its standard error is, and its standard output, too, unless given."""
+    """Runs a program on a terminal and returns its output; standard output can be redirected."""
     ours, theirs = pty.openpty()
     subprocess.run(
         [sys.executable, "-c", code],
@@ -38,7 +38,7 @@ def on_a_terminal(code: str, *, out: int | None = None) -> bytes:
     while True:
         try:
             block = os.read(ours, 4096)
-        except OSError:  # what Linux says at the end of a terminal
+        except OSError:  # the error of Linux at the end of a terminal
             break
         shown += block
         if not block:
@@ -58,7 +58,7 @@ def on_a_terminal(code: str, *, out: int | None = None) -> bytes:
 def test_a_line_that_changes_lets_nothing_out_that_is_swallowed(
     line: str, call: str, change: str, expected: list[bytes]
 ) -> None:
-    """On a real terminal: only there is one."""
+    """The progress is shown only on a real terminal."""
     shown = on_a_terminal(SWALLOWED.format(line=line, call=call, change=change))
     for text in [*expected, b"said"]:
         assert text in shown

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Array]) -> Path:
-    """300 digits, a folder a class, and one file that is no picture."""
+    """Writes 300 digits, one folder for each class, and one file that is not a picture."""
     folder = tmp_path_factory.mktemp("pictures")
     for i, (picture, label) in enumerate(zip(digits[0][:300], digits[1][:300], strict=True)):
         (folder / str(label)).mkdir(exist_ok=True)
@@ -41,7 +41,7 @@ def test_from_a_folder_to_files_for_a_board(
     files = {row["mode"]: row for row in json.loads((run / "files.json").read_text())}
     metrics = json.loads((run / "metrics.json").read_text())
     assert set(files) == {"keras", "none", "int8"}
-    # The float file says what Keras says, though it reads the pictures by itself.
+    # The float file gives the same classes as Keras, although the runner reads the pictures itself.
     assert files["none"]["accuracy"] == files["keras"]["accuracy"] == metrics["accuracy"]
     assert files["int8"]["accuracy"] > metrics["accuracy"] - 0.1
     assert files["int8"]["bytes"] < files["none"]["bytes"] < files["keras"]["bytes"]
@@ -49,7 +49,7 @@ def test_from_a_folder_to_files_for_a_board(
     classifier = Classifier(run / "lenet_int8.tflite")
     assert classifier.labels == tuple(map(str, range(10)))
     assert classifier.card["trained_on"] + metrics["count"] == 300
-    # Not again into the same folder.
+    # A second training into the same folder is refused.
     assert "is there already; go on with it (--resume runs/lenet-" in cli("train", "lenet", pictures).error
     # A finished run can be exported later.
     done = cli("train", "--resume", run, "--export", "tflite", "--quantize", "float16", "--json")

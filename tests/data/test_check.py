@@ -47,7 +47,7 @@ def test_bad_files(pictures: Path, bad_pictures: dict[Path, str]) -> None:
 
 
 def test_files_are_added(pictures: Path, make_pictures: MakePictures) -> None:
-    """The others stay where they are, copies follow their originals."""
+    """Other files stay in their split, and copies follow their originals."""
     from zoo.data.check import assign
     from zoo.data.reading import Reader, read_all
     from zoo.inputs.labelled import find_labelled

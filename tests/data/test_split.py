@@ -8,7 +8,7 @@ from hypothesis import assume, given
 
 from zoo.data.split import rank, split_by_content
 
-# Few contents, so that copies are common; a content keeps its class.
+# There are few contents, so that copies are common; a content keeps its class.
 FILES = st.lists(st.integers(0, 40), max_size=60)
 SHARES = st.sampled_from([0.05, 0.2, 0.5, 0.9])
 SEEDS = st.integers(0, 5)
@@ -37,7 +37,7 @@ def test_copies_fall_on_one_side_and_every_class_on_both(contents: list[int], sh
 def test_files_that_are_added_move_none_into_validation(
     before: list[int], added: list[int], share: float, seed: int
 ) -> None:
-    # The one exception: a class that chance put into validation as a whole.
+    # The only exception is a class that chance put completely into validation.
     for label in range(3):
         ranks = [rank(f"{c:x}", seed) for c in before if c % 3 == label]
         assume(any(r >= share for r in ranks) or len(set(ranks)) < 2)
@@ -47,7 +47,7 @@ def test_files_that_are_added_move_none_into_validation(
     for content, side in old.items():
         if side == "train" and content % 3 not in single:
             assert new[content] == "train"
-        # Nor out of it, unless it was there only because its class had nothing else.
+        # No file leaves it either, unless it was there only because its class had no other.
         if side == "validation" and rank(f"{content:x}", seed) < share:
             assert new[content] == "validation"
 
@@ -75,7 +75,7 @@ def test_seeds_differ_and_repeat() -> None:
     contents = list(range(60))
     assert split(contents, 0.2, 1) == split(contents, 0.2, 1)
     assert split(contents, 0.2, 1) != split(contents, 0.2, 2)
-    # Written down, so that another version or machine that splits otherwise is noticed.
+    # The expected split is written here, so that the test fails if another version or machine splits differently.
     assert [i for i, side in enumerate(split(contents, 0.2, 0)) if side == "validation"] == GOLDEN
 
 
