@@ -1,4 +1,4 @@
-"""Modes and options: what goes together, and what is said of what does not."""
+"""Modes and options: which can be combined, and the messages about those that cannot."""
 
 from __future__ import annotations
 

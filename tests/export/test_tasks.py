@@ -1,4 +1,4 @@
-"""Export for a task that is none of the zoo's: two outputs, names and an agreement of its own."""
+"""Exports for a task that the zoo does not have: two outputs, and its own names and agreement."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Spot:
-    """One kind of spot, and where it is."""
+    """The kind of a spot, and its place."""
 
     label: str
     index: int
@@ -87,7 +87,7 @@ LABELS = ["dot", "ring", "cross"]
 
 
 def spotter(structure: str = "list") -> Any:
-    """A model whose outputs, by their names, would stand in the other order."""
+    """Builds a model whose outputs would have the other order by their names."""
     keras.utils.set_random_seed(1)
     inputs = keras.Input((8, 8, 3), name="pixels")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs)
@@ -105,7 +105,7 @@ def pictures() -> Any:
 
 
 def said_of_outputs(path: Path) -> list[str]:
-    """The names of the outputs in a file's metadata; numbers are slots of metadata_schema.fbs."""
+    """Returns the names of the outputs in a file's metadata; the numbers are slots of metadata_schema.fbs."""
     (graph,) = Reader(modelfile.read(path).metadata[ENTRY]).root(IDENTIFIER).tables(3, "graphs", 2)
     return [tensor.text(0) for tensor in graph.tables(3, "outputs", 9)]
 
