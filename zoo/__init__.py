@@ -1,4 +1,4 @@
-"""edgezoo: a Keras model zoo for edge devices.
+"""A Keras model zoo for edge devices.
 
     import zoo
     model = zoo.build("mobilenet_v2", alpha=0.5, num_classes=3)

@@ -1,4 +1,4 @@
-"""The list of files that were made or tried here."""
+"""The list of files that were made or tried on this machine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def other_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the list lie on another device than all else."""
+    """Pretends that the list is on another disk than the files."""
     read = known._read
     monkeypatch.setattr(known, "_read", lambda: (-1, read()[1]))
 
@@ -77,12 +77,12 @@ def test_a_file_that_changes_during_its_trial_is_not(file: Path) -> None:
 def test_on_another_disk_its_content_has_to_be_the_same(
     file: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stick comes back with the same inodes and times, and other bytes."""
+    """A USB stick comes back with the same inodes and times, but other bytes."""
     known.remember_made(file)
     (entry,) = json.loads((cache / known.LIST).read_text())["files"].values()
     assert entry["sha256"] is None
     other_disk(monkeypatch)
-    assert not known.holds(file, "litert")  # its content was not written down
+    assert not known.holds(file, "litert")  # its SHA-256 was not recorded
     device = file.stat().st_dev
 
     def as_of_a_stick(status: os.stat_result) -> str:

@@ -14,7 +14,7 @@ def rows_of(name: str, **options: Any) -> dict[str, Row]:
 
 
 def fields(rows: dict[str, Row], *names: str) -> list[tuple[int, int]]:
-    """(receptive field, jump) of the named layers, which are the same on both axes."""
+    """Returns (receptive field, jump) of the named layers, which are the same on both axes."""
     found = []
     for name in names:
         size, jump = rows[name].receptive_field, rows[name].jump
@@ -25,7 +25,7 @@ def fields(rows: dict[str, Row], *names: str) -> list[tuple[int, int]]:
     return found
 
 
-# Worked by hand with r' = r + (k - 1) j, j' = j s. AlexNet's 195, VGG-16's 212 and their jump of 32 are also in
+# Calculated by hand with r' = r + (k - 1) j, j' = j s. AlexNet's 195, VGG-16's 212 and their jump of 32 are also in
 # table 1 of Araujo et al., Computing Receptive Fields of Convolutional Neural Networks, Distill 2019.
 
 

@@ -1,4 +1,4 @@
-"""Known vulnerabilities: what pip-audit's answers come to; the asking itself takes a network service."""
+"""Known vulnerabilities: how pip-audit's answers are judged, without asking the network service."""
 
 from __future__ import annotations
 

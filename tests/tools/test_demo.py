@@ -1,4 +1,4 @@
-"""`tools/demo`, which is `make demo`: the part that ends with right answers, and what it does with wrong ones."""
+"""`tools/demo`, which is `make demo`: its last part, with right and with wrong answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shown_in_readme() -> str:
 
 
 def shape(printed: str) -> str:
-    """What a run elsewhere has in common with this one: no figures, no answers."""
+    """Returns the part of the output that is the same on every machine, without figures and answers."""
     return re.sub(r"(?m)^(  \w+/000.png) .*$|[\d.]+", r"\1", printed)
 
 
@@ -59,7 +59,7 @@ def test_it_trains_and_names_digits_that_it_has_not_seen(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("wrong", "code"), [(0, 0), (1, 0), (2, 1)])
 def test_wrong_answers_fail(tmp_path: Path, wrong: int, code: int) -> None:
-    """The model of `zoo demo` on its own pictures, of which the first so many are an eight in another's folder."""
+    """The model of `zoo demo` classifies its own pictures, of which the first ones are an eight in another's folder."""
     for i, label in enumerate(demo_digits.LABELS):
         (tmp_path / label).mkdir()
         shown = "eight" if i < wrong else label
