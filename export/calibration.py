@@ -32,14 +32,14 @@ VERIFY_INPUTS = 32
 
 @dataclass(frozen=True)
 class Calibration:
-    """Example inputs and where they came from."""
+    """Example inputs and their source."""
 
     inputs: Array
     """`(count, *input_shape)` float32: pixels 0..255, or values."""
     manifest: dict[str, Any]
-    """For the card: source, count, seed, observed range, and a digest of the set; see `zoo.export.digest`."""
+    """The fields of the card: source, count, seed, observed range, and a digest of the set; see `zoo.export.digest`."""
     files: tuple[Path, ...] = ()
-    """The pictures, where it came from a folder; nothing that is given away names them."""
+    """The paths of the pictures from a folder; they are in no file that is given to others."""
 
     @property
     def source(self) -> str:
@@ -55,7 +55,7 @@ def find_examples(
     trained: bool,
     progress: Progress | None,
 ) -> tuple[Calibration, list[str]]:
-    """What to calibrate and check a file with, and what the user should know of it, one line each.
+    """Finds the examples for calibration and for the check; returns them with notes for the user, one line each.
 
     Args:
         source: a folder, a `.npy` file, an array, or None for synthetic inputs.
@@ -66,7 +66,7 @@ def find_examples(
 
     Raises:
         InputError: the source cannot be read or does not fit.
-        ExportError: there is none, and the mode needs one.
+        ExportError: there is no source, and the mode needs one.
     """
     mode, samples, seed, preprocessing = options.mode, options.calibration_samples, options.seed, options.preprocessing
     if isinstance(source, np.ndarray):
@@ -88,7 +88,7 @@ def find_examples(
 
 
 def as_lowered(inputs: Array, scaling: Scaling | None) -> Array:
-    """Pixels as the lowered model takes them: what the converter measures ranges on.
+    """Converts pixels for the lowered model, on which the converter measures ranges.
 
     Args:
         inputs: `(count, height, width, channels)`, 0..255.
@@ -112,7 +112,7 @@ def from_array(
     *,
     salt: str | None = None,
 ) -> Calibration:
-    """Takes examples that are in memory; picks `samples` of them where there are more.
+    """Takes examples that are in memory; picks at most `samples` of them.
 
     Args:
         array: `(count, *shape)`.
@@ -122,7 +122,7 @@ def from_array(
         salt: the salt of the digest; by default a new one.
 
     Raises:
-        InputError: their shape is not `(count, *shape)`, they are too few, or not finite.
+        InputError: the array's shape is not `(count, *shape)`, or its examples are too few or not finite.
     """
     if not array.shape or shape not in {None, array.shape[1:]}:
         wanted = "..." if shape is None else str(shape)[1:].removesuffix(")")
@@ -165,7 +165,7 @@ def from_folder(
     progress: Progress | None = None,
     salt: str | None = None,
 ) -> Calibration:
-    """Reads pictures from a folder, the same number of each sub-folder (class) as far as they go.
+    """Reads pictures from a folder, the same number from each sub-folder (class) if possible.
 
     Pictures that cannot be read are skipped and counted. The choice depends on the seed and the files' names only.
 
@@ -237,15 +237,15 @@ def is_calibrated_on(card: dict[str, Any], source: str | Path) -> bool:
     if source.suffix == ".npy":
         found = from_file(source, None, count, seed, salt=salt)
     else:
-        # Which files are taken does not depend on the size that they are brought to.
+        # The choice of files does not depend on the size to which they are resized.
         found = from_folder(source, (8, 8, 3), samples=count, seed=seed, salt=salt)
     return bool(found.manifest["digest"] == digest)
 
 
 def class_names(folder: Path) -> list[str]:
-    """The class folders of a picture folder (of its `train` folder where there is one), in alphabetical order.
+    """Returns the class folders of a picture folder (of its `train` folder if there is one), in alphabetical order.
 
-    That is the order in which Keras' `image_dataset_from_directory` numbers them.
+    Keras' `image_dataset_from_directory` numbers them in the same order.
     """
     if (folder / "train").is_dir():
         folder = folder / "train"
@@ -253,10 +253,10 @@ def class_names(folder: Path) -> list[str]:
 
 
 def synthetic(shape: tuple[int, ...], count: int = VERIFY_INPUTS, seed: int = 0) -> Calibration:
-    """Inputs for when there are none: pictures of random patches, sensor windows of noise.
+    """Makes synthetic inputs: pictures of random patches, or sensor windows of noise.
 
-    Pictures hold whole numbers 0..255. The patches are 1 to 32 pixels wide: white noise alone would look the same
-    to every filter.
+    Pictures have whole numbers 0..255. The patches are 1 to 32 pixels wide, because every filter would respond in the
+    same way to white noise alone.
     """
     rng = np.random.default_rng(seed)
     if len(shape) == 3:
@@ -273,7 +273,7 @@ def synthetic(shape: tuple[int, ...], count: int = VERIFY_INPUTS, seed: int = 0)
 
 
 def _interleave(folder: Path, seed: int) -> list[Path]:
-    """All pictures below a folder, shuffled within their class, then one of each class in turn."""
+    """Returns all pictures below a folder, shuffled within their class, then one of each class in turn."""
     classes: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)

@@ -24,7 +24,7 @@ class Scaling:
 
     @classmethod
     def for_range(cls, wanted: tuple[float, float]) -> Scaling:
-        """The scaling that takes pixels 0 and 255 to the ends of a range.
+        """Returns the scaling that maps pixels 0 and 255 to the ends of a range.
 
         Raises:
             ExportError: the range is empty or not finite.
@@ -45,7 +45,7 @@ def check_exportable(model: keras.Model, task: Task[Any] = CLASSIFICATION) -> tu
         The input's shape without the batch.
 
     Raises:
-        ExportError: the model is no functional one with one input and fixed sizes, or its outputs are not the task's.
+        ExportError: the model is not functional with one input of fixed size, or its outputs do not fit the task.
     """
     import keras
 
@@ -66,9 +66,9 @@ def check_exportable(model: keras.Model, task: Task[Any] = CLASSIFICATION) -> tu
 
 
 def scaling_of(model: keras.Model) -> Scaling | None:
-    """The model's first layer, where it is one scale and offset for all channels; None where it is not.
+    """Returns the scaling of the model's first layer, if it is one scale and offset for all channels; None if not.
 
-    A per-channel mean (ImageNet's, say) cannot be carried by an input's single scale and stays in the graph.
+    A mean for each channel (such as ImageNet's) cannot be expressed by an input's single scale and stays in the graph.
     """
     first = next((layer for layer in model.layers if type(layer).__name__ != "InputLayer"), None)
     if first is None or type(first).__name__ != "Rescaling":
@@ -81,7 +81,7 @@ def scaling_of(model: keras.Model) -> Scaling | None:
 
 
 def with_scaling(model: keras.Model, scaling: Scaling, task: Task[Any] = CLASSIFICATION) -> keras.Model:
-    """Puts a scaling of raw pixels in front of a model that wants scaled ones.
+    """Puts a scaling of raw pixels in front of a model that takes scaled pixels.
 
     Raises:
         ExportError: see `check_exportable`.
@@ -104,15 +104,15 @@ def lower(
     """Rebuilds a model for conversion; weights are shared, not copied.
 
     Args:
-        model: functional, see `check_exportable`.
-        batch: fixed, or None to leave it open. With an open batch, `Flatten` becomes SHAPE, STRIDED_SLICE and PACK,
-            and older runtimes then run the whole graph without their fast kernels.
-        split_groups: turn grouped convolutions into a split, plain convolutions and a concatenation.
-        strip_scaling: leave the first layer out; see `scaling_of`.
-        logits: leave the final softmax out.
+        model: a functional model, see `check_exportable`.
+        batch: the fixed batch size, or None to leave it open. With an open batch, `Flatten` becomes SHAPE,
+            STRIDED_SLICE and PACK, and older runtimes then run the whole graph without their fast kernels.
+        split_groups: whether grouped convolutions become a split, plain convolutions and a concatenation.
+        strip_scaling: whether the first layer is left out; see `scaling_of`.
+        logits: whether the final softmax is left out.
 
     Raises:
-        ExportError: there is no softmax to leave out, or more than one output to look for it.
+        ExportError: there is no softmax to leave out, or there is more than one output.
     """
     import keras
 
@@ -163,7 +163,7 @@ def _linear_twin(layer: Any) -> Any:
 
 
 def _split_convolution(layer: Any, x: keras.KerasTensor) -> keras.KerasTensor:
-    """The same convolution without groups: split the channels, convolve each part, put them together."""
+    """Computes a grouped convolution without groups: splits the channels, convolves each part, joins the results."""
     import keras
 
     parts = keras.ops.split(x, layer.groups, axis=-1)

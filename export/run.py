@@ -1,4 +1,4 @@
-"""Files of a trained model, each judged on the held-out files by the runner that a board will run it with."""
+"""Exports a trained model, and measures each file on the held-out files with the runner that a board uses."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ def export_run(
     progress: Callable[[str], None] = lambda _: None,
     **changes: Any,
 ) -> list[dict[str, Any]]:
-    """Exports a trained model into its run's folder and adds what came of it to the folder's card.
+    """Exports a trained model into its run's folder and adds the results to the folder's model card.
 
-    int8 is calibrated on training files. Every file names all held-out files, read by the runner.
+    int8 is calibrated on training files. Every file classifies all held-out files, which the runner reads.
 
     Args:
-        result: of `zoo.train` or `zoo.training.resume`.
-        quantize: one file for each mode.
-        options: what all files have in common; the mode is that of `quantize`, the resize policy that of the training.
-        progress: is told what is under way.
-        **changes: fields of `ExportOptions` that win over `options`: `target`, `io`, `min_agreement`...
+        result: the result of `zoo.train` or `zoo.training.resume`.
+        quantize: the modes; one file is made for each.
+        options: the options of all files, except the mode and the resize policy, which is that of the training.
+        progress: a function that is called with texts about the progress.
+        **changes: fields of `ExportOptions` that replace those of `options`: `target`, `io`, `min_agreement`...
 
     Returns:
         For Keras and for each file: `file`, `mode`, `bytes`, `split`, `count`, `accuracy`, `latency_ms`, `runtime`.
 
     Raises:
         ExportError, OptionError: see `ExportOptions.in_modes`; nothing was exported.
-        ExportError, VerificationError: see `to_tflite`; what was exported before stays.
+        ExportError, VerificationError: see `to_tflite`; files that were exported before stay.
     """
     wanted = (options or ExportOptions()).in_modes(quantize, **changes)
     data, folder = result.data, result.folder
@@ -104,7 +104,7 @@ def export_run(
 
 
 def _keras_latency(model: Any, data: Data) -> float:
-    """The median time of one input through the model, compiled to a graph, milliseconds."""
+    """Measures the median time of one input through the model as a compiled graph, in milliseconds."""
     import tensorflow as tf
 
     call = tf.function(lambda inputs: model(inputs, training=False))

@@ -1,4 +1,4 @@
-"""Exports a Keras model to a `.tflite` file; `to_tflite` is the only way there."""
+"""Exports a Keras model to a `.tflite` file; every export goes through `to_tflite`."""
 
 from __future__ import annotations
 
@@ -44,27 +44,27 @@ NOT_JUDGED = "the classes were compared with Keras', and not judged: nothing sep
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export made."""
+    """The result of an export."""
 
     path: Path
     quantize: Quantize
     bytes: int
     seconds: float
-    """Conversion and verification."""
+    """Time of conversion and verification."""
     verification: Verification | None
-    """None where it was declined."""
+    """The comparison with Keras; None if `verify_file` was False."""
     trained: bool
-    """False where the weights are those of a fresh build."""
+    """Whether the model is trained; False if the weights are those of a new build."""
     notes: tuple[str, ...]
-    """What the user should know, one line each."""
+    """Notes for the user, one line each."""
     card: dict[str, Any]
-    """What is embedded in the file."""
+    """The card that is embedded in the file."""
     edgetpu: EdgeTpuReport | None = None
     compiled: Path | None = None
-    """The file compiled for the Edge TPU, where the compiler is there."""
+    """The file that was compiled for the Edge TPU, if the compiler is installed."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the values as JSON can hold them."""
         return {
             "path": str(self.path),
             "quantize": self.quantize,
@@ -92,25 +92,25 @@ def to_tflite(
 ) -> ExportReport:
     """Writes a checked, self-describing `.tflite` file.
 
-    The file takes raw pixels 0..255: float32, or uint8 in int8 files, where the first layer's scaling costs
-    nothing, because the input's scale and zero point carry it.
+    The file takes raw pixels 0..255: float32, or uint8 in int8 files, in which the first layer's scaling costs
+    nothing, because the input's scale and zero point express it.
 
     Args:
         model: a functional model from pixels `(batch, height, width, channels)`, or values of another shape, to
             the outputs of the task: for classification, scores `(batch, classes)`.
-        path: of the file; replaced whole or not at all.
-        options: what the file is to be like; by default `ExportOptions()`.
-        calibration: for int8 and int16x8: a folder of pictures (of class folders), a `.npy` file, or an array
-            `(count, ...)` of raw pixels or values. Other modes use it for the check.
-        labels: one a class. By default the class folders of `calibration` where their number fits, ImageNet's names
-            for a trained model of 1000 classes, else `class_0..`.
-        task: what the model is for; it says which outputs are right, what they are called, and what agreement is.
-        facts: more for the card, e.g. `{"options": {...}, "license": "CC-BY-4.0"}`.
-        progress: is told what is going on, in a few words.
-        **changes: fields of `ExportOptions` that win over `options`: `quantize="int8"`, `target="litert"`...
+        path: the path of the file, which is written whole or not at all.
+        options: the options of the export; by default `ExportOptions()`.
+        calibration: the examples for int8 and int16x8: a folder of pictures (of class folders), a `.npy` file, or an
+            array `(count, ...)` of raw pixels or values. Other modes use it for the check.
+        labels: one label for each class. By default the class folders of `calibration` if their number fits, ImageNet's
+            names for a trained model of 1000 classes, otherwise `class_0..`.
+        task: the task of the model, which defines its outputs, their names, and the agreement with Keras.
+        facts: more fields for the card, e.g. `{"options": {...}, "license": "CC-BY-4.0"}`.
+        progress: a function that is called with a few words about the progress.
+        **changes: fields of `ExportOptions` that replace those of `options`: `quantize="int8"`, `target="litert"`...
 
     Raises:
-        ExportError: the choices do not go together, the model cannot be converted, or the target cannot load
+        ExportError: the options do not fit together, the model cannot be converted, or the target cannot load
             the result.
         OptionError: there is no such option.
         VerificationError: the file disagrees with the model; nothing is left at `path`.
@@ -172,7 +172,7 @@ def _labels(
     task: Task[Any],
     notes: list[str],
 ) -> list[str]:
-    """The labels to embed; a note where they are the names of calibration's folders."""
+    """Returns the labels to embed, and adds a note if they are the names of calibration's folders."""
     classes = task.classes([tuple(output.shape) for output in model.outputs])
     if labels is None and isinstance(calibration, str | Path) and Path(calibration).is_dir():
         folders = class_names(Path(calibration))
@@ -199,7 +199,7 @@ def _convert(model: keras.Model, options: ExportOptions, inputs: Array, say: Pro
 
 
 def _compile(path: Path, description: SelfDescription, notes: list[str], progress: Progress) -> Path | None:
-    """Runs the Edge TPU compiler, where it is there, and makes its file describe itself, too."""
+    """Runs the Edge TPU compiler, if it is installed, and adds labels and card to its file, too."""
     if not edgetpu.compiler():
         notes.append(edgetpu.missing_compiler(path))
         return None
@@ -208,7 +208,7 @@ def _compile(path: Path, description: SelfDescription, notes: list[str], progres
     try:
         with atomic(target) as scratch:
             edgetpu.compile_model(path, scratch)
-            # Whether the compiler keeps what stands behind a model is its own affair.
+            # The compiler may or may not keep the files behind a model, so they are removed and added again.
             scratch.write_bytes(description.announce(without_files(scratch.read_bytes())))
             description.append(scratch, compiled_for="edgetpu")
         known.remember_made(target)
