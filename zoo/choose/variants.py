@@ -17,7 +17,7 @@ AXES = ("alpha", "input_size")
 
 
 @dataclass(frozen=True)
-class Variant:
+class Cell:
     """One combination of option values and quantization."""
 
     model: str
@@ -80,7 +80,7 @@ def grid(
     quantize: Sequence[str] = ("none", "int8"),
     num_classes: int | None = None,
     whole: bool = False,
-) -> tuple[Variant, ...]:
+) -> tuple[Cell, ...]:
     """Returns all combinations of some values.
 
     Args:
@@ -112,7 +112,7 @@ def grid(
         asked = dict(zip(axes, combination, strict=True))
         checked = spec.check(asked | classes)
         options = tuple((name, checked[name]) for name in (*axes, "num_classes"))
-        variants = [Variant(model, options, name) for name in modes]
-        if whole or any(given.values()) or variants[0].top1 is not None:
-            found += variants
+        cells = [Cell(model, options, name) for name in modes]
+        if whole or any(given.values()) or cells[0].top1 is not None:
+            found += cells
     return tuple(found)
