@@ -70,12 +70,7 @@ class Cache:
         if not about.exists():
             with atomic(about) as scratch:
                 scratch.write_text(json.dumps(self.facts, indent=1), encoding="utf-8")
-        document = {
-            **cell.values,
-            "model": cell.model,
-            "quantize": cell.quantize,
-            **dataclasses.asdict(measured),
-        }
+        document = {**cell.values, "model": cell.model, "quantize": cell.quantize, **dataclasses.asdict(measured)}
         with atomic(self._path(cell)) as scratch:
             scratch.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
