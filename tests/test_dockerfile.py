@@ -179,7 +179,7 @@ def test_old_builders_understand_it() -> None:
         assert newer not in DOCKERFILE
 
 
-def test_nothing_of_one_machine_stands_in_it() -> None:
+def test_results_name_no_machine() -> None:
     assert not re.search(r"(?i)proxy|pip\.conf|index-url|trusted-host|certificate|\.crt", DOCKERFILE)
 
 

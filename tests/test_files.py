@@ -192,7 +192,7 @@ with atomic(Path(sys.argv[1])) as scratch:
 """
 
 
-def test_what_a_killed_process_leaves_is_swept_by_the_next_write(tmp_path: Path) -> None:
+def test_the_next_write_removes_the_folders_of_a_killed_process(tmp_path: Path) -> None:
     path = tmp_path / "file.bin"
     command = [sys.executable, "-c", KILLED, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as alive:
@@ -282,7 +282,7 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path / "here" / left.name
 
 
-def test_what_an_archive_brings_is_neither_put_back_nor_swept(tmp_path: Path) -> None:
+def test_scratch_folders_from_an_archive_are_left_alone(tmp_path: Path) -> None:
     planted = copied(tmp_path)
     begin_a_write(planted.parent / "model")
     assert names(planted.parent) == [planted.name]
@@ -299,7 +299,7 @@ def test_another_folder_in_the_place_of_the_previous_one_is_not_put_back(tmp_pat
     assert not (tmp_path / "model").exists()
 
 
-def test_what_another_user_left_is_neither_put_back_nor_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scratch_folders_of_another_user_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path / "model", "old")
     kill_between_renames(tmp_path / "model")
     (left,) = tmp_path.iterdir()

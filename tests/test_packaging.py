@@ -162,7 +162,7 @@ def stranger(dist: Path, request: pytest.FixtureRequest, tmp_path_factory: pytes
 
 
 @pytest.mark.slow
-def test_what_a_stranger_tries_first(stranger: Path, tmp_path: Path) -> None:
+def test_the_first_commands_of_a_new_user(stranger: Path, tmp_path: Path) -> None:
     def run(*words: str) -> tuple[int, str, str]:
         done = subprocess.run([stranger, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr

@@ -178,7 +178,7 @@ def _runs(process: int) -> bool:
         return False
 
 
-def test_a_program_that_is_none_is_said_so(tmp_path: Path) -> None:
+def test_a_program_that_cannot_be_started_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "none").write_bytes(b"\0")
     done = processes.run(processes.program(str(tmp_path / "none")), seconds=60)
     assert done.returncode == 1

@@ -53,7 +53,7 @@ def is_there(name: str) -> bool:
         return False
 
 
-def test_what_programs_in_texts_import_is_there() -> None:
+def test_names_that_programs_in_texts_import_exist() -> None:
     found = {(path, name) for path in SOURCES for text in texts(path.read_text("utf-8")) for name in imported(text)}
     assert len(found) > 20
     missing = [f"{path.relative_to(ROOT)}: {name}" for path, name in sorted(found) if not is_there(name)]

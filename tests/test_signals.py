@@ -80,7 +80,7 @@ def test_a_block_listens_and_leaves_signals_as_they_were() -> None:
 
 
 @pytest.mark.usefixtures("restored")
-def test_what_was_ignored_stays_ignored() -> None:
+def test_signals_that_were_ignored_stay_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     heard: list[int] = []
     with listening(lambda number, _: heard.append(number)):

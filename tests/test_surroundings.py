@@ -81,7 +81,7 @@ def test_tests_see_the_same_however_they_are_started(tmp_path: Path) -> None:
     assert seen["git"] == str(ROOT)
 
 
-def test_what_is_meant_for_the_tests_is_kept(tmp_path: Path) -> None:
+def test_variables_for_the_tests_are_kept(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     given = {"EDGEZOO_CHROMIUM": "/opt/chromium", "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/bin"}

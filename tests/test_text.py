@@ -35,7 +35,7 @@ def test_nothing_shown_is_obeyed_turns_or_ends_the_line(text: str) -> None:
 
 
 @given(ANY)
-def test_what_is_shown_is_not_escaped_again_and_holds_nothing_hidden(text: str) -> None:
+def test_shown_text_has_no_hidden_characters_and_is_not_escaped_twice(text: str) -> None:
     once = shown(text, limit=None)
     assert shown(once, limit=None) == once
     assert first_hidden(once) is None
@@ -58,7 +58,7 @@ def test_what_is_shown_is_not_escaped_again_and_holds_nothing_hidden(text: str) 
         ("\u3164", r"\u3164"),
     ],
 )
-def test_what_does_not_show_itself_is_escaped(text: str, expected: str) -> None:
+def test_invisible_characters_are_escaped(text: str, expected: str) -> None:
     assert shown(text) == expected
 
 
@@ -136,7 +136,7 @@ def test_json_is_valid_whatever_it_holds(value: Any, indent: int | None, ascii_o
     assert all(first_hidden(line) is None for line in text.split("\n"))
 
 
-def test_what_is_no_finite_number_is_null() -> None:
+def test_numbers_that_are_not_finite_are_null() -> None:
     assert to_json({"a": [float("nan"), (float("inf"), 1.5)]}) == '{"a": [null, [null, 1.5]]}'
 
 

@@ -65,7 +65,7 @@ def test_two_files_with_one_and_two_threads(lenet_file: Path, conv1d_file: Path)
         assert (measured.from_jpeg, measured.no_jpeg) == (None, f"{conv1d_file} does not take pictures")
 
 
-def test_it_is_json(lenet_file: Path) -> None:
+def test_results_can_be_written_as_json(lenet_file: Path) -> None:
     found = benchmark([lenet_file], runs=1)
     document = json.loads(json.dumps(found.as_dict()))
     (measured,) = document["measurements"]
@@ -188,7 +188,7 @@ def test_wrong_numbers(lenet_file: Path) -> None:
             benchmark([lenet_file], threads=[1, number])
 
 
-def test_a_photo_of_ones_own(lenet_file: Path, photos: tuple[Path, Path]) -> None:
+def test_a_photo_of_the_user_is_used(lenet_file: Path, photos: tuple[Path, Path]) -> None:
     found = benchmark([lenet_file], runs=1, photo=photos[0])
     assert found.photo == str(photos[0])
     assert found.measurements[0].from_jpeg is not None

@@ -121,7 +121,7 @@ def test_the_fuzzer_finds_nothing_in_a_few_inputs(parser: str) -> None:
     assert (row["findings"], row["kinds"]) == (0, [])
 
 
-def test_a_finding_is_kept_once_and_what_may_be_is_none(tmp_path: Path) -> None:
+def test_a_finding_is_kept_once_and_a_zoo_error_is_no_finding(tmp_path: Path) -> None:
     def read(path: Path) -> None:
         data = path.read_bytes()
         if data == b"refused":

@@ -71,7 +71,7 @@ def test_a_run_that_is_interrupted_goes_on(cache_folder: Path, monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_what_is_kept_and_what_is_measured_anew(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_kept_measurements_are_used(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = choose("mobilenet_v2", cells=SMALL, threads=1, runs=2)
     monkeypatch.setattr(measuring, "write_files", never)
     assert choose("mobilenet_v2", cells=SMALL, threads=1, runs=1).candidates == first.candidates
@@ -101,7 +101,7 @@ def test_the_cache_says_whose_it_is(cache_folder: Path) -> None:
     assert facts["made_with"]["edgezoo"] == zoo.__version__
 
 
-def test_a_relative_cache_folder_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_cache_folder_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from zoo.files import cache_home
 
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -138,7 +138,7 @@ def test_a_board(write_board: Callable[..., Path]) -> None:
     assert document["top1"]["url"].endswith("mobilenet/README.md")
 
 
-def test_names_as_boards_write_them(write_board: Callable[..., Path], entry: Callable[..., Any]) -> None:
+def test_paths_of_any_system_are_recognized(write_board: Callable[..., Path], entry: Callable[..., Any]) -> None:
     files = [r"C:\files\mobilenet_v2.tflite", "tpu/mobilenet_v2_96_int8_edgetpu.tflite", "other.tflite", "batch.tflite"]
     entries = [entry(file, 1_000_000, 1.0) for file in files]
     board = read_board(write_board(entries), grid("mobilenet_v2"))

@@ -33,7 +33,7 @@ def test_equals_stay_and_the_unrated_do_not() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(50, 54)), max_size=20))
-def test_what_is_not_on_the_front_is_beaten_by_what_is(values: list[tuple[int, int, int]]) -> None:
+def test_every_candidate_off_the_front_is_beaten_by_one_on_it(values: list[tuple[int, int, int]]) -> None:
     candidates = [candidate(*value) for value in values]
     front = pareto(candidates)
     assert not any(one.beats(other) for one, other in itertools.product(front, front))

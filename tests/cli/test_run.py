@@ -61,7 +61,7 @@ def test_random_weights_are_called_so(cli: Cli, tmp_path: Path, photos: tuple[Pa
     assert cli("run", tmp_path / "lenet.tflite", photos[0], "--json").err == ""
 
 
-def test_a_photo_that_is_none_does_not_stop_the_others(
+def test_a_file_that_is_no_photo_does_not_stop_the_others(
     cli: Cli, model: Path, photos: tuple[Path, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "notes.jpg").write_text("not a picture")

@@ -43,7 +43,7 @@ def test_presets_change_each_picture_and_stay_pixels(preset: Any, images: Array)
     assert (np.abs(changed.mean(axis=(1, 2, 3)) - images.mean(axis=(1, 2, 3))) < 64).all()
 
 
-def test_none_is_nothing(images: Array) -> None:
+def test_the_preset_none_changes_nothing(images: Array) -> None:
     assert augmentation("none") == []
     np.testing.assert_array_equal(augmented("none", images), images)
 

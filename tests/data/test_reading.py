@@ -44,7 +44,7 @@ def test_the_pixels_are_the_runners(tmp_path: Path, photos: tuple[Path, Path], r
         np.testing.assert_array_equal(calibrated.inputs[order.index(path)], expected)
 
 
-def test_bad_files_are_told_and_the_rest_is_read(pictures: Path, bad_pictures: dict[Path, str]) -> None:
+def test_bad_files_are_listed_and_the_others_are_read(pictures: Path, bad_pictures: dict[Path, str]) -> None:
     paths = [*bad_pictures, *sorted((pictures / "cat").iterdir())]
     messages: list[str] = []
     findings = read_all(paths, Reader((8, 8, 3)), progress=messages.append)
@@ -114,7 +114,7 @@ def test_the_function_is_the_runners() -> None:
     assert vars(zoo.data.reading)["load_values"] is vars(zoo.runner.predictor)["load_values"]
 
 
-def test_what_a_read_would_wait_for(tmp_path: Path) -> None:
+def test_a_named_pipe_is_a_bad_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     found, pixels = Reader((4, 4, 3)).examine(tmp_path / "pipe.png")
     assert found.error == f"{tmp_path / 'pipe.png'} is no file but a named pipe or a device"

@@ -71,7 +71,7 @@ def test_input_types() -> None:
         ({"input_range": (0, 1, 2)}, r"input_range=\(0, 1, 2\) is not allowed; give two numbers"),
     ],
 )
-def test_what_does_not_go_together(choices: dict[str, Any], message: str) -> None:
+def test_options_that_do_not_fit_together(choices: dict[str, Any], message: str) -> None:
     with pytest.raises(ExportError, match=message):
         ExportOptions(**choices)
     with pytest.raises(ExportError, match=message):

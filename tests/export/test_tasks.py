@@ -158,7 +158,7 @@ def test_a_task_of_two_outputs_goes_all_the_way(
     assert tflite.Model.GetRootAs(report.path.read_bytes(), 0).SignatureDefsLength() == 1
 
 
-def test_what_disagrees_by_the_tasks_own_measure_is_not_kept(
+def test_a_file_that_disagrees_by_the_tasks_own_measure_is_not_kept(
     pictures: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = spotter()

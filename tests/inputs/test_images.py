@@ -268,7 +268,7 @@ def test_sizes_are_pillows(across: int, down: int, width: int, height: int, resi
     np.testing.assert_allclose(ours.astype(int), np.asarray(made).astype(int), atol=1)
 
 
-def test_what_a_read_would_wait_for(tmp_path: Path) -> None:
+def test_a_named_pipe_is_a_bad_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "zero.jpg").symlink_to("/dev/zero")
     for name in ("pipe.jpg", "zero.jpg"):
@@ -280,7 +280,7 @@ def test_what_a_read_would_wait_for(tmp_path: Path) -> None:
 
 # Pillow leaves the closing of a pipe to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_what_a_shell_hands_over(quadrants: Image.Image) -> None:
+def test_a_pipe_from_a_shell_can_be_read(quadrants: Image.Image) -> None:
     """A pipe can be read, as in `zoo run model.tflite <(curl ...)`."""
     buffer = io.BytesIO()
     quadrants.save(buffer, "PNG")

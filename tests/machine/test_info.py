@@ -142,7 +142,7 @@ def test_a_pc(tmp_path: Path) -> None:
     assert state.throttle_count == 6
 
 
-def test_what_is_not_shown_is_empty(tmp_path: Path) -> None:
+def test_facts_that_linux_does_not_show_are_none(tmp_path: Path) -> None:
     machine, state = read_machine(tmp_path), read_state(tmp_path)
     assert (machine.board, machine.cpu, machine.cpu_features, machine.cores) == (None, None, (), None)
     assert (machine.memory_bytes, machine.system, machine.max_mhz) == (None, None, None)

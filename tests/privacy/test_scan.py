@@ -99,7 +99,7 @@ def test_texts_and_bytes_are_searched(name: str, content: str, kind: str, value:
     assert [(t.kind, t.value) for t in private(tmp_path / name)] == [(kind, value)]
 
 
-def test_what_is_no_path_is_none(tmp_path: Path) -> None:
+def test_text_that_only_looks_like_a_path_is_not_listed(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("see https://example.org/home/x, and/or 1/2, a:b, conv1/kernel, MIT/Apache\n")
     assert private(tmp_path / "a.md") == []
 
@@ -157,7 +157,7 @@ def test_the_calibration_of_a_file_is_checked_on_the_command_line(
     assert (done.code, json.loads(done.out)["calibrated_on"]) == (1, False)
 
 
-def test_long_keys_are_shortened_where_a_thing_is_told_of(tmp_path: Path) -> None:
+def test_long_keys_are_shortened_in_findings(tmp_path: Path) -> None:
     inner = {f"{i} version": f"1.{i}" for i in range(500)}
     for _ in range(40):
         inner = {"k" * 10_000: inner}  # type: ignore[dict-item]

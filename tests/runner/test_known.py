@@ -116,7 +116,7 @@ def test_the_list_is_private_and_bounded(tmp_path: Path, cache: Path, monkeypatc
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "null", '{"files": []}', '{"files": {"x": 1}}', "[" * 100_000, "\0", '{"files": null}']
 )
-def test_a_damaged_list_is_none(content: str, file: Path, cache: Path) -> None:
+def test_a_damaged_list_is_ignored(content: str, file: Path, cache: Path) -> None:
     cache.mkdir(parents=True)
     (cache / known.LIST).write_text(content)
     (cache / known.LIST).chmod(0o600)
@@ -128,14 +128,14 @@ def test_a_damaged_list_is_none(content: str, file: Path, cache: Path) -> None:
 @pytest.mark.parametrize(
     "entry", [None, {}, {"for": None}, {"for": "made here"}, {"for": {"made here": 1}}, {"for": [[]]}]
 )
-def test_a_damaged_entry_is_none(entry: object, file: Path, cache: Path) -> None:
+def test_a_damaged_entry_is_ignored(entry: object, file: Path, cache: Path) -> None:
     known.remember_made(file)
     files = json.loads((cache / known.LIST).read_text())["files"]
     (cache / known.LIST).write_text(json.dumps({"files": dict.fromkeys(files, entry)}))
     assert not known.holds(file, "litert")
 
 
-def test_a_list_that_others_may_have_written_is_none(
+def test_a_list_that_others_may_have_written_is_ignored(
     file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known.remember_made(file)

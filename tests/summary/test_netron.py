@@ -106,7 +106,7 @@ def test_what_cannot_be_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         view("lenet").__enter__()
 
 
-def test_the_command_until_it_is_interrupted(cases: Callable[[str], Case]) -> None:
+def test_the_command_runs_until_it_is_interrupted(cases: Callable[[str], Case]) -> None:
     file = cases("lenet").file
     code = "import sys; from zoo.cli.main import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", code, "view", str(file), "--no-browser"]

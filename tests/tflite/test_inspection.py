@@ -27,7 +27,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_what_it_finds(sound: Path) -> None:
+def test_an_inspection_of_a_real_file(sound: Path) -> None:
     found = inspect_file(sound)
     ops = {name: count for name, _, count in found.ops}
     assert (ops["CONV_2D"], ops["FULLY_CONNECTED"], ops["MAX_POOL_2D"]) == (2, 3, 2)

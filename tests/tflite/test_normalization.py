@@ -69,7 +69,7 @@ def test_metadata_of_others_is_followed(scaled: tuple[Any, Path], with_metadata:
     np.testing.assert_allclose(scores(classifier, pixels), expected, atol=1e-5)
 
 
-def test_a_file_that_says_nothing_gets_raw_pixels_or_what_is_asked(
+def test_a_file_without_a_range_gets_raw_pixels_or_the_given_range(
     scaled: tuple[Any, Path], pixels: Any, cli: Cli, photos: tuple[Path, Path]
 ) -> None:
     model, path = scaled

@@ -212,7 +212,7 @@ def test_a_file_that_is_skipped_whole_fails_in_ci(tmp_path: Path) -> None:
     assert "1 error" in lines(done.stdout)[-1]
 
 
-def test_every_excuse_is_said_by_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_allowed_reason_of_a_skip_is_used_by_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     said = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     for reason in ALLOWED:
