@@ -179,7 +179,7 @@ def test_old_builders_understand_it() -> None:
         assert newer not in DOCKERFILE
 
 
-def test_results_name_no_machine() -> None:
+def test_the_dockerfile_names_no_machine() -> None:
     assert not re.search(r"(?i)proxy|pip\.conf|index-url|trusted-host|certificate|\.crt", DOCKERFILE)
 
 
