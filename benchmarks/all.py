@@ -1,10 +1,11 @@
 """Runs all benchmarks one after the other and writes docs/benchmarks.json and docs/scaling.png.
 
     python benchmarks/all.py                      # about 20 minutes on two cores that do nothing else
-    python benchmarks/all.py --only scaling,modes # these alone; what the file holds of the others stays
+    python benchmarks/all.py --only scaling,modes # only these; the other results in the file stay
     python benchmarks/all.py --quick              # a few minutes, small settings, nothing is kept
 
-Then `cog -r docs/*.md` writes the tables anew. The exit code is 1 where one failed; the others are in the file.
+Then `cog -r docs/*.md` updates the tables. The exit code is 1 if a benchmark failed; the results of the others are in
+the file all the same.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from zoo.cli.types import words
 @click.option("--quick", is_flag=True, help="Small settings that show that all works, in a few minutes.")
 @click.option("--out", type=click.Path(path_type=Path), help="A JSON file.  [docs/benchmarks.json; with --quick none]")
 def main(only: tuple[str, ...] | None, quick: bool, out: Path | None) -> None:
-    """Runs, writes, and says what failed."""
+    """Runs the benchmarks, writes their results, and says what failed."""
     if out is None and quick:
-        # What a quick run finds is not to stand in the docs by accident.
+        # The results of a quick run must not get into the docs by accident.
         with tempfile.TemporaryDirectory() as folder:
             run(only, quick, Path(folder) / "benchmarks.json")
     else:
@@ -35,7 +36,7 @@ def main(only: tuple[str, ...] | None, quick: bool, out: Path | None) -> None:
 
 
 def run(only: tuple[str, ...] | None, quick: bool, out: Path) -> None:
-    """Runs, writes to one file and a picture beside it, and says what failed."""
+    """Runs the benchmarks, writes their results to one file and a picture beside it, and says what failed."""
     chosen = [one for one in suite.SUITE if not only or one.name in only]
     started = time.perf_counter()
     failed = suite.run_all(chosen, out, quick=quick, say=lambda text: click.echo(text, err=True))

@@ -1,18 +1,18 @@
-"""Our files beside the ones that a user's own conversion gives, on both runtimes.
+"""Compares our files with those of a user's own conversion, on both runtimes.
 
     python benchmarks/export_latency.py                          # all models, float and int8
     python benchmarks/export_latency.py --models alexnet --quantize int8
 
-MobileNetV2 and VGG-16 stand beside keras.applications' models of the same size, AlexNet and the small ones, which it
-does not have, beside the plain Keras graph. Converted is as TensorFlow's guides do it:
+MobileNetV2 and VGG-16 are compared with keras.applications' models of the same size. AlexNet and the small models,
+which it does not have, are compared with the plain Keras graph. The conversion is that of TensorFlow's guides:
 `TFLiteConverter.from_keras_model(model)`, for int8 with `Optimize.DEFAULT`, a representative data set of preprocessed
-pictures, integer operations, and uint8 in and out. Weights are random, which changes no time.
+pictures, integer operations, and uint8 in and out. Weights are random, because they do not influence the time.
 
-Two things are timed: the interpreter alone (`invoke`), and what a user does from a decoded picture on: bring its
-uint8 pixels to what the input wants, set the tensor, invoke. The plain file wants `preprocess_input` in numpy and, in
-int8, the input's scale and zero point; ours takes pixels as they are. Both files run in turn in one process with one
-thread; the ratio is the median of the rounds' own (above 1: ours is faster), beside its 10th and 90th percentile.
-tflite-runtime needs an environment of its own, which `make test` makes.
+Two things are timed: the interpreter alone (`invoke`), and all steps from a decoded picture: converting its
+uint8 pixels for the input, setting the tensor, and `invoke`. The plain file needs `preprocess_input` in numpy and, in
+int8, the input's scale and zero point; our file takes pixels as they are. Both files run in turn in one process with
+one thread. The ratio is the median of the rounds' ratios (above 1: ours is faster), with its 10th and 90th percentile.
+tflite-runtime needs a separate environment, which `make test` makes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from zoo.cli.types import words
 MODELS = ("mobilenet_v2", "alexnet", "vgg16", "lenet", "conv1d")
 MODES = ("none", "int8")
 APPLICATIONS = {"mobilenet_v2": ("mobilenet_v2", "MobileNetV2"), "vgg16": ("vgg16", "VGG16")}
-"""Module and function in keras.applications."""
+"""Module and function in keras.applications for each of our models."""
 TFLITE_RUNTIME_PYTHON = Path(__file__).resolve().parent.parent / ".venv-tflite-runtime/bin/python"
 FEWEST_ROUNDS = 5
 
@@ -59,7 +59,7 @@ def main(
     tflite_runtime_python: Path,
     as_json: bool,
 ) -> None:
-    """Exports, times, prints."""
+    """Exports the files, times them, and prints the results."""
     pythons = {"litert": Path(sys.executable), "tflite-runtime": tflite_runtime_python}
     if not tflite_runtime_python.exists():
         click.echo(f"without tflite-runtime: there is no {tflite_runtime_python}; make test makes it", err=True)
@@ -99,7 +99,7 @@ def main(
 
 
 def _export(name: str, mode: str, folder: str) -> None:
-    """Both files of one model in one mode."""
+    """Measures both files of one model in one mode."""
     import tensorflow as tf
 
     import zoo
@@ -129,7 +129,7 @@ def _application(name: str) -> Any:
 
 
 def preprocess(name: str, pixels: Any) -> Any:
-    """keras.applications' `preprocess_input` of a model, in numpy: a board has no Keras."""
+    """Returns a model's `preprocess_input` of keras.applications, in numpy, because a board has no Keras."""
     values = np.asarray(pixels, np.float32)
     if name == "mobilenet_v2":
         return values / np.float32(127.5) - np.float32(1)
@@ -139,7 +139,7 @@ def preprocess(name: str, pixels: Any) -> Any:
 
 
 def _time(runtime: str, seconds: float, rounds: int, folder: str, model: str) -> None:
-    """Runs in the runtime's own environment, which may have the other one as well."""
+    """Times files in the runtime's own environment, which may have the other runtime, too."""
     package = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}[runtime]
     interpreter_of = importlib.import_module(f"{package}.interpreter").Interpreter
     works: dict[str, Callable[[], float]] = {}
@@ -157,7 +157,7 @@ def _time(runtime: str, seconds: float, rounds: int, folder: str, model: str) ->
 
 
 def _two(interpreter: Any, preprocessed_as: str | None) -> tuple[Callable[[], None], Callable[[], None]]:
-    """What runs from a picture's pixels on, and what runs once the tensor is set."""
+    """Returns two functions to time: all steps from a picture's pixels, and only the interpreter on a ready tensor."""
     entry = interpreter.get_input_details()[0]
     pixels = np.random.default_rng(0).integers(0, 256, entry["shape"], np.uint8)
     scale, zero_point = entry["quantization"]
@@ -167,7 +167,7 @@ def _two(interpreter: Any, preprocessed_as: str | None) -> tuple[Callable[[], No
         if preprocessed_as:
             values = preprocess(preprocessed_as, values)
             if scale:
-                # As TensorFlow's guide to integer quantization has it.
+                # This is the code of TensorFlow's guide to integer quantization.
                 values = values / scale + zero_point
         interpreter.set_tensor(entry["index"], values.astype(entry["dtype"], copy=False))
         interpreter.invoke()

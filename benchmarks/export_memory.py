@@ -1,10 +1,10 @@
-"""Peak memory and time of exporting a model, mode by mode, ours beside the plain converter.
+"""Measures peak memory and time of exporting a model in each mode, with our exporter and with the plain converter.
 
     python benchmarks/export_memory.py vgg16            # needs about 10 GB and ten minutes
     python benchmarks/export_memory.py mobilenet_v2 --modes none,int8
 
-Each export runs in a fresh process that builds the model first. The peak is that of the process and its children
-together, proportional set size sampled ten times a second, TensorFlow itself included.
+Each export runs in a new process that builds the model first. The peak is that of the process and its children
+together, TensorFlow included: the proportional set size, sampled ten times a second.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WAYS = ("ours", "in memory", "plain")
 @click.option("--ways", type=words(*WAYS), metavar="NAMES", default="ours,plain", show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 def main(model: str, modes: tuple[str, ...], ways: tuple[str, ...], as_json: bool) -> None:
-    """Prints a row for each mode and way; the exit code is 1 where an export fails."""
+    """Prints a row for each mode and exporter; the exit code is 1 if an export fails."""
     rows: list[dict[str, Any]] = []
     for mode in modes:
         for way in ways:
@@ -54,7 +54,7 @@ def _text(row: dict[str, Any]) -> str:
 
 
 def export(model: str, mode: str, way: str) -> dict[str, Any]:
-    """Exports once, in a process of its own."""
+    """Exports once, in the current process."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--worker", model, mode, way, folder]
         started = time.perf_counter()
@@ -81,7 +81,7 @@ def _worker(name: str, mode: str, way: str, folder: str) -> None:
 
 
 def _plain(model: object, mode: str, inputs: object) -> bytes:
-    """What most tutorials do."""
+    """Exports as most tutorials do."""
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)

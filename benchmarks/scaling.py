@@ -1,15 +1,15 @@
-"""How cost grows: with a model's work, with threads, with pictures.
+"""Measures how cost grows with a model's work, with threads and with pictures.
 
     python benchmarks/scaling.py [--plot docs/scaling.png] [--json]
 
 - **latency against MACs**: MobileNetV2 over widths and input sizes, float32 and int8, one thread, all files in turn.
-  The exponent is that of a power law fitted to them: 1 would be strict proportion.
-- **throughput against threads**: pictures a second of `classify_many`, from JPEG files to names, with 1 thread to as
-  many as there are cores. Decoding has threads of its own, so one interpreter thread leaves cores to it.
-- **throughput against pictures**: the same for folders of growing size, from making the `Classifier` on.
-- **memory against pictures**: the peak of `zoo run FOLDER --csv`, in a process of its own.
+  The exponent is that of a fitted power law; 1 means that time is proportional to MACs.
+- **throughput against threads**: pictures per second of `classify_many`, from JPEG files to labels, with 1 thread up to
+  the number of cores. Decoding has its own threads, which use the cores that the interpreter leaves free.
+- **throughput against pictures**: the same for folders of growing size; the time includes making the `Classifier`.
+- **memory against pictures**: the peak memory of `zoo run FOLDER --csv`, in a separate process.
 
-Weights are random: time and memory do not depend on them. The pictures are 640x480.
+Weights are random, because time and memory do not depend on them. The pictures are 640x480.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def main(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Exports, times, prints."""
+    """Exports the files, measures, and prints the results."""
     quiet_tensorflow()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -77,8 +77,8 @@ def main(
             paths = write_files(cells, folder / "files")
         click.echo("timing", err=True)
         latency = latencies(cells, paths, runs)
-        # The middle of them in int8: fast enough to show what the rest costs.
-        file = paths[cells.index(next(cell for cell in cells[len(cells) // 2 :] if cell.quantize == "int8"))]
+        # A model of medium size in int8 is fast enough to show what the rest costs.
+        file = paths[cells.index(next(one for one in cells[len(cells) // 2 :] if one.quantize == "int8"))]
         found = {
             "latency": latency,
             "exponents": {mode: exponent([r for r in latency if r["mode"] == mode]) for mode in ("none", "int8")},
@@ -95,7 +95,7 @@ def main(
 
 
 def latencies(cells: Sequence[Cell], paths: Sequence[Path], runs: int) -> list[Row]:
-    """One run of each file on one thread."""
+    """Measures the time of one run of each file, on one thread."""
     candidates = [Candidate(path, "auto", 1, None, trusted=True) for path in paths]
     time_runs(candidates, runs, 3)
     return [
@@ -118,7 +118,7 @@ def exponent(rows: Sequence[Row]) -> float | None:
 
 
 def threads_rates(file: Path, folder: Path, rounds: int) -> list[Row]:
-    """Pictures a second, by the interpreter's threads."""
+    """Measures pictures per second for each number of interpreter threads."""
     photos = save_crops(folder / "photos", THREAD_PICTURES, SMALL)
     numbers = range(1, read_machine().usable_cores + 1)
     classifiers = {number: Classifier(file, threads=number) for number in numbers}
@@ -135,7 +135,7 @@ def _name_folder(file: Path, folder: Path) -> None:
 
 
 def by_folder_size(file: Path, folder: Path, counts: Sequence[int], rounds: int) -> dict[str, list[Row]]:
-    """Pictures a second and memory, by the number of pictures."""
+    """Measures pictures per second and memory for each number of pictures."""
     places = {count: _linked(folder / "photos", folder / f"folder-{count}", count) for count in counts}
     times = in_turn(
         {str(count): timed(functools.partial(_name_folder, file, place)) for count, place in places.items()},
@@ -153,7 +153,7 @@ def by_folder_size(file: Path, folder: Path, counts: Sequence[int], rounds: int)
 
 
 def _linked(photos: Path, place: Path, count: int) -> Path:
-    """A folder of so many pictures: links to those there are, over and over."""
+    """Makes a folder with `count` pictures, which are links to the same few files."""
     place.mkdir()
     for i, photo in zip(range(count), itertools.cycle(sorted(photos.iterdir()))):
         os.link(photo, place / f"{i:06}.jpg")

@@ -1,12 +1,12 @@
-"""`zoo serve` under load, beside the runner itself on the same pictures.
+"""Measures `zoo serve` under load, and compares it with the runner itself on the same pictures.
 
     python benchmarks/serve_load.py [--clients 8] [--seconds 60] [--file mine.tflite] [--json] [-- OPTIONS OF zoo serve]
 
-Clients on this machine send one picture after the other over connections of their own, so they take their share of its
-cores. Between spells of that, `Classifier.classify_many` runs over the same pictures in another process for as long;
-the ratio is the median of the spells' own. The exit code is 1 where an answer was neither 200 nor 429, where the server
-was slower than 0.9 of `classify_many`, or where its memory grew by more than 10 % from the first quarter of the time to
-the last.
+Clients on this machine send one picture after the other, each over its own connection, so they use some of its
+cores. Between these periods, `Classifier.classify_many` runs over the same pictures in another process for the same
+time; the ratio is the median of the periods' ratios. The exit code is 1 if an answer was neither 200 nor 429, if the
+server was slower than 0.9 times `classify_many`, or if its memory grew by more than 10 % from the first quarter of the
+time to the last.
 
 Without --file: MobileNetV2 1.0/224 with random weights, which needs TensorFlow. The pictures are 24 JPEGs of 640x480,
 cut from two photos.
@@ -65,7 +65,7 @@ for line in itertools.chain(["1"], sys.stdin):
 def main(
     clients: int, seconds: float, file: Path | None, threads: int | None, as_json: bool, options: tuple[str, ...]
 ) -> None:
-    """Measures, prints, and judges."""
+    """Measures, prints the results, and judges them."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         pictures = make_pictures(folder / "pictures")
@@ -85,12 +85,12 @@ def main(
 
 
 def make_pictures(folder: Path) -> list[bytes]:
-    """JPEG files of 640x480, written to a folder as well."""
+    """Makes JPEG files of 640x480; returns their bytes and writes them to a folder, too."""
     return [path.read_bytes() for path in save_crops(folder, 24, SMALL)]
 
 
 def make_file(folder: Path) -> Path:
-    """MobileNetV2, in a process of its own: TensorFlow's threads and memory are not to be here while we measure."""
+    """Exports MobileNetV2 in a separate process, so that TensorFlow takes no memory and threads from the benchmark."""
     code = "import sys; sys.argv[0] = 'zoo'; " + SERVE
     command = [sys.executable, "-c", code, "build", "mobilenet_v2", "--export", "tflite", "--out", str(folder)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -98,13 +98,13 @@ def make_file(folder: Path) -> Path:
 
 
 class Reference:
-    """A process with `classify_many`, which rests between spells."""
+    """Starts a process with `classify_many`, which rests while the clients run."""
 
     def __init__(self, file: Path, folder: Path, threads: int | None) -> None:
         command = [sys.executable, "-c", REFERENCE, str(file), str(folder), str(threads or "")]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
-        self._read()  # the first spell warms up
+        self._read()  # the first period warms up
 
     def __enter__(self) -> Reference:
         return self
@@ -114,7 +114,7 @@ class Reference:
         self._process.communicate()
 
     def run(self, seconds: float) -> float:
-        """Pictures a second."""
+        """Returns the pictures per second of one period."""
         assert self._process.stdin
         self._process.stdin.write(f"{seconds}\n")
         self._process.stdin.flush()
@@ -141,7 +141,7 @@ def load(
         memory: list[float] = []
         rates = []
         asking = (int(found[1]), pictures, clients)
-        spell(*asking, 1, [], [])  # warms up
+        spell(*asking, 1, [], [])  # this warms up
         for _ in range(SPELLS):
             rate = spell(*asking, seconds / SPELLS, statuses, times, lambda: memory.append(resident(server.pid)))
             rates.append((rate, reference.run(seconds / SPELLS)))
@@ -179,7 +179,7 @@ def spell(
     times: list[float],
     watch: Callable[[], object] = lambda: None,
 ) -> float:
-    """All clients ask for so long; returns the pictures classified a second."""
+    """Has all clients send requests for some seconds; returns the pictures that were classified per second."""
     before, start = statuses.count(200), time.perf_counter()
     arguments = (port, pictures, start + seconds, statuses, times)
     threads = [threading.Thread(target=ask, args=arguments) for _ in range(clients)]
@@ -194,7 +194,7 @@ def spell(
 
 
 def ask(port: int, pictures: list[bytes], end: float, statuses: list[int], times: list[float]) -> None:
-    """One client: sends a picture, reads the answer, and so on; 0 stands for a connection that broke."""
+    """Runs one client, which sends a picture, reads the answer, and repeats; status 0 means a broken connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     i = threading.get_ident()
     while time.perf_counter() < end:
@@ -218,13 +218,13 @@ def ask(port: int, pictures: list[bytes], end: float, statuses: list[int], times
 
 
 def resident(pid: int) -> float:
-    """The memory that a process holds now, MB."""
+    """Returns the memory that a process holds now, in MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def judge(result: dict[str, Any]) -> list[str]:
-    """What is not as it should be."""
+    """Lists what is not as it should be."""
     problems = []
     others = {status: count for status, count in result["answers"].items() if status not in {"200", "429"}}
     if others:
@@ -240,7 +240,7 @@ def judge(result: dict[str, Any]) -> list[str]:
 
 
 def show(result: dict[str, Any]) -> None:
-    """Prints it as a table."""
+    """Prints the results as a table."""
     answers = ", ".join(f"{count:,} of {status}" for status, count in result["answers"].items())
     memory, took = result["memory_mb"], result["milliseconds"]
     rows = [

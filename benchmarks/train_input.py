@@ -1,16 +1,16 @@
-"""Our input pipeline beside `keras.utils.image_dataset_from_directory`, on photos of 12 megapixels.
+"""Compares our input pipeline with `keras.utils.image_dataset_from_directory`, on photos of 12 megapixels.
 
     python benchmarks/train_input.py                       # 24 photos, about a minute
     python benchmarks/train_input.py --pictures 96 --noise 6
 
-The photos are two that scikit-learn brings along, enlarged to 4000x3000. A JPEG's size decides how much of
-the decoding no downscaling saves: enlarged alone they take 1.1 MB each; `--noise 6` adds sensor noise, for 2 MB.
+The photos are the two of scikit-learn, enlarged to 4000x3000. The size of a JPEG file decides how much of the decoding
+cannot be saved by downscaling. Without noise the photos have 1.1 MB each; `--noise 6` adds sensor noise, for 2 MB.
 
-What is timed is what a training waits for until it has seen every batch once: the call that makes the dataset, which in
-our case reads the files, and going through its batches. A later epoch is going through the batches again. Both
-pipelines run in turn, each in a process of its own that has imported TensorFlow before; a ratio is the median of the
-rounds' own ratios (above 1: ours is faster), beside the lowest and the highest. That of processor time, of all cores,
-is the one to trust where other programs keep the cores busy. Nothing is augmented on either side.
+The time is that for which a training waits until it has seen every batch once: the call that makes the dataset, which
+in our case reads the files, and one pass over its batches. A later epoch is another pass over the batches. Both
+pipelines run in turn, each in a separate process that has already imported TensorFlow. A ratio is the median of the
+rounds' ratios (above 1: ours is faster), with the lowest and the highest. The ratio of processor time, over all cores,
+is more reliable if other programs keep the cores busy. Neither side augments pictures.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ EPOCHS = 4
 @click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 def main(pictures: int, size: int, rounds: int, noise: int, batch_size: int, as_json: bool) -> None:
-    """Makes photos, times, prints."""
+    """Makes the photos, times both pipelines, and prints the results."""
     times: list[dict[str, dict[str, list[float]]]] = []
     with tempfile.TemporaryDirectory() as folder:
         click.echo(f"making {pictures} photos", err=True)
@@ -50,7 +50,7 @@ def main(pictures: int, size: int, rounds: int, noise: int, batch_size: int, as_
         size_each = sum(path.stat().st_size for path in Path(folder).rglob("*.jpg")) / pictures
         for i in range(rounds):
             click.echo(f"round {i + 1} of {rounds}", err=True)
-            # Each goes first in every other round.
+            # The order of the two changes from round to round.
             order = ("keras", "ours") if i % 2 else ("ours", "keras")
             times.append({who: _in_a_process(who, folder, size, batch_size) for who in order})
     result: dict[str, Any] = {"pictures": pictures, "bytes_each": round(size_each), "size": size, "rounds": times}
@@ -102,13 +102,13 @@ def _in_a_process(who: str, folder: str, size: int, batch_size: int) -> dict[str
 
 
 def _time(who: str, folder: str, size: str, batch_size: str) -> None:
-    """Prints the seconds of each epoch, the first with what comes before it."""
+    """Prints the seconds of each epoch; those of the first include making the dataset."""
     import keras
     import tensorflow as tf
 
     from zoo.data import load_folder
 
-    for _ in tf.data.Dataset.range(1):  # what TensorFlow starts once
+    for _ in tf.data.Dataset.range(1):  # threads and the like that TensorFlow starts once
         pass
     clocks = {"wall": time.perf_counter, "cpu": time.process_time}
     marks = [{kind: clock() for kind, clock in clocks.items()}]

@@ -1,12 +1,12 @@
-"""Training beside plain Keras, on the same pictures in one run.
+"""Compares our training with plain Keras, on the same pictures in one run.
 
     python benchmarks/train_throughput.py [--step 0.35,96,256] [--frozen 0.35,96,256 --frozen 1.0,160,512] [--rounds 5]
 
-Plain Keras is `image_dataset_from_directory` and keras.applications.MobileNetV2 with `fit`, as its guides have it.
-Measured are (1) epochs in which the whole model learns, from pictures that are decoded already, in turn; (2) a run of
-ten epochs with a frozen backbone and a new head, from files to the last epoch: ours computes the features once, and
-keeps the best model, figures, pictures and a card besides. Both begin with the same file of backbone weights, random
-ones, which take as long as others. `benchmarks/train_input.py` has the input alone.
+Plain Keras is `image_dataset_from_directory` and keras.applications.MobileNetV2 with `fit`, as in its guides.
+Two things are measured: (1) epochs in which the whole model is trained, on decoded pictures, both sides in turn; (2) a
+run of ten epochs with a frozen backbone and a new head, from files to the last epoch. Ours computes the features once,
+and also writes the best model, figures, pictures and a card. Both begin with the same file of random backbone weights,
+which are as fast as others. `benchmarks/train_input.py` measures the input alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WEIGHTS = "backbone.weights.h5"
 
 @dataclass(frozen=True)
 class Setting:
-    """What is trained on what."""
+    """The model and the number of pictures of one measurement."""
 
     alpha: float
     size: int
@@ -45,12 +45,12 @@ class Setting:
 
 
 class SettingType(click.ParamType):
-    """ALPHA,SIZE,PICTURES."""
+    """The option value `ALPHA,SIZE,PICTURES`."""
 
     name = "alpha,size,pictures"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Setting:
-        """Reads it."""
+        """Reads the three numbers."""
         try:
             alpha, size, pictures = value.split(",")
             return Setting(float(alpha), int(size), int(pictures))
@@ -64,7 +64,7 @@ class SettingType(click.ParamType):
 @click.option("--rounds", default=5, show_default=True, help="Of the step; a run is timed half as often.")
 @click.option("--json", "as_json", is_flag=True)
 def main(step: Setting, frozen: tuple[Setting, ...], rounds: int, as_json: bool) -> None:
-    """Makes pictures, times, prints."""
+    """Makes the pictures, times both sides, and prints the results."""
     quiet_tensorflow()
     results = {}
     with tempfile.TemporaryDirectory() as place:
@@ -92,7 +92,7 @@ def main(step: Setting, frozen: tuple[Setting, ...], rounds: int, as_json: bool)
 
 
 def prepare(folder: Path, setting: Setting) -> Path:
-    """Pictures, and a file of backbone weights as keras.applications writes it."""
+    """Makes the pictures, and a file of backbone weights in keras.applications' format."""
     import keras
 
     make_pictures(folder / "pictures", setting.pictures)
@@ -104,7 +104,7 @@ def prepare(folder: Path, setting: Setting) -> Path:
 
 
 def make_pictures(folder: Path, count: int) -> None:
-    """Crops of the two photos that scikit-learn ships, a class each, 640x480."""
+    """Writes crops of scikit-learn's two photos, 640x480; each photo is a class."""
     import sklearn.datasets
 
     rng = np.random.default_rng(0)
@@ -117,7 +117,7 @@ def make_pictures(folder: Path, count: int) -> None:
 
 
 def our_step(folder: Path, setting: Setting) -> Any:
-    """An epoch of our model on our data."""
+    """Returns a function that trains our model on our data for an epoch."""
     import zoo
 
     data = zoo.load_folder(folder / "pictures", setting.size, batch_size=BATCH, validation=0.0)
@@ -127,7 +127,7 @@ def our_step(folder: Path, setting: Setting) -> Any:
 
 
 def keras_step(folder: Path, setting: Setting) -> Any:
-    """The same in plain Keras; its data set is cached as well."""
+    """Returns the same in plain Keras, whose dataset is cached, too."""
     import keras
 
     data = keras.utils.image_dataset_from_directory(
@@ -140,7 +140,7 @@ def keras_step(folder: Path, setting: Setting) -> Any:
 
 
 def keras_model(setting: Setting, weights: Path | None) -> Any:
-    """A backbone of keras.applications with a head; frozen where it has weights, as the guide to transfer has it."""
+    """Builds a backbone of keras.applications with a head; with weights it is frozen, as in the guide to transfer."""
     import keras
 
     shape = (setting.size, setting.size, 3)
@@ -154,7 +154,7 @@ def keras_model(setting: Setting, weights: Path | None) -> Any:
 
 
 def our_frozen_run(folder: Path, setting: Setting) -> Any:
-    """`zoo.train` with everything but the head frozen, figures and pictures included."""
+    """Runs `zoo.train` with everything but the head frozen, including figures and pictures."""
     import zoo
 
     def run() -> None:
@@ -168,11 +168,11 @@ def our_frozen_run(folder: Path, setting: Setting) -> Any:
 
 
 def keras_frozen_run(folder: Path, setting: Setting) -> Any:
-    """The usual transfer-learning guide: a frozen backbone inside the model."""
+    """Trains as the usual transfer-learning guide does, with a frozen backbone inside the model."""
     import keras
 
     def run() -> None:
-        with contextlib.redirect_stdout(io.StringIO()):  # it counts the files aloud
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints the number of files
             train, validation = keras.utils.image_dataset_from_directory(
                 folder / "pictures", image_size=(setting.size, setting.size), batch_size=BATCH, validation_split=0.2,
                 subset="both", seed=0,
@@ -187,7 +187,7 @@ def keras_frozen_run(folder: Path, setting: Setting) -> Any:
 
 
 def in_turn(ours: Any, plain: Any, rounds: int) -> Any:
-    """Seconds of both, `(rounds, 2, 2)`: ours and plain Keras by wall and by processor, after an untimed round."""
+    """Measures seconds, `(rounds, 2, 2)`: ours and plain Keras, wall and processor time, after an untimed round."""
     times = []
     for _ in range(rounds + 1):
         pair = []
@@ -200,7 +200,7 @@ def in_turn(ours: Any, plain: Any, rounds: int) -> Any:
 
 
 def summary(times: Any) -> dict[str, float]:
-    """Median seconds, and how many times as fast ours is: by wall time with its spread, and by processor time."""
+    """Returns median seconds, and how many times as fast ours is, in wall time (with spread) and processor time."""
     ratios = times[:, 1] / times[:, 0]
     low, middle, high = np.percentile(ratios[:, 0], [10, 50, 90])
     ours, plain = np.median(times[:, :, 0], axis=0)

@@ -1,4 +1,4 @@
-"""What `zoo build` and `zoo export` share: the options of an export, and the table at its end."""
+"""The common part of `zoo build` and `zoo export`: the options of an export, and the table at its end."""
 
 from __future__ import annotations
 
@@ -109,17 +109,17 @@ def export_options(command: Command) -> Command:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What a command is asked to write, checked before TensorFlow loads."""
+    """The files that a command has to write, with options that were checked before TensorFlow loads."""
 
     formats: tuple[str, ...]
-    """The kinds of files, of `FORMATS`."""
+    """The kinds of files, some of `FORMATS`."""
     options: tuple[ExportOptions, ...]
-    """One for each `.tflite` file."""
+    """The options of each `.tflite` file."""
     seed: int
     """The seed of the random weights of a build."""
     calibration: Path | None
     labels: list[str] | None
-    """The names of the classes, where a file of labels is given."""
+    """The names of the classes, if a file of labels is given."""
     license: str | None
     out: Path
     """The folder for the files."""
@@ -140,7 +140,7 @@ def read_request(
     as_json: bool,
     **options: Any,
 ) -> ExportRequest:
-    """Finds what is wrong before TensorFlow loads: the folder to write to, the label file, options that do not agree.
+    """Checks the folder, the label file and the options before TensorFlow loads.
 
     All arguments but the formats are the values of `export_options`.
 
@@ -158,13 +158,13 @@ def read_request(
 
 
 def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str, Any]) -> None:
-    """Writes all files that were asked for and prints what came of it.
+    """Writes all requested files and prints a table of them.
 
     Args:
         model: the Keras model.
-        stem: of the files' names.
-        request: what to write.
-        facts: for the card.
+        stem: the beginning of the files' names.
+        request: the files to write.
+        facts: more fields for the card.
     """
     if request.license:
         facts = facts | {"license": request.license}

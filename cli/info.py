@@ -102,14 +102,14 @@ def _print_layers(summary: Summary) -> None:
 
 
 def _axes(values: tuple[int, ...] | None) -> str:
-    """`3` where all axes agree, else `3x5`."""
+    """Returns `3` if all axes are equal, otherwise `3x5`."""
     if values is None:
         return ""
     return str(values[0]) if len(set(values)) == 1 else shape(values)
 
 
 def _padding(padding: tuple[tuple[int, int], ...] | None) -> str:
-    """`1`, or `0/1` where less is added before than after."""
+    """Returns `1`, or `0/1` if less padding is added before than after."""
     if padding is None:
         return ""
     texts = [str(before) if before == after else f"{before}/{after}" for before, after in padding]

@@ -1,7 +1,7 @@
-"""How commands print: lines and tables for people, JSON for programs, progress on the terminal only.
+"""Prints lines and tables for people, JSON for programs, and progress on the terminal only.
 
-All text passes `zoo.text.shown` here, so that nothing in a file's labels, card or name reaches the terminal as a
-command.
+All text passes through `zoo.text.shown` here, so that nothing in a file's labels, card or name reaches the terminal as
+a command.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zoo.progress import SILENT, Progress
 from zoo.text import shown, to_json
 
 MOST_ROWS, MOST_IN_CELL = 10_000, 500
-"""Rows of a table, and characters of one of its cells: a column is as wide, in every row, as its longest cell."""
+"""Most rows of a table, and most characters of a cell, because every row of a column is as wide as its longest cell."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 

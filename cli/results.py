@@ -1,4 +1,4 @@
-"""How `zoo run` prints what it finds: text, JSON lines or CSV, each flushed, so that an interrupt loses none."""
+"""Prints the results of `zoo run` as text, JSON lines or CSV, each flushed, so that an interrupt loses none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def printer(form: str | None, task: Task[Any]) -> Printer:
 
     Args:
         form: `json`, `csv`, or None for text.
-        task: knows the columns and the lines of its predictions.
+        task: the task, which defines the columns and the lines of its predictions.
     """
     if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")

@@ -199,7 +199,7 @@ def _watch(silent: bool, *, detached: bool) -> Iterator[_Printer]:
 
     stream = sys.stderr if silent else sys.stdout
     own = detached or stream.isatty()
-    # A copy of the terminal's descriptor: native chatter is swallowed elsewhere.
+    # This is a copy of the terminal's descriptor, because native log messages are captured at the original.
     with os.fdopen(os.dup(stream.fileno()), "w") if own else contextlib.nullcontext(stream) as terminal:
         console = Console(file=terminal, force_terminal=stream.isatty(), markup=False, emoji=False, highlight=False)
         columns = (

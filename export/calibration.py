@@ -31,12 +31,12 @@ VERIFY_INPUTS = 32
 
 @dataclass(frozen=True)
 class Calibration:
-    """Example inputs and where they came from."""
+    """Example inputs and their source."""
 
     inputs: Array
     """`(count, *input_shape)` float32: pixels 0..255, or values."""
     manifest: dict[str, Any]
-    """For the card: source, count, seed, observed range, and a digest of the set; see `zoo.export.digest`."""
+    """The fields of the card: source, count, seed, observed range, and a digest of the set; see `zoo.export.digest`."""
     files: tuple[Path, ...] = ()
     """The pictures, where it came from a folder; nothing that is given away names them."""
     notes: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ def find_examples(
     trained: bool,
     progress: Progress,
 ) -> tuple[Calibration, list[str]]:
-    """What to calibrate and check a file with, and what the user should know of it, one line each.
+    """Finds the examples for calibration and for the check; returns them with notes for the user, one line each.
 
     Args:
         source: a folder, a `.npy` file, an array, or None for synthetic inputs.
@@ -67,7 +67,7 @@ def find_examples(
 
     Raises:
         InputError: the source cannot be read or does not fit.
-        ExportError: there is none, and the mode needs one.
+        ExportError: there is no source, and the mode needs one.
     """
     mode, samples, seed, preprocessing = options.mode, options.calibration_samples, options.seed, options.preprocessing
     if isinstance(source, np.ndarray):
@@ -88,7 +88,7 @@ def find_examples(
 
 
 def as_lowered(inputs: Array, scaling: Scaling | None) -> Array:
-    """Pixels as the lowered model takes them: what the converter measures ranges on.
+    """Converts pixels for the lowered model, on which the converter measures ranges.
 
     Args:
         inputs: `(count, height, width, channels)`, 0..255.
@@ -112,7 +112,7 @@ def from_array(
     *,
     salt: str | None = None,
 ) -> Calibration:
-    """Takes examples that are in memory; picks `samples` of them where there are more.
+    """Takes examples that are in memory; picks at most `samples` of them.
 
     Args:
         array: `(count, *shape)`; an axis of one channel may be left out.
@@ -122,7 +122,7 @@ def from_array(
         salt: the salt of the digest; by default a new one.
 
     Raises:
-        InputError: their shape is not `(count, *shape)`, they are too few, or not finite.
+        InputError: the array's shape is not `(count, *shape)`, or its examples are too few or not finite.
     """
     if shape and shape[-1] == 1 and array.shape[1:] == shape[:-1]:
         array = array[..., np.newaxis]
@@ -177,7 +177,7 @@ def from_folder(
     progress: Progress = SILENT,
     salt: str | None = None,
 ) -> Calibration:
-    """Reads pictures from a folder, the same number of each sub-folder (class) as far as they go.
+    """Reads pictures from a folder, the same number from each sub-folder (class) if possible.
 
     Pictures that cannot be read are skipped and counted. The choice depends on the seed and the files' names only.
 
@@ -272,10 +272,10 @@ def class_names(folder: Path) -> list[str]:
 
 
 def synthetic(shape: tuple[int, ...], count: int = VERIFY_INPUTS, seed: int = 0) -> Calibration:
-    """Inputs for when there are none: pictures of random patches, sensor windows of noise.
+    """Makes synthetic inputs: pictures of random patches, or sensor windows of noise.
 
-    Pictures hold whole numbers 0..255. The patches are 1 to 32 pixels wide: white noise alone would look the same
-    to every filter.
+    Pictures have whole numbers 0..255. The patches are 1 to 32 pixels wide, because every filter would respond in the
+    same way to white noise alone.
     """
     rng = np.random.default_rng(seed)
     if is_picture(shape):

@@ -28,10 +28,10 @@ def check_file(
         layers: the Keras layers, which a refusal names.
 
     Returns:
-        What the Edge TPU runs of it, where it is the target.
+        The operations that the Edge TPU runs, if it is the target.
 
     Raises:
-        ExportError: it is not.
+        ExportError: one of these is not true.
     """
     dynamic = [tensor.name for tensor in file.main.tensors if tensor.dynamic]
     if dynamic:
@@ -70,12 +70,12 @@ def require_agreement(verification: Verification, mode: Mode, name: str) -> None
     """Judges how well a file agrees with its model.
 
     Args:
-        verification: what was measured, and what was asked for; where no class is, values are judged.
+        verification: the measured and the required agreement; if no classes are required, values are judged.
         mode: the quantization mode of the file.
         name: the name of the file, for the error message.
 
     Raises:
-        VerificationError: not well enough.
+        VerificationError: the file does not agree well enough.
     """
     if not math.isfinite(verification.max_diff):
         raise VerificationError(f"{name} computes values that are not finite numbers; it was not kept")

@@ -1,9 +1,9 @@
 """Converts a lowered Keras model to a TFLite flatbuffer with TensorFlow's converter.
 
 There are two ways, which give the same operations. Freezing the graph in memory is several times faster for
-small models but holds the weights many times over, so large models go through a SavedModel, converted in a
-process of its own, which also keeps the converter's memory out of this one. `benchmarks/export_memory.py`
-prints what both take.
+small models but holds many copies of the weights, so large models go through a SavedModel, converted in a
+separate process, which also keeps the converter's memory out of this one. `benchmarks/export_memory.py`
+prints the memory of both.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 LARGE_BYTES = 150_000_000
-"""Weights above this go through a SavedModel in a fresh process."""
+"""Size of weights, in bytes, above which a model goes through a SavedModel in a new process."""
 
 SECONDS = 12 * 3600
-"""How long a fresh process may take; a large model is calibrated for hours on a slow machine."""
+"""Time limit of the new process, in seconds; the calibration of a large model takes hours on a slow machine."""
 
 
 _CRASHED = "the converter ended with"
@@ -91,7 +91,7 @@ def convert(model: keras.Model, settings: Settings, samples: Array | None = None
             return convert_on_disk(model, settings, samples)
         return convert_in_memory(model, settings, samples, progress)
     finally:
-        # TensorFlow's graphs hold the weights and are cycles: a few large objects, which Python is in no hurry to find.
+        # TensorFlow's graphs hold the weights and have reference cycles, so that Python would free them late.
         gc.collect()
 
 
@@ -118,7 +118,7 @@ def convert_in_memory(
 
 
 def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | None = None) -> bytes:
-    """Saves the model and converts it in fresh processes, which hold nothing else.
+    """Saves the model and converts it in new processes, which hold nothing else.
 
     int8 of a large model takes two: one writes the float file, one quantizes it. In one process the peak is a third
     higher.
@@ -127,7 +127,7 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
         job = Path(folder)
         try:
             with quiet():
-                # The signature, because an export on its own would open the batch again.
+                # The signature is given, because an export without it would have an open batch.
                 model.export(job / "saved_model", input_signature=[_signature(model)], verbose=False)
             _write_job(job, settings, samples, model.inputs[0].shape[0])
         except Exception as error:  # TensorFlow has its own errors for a full disk
@@ -189,7 +189,7 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int, 
 
     if settings.quantize != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    # No public switch exists. With it dense layers get one scale: FULLY_CONNECTED stays at a version that
+    # There is no public option for this. With it dense layers get one scale: FULLY_CONNECTED stays at a version that
     # tflite-runtime 2.14 loads, and means the same to runtimes up to 2.9.
     converter._experimental_disable_per_channel_quantization_for_dense_layers = not settings.dense_per_channel
     if settings.quantize == "float16":
@@ -217,7 +217,7 @@ def _batches(samples: Array, batch: int, progress: Progress = SILENT) -> Iterato
 
 
 def _quantize_float_file(flatbuffer: bytes, settings: Settings, samples: Array, batch: int) -> bytes:
-    """The second half of the converter's own int8 conversion, on a finished float file."""
+    """Does the second half of the converter's own int8 conversion, on a finished float file."""
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
     from tensorflow.lite.python.optimize.calibrator import Calibrator
@@ -234,7 +234,7 @@ def _quantize_float_file(flatbuffer: bytes, settings: Settings, samples: Array, 
     )
 
 
-# The job folder of the fresh process: saved_model/, job.json, samples.npy; it leaves model.tflite or error.txt.
+# The job folder of the new process has saved_model/, job.json and samples.npy; the result is model.tflite or error.txt.
 
 
 def _write_job(job: Path, settings: Settings, samples: Array | None, batch: int) -> None:

@@ -1,4 +1,4 @@
-"""What a file says of itself: its labels, its card, and the metadata that announces both."""
+"""Writes a file's labels, its card, and the metadata that names both."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 _PLACE = re.compile(r"/|~[\w-]*[/\\]|[a-z]:[/\\]|\\\\|file:", re.IGNORECASE)
-"""How an absolute path begins."""
+"""Matches the beginning of an absolute path."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class SelfDescription:
     labels: list[str]
     card: dict[str, Any]
     image_shape: tuple[int, int, int] | None
-    """(height, width, channels), or None where the input is no picture."""
+    """The input's height, width and channels; None if it is not a picture."""
     signature: Signature
     task: Task[Any]
 
     def announce(self, flatbuffer: bytes) -> bytes:
-        """The model with metadata that names the files which `append` will put behind it."""
+        """Returns the model with metadata that names the files that `append` will put behind it."""
         kind = f"image {self.task.noun}" if self.image_shape else self.task.noun
         tags = Tags(
             name=self.card["model"],
@@ -65,8 +65,8 @@ class SelfDescription:
         """Appends labels and card to an announced model's file.
 
         Args:
-            path: the file; it holds the flatbuffer alone so far.
-            **more: for the card.
+            path: the path of the file, which has only the flatbuffer so far.
+            **more: more fields for the card.
 
         Returns:
             The card as it was written, with size, SHA-256 and CRC-32 of the flatbuffer, and a checksum over all of it.
@@ -120,7 +120,7 @@ def describe(
     facts: dict[str, Any],
     task: Task[Any] = DEFAULT,
 ) -> SelfDescription:
-    """What a model's file will say of itself; `facts` win."""
+    """Makes the labels and the card of a model's file; `facts` replace other fields."""
     shape = tuple(model.inputs[0].shape[1:])
     pixels = is_picture(shape)
     card: dict[str, Any] = {
@@ -142,7 +142,7 @@ def describe(
 
 
 def output_names(model: keras.Model) -> tuple[str, ...]:
-    """A name for each output, in the model's order: its layer's, with a number where several outputs have that name."""
+    """Returns the name of each output's layer, in the model's order, with a number if several outputs have it."""
     names: list[str] = []
     for output in model.outputs:
         name = layer_name(output)
@@ -152,7 +152,7 @@ def output_names(model: keras.Model) -> tuple[str, ...]:
 
 
 def without_places(value: Any) -> Any:
-    """A part of a card in which absolute paths are names alone: where files lie says who and what made them."""
+    """Replaces absolute paths in a part of a card by names, because folders reveal who made a file."""
     if isinstance(value, dict):
         return {key: without_places(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -163,9 +163,9 @@ def without_places(value: Any) -> Any:
 
 
 def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = False) -> list[str]:
-    """The labels to embed.
+    """Returns the labels to embed.
 
-    Where none are given: ImageNet's for a trained model of 1000 classes, else `class_0..`.
+    Without labels, a trained model of 1000 classes gets ImageNet's, and any other model `class_0..`.
 
     Raises:
         InputError: their number is wrong, or one is empty, doubled, of more than one line, or holds a character that
@@ -190,6 +190,6 @@ def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = Fal
 
 
 def versions() -> dict[str, str]:
-    """The versions of what makes an export."""
+    """Returns the versions of the packages that make an export."""
     names = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "tflite-runtime", "numpy")
     return installed(*names) | {"python": platform.python_version()}

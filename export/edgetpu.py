@@ -1,4 +1,4 @@
-"""Coral's compiler for the Edge TPU, where it is installed; `zoo.tflite.edgetpu` has the rules for files before it."""
+"""Runs Coral's compiler for the Edge TPU; `zoo.tflite.edgetpu` has the rules for files."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def to_savedmodel(model: keras.Model, path: str | Path) -> Path:
         try:
             model.export(scratch, verbose=False)
         except tf.errors.OpError as error:
-            # TensorFlow writes the folder itself, and says in a way of its own that the disk is full.
+            # TensorFlow writes the folder itself, and has its own error for a full disk.
             reason = str(error).splitlines()[0].rpartition("; ")[2].partition(" [Op:")[0]
             raise OutputError(f"cannot write {path}: {reason}") from error
     return path

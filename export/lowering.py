@@ -24,7 +24,7 @@ class Scaling:
 
     @classmethod
     def for_range(cls, wanted: tuple[float, float]) -> Scaling:
-        """The scaling that takes pixels 0 and 255 to the ends of a range.
+        """Returns the scaling that maps pixels 0 and 255 to the ends of a range.
 
         Raises:
             ExportError: the range is empty or not finite.
@@ -45,7 +45,7 @@ def check_exportable(model: keras.Model, task: Task[Any] = DEFAULT) -> tuple[int
         The input's shape without the batch.
 
     Raises:
-        ExportError: the model is no functional one with one input and fixed sizes, or its outputs are not the task's.
+        ExportError: the model is not functional with one input of fixed size, or its outputs do not fit the task.
     """
     import keras
 
@@ -66,7 +66,7 @@ def check_exportable(model: keras.Model, task: Task[Any] = DEFAULT) -> tuple[int
 
 
 def scaling_of(model: keras.Model) -> Scaling | None:
-    """The model's first layer, where it is one scale and offset for all channels; None where it is not.
+    """Returns the scaling of the model's first layer, if it is one scale and offset for all channels; None if not.
 
     A per-channel mean (ImageNet's, say) cannot be carried by an input's single scale and stays in the graph. So does a
     scaling of an input that another layer reads as well.

@@ -1,4 +1,4 @@
-"""What an export can be asked for: the quantization modes, and all choices of one export as one checked value."""
+"""Defines the quantization modes, and all options of an export as one checked value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IOS: tuple[Io, ...] = get_args(Io)
 
 
 CALIBRATION_SAMPLES = 200
-"""Examples that ranges are measured on, where no other number is asked for."""
+"""Default number of examples on which ranges are measured."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Mode:
 
     name: Quantize
     what: str
-    """What is quantized, what it costs, and which boards gain."""
+    """A description: what is quantized, what it costs, and which boards profit."""
     calibrated: bool
     """Whether the ranges of activations are measured on example inputs."""
     integer: bool
@@ -39,18 +39,19 @@ class Mode:
     min_agreement: float
     """Least share of inputs on which a trained model's file must name the same best class as Keras."""
     max_shift: float = math.inf
-    """Most that an output may differ on average, as a share of the outputs' mean size, where classes are not judged.
+    """Largest mean difference of outputs, as a share of their mean size, if classes are not judged.
 
-    Rounded weights shift the zoo's random models by less than 0.01; 8-bit activations shift deep ones at will.
+    Rounded weights shift the zoo's random models by less than 0.01; 8-bit activations can shift deep ones by any
+    amount.
     """
 
     def asked_agreement(self, *, trained: bool) -> float:
-        """What `min_agreement` is by default: the mode's own; 0, so nothing, in approximate modes on random weights."""
+        """Returns the default of `min_agreement`; it is 0 in approximate modes with random weights."""
         return self.min_agreement if trained or not self.approximate else 0.0
 
     @property
     def suffix(self) -> str:
-        """What it adds to the names of files: `_int8`; nothing in plain float32."""
+        """The suffix of file names: `_int8`; empty for plain float32."""
         return "" if self.name == "none" else f"_{self.name}"
 
     @property
@@ -60,10 +61,10 @@ class Mode:
 
     @property
     def approximate(self) -> bool:
-        """Whether numbers are stored or computed in less than float32.
+        """Whether numbers are stored or computed with less precision than float32.
 
-        The answers then differ a little from Keras', which is enough to exchange classes that nothing separates, as on
-        random weights.
+        The outputs then differ a little from Keras', which is enough to exchange classes that nothing separates, as
+        with random weights.
         """
         return self.name != "none"
 
@@ -117,10 +118,10 @@ _MODES = {
 
 
 def mode(name: str) -> Mode:
-    """Looks a mode up.
+    """Looks up a mode.
 
     Raises:
-        ExportError: there is none of this name; the message lists those there are.
+        ExportError: no mode has this name; the message lists the modes.
     """
     for candidate in _MODES.values():
         if candidate.name == name:
@@ -130,25 +131,25 @@ def mode(name: str) -> Mode:
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """All that decides what a file looks like; whatever exists has been checked.
+    """All options of an export; every instance has been checked.
 
     Raises:
-        ExportError: a value is not allowed, or two of them do not go together.
-        OptionError: the seed is no seed.
+        ExportError: a value is not allowed, or two values do not fit together.
+        OptionError: the seed is out of range.
     """
 
     quantize: Quantize = "none"
     """The name of the mode, see `mode`."""
     target: Target | None = None
-    """The board that the file is for; None: a file that loads on LiteRT and on tflite-runtime alike."""
+    """The board that the file is for; None for a file that loads on both LiteRT and tflite-runtime."""
     io: Io | None = None
-    """The type of an int8 file's input and output; None: uint8. Other modes take float32 and have no choice."""
+    """The type of an int8 file's input and output; None means uint8. Other modes always have float32."""
     batch: int = 1
-    """The number of pictures at a time, fixed in the file."""
+    """The batch size, which is fixed in the file."""
     logits: bool = False
     """Whether the final softmax is left out."""
     calibration_samples: int = CALIBRATION_SAMPLES
-    """The largest number of examples that ranges are measured on, as many of each class."""
+    """The largest number of examples on which ranges are measured, with the same number from each class."""
     seed: int = 0
     """The seed of the choice of these examples."""
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
@@ -158,9 +159,9 @@ class ExportOptions:
     input_size: tuple[int, ...] | None = None
     """The sizes of the axes that a model leaves open, such as height and width; a single one counts for all."""
     min_agreement: float | None = None
-    """The least share of inputs, 0..1, on which file and model must agree; None: see `asked_agreement`."""
+    """The least share of inputs, 0..1, on which file and model must agree; for None see `asked_agreement`."""
     verify_file: bool = True
-    """Whether the file is compared with the model; where it is not, the card says so."""
+    """Whether the file is compared with the model; if it is not, the card says so."""
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -170,11 +171,11 @@ class ExportOptions:
         self._check_together()
 
     def change(self, **changes: Any) -> ExportOptions:
-        """The same options with other values.
+        """Returns the same options with other values.
 
         Raises:
-            OptionError: there is no such option; the message names the closest.
-            ExportError: a value is not allowed, or does not go together with the rest.
+            OptionError: there is no such option; the message names the closest one.
+            ExportError: a value is not allowed, or does not fit the other values.
         """
         names = [one.name for one in dataclasses.fields(self)]
         for name in changes:
@@ -183,7 +184,7 @@ class ExportOptions:
         return dataclasses.replace(self, **changes)
 
     def in_modes(self, quantize: Sequence[str], **changes: Any) -> tuple[ExportOptions, ...]:
-        """The same options for one file in each of several modes; `io` counts in those that have a choice.
+        """Returns the same options for one file in each of several modes; `io` is used in modes that allow a choice.
 
         Args:
             quantize: the names of the modes.
@@ -200,7 +201,7 @@ class ExportOptions:
 
     @property
     def mode(self) -> Mode:
-        """What `quantize` names."""
+        """The quantization mode."""
         return mode(self.quantize)
 
     @property
@@ -210,24 +211,24 @@ class ExportOptions:
 
     @property
     def split_groups(self) -> bool:
-        """Whether a grouped convolution becomes plain ones.
+        """Whether a grouped convolution becomes plain convolutions.
 
-        The Edge TPU has none, and tflite-runtime's int8 and hybrid kernels are several times slower on it, while
-        LiteRT runs both forms alike (`benchmarks/export_latency.py`). Float and int16x8 kernels do not care.
+        The Edge TPU has no grouped convolutions, and tflite-runtime's int8 and hybrid kernels are several times slower
+        on them, while LiteRT is equally fast (`benchmarks/export_latency.py`). Float and int16x8 kernels are, too.
         """
         return self.target == "edgetpu" or (self.target != "litert" and self.quantize in {"int8", "dynamic"})
 
     @property
     def dense_per_channel(self) -> bool:
-        """Whether dense layers get one scale a channel.
+        """Whether dense layers get one scale for each channel.
 
-        Slightly more accurate, but it raises FULLY_CONNECTED to version 12 in dynamic files, which
-        tflite-runtime refuses, and older runtimes compute garbage from it in int8 ones. LiteRT alone is sure.
+        This is slightly more accurate, but gives FULLY_CONNECTED version 12 in dynamic files, which tflite-runtime
+        refuses, and wrong results of older runtimes in int8 files. Only LiteRT always computes it right.
         """
         return self.target == "litert"
 
     def asked_agreement(self, *, trained: bool) -> float:
-        """What the file is held to: `min_agreement`, or what the mode asks of a trained or of a random model."""
+        """Returns the required agreement: `min_agreement`, or the mode's for a trained or a random model."""
         return self.mode.asked_agreement(trained=trained) if self.min_agreement is None else self.min_agreement
 
     def _check_numbers(self) -> None:
@@ -260,10 +261,10 @@ class ExportOptions:
 
 
 def check_input_range(wanted: Sequence[float]) -> tuple[float, float]:
-    """The two ends of a range that pixels are brought to.
+    """Returns the two ends of a range that pixels are scaled to.
 
     Raises:
-        ExportError: it is not two numbers, or the range is empty or not finite.
+        ExportError: the value is not two numbers, or the range is empty or not finite.
     """
     try:
         low, high = (float(end) for end in wanted)

@@ -1,4 +1,4 @@
-"""The order of a converted file's outputs."""
+"""Restores the order of a converted file's outputs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import tflite
 from zoo.errors import ExportError
 
 _OUTPUTS = 8
-"""Where the vtable of the table `SubGraph` in TensorFlow's schema.fbs tells of its outputs."""
+"""The offset of the outputs in the vtable of the table `SubGraph` of TensorFlow's schema.fbs."""
 
 
 def in_model_order(flatbuffer: bytes) -> bytes:
-    """A file made from a SavedModel, with the outputs in the order of the model.
+    """Returns a file that was made from a SavedModel, with the outputs in the order of the model.
 
-    A SavedModel knows its outputs by name, and the converter lists them in an order of its own. Keras' export names
+    A SavedModel knows its outputs by name, and the converter lists them in another order. Keras' export names
     them `output_0`, `output_1`, ... in the model's order, and the converter keeps the names in the file's signature.
 
     Raises:
-        ExportError: the signature does not name all outputs so.
+        ExportError: the signature does not have these names for all outputs.
     """
     model = tflite.Model.GetRootAs(flatbuffer, 0)
     graph = model.Subgraphs(0)

@@ -1,4 +1,4 @@
-"""Files of a trained model, each judged on the held-out files by the runner that a board will run it with."""
+"""Exports a trained model, and measures each file on the held-out files with the runner that a board uses."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def export_run(
     progress: Progress = SILENT,
     **changes: Any,
 ) -> list[dict[str, Any]]:
-    """Exports a trained model into its run's folder and adds what came of it to the folder's card.
+    """Exports a trained model into its run's folder and adds the results to the folder's model card.
 
-    int8 is calibrated on training files. Every file names all held-out files, read by the runner.
+    int8 is calibrated on training files. Every file classifies all held-out files, which the runner reads.
 
     Args:
         result: of `zoo.train` or `zoo.training.resume`.
@@ -54,7 +54,7 @@ def export_run(
 
     Raises:
         ExportError, OptionError: see `ExportOptions.in_modes`; nothing was exported.
-        ExportError, VerificationError: see `to_tflite`; what was exported before stays.
+        ExportError, VerificationError: see `to_tflite`; files that were exported before stay.
     """
     wanted = (options or ExportOptions()).in_modes(quantize, **changes)
     data, folder = result.data, result.folder
@@ -113,7 +113,7 @@ def export_run(
 
 
 def _keras_latency(model: Any, data: Data) -> float:
-    """The median time of one input through the model, compiled to a graph, milliseconds."""
+    """Measures the median time of one input through the model as a compiled graph, in milliseconds."""
     import tensorflow as tf
 
     call = tf.function(lambda inputs: model(inputs, training=False))

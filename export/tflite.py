@@ -1,4 +1,4 @@
-"""Exports a Keras model to a `.tflite` file; `to_tflite` is the only way there."""
+"""Exports a Keras model to a `.tflite` file; every export goes through `to_tflite`."""
 
 from __future__ import annotations
 
@@ -41,27 +41,27 @@ NOT_JUDGED = "the classes were compared with Keras', and not judged: nothing sep
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export made."""
+    """The result of an export."""
 
     path: Path
     quantize: Quantize
     bytes: int
     seconds: float
-    """Conversion and verification."""
+    """Time of conversion and verification."""
     verification: Verification | None
-    """None where it was declined."""
+    """The comparison with Keras; None if `verify_file` was False."""
     trained: bool
-    """False where the weights are those of a fresh build."""
+    """Whether the model is trained; False if the weights are those of a new build."""
     notes: tuple[str, ...]
-    """What the user should know, one line each."""
+    """Notes for the user, one line each."""
     card: dict[str, Any]
-    """What is embedded in the file."""
+    """The card that is embedded in the file."""
     edgetpu: EdgeTpuReport | None = None
     compiled: Path | None = None
-    """The file compiled for the Edge TPU, where the compiler is there."""
+    """The file that was compiled for the Edge TPU, if the compiler is installed."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the values as JSON can hold them."""
         return {
             "path": str(self.path),
             "quantize": self.quantize,
@@ -89,8 +89,8 @@ def to_tflite(
 ) -> ExportReport:
     """Writes a checked, self-describing `.tflite` file.
 
-    The file takes raw pixels 0..255: float32, or uint8 in int8 files, where the first layer's scaling costs
-    nothing, because the input's scale and zero point carry it.
+    The file takes raw pixels 0..255: float32, or uint8 in int8 files, in which the first layer's scaling costs
+    nothing, because the input's scale and zero point express it.
 
     Args:
         model: a Keras model from pixels `(batch, height, width, channels)`, or values of another shape, to the
@@ -107,7 +107,7 @@ def to_tflite(
         **changes: fields of `ExportOptions` that win over `options`: `quantize="int8"`, `target="litert"`...
 
     Raises:
-        ExportError: the choices do not go together, the model cannot be converted, or the target cannot load
+        ExportError: the options do not fit together, the model cannot be converted, or the target cannot load
             the result.
         OptionError: there is no such option.
         VerificationError: the file disagrees with the model; nothing is left at `path`.
@@ -196,7 +196,7 @@ def _labels(
     task: Task[Any],
     notes: list[str],
 ) -> list[str]:
-    """The labels to embed; a note where they are the names of calibration's folders."""
+    """Returns the labels to embed, and adds a note if they are the names of calibration's folders."""
     classes = task.classes([tuple(output.shape) for output in model.outputs])
     if labels is None and isinstance(calibration, str | Path) and Path(calibration).suffix != ".npy":
         folders = class_names(Path(calibration))
@@ -238,7 +238,7 @@ def _convert(
 
 
 def _compile(path: Path, description: SelfDescription, notes: list[str], progress: Progress) -> Path | None:
-    """Runs the Edge TPU compiler, where it is there, and makes its file describe itself, too."""
+    """Runs the Edge TPU compiler, if it is installed, and adds labels and card to its file, too."""
     if not edgetpu.compiler():
         notes.append(edgetpu.missing_compiler(path))
         return None
@@ -247,7 +247,7 @@ def _compile(path: Path, description: SelfDescription, notes: list[str], progres
     try:
         with atomic(target) as scratch:
             edgetpu.compile_model(path, scratch)
-            # Whether the compiler keeps what stands behind a model is its own affair.
+            # The compiler may or may not keep the files behind a model, so they are removed and added again.
             scratch.write_bytes(description.announce(without_files(scratch.read_bytes())))
             description.append(scratch, compiled_for="edgetpu")
         known.remember_made(target)

@@ -30,20 +30,20 @@ KERAS_BATCH = 16
 
 @dataclass(frozen=True)
 class Verification:
-    """How well a file agrees with the Keras model it came from."""
+    """How well a file agrees with its Keras model."""
 
     inputs: int
     source: str
-    """What the inputs were."""
+    """The source of the inputs."""
     runtime: str
-    """What ran the file."""
+    """The runtime that ran the file."""
     max_diff: float
     """Largest absolute difference of an output value, over all inputs."""
     mean_diff: float
     agreement: Agreement
-    """Whether both say the same, as the task counts it."""
+    """The agreement of both, as the task counts it."""
     asked: float = 0.0
-    """Least share of agreement that the file had to reach to be kept; 0: it was counted and not judged."""
+    """Least agreement that was required of the file; with 0 it was counted but not judged."""
     mean_size: float = 0.0
     """Mean absolute value of Keras' outputs, to hold `mean_diff` against."""
     held_out: bool = True
@@ -52,7 +52,7 @@ class Verification:
     """What makes the figures say less than they seem to, one line each."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; the task's figures stand beside the others."""
+        """Returns the values as JSON can hold them; the task's figures are beside the others."""
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         del plain["agreement"], plain["doubts"]
         return plain | self.agreement.figures
@@ -72,8 +72,8 @@ def verify(
     """Runs the same inputs through Keras and through the file.
 
     Args:
-        model: takes the examples as they are.
-        path: of the file made from it.
+        model: the model, which takes the examples as they are.
+        path: the path of the file that was made from it.
         examples: pixels 0..255, or values.
         pixels: whether the examples are pixels; else they are values.
         target: its runtime is taken where it is installed, else the best there is.
@@ -115,12 +115,12 @@ def _on_others(model: keras.Model, session: Session, others: Array, task: Task[A
 
 
 def run_all(session: Session, inputs: Array, *, pixels: bool) -> tuple[Array, ...]:
-    """The file's outputs for all inputs, `(count, ...)` float32 each, whatever its batch and types are."""
+    """Returns the file's outputs for all inputs, each `(count, ...)` float32, for any batch and types of the file."""
     batch = session.input.shape[0]
     chunks = []
     for start in range(0, len(inputs), batch):
         chunk = inputs[start : start + batch]
-        # The last chunk is filled up to the file's fixed batch; what was added is cut off again.
+        # The last chunk is filled up to the file's fixed batch, and the added outputs are cut off again.
         filled = np.resize(chunk, (batch, *chunk.shape[1:]))
         stored = session.run(session.input.store(filled, pixels=pixels))
         chunks.append([info.dequantize(one)[: len(chunk)] for info, one in zip(session.outputs, stored, strict=True)])
@@ -128,13 +128,13 @@ def run_all(session: Session, inputs: Array, *, pixels: bool) -> tuple[Array, ..
 
 
 def _run_keras(model: keras.Model, inputs: Array) -> tuple[Array, ...]:
-    """The model's outputs for all inputs, in the order of `model.outputs`."""
+    """Returns the model's outputs for all inputs, in the order of `model.outputs`."""
     import keras
 
     chunks = []
     for start in range(0, len(inputs), KERAS_BATCH):
         found = model(inputs[start : start + KERAS_BATCH], training=False)
-        # A model may give a dictionary of outputs, or a nested list: Keras flattens both as `model.outputs` is.
+        # A model may return a dictionary or a nested list; Keras flattens both in the order of `model.outputs`.
         chunks.append([np.asarray(one, np.float32) for one in keras.tree.flatten(found)])
     return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
 

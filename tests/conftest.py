@@ -1,4 +1,4 @@
-"""Models, files, pictures, environments and the command line, as all tests use them."""
+"""Fixtures that many tests use: models, files, pictures, environments and the command line."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ Array = npt.NDArray[Any]
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What shows the same as the model in its full size, for less time and memory. A model that is not listed is tested
-# with its defaults.
+# Options that test a model in a small form, in less time and memory. A model that is not listed is tested with its
+# defaults.
 SMALL: dict[str, dict[str, Any]] = {
     "alexnet": {"input_size": 63, "num_classes": 10},
     "vgg16": {"input_size": 32, "num_classes": 10},
@@ -51,15 +51,15 @@ _own = tempfile.TemporaryDirectory(prefix="edgezoo-tests-")
 
 
 def pytest_sessionstart() -> None:
-    """Before anything is collected."""
+    """Sets the surroundings of all tests, before any test is collected."""
     surroundings.settle(_own.name)
     quiet_tensorflow()
 
 
 def fill(model: Any, gain: float = 2) -> Any:
-    """Gives every weight a random value that differs from a fresh build's, biases and statistics included.
+    """Gives every weight, including biases and statistics, a random value that differs from that of a new build.
 
-    A kernel's variance is `gain` by the number of values that one output value sums over.
+    A kernel's variance is `gain` divided by the number of values that one output value sums over.
     """
     rng = np.random.default_rng(0)
     values = []
@@ -79,7 +79,7 @@ def fill(model: Any, gain: float = 2) -> Any:
 
 
 def some_inputs(shape: tuple[int, ...], count: int = 6) -> Array:
-    """Inputs that a net can tell apart: pictures of one colour each under noise, or plain noise. float32."""
+    """Returns float32 inputs that a net can distinguish: noisy pictures of one colour each, or noise."""
     rng = np.random.default_rng(1)
     if len(shape) != 3:
         return rng.standard_normal((count, *shape)).astype(np.float32)
@@ -88,7 +88,7 @@ def some_inputs(shape: tuple[int, ...], count: int = 6) -> Array:
 
 
 class Case:
-    """A model of the zoo in its small form, weights filled, and what is made of it, made when first asked for."""
+    """A small model of the zoo with random weights, and files that are made from it when they are first needed."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
@@ -105,7 +105,7 @@ class Case:
 
     @functools.cached_property
     def scores(self) -> Array:
-        """What Keras says to `inputs`."""
+        """The scores of Keras for `inputs`."""
         return np.asarray(self.model(self.inputs, training=False))
 
     @functools.cached_property
@@ -121,7 +121,7 @@ class Case:
 
 
 class StoredCase(Case):
-    """A case from the files that `store_cases` left, where there is no TensorFlow to make one."""
+    """A case from the files of `store_cases`, for environments without TensorFlow."""
 
     @functools.cached_property
     def model(self) -> Any:
@@ -145,7 +145,7 @@ class StoredCase(Case):
 
 
 def store_cases(folder: Path) -> None:
-    """Makes every model's case, for `EDGEZOO_CASES` elsewhere."""
+    """Writes every model's case to a folder, for `EDGEZOO_CASES` in another environment."""
     for name in zoo.list_models():
         case = Case(name, folder)
         assert case.file.exists()
@@ -169,7 +169,7 @@ def _free_memory() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
-    """A function from a model's name to its `Case`."""
+    """A function that returns the `Case` of a model by its name."""
     if stored := os.environ.get("EDGEZOO_CASES"):
         return functools.cache(lambda name: StoredCase(name, Path(stored)))
     folder = tmp_path_factory.mktemp("cases")
@@ -190,7 +190,7 @@ def lenet(cases: Callable[[str], Case]) -> Case:
 
 @pytest.fixture(scope="session")
 def lenet_file(lenet: Case) -> Path:
-    """Its float file."""
+    """The float file of the smallest model that takes pictures."""
     return lenet.file
 
 
@@ -218,19 +218,19 @@ def spotting_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def randomize() -> Callable[..., Any]:
-    """See `fill`."""
+    """The function `fill`."""
     return fill
 
 
 @pytest.fixture(scope="session")
 def inputs_for() -> Callable[..., Array]:
-    """See `some_inputs`."""
+    """The function `some_inputs`."""
     return some_inputs
 
 
 @pytest.fixture(scope="session")
 def make_machine() -> Callable[..., Path]:
-    """A function that makes a root folder with a process's control groups, their limits, and its memory in pages."""
+    """A function that makes a copy of `/` with a process's control groups, their limits, and its memory in pages."""
 
     def make(root: Path, cgroup: str, limits: dict[str, str | int], statm: str = "1000 300 100 1 0 1 0") -> Path:
         for name, text in {"proc/self/cgroup": cgroup, "proc/self/statm": statm}.items():
@@ -254,7 +254,7 @@ def quick_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def uninstall(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """A function from runtimes' names to a test in which they count as not installed."""
+    """A function that makes runtimes count as not installed during a test."""
 
     def hide(*names: str) -> None:
         for name in names:
@@ -265,7 +265,7 @@ def uninstall(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forgets at the end what the test registers."""
+    """Forgets the models that a test registers when it ends."""
     monkeypatch.setattr(zoo.registry, "_MODELS", dict(zoo.registry._MODELS))
 
 
@@ -280,7 +280,7 @@ def photos() -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def digits() -> tuple[Array, Array]:
-    """scikit-learn's 1,797 digits as 28x28 pictures 0..255, and what they are."""
+    """The 1,797 digits of scikit-learn as 28x28 pictures 0..255, and their labels."""
     from sklearn.datasets import load_digits
 
     small, labels = load_digits(return_X_y=True)
@@ -293,7 +293,7 @@ def digits() -> tuple[Array, Array]:
 
 @pytest.fixture(scope="session")
 def trained_lenet(digits: tuple[Array, Array]) -> Any:
-    """A LeNet that knows the digits."""
+    """A LeNet that is trained on the digits."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -307,7 +307,7 @@ def trained_lenet(digits: tuple[Array, Array]) -> Any:
 
 @pytest.fixture(scope="session")
 def digits_folder(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Array]) -> Path:
-    """Class folders `0` to `9` with twelve PNG files each."""
+    """The class folders `0` to `9` with twelve PNG files each."""
     folder = tmp_path_factory.mktemp("digits")
     pictures, labels = digits
     for digit in range(10):
@@ -327,7 +327,7 @@ class Result:
 
     @property
     def error(self) -> str:
-        """The one line on stderr, without `zoo: error: `; anything more or else is a failure."""
+        """The one line on stderr, without `zoo: error: `; the test fails if stderr has anything else."""
         assert self.err.startswith("zoo: error: "), self.err
         assert self.err.count("\n") == 1, self.err
         assert self.err.endswith("\n")
@@ -357,7 +357,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 
 @pytest.fixture
 def cli_process(tmp_path: Path) -> Cli:
-    """Runs a command in a process of its own, in an empty folder."""
+    """Runs a command in a separate process, in an empty folder."""
 
     def run(*args: str | Path) -> Result:
         script = "from zoo.cli.main import main; main()"
@@ -390,7 +390,7 @@ def tflite_runtime_python() -> Path:
 
 @pytest.fixture(scope="session")
 def tflite_support_python(tflite_runtime_python: Path) -> Path:
-    """The same, where what tflite-support links to is there as well."""
+    """The same Python, if the libraries that tflite-support needs are installed, too."""
     system.require("libusb")
     return tflite_runtime_python
 
@@ -403,11 +403,11 @@ class Elsewhere(Protocol):
 
 @pytest.fixture(scope="session")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
-    """Runs code with the packages of that environment alone; returns what it prints."""
+    """Runs code with only the packages of that environment; returns its output."""
     folder = tmp_path_factory.mktemp("elsewhere")
 
     def run(python: Path, code: str, *args: str | Path) -> str:
-        # -I: neither PYTHONPATH nor the current folder lends it our checkout.
+        # With -I neither PYTHONPATH nor the current folder makes our checkout importable.
         done = subprocess.run(
             [python, "-I", "-c", code, *map(str, args)], capture_output=True, text=True, cwd=folder, check=False
         )

@@ -1,6 +1,6 @@
-"""The tests beside an installed wheel, maybe without TensorFlow: `make matrix` runs them with `-p tests.installed`.
+"""Runs the tests with an installed wheel, maybe without TensorFlow; `make matrix` uses `-p tests.installed`.
 
-A test that needs an extra which is not installed is skipped, and the package must be the installed one.
+A test that needs an extra that is not installed is skipped, and the package must be the installed one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 import zoo
 from zoo.errors import MissingDependencyError
 
-# Module of an extra -> how its absence is told.
+# For each module of an extra, the error if it is missing.
 OPTIONAL = {
     "tensorflow": "edgezoo[tensorflow]",
     "keras": "edgezoo[tensorflow]",
@@ -33,7 +33,7 @@ OPTIONAL = {
 
 
 def absent(error: BaseException) -> str | None:
-    """The optional module that is not installed and that the error is about."""
+    """Returns the optional module that is not installed and caused the error; None if it is another error."""
     for module, told in OPTIONAL.items():
         if importlib.util.find_spec(module) is None:
             if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == module:
@@ -44,7 +44,7 @@ def absent(error: BaseException) -> str | None:
 
 
 def pytest_configure() -> None:
-    """Refuses a checkout: what is tested is the wheel."""
+    """Refuses to run on a checkout, because the wheel is to be tested."""
     if not Path(zoo.__file__).is_relative_to(sys.prefix):
         raise pytest.UsageError(f"{zoo.__file__} is not of the environment {sys.prefix}")
 
@@ -60,11 +60,11 @@ def _skipping() -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup() -> Generator[None, object, object]:
-    """Skips for fixtures."""
+    """Skips a test if a fixture needs a missing extra."""
     return (yield from _skipping())
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None, object, object]:
-    """Skips for tests."""
+    """Skips a test that needs a missing extra."""
     return (yield from _skipping())

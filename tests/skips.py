@@ -1,4 +1,4 @@
-"""Where CI is set, what CI is there to run may not be skipped: a skip fails, unless its reason is listed here."""
+"""Turns skips into failures if CI is set, except for the reasons that are listed here."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ ALLOWED = {
     r"the proxy (nginx|caddy) is not installed": "its package starts a web server, which a test should not",
     r"libedgetpu is installed here": "what is said without it cannot be seen with it",
 }
-"""The reason of a skip -> why that is right in CI, too."""
+"""The reasons of skips that are right in CI, too, each with an explanation."""
 
 
 REMEDY = ": apt-get install "
-"""What `tools/system-packages` says of all that is missing."""
+"""Returns the lines of `tools/system-packages` about missing packages."""
 
 
 def excused(reason: str) -> bool:
-    """Whether a skip for this reason is none that CI has to mind."""
+    """Whether a skip for this reason is allowed in CI."""
     return not os.environ.get("CI") or any(re.search(pattern, reason) for pattern in ALLOWED)
 
 
 def _judge(report: Any) -> None:
-    """Turns a skip into a failure where it is not excused."""
+    """Turns a skip into a failure if it is not allowed."""
     if report.outcome != "skipped" or hasattr(report, "wasxfail"):
         return
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     if REMEDY in reason:
-        # One line for all tests that need the same, wherever they stand.
+        # All tests that need the same package have the same line.
         report.longrepr = ("tools/system-packages", None, reason)
     if not excused(reason):
         report.outcome = "failed"
@@ -41,7 +41,7 @@ def _judge(report: Any) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, Any, Any]:
-    """Judges tests."""
+    """Judges the skips of tests."""
     report = yield
     _judge(report)
     return report
@@ -49,7 +49,7 @@ def pytest_runtest_makereport() -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, Any, Any]:
-    """Judges files that are skipped whole."""
+    """Judges the skips of whole files."""
     report = yield
     _judge(report)
     return report

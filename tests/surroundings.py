@@ -1,6 +1,6 @@
-"""What tests and the processes that they start see of the machine and its user: the same everywhere.
+"""Gives tests and their processes the same environment on every machine and for every user.
 
-`settle` is called once, before anything is collected. A test that is about one of these things sets it itself.
+`settle` is called once, before any test is collected. A test of one of these settings changes it itself.
 """
 
 from __future__ import annotations
@@ -24,58 +24,58 @@ OURS = {
     "EDGEZOO_SCREENSHOTS",
     "EDGEZOO_TFLITE_RUNTIME_PYTHON",
 }
-"""Variables that are meant for the tests."""
+"""The variables that are meant for the tests."""
 
 DROPPED = (
-    # What commands of ours, Keras and TensorFlow read.
+    # Variables that our commands, Keras and TensorFlow read.
     *("EDGEZOO_", "KERAS_", "TF_", "XLA_", "CUDA_VISIBLE_DEVICES", "XDG_CACHE_HOME"),
-    # How wide and colourful output is, and in which language.
+    # Variables for the width, colours and language of output.
     *("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "PY_COLORS", "TTY_", "LANG", "LC_"),
-    # PYTHONUNBUFFERED, for one, would hide that something is not flushed; PYTHONWARNINGS that a warning is shown.
+    # For example, PYTHONUNBUFFERED would hide a missing flush, and PYTHONWARNINGS a warning.
     "PYTHON",
-    # A commit hook's say which repository git is to look at.
+    # The variables of a commit hook name the repository that git uses.
     "GIT_",
 )
-"""How the names of variables begin that change what commands do, and that a user or CI may have set."""
+"""Matches the beginnings of names of variables that change what commands do, and that a user or CI may have set."""
 
 KEPT = {"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"} | OURS
 
 FIXED = {
     "LC_ALL": "C.UTF-8",
     "TERM": "xterm",
-    # A test takes no GPU for granted, and none for absent.
+    # A test assumes neither that there is a GPU nor that there is none.
     "CUDA_VISIBLE_DEVICES": "-1",
-    # The checkout may belong to another user than the one who tests it.
+    # The checkout may belong to another user than the one who runs the tests.
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": str(ROOT),
 }
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
-"""What no proxy is asked for: the tests' own servers."""
+"""The hosts for which no proxy is used: the tests' own servers."""
 
 
 def environment(given: dict[str, str], own: str) -> dict[str, str]:
-    """The variables that tests see, of those that were given; `own` is a folder of the tests.
+    """Returns the variables that tests see, from those that were given; `own` is a folder of the tests.
 
-    Proxies stay: building a wheel may need one. A home that is not there or not to be written to is replaced.
+    Proxies stay, because building a wheel may need one. A home that is missing or not writable is replaced.
     """
     kept = {name: value for name, value in given.items() if name in KEPT or not name.startswith(DROPPED)}
     if not os.access(given.get("HOME", ""), os.W_OK | os.X_OK):
         kept["HOME"] = own
     exceptions = ",".join(filter(None, [given.get("no_proxy") or given.get("NO_PROXY"), *LOCAL]))
-    # Keras reads a file of settings there, such as another backend.
+    # Keras reads settings there, which may choose another backend.
     return {**kept, **FIXED, "KERAS_HOME": f"{own}/keras", "no_proxy": exceptions, "NO_PROXY": exceptions}
 
 
 def settle(own: str) -> None:
-    """Gives this process, and so all that it starts, known variables, signals, rights of new files, and limits.
+    """Gives this process and its children known variables, signals, permissions of new files, and limits.
 
     Args:
-        own: an empty folder, there to the end.
+        own: an empty folder that exists until the end.
 
     Raises:
-        pytest.UsageError: this Python began in a locale that is not UTF-8, which cannot be mended from within.
+        pytest.UsageError: this Python was started in a locale that is not UTF-8, which cannot be changed later.
     """
     encoding = locale.getpreferredencoding(False)
     if codecs.lookup(encoding).name != "utf-8":
@@ -89,11 +89,11 @@ def settle(own: str) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is signal.SIG_IGN:
-            # The suite runs in the background of a script and goes on ignoring it. What is handled, by whatever
-            # function, is not handed down; what is ignored would be.
+            # The suite runs in the background of a script, and keeps ignoring the signal by a handler: children
+            # inherit an ignored signal, but no handler.
             signal.signal(number, _ignore)
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else every child seems to end well
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # otherwise every child would seem to end well
 
 
 def _ignore(*_: object) -> None:

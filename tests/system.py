@@ -1,4 +1,4 @@
-"""What tests need beyond Python: `tools/system-packages` has the table, and says what is missing."""
+"""Finds what tests need besides Python, with the table of `tools/system-packages`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TOOL = Path(__file__).resolve().parent.parent / "tools" / "system-packages"
 
 @functools.cache
 def missing(name: str) -> str:
-    """One line that says how to get a need of the table, where it is missing; else nothing."""
+    """Returns one line that says how to install a missing entry of the table; empty if it is there."""
     known = {**os.environ, "PYTHON": sys.executable}
     done = subprocess.run(["sh", TOOL, "missing", name], capture_output=True, text=True, check=True, env=known)
     return done.stdout.strip()
 
 
 def require(name: str) -> None:
-    """Skips the test that needs it where it is missing, with that line. Where CI is set, a skip is a failure."""
+    """Skips a test with that line if the entry is missing. If CI is set, a skip is a failure."""
     if line := missing(name):
         pytest.skip(line)

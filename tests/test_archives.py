@@ -1,4 +1,4 @@
-"""Zip archives that no honest program writes."""
+"""Malicious zip archives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def archive(*parts: tuple[str, bytes], packing: int = zipfile.ZIP_STORED) -> byt
 
 
 def in_directory(content: bytearray, offset: int, form: str, value: int, entry: int = 0) -> bytearray:
-    """Changes a field of an entry of the directory; offsets as in APPNOTE 4.3.12."""
+    """Changes a field in an entry of the directory; offsets are those of APPNOTE 4.3.12."""
     at = -1
     for _ in range(entry + 1):
         at = content.index(b"PK\x01\x02", at + 1)
@@ -83,7 +83,7 @@ def test_a_directory_that_would_fill_the_memory_is_not_read(monkeypatch: pytest.
     monkeypatch.setattr(zipfile, "ZipFile", None)
     with pytest.raises(RefusedArchiveError, match="its directory has more than"):
         open_archive(io.BytesIO(content), most)
-    # The same in the form for large archives, of which zipfile takes the larger number.
+    # The same with the record for large archives, from which zipfile takes the larger number.
     struct.pack_into("<L", content, end + 12, 1)
     record = b"PK\x06\x06" + struct.pack("<QHHLLQQQQ", 44, 45, 45, 0, 0, 1, 1, MAX_DIRECTORY + 1, 0)
     locator = b"PK\x06\x07" + struct.pack("<LQL", 0, end, 1)

@@ -11,7 +11,7 @@ def test_imagenet_has_a_thousand_different_names() -> None:
 
 def test_imagenet_is_in_the_order_of_published_weights() -> None:
     labels = zoo.imagenet_labels()
-    # Well-known indexes, e.g. of the Keras documentation's elephant.
+    # These indexes are well known, e.g. the elephant of Keras' documentation.
     known = {0: "tench", 1: "goldfish", 207: "golden retriever", 386: "African elephant", 985: "daisy"}
     assert {index: labels[index] for index in known} == known
     assert labels[999].startswith("toilet tissue")

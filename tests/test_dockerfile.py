@@ -1,4 +1,4 @@
-"""Dockerfile.jetson: its pins against pyproject.toml, and what it promises; the build itself is `make jetson`."""
+"""Dockerfile.jetson: its pins agree with pyproject.toml, and its promises hold; `make jetson` builds it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RUNTIMES = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime"}
 
 
 def pins(name: str) -> dict[str, str]:
-    """Package -> exact version, of a list and those that it includes."""
+    """Returns the exact version of each package in a list and in those that it includes."""
     found: dict[str, str] = {}
     for line in (LISTS / f"{name}.txt").read_text(encoding="utf-8").splitlines():
         text = line.partition("#")[0].strip()
@@ -41,7 +41,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 def requirements(*extras: str) -> list[Requirement]:
-    """What pyproject.toml asks for on the board: Python 3.11 on aarch64."""
+    """Returns the requirements of pyproject.toml for the board, which has Python 3.11 on aarch64."""
     project: dict[str, Any] = pyproject()["project"]
     lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
     board = {"python_version": "3.11", "platform_machine": "aarch64"}
@@ -62,7 +62,7 @@ def test_the_pins_are_what_pyproject_asks_for(runtime: str) -> None:
     wanted = requirements(*(["tflite-runtime"] if runtime == "tflite-runtime" else []))
     for requirement in wanted:
         if requirement.name in RUNTIMES.values() and requirement.name != RUNTIMES[runtime]:
-            assert requirement.name not in pinned  # one runtime an image
+            assert requirement.name not in pinned  # an image has one runtime
         else:
             assert requirement.specifier.contains(pinned[requirement.name]), requirement
     # The flatbuffer schema (tflite) imports flatbuffers.
@@ -128,7 +128,7 @@ def test_what_builds_the_wheel() -> None:
 
 @pytest.mark.parametrize("name", locks.LISTS)
 def test_the_locks_are_those_of_the_lists(name: str) -> None:
-    """The same versions, each with hashes: `make lock` after a change of one."""
+    """Locks have the same versions, each with hashes; run `make lock` after a change."""
     text = (LISTS / f"{name}.lock").read_text(encoding="utf-8")
     assert locks.read(text) == pins(name)
     assert "://" not in text
@@ -140,7 +140,7 @@ def test_every_list_that_is_installed_has_a_lock_and_no_other() -> None:
 
 
 def installs() -> list[str]:
-    """All that pip is told in the Dockerfile, a command a line."""
+    """Returns all pip commands of the Dockerfile, one on each line."""
     lines = DOCKERFILE.replace("\\\n", " ").splitlines()
     return [
         part for line in lines for part in re.split(r"&&|;;", line) if re.search(r"bin/pip\b.* (install|wheel) ", part)
@@ -148,7 +148,7 @@ def installs() -> list[str]:
 
 
 def test_nothing_is_installed_without_its_hash_but_the_wheel_that_is_made_here() -> None:
-    """pip checks hashes only where it is told to; without --no-deps and --no-build-isolation it would fetch others."""
+    """Every pip command has the options without which pip checks no hashes or fetches other packages."""
     found = installs()
     assert len(found) == 4
     for command in found:
@@ -215,7 +215,7 @@ def test_the_image_runs_zoo_and_not_as_root() -> None:
     for line in ("USER zoo", "WORKDIR /data", 'ENTRYPOINT ["zoo"]', 'RUN ["zoo", "demo"]'):
         assert f"\n{line}\n" in last
     assert "OPENBLAS_CORETYPE=ARMV8" in last
-    # As root, before the user is set: it leaves byte code.
+    # This runs as root, before the user is set, because it writes byte code.
     assert last.index("RUN ") < last.index("USER ")
 
 
@@ -224,7 +224,7 @@ def test_old_builders_understand_it() -> None:
         assert newer not in DOCKERFILE
 
 
-def test_nothing_of_one_machine_stands_in_it() -> None:
+def test_the_dockerfile_names_no_machine() -> None:
     assert not re.search(r"(?i)proxy|pip\.conf|index-url|trusted-host|certificate|\.crt", DOCKERFILE)
 
 

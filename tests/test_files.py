@@ -176,7 +176,7 @@ def test_require_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="a file stands where a folder should be"):
         require_writable(tmp_path / "file" / "folder")
-    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    monkeypatch.setattr("os.access", lambda *_: False)  # root can write everywhere
     with pytest.raises(OutputError, match="Permission denied"):
         require_writable(tmp_path)
 
@@ -192,7 +192,7 @@ with atomic(Path(sys.argv[1])) as scratch:
 """
 
 
-def test_what_a_killed_process_leaves_is_swept_by_the_next_write(tmp_path: Path) -> None:
+def test_the_next_write_removes_the_folders_of_a_killed_process(tmp_path: Path) -> None:
     path = tmp_path / "file.bin"
     command = [sys.executable, "-c", KILLED, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as alive:
@@ -202,11 +202,11 @@ def test_what_a_killed_process_leaves_is_swept_by_the_next_write(tmp_path: Path)
             assert victim.stdout
             victim.stdout.readline()
             victim.kill()
-        (tmp_path / ".file.bin.settings").mkdir()  # somebody else's
+        (tmp_path / ".file.bin.settings").mkdir()  # a folder of another user
         assert len(names(tmp_path)) == 3
         with atomic(path) as scratch:
             scratch.write_bytes(b"whole")
-        # The folder of the process that still writes is left alone.
+        # The folder of the process that still writes is not removed.
         assert len([name for name in names(tmp_path) if name.endswith(".part")]) == 1
         alive.communicate()
         assert alive.returncode == 0
@@ -247,7 +247,7 @@ def kill_between_renames(path: Path) -> None:
 
 
 def begin_a_write(path: Path) -> None:
-    """A write that sweeps before, and then leaves all as it is."""
+    """Makes a write, which removes old scratch folders first and then fails."""
 
     def fail() -> None:
         with atomic(path):
@@ -258,7 +258,7 @@ def begin_a_write(path: Path) -> None:
 
 
 def test_a_user_whom_the_system_does_not_know_has_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a container that runs as a number."""
+    """In a container the user may be a number without a home."""
 
     def unknown(_: int) -> None:
         raise KeyError
@@ -274,7 +274,7 @@ def test_a_user_whom_the_system_does_not_know_has_no_home(monkeypatch: pytest.Mo
 
 
 def copied(tmp_path: Path) -> Path:
-    """What such a kill left elsewhere, as an archive brings it here: with every name, text and owner, other inodes."""
+    """Makes what an archive of a killed write contains: the same names, texts and owner, but other inodes."""
     write_folder(tmp_path / "away" / "model", "planted")
     kill_between_renames(tmp_path / "away" / "model")
     (left,) = (tmp_path / "away").iterdir()
@@ -282,7 +282,7 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path / "here" / left.name
 
 
-def test_what_an_archive_brings_is_neither_put_back_nor_swept(tmp_path: Path) -> None:
+def test_scratch_folders_from_an_archive_are_left_alone(tmp_path: Path) -> None:
     planted = copied(tmp_path)
     begin_a_write(planted.parent / "model")
     assert names(planted.parent) == [planted.name]
@@ -299,7 +299,7 @@ def test_another_folder_in_the_place_of_the_previous_one_is_not_put_back(tmp_pat
     assert not (tmp_path / "model").exists()
 
 
-def test_what_another_user_left_is_neither_put_back_nor_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scratch_folders_of_another_user_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path / "model", "old")
     kill_between_renames(tmp_path / "model")
     (left,) = tmp_path.iterdir()

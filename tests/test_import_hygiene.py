@@ -1,4 +1,4 @@
-"""What is imported when. Each check runs in a process of its own."""
+"""The modules that each import loads. Each check runs in a separate process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def report():
 
 
 def modules_after(code: str, *args: str | Path) -> set[str]:
-    """The top-level names in `sys.modules` after running code."""
+    """Returns the top-level names in `sys.modules` after running code."""
     done = subprocess.run(
         [sys.executable, "-c", REPORT + code, *map(str, args)], capture_output=True, text=True, check=False
     )
@@ -69,7 +69,7 @@ def test_importing(module: str) -> None:
 
 def test_importing_zoo_imports_next_to_nothing() -> None:
     assert not modules_after("import zoo; report()") & (HEAVY | {"numpy", "PIL", "click", "rich"})
-    # Looking a model up neither.
+    # Looking up a model does not import it either.
     assert not modules_after("import zoo; zoo.spec('vgg16'); zoo.list_models(); report()") & (HEAVY | {"numpy"})
 
 
@@ -98,7 +98,7 @@ def test_commands_that_start_fast(args: tuple[str, ...]) -> None:
 def test_run(cases: Callable[[str], Case], photos: tuple[Path, Path]) -> None:
     found = modules_after(COMMAND, "run", cases("lenet").file, *photos)
     assert {"numpy", "PIL"} <= found
-    # rich is for tables; the schema and the registry are for the desk.
+    # rich is for tables; the schema and the registry are for the laptop.
     assert not found & (HEAVY | {"rich", "tflite"})
 
 

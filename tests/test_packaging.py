@@ -1,4 +1,4 @@
-"""What is in the wheel and the sdist, and that the checkout agrees with pyproject.toml."""
+"""The contents of the wheel and the sdist, and the agreement of the checkout with pyproject.toml."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from releases import environments, sbom, tagging
 from tests import system
 
 ROOT = Path(__file__).resolve().parent.parent
-# Folder in the checkout -> package.
+# The package of each folder in the checkout.
 HOMES = {"zoo": "zoo", "export": "zoo/export", "cli": "zoo/cli"}
 
 
 def checkout_files() -> list[Path]:
-    """The files that a clone would have, and new ones that are not committed yet."""
+    """Lists the files that a clone would have, and new files that are not committed yet."""
     system.require("git")
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -44,14 +44,14 @@ def checkout_files() -> list[Path]:
 
 
 def pyproject() -> Any:
-    # Python 3.10 has it under its old name, as pytest needs it there.
+    # Python 3.10 needs the older package, which pytest installs.
     tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a clone would hold, so that nothing is built into the checkout."""
+    """Copies the files that a clone would have, so that nothing is built in the checkout."""
     folder = tmp_path_factory.mktemp("source")
     for file in checkout_files():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -60,10 +60,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(source: Path, out: Path, *options: str) -> Path:
-    """Builds in environments of their own: an sdist and the wheel that comes from it, unless told otherwise."""
+    """Builds in isolated environments, by default an sdist and the wheel from it."""
     done = subprocess.run(
         [sys.executable, "-m", "build", *options, "--outdir", str(out), str(source)],
-        # Elsewhere, because a folder `build` in the current one would hide the module.
+        # It runs in another folder, because a folder `build` in the current one would hide the module.
         cwd=out,
         capture_output=True,
         text=True,
@@ -75,18 +75,18 @@ def build(source: Path, out: Path, *options: str) -> Path:
 
 @pytest.fixture(scope="module")
 def dist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist and the wheel that is built from it: `EDGEZOO_DIST`, or made for the tests."""
+    """The folder with the sdist and the wheel that is built from it: `EDGEZOO_DIST`, or a folder made for the tests."""
     if made := os.environ.get("EDGEZOO_DIST"):
         return ROOT / made
     return build(source, tmp_path_factory.mktemp("dist"))
 
 
 def expected_in_wheel() -> set[str]:
-    """Every module and data file of the packages, under its import name."""
+    """Lists every module and data file of the packages, by import name."""
     found = set()
     for file in checkout_files():
         home = HOMES.get(file.parts[0])
-        # The links zoo/export and zoo/cli stand for what comes from export/ and cli/.
+        # The links zoo/export and zoo/cli point to export/ and cli/, from which the files come.
         if home and not (ROOT / file).is_symlink():
             found.add(str(PurePosixPath(home, *file.parts[1:])))
     return found
@@ -110,7 +110,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(dist: Path) -> None:
         "licenses/LICENSE",
         "top_level.txt",
     }
-    # By name, should the rule above ever be wrong: what others must find, and what must not get in their way.
+    # These are listed by name, in case the rule above is wrong: files that must be there, and files that must not.
     assert {"zoo/py.typed", "zoo/assets/imagenet_classes.tsv", "zoo/export/tflite.py", "zoo/cli/main.py"} <= names
     assert {name.partition("/")[0] for name in names} == {"zoo", info.rstrip("/")}
     assert scripts.split("\n")[:2] == ["[console_scripts]", "zoo = zoo.__main__:main"]
@@ -155,14 +155,14 @@ def test_pypi_can_show_the_readme(dist: Path) -> None:
 
 @pytest.fixture(scope="module", params=["*.whl", "*.tar.gz"])
 def stranger(dist: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `zoo` of an environment in which nothing but the wheel, or the sdist, was installed."""
+    """Returns the `zoo` command of an environment with only the wheel, or the sdist, and its dependencies."""
     (package,) = dist.glob(request.param)
     folder = tmp_path_factory.mktemp("stranger")
     return environments.make(folder / "env", Path(sys.executable), package, testing=False).with_name("zoo")
 
 
 @pytest.mark.slow
-def test_what_a_stranger_tries_first(stranger: Path, tmp_path: Path) -> None:
+def test_the_first_commands_of_a_new_user(stranger: Path, tmp_path: Path) -> None:
     def run(*words: str) -> tuple[int, str, str]:
         done = subprocess.run([stranger, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr
@@ -211,14 +211,14 @@ def test_the_list_of_what_is_installed(dist: Path, tmp_path: Path) -> None:
             assert requirement.specifier.contains(part["version"])
             assert part["licenses"], requirement.name
             assert part["purl"] == f"pkg:pypi/{canonicalize_name(requirement.name)}@{part['version']}"
-    # No tool of ours is among them.
+    # None of our tools is among them.
     assert not found.keys() & {"pip", "uv", "pytest", "cyclonedx-bom", "setuptools", "tensorflow"}
 
 
 def test_pyproject_lists_every_package() -> None:
     folders = {str(PurePosixPath(path).parent) for path in expected_in_wheel() if path.endswith("/__init__.py")}
     assert sorted(pyproject()["tool"]["setuptools"]["packages"]) == sorted(f.replace("/", ".") for f in folders)
-    # A module in a folder without `__init__.py` would be left out.
+    # A module in a folder without `__init__.py` would be missing in the wheel.
     assert {str(PurePosixPath(path).parent) for path in expected_in_wheel() if path.endswith(".py")} == folders
 
 

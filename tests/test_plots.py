@@ -25,7 +25,7 @@ save(drawing, Path(sys.argv[1]))
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_settings_in_the_current_folder_start_no_latex(suffix: str, tmp_path: Path) -> None:
-    """`matplotlib` follows a `matplotlibrc` there, and LaTeX's preamble stands in it as well."""
+    """A `matplotlibrc` in the current folder is not followed; it could contain a LaTeX preamble."""
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\ntext.latex.preamble: \\input{evil}\n")
     programs = tmp_path / "bin"
     programs.mkdir()

@@ -1,4 +1,4 @@
-"""Users' own files of models, in Python; `tests/cli/test_own_models.py` has them on the command line."""
+"""Users' own files of models in Python; `tests/cli/test_own_models.py` tests them on the command line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def tiny(*, num_classes: int = 3, hidden: int = 4):
 
 @pytest.fixture(autouse=True)
 def forgotten(own_registry: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The zoo as it was, before and after."""
+    """Restores the registry after each test."""
     monkeypatch.setattr(zoo.plugins, "_loaded", {})
     return iter([])
 
@@ -60,7 +60,7 @@ def test_a_file_is_run_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_byte_code_beside_a_file_is_not_run(file: Path, tmp_path: Path) -> None:
-    """A stranger's archive can bring a `__pycache__` along that Python takes for the file, if it is made to look so."""
+    """An untrusted archive can contain a `__pycache__` that Python would run instead of the file."""
     evil = tmp_path / "evil.py"
     evil.write_text(f"open({str(tmp_path / 'MARK')!r}, 'w')\n")
     cached = importlib.util.cache_from_source(str(file))
@@ -77,7 +77,7 @@ def test_files_of_the_same_name_are_two_files(file: Path, tmp_path: Path) -> Non
 
 
 def test_a_file_may_use_dataclasses(file: Path) -> None:
-    # These look their own module up by its name.
+    # These look up their own module by its name.
     head = (
         "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass C:\n    a: int = 1\n"
     )

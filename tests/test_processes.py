@@ -1,4 +1,4 @@
-"""Every kind of child process, started in a folder that a stranger filled with modules to be imported."""
+"""Every kind of child process, started in a folder that an attacker filled with modules."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ MODULES = (  # noqa: SIM905  # a line each would be thirty
     "zoo numpy PIL tensorflow keras ai_edge_litert tflite tflite_runtime openvino flatbuffers "
     "sitecustomize usercustomize site"
 ).split()
-"""What a child imports, or Python does when it starts."""
+"""Names of modules that a child imports, or Python itself when it starts."""
 
 
 def plant(folder: Path, *names: str) -> Path:
-    """Puts modules and packages there that leave a mark when they are run; returns the file of marks."""
+    """Writes modules and packages that leave a mark when they are run; returns the file of marks."""
     marks = folder / "MARKS"
     for i, name in enumerate(names):
         place = folder / f"{name}.py" if i % 2 else folder / name / "__init__.py"
@@ -46,7 +46,7 @@ CHILDREN = Path(__file__).with_name("programs") / "start_child.py"
 
 @pytest.mark.parametrize("kind", ["trial", "cold start", "doctor, a runtime", "doctor, a file", "converter", "program"])
 def test_no_child_imports_from_the_current_folder(kind: str, lenet: Case, tmp_path: Path) -> None:
-    """The parent has loaded before what lies there, and stands in the folder in every way that Python knows of."""
+    """The parent has already loaded modules of these names, and the folder is on its import path in every way."""
     folder = tmp_path / "folder"
     folder.mkdir()
     marks = plant(folder, *MODULES)
@@ -58,7 +58,7 @@ def test_no_child_imports_from_the_current_folder(kind: str, lenet: Case, tmp_pa
 
 
 def test_that_folder_is_hostile_to_others(tmp_path: Path) -> None:
-    """Else the test above could not fail."""
+    """Without this the test above could not fail."""
     marks = plant(tmp_path, *MODULES)
     done = subprocess.run([sys.executable, "-c", "import json"], check=False, capture_output=True, cwd=tmp_path)
     assert done.returncode == 7
@@ -71,7 +71,7 @@ def test_that_folder_is_hostile_to_others(tmp_path: Path) -> None:
 def test_the_command_imports_nothing_from_it_once_it_has_begun(
     words: list[str], lenet: Case, photos: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """Python itself, which cannot be helped, imports `sitecustomize` and the like before any line of ours is run."""
+    """Python itself imports `sitecustomize` and the like before our first line runs; we cannot change that."""
     folder, program = tmp_path / "folder", tmp_path / "zoo"
     folder.mkdir()
     marks = plant(folder, *"json numpy click PIL rich tensorflow ai_edge_litert tflite".split())  # noqa: SIM905
@@ -90,7 +90,7 @@ def test_the_command_imports_nothing_from_it_once_it_has_begun(
 
 
 def report(what: str, *, seconds: float = 60, **limits: Any) -> Any:
-    """What a child says: the module `report` is made for it, found like any package of ours."""
+    """Returns the output of a child, which runs a module `report` that is made here and found like our packages."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "reporting.py").write_text(f"import json, os, resource, sys\ndef main():\n    {what}\n")
         sys.path.append(folder)
@@ -159,7 +159,7 @@ def test_a_child_ends_with_its_parent() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         child = int(parent.stdout.readline())
-        # Until it has become the program, it may not yet have asked to be ended.
+        # Before the child has become the program, it may not yet have asked the kernel to end it.
         while b"sleep" not in Path(f"/proc/{child}/comm").read_bytes():
             time.sleep(0.02)
         parent.kill()
@@ -178,7 +178,7 @@ def _runs(process: int) -> bool:
         return False
 
 
-def test_a_program_that_is_none_is_said_so(tmp_path: Path) -> None:
+def test_a_program_that_cannot_be_started_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "none").write_bytes(b"\0")
     done = processes.run(processes.program(str(tmp_path / "none")), seconds=60)
     assert done.returncode == 1
@@ -220,9 +220,9 @@ def test_the_command_forgets_the_current_folder(tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_command_has_imported_next_to_nothing_before_it_forgets_the_current_folder() -> None:
-    """An empty entry of `PYTHONPATH` stands before the standard library."""
+    """An empty entry of `PYTHONPATH` comes before the standard library."""
     code = (
-        "import os, site, sys\n"  # which Python has loaded already where it is not told to leave `site` out
+        "import os, site, sys\n"  # which Python has already loaded, unless it runs without `site`
         f"sys.path.insert(0, {surroundings.PACKAGE_HOME!r})\n"
         "before = set(sys.modules)\n"
         "import zoo.__main__\n"

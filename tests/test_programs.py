@@ -1,4 +1,4 @@
-"""Programs that tests and benchmarks give to `python -c` as text: what they import from the package is there."""
+"""Programs that tests and benchmarks give to `python -c` as text import only names that exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOURCES = sorted(
 
 
 def texts(source: str) -> Iterator[str]:
-    """The texts of a module, without those that stand for themselves, as docstrings do."""
+    """Yields the texts of a module, except those that are statements, such as docstrings."""
     tree = ast.parse(source)
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -29,7 +29,7 @@ def texts(source: str) -> Iterator[str]:
 
 
 def imported(text: str) -> Iterator[str]:
-    """The dotted names that a program takes from the package; the program may have gaps, so lines are read alone."""
+    """Yields the dotted names that a program imports from the package, line by line, because it may have gaps."""
     for statement in (part.strip() for line in text.splitlines() for part in line.split(";")):
         if not statement.startswith(("from zoo", "import zoo")):
             continue
@@ -42,7 +42,7 @@ def imported(text: str) -> Iterator[str]:
 
 
 def is_there(name: str) -> bool:
-    """Whether a dotted name is a module, or a name in one."""
+    """Whether a dotted name is a module, or a name in a module."""
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module(name)
         return True
@@ -53,7 +53,7 @@ def is_there(name: str) -> bool:
         return False
 
 
-def test_what_programs_in_texts_import_is_there() -> None:
+def test_names_that_programs_in_texts_import_exist() -> None:
     found = {(path, name) for path in SOURCES for text in texts(path.read_text("utf-8")) for name in imported(text)}
     assert len(found) > 20
     missing = [f"{path.relative_to(ROOT)}: {name}" for path, name in sorted(found) if not is_there(name)]

@@ -1,4 +1,4 @@
-"""Facts that others published, as the specs state them."""
+"""Published facts in the specs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def register(**facts: Any) -> ModelSpec:
 
     @zoo.register(ModelSpec("mine", "", options=options, **facts))
     def mine(*, num_classes: int = 10, breadth: float = 1.0, input_size: int = 32) -> Any:
-        """Not built."""
+        """Is never called, because the model is not built."""
 
     return zoo.spec("mine")
 
@@ -108,7 +108,7 @@ def test_pixels_in_the_order_of_their_own_channels() -> None:
     bgr = Preparation((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), (2, 1, 0))
     assert bgr.in_rgb() == Preparation((3.0, 2.0, 1.0), (6.0, 5.0, 4.0))
     turned = Preparation((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), (1, 2, 0))
-    # The second channel of the pixels is the first that is prepared.
+    # The second channel of the pixels is the first prepared channel.
     assert turned.in_rgb() == Preparation((3.0, 1.0, 2.0), (6.0, 4.0, 5.0))
 
 

@@ -1,4 +1,4 @@
-"""Native chatter is swallowed, also where no file can be written."""
+"""Output of native libraries is captured, also if no file can be written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_swallows_and_restores(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def fail_where_temporary_files_go_to(folder: Path) -> None:
-    # Undone at once: pytest's own capturing needs the folder back.
+    # This is undone at once, because pytest's own capturing needs the folder.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(folder))
         with quiet():
@@ -35,7 +35,7 @@ def fail_where_temporary_files_go_to(folder: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memfd is Linux's")
 def test_works_where_nothing_can_be_written(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """As in a container started with --read-only."""
+    """In a container with --read-only no file can be written."""
     with pytest.raises(RuntimeError) as raised:
         fail_where_temporary_files_go_to(tmp_path / "missing")
     assert capfd.readouterr() == ("", "")

@@ -62,7 +62,7 @@ def test_a_model_gives_probabilities(case: Case) -> None:
     assert case.scores.shape == (len(case.inputs), classes)
     np.testing.assert_allclose(case.scores.sum(axis=1), 1, atol=1e-5)
     assert case.scores.min() >= 0
-    # The filled weights make the answer depend on the input: the parity tests mean something.
+    # With the filled weights the scores depend on the input, so that comparisons with Keras mean something.
     assert np.ptp(case.scores, axis=0).max() > 0.01
 
 
@@ -146,7 +146,7 @@ class TestRegister:
         assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [8, 9, 7]
         with pytest.raises(OptionError, match=r"tiny: num_classes=2\.5 is not allowed; give an integer"):
             zoo.build("tiny", num_classes=2.5)
-        # The decorated name itself checks, too.
+        # The decorated function checks its options, too.
         with pytest.raises(OptionError, match="tiny has no option 'depth'"):
             tiny(depth=2)  # type: ignore[call-arg]
 
@@ -229,7 +229,7 @@ def test_without_tensorflow_the_line_to_type_is_named(monkeypatch: pytest.Monkey
 def test_a_builders_own_missing_import_is_not_hidden(own_registry: None) -> None:
     @zoo.register
     def net(*, size: int = 8) -> Any:
-        """Needs what is not there."""
+        """Imports a module that does not exist."""
         importlib.import_module("there_is_no_such_module")
 
     with pytest.raises(ModuleNotFoundError, match="there_is_no_such_module"):
@@ -239,7 +239,7 @@ def test_a_builders_own_missing_import_is_not_hidden(own_registry: None) -> None
 @pytest.mark.slow
 def test_a_model_too_large_for_memory_is_an_option_error() -> None:
     with pytest.raises(OptionError, match=r"mlp with hidden=\(1000000000000,\) does not fit into memory"):
-        zoo.build("mlp", hidden=(10**12,))  # 3 PB at once: refused before any of it is touched
+        zoo.build("mlp", hidden=(10**12,))  # 3 PB in one array, which is refused before any memory is used
 
 
 def test_keras_on_something_else_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

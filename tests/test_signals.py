@@ -1,4 +1,4 @@
-"""What commands do with signals, and with those that were ignored when they began."""
+"""How commands handle signals, also those that were ignored when they were started."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRAIN = Path(__file__).parent / "training" / "programs" / "slow_training.py"
 
 
 def ignoring(*numbers: int) -> Callable[[], None]:
-    """For a child: it begins as in the background of a script."""
+    """Prepares a child as if it were started in the background of a script."""
 
     def prepare() -> None:
         for number in numbers:
@@ -80,7 +80,7 @@ def test_a_block_listens_and_leaves_signals_as_they_were() -> None:
 
 
 @pytest.mark.usefixtures("restored")
-def test_what_was_ignored_stays_ignored() -> None:
+def test_signals_that_were_ignored_stay_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     heard: list[int] = []
     with listening(lambda number, _: heard.append(number)):
@@ -125,7 +125,7 @@ def test_a_training_in_the_background_of_a_script_ends_by_sigterm_alone(digits_f
     with started(digits_folder, tmp_path / "run", "0.2", options, code=TRAIN, ignored=(signal.SIGINT,)) as process:
         first_line(process)
         process.send_signal(signal.SIGINT)
-        # More steps are done; some of the epoch remain when the second signal comes.
+        # More steps are done, but the epoch is not finished when the second signal arrives.
         while not first_line(process).startswith("batch 2 3"):
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
@@ -137,14 +137,14 @@ def test_a_training_in_the_background_of_a_script_ends_by_sigterm_alone(digits_f
 def test_a_command_learns_how_its_children_end_where_its_parent_does_not_care(
     lenet_file: Path, photos: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """Where SIGCHLD is ignored, a child that crashes seems to end well: its file would be loaded here, and crash us."""
+    """If SIGCHLD were ignored, a child that crashes would seem to end well, and its file would crash this process."""
     (tmp_path / "ai_edge_litert").mkdir()
     (tmp_path / "ai_edge_litert" / "__init__.py").touch()
     (tmp_path / "ai_edge_litert" / "interpreter.py").write_text(
         "import os\nclass Interpreter:\n    def __init__(self, **options):\n        os.abort()\n"
     )
     changed = bytearray(lenet_file.read_bytes())
-    changed[20_000] ^= 1  # a weight: the checksum is wrong
+    changed[20_000] ^= 1  # this changes a weight, so that the checksum is wrong
     (tmp_path / "m.tflite").write_bytes(changed)
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {MAIN}"
     with started("run", tmp_path / "m.tflite", photos[0], code=code, ignored=(signal.SIGCHLD,)) as process:

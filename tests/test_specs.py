@@ -44,7 +44,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed(model: str, option: str, va
         (Option("n", "", choices=(1, 2)), "one of 1, 2"),
     ],
 )
-def test_what_is_allowed_in_words(option: Option, allowed: str) -> None:
+def test_the_description_of_allowed_values(option: Option, allowed: str) -> None:
     assert option.allowed == allowed
 
 

@@ -1,4 +1,4 @@
-"""The suite gives the same result however it is started, and so do the commands that a script may start oddly."""
+"""The suite gives the same results in any environment, and commands work if a script starts them in an unusual way."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_tests_see_the_same_however_they_are_started(tmp_path: Path) -> None:
     assert seen["git"] == str(ROOT)
 
 
-def test_what_is_meant_for_the_tests_is_kept(tmp_path: Path) -> None:
+def test_variables_for_the_tests_are_kept(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     given = {"EDGEZOO_CHROMIUM": "/opt/chromium", "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/bin"}
@@ -140,7 +140,7 @@ CONDITIONS: dict[str, tuple[dict[str, str | None], Callable[[], None]]] = {
 
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_a_command_says_the_same_in_any_surroundings(condition: str, tmp_path: Path) -> None:
-    """A picture is named, a table is printed, a wrong file is one line."""
+    """A picture is classified, a table is printed, and a wrong file is an error of one line."""
     variables, prepare = CONDITIONS[condition]
 
     def run(*args: str | Path, odd: bool) -> tuple[int, str, str]:

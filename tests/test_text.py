@@ -1,4 +1,4 @@
-"""Text of others: what is shown of it, and what programs and spreadsheets get."""
+"""Untrusted text as it is shown, and as programs and spreadsheets get it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zoo.text import LIMIT, cell, finite, first_hidden, markdown, shown, to_json
 ANY = st.text(
     st.characters(categories=None) | st.sampled_from("\x1b\x9b\x7f\u202e\u2066\u200d\u200b\ufe0f\udcff=+-@'\n")
 )
-"""Lone surrogates, as names of files of any bytes have them, among all else."""
+"""Any text, including lone surrogates, which stand for bytes of file names that are not UTF-8."""
 UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
 
 
@@ -35,7 +35,7 @@ def test_nothing_shown_is_obeyed_turns_or_ends_the_line(text: str) -> None:
 
 
 @given(ANY)
-def test_what_is_shown_is_not_escaped_again_and_holds_nothing_hidden(text: str) -> None:
+def test_shown_text_has_no_hidden_characters_and_is_not_escaped_twice(text: str) -> None:
     once = shown(text, limit=None)
     assert shown(once, limit=None) == once
     assert first_hidden(once) is None
@@ -58,7 +58,7 @@ def test_what_is_shown_is_not_escaped_again_and_holds_nothing_hidden(text: str) 
         ("\u3164", r"\u3164"),
     ],
 )
-def test_what_does_not_show_itself_is_escaped(text: str, expected: str) -> None:
+def test_invisible_characters_are_escaped(text: str, expected: str) -> None:
     assert shown(text) == expected
 
 
@@ -68,7 +68,7 @@ def test_what_does_not_show_itself_is_escaped(text: str, expected: str) -> None:
         "digit 3",
         "naïve café",
         "日本語",
-        "\u0645\u06cc\u200c\u0634\u0648\u062f",  # Persian, whose words are parted by a joiner's opposite
+        "\u0645\u06cc\u200c\u0634\u0648\u062f",  # Persian, which uses zero-width non-joiners inside words
         "\u0915\u094d\u200d\u0937",  # Devanagari
         "👩\u200d🔬",
         "❤\ufe0f\u200d🔥",
@@ -115,7 +115,7 @@ def test_markdown_shows_text_as_it_is(text: str, expected: str) -> None:
     assert markdown(text) == expected
 
 
-# Two halves of a pair side by side are one character to every reader of JSON.
+# Every reader of JSON takes the two halves of a surrogate pair for one character.
 IN_JSON = ANY.filter(lambda text: not re.search("[\ud800-\udbff][\udc00-\udfff]", text))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | IN_JSON,
@@ -136,11 +136,11 @@ def test_json_is_valid_whatever_it_holds(value: Any, indent: int | None, ascii_o
     assert all(first_hidden(line) is None for line in text.split("\n"))
 
 
-def test_what_is_no_finite_number_is_null() -> None:
+def test_numbers_that_are_not_finite_are_null() -> None:
     assert to_json({"a": [float("nan"), (float("inf"), 1.5)]}) == '{"a": [null, [null, 1.5]]}'
 
 
 def test_plain_text_needs_no_table_of_characters() -> None:
-    """The device side pays for it only where there is something to escape."""
+    """The device side imports `unicodedata` only if there is something to escape."""
     code = "import sys; from zoo.text import shown; shown('digit 3'); sys.exit('unicodedata' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""GitHub's workflows, and the steps of `.ci/run` that they call."""
+"""The workflows of GitHub, and the steps of `.ci/run` that they call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def workflow(name: str) -> Any:
 
 
 def called() -> list[str]:
-    """Every step of `.ci/run` that a workflow calls."""
+    """Returns every step of `.ci/run` that a workflow calls."""
     found: list[str] = []
     for path in FOLDER.glob("*.yml"):
         for job in workflow(path.stem)["jobs"].values():
@@ -60,7 +60,7 @@ def test_the_make_targets_exist() -> None:
 
 
 def test_the_audit_is_strict_where_there_is_a_network() -> None:
-    """Elsewhere a service that cannot be asked is said, and lets the other steps go on."""
+    """Outside of workflows, a service that does not answer is reported, and the other steps continue."""
     (step,) = (step for step in workflow("ci")["jobs"]["audit"]["steps"] if "run" in step)
     assert (step["run"], step["env"]) == (".ci/run audit", {"EDGEZOO_AUDIT": "strict"})
     body = re.search(r"^step_audit\(\) \{\n(.*?)^\}", RUN, re.MULTILINE | re.DOTALL)
@@ -110,7 +110,7 @@ def test_rights_are_given_job_by_job_and_actions_by_commit(name: str) -> None:
 
 @pytest.mark.slow
 def test_the_linters_find_nothing() -> None:
-    """The form that GitHub publishes, and what is unsafe; neither asks a network."""
+    """Workflows fit GitHub's schema and have no unsafe steps; neither check needs a network."""
     files = [str(path) for path in sorted(FOLDER.glob("*.yml"))]
     dependabot = str(ROOT / ".github" / "dependabot.yml")
     programs = Path(sys.executable).parent

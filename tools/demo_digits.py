@@ -1,4 +1,4 @@
-"""Real data of small size for demonstrations: the handwritten digits that scikit-learn comes with, as PNG files.
+"""Provides a small set of real data for demonstrations: scikit-learn's handwritten digits, as PNG files.
 
 They are the test part of E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning
 Repository, 1998, https://doi.org/10.24432/C50P49 (CC BY 4.0): 8x8 pixels of 0..16, enlarged here to the 28x28 pixels of
@@ -16,11 +16,11 @@ from PIL import Image
 LABELS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 SIZE = 28
 HELD_OUT = 500
-"""The first so many of `digits()` are for judging, the rest for training."""
+"""Number of held-out pictures at the beginning of `digits()`; the rest are for training."""
 
 
 def digits() -> tuple[Any, Any]:
-    """All pictures `(1797, 28, 28)` uint8, and the digit on each, in a shuffled order."""
+    """Returns all pictures, `(1797, 28, 28)` uint8, and the digit on each, in a shuffled order."""
     from sklearn.datasets import load_digits
 
     raw = load_digits()
@@ -31,7 +31,7 @@ def digits() -> tuple[Any, Any]:
 
 
 def save(pictures: Any, truth: Any, folder: Path, per_class: int | None = None) -> None:
-    """Writes pictures into class folders; the first so many of each class."""
+    """Writes pictures into class folders, at most `count` of each class."""
     for digit, label in enumerate(LABELS):
         (folder / label).mkdir(parents=True)
         for i, picture in enumerate(pictures[truth == digit][:per_class]):

@@ -1,4 +1,4 @@
-"""Markdown tables of README.md, which cog writes (`make tables`) and `make check` compares."""
+"""Makes the Markdown tables of README.md, which cog writes (`make tables`) and `make check` compares."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.specs import ModelSpec
 
 
 def model_table() -> str:
-    """One row for each registered model."""
+    """Returns a table with one row for each registered model."""
     specs = [models.spec(name) for name in models.list_models()]
     rows = [
         (f"`{s.name}`", s.summary, shape(s.input_shape), f"{s.params:,}", _macs(s.macs), _weights(s), _options(s))
@@ -21,7 +21,7 @@ def model_table() -> str:
 
 
 def command_table() -> str:
-    """One row for each command, as `zoo --help` lists them."""
+    """Returns a table with one row for each command, as `zoo --help` lists them."""
     return _table(("command", "what it does"), [(f"`zoo {name}`", text) for name, (_, _, text) in COMMANDS.items()])
 
 
@@ -37,7 +37,7 @@ def _weights(spec: ModelSpec) -> str:
 
 
 def _options(spec: ModelSpec) -> str:
-    """Its own; all take `num_classes` and `dropout`."""
+    """Lists a model's own options; all models take `num_classes` and `dropout`, too."""
     return ", ".join(f"`{option.name}`" for option in spec.options if option.name not in {"num_classes", "dropout"})
 
 

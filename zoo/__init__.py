@@ -1,17 +1,17 @@
-"""edgezoo: a Keras model zoo for edge devices.
+"""A Keras model zoo for edge devices.
 
     import zoo
     model = zoo.build("mobilenet_v2", alpha=0.5, num_classes=3)
 
 Importing it costs nothing and never imports TensorFlow; the names below are loaded when they are used.
-Device code lives in `zoo.runner`, the TFLite exporter in `zoo.export`.
+The device code is in `zoo.runner`, and the TFLite exporter in `zoo.export`.
 """
 
-# The `zoo` command starts with this file, and what it imports may yet be found in the current folder: see
-# `zoo.surroundings`. So neither `typing` nor `__future__` is.
+# The `zoo` command starts with this file, and the current folder is not yet dropped from the import path here: see
+# `zoo.surroundings`. So neither `typing` nor `__future__` is imported.
 from zoo.lazy import attach
 
-# The one place: pyproject.toml reads it here.
+# This is the only place of the version; pyproject.toml reads it here.
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False

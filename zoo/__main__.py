@@ -1,4 +1,4 @@
-"""The `zoo` command, also as `python -m zoo`: first of all, nothing is imported from the current folder any more."""
+"""The `zoo` command, also as `python -m zoo`. First of all, it drops the current folder from the import path."""
 
 from zoo.surroundings import forget_current_folder
 

@@ -1,4 +1,4 @@
-"""Zip archives that strangers made: what their directory claims is looked at before anything is unpacked."""
+"""Opens zip archives from untrusted sources: their directory is checked before anything is decompressed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 MAX_DIRECTORY = 1 << 20
-"""Bytes of an archive's directory: room for ten thousand members."""
+"""Most bytes of an archive's directory, which is enough for ten thousand members."""
 MAX_EXPANSION = 20
-"""How often the parts may be larger than they are packed, beyond `SLACK`; weights hardly shrink."""
+"""Largest ratio of the parts' size to their compressed size, beyond `SLACK`; weights hardly shrink."""
 SLACK = 1 << 20
-"""Bytes that the parts may have in all, however well they are packed: a configuration is text."""
+"""Bytes that the parts may have in all at any ratio, because a configuration is text and compresses well."""
 
 _END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _END_BYTES, _LOCATOR_BYTES, _HEADER_BYTES, _COMMENT_BYTES = 22, 20, 30, 1 << 16
@@ -21,28 +21,28 @@ _ENCRYPTED = 1
 
 
 class ArchiveError(ValueError):
-    """An archive that is not what it should be; the message says in a few words why."""
+    """An archive that is damaged or lacks a part; the message says why in a few words."""
 
 
 class RefusedArchiveError(ArchiveError):
-    """An archive that no honest program writes: it claims more than it holds, or hides something."""
+    """An archive that looks like an attack: it claims more data than it holds, or hides something."""
 
 
 def open_archive(file: BinaryIO, most: Callable[[str], int | None]) -> zipfile.ZipFile:
-    """Opens an archive whose parts are known by name, if its directory is sound.
+    """Opens an archive whose parts are known by name, if its directory passes the checks.
 
     Args:
-        file: open for reading, with a position that can be set.
-        most: tells of a part's name how many bytes the part may have once it is unpacked, or None for a part that does
-            not belong there.
+        file: the archive, open for reading, with a position that can be set.
+        most: a function that returns the most bytes that a part of this name may have once it is decompressed, or None
+            for a part that does not belong there.
 
     Returns:
-        The archive; all of its parts together unpack to no more than `MAX_EXPANSION` times its bytes, and `SLACK`.
+        The archive; all of its parts together have at most `MAX_EXPANSION` times its bytes, plus `SLACK`.
 
     Raises:
-        RefusedArchiveError: it has another part, one twice, one that is encrypted, packed in an unusual way or larger
-            than its limit, or parts that overlap.
-        ArchiveError: it is no archive, or damaged.
+        RefusedArchiveError: it has a part that does not belong there, two parts of one name, parts that overlap, or a
+            part that is encrypted, compressed in an unusual way or larger than its limit.
+        ArchiveError: the file is damaged or not a zip archive.
     """
     size = file.seek(0, os.SEEK_END)
     if _directory_bytes(file, size) > MAX_DIRECTORY:
@@ -83,7 +83,7 @@ def _check_part(part: zipfile.ZipInfo, limit: int, shown: str) -> None:
 
 
 def _directory_bytes(file: BinaryIO, size: int) -> int:
-    """The size of an archive's directory, as its end says: `zipfile` would read all of it into memory."""
+    """Reads the size of an archive's directory from its last record, because `zipfile` reads the whole directory."""
     start = max(0, size - _END_BYTES - _COMMENT_BYTES - _LOCATOR_BYTES)
     file.seek(start)
     tail = file.read(size - start)
@@ -95,7 +95,7 @@ def _directory_bytes(file: BinaryIO, size: int) -> int:
     if locator >= 0 and tail[locator : locator + 4] == _LOCATOR_64:
         file.seek(min(size, struct.unpack_from("<Q", tail, locator + 8)[0]))
         end = file.read(56)
-        # Where the locator points elsewhere, `zipfile` looks right before it.
+        # If the locator points to another place, `zipfile` reads the record right before it.
         ends = [end] if end[:4] == _END_64 else []
         ends += [tail[locator - 56 : locator]] if locator >= 56 and tail[locator - 56 : locator - 52] == _END_64 else []
         claimed = max([claimed if claimed != 0xFFFFFFFF else 0, *(struct.unpack_from("<Q", e, 40)[0] for e in ends)])

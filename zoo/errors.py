@@ -17,14 +17,14 @@ def first_line(error: BaseException) -> str:
 
 
 def in_one_line(error: object, most: int = 500) -> str:
-    """All that another library's error says, in one line of at most so many characters."""
+    """Returns the whole message of another library's error in one line, at most `most` characters."""
     line = " ".join(str(error).split())
     return line if len(line) <= most else line[: most - 4] + " ..."
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """The part of a message that says which known name is closest to an unknown one; empty where none is close."""
-    import difflib  # only where there is an error to tell
+    """Returns the part of a message that suggests the closest known name; empty if no name is close."""
+    import difflib  # imported only if there is an error to report
 
     close = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}? " if close else ""
@@ -45,7 +45,7 @@ class OptionError(ZooError):
 
 
 class MissingDependencyError(ZooError):
-    """A part that is not installed; the message holds the line to type."""
+    """A package that is not installed; the message says what to type."""
 
 
 class ModelFileError(ZooError):

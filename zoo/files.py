@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and where those are kept that can be made again."""
+"""Writes files whole or not at all, reads text files, and finds the folder of the cache."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ from zoo.errors import InputError, OutputError
 from zoo.text import decoded, one_line_end
 
 SCRATCH = ".part"
-"""What the name of a folder ends in that something is written in before it takes its place."""
+"""Suffix of a scratch folder, in which a file or folder is written before it takes its place."""
 PREVIOUS = "previous"
-"""In it, the folder that is being replaced."""
+"""Name of the folder that is being replaced, inside the scratch folder."""
 OWNER = ".owner"
-"""In it, the mark of whose it is: numbers of the file system's, which nobody can know who plants such a folder."""
+"""Name of the file, inside the scratch folder, that shows who made it.
+
+It holds numbers of the file system that an attacker who creates such a folder cannot know."""
 
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yields a path to write a file or folder to; it takes the place of `path` when the block ends well.
+    """Yields a path to write a file or folder to; it takes the place of `path` when the block ends without an error.
 
-    An exception or an interrupt leaves what was there before. Missing parent folders are made. A process that is killed
-    leaves a hidden folder beside it, which the next write to the same path removes, if this user's process left it.
+    After an exception or an interrupt `path` is as it was before. Missing parent folders are made. A process that is
+    killed leaves a hidden folder beside it; the next write to the same path removes that, if this user's process left
+    it.
 
     Raises:
         OutputError: the place cannot be written, or the disk is full.
@@ -50,9 +53,9 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def _make_scratch(path: Path) -> tuple[Path, int]:
-    """A new folder, and the descriptor that holds its lock for as long as this process lives."""
+    """Makes a new folder, and returns it with the descriptor that holds its lock as long as this process lives."""
     while True:
-        # In the same folder, because a rename is atomic within one file system only.
+        # It is in the same folder, because a rename is atomic only within one file system.
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SCRATCH, dir=path.parent))
         try:
             descriptor = _lock(scratch)
@@ -69,7 +72,7 @@ def _make_scratch(path: Path) -> tuple[Path, int]:
 
 def _lock(folder: Path) -> int:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    with contextlib.suppress(OSError):  # a file system without locks: nothing is swept there
+    with contextlib.suppress(OSError):  # a file system without locks, where no folder is removed
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     if not folder.exists():
         os.close(descriptor)
@@ -78,7 +81,7 @@ def _lock(folder: Path) -> int:
 
 
 def _sweep(path: Path) -> None:
-    """Removes what a write to the same path has left that was killed; the lock of such a folder is free."""
+    """Removes the folders that killed writes to the same path have left; nobody holds the lock of such a folder."""
     for old in path.parent.iterdir():
         if not (old.name.startswith(f".{path.name}.") and old.name.endswith(SCRATCH)):
             continue
@@ -89,7 +92,7 @@ def _sweep(path: Path) -> None:
                 marks = _marks(descriptor)
                 if _identity(os.fstat(descriptor)) not in marks:
                     continue
-                # Killed between the two renames of a folder.
+                # The write was killed between the two renames of a folder.
                 if _previous(descriptor) in marks and not os.path.lexists(path):
                     os.rename(PREVIOUS, path, src_dir_fd=descriptor)
                 shutil.rmtree(old, ignore_errors=True)
@@ -98,16 +101,17 @@ def _sweep(path: Path) -> None:
 
 
 def _mark(scratch: Path, stepping_aside: Path | None = None) -> None:
-    """Writes down whose a scratch folder is, and which folder steps aside into it: by device and inode.
+    """Writes the device and inode of a scratch folder into it, and those of the folder that is moved into it.
 
-    An archive that a user unpacks makes folders of that user's; but it cannot know which inodes they get.
+    So a folder that came out of an archive is not taken for a scratch folder, because the archive's author cannot know
+    its inode.
     """
     lines = [_identity(scratch.stat()), *([_identity(stepping_aside.stat())] if stepping_aside else [])]
     (scratch / OWNER).write_text("\n".join(lines), encoding="ascii")
 
 
 def _marks(scratch: int) -> list[str]:
-    """What `_mark` wrote into an open folder; nothing where it is another user's, or holds no such file.
+    """Returns what `_mark` wrote into an open folder; empty if it is another user's folder or has no such file.
 
     Raises:
         OSError: the mark is a link or cannot be read.
@@ -123,7 +127,7 @@ def _marks(scratch: int) -> list[str]:
 
 
 def _previous(scratch: int) -> str:
-    """The identity of the folder that has stepped aside into an open scratch folder; empty where there is none."""
+    """Returns the identity of the folder that was moved into an open scratch folder; empty if there is none."""
     try:
         status = os.stat(PREVIOUS, dir_fd=scratch, follow_symlinks=False)
     except FileNotFoundError:
@@ -139,7 +143,7 @@ def _replace(new: Path, path: Path) -> None:
     if new.is_dir() and path.is_dir():
         if any(path.iterdir()) and not (path / "saved_model.pb").exists():
             raise OutputError(f"{path} is a folder that holds other things; move it away or choose another name")
-        # A folder cannot be renamed over a full one: the old one steps aside into the scratch folder.
+        # A folder cannot be renamed to one that is not empty, so the old one is moved into the scratch folder first.
         previous = new.parent / PREVIOUS
         _mark(new.parent, stepping_aside=path)
         try:
@@ -156,10 +160,10 @@ def _replace(new: Path, path: Path) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Finds out early whether files can be written to a folder that need not be there yet.
+    """Finds out early whether files can be written to a folder, which need not exist yet.
 
     Raises:
-        OutputError: they cannot.
+        OutputError: the folder cannot be written to.
     """
     nearest = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     if not nearest.is_dir():
@@ -177,12 +181,12 @@ def _clear_errors(path: Path) -> Iterator[None]:
 
 
 def is_endless(path: str | Path) -> bool:
-    """Whether a place is a named pipe or a device, of which a read may wait for ever or never come to an end.
+    """Whether a path is a named pipe or a device; reading it might wait for ever or never end.
 
     What a shell hands over, `<(command)`, stands in `/dev/fd` and is none; nor is `/dev/null`, which is empty.
 
     Raises:
-        OSError: there is nothing.
+        OSError: nothing has this path.
     """
     about = os.stat(path)  # noqa: PTH116  # called for each of possibly many names
     mode = about.st_mode
@@ -194,9 +198,9 @@ def is_endless(path: str | Path) -> bool:
 
 
 MAX_TEXT = 128 << 20
-"""Bytes that are read of a text file a user named: a list of a million pictures has fewer."""
+"""Most bytes of a text file that a user gives; a list of a million pictures has fewer."""
 MAX_LINE = 1 << 16
-"""Characters of a line in a list: no label and no path is longer."""
+"""Most characters of a line in a list; no label and no path is longer."""
 
 
 def read_bytes(path: Path, what: str) -> bytes:
@@ -218,10 +222,10 @@ def read_bytes(path: Path, what: str) -> bytes:
 
 
 def read_text(path: Path, what: str) -> str:
-    """Reads a UTF-8 text file a user named; `what` says what it should have been.
+    """Reads a UTF-8 text file that a user gives; `what` describes it in error messages.
 
     Raises:
-        InputError: it cannot be read, is not text, or has more than `MAX_TEXT` bytes.
+        InputError: the file cannot be read, is not text, or has more than `MAX_TEXT` bytes.
     """
     try:
         # As a text file is read everywhere: every end of a line is the same.
@@ -251,9 +255,9 @@ def read_list(path: Path, what: str) -> str:
 
 
 def home() -> Path:
-    """The user's folder: `HOME`, or what the system knows; where it knows none, `/nonexistent`, as Debian calls it.
+    """Returns the user's home folder: `HOME`, or what the system knows, or `/nonexistent` if there is none.
 
-    So it is in a container whose user is a number without a name: nothing can be kept there, and nothing has to be.
+    The user of a container may be a number without a name and a home; nothing is kept then. The name is Debian's.
     """
     try:
         return Path.home()
@@ -262,17 +266,18 @@ def home() -> Path:
 
 
 def base_name(place: str | Path) -> str:
-    """The name of a file or folder without where it lies: all that a file for others says of it.
+    """Returns the name of a file or folder without its folders, for files that are given to others.
 
-    Both kinds of slash part names, whatever the system.
+    Both kinds of slash separate names, on any operating system.
     """
     return re.split(r"[/\\]", str(place).rstrip("/\\"))[-1]
 
 
 def without_folders(places: Sequence[str]) -> list[str]:
-    """Paths for a document that is given on: absolute ones without the folders that they share, others as they are.
+    """Returns paths for a document that is given to others: absolute paths lose the folders that they share.
 
-    One alone, and several in one folder, are names then; those of several folders keep what tells them apart.
+    A single path, and paths in one folder, become names; paths in several folders keep the part that differs.
+    Relative paths stay as they are.
     """
     absolute = {place for place in places if Path(place).is_absolute()}
     if not absolute:
@@ -282,9 +287,9 @@ def without_folders(places: Sequence[str]) -> list[str]:
 
 
 def cache_home() -> Path:
-    """The folder of what can be made again: in `XDG_CACHE_HOME`, else in `~/.cache`.
+    """Returns the folder of the cache, in `XDG_CACHE_HOME` or in `~/.cache`.
 
-    As the XDG Base Directory Specification has it, a relative path in the variable counts as none.
+    A relative path in the variable is ignored, as the XDG Base Directory Specification says.
     """
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (named if named.is_absolute() else home() / ".cache") / "edgezoo"

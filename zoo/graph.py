@@ -1,4 +1,4 @@
-"""Keras graphs: walking them, building them anew with the same weights, and building them without weights."""
+"""Walks Keras graphs, rebuilds them with the same weights, and builds them without weights."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _WAITING = "uninitialized_variables"
 
 @contextlib.contextmanager
 def unallocated() -> Iterator[list[Any]]:
-    """Models built inside have shapes and no values: VGG-16 takes milliseconds, not gigabytes.
+    """Lets models that are built inside the block have shapes and no values; VGG-16 then takes milliseconds to build.
 
     Yields:
-        The variables made so far, those of a model that cannot be built to its end among them.
+        The variables made so far, including those of a model whose building fails.
 
     Raises:
         MissingDependencyError: TensorFlow is not installed.
@@ -40,7 +40,7 @@ def unallocated() -> Iterator[list[Any]]:
 
 
 def layer_name(tensor: Any) -> str:
-    """The name of the layer that makes an input or output of a model, also where that layer is in a nested model."""
+    """Returns the name of the layer that makes a model's input or output, also if the layer is in a nested model."""
     made = tensor._keras_history
     while getattr(made.operation, "outputs", None) and hasattr(made.operation, "layers"):
         made = made.operation.outputs[made.tensor_index]._keras_history
@@ -60,7 +60,7 @@ def graph_of(model: Any) -> Any:
 
 
 def rebuild(model: keras.Model, call: Any, inputs: keras.KerasTensor | None = None) -> keras.Model:
-    """Runs through a model's graph once more, with the same layers, calling each by `call`."""
+    """Rebuilds a model's graph from the same layers, each of which is called by `call`."""
     import keras
 
     return keras.models.clone_model(
@@ -99,10 +99,10 @@ def _functional(model: keras.Model) -> keras.Model:
 
 
 def head_index(model: keras.Model) -> int:
-    """Where the last dense layer stands in `model.layers`.
+    """Returns the index of the last dense layer in `model.layers`.
 
     Raises:
-        OptionError: there is none.
+        OptionError: the model has no dense layer.
     """
     from keras import layers
 
@@ -113,9 +113,9 @@ def head_index(model: keras.Model) -> int:
 
 
 def split_at_head(model: keras.Model) -> tuple[Any, Any]:
-    """The model in two: from pixels to what its head sees, and the head, as models that share its layers.
+    """Splits a model into two models that share its layers: one from pixels to features, and the head.
 
-    The dropout before the last dense layer is part of the head: it changes with every batch.
+    The dropout before the last dense layer is part of the head, because it changes with every batch.
     """
     import keras
 

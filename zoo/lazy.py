@@ -1,8 +1,8 @@
-"""Packages whose names are loaded when they are used (PEP 562), so that importing a package costs nothing."""
+"""Loads a package's names only when they are used (PEP 562), so that importing the package costs nothing."""
 
 import sys
 
-TYPE_CHECKING = False  # nothing more is to be imported here: see `zoo.surroundings`
+TYPE_CHECKING = False  # nothing else may be imported here, see `zoo.surroundings`
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -12,7 +12,7 @@ def attach(package: str, homes: "Mapping[str, str]") -> "tuple[Callable[[str], o
 
     Args:
         package: the `__name__` of the package.
-        homes: public name -> the module that has it.
+        homes: the module of each public name.
     """
 
     def get(name: str) -> object:

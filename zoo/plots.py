@@ -1,4 +1,4 @@
-"""Pictures of results, drawn with matplotlib."""
+"""Draws results as pictures, with matplotlib."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from zoo.text import shown
 
 FORMATS = (".png", ".svg")
 _CAPTION = 40
-"""Characters of a label; longer ones would leave the picture itself no room."""
+"""Most characters of a label; longer labels would leave no room for the picture itself."""
 
 
 def figure(width: float, height: float) -> Any:
-    """An empty figure, in inches, that needs no display.
+    """Makes an empty figure, with its size in inches, that needs no display.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -41,27 +41,27 @@ def check_name(path: Path) -> None:
     """Finds out early whether `save` knows a picture's format.
 
     Raises:
-        InputError: its name ends in neither `.png` nor `.svg`.
+        InputError: the file's name ends in neither `.png` nor `.svg`.
     """
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path} ends neither in {' nor in '.join(FORMATS)}; name a picture so")
 
 
 def save(drawing: Any, path: Path) -> None:
-    """Writes a figure as PNG or SVG, as its name ends, whole or not at all.
+    """Writes a figure as PNG or SVG, depending on the file's suffix, whole or not at all.
 
     Raises:
-        InputError: its name ends otherwise.
-        OutputError: it cannot be written.
+        InputError: the file's name ends in neither `.png` nor `.svg`.
+        OutputError: the file cannot be written.
     """
     check_name(path)
     from matplotlib import rc_context
     from matplotlib.text import Text
 
     kind = path.suffix.lower().removeprefix(".")
-    # The same drawing gives the same bytes, which say nothing of their maker: no date, no program, no random names.
+    # The same drawing gives the same bytes, without a date, a program's name or random names.
     nothing = dict.fromkeys(("Date", "Creator") if kind == "svg" else ("Software",))
-    # Text is text: no formulas between dollar signs, and no TeX, whatever the user's own `matplotlibrc` asks for.
+    # Text stays plain text, without formulas between dollar signs and without TeX, whatever `matplotlibrc` says.
     plain = rc_context({"svg.hashsalt": "zoo", "text.parse_math": False, "text.usetex": False})
     with atomic(path) as scratch, plain:
         for text in drawing.findobj(Text):
@@ -71,7 +71,7 @@ def save(drawing: Any, path: Path) -> None:
 
 
 def caption(text: object) -> str:
-    """Text of others as a drawing shows it: in one line, of a length that leaves room."""
+    """Returns untrusted text as a drawing can show it: in one line of limited length."""
     plain = shown(text)
     return plain if len(plain) <= _CAPTION else f"{plain[: _CAPTION - 3]}..."
 
@@ -126,7 +126,7 @@ def plot_curves(history: Sequence[dict[str, Any]], best_epoch: int, path: Path, 
 def plot_pictures(pictures: npt.NDArray[Any], captions: Sequence[str], path: Path, title: str) -> None:
     """Draws pictures `(count, height, width, 1 or 3)`, 0..255, in rows of five with their captions.
 
-    Labels in captions have to have gone through `caption`.
+    The caller passes labels through `caption` first.
     """
     columns = 5
     rows = max(1, -(-len(captions) // columns))

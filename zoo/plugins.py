@@ -24,13 +24,13 @@ _loaded: dict[Path, list[str]] = {}
 
 
 def load_models(path: str | Path) -> list[str]:
-    """Runs a Python file, so that the models that it registers are known by name, as those of the zoo are.
+    """Runs a Python file, so that the models that it registers are known by name, like those of the zoo.
 
     The classes of layers that it defines are known to Keras then, with or without `register_keras_serializable`, and
     models made of them can be loaded.
 
     Args:
-        path: the Python file; a file is run only once. It is code, which can do anything that Python can.
+        path: the Python file; a file is run only once. Its code can do anything that Python can.
 
     Returns:
         The names of the models that it registered; none where it brings layers alone.
@@ -38,7 +38,7 @@ def load_models(path: str | Path) -> list[str]:
     Raises:
         InputError: there is no such file, it cannot be run, or it brings nothing; nothing of it is kept then.
     """
-    # Those of the zoo come first, so that a name that they have is refused in the user's file.
+    # The zoo's models are registered first, so that their names are refused in the user's file.
     import zoo.models  # noqa: F401
 
     file = Path(path)
@@ -67,7 +67,7 @@ def load_models(path: str | Path) -> list[str]:
 
 
 class _SourceOnly(SourceFileLoader):
-    """Runs what the user's file says: byte code in a `__pycache__` beside it may be a stranger's."""
+    """Runs the source code of the user's file, because byte code in a `__pycache__` beside it cannot be trusted."""
 
     def get_code(self, fullname: str) -> CodeType:
         """Compiles the file itself."""
@@ -80,7 +80,7 @@ def _run(file: Path, name: str) -> None:
     module_spec = importlib.util.spec_from_file_location(name, file, loader=loader)
     assert module_spec is not None  # noqa: S101  # a loader was given
     module = importlib.util.module_from_spec(module_spec)
-    # Dataclasses look their module up here.
+    # Dataclasses look up their module here.
     sys.modules[name] = module
     try:
         _import_quietly(loader.get_code(name))
@@ -118,6 +118,6 @@ def _register_layers(module: ModuleType) -> None:
 
 
 def _line(error: BaseException, file: Path) -> str:
-    """Where in the file it was raised, e.g. `, line 3`."""
+    """Returns the line of the file in which an error was raised, e.g. `, line 3`."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     return f", line {lines[-1]}" if lines else ""

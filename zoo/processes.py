@@ -1,9 +1,9 @@
-"""The child processes of this package, and the one way in which they are started.
+"""Starts all child processes of this package.
 
-A child is an isolated interpreter (`python -I`): neither the current folder nor `PYTHONPATH` lends it code. It gets the
-import path and the variables that `zoo.surroundings` picks, no standard input, limits of time and memory, and ends when
-its parent does. A program that is not Python is started by such a child, so that all of it holds there, too.
-Standard library only.
+A child is an isolated interpreter (`python -I`) that imports no code from the current folder or `PYTHONPATH`. It gets
+the import path and the variables that `zoo.surroundings` picks, no standard input, and limits of time and memory. It
+ends when its parent ends. A program that is not Python is started by such a child, so that the same holds for it.
+This module needs only the standard library.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def command(module: str, *, memory: int | None = None, **order: Any) -> list[str]:
-    """The command line of a process that calls a module's `main(**order)`.
+    """Returns the command line of a process that calls a module's `main(**order)`.
 
     Args:
         module: the full name of the module.
-        memory: the bytes that it may take; by default what the machine has.
-        **order: values that fit into JSON.
+        memory: the most bytes that the process may take; by default the machine's memory and swap.
+        **order: values that JSON can hold.
     """
     return _command(memory, module=module, order=order)
 
 
 def program(path: str, *arguments: str) -> list[str]:
-    """The command line of a process that becomes another program, found at an absolute `path`."""
+    """Returns the command line of a process that becomes another program, found at an absolute `path`."""
     return _command(None, program=[path, *arguments])
 
 
 def _command(memory: int | None, **order: Any) -> list[str]:
     order["memory"] = all_memory() if memory is None else memory
     whole = {"path": surroundings.import_path(), "starter": __name__, "parent": os.getpid(), **order}
-    # Isolated, Python heeds no variable of its own; what they have set here is handed over.
+    # An isolated Python ignores its own variables, so that their effects in this process are handed over here.
     flags = ["-I", *(["-B"] if sys.dont_write_bytecode else []), *(["-X", "utf8"] if sys.flags.utf8_mode else [])]
     return [sys.executable, *flags, "-c", _CODE, json.dumps(whole)]
 
 
 def run(words: list[str], *, seconds: float, errors: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
-    """Runs what `command` or `program` made, to its end.
+    """Runs a command line from `command` or `program` and waits for its end.
 
     Args:
         words: the command line.
@@ -67,8 +67,8 @@ def run(words: list[str], *, seconds: float, errors: int = subprocess.PIPE) -> s
         errors: the destination of its standard error: `PIPE`, `STDOUT` or `DEVNULL` of `subprocess`.
 
     Raises:
-        subprocess.TimeoutExpired: it took longer, and was ended.
-        OSError: it cannot be started.
+        subprocess.TimeoutExpired: the process took longer and was killed.
+        OSError: the process cannot be started.
     """
     return subprocess.run(
         words,
@@ -85,15 +85,15 @@ def run(words: list[str], *, seconds: float, errors: int = subprocess.PIPE) -> s
 
 @contextlib.contextmanager
 def running(words: list[str], *, seconds: float, errors: IO[str]) -> Iterator[subprocess.Popen[str]]:
-    """Starts what `command` made, to be read from while it runs; it is killed when the block fails.
+    """Starts a command line from `command`, whose output is read while it runs; an error in the block kills it.
 
     Args:
         words: the command line.
-        seconds: the time limit; then the process is killed, so that a read ends.
-        errors: the file that its standard error goes to.
+        seconds: the time limit; the process is killed then, so that a read ends.
+        errors: the file for its standard error.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the process cannot be started.
     """
     pipe = subprocess.PIPE
     environment = surroundings.environment()
@@ -121,22 +121,24 @@ def begin(
     order: dict[str, Any] | None = None,
     program: list[str] | None = None,
 ) -> None:
-    """What a child does first: ends with its parent, keeps to its limits, then calls the module or becomes the program.
+    """Prepares a child process, and then calls the module or becomes the program.
+
+    The child sets its limits, and has the system kill it when its parent ends.
 
     Args:
         parent: the process that started it.
-        memory: the bytes that it may take, so that one that asks for terabytes fails before the system starts to kill
-            processes; None: no limit.
-        module: the one with a `main`.
+        memory: the most bytes that it may take, so that a child that asks for terabytes fails before the system starts
+            to kill processes; None sets no limit.
+        module: the module with a `main`.
         order: the arguments of `main`.
-        program: and its arguments, instead of a module.
+        program: a program and its arguments, instead of a module.
     """
     _end_with(parent)
-    limit(resource.RLIMIT_CORE, 0)  # what crashes on a hostile file leaves no image of our memory
+    limit(resource.RLIMIT_CORE, 0)  # a crash on a malicious file writes no core dump
     if memory is not None:
         limit(resource.RLIMIT_DATA, memory)
     if program:
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and what it ignores the program would
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these; the program would, too
             signal.signal(number, signal.SIG_DFL)
         try:
             os.execv(program[0], program)  # noqa: S606  # no shell is wanted
@@ -154,12 +156,12 @@ def limit(kind: int, value: int) -> None:
 
 
 def free_memory() -> int | None:
-    """Bytes that can be taken without swapping; None where Linux does not say."""
+    """Returns the bytes of memory that are free without swapping; None if Linux does not say."""
     return _meminfo().get("MemAvailable")
 
 
 def all_memory() -> int | None:
-    """Bytes of memory and swap that the machine has; None where Linux does not say."""
+    """Returns the bytes of memory and swap that the machine has; None if Linux does not say."""
     found = _meminfo()
     return found["MemTotal"] + found.get("SwapTotal", 0) if "MemTotal" in found else None
 
@@ -179,7 +181,7 @@ def _end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
         os.kill(parent, 0)
-    except ProcessLookupError:  # it ended before that
+    except ProcessLookupError:  # the parent has ended already
         os._exit(1)
-    except PermissionError:  # of another user: none of ours, the number was given away again
+    except PermissionError:  # the number belongs to another user's process now, so the parent has ended
         os._exit(1)

@@ -1,7 +1,7 @@
-"""What others have published of an architecture: its weights, how their pixels are prepared, its accuracies.
+"""Describes what is published for an architecture: weights, how their pixels are prepared, and accuracies.
 
 Each architecture's file in `zoo.models` states its own facts with these classes; the other packages only read them.
-Standard library only.
+This module needs only the standard library.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applicatio
 """The address under which Keras Applications publishes its weights; Keras' own source names it."""
 
 TOLERANCE = 1e-5
-"""Differences below this share of the range that 0..255 becomes are those of float32 arithmetic."""
+"""Differences below this fraction of the range of prepared pixels are rounding errors of float32."""
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """Channel `c` that enters the first convolution is `scale[c] * pixel[order[c]] + offset[c]`, pixels RGB."""
+    """How RGB pixels become a model's input: channel `c` is `scale[c] * pixel[order[c]] + offset[c]`."""
 
     scale: tuple[float, ...] = (1.0, 1.0, 1.0)
     offset: tuple[float, ...] = (0.0, 0.0, 0.0)
     order: tuple[int, ...] = (0, 1, 2)
 
     def is_near(self, other: Preparation) -> bool:
-        """Whether the difference is rounding."""
+        """Whether the difference to another preparation is only a rounding error."""
         return self.order == other.order and all(
             abs(255 * (scale - their_scale)) <= TOLERANCE * 255 * abs(their_scale)
             and abs(offset - their_offset) <= TOLERANCE * 255 * abs(their_scale)
@@ -41,7 +41,7 @@ class Preparation:
         )
 
     def in_rgb(self) -> Preparation:
-        """The same values, in the order of the pixels' own channels."""
+        """Returns the same preparation with scale and offset in the order red, green, blue."""
         places = [self.order.index(channel) for channel in range(len(self.order))]
         return Preparation(tuple(self.scale[c] for c in places), tuple(self.offset[c] for c in places))
 
@@ -58,16 +58,16 @@ class WeightsFile:
     """An https address, or the path of a file. A relative path starts at the folder of the file that registers the
     model."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """The option values that a model must have for the file to be chosen; options that are not named may have any."""
+    """The option values that a model must have for this file; options that are not listed may have any value."""
     input_size: int | None = None
-    """Width and height in pixels of the pictures that it was trained on. A model of another size may take it, with
-    a note."""
+    """Width and height in pixels of the pictures that it was trained on. A model with another input size can use the
+    file, too; the user gets a note."""
     sha256: str = ""
-    """The SHA-256 in hexadecimal. Every address needs it but those of Keras Applications, which publishes none."""
+    """The SHA-256 in hexadecimal. Every address needs it, except those of Keras Applications, which publishes none."""
     md5: str = ""
-    """The MD5 in hexadecimal, where the publisher gives that; it finds damage, not an exchanged file."""
+    """The MD5 in hexadecimal, if the publisher gives it; it detects damage, but not an exchanged file."""
     most_bytes: int | None = None
-    """The most bytes that the file may have, where that is known: of a larger one no more is downloaded."""
+    """The most bytes that the file may have, if that is known; the download of a larger file is refused."""
 
     def __post_init__(self) -> None:
         for name, digits in (("sha256", 64), ("md5", 32)):
@@ -99,17 +99,17 @@ class PublishedWeights:
     """Weights that are published for an architecture under one name: one file, or one for each choice of options."""
 
     name: str
-    """What `weights=` and `--weights` take, e.g. `imagenet`."""
+    """The name for `weights=` and `--weights`, e.g. `imagenet`."""
     trained_on: str
-    """The data in words, e.g. `ImageNet`."""
+    """The name of the training data, e.g. `ImageNet`."""
     classes: int
-    """The number of classes of that data."""
+    """The number of classes of the training data."""
     files: tuple[WeightsFile, ...]
-    """The preferred ones first: where no file was trained at a model's input size, the first that fits is taken."""
+    """The files, preferred ones first: if none was trained at a model's input size, the first that fits is taken."""
     pixels: Preparation | None = None
-    """How pixels were prepared where the file does not say it; None: as the architecture does it."""
+    """How pixels were prepared, for files that do not say it; None if the architecture's own way is right."""
     source: str = ""
-    """Who published them."""
+    """The publisher of the weights."""
     licence: str = ""
 
     def __post_init__(self) -> None:
@@ -121,7 +121,7 @@ class PublishedWeights:
             raise OptionError(f"the weights {self.name!r} have no files; give at least one")
 
     def file_for(self, options: Mapping[str, Any]) -> WeightsFile | None:
-        """The file that a model of these options takes; None where none is for it.
+        """Returns the file for a model with these options; None if there is none.
 
         Args:
             options: all of the model's options, see `ModelSpec.check`.
@@ -131,17 +131,17 @@ class PublishedWeights:
         return next((file for file in fitting if file.input_size in {None, size}), fitting[0] if fitting else None)
 
     def sizes(self, options: Mapping[str, Any]) -> tuple[int, ...]:
-        """The input sizes that files for a model of these options were trained at, ascending."""
+        """Returns the input sizes of the files for a model with these options, in ascending order."""
         return tuple(sorted({file.input_size for file in self.files if file.input_size and file.fits(options)}))
 
     def values(self, option: str) -> tuple[Any, ...]:
-        """The values of an option that there are files for, ascending; empty where some file is for any value."""
+        """Returns an option's values for which there are files, in ascending order; empty if a file fits any value."""
         if not all(option in file.options for file in self.files):
             return ()
         return tuple(sorted({file.options[option] for file in self.files}))
 
     def starting_at(self, folder: Path) -> PublishedWeights:
-        """The same weights with the relative paths of files counted from a folder."""
+        """Returns the same weights, with relative paths of files resolved from a folder."""
         files = tuple(
             file if file.is_remote else dataclasses.replace(file, address=str(folder / file.address))
             for file in self.files
@@ -151,14 +151,14 @@ class PublishedWeights:
 
 @dataclass(frozen=True)
 class Backbone:
-    """What has to be known to take weights from the same architecture in keras.applications, alone or in a model."""
+    """The facts that are needed to take weights from the same architecture in keras.applications, alone or nested."""
 
     last: str
     """The backbone's last layer with weights, by the name that it has in the zoo."""
     pixels: Preparation
-    """What keras.applications' model wants to be given, by its `preprocess_input`."""
+    """How keras.applications' model expects its pixels, as its `preprocess_input` makes them."""
     layers: tuple[str, ...] = ()
-    """The names that keras.applications gives the layers with weights, in order; empty where they are the zoo's."""
+    """The names that keras.applications gives the layers with weights, in order; empty if they are the zoo's names."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class Accuracies:
     figures: tuple[tuple[float, ...], ...]
     """One row for each combination of options that has a published accuracy."""
     quantized: str = ""
-    """What is published of the loss in quantized files; may be empty."""
+    """A published note on the accuracy that quantized files lose; may be empty."""
 
     def __post_init__(self) -> None:
         if self.columns[-2:] != ("top1", "top5") or any(len(row) != len(self.columns) for row in self.figures):
@@ -184,13 +184,13 @@ class Accuracies:
         return self.columns[:-2]
 
     def values(self, option: str) -> tuple[Any, ...]:
-        """The values of an option that figures are published for, in ascending order."""
+        """Returns the values of an option that figures are published for, in ascending order."""
         if option not in self.options:
             return ()
         at = self.columns.index(option)
         return tuple(sorted({row[at] for row in self.figures}))
 
     def top1(self, options: Mapping[str, Any]) -> float | None:
-        """The top-1 accuracy with these options; None where nobody published it."""
+        """Returns the top-1 accuracy with these options, in percent; None if it is not published."""
         wanted = tuple(options.get(name) for name in self.options)
         return next((row[-2] for row in self.figures if row[:-2] == wanted), None)

@@ -1,4 +1,4 @@
-"""Keeps the chatter of native libraries off the user's terminal."""
+"""Keeps the log messages of native libraries off the user's terminal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import IO
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Swallows what the process writes to its standard output and error, C++ code and warnings included.
+    """Captures all output of the process to its standard output and error, including that of C++ code.
 
-    If the block fails, the swallowed text is attached to the exception as a note (Python 3.11 and later),
+    If the block fails, the captured text is attached to the exception as a note (Python 3.11 and later),
     so that a crash report still has it.
     """
     sys.stdout.flush()
@@ -47,13 +47,13 @@ def _log() -> IO[bytes]:
     try:
         return tempfile.TemporaryFile()
     except OSError:
-        # No folder takes a file: a container with a read-only root. What native code says is small.
+        # No folder can be written, as in a container with a read-only root. The output is short enough for memory.
         if sys.platform != "linux":
             raise
         return os.fdopen(os.memfd_create("zoo-log"), "w+b")
 
 
 def quiet_tensorflow() -> None:
-    """Asks TensorFlow to log errors only; to be called before it is imported."""
+    """Makes TensorFlow log only errors; this must be called before TensorFlow is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

@@ -1,6 +1,6 @@
-"""The one registry: model names to builders.
+"""The registry of models: it maps names to builders.
 
-Standard library only. A builder imports Keras inside itself, so that listing models costs nothing.
+This module needs only the standard library. A builder imports Keras inside itself, so that listing models is fast.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Builder = TypeVar("Builder", bound=Callable[..., "keras.Model"])
 
 BACKEND = "tensorflow"
-"""What Keras has to run on."""
+"""The backend that Keras has to run on."""
 
 _MODELS: dict[str, tuple[ModelSpec, Callable[..., keras.Model]]] = {}
 
@@ -37,14 +37,14 @@ def register(target: ModelSpec) -> Callable[[Builder], Builder]: ...
 def register(target: Builder | ModelSpec) -> Builder | Callable[[Builder], Builder]:
     """Adds a builder to the zoo: `@register`, or `@register(ModelSpec(...))` to say more about it.
 
-    The builder takes keyword-only arguments with defaults and returns a `keras.Model`. Bare, the model is
-    named as the function, described by the first line of its docstring, and its options are the
-    signature's, with no limits but their types (`int`, `float`, `tuple[int, ...]`). Either way the
-    arguments are checked before the builder sees them.
+    The builder takes keyword-only arguments with defaults and returns a `keras.Model`. Without a spec, the model
+    has the name of the function, its description is the first line of the function's docstring, and its options are
+    those of the signature, limited only by their types (`int`, `float`, `tuple[int, ...]`). In both cases the
+    arguments are checked before the builder gets them.
 
     Raises:
-        OptionError: the name is taken, the signature and the spec disagree, or the spec states a fact of an option that
-            the model does not have or a value that it does not allow.
+        OptionError: the name is taken, the signature and the spec disagree, or the spec states a fact about an option
+            or a value that the model does not have.
     """
     if isinstance(target, ModelSpec):
         spec = target
@@ -95,32 +95,32 @@ def _infer_spec(builder: Callable[..., Any]) -> ModelSpec:
 
 
 def list_models() -> list[str]:
-    """The names of all registered models, in the order they were registered."""
+    """Returns the names of all registered models, in the order of their registration."""
     return list(_MODELS)
 
 
 def snapshot() -> dict[str, tuple[ModelSpec, Callable[..., keras.Model]]]:
-    """What is registered now, for `restore`."""
+    """Returns the models that are registered now, for `restore`."""
     return dict(_MODELS)
 
 
 def restore(models: dict[str, tuple[ModelSpec, Callable[..., keras.Model]]]) -> None:
-    """Forgets all that was registered since `snapshot`."""
+    """Forgets all models that were registered after `snapshot`."""
     _MODELS.clear()
     _MODELS.update(models)
 
 
 def spec(name: str) -> ModelSpec:
-    """What is known of a model without building it.
+    """Returns what is known about a model without building it.
 
     Raises:
-        UnknownModelError: no model has this name; the message lists those there are.
+        UnknownModelError: no model has this name; the message lists the names.
     """
     return _lookup(name)[0]
 
 
 def models_by_weights() -> dict[str, list[str]]:
-    """The names of all published weights, and for each the models that have them."""
+    """Returns the names of all published weights, each with the models that have them."""
     found: dict[str, list[str]] = {}
     for model, (known, _) in _MODELS.items():
         for weights in known.weights:
@@ -129,11 +129,11 @@ def models_by_weights() -> dict[str, list[str]]:
 
 
 def build(name: str, **options: Any) -> keras.Model:
-    """Builds a model with random weights; `zoo.build` does the same, knows other weights, too, and says more.
+    """Builds a model with random weights; `zoo.build` does the same and can load other weights, too.
 
     Raises:
         UnknownModelError: no model has this name.
-        OptionError: an option it does not take or does not allow, or sizes that do not fit into memory.
+        OptionError: the model does not have an option or does not allow its value, or does not fit into memory.
         MissingDependencyError: TensorFlow is not installed.
     """
     _, builder = _lookup(name)
@@ -141,7 +141,7 @@ def build(name: str, **options: Any) -> keras.Model:
         try:
             return builder(**options)
         except Exception as error:
-            # TensorFlow's own error cannot be named without importing it.
+            # TensorFlow's own error type cannot be named without importing TensorFlow.
             if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
                 asked = ", ".join(f"{key}={value}" for key, value in options.items())
                 raise OptionError(f"{name} with {asked} does not fit into memory; choose smaller values") from error
@@ -153,8 +153,8 @@ def needs_tensorflow() -> Iterator[None]:
     """Lets Keras, if it is imported in the block, run on TensorFlow, whatever `KERAS_BACKEND` or its settings say.
 
     Raises:
-        MissingDependencyError: Keras or TensorFlow is not installed; the message holds the line to type.
-        OptionError: the program has imported Keras on something else.
+        MissingDependencyError: Keras or TensorFlow is not installed; the message says what to type.
+        OptionError: the program has imported Keras with another backend.
     """
     keras = sys.modules.get("keras")
     if keras is None:

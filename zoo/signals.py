@@ -1,12 +1,12 @@
-"""Signals: which of them a command listens to, and what it was started with. Standard library only.
+"""Handles signals, and respects those that were ignored when the command was started.
 
-A program inherits what its parent ignores. A shell that is no terminal's starts a job in the background (`zoo train &`
-in a script) with SIGINT ignored, so that Ctrl-C ends what is in the foreground and not the job; `nohup` does the same
-with SIGHUP. That is respected here: what was ignored from the start stays so, and SIGTERM (`kill PID`) is there to end
+A program inherits the signals that its parent ignores. A shell script starts a job in the background (`zoo train &`)
+with SIGINT ignored, so that Ctrl-C ends the program in the foreground but not the job; `nohup` does the same
+with SIGHUP. Signals that were ignored at the start therefore stay ignored, and SIGTERM (`kill PID`) can end such
 a job.
 
-SIGCHLD is the exception. Where it is ignored, the system forgets how children ended, and Python takes each for one that
-ended well. A command that starts children has to know.
+SIGCHLD is the exception. If it is ignored, the system forgets how children ended, and Python assumes that each ended
+well. A command that starts children needs to know how they ended. This module needs only the standard library.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 STOP = (signal.SIGINT, signal.SIGTERM)
-"""What asks a program to end: Ctrl-C, and what `kill` and service managers send."""
+"""The signals that ask a program to end: SIGINT from Ctrl-C, and SIGTERM from `kill` and service managers."""
 
 
 @contextlib.contextmanager
 def listening(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Hands the signals of `STOP` to a function as long as the block runs, and leaves them as they were.
+    """Passes the signals of `STOP` to a function while the block runs, and restores their handlers after it.
 
-    One that is ignored stays ignored. Outside of the main thread, which alone may listen, nothing changes.
+    A signal that is ignored stays ignored. Outside of the main thread, which alone can set handlers, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -38,11 +38,11 @@ def listening(handler: Callable[[int, FrameType | None], object]) -> Iterator[No
         yield
     finally:
         for number, old in heard.items():
-            # None: not set from Python, which cannot put it back then.
+            # None means that the handler was not set from Python, which cannot restore it then.
             signal.signal(number, signal.SIG_DFL if old is None else old)
 
 
 def watch_children() -> None:
-    """Lets this process learn how its children end, whatever it was started with; for the start of a program."""
+    """Lets this process learn how its children end, even if SIGCHLD was ignored; to be called when a program starts."""
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -1,6 +1,6 @@
-"""What is known of a model without building it: paper, input, options, recipes, and what is published of it.
+"""Describes a model without building it: paper, input, options, recipes, and what is published for it.
 
-Standard library only, so that `zoo list` and a board can read it in milliseconds.
+This module needs only the standard library, so that `zoo list` and a board can read it in milliseconds.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from zoo.errors import OptionError
 from zoo.published import Accuracies, Backbone, PublishedWeights
 
 MAX_SEED = 2**32 - 1
-"""What NumPy's global random state takes."""
+"""The largest seed that NumPy's global random state takes."""
 
 
 def check_seed(seed: int) -> None:
-    """Refuses what is no seed.
+    """Refuses a value that is not a seed.
 
     Raises:
-        OptionError: it is no whole number from 0 to `MAX_SEED`.
+        OptionError: the value is not a whole number from 0 to `MAX_SEED`.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
         raise OptionError(f"seed={seed!r} is not allowed; give a whole number from 0 to {MAX_SEED}")
@@ -32,9 +32,9 @@ def check_seed(seed: int) -> None:
 
 @dataclass(frozen=True)
 class Option:
-    """One keyword of a builder, with the values it allows.
+    """One keyword argument of a builder, with the values that it allows.
 
-    `default` is filled in from the builder's signature when it is registered, so that it stands in
+    `default` is filled in from the builder's signature when it is registered, so that it is written in
     one place only.
     """
 
@@ -50,12 +50,12 @@ class Option:
     """Exclusive upper bound."""
     multiple_of: int | None = None
     in_name: str = ""
-    """How a value other than the default shows in the model's name, e.g. `{:g}`; empty: it does not."""
+    """The format of a value other than the default in the model's name, e.g. `{:g}`; empty to leave it out."""
     default: Any = None
 
     @property
     def allowed(self) -> str:
-        """The allowed values in words, e.g. `an integer, at least 32, a multiple of 32`."""
+        """Describes the allowed values, e.g. `an integer, at least 32, a multiple of 32`."""
         if self.choices:
             return "one of " + ", ".join(str(choice) for choice in self.choices)
         parts = [{int: "an integer", float: "a number", tuple: "integers such as 128,64"}[self.kind]]
@@ -70,7 +70,7 @@ class Option:
         return ", ".join(parts)
 
     def check(self, value: Any, model: str) -> Any:
-        """Returns `value` in its own type, or raises `OptionError` naming value, model and what is allowed."""
+        """Returns `value` in the option's type; an `OptionError` names the value, the model and what is allowed."""
         if value is None and self.default is None:
             return None
         converted = self._convert(value)
@@ -105,36 +105,36 @@ class Option:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """An architecture of the zoo, described. All figures are those of the default options."""
+    """The description of an architecture. All figures are those of the default options."""
 
     name: str
     summary: str
-    """One line for a table."""
+    """A description of one line, for tables."""
     paper: str = ""
     """Authors, title, year; empty for a user's own model."""
     url: str = ""
     input_shape: tuple[int, ...] | None = None
-    """Without the batch: `(height, width, channels)` or `(steps, channels)`."""
+    """The shape without the batch: `(height, width, channels)` or `(steps, channels)`."""
     params: int | None = None
     macs: int | None = None
-    """Multiply-accumulates of one inference: convolutions and dense layers, biases not counted."""
+    """Number of multiply-accumulates of one inference: convolutions and dense layers, without biases."""
     options: tuple[Option, ...] = ()
     task: str = "classification"
-    """What the outputs mean."""
+    """The task, which says what the outputs mean."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """What differs from `zoo.training.Recipe`'s defaults in a training from random weights."""
+    """The fields that differ from `zoo.training.Recipe`'s defaults in a training from random weights."""
     transfer_recipe: Mapping[str, Any] = field(default_factory=dict)
-    """What differs from `zoo.training.recipe.TRANSFER` in a training from weights that know pictures already."""
+    """The fields that differ from `zoo.training.recipe.TRANSFER` in a training from pretrained weights."""
     weights: tuple[PublishedWeights, ...] = ()
     accuracies: Accuracies | None = None
     backbone: Backbone | None = None
-    """What is known of the model of this architecture in keras.applications, where there is one."""
+    """The facts about this architecture's model in keras.applications, if there is one."""
 
     def check(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Returns the full option values, defaults included.
+        """Returns the values of all options, including defaults.
 
         Raises:
-            OptionError: an option that this model does not take, or a value that it does not allow.
+            OptionError: this model does not take an option, or does not allow a value.
         """
         known = {option.name: option for option in self.options}
         for name in values:
@@ -144,7 +144,7 @@ class ModelSpec:
         return {name: option.check(values.get(name, option.default), self.name) for name, option in known.items()}
 
     def instance_name(self, values: dict[str, Any]) -> str:
-        """The name of a built model and of its files: `mobilenet_v2`, or `mobilenet_v2_0.35_96`."""
+        """Returns the name of a built model and of its files: `mobilenet_v2`, or `mobilenet_v2_0.35_96`."""
         parts = [self.name]
         for option in self.options:
             value = values.get(option.name, option.default)
@@ -153,7 +153,7 @@ class ModelSpec:
         return "_".join(parts)
 
     def notes(self, values: dict[str, Any]) -> list[str]:
-        """What a user should know of these option values, one line each."""
+        """Returns notes for the user about these option values, one line each."""
         notes = []
         for option in self.options:
             value, published = values.get(option.name, option.default), self.published_values(option.name)
@@ -165,15 +165,16 @@ class ModelSpec:
         return notes
 
     def published_values(self, option: str) -> tuple[Any, ...]:
-        """The values of an option that weights are published for, ascending; empty where they are for any value."""
+        """Returns an option's values that weights are published for, in ascending order; empty if any value fits."""
         found = [weights.values(option) for weights in self.weights]
         return tuple(sorted({value for values in found for value in values})) if all(found) else ()
 
     def check_facts(self) -> None:
-        """Holds the published weights and accuracies against the options.
+        """Checks that the published weights and accuracies fit the options.
 
         Raises:
-            OptionError: two weights have one name, or a fact is of an option or a value that the model does not allow.
+            OptionError: two weights have the same name, or a fact is about an option or a value that the model does
+                not have.
         """
         names = [weights.name for weights in self.weights]
         if len(set(names)) < len(names):
@@ -186,22 +187,22 @@ class ModelSpec:
                 self.check(dict(zip(self.accuracies.options, row, strict=False)))
 
     def with_defaults(self, defaults: dict[str, Any]) -> ModelSpec:
-        """The same spec with the builder's own default values filled into the options."""
+        """Returns the same spec with the builder's default values in the options."""
         options = tuple(dataclasses.replace(o, default=defaults[o.name]) for o in self.options)
         return dataclasses.replace(self, options=options)
 
     def starting_at(self, folder: Path) -> ModelSpec:
-        """The same spec with the relative paths of its weights' files counted from a folder."""
+        """Returns the same spec, with relative paths of its weights' files resolved from a folder."""
         return dataclasses.replace(self, weights=tuple(weights.starting_at(folder) for weights in self.weights))
 
 
 def in_words(value: Any) -> str:
-    """An option's value as messages show it: `0.35`, `dense`."""
+    """Returns an option's value as messages show it: `0.35`, `dense`."""
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 NUM_CLASSES = Option("num_classes", "number of classes", minimum=2)
-"""The option that every classifier has."""
+"""The option that every classifier has: its number of classes."""
 
 DROPOUT = Option("dropout", "share of units that dropout switches off in training", kind=float, minimum=0, below=1)
-"""The share of units dropped in training before or after the large dense layers."""
+"""The option with the share of units that are dropped in training, before or after the large dense layers."""

@@ -1,12 +1,12 @@
-"""What this process and its children rely on of their surroundings: where code is imported from, which variables count.
+"""Controls where this process and its children import code from, and which environment variables they see.
 
-The current folder may be one that a stranger's archive was unpacked into. Python imports from it where `sys.path` holds
-an empty or relative entry, and the system starts programs and loads libraries from it where `PATH` or
-`LD_LIBRARY_PATH` does. Such entries are dropped here, and what reads its settings from there is imported elsewhere. The
-command starts with this module: it imports nothing at first but what Python has loaded already.
+The current folder may hold files of an untrusted archive. Python imports from it if `sys.path` has an empty or relative
+entry, and the system starts programs and loads libraries from it if `PATH` or `LD_LIBRARY_PATH` has one. Such entries
+are dropped here, and libraries that read settings from the current folder are imported from another one. The
+command starts with this module, which at first imports only modules that Python has already loaded.
 """
 
-# pathlib is not loaded yet, and nothing is to be imported before the current folder is dropped:
+# pathlib is not loaded yet, and nothing may be imported before the current folder is dropped:
 # ruff: noqa: PTH100, PTH110, PTH117, PTH120
 
 import os
@@ -23,26 +23,26 @@ PACKAGE_HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """The folder that this package is imported from."""
 
 _VARIABLES = (
-    # Where things are, and what language is spoken.
+    # Folders, and the language.
     r"PATH|HOME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|XDG_CACHE_HOME"
-    # What the dynamic loader and the C library go by; a Jetson needs LD_PRELOAD for libgomp.
+    # Settings of the dynamic loader and the C library; a Jetson needs LD_PRELOAD for libgomp.
     r"|LD_LIBRARY_PATH|LD_PRELOAD|GLIBC_TUNABLES|MALLOC_\w+|QEMU_\w+"
-    # Threads and kernels.
+    # Settings of threads and kernels.
     r"|OMP_\w+|GOMP_\w+|KMP_\w+|MKL_\w+|OPENBLAS_\w+|BLIS_\w+|TBB_\w+|ONEDNN_\w+|DNNL_\w+"
-    # Runtimes, delegates and graphics processors.
+    # Settings of runtimes, delegates and graphics processors.
     r"|TF_\w+|TFLITE_\w+|LITERT_\w+|XNNPACK_\w+|XLA_\w+|KERAS_\w+|GRPC_VERBOSITY|ABSL_\w+|OPENVINO_\w+|OV_\w+|EDGETPU_\w+"
     r"|CUDA_\w+|CUDNN_\w+|NVIDIA_\w+|HIP_\w+|HSA_\w+|ROCM_\w+|ROCR_\w+|OCL_\w+|PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"
 )
 _SECRETS = r"(?i)TOKEN|SECRET|PASS|PWD|CRED|AUTH|KEY|BEARER|COOKIE|_PAT$|TF_VAR_|TF_CLI_|TF_CONFIG"
-"""What a name on the list above must not hold all the same: `TF_` is the prefix of Terraform, too."""
+"""Names of variables that may hold secrets, also if they match the list above: `TF_` is Terraform's prefix, too."""
 _NO_SECRETS = ("PWD", "OLDPWD", "XAUTHORITY", "SSH_AUTH_SOCK", "XDG_SESSION_COOKIE")
-"""Names of places, which programs of the user need."""
+"""Variables that hold paths and no secrets, although their names match; the user's programs need them."""
 _LISTS = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD")
 _FOLDERS = ("HOME", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME")
 
 
 def environment() -> dict[str, str]:
-    """The variables that a child process gets: those that runtimes need, and none that names itself a secret."""
+    """Returns the variables for a child process: those that runtimes need, without any that may hold a secret."""
     import re
 
     kept = {}
@@ -50,7 +50,7 @@ def environment() -> dict[str, str]:
         if not re.fullmatch(_VARIABLES, name) or re.search(_SECRETS, name):
             continue
         if name in _LISTS:
-            # An empty PATH would mean the C library's own.
+            # With an empty PATH the C library would use a default of its own.
             value = _absolute_only(value, bare=name == "LD_PRELOAD")  # noqa: PLW2901
         if value and (name not in _FOLDERS or os.path.isabs(value)):
             kept[name] = value
@@ -58,9 +58,10 @@ def environment() -> dict[str, str]:
 
 
 class without_secrets:  # noqa: N801  # contextlib is not loaded yet
-    """Starts programs of the user's own, such as the browser, as a context manager: no token, no relative `PATH`.
+    """Prepares the environment for the user's programs, such as the browser: no token, no relative entry in `PATH`.
 
-    They need more variables than anybody can list. What was there is put back at the end of the block.
+    Such programs need more variables than a list could name, so that only secrets are removed. At the end of the block
+    all variables are as before.
     """
 
     def __enter__(self) -> None:
@@ -78,9 +79,9 @@ class without_secrets:  # noqa: N801  # contextlib is not loaded yet
 
 
 def import_path() -> list[str]:
-    """The entries of `sys.path` that a child process gets: absolute ones, the current folder left out.
+    """Returns the entries of `sys.path` for a child process: only absolute ones, without the current folder.
 
-    The folder of this package comes last where no entry names it; it may be the current one.
+    The folder of this package comes last if no entry names it; it may be the current folder.
     """
     unsafe = _unsafe_folders()
     kept = [entry for entry in sys.path if os.path.isabs(entry) and not _means_one_of(entry, unsafe)]
@@ -88,11 +89,10 @@ def import_path() -> list[str]:
 
 
 def forget_current_folder() -> None:
-    """Takes the current folder out of what this process imports from and starts programs from.
+    """Removes the current folder from the places that this process imports code from and starts programs from.
 
-    What the interpreter itself is installed in stays, and so do the folder of this package and that of the script that
-    is run: its author, not the folder, chose what lies there. To be called before anything is imported that a file of
-    the current folder could pose as.
+    The folders of the interpreter, of this package and of the script that is run stay, because their authors chose the
+    files there. This must be called before any module is imported that a file in the current folder could replace.
     """
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     safe = {os.path.realpath(folder) for folder in _installed()}
@@ -106,17 +106,17 @@ def forget_current_folder() -> None:
 
 
 def import_elsewhere() -> None:
-    """Has matplotlib, whoever imports it, read no `matplotlibrc` of the current folder.
+    """Makes matplotlib ignore a `matplotlibrc` in the current folder, whichever module imports it.
 
-    Keras imports it where it is installed. A file that is no such file ends that in an error, and others change what is
-    drawn. Users' own settings count.
+    Keras imports matplotlib if it is installed. A damaged `matplotlibrc` would cause an error, and any other would
+    change the drawings. The settings in the user's home folder are still read.
     """
     if not any(isinstance(finder, _Elsewhere) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Elsewhere())
 
 
 class _Elsewhere:
-    """Finds matplotlib as the other finders do, and has it run in a folder that nobody else writes to."""
+    """Finds matplotlib like the other finders, and runs its import in a folder that nobody else can write to."""
 
     def find_spec(
         self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
@@ -131,7 +131,7 @@ class _Elsewhere:
             def exec_module(module: "ModuleType") -> None:
                 try:
                     here = os.open(".", os.O_RDONLY)
-                except OSError:  # it was deleted, or may not be read
+                except OSError:  # the folder was deleted, or may not be read
                     plain(module)
                     return
                 try:
@@ -146,9 +146,9 @@ class _Elsewhere:
 
 
 def _unsafe_folders() -> set[str]:
-    """The current folder, and what a relative entry of `PYTHONPATH` means: Python makes those absolute when it starts.
+    """Returns the current folder and the relative entries of `PYTHONPATH`, which Python makes absolute when it starts.
 
-    The folder of this package is none of them: it is used already.
+    The folder of this package is not among them, because it is in use already.
     """
     named = ["", *os.environ.get("PYTHONPATH", "").split(os.pathsep), *sys.path]
     try:
@@ -159,17 +159,17 @@ def _unsafe_folders() -> set[str]:
 
 
 def _means_one_of(entry: str, folders: set[str]) -> bool:
-    """Whether Python would import from one of these folders or archives for an entry; some are mere marks of hooks."""
+    """Whether Python would import from one of these folders for an entry; some entries are only names for hooks."""
     return (not entry or os.path.exists(entry)) and os.path.realpath(entry) in folders
 
 
 def _installed() -> list[str]:
-    """The folders of the standard library and of installed packages."""
+    """Returns the folders of the standard library and of installed packages."""
     library = os.path.dirname(os.__file__)
     return [library, f"{library}/lib-dynload", *site.getsitepackages(), *([site.USER_SITE] if site.USER_SITE else [])]
 
 
 def _absolute_only(value: str, *, bare: bool = False) -> str:
-    """A list of folders or files without the empty and relative ones; `bare` names of libraries stay."""
+    """Removes empty and relative entries from a list of folders or files; with `bare` names of libraries stay."""
     entries = (value.replace(" ", ":") if bare else value).split(":")
     return ":".join(entry for entry in entries if os.path.isabs(entry) or (bare and entry and "/" not in entry))

@@ -1,8 +1,8 @@
-"""Text that others wrote, as it is shown, listed and given on: escaped, defused, valid.
+"""Escapes untrusted text for terminals, logs, drawings, CSV, Markdown and JSON.
 
-Labels, cards, names of files and messages of libraries may hold anything: sequences that a terminal obeys, characters
-that turn or hide what stands beside them, formulas that a spreadsheet runs. All that prints or writes such text goes
-through the functions of this module.
+Labels, cards, names of files and messages of libraries may hold anything: control sequences of a terminal, characters
+that reverse or hide the text beside them, formulas that a spreadsheet runs. All code that prints or writes such text
+uses the functions of this module.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import re
 from typing import Any
 
 LIMIT = 5000
-"""Characters of one line that are shown; the longest name of a file has 4096."""
+"""Most characters of one line that are shown; the longest path of a file has 4096."""
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _JOINERS = "\u200c\u200d"
 _VARIANTS = "\ufe0e\ufe0f"
 _KEYCAP = "\u20e3"
 _VISIBLE_FORMAT = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
-"""Number signs of Arabic, Syriac and Kaithi: of the category Cf, and yet drawn."""
+"""Number signs of Arabic, Syriac and Kaithi, which are visible although their category is Cf."""
 _BLANK = re.compile(
-    # Drawn as nothing, of other categories than Cf: Unicode's Default_Ignorable_Code_Point, and the blank Braille.
+    # Invisible characters outside the category Cf: Unicode's Default_Ignorable_Code_Point, and blank Braille.
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\U000e0000-\U000e0fff]"
 )
 _FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
-"""How a cell begins that a spreadsheet takes for a formula; apostrophes before it, so that reading back is exact."""
+"""The beginning of a cell that a spreadsheet takes for a formula, after any apostrophes, so that `uncell` is exact."""
 _MARKUP = re.compile(r"[\\`*\[\]<>&|~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.", re.IGNORECASE)
-"""What Markdown takes for markup inside a line, with links that GitHub makes of bare addresses."""
+"""The characters that are markup inside a line of Markdown, including those of addresses that GitHub makes links."""
 
 
 CP1252 = "Windows-1252"
@@ -81,17 +81,17 @@ def one_line_end(text: str) -> str:
 
 
 def shown(text: object, *, limit: int | None = LIMIT) -> str:
-    r"""Text as it can be shown on a terminal, in a log or in a drawing, in one line.
+    r"""Returns text as it can be shown on a terminal, in a log or in a drawing, in one line.
 
-    What does not show itself is escaped as in Python: `\x1b`, `\n`, `\u202e`, `\udcff`. That is: control characters
-    (C0, DEL, C1), line and paragraph separators, lone surrogates, and characters that are invisible or turn the
-    direction of what follows. A joiner of width zero (U+200C, U+200D) stays between two characters of a script or an
-    emoji that is joined by it, never beside Latin, Greek or Cyrillic letters, where it only makes two equal names
-    differ; a variation selector (U+FE0E, U+FE0F) stays behind a symbol.
+    Characters that cannot be seen are escaped as in Python: `\x1b`, `\n`, `\u202e`, `\udcff`. These are control
+    characters (C0, DEL, C1), line and paragraph separators, lone surrogates, and characters that are invisible or
+    change the direction of the text. A zero-width joiner (U+200C, U+200D) stays between two characters of a script or
+    an emoji that needs it, but not beside Latin, Greek or Cyrillic letters, where it would only make two names differ
+    that look the same. A variation selector (U+FE0E, U+FE0F) stays behind a symbol.
 
     Args:
         text: anything that `str` takes.
-        limit: characters at most; what is longer is cut, and the text says so. None cuts nothing.
+        limit: the most characters; longer text is cut, and the result says so. None cuts nothing.
     """
     text = str(text)
     if limit is not None and len(text) > limit:
@@ -102,7 +102,7 @@ def shown(text: object, *, limit: int | None = LIMIT) -> str:
 
 
 def first_hidden(text: str) -> str | None:
-    """The first character of a text that `shown` would escape, as `U+202E`; None where there is none."""
+    """Returns the first character of a text that `shown` would escape, as `U+202E`; None if there is none."""
     return next((f"U+{ord(c):04X}" for i, c in enumerate(text) if _is_hidden(text, i)), None)
 
 
@@ -110,7 +110,7 @@ def _is_hidden(text: str, index: int) -> bool:
     char = text[index]
     if char.isprintable() and not _BLANK.match(char):
         return False
-    import unicodedata  # a library of its own, which plain text does not need
+    import unicodedata  # imported here, because plain text does not need it
 
     before, after = text[index - 1 : index], text[index + 1 : index + 2]
     if char in _JOINERS:
@@ -123,7 +123,7 @@ def _is_hidden(text: str, index: int) -> bool:
 
 
 def _is_joined(char: str) -> bool:
-    """Whether a character may stand beside a joiner: of a script from Hebrew onwards, or of an emoji."""
+    """Whether a character may be beside a joiner: one of a script from Hebrew onwards, or of an emoji."""
     import unicodedata
 
     if char < "\u0590" or "\u1e00" <= char < "\u2000":  # Latin, Greek and Cyrillic, and more of Latin and Greek
@@ -138,27 +138,27 @@ def _escaped(char: str) -> str:
 
 
 def cell(text: object) -> str:
-    """Text as a cell of a CSV file: as `shown`, and with an apostrophe before what a spreadsheet takes for a formula.
+    """Returns text as a cell of a CSV file: as `shown` does, with an apostrophe before a possible formula.
 
-    Formulas begin with `=`, `+`, `-` or `@`, or with the same of full width; a tab or line end before them is escaped.
-    Numbers that this package computes are no text, and need none.
+    Formulas begin with `=`, `+`, `-` or `@`, or a full-width form of these; tabs and line ends before them are escaped.
+    Numbers that this package computes are not text and need no apostrophe.
     """
     plain = shown(text, limit=None)
     return f"'{plain}" if _FORMULA.match(plain) else plain
 
 
 def uncell(text: str) -> str:
-    """A cell without the apostrophe that `cell` put before it."""
+    """Returns a cell without the apostrophe that `cell` put before it."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def markdown(text: object) -> str:
-    """Text in Markdown, shown as it is: no markup, link, picture, HTML or formula comes of it."""
+    """Returns text for Markdown that is shown as it is, without markup, links, pictures, HTML or formulas."""
     return _MARKUP.sub(lambda found: f"\\{found[0]}", shown(text).replace("://", "\0")).replace("\0", "\\://")
 
 
 def finite(value: Any) -> Any:
-    """A value for JSON: what is no finite number, which JSON does not have, becomes None, at any depth."""
+    """Returns a value for JSON, in which numbers that are not finite become None at any depth, as JSON has none."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -169,19 +169,19 @@ def finite(value: Any) -> Any:
 
 
 def to_json(value: Any, *, indent: int | None = None, ascii_only: bool = False, sort_keys: bool = False) -> str:
-    r"""A JSON document that every parser reads and that a terminal shows as it is.
+    r"""Returns a JSON document that every parser can read and that is safe to show on a terminal.
 
     Numbers that are not finite become null. Characters that `shown` escapes, lone surrogates among them, are escaped as
     JSON does it (`\u202e`), so that the document is valid UTF-8 and programs still get the text as it was.
 
     Args:
         value: a value that `json.dumps` takes.
-        indent: spaces; by default all stands in one line.
-        ascii_only: whether all that is not ASCII is escaped.
+        indent: the number of spaces; by default the document is one line.
+        ascii_only: whether all characters other than ASCII are escaped.
         sort_keys: as in `json.dumps`.
     """
     text = json.dumps(finite(value), indent=indent, ensure_ascii=ascii_only, allow_nan=False, sort_keys=sort_keys)
-    # The document's own line ends are the only ones in it.
+    # Line ends of the document itself are the only ones in it.
     return "\n".join(_json_line(line) for line in text.split("\n"))
 
 

@@ -1,4 +1,4 @@
-"""The versions of what decides a result, for what is written down with it."""
+"""Lists the versions of the packages that influence a result, to be written beside it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoo import __version__
 
 
 def installed(*names: str) -> dict[str, str]:
-    """The versions of edgezoo and of those packages that are installed, by their names on the index."""
+    """Returns the versions of edgezoo and of those packages that are installed, by the names that pip knows."""
     found = {"edgezoo": __version__}
     for name in names:
         with contextlib.suppress(metadata.PackageNotFoundError):

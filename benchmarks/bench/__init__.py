@@ -1,1 +1,1 @@
-"""What the benchmarks share: rounds, processes, pictures, and the results as JSON and tables."""
+"""Code that the benchmarks share: rounds, processes, pictures, and the results as JSON and tables."""

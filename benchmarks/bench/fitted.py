@@ -1,4 +1,4 @@
-"""A MobileNetV2 whose answers mean something, made in seconds and without a download."""
+"""Makes a MobileNetV2 whose predictions are meaningful, in seconds and without a download."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ CROPS = 360
 
 
 def fitted_mobilenet(seed: int = 0) -> Any:
-    """MobileNetV2 1.0/224 with a random backbone; its last layer is fitted to tell the six regions of two photos apart.
+    """Builds MobileNetV2 1.0/224 with a random backbone, whose last layer distinguishes six regions of two photos.
 
-    On its features of 360 crops, by scikit-learn's logistic regression.
+    The last layer is fitted by scikit-learn's logistic regression to the features of 360 crops.
     """
     import keras
     from sklearn.linear_model import LogisticRegression
@@ -34,6 +34,6 @@ def fitted_mobilenet(seed: int = 0) -> Any:
 
 
 def pixels_of_crops(count: int = CROPS) -> Any:
-    """What the last layer is fitted to, `(count, 224, 224, 3)`, float32 0..255; to calibrate int8 on as well."""
+    """Returns the crops for the last layer and for the calibration of int8, `(count, 224, 224, 3)`, float32 0..255."""
     resized = [crop(i).resize((224, 224), Image.Resampling.BILINEAR) for i in range(count)]
     return np.stack([np.asarray(image) for image in resized]).astype(np.float32)

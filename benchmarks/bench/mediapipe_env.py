@@ -1,4 +1,4 @@
-"""An environment of its own for MediaPipe, whose dependencies need not fit ours."""
+"""Makes a separate environment for MediaPipe, whose dependencies may not fit ours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CODE = "from mediapipe.tasks.python import vision; import mediapipe; print(media
 
 
 def folder() -> Path:
-    """Where it is kept from one run to the next."""
+    """Returns the folder in which the environment is kept from one run to the next."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "edgezoo" / "benchmarks" / f"mediapipe-{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -23,7 +23,7 @@ def version(python: Path) -> str:
     """Returns the version of a Python's MediaPipe.
 
     Raises:
-        ClickException: it has none that can be imported; the last line of the reason.
+        ClickException: MediaPipe cannot be imported; the message is the last line of the error.
     """
     try:
         done = subprocess.run([python, "-I", "-c", CODE], capture_output=True, text=True, check=False)
@@ -36,7 +36,7 @@ def version(python: Path) -> str:
 
 
 def python_with_mediapipe() -> Path:
-    """Makes the environment where it is not there yet: about 650 MB, and a network is needed.
+    """Makes the environment if it does not exist yet; it needs about 650 MB and a network.
 
     Raises:
         ClickException: pip cannot install MediaPipe here, or it cannot be imported.
@@ -47,7 +47,7 @@ def python_with_mediapipe() -> Path:
         click.echo(f"installing mediapipe into {place}, once", err=True)
         try:
             venv.create(place, clear=True, with_pip=True)
-        except (OSError, subprocess.CalledProcessError) as error:  # Debian's Python without python3-venv, for one
+        except (OSError, subprocess.CalledProcessError) as error:  # for example Debian's Python without python3-venv
             raise click.ClickException(f"cannot make an environment in {place}: {error}") from error
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "mediapipe"]
         done = subprocess.run(install, capture_output=True, text=True, check=False)

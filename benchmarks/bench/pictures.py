@@ -1,4 +1,4 @@
-"""Real photos to measure with: the two that scikit-learn brings along, and parts of them."""
+"""Provides real photos for measurements: the two of scikit-learn, and parts of them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ SMALL = (640, 480)
 
 
 def photo_path(name: str) -> Path:
-    """`china.jpg` or `flower.jpg`, 640x427."""
+    """Opens `china.jpg` or `flower.jpg`, 640x427."""
     import sklearn.datasets
 
     return Path(sklearn.datasets.__file__).parent / "images" / name
 
 
 def region_of(seed: int) -> int:
-    """Which region `crop(seed)` is of, 0 to 5: thirds of the first photo, then of the second."""
+    """Returns the region of `crop(seed)`, 0 to 5: thirds of the first photo, then of the second."""
     return seed % REGIONS
 
 
 def crop(seed: int) -> Image.Image:
-    """A part of 200x150 pixels of one of the six regions, at a place that follows from the seed."""
+    """Cuts 200x150 pixels from one of the six regions, at a place that depends on the seed."""
     rng = np.random.default_rng(seed)
     region = region_of(seed)
     with Image.open(photo_path("china.jpg" if region < 3 else "flower.jpg")) as image:

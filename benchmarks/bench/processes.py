@@ -1,4 +1,4 @@
-"""Commands and processes to measure: run, timed from outside, and the memory that they take."""
+"""Runs commands and processes, and measures their time and memory from outside."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bench.turns import timed
 Command = Sequence[str | Path]
 
 PEERS = Path(__file__).resolve().parent.parent / "peers"
-"""Scripts that run in another environment than ours, a board's or MediaPipe's."""
+"""The folder of the scripts that run in another environment, a board's or MediaPipe's."""
 
-# A small process in between: Linux counts what a process held before it became another program, which is what its
-# parent holds, and that may have TensorFlow in memory.
+# A small process starts the command: Linux also counts the memory that a process had before it became another program,
+# which is that of its parent, and the parent may have TensorFlow in memory.
 _LAUNCH = """
 import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
@@ -27,28 +27,28 @@ print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def command_seconds(command: Command) -> Callable[[], float]:
-    """Gives the seconds of a command when called; what it prints is lost.
+    """Returns a function that runs a command and returns its seconds; the command's output is dropped.
 
     Raises:
-        CalledProcessError: when called, where the command fails.
+        CalledProcessError: the command fails when the function is called.
     """
     return timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
 
 def output(command: Command) -> Any:
-    """What a command prints, as JSON.
+    """Runs a command, and parses its output as JSON.
 
     Raises:
-        CalledProcessError: it fails; its errors are shown.
+        CalledProcessError: the command fails; its errors are shown.
     """
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def peak_resident(command: Command) -> int:
-    """The most memory that a command held, in bytes; of a child of it where that held more.
+    """Returns the peak memory of a command, or of its child that used more, in bytes.
 
     Raises:
-        CalledProcessError: it fails.
+        CalledProcessError: the command fails.
     """
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCH, *map(str, command)]
     printed = subprocess.run(launcher, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -59,10 +59,10 @@ def peak_resident(command: Command) -> int:
 
 
 class Worker:
-    """A process of a script in `peers/` that does what it is told, and says how long that took."""
+    """A process of a script in `peers/` that does the tasks it is given, and says how long each took."""
 
     def __init__(self, python: str | Path, script: str, *arguments: str | Path) -> None:
-        """Starts it; see `peers/worker.py`."""
+        """Starts the process; see `peers/worker.py`."""
         command = [str(python), "-I", str(PEERS / script), *map(str, arguments)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
@@ -75,7 +75,7 @@ class Worker:
         self._process.communicate()
 
     def ask(self, task: str) -> tuple[float, Any]:
-        """Seconds of one task, as the worker measured them, and what came of it.
+        """Returns the seconds of one task, as the worker measured them, and its result.
 
         Raises:
             CalledProcessError: the worker has ended.
@@ -92,9 +92,9 @@ class Worker:
 
 
 def peak_of_family(process: subprocess.Popen[bytes]) -> int:
-    """Waits for a process; the most memory that it and its descendants held together, proportional set size, bytes.
+    """Waits for a process; returns the peak memory of it and its descendants together, in bytes.
 
-    Sampled ten times a second.
+    The memory is the proportional set size, sampled ten times a second.
     """
     peak = 0
     done = threading.Event()
@@ -113,7 +113,7 @@ def peak_of_family(process: subprocess.Popen[bytes]) -> int:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and all its descendants."""
+    """Lists a process and all its descendants."""
     family = [pid]
     for member in family:
         try:

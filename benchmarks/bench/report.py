@@ -1,4 +1,4 @@
-"""The tables of the docs, from docs/benchmarks.json; cog calls these and puts what they return into the pages."""
+"""Makes the tables of the docs from docs/benchmarks.json; cog puts the results of these functions into the pages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _QUICK = "too few rounds to mean much: a quick run"
 
 
 def section(name: str, path: Path = results.FILE) -> str:
-    """One benchmark's table, and under it how, when and in what it was measured.
+    """Returns a benchmark's table, and below it how, when and with which versions it was measured.
 
     Args:
-        name: of `bench.suite.SUITE`.
-        path: of the results.
+        name: a name in `bench.suite.SUITE`.
+        path: the path of the results.
 
     Raises:
-        InputError: nothing is known of it.
+        InputError: the file has no result of this benchmark.
     """
     found = results.read(path)["benchmarks"].get(name)
     if found is None:
@@ -32,7 +32,7 @@ def section(name: str, path: Path = results.FILE) -> str:
 
 
 def footer(entry: Entry) -> str:
-    """How a table came about."""
+    """Says how a table was measured."""
     text = f"`{entry['command']}`, {entry['date']}, {_duration(entry['seconds'])}"
     if entry["load"] is not None:
         text += f", load {entry['load']:g} before"
@@ -42,7 +42,7 @@ def footer(entry: Entry) -> str:
 
 
 def machines(path: Path = results.FILE) -> str:
-    """What the benchmarks ran on: one line where it was the same for all."""
+    """Describes the machine of the benchmarks, in one line if it was the same for all."""
     found = results.read(path)["benchmarks"]
     lines: dict[str, list[str]] = {}
     for name, entry in found.items():
@@ -69,13 +69,13 @@ def _duration(seconds: float) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Returns a table in Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def export_latency(result: dict[str, Any]) -> str:
-    """Ours beside a user's own conversion."""
+    """Compares our files with a user's own conversion."""
     columns = (
         "model", "mode", "runtime", "beside", "pixels to scores: it", "ours", "it / ours", "invoke alone: it", "ours",
         "it / ours", "its size", "our size",
@@ -94,7 +94,7 @@ def export_latency(result: dict[str, Any]) -> str:
 
 
 def runner_speed(result: dict[str, Any]) -> str:
-    """The runner beside a bare script and MediaPipe."""
+    """Compares the runner with a bare script and MediaPipe."""
     version = result["mediapipe_version"]
     rows = []
     for row in result["rows"]:
@@ -108,7 +108,7 @@ def runner_speed(result: dict[str, Any]) -> str:
 
 
 def modes(result: dict[str, Any]) -> str:
-    """What each mode does to a file."""
+    """Shows what each mode changes in a file."""
     columns = ("model", "mode", "size", "of float", "accuracy", "same class as float", "one run", "time / float")
     rows = [
         (
@@ -127,7 +127,7 @@ def modes(result: dict[str, Any]) -> str:
 
 
 def scaling(result: dict[str, Any]) -> str:
-    """How cost grows, in three tables."""
+    """Shows how cost grows, in three tables."""
     latency = table(
         ("alpha", "input", "MACs", "float32", "int8"),
         [
@@ -156,7 +156,7 @@ def scaling(result: dict[str, Any]) -> str:
 
 
 def _by_cell(rows: Sequence[dict[str, Any]]) -> dict[tuple[float, int], list[dict[str, Any]]]:
-    """Float and int8 of each width and size, in that order, by the work."""
+    """Pairs the float and int8 rows of each width and size, ordered by MACs."""
     found: dict[tuple[float, int], list[dict[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: (row["macs"], row["mode"] != "none")):
         found.setdefault((row["alpha"], row["input_size"]), []).append(row)
@@ -164,7 +164,7 @@ def _by_cell(rows: Sequence[dict[str, Any]]) -> dict[tuple[float, int], list[dic
 
 
 def train_throughput(result: dict[str, Any]) -> str:
-    """Training beside plain Keras."""
+    """Compares training with plain Keras."""
     rows = []
     for name, row in result.items():
         cells = _sides({"unit": "s", "plain": row["keras"], **row})
@@ -173,7 +173,7 @@ def train_throughput(result: dict[str, Any]) -> str:
 
 
 def train_input(result: dict[str, Any]) -> str:
-    """The input pipeline beside Keras' own: of each round the median epoch."""
+    """Compares the input pipeline with that of Keras, by the median epoch of each round."""
     rows = []
     for name, epochs in (("first epoch", slice(0, 1)), ("later epochs", slice(1, None))):
         cells: list[str] = []
@@ -190,7 +190,7 @@ def train_input(result: dict[str, Any]) -> str:
 
 
 def serve_load(result: dict[str, Any]) -> str:
-    """`zoo serve` under load."""
+    """Shows `zoo serve` under load."""
     took, memory = result["milliseconds"], result["memory_mb"]
     answers = ", ".join(f"{count:,} of {status}" for status, count in result["answers"].items())
     rows = [
@@ -208,7 +208,7 @@ def serve_load(result: dict[str, Any]) -> str:
 
 
 def export_memory(result: dict[str, Any]) -> str:
-    """Peak memory and time of exports."""
+    """Shows peak memory and time of exports."""
     by_mode: dict[str, dict[str, dict[str, Any]]] = {}
     for row in result["rows"]:
         by_mode.setdefault(row["mode"], {})[row["way"]] = row
@@ -238,7 +238,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def _sides(row: Any) -> tuple[str, str, str]:
-    """Both sides of a `Versus` and its ratio."""
+    """Returns both sides of a `Versus` and its ratio."""
     return f"{_number(row['plain'])} {row['unit']}", f"{_number(row['ours'])} {row['unit']}", ratio_text(row)
 
 

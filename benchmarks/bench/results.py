@@ -1,4 +1,4 @@
-"""What the benchmarks found, as one JSON file: each with its command, date, machine and versions."""
+"""Reads and writes the results of the benchmarks as one JSON file, each with command, date, machine and versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILE = Path(__file__).resolve().parent.parent.parent / "docs" / "benchmarks.json
 
 
 class Machine(TypedDict):
-    """What the figures depend on; nothing that names one machine among its like."""
+    """The facts that figures depend on, and nothing that could identify the machine."""
 
     cpu: str | None
     features: list[str]
@@ -31,32 +31,32 @@ class Machine(TypedDict):
 
 
 class Entry(TypedDict):
-    """One benchmark's last run."""
+    """The last run of a benchmark."""
 
     command: str
     quick: bool
-    """A run to try things out, with too few rounds to mean much."""
+    """Whether this was a quick run, which has too few rounds for reliable figures."""
     date: str
     seconds: float
-    """That it took."""
+    """The time that the run took, in seconds."""
     load: float | None
-    """Processes that ran or waited for a core before it began."""
+    """Number of processes that ran or waited for a core before the run began."""
     machine: Machine
     versions: dict[str, str]
     problems: list[str]
-    """What the script had to complain about, though it gave figures."""
+    """The script's complaint, if it gave figures but was not content with them."""
     result: dict[str, Any]
 
 
 class Results(TypedDict):
-    """The whole file."""
+    """The contents of the whole file."""
 
     format: int
     benchmarks: dict[str, Entry]
 
 
 def entry(command: str, quick: bool, seconds: float, load: float | None, problems: list[str], result: Any) -> Entry:
-    """A run that ended now."""
+    """Makes the entry of a run that has just ended."""
     return {
         "command": command,
         "quick": quick,
@@ -79,7 +79,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
         "cores": machine.usable_cores,
         "memory_gb": None if machine.memory_bytes is None else round(machine.memory_bytes / 1e9, 1),
         "system": machine.system,
-        # What follows the numbers is the name of whoever built it.
+        # The text behind the numbers names the builder of the kernel.
         "kernel": (re.match(r"[\d.]*\d", machine.kernel) or [machine.kernel])[0],
         "python": machine.python,
     }
@@ -96,10 +96,10 @@ def versions() -> dict[str, str]:
 
 
 def read(path: Path = FILE) -> Results:
-    """Reads and checks a file of results; one that is not there holds none.
+    """Reads and checks a file of results; a missing file has no results.
 
     Raises:
-        InputError: it is not such a file; the first thing that is wrong.
+        InputError: the file is not a file of results; the message names the first fault.
     """
     if not path.exists():
         return {"format": FORMAT, "benchmarks": {}}
@@ -114,7 +114,7 @@ def read(path: Path = FILE) -> Results:
 
 
 def check(found: Any) -> str | None:
-    """What is wrong with results as they were read; None: nothing."""
+    """Says what is wrong with results from a file; None if nothing is."""
     if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("benchmarks"), dict):
         return f"no object of format {FORMAT} with benchmarks"
     for name, one in found["benchmarks"].items():
@@ -132,7 +132,7 @@ def write(results: Results, path: Path = FILE) -> None:
     """Writes a file of results, whole or not at all.
 
     Raises:
-        InputError: they are not as they should be.
+        InputError: the results are not in the right form.
         OutputError: the file cannot be written.
     """
     problem = check(results)
@@ -144,7 +144,7 @@ def write(results: Results, path: Path = FILE) -> None:
 
 
 def _rounded(value: Any) -> Any:
-    """Six digits: the rest is noise, and makes the file's changes hard to read."""
+    """Rounds numbers to six digits, because the rest is noise and makes the file's changes hard to read."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""How cost grows, as a picture."""
+"""Draws how cost grows."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ONE = "#009e73"
 
 
 def draw(found: Mapping[str, Any], path: Path) -> None:
-    """Draws what `benchmarks/scaling.py` found, in four panels, as PNG or SVG.
+    """Draws the results of `benchmarks/scaling.py` in four panels, as PNG or SVG.
 
     Raises:
-        InputError: the file's name ends otherwise.
-        OutputError: it cannot be written.
+        InputError: the file's name does not end in `.png` or `.svg`.
+        OutputError: the file cannot be written.
     """
     drawing = figure(9, 6.5)
     (latency, threads), (pictures, memory) = drawing.subplots(2, 2)
@@ -88,6 +88,6 @@ def _counts(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _bars(spreads: Sequence[Mapping[str, float]]) -> list[list[float]]:
-    """Distances below and above, from the 10th to the 90th percentile."""
+    """Returns the distances from the median to the 10th and to the 90th percentile."""
     below = [one["median"] - one["p10"] for one in spreads]
     return [below, [one["p90"] - one["median"] for one in spreads]]

@@ -1,4 +1,4 @@
-"""All benchmarks, each with its options for a full and for a quick run, and how they are run one after the other."""
+"""Lists all benchmarks with their options for a full and a quick run, and runs them one after the other."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Benchmark:
     name: str
     script: str
     full: str
-    """Options; all full runs together take about 20 minutes on two cores that do nothing else."""
+    """Options of the full run; all full runs together take about 20 minutes on two idle cores."""
     quick: str
-    """Options for a run that shows that it works."""
+    """Options of a quick run, which only shows that the script works."""
 
 
 SUITE = (
@@ -55,23 +55,23 @@ def run_all(
     say: Callable[[str], None],
     folder: Path = FOLDER,
 ) -> list[str]:
-    """Runs some benchmarks, and puts the result of each into the file of results when it is there.
+    """Runs some benchmarks, and puts each result into the file of results as soon as it is known.
 
-    What the file holds of others stays, and of one that fails what it held before.
+    The results of other benchmarks stay in the file, and so does the old result of a benchmark that fails.
 
     Args:
-        benchmarks: in the order to run them.
-        path: of the file.
+        benchmarks: the benchmarks, in the order in which they run.
+        path: the path of the file.
         quick: see `Benchmark.quick`.
-        say: is told what is under way and what failed.
-        folder: that holds the scripts.
+        say: a function that is called with texts about progress and failures.
+        folder: the folder of the scripts.
 
     Returns:
-        The names of those that failed.
+        The names of the benchmarks that failed.
 
     Raises:
-        InputError: the file is there and holds something else.
-        OutputError: it cannot be written.
+        InputError: the file exists and is not a file of results.
+        OutputError: the file cannot be written.
     """
     found = results.read(path)
     failed = []
@@ -96,7 +96,7 @@ def run_all(
             say(f"{one.name}: FAILED after {seconds:.0f} s, exit code {done.returncode}")
             for line in reason:
                 say(f"  {line}")
-        # One that complains of what it measured has measured it all the same.
+        # A script that is not content with its figures has printed them all the same.
         if result is not None and (problems or not done.returncode):
             found["benchmarks"][one.name] = results.entry(command(one, quick), quick, seconds, load, problems, result)
             results.write(found, path)
@@ -105,7 +105,7 @@ def run_all(
 
 
 def command(one: Benchmark, quick: bool) -> str:
-    """What to type in the checkout for the same figures."""
+    """Returns the command that measures the same figures, to be typed in the checkout."""
     return shlex.join(["python", f"benchmarks/{one.script}", *_options(one, quick)])
 
 
@@ -115,7 +115,7 @@ def _options(one: Benchmark, quick: bool) -> list[str]:
 
 def _result(printed: str) -> dict[str, object] | None:
     try:
-        # TensorFlow and what it loads may have written a line before it.
+        # TensorFlow and its libraries may have written a line before it.
         found = json.loads(printed[max(0, printed.find("{")) :])
     except json.JSONDecodeError:
         return None

@@ -1,4 +1,4 @@
-"""The script that a user would write without edgezoo: FILE PICTURE THREADS."""
+"""Runs a file as a user's script without edgezoo would: FILE PICTURE THREADS."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""MediaPipe's image classifier, as its guide has it: FILE PICTURE."""
+"""Runs MediaPipe's image classifier as its guide does: FILE PICTURE."""
 
 import sys
 

@@ -1,9 +1,9 @@
-"""Does what it is told, one line of standard input at a time, and prints the seconds and the outcome as JSON.
+"""Does one task for each line of standard input, and prints the seconds and the result as JSON.
 
     python worker.py ours|bare|mediapipe FILE PICTURES_FOLDER THREADS
 
-Tasks: `one`, a decoded picture of the model's size, from pixels to the best class; `many`, the best class of each
-picture of the folder, from its file. MediaPipe offers no number of threads to Python: on Linux it takes one.
+The task `one` takes a decoded picture of the model's size from pixels to the best class; `many` finds the best class of
+each picture file in the folder. MediaPipe has no option for threads in Python; on Linux it uses one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Tasks = dict[str, Callable[[], Any]]
 
 
 def ours(file: str, photos: list[Path], threads: int) -> Tasks:
-    """The runner."""
+    """Classifies with the runner."""
     from zoo.runner import Classifier
 
     classifier = Classifier(file, threads=threads)
@@ -35,7 +35,7 @@ def ours(file: str, photos: list[Path], threads: int) -> Tasks:
 
 
 def bare(file: str, photos: list[Path], threads: int) -> Tasks:
-    """The interpreter itself, and Pillow."""
+    """Classifies with the interpreter itself, and Pillow."""
     from ai_edge_litert.interpreter import Interpreter
     from PIL import Image
 
@@ -57,7 +57,7 @@ def bare(file: str, photos: list[Path], threads: int) -> Tasks:
 
 
 def mediapipe(file: str, photos: list[Path], _threads: int) -> Tasks:
-    """MediaPipe's image classifier."""
+    """Classifies with MediaPipe's image classifier."""
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
 
@@ -76,8 +76,8 @@ def mediapipe(file: str, photos: list[Path], _threads: int) -> Tasks:
 
 
 def main() -> None:
-    """Serves until standard input ends."""
-    # What native libraries write to standard output must not get between our lines.
+    """Does tasks until standard input ends."""
+    # Output of native libraries must not get between our lines.
     with os.fdopen(os.dup(1), "w") as report:
         os.dup2(2, 1)
         who, file, folder, threads = sys.argv[1:5]

@@ -1,1 +1,4 @@
-"""Failures on purpose, counted. `python -m benchmarks.reliability` runs all, `docs/reliability.md` shows the result."""
+"""Causes failures on purpose and counts how they end.
+
+`python -m benchmarks.reliability` runs all scripts, and `docs/reliability.md` shows the results.
+"""

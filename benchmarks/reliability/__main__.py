@@ -1,6 +1,6 @@
-"""Runs all scripts one after the other and writes what they found into one JSON file, whole or not at all.
+"""Runs all scripts one after the other and writes their results into one JSON file, whole or not at all.
 
-python -m benchmarks.reliability                  # docs/reliability.json, from which docs/reliability.md is made
+python -m benchmarks.reliability                  # writes docs/reliability.json, the source of docs/reliability.md
 python -m benchmarks.reliability --scale 0.01 --out /tmp/small.json
 """
 
@@ -20,9 +20,9 @@ from zoo.files import atomic
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OLD_RUNTIME = Path(".venv-tflite-runtime/bin/python")
-"""`make .venv-tflite-runtime/ready` makes it."""
+"""The environment with tflite-runtime, which `make .venv-tflite-runtime/ready` makes."""
 
-# What stands under a name in the JSON file: (script, how many, its other options). Numbers are scaled.
+# For each name in the JSON file: (script, count, other options). Counts are scaled by --scale.
 STEPS: dict[str, tuple[str, dict[str, float], tuple[str, ...]]] = {
     "models_litert": ("mutated_models", {"--count": 2000, "--commands": 40}, ()),
     "models_tflite_runtime": (
@@ -43,7 +43,7 @@ PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "pillow", "numpy")
 
 
 def step(name: str, scale: float) -> tuple[dict[str, Any], bool]:
-    """What a script found, and whether it was content."""
+    """Runs a script; returns its results, and whether it found them right."""
     script, counts, options = STEPS[name]
     scaled = {option: str(max(LEAST.get(name, 1), round(count * scale))) for option, count in counts.items()}
     command = [sys.executable, "-m", f"benchmarks.reliability.{script}", "--json", *options]
@@ -59,7 +59,7 @@ def step(name: str, scale: float) -> tuple[dict[str, Any], bool]:
 @click.option("--only", multiple=True, type=click.Choice(list(STEPS)), help="Keep the others as they are in the file.")
 @click.option("--out", type=click.Path(path_type=Path), default=ROOT / "docs" / "reliability.json")
 def main(scale: float, only: tuple[str, ...], out: Path) -> None:
-    """Runs, writes, and judges."""
+    """Runs all scripts, writes the results, and judges them."""
     if "models_tflite_runtime" in (only or STEPS) and not (ROOT / OLD_RUNTIME).exists():
         raise click.ClickException(f"there is no {OLD_RUNTIME}: make .venv-tflite-runtime/ready")
     found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8")) if only else {}

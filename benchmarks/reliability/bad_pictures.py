@@ -1,4 +1,4 @@
-"""Odd and damaged pictures, given to each command that reads pictures.
+"""Gives unusual and damaged pictures to each command that reads pictures.
 
 python -m benchmarks.reliability.bad_pictures --count 300 --json
 """
@@ -27,11 +27,11 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
 
 
 def make_data(folder: Path, makers: dict[str, Callable[[Path], Path]], copies: int = 1) -> list[Path]:
-    """Class folders with the digits that come along, and odd pictures among the threes."""
+    """Makes class folders with the package's digits, and unusual pictures in the folder of the threes."""
     for digit in DIGITS.iterdir():
         for i in range(copies):
             (folder / digit.name).mkdir(parents=True, exist_ok=True)
-            # Bytes behind a PNG file's end change its hash and nothing else: copies would be left out.
+            # Bytes behind a PNG file's end change only its hash; without them the copies would be left out.
             (folder / digit.name / f"{i}.png").write_bytes((digit / "000.png").read_bytes() + bytes([i]))
     made = []
     for i, make in enumerate(makers.values()):
@@ -42,7 +42,7 @@ def make_data(folder: Path, makers: dict[str, Callable[[Path], Path]], copies: i
 
 
 def try_kind(kind: str, folder: Path) -> dict[str, str]:
-    """What each command makes of one odd picture."""
+    """Runs each command on one unusual picture, and returns how it ended."""
     (odd,) = make_data(folder, {kind: KINDS[kind]}, copies=2)
     how: dict[str, Any] = {"seconds": SECONDS, "prepare": without_privileges}
     named = run(["run", MODEL, odd], **how)
@@ -59,7 +59,7 @@ def try_kind(kind: str, folder: Path) -> dict[str, str]:
 
 
 def _word(ended: Ended, others: bool = False) -> str:
-    """`others`: whether the pictures beside it were named all the same."""
+    """Judges a command's end; `others` says whether the pictures beside the bad one were classified."""
     if ended.outcome in {"done", *BAD}:
         return {"done": "named"}.get(ended.outcome, ended.outcome)
     return "one line" if not others else "one line, others named"
@@ -72,7 +72,7 @@ def _checked(ended: Ended) -> str:
 
 
 def try_all_at_once(folder: Path, keras_file: Path) -> dict[str, str]:
-    """Training and calibration on a folder with all kinds in it."""
+    """Runs training and calibration on a folder with all kinds of pictures."""
     make_data(folder / "data", KINDS, copies=12)
     trained = run(["train", "lenet", folder / "data", "--epochs", "1", "--out", folder / "run"], seconds=300)
     exported = run(
@@ -83,7 +83,7 @@ def try_all_at_once(folder: Path, keras_file: Path) -> dict[str, str]:
 
 
 def try_serve(folder: Path) -> dict[str, dict[str, int]]:
-    """The statuses that `zoo serve` answers; 0: none."""
+    """Returns the statuses of the answers of `zoo serve`; 0 means that there was none."""
     found: dict[str, dict[str, int]] = {}
     with serving(MODEL, folder) as server:
         for kind, (_, content) in CONTENTS.items():
@@ -92,7 +92,7 @@ def try_serve(folder: Path) -> dict[str, dict[str, int]]:
 
 
 def try_damaged(kind: str, number: int, folder: Path) -> dict[str, Any]:
-    """So many damaged files of a format in one folder, given to one `zoo run`."""
+    """Gives a folder with `count` damaged files of a format to one `zoo run`."""
     folder.mkdir()
     data = encoded(kind)
     for seed in range(number):
@@ -118,7 +118,7 @@ def try_damaged(kind: str, number: int, folder: Path) -> dict[str, Any]:
 @click.option("--kinds", type=click.IntRange(min=1), default=len(KINDS), help="The first so many.")
 @click.option("--json", "as_json", is_flag=True)
 def main(number: int, kinds: int, as_json: bool) -> None:
-    """Tries, prints, and judges."""
+    """Tries all pictures, prints the results, and judges them."""
     warm(HEAVY)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

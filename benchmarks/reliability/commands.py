@@ -1,7 +1,7 @@
 """Runs `zoo` commands and says how they ended.
 
-A command runs in a fork of this process, which has imported what it needs already: a start of Python with TensorFlow
-takes seconds, thousands of them hours. Nothing else is different: the fork calls `zoo.cli.main.main`, which ends it.
+A command runs in a fork of this process, which has already imported the modules that it needs. A start of Python with
+TensorFlow takes seconds, so that thousands would take hours. The fork calls `zoo.cli.main.main`, as the command does.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from benchmarks.reliability.forks import crash_quietly
 
 Outcome = Literal["done", "refused", "traceback", "crashed", "hung"]
 BAD: tuple[Outcome, ...] = ("traceback", "crashed", "hung")
-"""What must not be."""
+"""The outcomes that are faults."""
 
 SECONDS = 120.0
-"""After which a command counts as hung; the longest of those here takes a few seconds on an idle machine."""
+"""Seconds after which a command counts as hung; the slowest one here takes a few seconds on an idle machine."""
 
 LIGHT = ("zoo.cli.main", "zoo.cli.run", "zoo.cli.evaluate", "zoo.runner.evaluate", "ai_edge_litert.interpreter")
 HEAVY = (
@@ -43,7 +43,7 @@ class Ended:
     """How a command ended."""
 
     status: int
-    """As `os.waitpid` gives it."""
+    """The status that `os.waitpid` returns."""
     out: str
     err: str
     hung: bool
@@ -51,12 +51,12 @@ class Ended:
 
     @property
     def code(self) -> int:
-        """The exit code; negative: the signal that ended it."""
+        """The exit code; a negative number is the signal that ended the command."""
         return os.waitstatus_to_exitcode(self.status)
 
     @property
     def outcome(self) -> Outcome:
-        """A command that fails has to say so in lines that begin with `zoo: error:`, and in nothing else."""
+        """The outcome; a command that fails must print only lines that begin with `zoo: error:`."""
         if self.hung:
             return "hung"
         if self.code < 0:
@@ -70,7 +70,7 @@ class Ended:
 
 
 def warm(modules: Sequence[str]) -> None:
-    """Imports what the commands to come need, and does not start it: a thread would not be there in a fork."""
+    """Imports the modules that the next commands need, without starting threads, which a fork would not have."""
     from zoo.quiet import quiet_tensorflow
 
     quiet_tensorflow()
@@ -86,13 +86,13 @@ def run(
     prepare: Callable[[], object] = lambda: None,
     kill_after: float | None = None,
 ) -> Ended:
-    """Runs a command to its end.
+    """Runs a command and waits for its end.
 
     Args:
-        args: of `zoo`.
-        seconds: it may take.
-        prepare: called in the fork before: limits, another user, another folder.
-        kill_after: SIGKILL comes after so many seconds.
+        args: the arguments of `zoo`.
+        seconds: the time limit.
+        prepare: a function that is called in the fork first, to set limits, another user or another folder.
+        kill_after: the seconds after which the command gets SIGKILL; None for never.
     """
     return call(
         lambda: _main([os.fsdecode(arg) for arg in args]), seconds=seconds, prepare=prepare, kill_after=kill_after
@@ -106,7 +106,7 @@ def call(
     prepare: Callable[[], object] = lambda: None,
     kill_after: float | None = None,
 ) -> Ended:
-    """Runs a function in a fork that ends with it; see `run`."""
+    """Runs a function in a fork, which ends when the function returns; see `run`."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.monotonic()
         child = os.fork()
@@ -125,7 +125,7 @@ def call(
             else:
                 time.sleep(0.002)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)  # what it may have left behind
+            os.killpg(child, signal.SIGKILL)  # processes that the command may have left behind
         texts = []
         for file in (out, err):
             file.seek(0)
@@ -134,13 +134,13 @@ def call(
 
 
 def count(endings: Iterable[Ended]) -> dict[str, int]:
-    """How many of each outcome, those that must not be among them."""
+    """Counts each outcome, including those that are faults."""
     found = Counter(ended.outcome for ended in endings)
     return {name: found[name] for name in ("done", "refused", *BAD)}
 
 
 def report(result: dict[str, Any], bad: int, as_json: bool) -> None:
-    """Prints what a script found, and ends with exit code 1 where something was that must not be."""
+    """Prints the results of a script, and ends with exit code 1 if there was a fault."""
     text = json.dumps(result, indent=1) if as_json else _lines(result)
     print(text)
     if bad:
@@ -149,7 +149,7 @@ def report(result: dict[str, Any], bad: int, as_json: bool) -> None:
 
 
 def _lines(value: Any, indent: str = "") -> str:
-    """Nested tables for people."""
+    """Formats nested tables as text."""
     if not isinstance(value, dict):
         return f"{indent}{value}"
     simple = {key: inner for key, inner in value.items() if not isinstance(inner, dict | list)}
@@ -162,7 +162,7 @@ def _lines(value: Any, indent: str = "") -> str:
 
 
 def without_privileges() -> None:
-    """Takes from root what lets it read and write where no permission is given; other users have no such rights."""
+    """Drops root's capabilities to read and write without permission; other users do not have them."""
     libc = ctypes.CDLL(None, use_errno=True)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3; this process
     sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: the low words, then the high ones
@@ -204,7 +204,7 @@ def _be_child(work: Callable[[], object], prepare: Callable[[], object], out: in
         try:
             sys.stdout.flush()
         except OSError:
-            code = 120  # as Python does
+            code = 120  # Python does the same
             sys.stderr.write("Traceback (most recent call last): standard output cannot be flushed\n")
         sys.stderr.flush()
         os._exit(code)

@@ -1,4 +1,4 @@
-"""What a fork does before it may crash: the crash is its parent's to report, and nobody else's to see."""
+"""Prepares a fork that may crash, so that only its parent reports the crash."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import resource
 
 
 def crash_quietly() -> None:
-    """Lets a crash of this process write nothing: no stack of Python's to a stream of its parent, no core file.
+    """Makes a crash of this process silent: no Python stack in a stream of its parent, and no core file.
 
-    pytest has Python write the stacks of a crash to the terminal itself, behind all that captures output, and a fork
-    inherits that. A command that a user starts does neither.
+    pytest makes Python write the stacks of a crash directly to the terminal, past all capturing of output, and a fork
+    inherits that. A command that a user starts does not do this.
     """
     faulthandler.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -1,9 +1,9 @@
-"""Full disks and missing permissions under each command that writes.
+"""Runs each command that writes on a full disk and without permissions.
 
 python -m benchmarks.reliability.full_disk --json
 
-The full disk is a tmpfs of a few megabytes where root may mount one; where not, a limit on the size of files
-(RLIMIT_FSIZE) stands in for it.
+The full disk is a tmpfs of a few megabytes if root can mount one; otherwise a limit on the size of files
+(RLIMIT_FSIZE) replaces it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OLD = b"what was there before"
 SECONDS = 300
 SMALL = ("choose", "mobilenet_v2", "--alpha", "0.35", "--input-size", "96", "--quantize", "none")
 FREE = 12_000
-"""Bytes that are left on the disk: less than most files take, more than none."""
+"""Bytes that are left on the disk, fewer than most files need."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,17 @@ class Writer:
     name: str
     args: tuple[str | Path, ...]
     target: str
-    """Below the place that is full."""
+    """The path of the output below the full folder."""
     old: bool = True
-    """Whether an older file stands there."""
+    """Whether the output exists before."""
     free: int = FREE
-    """Bytes that are left."""
+    """Bytes that are left on the disk."""
     cache: bool = False
-    """Whether it writes to the user's cache instead."""
+    """Whether the command writes to the user's cache instead."""
 
 
 def writers(sources: Path, place: Path) -> list[Writer]:
-    """All commands that write, into a place."""
+    """Lists all commands that write, with outputs in a folder."""
     data = sources / "data"
     board = ("choose", "mobilenet_v2", "--num-classes", "10", "--from", sources / "board.json")
     build = ("build", "lenet", "--out", place, "--export")
@@ -59,7 +59,7 @@ def writers(sources: Path, place: Path) -> list[Writer]:
         Writer("build, .tflite", (*build, "tflite"), "lenet.tflite"),
         Writer("build, SavedModel", (*build, "savedmodel"), "lenet_savedmodel", old=False),
         Writer("export", ("export", sources / "lenet.keras", "--out", place), "lenet.tflite"),
-        # Room for the state of the first epoch, not for a second one beside it.
+        # There is room for the checkpoint of the first epoch, but not for a second one beside it.
         Writer("train", ("train", "lenet", data, "--epochs", "3", "--out", place / "run"), "run", False, 1_300_000),
         Writer("evaluate --confusion .png", ("evaluate", MODEL, data, "--confusion", place / "m.png"), "m.png"),
         Writer("info --plot", ("info", "mobilenet_v2", "--plot", place / "net.svg"), "net.svg"),
@@ -70,7 +70,7 @@ def writers(sources: Path, place: Path) -> list[Writer]:
 
 
 def prepare(folder: Path) -> None:
-    """What the commands read."""
+    """Makes the files that the commands read."""
     make_data(folder / "data", {}, copies=4)
     cells = folder / "cells"
     commands: list[tuple[str | Path, ...]] = [
@@ -87,7 +87,7 @@ def prepare(folder: Path) -> None:
 
 @contextlib.contextmanager
 def tmpfs(folder: Path) -> Iterator[bool]:
-    """A small disk of its own at a folder; False where it cannot be mounted."""
+    """Mounts a small disk at a folder; yields False if that is impossible."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
     mounted = os.getuid() == 0 and not subprocess.run(command, capture_output=True, check=False).returncode
@@ -99,7 +99,7 @@ def tmpfs(folder: Path) -> Iterator[bool]:
 
 
 def fill(folder: Path, free: int) -> None:
-    """Takes all of a disk but so many bytes."""
+    """Fills a disk except for some bytes."""
     space = os.statvfs(folder)
     with (folder / "ballast").open("wb") as file, contextlib.suppress(OSError):
         file.write(bytes(max(0, space.f_bavail * space.f_frsize - free)))
@@ -107,13 +107,13 @@ def fill(folder: Path, free: int) -> None:
 
 
 def limit_files() -> None:
-    """No file may grow past some bytes; Python ignores the signal, and the write fails."""
+    """Limits the size of files; Python ignores the signal, so that the write fails."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (FREE, FREE))
 
 
 def attempt(writer: Writer, place: Path, prepare_child: Callable[[], object]) -> dict[str, Any]:
-    """What a command that cannot write says and leaves."""
+    """Runs a command that cannot write; returns what it says and which files it leaves."""
     target = place / writer.target
     before = {path.name for path in place.iterdir()} | {writer.target if writer.old else ""}
     ended = run(writer.args, seconds=SECONDS, prepare=prepare_child)
@@ -132,7 +132,7 @@ def attempt(writer: Writer, place: Path, prepare_child: Callable[[], object]) ->
 
 
 def resumed(run_folder: Path) -> str:
-    """Whether a training goes on when there is room again."""
+    """Whether a training can be resumed when there is room again."""
     (run_folder.parent.parent / "ballast").unlink(missing_ok=True)
     done = run(["train", "--resume", run_folder], seconds=SECONDS)
     return "resumed with room" if done.code == 0 else "NOT RESUMED"
@@ -143,7 +143,7 @@ def _files(place: Path, before: set[str]) -> list[Path]:
 
 
 def try_all(sources: Path, place: Path, how: str, only: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Each command in turn, in a place that is made full or closed for it."""
+    """Runs each command in turn, in a folder that is full or not writable."""
     rows = []
     for i in range(len(writers(sources, place))):
         here = place / str(i)
@@ -165,7 +165,7 @@ def try_all(sources: Path, place: Path, how: str, only: tuple[str, ...]) -> list
 
 
 def in_child(how: str, cache: Path | None) -> None:
-    """What holds for the command alone."""
+    """Prepares the process of the command alone."""
     if cache is not None:
         os.environ["XDG_CACHE_HOME"] = str(cache)
     if how == "no permission":
@@ -175,7 +175,7 @@ def in_child(how: str, cache: Path | None) -> None:
 
 
 def to_full_output() -> list[dict[str, Any]]:
-    """Commands whose standard output is a full disk: `zoo run ... > file`."""
+    """Runs commands whose standard output is on a full disk: `zoo run ... > file`."""
 
     def redirect() -> None:
         os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
@@ -207,7 +207,7 @@ def to_full_output() -> list[dict[str, Any]]:
 @click.option("--only", multiple=True, help="These commands alone, as the table names them.")
 @click.option("--json", "as_json", is_flag=True)
 def main(only: tuple[str, ...], as_json: bool) -> None:
-    """Tries, prints, and judges."""
+    """Tries all commands, prints the results, and judges them."""
     warm(HEAVY)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -1,11 +1,11 @@
-"""Fuzzes the parsers of ours that read strangers' files: flatbuffers, labels and cards, HDF5.
+"""Fuzzes our parsers of untrusted files: flatbuffers, labels and cards, HDF5.
 
 make fuzz
 python -m benchmarks.reliability.fuzz --seconds 600 --only flatbuffer --keep findings
 python -m benchmarks.reliability.fuzz --engine random --count 200     # the same inputs every time
 
-atheris (libFuzzer) looks for inputs that reach new code; where it is not installed, the files are damaged at random.
-Of any bytes a result may come, or a `ZooError`, in bounded time and memory; all else is a finding.
+atheris (libFuzzer) looks for inputs that reach new code; if it is not installed, the files are damaged at random.
+For any bytes a parser must return a result or raise a `ZooError`, in limited time and memory; all else is a finding.
 """
 
 from __future__ import annotations
@@ -26,38 +26,38 @@ from benchmarks.reliability.commands import report
 from benchmarks.reliability.parsers import ROOT, Parser, parsers
 
 LIMIT = 20
-"""Seconds that one input may take; on an idle machine it takes milliseconds."""
+"""Most seconds for one input, which takes milliseconds on an idle machine."""
 STARTING = 180
-"""Seconds for imports and the seeds, beside the time to fuzz."""
+"""Seconds for imports and seeds, besides the time for fuzzing."""
 
 
 @dataclass
 class Row:
-    """What is known of one parser."""
+    """The results for one parser."""
 
     parser: str
     engine: str
     seconds: int = 0
     executions: int = 0
     coverage: int | None = None
-    """Edges of instrumented code that were reached; unknown to the engine `random`."""
+    """Number of edges in instrumented code that were reached; None with the engine `random`."""
     read: int = 0
     refused: int = 0
     findings: int = 0
-    """Inputs that raised what they may not."""
+    """Number of inputs that raised another error than a `ZooError`."""
     kinds: list[str] = field(default_factory=list)
-    """Each kind of finding once, ends of the whole process among them."""
+    """Each kind of finding once, including ends of the whole process."""
 
 
 def fuzz(parser: Parser, engine: str, seed: int, amount: int, keep: Path) -> Row:
-    """Fuzzes one parser. A crash, or an input that takes too long, ends a process; the next one goes on.
+    """Fuzzes one parser. A crash, or an input that takes too long, ends the process, and a new one continues.
 
     Args:
-        parser: which.
+        parser: the name of the parser.
         engine: `atheris`, or `random`.
-        seed: of the draws.
-        amount: seconds for `atheris`, inputs for `random`.
-        keep: a folder for inputs that do what none may.
+        seed: the random seed.
+        amount: the number of seconds for `atheris`, or of inputs for `random`.
+        keep: a folder for inputs that cause findings.
     """
     began = time.monotonic()
     row, kinds = Row(parser.name, engine), dict[str, None]()
@@ -70,7 +70,7 @@ def fuzz(parser: Parser, engine: str, seed: int, amount: int, keep: Path) -> Row
         left = amount
         while left > 0:
             ended = _once(row, kinds, seeds, (engine, parser.name, seed, left), keep)
-            # An engine that cannot even begin would do so for ever.
+            # An engine that cannot even begin would fail again and again.
             if not ended or engine == "random" or not row.executions:
                 break
             seed, left = seed + 1, round(end - time.monotonic())
@@ -80,7 +80,7 @@ def fuzz(parser: Parser, engine: str, seed: int, amount: int, keep: Path) -> Row
 
 
 def _once(row: Row, kinds: dict[str, None], seeds: Path, how: tuple[str, str, int, int], keep: Path) -> str:
-    """Runs one process to its end, and adds what came of it; what ended it too early, or nothing."""
+    """Runs one process to its end and adds its results; says what ended it too early, or returns an empty text."""
     engine, name, seed, amount = how
     state = seeds.with_name("state.json")
     state.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def _once(row: Row, kinds: dict[str, None], seeds: Path, how: tuple[str, str, in
     row.read += counts.get("read", 0)
     row.refused += counts.get("refused", 0)
     row.findings += counts.get("findings", 0)
-    # libFuzzer knows the last tenth of a second, too.
+    # libFuzzer may need a little longer.
     executed = re.search(r"stat::number_of_executed_units:\s+(\d+)", said)
     row.executions += int(executed[1]) if executed else sum(counts.values())
     covered = [int(number) for number in re.findall(r"\bcov: (\d+)", said)]
@@ -105,7 +105,7 @@ def _once(row: Row, kinds: dict[str, None], seeds: Path, how: tuple[str, str, in
 
 
 def _run(command: list[str], seconds: float) -> tuple[int | None, str]:
-    """Exit code, None where the time was up, and the end of what was printed."""
+    """Returns the exit code, or None if the time was up, and the end of the output."""
     try:
         done = subprocess.run(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds, check=False
@@ -116,7 +116,7 @@ def _run(command: list[str], seconds: float) -> tuple[int | None, str]:
 
 
 def _ended(code: int | None, said: str) -> str:
-    """What is wrong with how the process ended; empty where nothing is."""
+    """Says what is wrong with the end of the process; empty if nothing is."""
     if code == 0:
         return ""
     if code is None:
@@ -138,7 +138,7 @@ def _ended(code: int | None, said: str) -> str:
 def main(
     seconds: int, count: int, engine: str, only: tuple[str, ...], seed: int, keep: Path | None, as_json: bool
 ) -> None:
-    """Fuzzes, prints, and judges."""
+    """Fuzzes the parsers, prints the results, and judges them."""
     if engine == "auto":
         engine = "atheris" if importlib.util.find_spec("atheris") else "random"
     elif engine == "atheris" and not importlib.util.find_spec("atheris"):

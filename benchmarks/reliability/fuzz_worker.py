@@ -1,7 +1,7 @@
-"""One parser under the fuzzer, in a process of its own: `python -m benchmarks.reliability.fuzz` starts it.
+"""Fuzzes one parser in a separate process, which `python -m benchmarks.reliability.fuzz` starts.
 
-With atheris it does not end by itself: libFuzzer ends the process, or a crash does. So what is known is written into a
-file again and again.
+With atheris the process does not end by itself: libFuzzer or a crash ends it. So the results are written to a file
+again and again.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from zoo.quiet import quiet_tensorflow
 
 
 def main(words: list[str]) -> None:
-    """Fuzzes as the words say.
+    """Fuzzes as the command line says.
 
     Args:
-        words: the engine, the parser, the folder of the seeds, the file for what is known, the folder for findings, the
-            seed of the draws, how many inputs (of the engine `random`) or seconds (of `atheris`), and seconds for one
+        words: the engine, the parser, the folder of the seeds, the file for the results, the folder for findings, the
+            random seed, the number of inputs (with `random`) or of seconds (with `atheris`), and the seconds for one
             input.
     """
     engine, name, seeds, state, keep, seed, amount, limit = words
@@ -56,7 +56,7 @@ def _guided(attempts: Attempts, seeds: Path, state: Path, seed: int, seconds: in
         "max_total_time": seconds,
         "rss_limit_mb": attempts.parser.megabytes,
         "timeout": limit,
-        "seed": seed or 1,  # 0 is libFuzzer's word for any
+        "seed": seed or 1,  # libFuzzer takes 0 for "any seed"
         "max_len": 200_000,
         "print_final_stats": 1,
         "verbosity": 1,
@@ -83,7 +83,7 @@ def _random(attempts: Attempts, seeds: Path, seed: int, count: int) -> None:
 
 
 def _import(parser: Parser) -> None:
-    """Imports what the parser imports when it is first called."""
+    """Imports the modules that the parser would import in its first call."""
     if parser.name == "hdf5":
         quiet_tensorflow()
         import keras

@@ -1,4 +1,4 @@
-"""SIGKILL, as a power cut is, at random moments of commands that write; then what is there, and whether it goes on.
+"""Sends SIGKILL to commands at random moments, like a power cut, and checks what is left and whether they can resume.
 
 python -m benchmarks.reliability.kills --count 20 --json
 """
@@ -29,12 +29,12 @@ EPOCHS = "3"
 def killed(
     args: list[str | Path], longest: float, rng: random.Random, environment: dict[str, str] | None = None
 ) -> Ended:
-    """Runs a command that is killed at a random moment of the time that it takes."""
+    """Runs a command, and kills it at a random moment of its usual time."""
     return run(args, kill_after=rng.uniform(0, longest), prepare=lambda: os.environ.update(environment or {}))
 
 
 def whole(args: list[str | Path], environment: dict[str, str] | None = None) -> Ended:
-    """Runs a command to its end, which has to be a good one."""
+    """Runs a command that must end without an error."""
     ended = run(args, seconds=SECONDS, prepare=lambda: os.environ.update(environment or {}))
     if ended.code:
         raise RuntimeError(f"zoo {' '.join(map(str, args))}: {ended.err}")
@@ -42,12 +42,12 @@ def whole(args: list[str | Path], environment: dict[str, str] | None = None) -> 
 
 
 def litter(folder: Path) -> int:
-    """Scratch folders that were left behind."""
+    """Lists scratch folders that were left behind."""
     return sum(path.name.startswith(".") for path in folder.rglob("*") if path.is_dir())
 
 
 def weights_of(run_folder: Path) -> str:
-    """A hash of the weights and of all that decides how a training goes on."""
+    """Returns a hash of the weights and of all state that decides how a training continues."""
     import numpy as np
 
     digest = hashlib.sha256()
@@ -87,7 +87,7 @@ def train(number: int, folder: Path) -> dict[str, Any]:
 
 
 def export(number: int, folder: Path) -> dict[str, Any]:
-    """Kills an export over an older file: the old one or the new one has to be there, whole."""
+    """Kills an export to an existing file; afterwards the old file or the new one must be there, whole."""
     whole(["build", "lenet", "--export", "keras", "--out", folder])
     target = folder / "lenet.tflite"
     args: list[str | Path] = ["export", folder / "lenet.keras", "--quantize", "none", "--out", folder]
@@ -108,7 +108,7 @@ def export(number: int, folder: Path) -> dict[str, Any]:
 
 
 def build(number: int, folder: Path) -> dict[str, Any]:
-    """The same with a Keras file and a SavedModel, which is a folder."""
+    """Does the same with a Keras file and a SavedModel, which is a folder."""
     args: list[str | Path] = ["build", "lenet", "--export", "keras,savedmodel", "--out", folder]
     undisturbed = whole(args)
     found = Counter[str]()
@@ -123,7 +123,7 @@ def build(number: int, folder: Path) -> dict[str, Any]:
 
 
 def choose(number: int, folder: Path) -> dict[str, Any]:
-    """Kills measurements: what was measured is kept, and the next run goes on from there."""
+    """Kills measurements; they must be kept, so that the next run continues with the rest."""
     cache = {"XDG_CACHE_HOME": str(folder / "cache")}
     args: list[str | Path] = [
         "choose", "mobilenet_v2", "--alpha", "0.35", "--input-size", "96", "--num-classes", "10", "--quantize",
@@ -140,7 +140,7 @@ def choose(number: int, folder: Path) -> dict[str, Any]:
 
 
 def evaluate(number: int, folder: Path) -> dict[str, Any]:
-    """Kills an evaluation that writes its matrix over an older one."""
+    """Kills an evaluation that replaces an older confusion matrix."""
     make_data(folder / "data", {}, copies=20)
     target = folder / "matrix.csv"
     args: list[str | Path] = ["evaluate", MODEL, folder / "data", "--confusion", target]
@@ -168,7 +168,7 @@ BAD = ("other weights", "not resumed", "half a file", "half or gone", "did not g
 @click.option("--only", multiple=True, type=click.Choice(list(COMMANDS)), help="These commands alone.")
 @click.option("--json", "as_json", is_flag=True)
 def main(number: int, only: tuple[str, ...], as_json: bool) -> None:
-    """Kills, prints, and judges."""
+    """Kills the commands, prints the results, and judges them."""
     warm(HEAVY)
     rows = []
     for name in only or COMMANDS:

@@ -1,4 +1,4 @@
-"""Damaged Keras models, training states, recipes and measurements, given to the commands that read them.
+"""Gives damaged Keras models, checkpoints, recipes and measurements to the commands that read them.
 
 python -m benchmarks.reliability.mutated_inputs --count 50 --json
 """
@@ -30,25 +30,25 @@ Command = tuple[str | Path, ...]
 
 @dataclass(frozen=True)
 class Target:
-    """What is damaged, and who reads it."""
+    """A file that is damaged, and the command that reads it."""
 
     name: str
     damage: Damage
     source: Path
-    """The sound file."""
+    """The valid file."""
     place: Path
-    """Where the damaged one is put."""
+    """The path for the damaged file."""
     command: Command
     fresh: tuple[Path, Path] | None = None
-    """A folder that is copied anew before each try."""
+    """A folder that is copied again before each try."""
 
 
 def damage_toml(data: bytes, rng: random.Random) -> bytes:
-    """A recipe with other values, or other bytes."""
+    """Damages a recipe's values or its bytes."""
     import tomli
     import tomli_w
 
-    # Values that TOML has.
+    # Only values that TOML can hold are taken.
     values: tuple[Any, ...] = ("", "x" * 2000, -1, 0, 2**62, 1e308, float("nan"), float("inf"), True, [], {}, [1, "a"])
     if rng.random() < 0.4:
         return mutate(data, rng)
@@ -56,7 +56,7 @@ def damage_toml(data: bytes, rng: random.Random) -> bytes:
 
 
 def damage_state(data: bytes, rng: random.Random) -> bytes:
-    """A training's state with another place, or with damaged arrays."""
+    """Damages a checkpoint's position or its arrays."""
     if rng.random() < 0.5:
         return mutate_archive(data, rng, ("place.npy", "model0.npy", "optimizer1.npy"))
     with np.load(io.BytesIO(data)) as file:
@@ -69,7 +69,7 @@ def damage_state(data: bytes, rng: random.Random) -> bytes:
 
 
 def prepare(folder: Path) -> list[Target]:
-    """Makes the sound files: a model in each format, a run that was stopped, a recipe, measurements."""
+    """Makes the valid files: a model in each format, a run that was stopped, a recipe, measurements."""
     make_data(folder / "data", {}, copies=4)
     cells = ("choose", "mobilenet_v2", "--alpha", "0.35", "--input-size", "96", "--num-classes", "10")
     for args in (
@@ -116,7 +116,7 @@ def prepare(folder: Path) -> list[Target]:
 
 
 def damage_keras(data: bytes, rng: random.Random) -> bytes:
-    """A Keras file with another architecture or damaged weights."""
+    """Damages the architecture or the weights of a Keras file."""
     return mutate_archive(data, rng, ("config.json", "model.weights.h5"))
 
 
@@ -138,7 +138,7 @@ def _damage_card(data: bytes, rng: random.Random) -> bytes:
 
 
 def try_many(target: Target, number: int, out: Path, keep: Path | None) -> dict[str, Any]:
-    """Counts the outcomes of so many damaged files."""
+    """Counts the outcomes of `count` damaged files."""
     endings: list[Ended] = []
     data = target.source.read_bytes()
     for seed in range(number):
@@ -163,7 +163,7 @@ def try_many(target: Target, number: int, out: Path, keep: Path | None) -> dict[
 )
 @click.option("--json", "as_json", is_flag=True)
 def main(number: int, keep: Path | None, as_json: bool) -> None:
-    """Tries, prints, and judges."""
+    """Tries all files, prints the results, and judges them."""
     warm(HEAVY)
     if keep:
         keep.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,10 @@
-"""Damaged .tflite files: loaded and asked for the name of a picture, as `zoo run` does.
+"""Loads damaged .tflite files and classifies a picture with them, as `zoo run` does.
 
 python -m benchmarks.reliability.mutated_models --count 1000 --json
 python -m benchmarks.reliability.mutated_models --python .venv-tflite-runtime/bin/python --runtime tflite-runtime
 
-What `zoo run` starts anew, the process that tries a file, is forked here, so that thousands can be tried; `--commands`
-of them are given to the command itself besides.
+`zoo run` starts a new process that tries the file. Here this process is a fork, so that thousands of files can be
+tried; `--commands` files are given to the command itself, too.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SECONDS = 60
 
 
 def damaged(kind: str, rng: random.Random) -> bytes:
-    """One damaged file of a kind."""
+    """Makes a damaged file of one kind."""
     data = MODEL.read_bytes()
     if kind == "checksum kept":
         return mutate(data, rng)
@@ -68,14 +68,14 @@ def damaged(kind: str, rng: random.Random) -> bytes:
 
 
 def answer(path: Path, runtime: Any) -> None:
-    """Prints the scores of the picture, or why there are none; tries the file in a fork instead of a new process."""
+    """Prints the scores of the picture, or why there are none; the file is tried in a fork, not in a new process."""
     processes.run = _try_in_fork
-    known.identity = lambda path: ""  # nothing is remembered: under one name there is another file each time
+    known.identity = lambda path: ""  # no file is remembered as tried, because each has the same name
     try:
-        with quiet():  # as the commands do
+        with quiet():  # the commands do the same
             classifier = Classifier(path, runtime=runtime, threads=1)
         scores = classifier.scores(classifier.read(PICTURE).values)
-    except (ZooError, MemoryError) as error:  # what the command line says in one line
+    except (ZooError, MemoryError) as error:  # the errors that the command line prints in one line
         sys.stderr.write(f"zoo: error: {' '.join(str(error).split())}\n")
         raise SystemExit(1) from error
     sys.stdout.write(json.dumps([float(score) for score in scores]))
@@ -110,7 +110,7 @@ def _try_in_fork(words: list[str], *, seconds: float, errors: int = 0) -> subpro
 
 
 def judge(ended: Ended, right: str) -> str:
-    """Which of `OUTCOMES` it is."""
+    """Returns one of `OUTCOMES`."""
     if ended.outcome == "refused" and "it was tried in a process of its own" in ended.err:
         return "refused: its trial crashed"
     if ended.outcome != "done":
@@ -119,7 +119,7 @@ def judge(ended: Ended, right: str) -> str:
 
 
 def try_many(kind: str, number: int, runtime: str, folder: Path, keep: Path | None) -> dict[str, int]:
-    """Counts the outcomes of so many damaged files of a kind."""
+    """Counts the outcomes of `count` damaged files of a kind."""
     right = call(lambda: answer(MODEL, runtime)).out
     assert right
     path, found = folder / "damaged.tflite", Counter[str]()
@@ -135,7 +135,7 @@ def try_many(kind: str, number: int, runtime: str, folder: Path, keep: Path | No
 
 
 def try_commands(number: int, runtime: str, folder: Path) -> dict[str, int]:
-    """The same with `zoo run` itself, which starts a process to try the file in."""
+    """Counts the same with `zoo run` itself, which tries the file in a new process."""
     path = folder / "damaged.tflite"
 
     def one(seed: int) -> Ended:
@@ -155,7 +155,7 @@ def try_commands(number: int, runtime: str, folder: Path) -> dict[str, int]:
 )
 @click.option("--json", "as_json", is_flag=True)
 def main(number: int, commands: int, runtime: str, python: Path | None, keep: Path | None, as_json: bool) -> None:
-    """Tries, prints, and judges."""
+    """Tries all files, prints the results, and judges them."""
     if python:
         options = [arg for arg in sys.argv[1:] if arg not in {"--python", str(python)}]
         done = subprocess.run([python.absolute(), "-m", __spec__.name, *options], cwd=ROOT, check=False)

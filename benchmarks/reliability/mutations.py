@@ -1,4 +1,4 @@
-"""Damaged copies of files: of any bytes, of archives from within, of JSON and TOML by their values."""
+"""Makes damaged copies of files: of any bytes, of parts of archives, and of values in JSON and TOML."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def mutate(data: bytes, rng: random.Random) -> bytes:
-    """A damaged copy: bytes, words or stretches overwritten, offsets moved, stretches taken out, or the end cut off."""
+    """Makes a damaged copy: bytes, words or ranges are overwritten or removed, offsets moved, or the end is cut off."""
     changed = bytearray(data)
     kind = rng.choice(["bytes", "front", "words", "cut", "fill", "back", "offsets", "gap"])
     if kind == "cut":
@@ -26,7 +26,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
         end = min(len(changed), start + rng.randrange(1, 400))
         changed[start:end] = b"" if kind == "gap" else bytes([rng.choice([0, 255])]) * (end - start)
         return bytes(changed)
-    # A model's tables stand in front and behind, the weights between them.
+    # A model's tables are at both ends of the file, with the weights between them.
     reach = {"front": 4000, "back": len(changed)}.get(kind, len(changed))
     reach = min(reach, len(changed))
     for _ in range(rng.choice([1, 3, 30])):
@@ -43,7 +43,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
 
 
 def mutate_archive(data: bytes, rng: random.Random, within: tuple[str, ...]) -> bytes:
-    """A zip archive of which one of the parts `within` is damaged and the archive itself is sound, or the other way."""
+    """Damages one of the parts `within` a zip archive, or the archive itself."""
     if rng.random() < 0.2:
         return mutate(data, rng)
     result = io.BytesIO()
@@ -60,7 +60,7 @@ def mutate_archive(data: bytes, rng: random.Random, within: tuple[str, ...]) -> 
 
 
 def mutate_text(data: bytes, rng: random.Random) -> bytes:
-    """JSON: half of the time its values are changed, else its bytes."""
+    """Damages JSON: in half of all cases its values, otherwise its bytes."""
     import json
 
     if rng.random() < 0.5:
@@ -69,7 +69,7 @@ def mutate_text(data: bytes, rng: random.Random) -> bytes:
 
 
 def mutate_values(document: Any, rng: random.Random, values: tuple[Any, ...] = VALUES) -> Any:
-    """A copy of nested tables and lists with one to three of its values replaced, taken out, or renamed."""
+    """Copies nested tables and lists, with one to three values replaced, removed or renamed."""
     document = copy.deepcopy(document)
     for _ in range(rng.choice([1, 1, 3])):
         places = list(_places(document))
@@ -89,7 +89,7 @@ def mutate_values(document: Any, rng: random.Random, values: tuple[Any, ...] = V
 
 
 def _places(value: Any) -> Any:
-    """All (holder, key) below a value."""
+    """Lists all pairs (container, key) below a value."""
     keys: Any = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for key in list(keys):
         yield value, key

@@ -1,4 +1,4 @@
-"""Pictures that are none, or odd ones: each kind a function that makes one in a folder."""
+"""Makes unusual pictures and files that only look like pictures; each kind is a function that makes one in a folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Maker = Callable[[Path], Path]
 
 
 def picture(width: int = 96, height: int = 64, mode: str = "RGB") -> Image.Image:
-    """A picture with something in it."""
+    """Makes a picture that is not empty."""
     y, x = np.mgrid[0:height, 0:width]
     noise = np.random.default_rng(0).integers(0, 60, (height, width))
     channels = [x * 255 // max(1, width - 1), y * 255 // max(1, height - 1), noise]
@@ -25,14 +25,14 @@ def picture(width: int = 96, height: int = 64, mode: str = "RGB") -> Image.Image
 
 
 def encoded(kind: str, image: Image.Image | None = None, **options: object) -> bytes:
-    """The content of a picture's file."""
+    """Returns the bytes of a picture's file."""
     buffer = io.BytesIO()
     (image or picture()).save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 def bomb() -> bytes:
-    """A PNG file of a few hundred bytes that claims 60,000 x 60,000 pixels."""
+    """Makes a PNG file of a few hundred bytes that claims 60,000 x 60,000 pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -71,7 +71,7 @@ def _damaged_exif() -> bytes:
 
 
 CONTENTS: dict[str, tuple[str, Callable[[], bytes]]] = {
-    # What a file is: (its suffix, its content).
+    # Each kind of file: (its suffix, its content).
     "sound JPEG": ("jpg", lambda: encoded("JPEG")),
     "JPEG without its second half": ("jpg", lambda: encoded("JPEG")[: len(encoded("JPEG")) // 2]),
     "JPEG, the first 20 bytes": ("jpg", lambda: encoded("JPEG")[:20]),
@@ -131,7 +131,7 @@ def _fifo(folder: Path) -> Path:
 
 def _socket(folder: Path) -> Path:
     here = Path.cwd()
-    os.chdir(folder)  # a socket's path is short
+    os.chdir(folder)  # the path of a socket must be short
     with socket.socket(socket.AF_UNIX) as made:
         made.bind("odd.jpg")
     os.chdir(here)

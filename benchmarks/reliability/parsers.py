@@ -1,4 +1,4 @@
-"""The parsers of ours that read strangers' bytes, what may come of any bytes, and small sound files to begin with."""
+"""Lists our parsers of untrusted bytes, judges their results, and makes small valid files to begin with."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ MODEL = ROOT / "zoo" / "assets" / "demo" / "digits_int8.tflite"
 
 @dataclass(frozen=True)
 class Parser:
-    """A function that reads a file, and how bytes become one."""
+    """A function that reads a file, and how the fuzzer's bytes become a file."""
 
     name: str
     suffix: str
     read: Callable[[Path], object]
     seeds: Callable[[], list[bytes]]
     file: Callable[[bytes], bytes] = lambda data: data
-    """The file that the fuzzer's bytes stand for; by default they are it."""
+    """Makes a file from the fuzzer's bytes; by default they are the file."""
     megabytes: int = 1024
-    """Memory that the process may take, with what it imports."""
+    """Most bytes of memory of the process, including imported modules."""
 
 
 def parsers() -> dict[str, Parser]:
-    """Those of flatbuffers, of what is embedded behind them, and of HDF5, by name."""
+    """The parsers of flatbuffers, of the files embedded behind them, and of HDF5, by name."""
     return {
         "flatbuffer": Parser("flatbuffer", ".tflite", _read_flatbuffer, _flatbuffers),
         "card": Parser("card", ".tflite", _read_card, _cards, _embedded),
@@ -43,14 +43,14 @@ def parsers() -> dict[str, Parser]:
 
 
 class Attempts:
-    """Gives bytes to a parser, one after the other, and keeps what came of it; a context manager."""
+    """Gives inputs to a parser one after the other and keeps the results; a context manager."""
 
     def __init__(self, parser: Parser, keep: Path | None = None) -> None:
-        """`keep` is a folder for one file of each kind of fault."""
+        """Prepares the parser; `keep` is a folder for one input of each kind of fault."""
         self.parser, self.keep = parser, keep
         self.outcomes = Counter[str]()
         self.findings: dict[str, str] = {}
-        """An error that is no `ZooError` and where it was raised -> the name of a file that does it."""
+        """The name of an input for each error that is not a `ZooError` and the place where it was raised."""
         self._folder = tempfile.TemporaryDirectory()
         self._path = Path(self._folder.name) / f"fuzz{parser.suffix}"
 
@@ -61,7 +61,7 @@ class Attempts:
         self._folder.cleanup()
 
     def one(self, data: bytes) -> None:
-        """Tries some bytes: a result and a refusal in our own words are right, all else is a finding."""
+        """Tries an input: a result and a `ZooError` are right, and all else is a finding."""
         whole = self.parser.file(data)
         self._path.write_bytes(whole)
         try:
@@ -121,7 +121,7 @@ def _flatbuffers() -> list[bytes]:
 
 
 def _cards() -> list[bytes]:
-    """By the first byte: a whole archive, a card, labels."""
+    """Makes a whole archive, a card, or labels, depending on the first byte."""
     with zipfile.ZipFile(MODEL) as archive:
         parts = {name: archive.read(name) for name in ("card.json", "labels.txt")}
     whole = _archive(parts["card.json"], parts["labels.txt"])
@@ -144,7 +144,7 @@ def _archive(card: bytes, labels: bytes) -> bytes:
 
 
 def _weights() -> list[bytes]:
-    """The weights of a small net as Keras 3 writes them, and as Keras 1 and 2 wrote them."""
+    """Makes the weights of a small net in the format of Keras 3, and in that of Keras 1 and 2."""
     import h5py
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""`zoo serve` as a process, and requests to it."""
+"""Runs `zoo serve` as a process, and sends requests to it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ SERVE = "import sys; sys.argv[0] = 'zoo'; from zoo.cli.main import main; main()"
 
 @dataclass
 class Server:
-    """One that runs."""
+    """A running server."""
 
     process: subprocess.Popen[str]
     port: int
     errors: Path
-    """What it wrote to its standard error."""
+    """The text that it wrote to its standard error."""
     code: int | None = None
-    """With which it ended."""
+    """The exit code of the server."""
 
     def post(self, body: bytes, path: str = "/v1/classify", timeout: float = 60) -> int:
-        """The status of an answer; 0: there was none."""
+        """Sends a request; returns the status of the answer, or 0 if there was none."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request("POST", path, body)
@@ -40,14 +40,14 @@ class Server:
         return response.status
 
     def resident(self) -> float:
-        """The memory that it holds now, MB."""
+        """Returns the memory that the server holds now, in MB."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 @contextlib.contextmanager
 def serving(file: Path, folder: Path, *options: str) -> Iterator[Server]:
-    """Starts a server on a free port of this machine alone, and stops it as SIGTERM does."""
+    """Starts a server on a free port for this machine only, and stops it by SIGTERM."""
     errors = folder / "serve.err"
     command = [sys.executable, "-c", SERVE, "serve", str(file), "--port", "0", *options]
     with errors.open("w") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:

@@ -1,4 +1,4 @@
-"""Good and bad requests to `zoo serve` for some minutes, on this machine alone; it stops by itself.
+"""Sends good and bad requests to a `zoo serve` on this machine for some minutes.
 
 python -m benchmarks.reliability.soak --seconds 120 --json
 """
@@ -26,22 +26,22 @@ from benchmarks.reliability.server import Server, serving
 
 CLIENTS = 4
 MOST = 200_000
-"""Requests at most, however fast the machine is."""
+"""Largest number of requests, on any machine."""
 NO_HTTP = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 20
 BROKEN_OFF = b"POST /v1/classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n"
 
 
 @dataclass
 class Tally:
-    """What the clients saw."""
+    """The clients' observations."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
-    """Times of the good requests that were answered with names."""
+    """Times of the good requests that were answered with classes."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, kind: str, status: int, seconds: float) -> None:
-        """Notes an answer."""
+        """Adds an answer."""
         with self.lock:
             self.statuses[f"{kind} {status}"] += 1
             if kind == "good" and status == 200:
@@ -49,12 +49,12 @@ class Tally:
 
     @property
     def sent(self) -> int:
-        """Requests so far."""
+        """Number of requests so far."""
         return self.statuses.total()
 
 
 def client(server: Server, tally: Tally, end: float, seed: int) -> None:
-    """Sends half good, half bad requests until the end."""
+    """Sends good and bad requests, half of each, until the end."""
     rng = random.Random(seed)
     good = encoded("JPEG")
     odd = [content() for _, content in CONTENTS.values()]
@@ -81,7 +81,7 @@ def client(server: Server, tally: Tally, end: float, seed: int) -> None:
 
 
 def raw(server: Server, data: bytes) -> int:
-    """Sends bytes and goes away; 0, whatever the server thinks of it."""
+    """Sends bytes and closes the connection; returns 0, whatever the server answers."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         try:
             connection.sendall(data)
@@ -93,7 +93,7 @@ def raw(server: Server, data: bytes) -> int:
 
 
 def soak(seconds: float, folder: Path) -> dict[str, Any]:
-    """Runs clients beside each other and watches the server's memory."""
+    """Runs several clients at the same time and watches the server's memory."""
     tally, memory = Tally(), []
     with serving(MODEL, folder, "--timeout", "5") as server:
         end = time.monotonic() + seconds
@@ -130,7 +130,7 @@ def soak(seconds: float, folder: Path) -> dict[str, Any]:
 @click.option("--seconds", type=click.FloatRange(min=1), default=120, show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 def main(seconds: float, as_json: bool) -> None:
-    """Asks, prints, and judges."""
+    """Sends the requests, prints the results, and judges them."""
     with tempfile.TemporaryDirectory() as folder:
         found = soak(seconds, Path(folder))
     bad = found["errors_500"] + found["unanswered"] + found["tracebacks"] + (found["last_answer"] != 200)

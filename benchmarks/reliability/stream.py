@@ -1,4 +1,4 @@
-"""Many pictures in one `zoo run`, with its memory sampled: whether it stays flat.
+"""Runs one `zoo run` on many pictures, and samples its memory, which must not grow.
 
 python -m benchmarks.reliability.stream --count 100000 --json
 """
@@ -21,13 +21,13 @@ from benchmarks.reliability.mutated_models import MODEL, PICTURE
 from benchmarks.reliability.server import SERVE as ZOO
 
 FOLDER = 1000
-"""Hard links to the picture in each folder."""
+"""Number of hard links to the picture in each folder."""
 FLAT = 10.0
-"""Bytes a picture that are taken for none: 100,000 pictures would be 1 MB."""
+"""Growth in bytes per picture that counts as none; for 100,000 pictures it would be 1 MB."""
 
 
 def make_links(folder: Path, number: int) -> None:
-    """So many names of one picture: what is decoded and named is real, and no disk is needed for it."""
+    """Makes `count` names of one picture, which are all decoded and classified but need no space on the disk."""
     for start in range(0, number, FOLDER):
         place = folder / f"{start:09}"
         place.mkdir()
@@ -36,10 +36,10 @@ def make_links(folder: Path, number: int) -> None:
 
 
 def watch(folder: Path, number: int) -> dict[str, Any]:
-    """Runs the command and samples its memory by the pictures that it has named."""
+    """Runs the command and samples its memory, by the number of pictures that it has classified."""
     command = [sys.executable, "-c", ZOO, "run", str(MODEL), str(folder), "--csv", "--top-k", "1"]
     samples: list[tuple[int, float]] = []
-    named, step, start = -1, max(1, number // 200), time.monotonic()  # a header
+    named, step, start = -1, max(1, number // 200), time.monotonic()  # the header
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stderr
@@ -49,7 +49,7 @@ def watch(folder: Path, number: int) -> dict[str, Any]:
                 samples.append((named, resident(process.pid)))
         errors = process.stderr.read()
         code = process.wait()
-    # The first fifth warms up: pools, caches, the allocator.
+    # The first fifth fills pools, caches and the allocator, and does not count.
     settled = np.array([sample for sample in samples if sample[0] >= number / 5 and sample[1] > 0])
     slope = float(np.polyfit(settled[:, 0], settled[:, 1], 1)[0]) if len(settled) > 2 else 0.0
     return {
@@ -68,7 +68,7 @@ def watch(folder: Path, number: int) -> dict[str, Any]:
 
 
 def resident(pid: int) -> float:
-    """Bytes that a process holds now; 0 where it is gone."""
+    """Returns the bytes of memory that a process holds now; 0 if it has ended."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError):
@@ -79,7 +79,7 @@ def resident(pid: int) -> float:
 @click.option("--count", "number", type=click.IntRange(min=50), default=100_000, show_default=True, help="Pictures.")
 @click.option("--json", "as_json", is_flag=True)
 def main(number: int, as_json: bool) -> None:
-    """Streams, prints, and judges."""
+    """Runs the command, prints the results, and judges them."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "pictures"
         folder.mkdir()
@@ -87,7 +87,7 @@ def main(number: int, as_json: bool) -> None:
         make_links(folder, number)
         found = watch(folder, number)
     bad = (found["named"] != number) + bool(found["exit_code"]) + found["errors"]
-    # Over a few pictures an allocator's page is a slope.
+    # With few pictures a single page of the allocator would look like growth.
     bad += number >= 20_000 and found["bytes_a_picture"] > FLAT
     report(found, bad, as_json)
 

@@ -1,4 +1,4 @@
-"""The tables of `docs/reliability.md`, from `docs/reliability.json`. cog puts them there."""
+"""Makes the tables of `docs/reliability.md` from `docs/reliability.json`; cog puts them into the page."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ RESULTS = Path(__file__).resolve().parent.parent.parent / "docs" / "reliability.
 
 
 def results() -> dict[str, Any]:
-    """All that the scripts found."""
+    """Returns the results of all scripts."""
     found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
     return found
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Markdown."""
+    """Formats a table in Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "".join("| " + " | ".join(_cell(cell) for cell in line) + " |\n" for line in lines)
 
@@ -27,7 +27,7 @@ def _cell(value: object) -> str:
 
 
 def models() -> str:
-    """Damaged .tflite files."""
+    """Returns the table of damaged .tflite files."""
     found = results()
     rows = []
     for name in ("models_litert", "models_tflite_runtime"):
@@ -44,13 +44,13 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def inputs() -> str:
-    """Damaged Keras models, states, recipes, measurements."""
+    """Returns the table of damaged Keras models, checkpoints, recipes and measurements."""
     rows = results()["inputs"]["rows"]
     return table(list(rows[0]), [list(row.values()) for row in rows])
 
 
 def fuzz() -> str:
-    """The parsers under the fuzzer."""
+    """Returns the table of the fuzzed parsers."""
     names = {
         "parser": "parser", "engine": "engine", "seconds": "seconds", "executions": "executions",
         "coverage": "edges covered", "read": "read", "refused": "refused", "kinds": "findings",
@@ -63,7 +63,7 @@ def fuzz() -> str:
 
 
 def pictures() -> str:
-    """Odd pictures, those of the same fate in one row."""
+    """Returns the table of unusual pictures, with those of the same outcome in one row."""
     found = results()["pictures"]["rows"]
     columns = [name for name in found[0] if name != "kind"]
     kinds: dict[tuple[str, ...], list[str]] = {}
@@ -73,7 +73,7 @@ def pictures() -> str:
 
 
 def damaged_pictures() -> str:
-    """Damaged pictures by format, and all kinds in one folder for training and calibration."""
+    """Returns the table of damaged pictures by format, and of all kinds in one folder for training and calibration."""
     found = results()["pictures"]
     rows = found["damaged"]
     columns = {"format": "format", "files": "files", "named": "named", "refused": "refused in one line", "bad": "else"}
@@ -83,7 +83,7 @@ def damaged_pictures() -> str:
 
 
 def kills() -> str:
-    """What was there after SIGKILL."""
+    """Returns the table of files after SIGKILL."""
     rows = results()["kills"]["rows"]
     lines = []
     for row in rows:
@@ -93,7 +93,7 @@ def kills() -> str:
 
 
 def disk() -> str:
-    """Commands that could not write."""
+    """Returns the table of commands that could not write."""
     rows = results()["disk"]["rows"]
     lines: dict[tuple[str, str], dict[str, int]] = {}
     for row in rows:
@@ -108,7 +108,7 @@ def disk() -> str:
 
 
 def stream() -> str:
-    """Memory over many pictures."""
+    """Returns the table of memory over many pictures."""
     found = results()["stream"]
     memory = found["memory_mb"]
     return table(
@@ -119,7 +119,7 @@ def stream() -> str:
 
 
 def soak() -> str:
-    """The server under good and bad requests."""
+    """Returns the table of the server under good and bad requests."""
     found = results()["soak"]
     took, memory = found["milliseconds"], found["memory_mb"]
     facts = [

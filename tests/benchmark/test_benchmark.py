@@ -42,7 +42,7 @@ def test_two_files_with_one_and_two_threads(lenet_file: Path, conv1d_file: Path)
     assert (found.runs, found.warmup, found.photo) == (7, 0, "synthetic, 1920x1080")
     names = [(m.file, m.runtime, m.threads) for m in found.measurements]
     assert names == [(str(f), "litert", n) for f in (lenet_file, conv1d_file) for n in (1, 2)]
-    # Each to the first file with as many threads.
+    # Each is compared with the first file with as many threads.
     assert [m.ratio and m.ratio.to for m in found.measurements] == [None, None, 0, 1]
     for measured in found.measurements:
         times = measured.latency
@@ -66,7 +66,7 @@ def test_two_files_with_one_and_two_threads(lenet_file: Path, conv1d_file: Path)
         assert (measured.from_jpeg, measured.no_jpeg) == (None, f"{conv1d_file} does not take pictures")
 
 
-def test_it_is_json(lenet_file: Path) -> None:
+def test_results_can_be_written_as_json(lenet_file: Path) -> None:
     found = benchmark([lenet_file], runs=1)
     document = json.loads(json.dumps(found.as_dict()))
     (measured,) = document["measurements"]
@@ -81,13 +81,13 @@ def test_it_is_json(lenet_file: Path) -> None:
 def test_one_file_is_compared_with_its_first_candidate(lenet_file: Path) -> None:
     one = benchmark([lenet_file], runs=2, threads=[1, 2])
     assert [m.ratio and m.ratio.to for m in one.measurements] == [None, 0]
-    # The same file twice shows what is chance.
+    # The same file twice shows random differences.
     twice = benchmark([lenet_file, lenet_file], runs=2, threads=[1])
     assert [m.ratio and m.ratio.to for m in twice.measurements] == [None, 0]
 
 
 class Stub:
-    """Stands for a candidate; writes down what is asked of it."""
+    """Replaces a candidate, and records the calls."""
 
     def __init__(self, name: str, log: list[str]) -> None:
         self.name, self.log = name, log
@@ -109,7 +109,7 @@ def test_rounds_are_interleaved() -> None:
     stubs: Any = [a, b]
     time_runs(stubs, 3, 2)
     assert "".join(log) == "aabb" + "bbaa" + "aabb" + "bbaa"
-    # Of each pair the second run counts.
+    # The second run of each pair counts.
     assert (a.record.seconds, b.record.seconds) == ([8.0, 10.0, 16.0], [6.0, 12.0, 14.0])
 
 
@@ -189,7 +189,7 @@ def test_wrong_numbers(lenet_file: Path) -> None:
             benchmark([lenet_file], threads=[1, number])
 
 
-def test_a_photo_of_ones_own(lenet_file: Path, photos: tuple[Path, Path]) -> None:
+def test_a_photo_of_the_user_is_used(lenet_file: Path, photos: tuple[Path, Path]) -> None:
     found = benchmark([lenet_file], runs=1, photo=photos[0])
     assert found.photo == str(photos[0])
     assert found.measurements[0].from_jpeg is not None
@@ -206,7 +206,7 @@ def test_a_model_that_is_no_classifier_has_a_latency(tmp_path: Path) -> None:
     (measured,) = benchmark([path], runs=3).measurements
     assert measured.no_jpeg is not None
     assert "is no classifier" in measured.no_jpeg
-    # Two inputs a run.
+    # There are two inputs in a run.
     assert measured.batch == 2
     assert measured.per_second == pytest.approx(2e3 / measured.latency.mean_ms)
 
@@ -246,7 +246,7 @@ def test_openvino_counts_from_the_first_run_on() -> None:
     from zoo.runner.openvino import PROFILER_WARMUP, Profiler
 
     class Request:
-        """Shows the mean of all its runs: 1000 us for the first, 10 us for the others."""
+        """Reports the mean of all its runs: 1000 us for the first, 10 us for the others."""
 
         runs = 0
 
@@ -300,7 +300,7 @@ def test_memory_is_that_of_the_fresh_process(lenet_file: Path) -> None:
     own = coldstart.peak_memory()
     assert own is not None
     assert start.peak_bytes is not None
-    # This process has more in memory already, and the child's resource usage would begin with that.
+    # This process already uses more memory, with which the child's resource usage would begin.
     held = np.ones(max(0, 2 * start.peak_bytes - own) // 8 + 1)
     grown = coldstart.peak_memory()
     assert grown is not None
@@ -335,7 +335,7 @@ def test_inputs_of_every_type(dtype: str) -> None:
     values = some_input(TensorInfo("input", (1, 30, 20, 3), np.dtype(dtype), scale, 0))
     assert (values.shape, values.dtype) == ((1, 30, 20, 3), np.dtype(dtype))
     if dtype in {"int32", "bool"}:
-        # It could be an index into a table.
+        # The number could be an index into a table.
         assert not values.any()
     else:
         assert len(np.unique(values)) > 100

@@ -31,11 +31,11 @@ def test_one_run() -> None:
 
 
 def test_a_ratio_is_taken_round_by_round() -> None:
-    # The machine slows down tenfold in the middle: both suffer, their ratio does not.
+    # The machine becomes ten times slower in the middle; both times grow, but their ratio does not.
     drift = np.concatenate([np.ones(10), np.linspace(1, 10, 20), np.full(10, 10)])
     found = ratio(list(0.02 * drift), list(0.01 * drift))
     assert (found.median, found.p10, found.p90) == pytest.approx((2, 2, 2))
-    # Above 1 is slower, and the spread is that of the rounds.
+    # A ratio above 1 is slower, and the spread is that of the rounds.
     slower = ratio([1, 2, 3], [1, 1, 1])
     assert (slower.median, slower.p10, slower.p90) == pytest.approx((2, 1.2, 2.8))
 

@@ -1,4 +1,4 @@
-"""The scripts of `benchmarks/reliability`, with the smallest counts: nothing may happen that must not."""
+"""The scripts of `benchmarks/reliability`, with the smallest counts, find no faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def script(name: str, *options: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
-    """What a script prints as JSON."""
+    """Runs a script and returns its JSON output."""
     command = [sys.executable, "-m", f"benchmarks.reliability.{name}", "--json", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode in codes, done.stderr + done.stdout
@@ -113,7 +113,7 @@ def test_soak() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("parser", ["flatbuffer", "card", "hdf5"])
 def test_the_fuzzer_finds_nothing_in_a_few_inputs(parser: str) -> None:
-    """The same ones every time, without atheris."""
+    """Without atheris the inputs are the same every time."""
     (row,) = script("fuzz", "--engine", "random", "--count", "60", "--only", parser)["rows"]
     assert row["executions"] == row["read"] + row["refused"] == 60
     assert row["read"]
@@ -121,7 +121,7 @@ def test_the_fuzzer_finds_nothing_in_a_few_inputs(parser: str) -> None:
     assert (row["findings"], row["kinds"]) == (0, [])
 
 
-def test_a_finding_is_kept_once_and_what_may_be_is_none(tmp_path: Path) -> None:
+def test_a_finding_is_kept_once_and_a_zoo_error_is_no_finding(tmp_path: Path) -> None:
     def read(path: Path) -> None:
         data = path.read_bytes()
         if data == b"refused":
@@ -193,12 +193,12 @@ def chatter() -> None:
     ],
 )
 def test_outcomes(work: Any, outcome: str) -> None:
-    """A script that finds nothing must be one that could."""
+    """A script that finds no faults must be able to find one."""
     assert call(work, seconds=2).outcome == outcome
 
 
 def test_a_crash_on_purpose_writes_nothing(tmp_path: Path) -> None:
-    """pytest has stacks of a crash written to the terminal, and a fork inherits that: not in a run that is green."""
+    """A crash in a fork prints no stack to the terminal, although pytest turns that on and a fork inherits it."""
     (tmp_path / "test_one.py").write_text(
         "from tests.benchmarks.test_reliability import call, crash\n"
         "def test_it():\n    assert call(crash).outcome == 'crashed'\n"
@@ -231,7 +231,7 @@ def test_mutations_change_what_they_are_given() -> None:
 
 
 def test_the_page_says_what_was_found() -> None:
-    """Every table of the page, from the results that are committed."""
+    """Every table of the page is made from the committed results."""
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     made = ("models", "inputs", "fuzz", "pictures", "damaged_pictures", "kills", "disk", "stream", "soak")
     for name in made:

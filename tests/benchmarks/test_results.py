@@ -1,4 +1,4 @@
-"""docs/benchmarks.json, its form, and the tables that are made of it."""
+"""The form of docs/benchmarks.json, and the tables that are made from it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_what_is_kept_names_no_machine(entry: Any) -> None:
     assert entry["seconds"] == 12.3
 
 
-def test_it_is_written_and_read_back(tmp_path: Path, entry: Any) -> None:
+def test_a_file_of_results_is_written_and_read_back(tmp_path: Path, entry: Any) -> None:
     path = tmp_path / "b.json"
     assert results.read(path) == {"format": results.FORMAT, "benchmarks": {}}
     entry["result"] = {"rows": [{"ms": 1.23456789}]}

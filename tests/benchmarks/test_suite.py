@@ -1,4 +1,4 @@
-"""All benchmarks one after the other: what fails is named, the rest goes on, and each result is kept at once."""
+"""All benchmarks run one after the other: a failure is named, the others still run, and each result is kept at once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def kept(folder: Path) -> Any:
     return {name: entry["result"] for name, entry in results.read(folder / "b.json")["benchmarks"].items()}
 
 
-def test_one_that_fails_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_a_script_that_fails_is_named_and_the_others_run(tmp_path: Path) -> None:
     good = script(tmp_path, "good", "print('chatter'); print(json.dumps({'asked': sys.argv[1:]}))")
     bad = script(tmp_path, "bad", "print(json.dumps({'half': 1})); sys.exit('no such thing')")
     mute = script(tmp_path, "mute", "")
@@ -44,7 +44,7 @@ def test_one_that_fails_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert (entry["command"], entry["quick"]) == ("python benchmarks/good.py --full", False)
 
 
-def test_others_stay_and_a_failure_keeps_what_there_was(tmp_path: Path) -> None:
+def test_old_results_stay_if_a_script_fails_or_is_not_run(tmp_path: Path) -> None:
     one = script(tmp_path, "one", "print(json.dumps({'n': 1}))")
     two = script(tmp_path, "two", "print(json.dumps({'n': 2}))")
     run([one, two], tmp_path)
@@ -56,7 +56,7 @@ def test_others_stay_and_a_failure_keeps_what_there_was(tmp_path: Path) -> None:
     assert results.read(tmp_path / "b.json")["benchmarks"]["one"]["quick"]
 
 
-def test_what_complains_of_its_figures_has_measured_them(tmp_path: Path) -> None:
+def test_results_of_a_script_that_complains_are_kept(tmp_path: Path) -> None:
     code = "print(json.dumps({'n': 1})); print('problem: slow', file=sys.stderr); sys.exit(1)"
     failed, said = run([script(tmp_path, "picky", code)], tmp_path)
     assert failed == ["picky"]
@@ -93,7 +93,7 @@ def test_what_a_user_can_cause_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_quick_run_of_the_light_ones(tmp_path: Path) -> None:
-    """Real files, timed; the figures themselves are for quiet machines."""
+    """Real files are timed, but the figures are not checked, because they need an idle machine."""
     names = "export_latency,scaling"
     command = [sys.executable, str(SCRIPTS / "all.py"), "--quick", "--only", names, "--out", str(tmp_path / "b.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Rounds and ratios."""
+"""The rounds and ratios of benchmarks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_each_is_first_in_every_other_round_and_the_first_round_does_not_count()
 
 
 def test_a_ratio_is_of_rounds_and_above_one_where_ours_is_better() -> None:
-    # Of medians it would be 2: the second round was slow for both.
+    # The ratio of the medians would be 2, because the second round was slow for both.
     found = versus([3.0, 40.0, 4.0], [1.0, 20.0, 2.0], "ms", 1e3)
     assert (found["plain"], found["ours"], found["rounds"]) == (4000, 2000, 3)
     assert found["ratio"] == 2
@@ -49,7 +49,7 @@ def test_a_command_that_fails_is_no_time() -> None:
 
 
 def test_the_peak_is_the_commands_own() -> None:
-    ballast = bytearray(200_000_000)  # which a child would be counted with, were it forked from here
+    ballast = bytearray(200_000_000)  # this memory would count for a child that was forked from here
     ballast[::4096] = b"x" * len(ballast[::4096])
     small = peak_resident([sys.executable, "-I", "-S", "-c", ""])
     large = peak_resident([sys.executable, "-I", "-S", "-c", "x = bytearray(80_000_000); x[::4096] = b'x' * 19532"])

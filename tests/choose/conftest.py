@@ -1,4 +1,4 @@
-"""Measurements that were never made, for what has to be chosen from, and files that stand for others."""
+"""Invented measurements to choose from, and files that replace others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.conftest import Case
     from zoo.progress import Progress
 
-# What `zoo benchmark --json` says of each file that is read here: size, median.
+# The fields of `zoo benchmark --json` that are read here, for each file: size, median.
 TIMES: dict[str, tuple[int, float]] = {
     "mobilenet_v2_0.35_96.tflite": (6_700_000, 1.0),
     "mobilenet_v2_0.35_96_int8.tflite": (1_900_000, 0.5),
@@ -26,7 +26,7 @@ TIMES: dict[str, tuple[int, float]] = {
     "mobilenet_v2_int8.tflite": (3_900_000, 6.0),
     "mobilenet_v2.tflite": (13_900_000, 12.0),
     "mobilenet_v2_1.4_int8.tflite": (6_700_000, 11.0),
-    "mobilenet_v2_1.4_96_int8.tflite": (6_700_000, 2.2),  # nobody published its accuracy
+    "mobilenet_v2_1.4_96_int8.tflite": (6_700_000, 2.2),  # its accuracy is not published
 }
 
 
@@ -37,13 +37,13 @@ def _entry(file: str, size: int, median: float, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def entry() -> Callable[..., dict[str, Any]]:
-    """Makes one measurement of a document, with what is read of it, from file, size, median and what differs."""
+    """Makes one measurement of a document from file, size, median and other fields."""
     return _entry
 
 
 @pytest.fixture
 def write_board(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a document of a board, with these entries or those of `TIMES`."""
+    """Writes a board's document with these entries or those of `TIMES`."""
 
     def write(entries: list[dict[str, Any]] | None = None) -> Path:
         if entries is None:
@@ -58,7 +58,7 @@ def write_board(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def stand_in(cases: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets a LeNet that is there already stand for every file that would be built."""
+    """Copies an existing LeNet instead of building files."""
 
     def write(cells: Sequence[Cell], folder: Path, progress: Progress) -> list[Path]:
         progress.step("exporting", 0, len(cells))
@@ -69,6 +69,6 @@ def stand_in(cases: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where measurements of this test are kept."""
+    """The folder in which the measurements of this test are kept."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "edgezoo" / "choose"

@@ -35,7 +35,7 @@ def test_measuring(cache_folder: Path) -> None:
     for candidate in choice.candidates:
         assert 0 < candidate.measured.median_ms <= candidate.measured.p90_ms
         assert candidate.measured.runs == 2
-    # Nobody published a figure for 32x32.
+    # No accuracy is published for 32x32.
     assert choice.front == ()
     assert any("2 combinations have no published accuracy" in note for note in choice.notes)
     assert any("1000 classes" in note for note in choice.notes)
@@ -55,7 +55,7 @@ def test_a_run_that_is_interrupted_goes_on(cache_folder: Path, monkeypatch: pyte
     monkeypatch.setattr(measuring, "time_runs", interrupted)
     with pytest.raises(KeyboardInterrupt):
         choose("mobilenet_v2", cells=SMALL, threads=1, runs=2)
-    # The first group is there, of the second nothing is.
+    # The first group is in the cache, but nothing of the second.
     kept = sorted(path.name for path in cache_folder.rglob("*") if path.is_file())
     stem = "mobilenet_v2_alpha-0.35_input_size-96_num_classes-1000"
     assert kept == ["machine.json", f"{stem}_int8.json", f"{stem}_none.json"]
@@ -72,13 +72,13 @@ def test_a_run_that_is_interrupted_goes_on(cache_folder: Path, monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_what_is_kept_and_what_is_measured_anew(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_kept_measurements_are_used(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = choose("mobilenet_v2", cells=SMALL, threads=1, runs=2)
     monkeypatch.setattr(measuring, "write_files", never)
     assert choose("mobilenet_v2", cells=SMALL, threads=1, runs=1).candidates == first.candidates
     with pytest.raises(AssertionError, match="this was to be in the cache"):
         choose("mobilenet_v2", cells=SMALL, threads=1, runs=1, again=True)
-    # More runs, other threads, another runtime, a damaged file: each is measured anew.
+    # Measurements are repeated for more runs, other threads, another runtime, or a damaged file.
     for threads, runs in ((1, 3), (2, 2)):
         with pytest.raises(AssertionError, match="this was to be in the cache"):
             choose("mobilenet_v2", cells=SMALL, threads=threads, runs=runs)
@@ -102,7 +102,7 @@ def test_the_cache_says_whose_it_is(cache_folder: Path) -> None:
     assert facts["made_with"]["edgezoo"] == zoo.__version__
 
 
-def test_a_relative_cache_folder_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_cache_folder_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from zoo.files import cache_home
 
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -119,7 +119,7 @@ def board_choice(board: Path, limits: Limits | None = None) -> Any:
 def test_a_board(write_board: Callable[..., Path]) -> None:
     choice = board_choice(write_board(), Limits(max_ms=20, max_mb=4))
     assert len(choice.candidates) == 9
-    # 1.4 is too large; 0.35/224 is as accurate as 1.0/96 and slower; in float 0.35/96 and 1.0/224 gain nothing.
+    # 1.4 is too large; 0.35/224 is as accurate as 1.0/96 but slower; 0.35/96 and 1.0/224 are slower in float.
     assert [candidate.cell.stem for candidate in choice.front] == [
         "mobilenet_v2_0.35_96_int8",
         "mobilenet_v2_96_int8",
@@ -139,13 +139,13 @@ def test_a_board(write_board: Callable[..., Path]) -> None:
     assert document["top1"]["url"].endswith("mobilenet/README.md")
 
 
-def test_names_as_boards_write_them(write_board: Callable[..., Path], entry: Callable[..., Any]) -> None:
+def test_paths_of_any_system_are_recognized(write_board: Callable[..., Path], entry: Callable[..., Any]) -> None:
     files = [r"C:\files\mobilenet_v2.tflite", "tpu/mobilenet_v2_96_int8_edgetpu.tflite", "other.tflite", "batch.tflite"]
     entries = [entry(file, 1_000_000, 1.0) for file in files]
     board = read_board(write_board(entries), grid("mobilenet_v2"))
     assert sorted(cell.stem for cell in board.measured) == ["mobilenet_v2", "mobilenet_v2_96_int8"]
     assert board.unknown == ("other.tflite", "batch.tflite")
-    # Two pictures at a time are not what is asked about.
+    # A batch of two pictures is not used.
     entries = [entry("mobilenet_v2.tflite", 1, 1.0), entry("mobilenet_v2_96.tflite", 1, 1.0, batch=2)]
     assert read_board(write_board(entries), grid("mobilenet_v2")).unknown == ("mobilenet_v2_96.tflite",)
 
@@ -188,6 +188,6 @@ def test_the_picture(write_board: Callable[..., Path], tmp_path: Path) -> None:
     drawn = (tmp_path / "front.svg").read_text(encoding="utf-8")
     for text in ("<!-- 0.35/96 -->", "<!-- 1.4/224 -->", "<!-- 20 ms -->", "<!-- 60% -->", "<!-- pick, 6.7 MB -->"):
         assert text in drawn
-    # Not on the front.
+    # This one is not on the front.
     assert "<!-- 0.35/224 -->" not in drawn
     assert "Raspberry Pi 4" in drawn

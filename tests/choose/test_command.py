@@ -74,12 +74,12 @@ def test_files_for_a_board(
     assert f"zoo benchmark {tmp_path}/files/*.tflite --json > board.json" in result.out
     names = sorted(path.name for path in (tmp_path / "files").iterdir())
     assert names == ["mobilenet_v2_0.35_32.tflite", "mobilenet_v2_0.35_32_dynamic.tflite"]
-    # Those that are there are left alone.
+    # Existing files stay as they are.
     before = [path.stat().st_mtime_ns for path in (tmp_path / "files").iterdir()]
     assert cli("choose", "mobilenet_v2", *options, "--files", tmp_path / "files").out == result.out
     assert [path.stat().st_mtime_ns for path in (tmp_path / "files").iterdir()] == before
     assert not cache_folder.exists()
-    # What zoo benchmark says of these files is what --from takes.
+    # The output of zoo benchmark for these files can be used with --from.
     board = tmp_path / "board.json"
     measured = cli("benchmark", *(tmp_path / "files" / name for name in names), "--runs", "3", "--json")
     board.write_text(measured.out, encoding="utf-8")

@@ -21,7 +21,7 @@ def test_the_front_of_time_and_accuracy() -> None:
     fast, middle, good = candidate(1, 4, 50), candidate(3, 2, 60), candidate(9, 9, 75)
     slower, larger, worse = candidate(2, 1, 50), candidate(1, 5, 50), candidate(9, 9, 74)
     assert pareto([worse, good, larger, middle, slower, fast]) == (fast, middle, good)
-    # What is too large is not there to beat anyone.
+    # A candidate that is too large beats no other.
     assert pareto([worse, good, larger, middle, slower, fast], max_mb=2) == (slower, middle)
     assert pareto([candidate(1, 4, 50), middle], max_mb=4) == (fast, middle)
 
@@ -33,7 +33,7 @@ def test_equals_stay_and_the_unrated_do_not() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(50, 54)), max_size=20))
-def test_what_is_not_on_the_front_is_beaten_by_what_is(values: list[tuple[int, int, int]]) -> None:
+def test_every_candidate_off_the_front_is_beaten_by_one_on_it(values: list[tuple[int, int, int]]) -> None:
     candidates = [candidate(*value) for value in values]
     front = pareto(candidates)
     assert not any(one.beats(other) for one, other in itertools.product(front, front))

@@ -42,7 +42,7 @@ def test_combinations_that_nobody_published() -> None:
         75,
     ]
     assert len(grid("mobilenet_v2", quantize=["none"], whole=True)) == 6 * 5
-    # A width on its own is tried at the published sizes.
+    # A width without a size is combined with the published sizes.
     assert [cell.values["input_size"] for cell in grid("mobilenet_v2", alpha=[0.6], quantize=["none"])] == [
         96,
         128,
@@ -109,13 +109,13 @@ def test_a_users_own_model_brings_its_accuracies(own_registry: None) -> None:
 
     @zoo.register(ModelSpec("mine", "", options=(NUM_CLASSES, *options), accuracies=accuracies))
     def mine(*, num_classes: int = 1000, breadth: float = 1.0, input_size: int = 96) -> Any:
-        """Not built."""
+        """Is never called, because the model is not built."""
 
     cells = grid("mine", quantize=["int8"])
     assert [(cell.stem, cell.top1) for cell in cells] == [("mine_0.5_int8", 50.0), ("mine_int8", 60.0)]
     assert cells[0].varied == ("breadth", "input_size")
     assert cells[0].command == "zoo build mine --breadth 0.5 --quantize int8"
-    # A size that nothing is published for is tried at the published widths.
+    # A size without published accuracies is combined with the published widths.
     assert [(cell.values["breadth"], cell.top1) for cell in grid("mine", input_size=[64], quantize=["none"])] == [
         (0.5, None),
         (1.0, None),

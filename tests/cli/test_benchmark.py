@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("quick_benchmark")
 
 
 def rows(lines: list[str], heading: str) -> list[list[str]]:
-    """The cells of the table whose heading begins so."""
+    """Returns the cells of the table whose heading begins with a text."""
     start = next(i for i, line in enumerate(lines) if " ".join(line.split()).startswith(heading)) + 2
     end = next((i for i in range(start, len(lines)) if not lines[i].strip()), len(lines))
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[start:end]]
@@ -47,7 +47,7 @@ def test_tables(cli: Cli, lenet_file: Path, conv1d_file: Path) -> None:
     assert ", litert 2." in next(line for line in lines if line.startswith("software: "))
 
 
-def test_what_is_the_same_for_all_stands_below_the_tables(cli: Cli, lenet_file: Path) -> None:
+def test_common_settings_are_printed_below_the_tables(cli: Cli, lenet_file: Path) -> None:
     lines = cli("benchmark", lenet_file, "--runs", "1", "--threads", "2").out.splitlines()
     assert lines[0].split() == ["file", "min", "median", "p90", "p99", "a", "second"]
     assert "1 runs each after 5 to warm up; runtime: litert; threads: 2; JPEG: synthetic, 1920x1080" in lines
@@ -134,7 +134,7 @@ def test_with_the_base_dependencies_alone(
     first, second = document["measurements"]
     assert (first["runtime"], first["ratio"], second["ratio"]["to"]) == ("litert", None, 0)
     assert first["from_jpeg"]["per_second"]["median"] > 0
-    # The fresh process was one of that environment: without TensorFlow it starts small.
+    # The new process was one of that environment: without TensorFlow it needs little memory.
     assert first["cold_start"]["before_bytes"] < 120e6
 
 

@@ -62,7 +62,7 @@ def test_several_formats_and_json(cli: Cli, tmp_path: Path) -> None:
     assert not found["tflite"]["trained"]
     model = load_model(tmp_path / f"{stem}.keras")
     assert (tmp_path / f"{stem}_savedmodel" / "saved_model.pb").is_file()
-    # They are the same model.
+    # Both are the same model.
     pixels = np.full((32, 32, 3), 99, np.float32)
     scores = np.asarray(model(pixels[np.newaxis], training=False))[0]
     for prediction in Classifier(tmp_path / f"{stem}.tflite").classify(pixels):
@@ -88,7 +88,7 @@ def built(folder: Path, *args: str, quantize: str = "none,float16,int8") -> dict
 
 @pytest.mark.slow
 def test_the_same_command_gives_the_same_files(tmp_path: Path) -> None:
-    """Byte for byte: weights, calibration, check, card and archive."""
+    """Files are equal byte for byte: weights, calibration, check, card and archive."""
     first = built(tmp_path / "first")
     assert list(first) == [f"mobilenet_v2_0.35_32{suffix}.tflite" for suffix in ("", "_float16", "_int8")]
     assert built(tmp_path / "second") == first
@@ -243,7 +243,7 @@ def test_an_interrupt_leaves_nothing(cli: Cli, tmp_path: Path, monkeypatch: pyte
 
 
 def test_in_a_process(cli_process: Cli, tmp_path: Path) -> None:
-    """TensorFlow's own chatter stays off the terminal, which a check in this process could not see."""
+    """TensorFlow's log messages do not reach the terminal, which a check in this process could not see."""
     result = cli_process("build", "lenet", "--export", "tflite")
     assert (result.code, result.err) == (0, "")
     assert names(tmp_path) == ["lenet.tflite"]
@@ -254,7 +254,7 @@ def test_in_a_process(cli_process: Cli, tmp_path: Path) -> None:
 def test_a_users_own_model(cli: Cli, tmp_path: Path) -> None:
     @zoo.register
     def own(*, num_classes: int = 3) -> Any:
-        """My own."""
+        """My own model."""
         import keras
 
         inputs = keras.Input((8, 8, 3))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """30 cats, one of them cut short, and 15 dogs, one of them twice."""
+    """Makes 30 cats, one of them truncated, and 15 dogs, one of them twice."""
     rng = np.random.default_rng(0)
     for name, count in (("cat", 30), ("dog", 15)):
         (tmp_path / name).mkdir()
@@ -27,7 +27,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def rows(out: str) -> dict[str, list[str]]:
-    """The lines of the table, by class."""
+    """Returns the lines of the table, by class."""
     return {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
 
 
@@ -68,7 +68,7 @@ def test_the_seed_chooses_the_split(cli: Cli, pictures: Path) -> None:
 
 @pytest.mark.parametrize("command", ["build lenet", "export m.keras", "train lenet in", "data check in"])
 @pytest.mark.parametrize("seed", ["-1", "4294967296", "x"])
-def test_what_is_no_seed(cli: Cli, command: str, seed: str) -> None:
+def test_invalid_seeds_are_refused(cli: Cli, command: str, seed: str) -> None:
     result = cli(*command.split(), "--seed", seed)
     assert result.code == 2
     assert "Invalid value for '--seed'" in result.error
@@ -80,7 +80,7 @@ def test_data_that_cannot_be_trained_on(cli: Cli, pictures: Path) -> None:
     for form in ([], ["--json"]):
         result = cli("data", "check", pictures, *form)
         assert result.code == 1
-        # All there is to say is said first.
+        # The whole report comes first.
         assert "class eel has 0 usable files" in result.out
         assert result.error.startswith("class cow has 0 usable files of 0 to train on")
         assert result.error.endswith("(1 more problems)")

@@ -1,4 +1,4 @@
-"""`zoo demo`: the model and pictures that come along."""
+"""`zoo demo`, with the model and the pictures in the package."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.tflite.card import checksum
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
-def test_every_digit_is_named_rightly(cli: Any) -> None:
+def test_every_digit_is_classified_correctly(cli: Any) -> None:
     done = cli("demo")
     assert (done.code, done.err) == (0, "")
     assert done.out.count("right") == 10 + 1
@@ -55,12 +55,12 @@ def test_the_pictures_are_what_they_are_called() -> None:
 
 
 def test_the_model_needs_no_trial_run() -> None:
-    """Else every start of the demo would cost a process more, also where nothing can be remembered."""
+    """The demo starts no process to try its file, also if no file can be remembered as tried."""
     assert known.holds(zoo.runner.demo.folder() / "digits_int8.tflite", "litert")
 
 
 def test_the_model_has_a_right_checksum() -> None:
-    """The file must be made anew when the card changes."""
+    """The file must be made again when the form of the card changes."""
     assert checksum(zoo.runner.demo.folder() / "digits_int8.tflite") == "right"
 
 

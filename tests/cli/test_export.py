@@ -1,4 +1,4 @@
-"""zoo export and the quantized side of zoo build, as a user types them."""
+"""The commands `zoo export` and `zoo build --quantize`, as a user types them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.tflite.card import describe
 
 @pytest.fixture(scope="module")
 def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model with weights that are not those of a fresh build."""
+    """A small model whose weights differ from those of a new build."""
     model = zoo.build("lenet", num_classes=3)
     for weight in model.weights:
         if weight.path.endswith("bias"):
@@ -120,7 +120,7 @@ def test_one_clear_line(
 def test_options_are_checked_before_tensorflow_loads(
     command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of all modes: the file of the first one is not made where the second one cannot be."""
+    """The options of all modes are checked first: if the second mode is impossible, the first file is not made."""
     monkeypatch.chdir(tmp_path)
     for module in ("build", "export"):
         monkeypatch.setattr(f"zoo.cli.{module}.import_tensorflow", lambda: pytest.fail("TensorFlow was loaded"))

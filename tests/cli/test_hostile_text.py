@@ -1,4 +1,4 @@
-"""Labels, cards and names that a stranger chose: no command lets them reach the terminal as what they are."""
+"""Untrusted labels, cards and names reach the terminal only in escaped form, in all commands."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from zoo.runner.demo import folder as demo_folder
 from zoo.tflite.card import describe
 
 TITLE = "\x1b]0;owned\x07\x1b]52;c;cm0=\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\u200b"
-"""What sets a terminal's title and clipboard, clears it, colours it, and turns and hides what follows."""
+"""Text that sets a terminal's title and clipboard, clears and colours it, and reverses or hides the text after it."""
 FORMULA = '=HYPERLINK("mailto:a"&A1)'
 
 
 def write_evil(path: Path, labels: list[str], **card: Any) -> Path:
-    """The demo's model with other labels and a card that says more."""
+    """Makes the demo's model with other labels and more in its card."""
     source = demo_folder() / "digits_int8.tflite"
     own = describe(source).card
     content = io.BytesIO(source.read_bytes()[: own["flatbuffer"]["bytes"]])
@@ -39,7 +39,7 @@ def write_evil(path: Path, labels: list[str], **card: Any) -> Path:
 
 
 def require_plain(text: str) -> None:
-    """Nothing in a command's output is obeyed by a terminal, turns text, or cannot be written as UTF-8."""
+    """Checks that output has no control sequence, does not reverse text, and can be written as UTF-8."""
     for char in text.replace("\n", ""):
         assert unicodedata.category(char) not in {"Cc", "Cs", "Zl", "Zp"}, ascii(text)
         assert char not in "\u200b\u200e\u200f\u061c\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", (
@@ -48,7 +48,7 @@ def require_plain(text: str) -> None:
 
 
 def run(cli: Any, *args: Any) -> Any:
-    """Runs a command in this process, whose outputs have to be plain."""
+    """Runs a command in this process, and checks that its output is plain text."""
     done = cli(*args)
     require_plain(done.out)
     require_plain(done.err)
@@ -57,7 +57,7 @@ def run(cli: Any, *args: Any) -> Any:
 
 @pytest.fixture
 def evil(tmp_path: Path) -> Path:
-    """A folder with such a model and class folders of pictures, one of them damaged; all named to do harm."""
+    """A folder with such a model and class folders of pictures, one of them damaged, all with malicious names."""
     labels = [f"[red]:warning:{TITLE}{i}" for i in range(9)] + [FORMULA]
     write_evil(
         tmp_path / f"m{TITLE}.tflite", labels, license=TITLE, model="\u202efdp", x={TITLE: [float("nan"), TITLE]}
@@ -195,7 +195,7 @@ def test_a_bug_keeps_its_traceback_in_plain_text(capsys: pytest.CaptureFixture[s
 
 
 def test_commands_print_through_one_module() -> None:
-    """So that there is one place where text is escaped."""
+    """There must be only one place where text is escaped."""
     import ast
 
     import zoo.cli
@@ -208,5 +208,5 @@ def test_commands_print_through_one_module() -> None:
                 continue
             called = ast.unparse(node.func)
             assert called not in {"click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write"}, path
-            # The one left is given lines that have passed `shown`.
+            # The remaining call gets lines that `shown` has escaped.
             assert called != "print" or path.name == "train.py", path

@@ -57,7 +57,7 @@ def test_every_help_text_is_a_sentence_or_a_phrase_that_ends(name: str | None) -
 def test_no_help_shows_the_python_name_of_a_parser(name: str) -> None:
     for words, command in commands(name):
         for option in options(command):
-            # click shows the name of the function where there is no metavar: PARSE, INT_LIST.
+            # Without a metavar click shows the name of a function: PARSE, INT_LIST.
             assert option.metavar or not isinstance(option.type, click.types.FuncParamType), (*words, option.name)
 
 
@@ -78,7 +78,7 @@ def test_options_of_a_recipe_list_the_words_they_take() -> None:
 
 
 def commands(name: str | None) -> list[tuple[list[str], click.Command]]:
-    """A command and those below it, each with the words that call it; the `zoo` command itself for None."""
+    """Yields a command and its subcommands, each with the words that call it; None stands for `zoo` itself."""
     if name is None:
         return [([], group)]
     command = group.get_command(click.Context(group), name)
@@ -88,7 +88,7 @@ def commands(name: str | None) -> list[tuple[list[str], click.Command]]:
 
 
 def options(command: click.Command) -> list[click.Option]:
-    """The options of a command, without `--help`, which click adds."""
+    """Returns the options of a command, without `--help`, which click adds."""
     return [each for each in command.params if isinstance(each, click.Option)]
 
 
@@ -145,7 +145,7 @@ def test_exit_codes(cli: Cli, monkeypatch: pytest.MonkeyPatch, error: BaseExcept
     monkeypatch.setattr("zoo.models.list_models", fail)
     result = cli("list")
     assert result.code == code
-    # After ^C click ends the line that the terminal shows it on.
+    # After ^C click ends the line on which the terminal shows it.
     assert result.err.lstrip("\n") == f"zoo: error: {line}\n"
 
 

@@ -28,7 +28,7 @@ BAR = "━".encode()
 
 
 def on_a_terminal(code: str, *, out: int | None = None) -> bytes:
-    """What a program shows on a terminal, which its standard error is, and its standard output, too, unless given."""
+    """Runs a program on a terminal and returns its output; standard output can be redirected."""
     ours, theirs = pty.openpty()
     subprocess.run(
         [sys.executable, "-c", code],
@@ -42,7 +42,7 @@ def on_a_terminal(code: str, *, out: int | None = None) -> bytes:
     while True:
         try:
             block = os.read(ours, 4096)
-        except OSError:  # what Linux says at the end of a terminal
+        except OSError:  # the error of Linux at the end of a terminal
             break
         shown += block
         if not block:

@@ -1,4 +1,4 @@
-"""`zoo --models FILE.py`, and EDGEZOO_MODELS."""
+"""The option `zoo --models FILE.py`, and the variable EDGEZOO_MODELS."""
 
 from __future__ import annotations
 

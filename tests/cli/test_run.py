@@ -61,7 +61,7 @@ def test_random_weights_are_called_so(cli: Cli, tmp_path: Path, photos: tuple[Pa
     assert cli("run", tmp_path / "lenet.tflite", photos[0], "--json").err == ""
 
 
-def test_a_photo_that_is_none_does_not_stop_the_others(
+def test_a_file_that_is_no_photo_does_not_stop_the_others(
     cli: Cli, model: Path, photos: tuple[Path, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "notes.jpg").write_text("not a picture")
@@ -93,7 +93,7 @@ def test_wrong_files(cli: Cli, cli_process: Cli, model: Path, photos: tuple[Path
     corrupt[64 : len(whole) // 2] = bytes(len(whole) // 2 - 64)
     (tmp_path / "zeros.tflite").write_bytes(corrupt)
     for name in ("empty", "text", "cut", "head", "zeros", "none"):
-        # In a process: a damaged model could take the interpreter down with it.
+        # This runs in a separate process, because a damaged model could crash the interpreter.
         result = cli_process("run", tmp_path / f"{name}.tflite", photos[0])
         assert result.code == 1, name
         assert f"{name}.tflite" in result.error
@@ -125,7 +125,7 @@ def test_a_model_that_takes_no_pictures(cli: Cli, cases: Callable[[str], Case], 
 
 
 def environment_zoo(python: Path, folder: Path, *args: str | Path) -> subprocess.CompletedProcess[str]:
-    """Runs the `zoo` command that is installed beside a Python, as a user's shell would."""
+    """Runs the installed `zoo` command of a Python, as a user's shell does."""
     command = shutil.which("zoo", path=str(python.parent))
     assert command
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""zoo run on folders, patterns, standard input and sensor values."""
+"""The command `zoo run` on folders, patterns, standard input and sensor values."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_folder_of_sensor_windows(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_results_are_flushed_as_they_come(desk: Path, tmp_path: Path) -> None:
-    """The second picture is a pipe that nobody writes to: the first result must be out by then."""
+    """The second picture is a pipe that nobody writes to, so the first result must be printed before it is read."""
     import signal
 
     reader, writer = os.pipe()
@@ -108,7 +108,7 @@ def test_results_are_flushed_as_they_come(desk: Path, tmp_path: Path) -> None:
     first = json.loads(process.stdout.readline())
     assert first["file"] == pictures[0]
     process.send_signal(signal.SIGINT)
-    # The decoding threads sit in the pipe: they end when its other end is closed.
+    # The decoding threads wait for the pipe and end when its other end is closed.
     os.close(writer)
     _, errors = process.communicate(timeout=60)
     os.close(reader)
@@ -117,7 +117,7 @@ def test_results_are_flushed_as_they_come(desk: Path, tmp_path: Path) -> None:
 
 
 def test_names_of_any_bytes(desk: Path, tmp_path: Path) -> None:
-    """They come out as JSON has them, so that a program gets the name back."""
+    """Names that are not UTF-8 are escaped as in JSON, so that a program gets the original name."""
     name = os.fsdecode(b"r\xff.jpg")
     (tmp_path / name).write_bytes((desk / "in" / "00.jpg").read_bytes())
     (tmp_path / os.fsdecode(b"s\xff.jpg")).write_bytes(b"broken")
@@ -139,13 +139,13 @@ def test_a_name_of_two_lines_gives_one_line(desk: Path, tmp_path: Path, capsys: 
 def test_a_photo_without_permission_does_not_stop_the_others(
     desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.access", lambda path, _: not str(path).endswith(".jpg"))  # root may read everything
+    monkeypatch.setattr("os.access", lambda path, _: not str(path).endswith(".jpg"))  # root can read every file
     assert _zoo("run", desk / "m.tflite", desk / "in" / "00.jpg", "--json") == 0
     assert "00.jpg" in capsys.readouterr().out
 
 
 def test_pillow_says_nothing_of_its_own(desk: Path, tmp_path: Path) -> None:
-    Image.new("1", (10_000, 10_000)).save(tmp_path / "large.png")  # of which it warns
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "large.png")  # about which Pillow warns
     command = [str(Path(sys.executable).with_name("zoo")), "run", str(desk / "m.tflite"), str(tmp_path), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""

@@ -1,4 +1,4 @@
-"""`zoo serve`, in a process of its own."""
+"""The command `zoo serve`, in a separate process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def model(cases: Callable[[str], Case]) -> Path:
 
 @contextlib.contextmanager
 def serve(*args: str | Path, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process, and the page's address, when it is ready."""
+    """Starts the server; yields the process and the page's address when it is ready."""
     command = [sys.executable, "-c", "from zoo.cli.main import main; main()", "serve", *map(str, args), "--port", "0"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **env}

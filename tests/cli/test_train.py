@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Array]) -> Path:
-    """300 digits, a folder a class, and one file that is no picture."""
+    """Writes 300 digits, one folder for each class, and one file that is not a picture."""
     folder = tmp_path_factory.mktemp("pictures")
     for i, (picture, label) in enumerate(zip(digits[0][:300], digits[1][:300], strict=True)):
         (folder / str(label)).mkdir(exist_ok=True)
@@ -41,7 +41,7 @@ def test_from_a_folder_to_files_for_a_board(
     files = {row["mode"]: row for row in json.loads((run / "files.json").read_text())}
     metrics = json.loads((run / "metrics.json").read_text())
     assert set(files) == {"keras", "none", "int8"}
-    # The float file says what Keras says, though it reads the pictures by itself.
+    # The float file gives the same classes as Keras, although the runner reads the pictures itself.
     assert files["none"]["accuracy"] == files["keras"]["accuracy"] == metrics["accuracy"]
     assert files["int8"]["accuracy"] > metrics["accuracy"] - 0.1
     assert files["int8"]["bytes"] < files["none"]["bytes"] < files["keras"]["bytes"]

@@ -1,4 +1,4 @@
-"""Folders of pictures, as a user's would be."""
+"""Fixtures with folders of pictures like those of a user."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def make_pictures() -> MakePictures:
     def make(folder: Path, count: int, start: int = 0, suffix: str = ".png") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for i in range(start, start + count):
-            # The same number in another folder is another picture; the same ones in each run.
+            # The same number in another folder gives another picture; every run makes the same pictures.
             rng = np.random.default_rng([i, *"/".join(folder.parts[-2:]).encode()])
             Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8)).save(folder / f"{i:03}{suffix}")
 
@@ -28,7 +28,7 @@ def make_pictures() -> MakePictures:
 
 @pytest.fixture
 def pictures(tmp_path: Path, make_pictures: MakePictures) -> Path:
-    """`cat` with 24 pictures, `dog` with 12."""
+    """The class folders `cat` with 24 pictures and `dog` with 12."""
     make_pictures(tmp_path / "pictures" / "cat", 24)
     make_pictures(tmp_path / "pictures" / "dog", 12)
     return tmp_path / "pictures"
@@ -36,7 +36,7 @@ def pictures(tmp_path: Path, make_pictures: MakePictures) -> Path:
 
 @pytest.fixture
 def bad_pictures(pictures: Path, photos: tuple[Path, Path]) -> dict[Path, str]:
-    """Files among `pictures` that are none, and what is to say of each."""
+    """Files among `pictures` that are not pictures, with the expected message for each."""
     photo = photos[0].read_bytes()
     files = {
         "empty.jpg": (b"", "is not a picture that Pillow can open"),

@@ -25,7 +25,7 @@ def augmented(preset: Any, images: Array, *stamp: int) -> Array:
 
 @pytest.fixture
 def images(photos: tuple[Path, Path]) -> Array:
-    """Eight times a photo with black and white in it."""
+    """Returns eight copies of a photo that contains black and white."""
     photo = load_image(photos[0], 48, 32).copy()
     photo[:4], photo[-4:] = 0, 255
     return np.repeat(photo[None], 8, axis=0).astype(np.float32)
@@ -37,19 +37,19 @@ def test_presets_change_each_picture_and_stay_pixels(preset: Any, images: Array)
     assert (changed.shape, changed.dtype.name) == (images.shape, "float32")
     assert changed.min() >= 0
     assert changed.max() <= 255
-    # A picture of its own for each, that is still the photo and not scaled to 0..1.
+    # Each copy becomes another picture, which still resembles the photo and is not scaled to 0..1.
     assert len({image.tobytes() for image in changed}) == 8
     assert (np.abs(changed - images).mean(axis=(1, 2, 3)) > 0.5).all()
     assert (np.abs(changed.mean(axis=(1, 2, 3)) - images.mean(axis=(1, 2, 3))) < 64).all()
 
 
-def test_none_is_nothing(images: Array) -> None:
+def test_the_preset_none_changes_nothing(images: Array) -> None:
     assert augmentation("none") == []
     np.testing.assert_array_equal(augmented("none", images), images)
 
 
 def test_light_mirrors_nothing() -> None:
-    """A digit stays that digit: what is on the left stays there."""
+    """A digit stays the same digit: its left side stays on the left."""
     left = np.zeros((64, 32, 32, 1), np.float32)
     left[:, :, :8] = 255
     for preset, mirrors in (("light", False), ("standard", True)):
@@ -68,7 +68,7 @@ def test_it_is_for_training_only(pictures: Path) -> None:
     plain, changed = (load_folder(pictures, 16, augment=augment) for augment in ("none", "standard"))
     for (a, _), (b, _) in zip(plain.validation, changed.validation, strict=True):  # type: ignore[arg-type]
         np.testing.assert_array_equal(a, b)
-    # Neither the kept pixels nor what calibration takes of them.
+    # Neither the kept pixels nor those for calibration are augmented.
     for _ in changed.train:
         pass
     np.testing.assert_array_equal(plain.sample(100), changed.sample(100))

@@ -154,7 +154,7 @@ def test_a_class_with_too_few(
     assert all(problem.startswith(message) for problem in problems)
 
 
-def test_what_a_user_should_know(pictures: Path, make_pictures: MakePictures) -> None:
+def test_a_small_class_gets_a_note(pictures: Path, make_pictures: MakePictures) -> None:
     make_pictures(pictures / "cow", 3)
     assert "class cow has only 2 to learn from" in check(pictures, (8, 8, 3)).notes
 

@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 
 
 def epoch(dataset: Any) -> tuple[Array, Array]:
-    """All that an epoch sees, in order."""
+    """Returns all examples of an epoch, in order."""
     images, labels = zip(*((x.numpy(), y.numpy()) for x, y in dataset), strict=True)
     return np.concatenate(images), np.concatenate(labels)
 
@@ -47,7 +47,7 @@ def test_datasets(pictures: Path, tmp_path: Path, cache: Any) -> None:
         source = data.sources[split]  # type: ignore[index]
         for path, label in zip(source.paths, source.labels, strict=True):
             assert path.parent.name == data.class_names[label]
-            # Pixels as on the device, in its default way to size.
+            # Pixels are those of the device with its default resize policy.
             assert seen[load_image(path, 14, 10).astype(np.float32).tobytes()] == label
     assert total == 36
     assert data.report.place.kind == cache
@@ -68,7 +68,7 @@ def test_an_epoch_depends_on_seed_and_number_only(pictures: Path, augment: Any) 
     assert not np.array_equal(first[0], second[0])
     if augment == "none":
         assert sorted(x.tobytes() for x in first[0]) == sorted(x.tobytes() for x in second[0])
-    # A training that is resumed after its first epoch.
+    # This is a training that is resumed after its first epoch.
     same.order.epoch = 1
     for a, b in zip(epoch(same.train), second, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -77,7 +77,7 @@ def test_an_epoch_depends_on_seed_and_number_only(pictures: Path, augment: Any) 
 
 @pytest.mark.slow
 def test_fit(pictures: Path) -> None:
-    """The classes are told apart, with plain Keras and the zoo's model."""
+    """Plain Keras and the zoo's model learn to distinguish the classes."""
     for i, path in enumerate(sorted((pictures / "dog").iterdir())):
         dark = load_image(path, 16, 16) // 4 + i
         Image.fromarray(dark).save(path)
@@ -126,7 +126,7 @@ def test_a_list(pictures: Path) -> None:
     data = load_folder(file, 8)
     assert data.report.used == 36
     assert [bad.path.name for bad in data.report.bad] == ["nowhere.png"]
-    # The split is the content's: the same as that of the folder.
+    # The split depends on the content, so it is that of the folder.
     names = {path.resolve() for path in data.sources["validation"].paths}
     assert names == {path.resolve() for path in load_folder(pictures, 8).sources["validation"].paths}
 

@@ -21,7 +21,7 @@ from zoo.runner import load_image
 @pytest.mark.parametrize("resize", RESIZES)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_pixels_are_the_runners(tmp_path: Path, photos: tuple[Path, Path], resize: Resize, channels: int) -> None:
-    """One definition of decoding, orientation and size: training, calibration, evaluation, device."""
+    """Training, calibration, evaluation and the device decode, orient and resize pictures in the same way."""
     reader = Reader((40, 56, channels), Preprocessing(resize))
     turned = tmp_path / "turned.jpg"
     with Image.open(photos[0]) as image:
@@ -45,7 +45,7 @@ def test_the_pixels_are_the_runners(tmp_path: Path, photos: tuple[Path, Path], r
         np.testing.assert_array_equal(calibrated.inputs[order.index(path)], expected)
 
 
-def test_bad_files_are_told_and_the_rest_is_read(pictures: Path, bad_pictures: dict[Path, str]) -> None:
+def test_bad_files_are_listed_and_the_others_are_read(pictures: Path, bad_pictures: dict[Path, str]) -> None:
     paths = [*bad_pictures, *sorted((pictures / "cat").iterdir())]
     messages: list[str] = []
     findings = read_all(paths, Reader((8, 8, 3)), progress=Lines(messages.append))
@@ -115,7 +115,7 @@ def test_the_function_is_the_runners() -> None:
     assert vars(zoo.data.reading)["load_values"] is vars(zoo.runner.predictor)["load_values"]
 
 
-def test_what_a_read_would_wait_for(tmp_path: Path) -> None:
+def test_a_named_pipe_is_a_bad_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     found, pixels = Reader((4, 4, 3)).examine(tmp_path / "pipe.png")
     assert found.error == f"{tmp_path / 'pipe.png'} is no file but a named pipe or a device"
@@ -125,7 +125,7 @@ def test_what_a_read_would_wait_for(tmp_path: Path) -> None:
 def test_a_file_too_large_for_a_picture_is_told_and_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (8, 8)).save(path)
-    os.truncate(path, MAX_FILE_BYTES + 1)  # takes no room on the disk
+    os.truncate(path, MAX_FILE_BYTES + 1)  # a sparse file, which takes no room on the disk
     finding, pixels = Reader((8, 8, 3)).examine(path)
     assert pixels is None
     assert f"cannot read {path}: it has {MAX_FILE_BYTES + 1} bytes or more" in str(finding.error)

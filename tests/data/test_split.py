@@ -6,7 +6,7 @@ from hypothesis import given
 
 from zoo.data.split import split_by_content
 
-# Few contents, so that copies are common; a content keeps its class.
+# There are few contents, so that copies are common; a content keeps its class.
 FILES = st.lists(st.integers(0, 40), max_size=60)
 SHARES = st.sampled_from([0.05, 0.2, 0.5, 0.9])
 SEEDS = st.integers(0, 5)
@@ -93,7 +93,7 @@ def test_seeds_differ_and_repeat() -> None:
     contents = list(range(60))
     assert split(contents, 0.2, 1) == split(contents, 0.2, 1)
     assert split(contents, 0.2, 1) != split(contents, 0.2, 2)
-    # Written down, so that another version or machine that splits otherwise is noticed.
+    # The expected split is written here, so that the test fails if another version or machine splits differently.
     assert [i for i, side in enumerate(split(contents, 0.2, 0)) if side == "validation"] == GOLDEN
 
 

@@ -13,7 +13,7 @@ from zoo.errors import OptionError, OutputError
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """1 GB of memory, 10 GB of disk."""
+    """Pretends that there are 1 GB of memory and 10 GB of disk."""
     monkeypatch.setattr(store, "available", lambda: 10**9)
     monkeypatch.setattr(store, "_free", lambda _: 10**10)
 

@@ -1,4 +1,4 @@
-"""Models and files that several export tests look at."""
+"""Models and files that several export tests use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MATRIX: dict[str, dict[str, Any]] = {
 
 
 class Matrix:
-    """Every model in every mode, exported when first asked for."""
+    """Every model in every mode, exported when it is first needed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""Example inputs: which pictures are chosen, and what is said of them."""
+"""Calibration inputs: which pictures are chosen, and how the report describes them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHAPE = (8, 8, 3)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two classes: 30 pictures and 8, one of them damaged, and a text file."""
+    """A folder of two classes with 30 and 8 pictures, one of them damaged, and a text file."""
     for name, count, shade in (("cats", 30, 10), ("dogs", 8, 200)):
         (tmp_path / name).mkdir()
         for i in range(count):
@@ -175,7 +175,7 @@ def test_of_a_large_file_only_the_examples_are_read(tmp_path: Path) -> None:
     path = tmp_path / "large.npy"
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (1 << 28, 16, 2)})
-        file.truncate(file.tell() + (1 << 28) * 16 * 2 * 8)  # 64 GB, which take no room on the disk
+        file.truncate(file.tell() + (1 << 28) * 16 * 2 * 8)  # a sparse file of 64 GB, which takes no room on the disk
     found = calibration.from_file(path, (16, 2), samples=50)
     assert found.inputs.shape == (50, 16, 2)
     assert found.inputs.dtype == np.float32

@@ -1,4 +1,4 @@
-"""Both ways of conversion, and what becomes of a converter that fails."""
+"""Both ways of conversion, and converters that fail."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_both_ways_give_the_same_file(mode: Any, lowered: Any, tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["none", "int8"])
 def test_a_saved_model_keeps_the_order_of_many_outputs(mode: Any, tmp_path: Path) -> None:
-    """Twelve of one shape: in the order of their names, the tenth would be the second."""
+    """A model with twelve outputs of one shape; in the order of their names, the tenth would be the second."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -85,7 +85,7 @@ def test_nothing_is_printed(lowered: Any, capfd: pytest.CaptureFixture[str]) -> 
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_killed_converter_is_told_from_a_failing_one(
+def test_a_killed_converter_gets_another_message_than_a_failing_one(
     lowered: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     python = sys.executable

@@ -1,4 +1,4 @@
-"""The Edge TPU's rules, and its compiler, played by a stand-in that behaves as it does."""
+"""The Edge TPU's rules, and its compiler, replaced by a program that behaves in the same way."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def install(
         *, log: str = GOOD_LOG, code: str = "0", stub: bool = False, write: bool = True, sleep: str = "0"
     ) -> None:
-        # Like the real one: it copies the model with one custom operation in it.
+        # Like the real compiler, it copies the model with one custom operation in it.
         output = "printf stub" if stub else 'cat "$file"; printf edgetpu-custom-op'
         lines = [
             "#!/bin/bash",
@@ -144,7 +144,7 @@ def test_zoo_models_map_completely(name: str, tmp_path: Path) -> None:
 
 
 def test_the_graph_is_cut_once(tmp_path: Path) -> None:
-    """A float file: nothing maps, and each operation says why."""
+    """In a float file no operation runs on the Edge TPU, and each says why."""
     to_tflite(zoo.build("lenet"), tmp_path / "m.tflite")
     report = report_of(modelfile.read(tmp_path / "m.tflite"))
     assert report.mapped_macs == 0

@@ -28,7 +28,7 @@ def test_savedmodel(lenet: Case, tmp_path: Path) -> None:
     path = to_savedmodel(lenet.model, tmp_path / "lenet_savedmodel")
     loaded = tf.saved_model.load(str(path))
     np.testing.assert_allclose(loaded.serve(tf.constant(lenet.inputs)).numpy(), lenet.scores, atol=1e-6)
-    # Once more, over the first.
+    # The second export replaces the first.
     assert to_savedmodel(lenet.model, path) == path
     assert [p.name for p in tmp_path.iterdir()] == ["lenet_savedmodel"]
 

@@ -1,4 +1,4 @@
-"""Integer files of a trained model: raw pixels in, the same answers out."""
+"""Integer files of a trained model take raw pixels and give the same classes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_scaling_costs_nothing(io: Any, trained_lenet: Any, digits_folder: Path,
         if op.name == "CONV_2D":
             break
         before.append(op.name)
-    assert set(before) <= {"QUANTIZE"}  # uint8 to int8, nothing in int8 files
+    assert set(before) <= {"QUANTIZE"}  # one operation converts uint8 to int8; int8 files have none
     assert len(before) == (1 if io == "uint8" else 0)
 
 
@@ -111,7 +111,7 @@ def test_wrong_calibration_leaves_nothing(trained_lenet: Any, tmp_path: Path) ->
 
 
 def test_a_float_op_left_is_an_error(tmp_path: Path) -> None:
-    """Local response normalization has no integer kernel: the converter leaves it in float."""
+    """Local response normalization has no integer kernel, so the converter leaves it in float."""
     import tensorflow as tf
 
     @keras.saving.register_keras_serializable("tests")
@@ -134,7 +134,7 @@ def test_disagreement_leaves_nothing(
     (tmp_path / "m.tflite").write_text("the old file")
 
     def blank(inputs: Any, scaling: Any) -> Any:
-        """Black pictures, which say nothing of the ranges that digits need."""
+        """Returns black pictures, which do not show the ranges that digits need."""
         return as_lowered(np.zeros_like(inputs), scaling)
 
     monkeypatch.setattr("zoo.export.tflite.as_lowered", blank)
@@ -187,6 +187,6 @@ def test_labels_come_from_the_class_folders(trained_lenet: Any, digits_folder: P
     own = [f"digit {i}" for i in range(10)]
     to_tflite(trained_lenet, tmp_path / "own.tflite", calibration=digits_folder, labels=own)
     assert describe(tmp_path / "own.tflite").labels == tuple(own)
-    other = zoo.build("lenet", num_classes=3)  # ten folders say nothing of three classes
+    other = zoo.build("lenet", num_classes=3)  # ten folders cannot name three classes
     report = to_tflite(other, tmp_path / "o.tflite", calibration=digits_folder)
     assert describe(report.path).labels == ("class_0", "class_1", "class_2")

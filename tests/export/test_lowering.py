@@ -1,4 +1,4 @@
-"""What the graph looks like before conversion."""
+"""The graph before conversion."""
 
 from __future__ import annotations
 

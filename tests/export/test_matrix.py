@@ -1,4 +1,4 @@
-"""Every model in every mode, on both runtimes: it loads, runs, and says what Keras says."""
+"""Every model in every mode loads and runs on both runtimes, and gives the classes of Keras."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from zoo.tflite import compat, modelfile
 
 SCORES = Path(__file__).with_name("programs") / "save_scores.py"
 
-# Least correlation of all scores with Keras'. The weights are random, which is harder on a quantized file than
-# trained ones are: a MobileNetV2 loses most.
+# Smallest correlation of all scores with Keras'. With random weights a quantized file loses more than with trained
+# ones; MobileNetV2 loses most.
 CORRELATION = {"none": 0.99999, "float16": 0.9995, "dynamic": 0.96, "int8": 0.85, "int16x8": 0.97}
 
 
 def _agrees(scores: Any, expected: Any, mode: str) -> None:
     assert scores.shape == expected.shape
     assert np.corrcoef(scores.ravel(), expected.ravel())[0, 1] >= CORRELATION[mode]
-    # An int8 score is a multiple of 1/256, so its rows sum to 1 only nearly.
+    # An int8 score is a multiple of 1/256, so the scores of a picture sum to 1 only approximately.
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=0.05 if mode == "int8" else 1e-2)
 
 
@@ -54,7 +54,7 @@ def test_file_is_static_and_what_the_mode_says(matrix: Any, matrix_model: str, m
 
 @pytest.fixture(scope="module")
 def tflite_runtime_scores(matrix: Any, tflite_runtime_python: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The whole matrix, run by tflite-runtime in one process of its own environment."""
+    """The scores of the whole matrix, from tflite-runtime in one process of its own environment."""
     folder = tmp_path_factory.mktemp("scores")
     jobs = []
     for name, mode in cells():

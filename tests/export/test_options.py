@@ -1,4 +1,4 @@
-"""Modes and options: what goes together, and what is said of what does not."""
+"""Modes and options: which can be combined, and the messages about those that cannot."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def test_input_types() -> None:
         ({"input_range": (0, 1, 2)}, r"input_range=\(0, 1, 2\) is not allowed; give two numbers"),
     ],
 )
-def test_what_does_not_go_together(choices: dict[str, Any], message: str) -> None:
+def test_options_that_do_not_fit_together(choices: dict[str, Any], message: str) -> None:
     with pytest.raises(ExportError, match=message):
         ExportOptions(**choices)
     with pytest.raises(ExportError, match=message):
         ExportOptions().change(**choices)
 
 
-def test_what_is_no_seed() -> None:
+def test_invalid_seeds_are_refused() -> None:
     with pytest.raises(OptionError, match="seed=-1 is not allowed; give a whole number from 0"):
         ExportOptions(seed=-1)
 

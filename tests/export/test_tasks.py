@@ -1,4 +1,4 @@
-"""Export for a task that is none of the zoo's: two outputs, names and an agreement of its own."""
+"""Exports for a task that the zoo does not have: two outputs, and its own names and agreement."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pictures() -> Any:
 
 
 def said_of_outputs(path: Path) -> list[str]:
-    """The names of the outputs in a file's metadata; numbers are slots of metadata_schema.fbs."""
+    """Returns the names of the outputs in a file's metadata; the numbers are slots of metadata_schema.fbs."""
     (graph,) = Reader(modelfile.read(path).metadata[ENTRY]).root(IDENTIFIER).tables(3, "graphs", 2)
     return [tensor.text(0) for tensor in graph.tables(3, "outputs", 9)]
 
@@ -82,7 +82,7 @@ def test_a_task_of_two_outputs_goes_all_the_way(
     assert tflite.Model.GetRootAs(report.path.read_bytes(), 0).SignatureDefsLength() == 1
 
 
-def test_what_disagrees_by_the_tasks_own_measure_is_not_kept(
+def test_a_file_that_disagrees_by_the_tasks_own_measure_is_not_kept(
     pictures: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = spotter()

@@ -38,7 +38,7 @@ def parsed(path: Path) -> Any:
 
 
 def operations(path: Path) -> list[str]:
-    """The names of a file's operations, read with the public schema."""
+    """Returns the names of a file's operations, read with the public schema."""
     model = parsed(path)
     assert model.SubgraphsLength() == 1
     graph = model.Subgraphs(0)
@@ -77,7 +77,7 @@ def test_the_file_is_static(case: Case) -> None:
     graph = parsed(case.file).Subgraphs(0)
     for i in range(graph.TensorsLength()):
         tensor = graph.Tensors(i)
-        # -1: open until run time; a tensor of fixed size has no such signature at all.
+        # -1 means open until run time; a tensor of fixed size has no such signature at all.
         assert not tensor.ShapeSignatureLength() or -1 not in tensor.ShapeSignatureAsNumpy()
         assert not tensor.ShapeLength() or tensor.ShapeAsNumpy().min() > 0
     assert graph.InputsLength() == graph.OutputsLength() == 1
@@ -90,7 +90,7 @@ def test_the_file_is_static(case: Case) -> None:
 def test_no_shape_arithmetic_is_left(case: Case) -> None:
     found = operations(case.file)
     assert not set(found) & {"SHAPE", "PACK", "STRIDED_SLICE", "CAST", "FILL", "GATHER"}
-    # One operation for each layer that computes: batch norm and ReLU are folded into the convolution before them.
+    # There is one operation for each layer that computes; batch norm and ReLU are folded into the convolution before.
     kinds = [type(layer).__name__ for layer in case.model.layers]
     wanted = {
         "Conv1D": "CONV_2D",
@@ -125,7 +125,7 @@ def test_labels_need_nothing_but_zipfile(case: Case) -> None:
     with zipfile.ZipFile(case.file) as archive:
         assert archive.testzip() is None
         labels = archive.read("labels.txt").decode().splitlines()
-        # MediaPipe maps the file into memory and reads the parts as they stand there.
+        # MediaPipe maps the file into memory and reads the uncompressed parts directly.
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
     assert labels == [f"class_{i}" for i in range(case.model.output_shape[1])]
 
@@ -164,7 +164,7 @@ def test_the_card_holds_the_hash_of_the_flatbuffer(case: Case) -> None:
 
 @pytest.fixture(scope="module")
 def small() -> Any:
-    """A fresh, very small net."""
+    """A new, very small net."""
     return zoo.build("lenet", input_size=12, num_classes=3)
 
 
@@ -225,7 +225,7 @@ def test_labels_that_do_not_fit(small: Any, tmp_path: Path, labels: list[str], m
 
 @pytest.fixture(scope="module")
 def converted(small: Any) -> bytes:
-    """What `convert` makes of `small`."""
+    """The file that `convert` makes from `small`."""
     return convert(lower(small), Settings("none"))
 
 
@@ -255,7 +255,7 @@ def test_an_export_that_fails_leaves_what_was_there(
         path.write_bytes(before)
     monkeypatch.setattr(f"zoo.export.{step}", failing(error))
     if step != "tflite.convert":
-        # The step before is tested elsewhere, and takes the time.
+        # The step before this is tested elsewhere, and takes most of the time.
         monkeypatch.setattr("zoo.export.tflite.convert", lambda *_: converted)
     with pytest.raises(type(error)):
         to_tflite(small, path)
@@ -280,7 +280,7 @@ def test_a_file_that_disagrees_is_not_kept(small: Any, tmp_path: Path, monkeypat
 def test_random_weights_are_compared_and_not_judged(
     small: Any, quantize: Quantize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, randomize: Callable[..., Any]
 ) -> None:
-    """Nothing separates their classes, so a file of less than float32 may exchange them."""
+    """Nothing separates the classes of random weights, so a file with less precision than float32 may exchange them."""
     quarter = Agreement(0.25, "names the same class as Keras", {"top1": 0.25, "top5": 1.0})
     monkeypatch.setattr(
         "zoo.export.tflite.verify",
@@ -321,7 +321,7 @@ def test_what_was_asked_of_a_trained_model_is_in_its_card(
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, True])
-def test_what_is_no_seed(small: Any, seed: Any, tmp_path: Path) -> None:
+def test_invalid_seeds_are_refused(small: Any, seed: Any, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=f"seed={seed!r} is not allowed; give a whole number from 0 to 4294967295"):
         to_tflite(small, tmp_path / "small.tflite", seed=seed)
     assert names(tmp_path) == []
@@ -382,7 +382,7 @@ def test_a_model_that_the_converter_refuses(tmp_path: Path) -> None:
     import keras
 
     inputs = keras.Input((8, 8, 3))
-    # FFT has complex numbers inside, which no float kernel takes.
+    # FFT uses complex numbers, which no float kernel takes.
     x = keras.ops.fft2((inputs[..., 0], inputs[..., 1]))[0]
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(x)), name="spectrum")
     with pytest.raises(ExportError, match="TensorFlow cannot convert spectrum: ") as caught:
@@ -393,7 +393,7 @@ def test_a_model_that_the_converter_refuses(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_vgg16_at_full_size(tmp_path: Path) -> None:
-    """Takes about a minute and 6 GB, in a process of its own as all large models do."""
+    """The conversion takes about a minute and 6 GB, in a separate process like that of all large models."""
     model = zoo.build("vgg16")
     assert model.count_params() == outline("vgg16").params == 138_357_544
     report = to_tflite(model, tmp_path / "vgg16.tflite")

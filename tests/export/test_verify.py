@@ -23,10 +23,10 @@ def test_a_faithful_file(lenet: Case) -> None:
 
 
 def test_figures_by_hand(lenet: Case) -> None:
-    """Against a model whose scores are known: the file's own, moved by known amounts."""
+    """Compares a file with a model whose scores are the file's own, changed by known amounts."""
     scores = lenet.scores.copy()
     last = np.argsort(scores, axis=1)
-    # The first input: best and worst change places. The second: best and second best do.
+    # For the first input the best and the worst class are exchanged, for the second the best two.
     scores[0, last[0, [0, -1]]] = scores[0, last[0, [-1, 0]]]
     scores[1, last[1, [-2, -1]]] = scores[1, last[1, [-1, -2]]]
 

@@ -27,7 +27,7 @@ def test_threads_hold_no_more_than_there_is() -> None:
     assert budget.held == 0
 
 
-def test_what_needs_more_than_all_has_it_alone() -> None:
+def test_a_picture_that_needs_more_than_the_budget_is_decoded_alone() -> None:
     budget = Budget(100)
     alone = threading.Event()
 

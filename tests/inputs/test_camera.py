@@ -20,7 +20,7 @@ FRAMES = 12
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Array]) -> Path:
-    """A video of the digits 0, 1, 2... four times their size."""
+    """Writes a video of the digits 0, 1, 2..., four times their size."""
     import cv2
 
     path = tmp_path_factory.mktemp("video") / "digits.avi"
@@ -33,7 +33,7 @@ def video(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Array])
 
 
 def expected_frames(digits: tuple[Array, Array]) -> list[Any]:
-    """The first of each digit in turn; red is a little brighter than green and blue."""
+    """Returns the first picture of each digit in turn; red is a little brighter than green and blue."""
     pictures, labels = digits
     frames = []
     for i in range(FRAMES):

@@ -1,4 +1,4 @@
-"""The resize as a value: there and back is the identity, and it says what the pixels show."""
+"""The resize as a value: mapping a point to the model's input and back is the identity, and agrees with the pixels."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def test_there_and_back_is_the_identity(
     points = corner + np.array(inside) * size
     there = how.to_model(points)
     np.testing.assert_allclose(how.to_picture(there), points, atol=1e-6 * max(width, height))
-    # What is seen lands in the model's input, and comes from the picture.
+    # The visible part is inside the model's input, and inside the picture.
     assert (there >= -1e-6).all()
     assert (there <= np.array([to_width, to_height]) * (1 + 1e-9) + 1e-6).all()
     assert (np.array(how.seen[:2]) >= -1e-9).all()
     assert how.seen.right <= width * (1 + 1e-9)
     assert how.seen.bottom <= height * (1 + 1e-9)
-    # A box is its two corners.
+    # A box is mapped like its two corners.
     boxes = np.concatenate([points, points[::-1]], axis=1)
     np.testing.assert_allclose(how.to_model(boxes)[:, 2:], there[::-1])
 
@@ -45,7 +45,7 @@ def test_there_and_back_is_the_identity(
 def test_crop_and_pad_keep_the_aspect_ratio(width: int, height: int, side: int) -> None:
     crop = fit((width, height), (side, side), "crop")
     assert crop.seen.width == pytest.approx(crop.seen.height)
-    # A padded picture is placed on whole pixels.
+    # A padded picture begins at a whole pixel.
     pad = fit((width, height), (side, side), "pad")
     assert pad.placed.width == pytest.approx(min(side, side * width / height), abs=1)
     assert pad.placed.height == pytest.approx(min(side, side * height / width), abs=1)
@@ -58,7 +58,7 @@ def test_crop_and_pad_keep_the_aspect_ratio(width: int, height: int, side: int) 
 def test_a_spot_is_found_where_the_fit_says(
     tmp_path: Path, resize: Resize, size: tuple[int, int], orientation: int, suffix: str
 ) -> None:
-    """A white spot on black: its place in the model's input, brought back, is its place in the upright photo."""
+    """The place of a white spot in the model's input is mapped back to its place in the upright photo."""
     upright = Image.new("RGB", size)
     box = (round(0.45 * size[0]), round(0.55 * size[1]), round(0.6 * size[0]), round(0.7 * size[1]))
     upright.paste((255, 255, 255), box)

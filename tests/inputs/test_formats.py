@@ -34,7 +34,7 @@ def test_each_kind_is_told_by_its_first_bytes(kind: str, tmp_path: Path) -> None
         pytest.skip(f"this Pillow has no {kind}")
     content = encoded(kind)
     assert kind_of(content[:64]) == kind
-    # Whatever the name says.
+    # The name of the file does not matter.
     for name in ("a.jpg", "a.eps", "a"):
         (tmp_path / name).write_bytes(content)
         assert load_image(tmp_path / name, 8, 8)[4, 4].tolist() == pytest.approx([255, 0, 0], abs=3)
@@ -89,7 +89,7 @@ def test_an_icon_that_holds_more_than_it_lists() -> None:
 
 
 def test_what_was_given_opened_stays_open(tmp_path: Path) -> None:
-    """Also where the decoder would close it, as that of animations does."""
+    """The file stays open also if the decoder would close it, as that of animations does."""
     (tmp_path / "a.gif").write_bytes(encoded("GIF"))
     with (tmp_path / "a.gif").open("rb") as file:
         for _ in range(2):
@@ -100,8 +100,8 @@ def test_what_was_given_opened_stays_open(tmp_path: Path) -> None:
 
 
 def test_pictures_are_opened_in_one_place_only() -> None:
-    """Elsewhere the list of kinds would not hold."""
-    # The packages wherever they are: export and cli lie beside zoo in a checkout, and in it when it is installed.
+    """Pictures opened in another place would not be limited to the list of formats."""
+    # The packages export and cli are beside zoo in a checkout, but inside of it when it is installed.
     packages = {Path(package.__path__[0]).resolve() for package in (zoo, zoo.export, zoo.cli)}
     found = {
         path.resolve()
@@ -120,7 +120,7 @@ def test_only_the_decoder_that_is_needed_is_loaded(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.jpg"], capture_output=True, text=True, check=True)
     loaded = {name.removeprefix("PIL.").removesuffix("ImagePlugin") for name in done.stdout.split()}
-    # Those that Pillow itself loads at the first picture, in versions that do not look at the suffix.
+    # Pillow itself loads these at the first picture, in versions that ignore the suffix.
     assert loaded <= {"Jpeg", "Bmp", "Gif", "Ppm", "Png", "Tiff", "Mpo"}
     assert "Jpeg" in loaded
 
@@ -129,7 +129,7 @@ def test_a_file_too_large_for_a_picture_is_refused_before_it_is_read(tmp_path: P
     content = encoded("PNG")
     path = tmp_path / "a.png"
     path.write_bytes(content)
-    os.truncate(path, MAX_FILE_BYTES + 1)  # takes no room on the disk
+    os.truncate(path, MAX_FILE_BYTES + 1)  # a sparse file, which takes no room on the disk
     with path.open("rb") as opened:
         for source in (path, opened):
             with pytest.raises(InputError, match=f"it has {MAX_FILE_BYTES + 1} bytes or more; pictures of up to"):

@@ -20,7 +20,7 @@ from zoo.runner import load_image
 
 @pytest.fixture
 def quadrants() -> Image.Image:
-    """60x40: red and green above, blue and white below."""
+    """Makes a picture of 60x40: red and green above, blue and white below."""
     image = Image.new("RGB", (60, 40), "white")
     image.paste("red", (0, 0, 30, 20))
     image.paste("lime", (30, 0, 60, 20))
@@ -43,7 +43,7 @@ def test_formats(quadrants: Image.Image, tmp_path: Path, suffix: str) -> None:
         pixels = load_image(source, 30, 20)
         assert pixels.shape == (20, 30, 3)
         assert pixels.dtype == np.uint8
-        # JPEG comes close only.
+        # JPEG is not exact.
         np.testing.assert_allclose(corners(pixels), [RED, LIME, BLUE, WHITE], atol=12)
 
 
@@ -57,7 +57,7 @@ def test_formats_that_may_be_read(quadrants: Image.Image, tmp_path: Path) -> Non
 def test_a_real_photo(photos: tuple[Path, Path]) -> None:
     with Image.open(photos[1]) as image:
         width, height = image.size
-        # The middle square, at full size: what `crop` scales down.
+        # The middle square at full size, which `crop` scales down.
         left = (width - height) // 2
         whole = np.asarray(image.convert("RGB").crop((left, 0, left + height, height)), np.float64)
     pixels = load_image(photos[1], 96, 96)
@@ -100,7 +100,7 @@ def test_gray(quadrants: Image.Image) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(quadrants: Image.Image, tmp_path: Path, orientation: int) -> None:
-    # What a camera does that is held in this way: it stores the picture turned, and notes how.
+    # A camera that is held in this way stores the picture turned, and writes down how.
     stored = {
         1: quadrants,
         2: quadrants.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
@@ -202,7 +202,7 @@ def test_a_bomb_is_not_decoded(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_decoding_at_a_smaller_scale_leaves_the_answers_as_they_are(photos: tuple[Path, Path], tmp_path: Path) -> None:
-    """Large JPEGs of six regions of two real photos, told apart by a net that has learnt them from small ones."""
+    """A net that was trained on small pictures of six regions of two photos recognizes them in large JPEGs."""
     import keras
 
     import zoo
@@ -230,7 +230,7 @@ def test_decoding_at_a_smaller_scale_leaves_the_answers_as_they_are(photos: tupl
     assert not np.array_equal(drafted, full)
     answers = [model.predict(np.stack(p).astype(np.float32), verbose=0).argmax(axis=1) for p in (drafted, full)]
     np.testing.assert_array_equal(*answers)
-    # The net is no coin: it is right mostly.
+    # The net must be right mostly, or the comparison would mean nothing.
     assert (answers[0] == np.arange(1000, 1024) % 6).mean() > 0.7
 
 
@@ -239,7 +239,7 @@ def test_decoding_at_a_smaller_scale_leaves_the_answers_as_they_are(photos: tupl
 def test_decoding_at_a_smaller_scale_shifts_nothing(
     photos: tuple[Path, Path], tmp_path: Path, size: tuple[int, int], resize: Resize
 ) -> None:
-    """Sides that the scale does not divide: half a pixel too much would move the picture."""
+    """If the scale does not divide a side, half a pixel too much would move the picture."""
     path = tmp_path / "odd.jpg"
     with Image.open(photos[0]) as image:
         image.resize(size, Image.Resampling.BICUBIC).save(path, quality=95)
@@ -248,7 +248,7 @@ def test_decoding_at_a_smaller_scale_shifts_nothing(
     ours = load_image(path, 96, 96, preprocessing=Preprocessing(resize)).astype(float)
     assert 0 < np.sqrt(np.mean((ours - full) ** 2)) < 2
     for axis in (0, 1):
-        # A picture that is moved is better matched by its neighbours on one side.
+        # A picture that is moved matches its neighbour on one side better.
         errors = [np.mean((np.roll(ours, step, axis)[4:-4, 4:-4] - full[4:-4, 4:-4]) ** 2) for step in (-1, 0, 1)]
         assert abs(errors[0] - errors[2]) < 0.2 * errors[0]
 
@@ -261,14 +261,14 @@ def test_sizes_are_pillows(across: int, down: int, width: int, height: int, resi
     values = np.random.default_rng(0).integers(0, 256, (down, across, 3), np.uint8)
     image = Image.fromarray(values)
     inner = round(min(width, height * across / down)), round(min(height, width * down / across))
-    assume(resize != "pad" or all(inner))  # of a line Pillow leaves nothing
+    assume(resize != "pad" or all(inner))  # Pillow would reduce a line to nothing
     ways = {"crop": ImageOps.fit, "pad": ImageOps.pad}
     made = ways.get(resize, lambda i, size, how: i.resize(size, how))(image, (width, height), Image.Resampling.BILINEAR)
     ours = load_image(image, width, height, preprocessing=Preprocessing(resize))
     np.testing.assert_allclose(ours.astype(int), np.asarray(made).astype(int), atol=1)
 
 
-def test_what_a_read_would_wait_for(tmp_path: Path) -> None:
+def test_a_named_pipe_is_a_bad_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "zero.jpg").symlink_to("/dev/zero")
     for name in ("pipe.jpg", "zero.jpg"):
@@ -278,10 +278,10 @@ def test_what_a_read_would_wait_for(tmp_path: Path) -> None:
             load_image(tmp_path / name, 8, 8)
 
 
-# Pillow leaves a pipe to the garbage collector to close.
+# Pillow leaves the closing of a pipe to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_what_a_shell_hands_over(quadrants: Image.Image) -> None:
-    """`zoo run model.tflite <(curl ...)`."""
+def test_a_pipe_from_a_shell_can_be_read(quadrants: Image.Image) -> None:
+    """A pipe can be read, as in `zoo run model.tflite <(curl ...)`."""
     buffer = io.BytesIO()
     quadrants.save(buffer, "PNG")
     reader, writer = os.pipe()

@@ -1,4 +1,4 @@
-"""`.npy` files whose header claims what is not there, or what only running code could read."""
+"""`.npy` files whose header claims more than the file has, or objects that only running code could read."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_honest_arrays_are_read(dtype: str, order: Any, tmp_path: Path) -> None:
     for same in (found, npy.map_file(tmp_path / "a.npy")):
         np.testing.assert_array_equal(same, array)
         assert same.dtype == array.dtype
-    found[0] = 0  # as numpy's own
+    found[0] = 0  # numpy does the same
     np.testing.assert_array_equal(load_values(tmp_path / "a.npy", SHAPE), array.astype(np.float32))
 
 
@@ -108,7 +108,7 @@ def test_a_file_of_another_shape_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "large.npy"
     with path.open("wb") as file:
         file.write(header(claims("(1000000, 128, 6)")))
-        file.truncate(4 << 30)  # takes no room on the disk
+        file.truncate(4 << 30)  # a sparse file, which takes no room on the disk
     with pytest.raises(InputError, match=r"holds values of shape \(1000000, 128, 6\), the model takes \(128, 6\)"):
         within_memory(path)
 
@@ -124,7 +124,7 @@ def test_an_endless_csv_file_is_not_read_to_its_end(line: str, tmp_path: Path) -
 
 
 def within_memory(path: Path) -> None:
-    """Reads values in a process that may take 1 GB, and raises its error here."""
+    """Reads values in a process with at most 1 GB of memory, and raises its error here."""
     code = (
         "import sys\nfrom pathlib import Path\nfrom zoo.errors import InputError\n"
         "from zoo.inputs.values import load_values\n"

@@ -1,4 +1,4 @@
-"""What pictures take, measured in a process of its own for each kind, is no more than what is worked out before."""
+"""The memory of decoding, measured in a separate process for each kind of picture, is at most the estimate."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def turned() -> Image.Exif:
 
 
 KINDS: dict[str, tuple[str, Callable[[], Image.Image], dict[str, Any], float]] = {
-    # name: (format, what, how it is saved, bytes a pixel that the documentation allows)
+    # name: (format, picture, options of saving, bytes per pixel that the documentation allows)
     "RGB PNG": ("PNG", picture, {}, 8),
     "turned PNG": ("PNG", picture, {"exif": turned()}, 8),
     "RGBA PNG": ("PNG", clear, {}, 8),
@@ -82,9 +82,9 @@ KINDS: dict[str, tuple[str, Callable[[], Image.Image], dict[str, Any], float]] =
 
 
 def measure(path: Path, threads: int = 1, *budget: int) -> tuple[int, int, int]:
-    """Bytes that it took at most, bytes that were worked out for one, and how many were decoded."""
+    """Returns the peak memory, the estimate for one picture (both in bytes), and the number of decoded pictures."""
     command = [sys.executable, "-W", "ignore", str(MEASURE), str(path), str(threads), *map(str, budget)]
-    # What is freed goes back at once: else the C library keeps some for each thread, as the scheduler has it.
+    # Freed memory is returned at once; otherwise the C library would keep some for each thread, depending on chance.
     variables = os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=variables)
     took, needed, count = json.loads(done.stdout)
@@ -102,12 +102,12 @@ def test_no_kind_takes_more_than_is_worked_out(name: str, tmp_path: Path) -> Non
     assert took <= needed
     lines_and_files = 96 * 4 * sum(SIZE) + 64 * sum(SIZE) + 3 * path.stat().st_size
     assert needed <= allowed * PIXELS + picture_memory.SPARE + lines_and_files
-    # The measure is none if it sees nothing.
+    # The measurement must see something.
     assert took > 0.05 * needed
 
 
 def test_threads_together_take_no_more_than_they_share(tmp_path: Path) -> None:
-    """Eight at a time of what takes 8 bytes a pixel, where two may be decoded at a time."""
+    """Decodes eight pictures at a time that take 8 bytes per pixel, of which two may be decoded at the same time."""
     path = tmp_path / "picture.png"
     clear().save(path)
     took, needed, count = measure(path, 8, 2 * (PIXELS + (4 << 20)))

@@ -23,7 +23,7 @@ def chunk(name: bytes, content: bytes) -> bytes:
 
 
 def with_scans(more: int) -> bytes:
-    """A progressive JPEG whose last scan stands there so many times more."""
+    """Makes a progressive JPEG whose last scan is repeated some times."""
     whole = encoded("JPEG", progressive=True)
     last = whole.rindex(b"\xff\xda")
     return whole[:-2] + whole[last:-2] * more + whole[-2:]
@@ -60,7 +60,7 @@ PACKED = b"a\0\0" + zlib.compress(bytes(1000))
     ids=["scans", "segments", "chunks", "texts", "comments"],
 )
 def test_a_picture_of_too_many_parts_is_not_decoded(content: bytes, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Not even opened: decoders read all of what stands before the pixels then.
+    # The picture is not even opened, because decoders then read everything before the pixels.
     monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it was opened"))
     with pytest.raises(InputError, match=f"the picture is damaged: it has more than {what}"):
         load_image(io.BytesIO(content), 8, 8)
@@ -74,7 +74,7 @@ def test_a_picture_of_too_many_parts_is_not_decoded(content: bytes, what: str, m
         with_chunks(b"tEXt", b"a\0b", 500),
         with_chunks(b"zTXt", PACKED, structure.PACKED_TEXTS - 1),
         with_comments(500),
-        encoded("JPEG") + b"\xff\xda" * 1000,  # a film behind the picture
+        encoded("JPEG") + b"\xff\xda" * 1000,  # a video behind the picture
     ],
     ids=["scans", "segments", "chunks", "texts", "comments", "film"],
 )

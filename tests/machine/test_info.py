@@ -1,4 +1,4 @@
-"""The machines here are small copies of what `/proc` and `/sys` show on boards and PCs."""
+"""Facts about machines, which are small copies of `/proc` and `/sys` of boards and PCs here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.machine.info import read_machine, read_state
 
 
 def write(root: Path, **texts: str | bytes) -> None:
-    """Makes files; in their names `__` stands for `/`."""
+    """Makes files; `__` in their names means `/`."""
     for name, text in texts.items():
         path = root / name.replace("__", "/")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,11 +70,11 @@ def test_its_state(nano: Path) -> None:
     state = read_state(nano)
     assert state.governors == ("schedutil",)
     assert list(state.mhz) == [102] * 4
-    # Not the sensor that always says 100, nor the ones that are off.
+    # The sensor that always says 100 and those that are off are left out.
     assert state.temperatures == {"AO-therm": 41.5, "CPU-therm": 34.0}
     assert state.load == 0.42
     assert state.available_bytes == 2_500_000 * 1024
-    assert not state.throttling  # a fan that runs holds nothing back
+    assert not state.throttling  # a running fan does not slow the machine down
     assert state.throttle_count is None
     write(nano, sys__class__thermal__cooling_device1__type="cpu-balanced\n")
     write(nano, sys__class__thermal__cooling_device1__cur_state="3\n")
@@ -142,11 +142,11 @@ def test_a_pc(tmp_path: Path) -> None:
     assert state.throttle_count == 6
 
 
-def test_what_is_not_shown_is_empty(tmp_path: Path) -> None:
+def test_facts_that_linux_does_not_show_are_none(tmp_path: Path) -> None:
     machine, state = read_machine(tmp_path), read_state(tmp_path)
     assert (machine.board, machine.cpu, machine.cpu_features, machine.cores) == (None, None, (), None)
     assert (machine.memory_bytes, machine.system, machine.max_mhz) == (None, None, None)
-    # These come from Python itself.
+    # Python itself returns these.
     assert (machine.architecture, machine.python) == (platform.machine(), platform.python_version())
     assert machine.kernel == platform.release()
     assert (state.governors, state.mhz, state.temperatures, state.throttling) == ((), (), {}, ())

@@ -1,4 +1,4 @@
-"""What a machine and its control groups allow."""
+"""The memory that a machine and its control groups allow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from zoo.machine import memory
 
 NO_LIMIT = 9223372036854771712
-"""As control groups of version 1 write it."""
+"""Writes the files of control groups of version 1."""
 
 MakeMachine = Callable[..., Path]
 
@@ -47,7 +47,7 @@ def test_limit(
             {"app/memory.max": 3_000_000, "app/memory.current": 2_500_000, "app/memory.stat": "inactive_file 700000"},
             1_200_000,
         ),
-        # JetPack 4: version 1.
+        # JetPack 4 has version 1.
         (
             "3:memory:/docker/ab",
             {"memory/docker/ab/memory.limit_in_bytes": 3_000_000, "memory/docker/ab/memory.usage_in_bytes": 2_000_000,

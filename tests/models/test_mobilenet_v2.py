@@ -25,7 +25,7 @@ def test_outputs_equal_those_of_keras_applications(
 
     theirs = keras.applications.MobileNetV2(input_shape=(size, size, 3), alpha=alpha, weights=None, classes=10)
     ours = zoo.build("mobilenet_v2", alpha=alpha, input_size=size, num_classes=10)
-    # Less than the usual gain of 2: rounding errors of the scaled pixels must not grow from layer to layer.
+    # The gain is below the usual 2, so that rounding errors of the scaled pixels do not grow from layer to layer.
     randomize(theirs, gain=1.5)
     assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
     ours.set_weights(theirs.get_weights())
@@ -38,7 +38,7 @@ def test_outputs_equal_those_of_keras_applications(
 def test_layer_names() -> None:
     names = [row.name for row in outline("mobilenet_v2").rows]
     expected = ["rescale", "Conv1", "bn_Conv1", "Conv1_relu"]
-    # Blocks that keep the stride and the channels, counted in the paper's table 2.
+    # Number of blocks that keep the stride and the channels, counted in the paper's table 2.
     residual = {2, 4, 5, 7, 8, 9, 11, 12, 14, 15}
     for i in range(17):
         if i > 0:
@@ -53,7 +53,7 @@ def test_layer_names() -> None:
 def test_the_table_of_the_paper() -> None:
     shapes = {row.name: row.output_shape for row in outline("mobilenet_v2").rows}
     assert shapes["Conv1"] == (112, 112, 32)
-    # Last block of each line of table 2, and its output there.
+    # The last block of each line of table 2, and its output in the table.
     assert [shapes[f"mobl{i}_conv_project"] for i in (0, 2, 5, 9, 12, 15, 16)] == [
         (112, 112, 16),
         (56, 56, 24),
@@ -75,7 +75,7 @@ def test_expansion_and_strides() -> None:
         assert rows[f"mobl{i}_conv_expand"].output_shape[-1] == 6 * in_channels
     strided = [i for i in range(17) if rows[f"mobl{i}_conv_depthwise"].stride == (2, 2)]
     assert strided == [1, 3, 6, 13]
-    # Depthwise: a group for each channel.
+    # A depthwise convolution has a group for each channel.
     assert rows["mobl1_conv_depthwise"].groups == 96
 
 

@@ -1,4 +1,4 @@
-"""All that is known of an architecture stands in its file: the packages that use it name none."""
+"""All that is known about an architecture is in its file: the packages that use it name none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = re.compile(rf"(?<!\w)({'|'.join(zoo.list_models())})(?!\w)")
 
 
 def texts(tree: ast.AST) -> list[tuple[int, str]]:
-    """The literal texts of a module with their lines; its docstrings, which hold examples, are left out."""
+    """Yields the literal texts of a module with their lines, except docstrings, which may hold examples."""
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     return [
         (node.lineno, node.value)

@@ -1,4 +1,4 @@
-"""Parameters and MACs against published and hand-counted numbers."""
+"""Parameters and MACs equal published and hand-counted numbers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PARAMS = [
     ("conv1d", {}, 5 * 6 * 16 + 16 + 5 * 16 * 32 + 32 + 3 * 32 * 64 + 64 + 64 * 6 + 6),
 ]
 
-# In millions, as published: slim's mobilenet/README.md, and the papers' own figures.
+# Published figures in millions, from slim's mobilenet/README.md and from the papers.
 MACS = [
     ("alexnet", {}, 724),
     ("alexnet", {"groups": 1}, 1135),
@@ -70,5 +70,5 @@ def test_a_built_model_has_what_the_outline_says(case: Case) -> None:
 
 def test_batch_norm_statistics_are_not_trainable() -> None:
     summary = outline("mobilenet_v2")
-    assert summary.params - summary.trainable_params == 34_112  # 17,056 normalized channels, keras.applications says
+    assert summary.params - summary.trainable_params == 34_112  # keras.applications has 17,056 normalized channels
     assert outline("vgg16").trainable_params == outline("vgg16").params

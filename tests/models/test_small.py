@@ -1,4 +1,4 @@
-"""The nets to learn on: lenet, mlp, conv1d."""
+"""The small nets for learning: lenet, mlp, conv1d."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_lenet_learns() -> None:
     import keras
 
     keras.utils.set_random_seed(0)
-    # Bright above and dark below, or the other way round.
+    # One class is bright above and dark below, the other is the opposite.
     pictures = np.random.default_rng(0).integers(0, 100, (64, 28, 28, 1)).astype(np.float32)
     labels = np.arange(64) % 2
     pictures[labels == 0, :14] += 150

@@ -22,7 +22,7 @@ def test_outputs_equal_those_of_keras_applications(
     randomize(theirs)
     ours.set_weights(theirs.get_weights())
     pixels = inputs_for((32, 32, 3), 3)
-    # RGB here; the BGR of the published weights is a matter of the first kernel, see tests/weights.
+    # The order is RGB here; the first kernel handles the BGR of the published weights, see tests/weights.
     expected = np.asarray(theirs((pixels - MEAN) / 127.5, training=False))
     assert np.ptp(expected, axis=0).max() > 0.01, "the inputs give the same answer: the comparison shows little"
     np.testing.assert_allclose(np.asarray(ours(pixels, training=False)), expected, rtol=0, atol=1e-5)
@@ -34,7 +34,7 @@ def test_layer_names_are_those_of_keras_applications() -> None:
     with keras.StatelessScope(initialize_variables=False):
         theirs = [layer.name for layer in keras.applications.VGG16(weights=None).layers]
     ours = [row.name for row in outline("vgg16").rows]
-    # What differs: scaling and centring in front, dropout, and the softmax in a layer of its own.
+    # The differences are scaling and centring in front, dropout, and the softmax in a separate layer.
     extra = {"rescale", "center", "drop1", "drop2", "logits", "softmax"}
     assert theirs[1:-1] == [name for name in ours if name not in extra]
 

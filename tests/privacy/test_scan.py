@@ -1,4 +1,4 @@
-"""What files tell of their maker, and that those of this package tell little."""
+"""What files reveal about their maker; those of this package reveal little."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from zoo.tflite.metadata import append_files
 
 
 def kinds(path: Path) -> set[str]:
-    """The kinds of what a file tells."""
+    """Returns the kinds of findings in a file."""
     return {telling.kind for telling in private(path)}
 
 
 def values(path: Path, kind: str) -> set[str]:
-    """What a file tells of one kind."""
+    """Returns the findings of one kind in a file."""
     return {telling.value for telling in private(path) if telling.kind == kind}
 
 
@@ -41,7 +41,7 @@ def test_exports_tell_versions_and_nothing_of_paths_names_or_hosts(
     report = to_tflite(trained_lenet, home / "m.tflite", quantize="int8", calibration=digits_folder, facts=facts)
     assert kinds(report.path) == {"version", "hash", "name"}
     assert values(report.path, "name") == {digits_folder.name, "base.keras"}
-    # The one hash is that of the whole set, with a salt.
+    # The only hash is that of the whole set, with a salt.
     assert values(report.path, "hash") == {describe(report.path).card["calibration"]["digest"]["value"]}
     assert report.card["more"] == {"list": ["x.npy", "y.npy", home.name]}
     assert kinds(to_keras(trained_lenet, home / "m.keras")) <= {"version", "time"}
@@ -99,7 +99,7 @@ def test_texts_and_bytes_are_searched(name: str, content: str, kind: str, value:
     assert [(t.kind, t.value) for t in private(tmp_path / name)] == [(kind, value)]
 
 
-def test_what_is_no_path_is_none(tmp_path: Path) -> None:
+def test_text_that_only_looks_like_a_path_is_not_listed(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("see https://example.org/home/x, and/or 1/2, a:b, conv1/kernel, MIT/Apache\n")
     assert private(tmp_path / "a.md") == []
 
@@ -157,7 +157,7 @@ def test_the_calibration_of_a_file_is_checked_on_the_command_line(
     assert (done.code, json.loads(done.out)["calibrated_on"]) == (1, False)
 
 
-def test_long_keys_are_shortened_where_a_thing_is_told_of(tmp_path: Path) -> None:
+def test_long_keys_are_shortened_in_findings(tmp_path: Path) -> None:
     inner = {f"{i} version": f"1.{i}" for i in range(500)}
     for _ in range(40):
         inner = {"k" * 10_000: inner}  # type: ignore[dict-item]

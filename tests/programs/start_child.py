@@ -1,6 +1,6 @@
 """Starts a child in a folder that is on the import path in every way: `start_child.py KIND FILE FOLDER MODULE...`.
 
-The modules are loaded before, and so is all that this process itself needs.
+The modules are loaded before, and so are all modules that this process itself needs.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from zoo.runner import doctor, sandbox
 
 
 def convert(_: Path) -> None:
-    """Has TensorFlow's converter run in a child."""
+    """Runs TensorFlow's converter in a child."""
     assert converter.convert_on_disk(lower(zoo.build("lenet")), converter.Settings())[4:8] == b"TFL3"
 
 
 def echo(_: Path) -> None:
-    """Runs a program that is no Python."""
+    """Runs a program that is not Python."""
     assert processes.run(processes.program("/bin/echo", "ran"), seconds=60).stdout == "ran\n"
 
 
@@ -35,7 +35,7 @@ def measure(file: Path) -> None:
 
 
 def ask(task: str, file: str) -> None:
-    """Has the doctor try something in a child."""
+    """Makes `zoo doctor` try something in a child."""
     assert doctor._in_a_process(task, "litert", file) is None
 
 

@@ -1,6 +1,6 @@
-"""Writes down what the process of the tests sees, and what a child of it does, into `seen.json` beside this file.
+"""Writes the surroundings that a test and its child see into `seen.json` beside this file.
 
-A pytest of its own runs it, behind our conftest.py.
+A separate pytest runs it, with our conftest.py.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ CHILD = "import json, signal; print(json.dumps([str(signal.getsignal(n)) for n i
 
 
 def printed(*command: str) -> str:
-    """What a child prints."""
+    """Runs a child and returns its output."""
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def test_it() -> None:
-    """Writes it."""
+    """Writes the file."""
     seen = {
         "variables": dict(os.environ),
         "umask": os.umask(0o22),

@@ -1,4 +1,4 @@
-"""Loads many damaged files, each in a child process, and counts what became of them:
+"""Loads many damaged files, each in a child process, and counts how they end.
 
 python tests/runner/deadly.py MODEL.tflite FOLDER COUNT
 """
@@ -21,13 +21,13 @@ from zoo.runner import sandbox
 from zoo.tflite import modelfile
 
 CPU_SECONDS = 20
-"""A file that takes longer hangs; the others take milliseconds."""
+"""Seconds after which a file counts as hung; others take milliseconds."""
 
 
 def load_many(original: Path, folder: Path, count: int) -> dict[str, int]:
-    """How many are refused by the check of their structure, load or fail in an orderly way, or end their process.
+    """Counts the files that the structure check refuses, that load or fail with an error, and that end their process.
 
-    The last are kept in `folder`.
+    The files that end their process are kept in `folder`.
     """
     outcomes = {"refused": 0, "orderly": 0, "deadly": 0}
     data = original.read_bytes()
@@ -48,13 +48,13 @@ def load_many(original: Path, folder: Path, count: int) -> dict[str, int]:
 
 
 def _ends_well(path: Path) -> bool:
-    child = os.fork()  # cheaper than a new process by far
+    child = os.fork()  # much cheaper than a new process
     if not child:
         crash_quietly()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        # Of its own time, not of the clock's: a busy machine makes no file deadly.
+        # Processor time is limited, not clock time, so that a busy machine does not make a file look deadly.
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-        signal.alarm(30 * CPU_SECONDS)  # waits for what never comes
+        signal.alarm(30 * CPU_SECONDS)  # waits for something that never comes
         processes.limit(resource.RLIMIT_DATA, processes.free_memory() or resource.RLIM_INFINITY)
         try:
             sandbox.run_once(str(path), "litert")

@@ -1,4 +1,4 @@
-"""Small `.tflite` files that claim much."""
+"""Makes small `.tflite` files that claim to be large."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.tflite.prepend import table, tables
 
 @dataclass
 class Claims:
-    """What a file says of itself; where a number is given, one thing is named so many times."""
+    """The claims of a file; a number says how often one object is named."""
 
     shape: Sequence[int] = (1, 10)
     name: str = "x"

@@ -25,7 +25,7 @@ def mobilenet(cases: Callable[[str], Case]) -> Case:
 
 
 def appended(source: Path, target: Path, **parts: str | bytes) -> Path:
-    """A copy of a model file whose embedded files are replaced: only what stands in `parts` is left."""
+    """Copies a model file and replaces its embedded files by `parts`."""
     with zipfile.ZipFile(source) as archive:
         end = min(info.header_offset for info in archive.infolist())
     target.write_bytes(source.read_bytes()[:end])
@@ -101,7 +101,7 @@ def test_labels_of_the_file(mobilenet: Case, photos: tuple[Path, Path], tmp_path
 def test_a_file_of_another_maker(mobilenet: Case, tmp_path: Path) -> None:
     bare = appended(mobilenet.file, tmp_path / "bare.tflite")
     assert Classifier(bare).labels == tuple(f"class_{i}" for i in range(10))
-    # TensorFlow's examples name the file as they like.
+    # TensorFlow's examples use any name for the file.
     other = appended(mobilenet.file, tmp_path / "other.tflite", labelmap_txt="\n".join("abcdefghij"))
     assert Classifier(other).labels == tuple("abcdefghij")
 

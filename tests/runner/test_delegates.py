@@ -1,4 +1,4 @@
-"""Delegates, with a small library of our own in the place of hardware's."""
+"""Delegates, with a small library of our own instead of a library for hardware."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_file_for_an_edge_tpu_without_one(cli: Cli, tmp_path: Path, photos: tu
 
 
 def _compiled() -> bytes:
-    """What Coral's compiler leaves of a net: one custom operation from the input to the output."""
+    """Makes a file like those of Coral's compiler, with one custom operation from the input to the output."""
     import flatbuffers
     import tflite
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def quick(uninstall: Callable[..., None]) -> None:
-    """Without TensorFlow, whose import takes seconds."""
+    """Hides TensorFlow, whose import takes seconds."""
     uninstall("tensorflow")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def held_out(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Array]) -> Path:
-    """Pictures of the digits that `trained_lenet` has not seen, a folder a class."""
+    """Writes pictures of digits that `trained_lenet` was not trained on, one folder for each class."""
     from PIL import Image
 
     folder = tmp_path_factory.mktemp("held_out")
@@ -38,7 +38,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory, trained_lenet: Any) -> 
 
 @pytest.mark.slow
 def test_figures_equal_scikit_learns(classifier: Classifier, held_out: Path, trained_lenet: Any) -> None:
-    """Against Keras' own answers and another library's arithmetic."""
+    """Figures equal those from Keras' own scores and another library's arithmetic."""
     from PIL import Image
     from sklearn.metrics import accuracy_score, confusion_matrix, precision_score, recall_score, top_k_accuracy_score
 

@@ -1,4 +1,4 @@
-"""The list of files that were made or tried here."""
+"""The list of files that were made or tried on this machine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def other_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the list lie on another device than all else."""
+    """Pretends that the list is on another disk than the files."""
     read = known._read
     monkeypatch.setattr(known, "_read", lambda: (-1, read()[1]))
 
@@ -77,12 +77,12 @@ def test_a_file_that_changes_during_its_trial_is_not(file: Path) -> None:
 def test_on_another_disk_its_content_has_to_be_the_same(
     file: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stick comes back with the same inodes and times, and other bytes."""
+    """A USB stick comes back with the same inodes and times, but other bytes."""
     known.remember_made(file)
     (entry,) = json.loads((cache / known.LIST).read_text())["files"].values()
     assert entry["sha256"] is None
     other_disk(monkeypatch)
-    assert not known.holds(file, "litert")  # its content was not written down
+    assert not known.holds(file, "litert")  # its SHA-256 was not recorded
     device = file.stat().st_dev
 
     def as_of_a_stick(status: os.stat_result) -> str:
@@ -116,7 +116,7 @@ def test_the_list_is_private_and_bounded(tmp_path: Path, cache: Path, monkeypatc
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "null", '{"files": []}', '{"files": {"x": 1}}', "[" * 100_000, "\0", '{"files": null}']
 )
-def test_a_damaged_list_is_none(content: str, file: Path, cache: Path) -> None:
+def test_a_damaged_list_is_ignored(content: str, file: Path, cache: Path) -> None:
     cache.mkdir(parents=True)
     (cache / known.LIST).write_text(content)
     (cache / known.LIST).chmod(0o600)
@@ -128,14 +128,14 @@ def test_a_damaged_list_is_none(content: str, file: Path, cache: Path) -> None:
 @pytest.mark.parametrize(
     "entry", [None, {}, {"for": None}, {"for": "made here"}, {"for": {"made here": 1}}, {"for": [[]]}]
 )
-def test_a_damaged_entry_is_none(entry: object, file: Path, cache: Path) -> None:
+def test_a_damaged_entry_is_ignored(entry: object, file: Path, cache: Path) -> None:
     known.remember_made(file)
     files = json.loads((cache / known.LIST).read_text())["files"]
     (cache / known.LIST).write_text(json.dumps({"files": dict.fromkeys(files, entry)}))
     assert not known.holds(file, "litert")
 
 
-def test_a_list_that_others_may_have_written_is_none(
+def test_a_list_that_others_may_have_written_is_ignored(
     file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known.remember_made(file)

@@ -1,4 +1,4 @@
-"""What a container allows, and what is refused for it."""
+"""The memory that a container allows, and files that are refused because of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.runner.session import load
 from zoo.tflite import modelfile
 
 LENET_POOLING = 4 * 6 * (28 * 28 + 14 * 14)
-"""Bytes that LeNet's first pooling reads and writes: its largest operation."""
+"""Bytes that LeNet's first pooling reads and writes, which is its largest operation."""
 
 
 def test_the_largest_operation(cases: Any) -> None:

@@ -10,7 +10,7 @@ from zoo.runner import runtimes
 
 
 def versions(monkeypatch: pytest.MonkeyPatch, numpy: str, **installed: str) -> None:
-    """As if these were installed, by the runtimes' names with _ for -."""
+    """Pretends that these versions are installed, by the runtimes' names with _ instead of -."""
     monkeypatch.setattr(np, "__version__", numpy)
     monkeypatch.setattr("zoo.runner.runtimes.version", lambda name: installed.get(name.replace("-", "_")))
 
@@ -28,7 +28,7 @@ def test_the_clash_of_tflite_runtime_and_numpy_2_is_seen_before_the_import(monke
     with pytest.raises(MissingDependencyError, match=message):
         runtimes.find("tflite-runtime")
     assert imported == []
-    # With auto as well, where nothing else is there.
+    # The same holds for auto if nothing else is installed.
     with pytest.raises(MissingDependencyError, match=message):
         runtimes.find("auto")
     assert imported == ["litert", "tensorflow"]
@@ -37,7 +37,7 @@ def test_the_clash_of_tflite_runtime_and_numpy_2_is_seen_before_the_import(monke
 def test_no_clash(monkeypatch: pytest.MonkeyPatch) -> None:
     versions(monkeypatch, "1.26.4", tflite_runtime="2.14.0")
     assert runtimes.abi_clash("tflite-runtime") is None
-    versions(monkeypatch, "2.1.0")  # not installed: there is nothing to clash
+    versions(monkeypatch, "2.1.0")  # it is not installed, so nothing can clash
     assert runtimes.abi_clash("tflite-runtime") is None
     versions(monkeypatch, "2.1.0", litert="2.3.0")
     assert runtimes.abi_clash("litert") is None

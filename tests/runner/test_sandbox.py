@@ -1,4 +1,4 @@
-"""Damaged and hostile files, and files that we did not make: nothing they hold may end the process."""
+"""Damaged, malicious and foreign files: none of them may end the process."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from tests.conftest import Case, Cli
 
 MUTATIONS = 300
-"""Nearly half of them are refused for their structure; `benchmarks/reliability/mutated_models.py` tries thousands."""
+"""Number of damaged files, of which nearly half have a wrong structure; `mutated_models.py` tries thousands."""
 
 
 @pytest.fixture(autouse=True)
 def nothing_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of the test's own."""
+    """A cache that belongs to the test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
 def tried(lenet: Case, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The child processes that were started."""
+    """Records the child processes that are started."""
     lenet.file  # noqa: B018  # made before: that takes processes as well
     started: list[list[str]] = []
     run = processes.run
@@ -60,7 +60,7 @@ def test_files_made_here_are_loaded_at_once(lenet: Case, tmp_path: Path, tried: 
 
 
 def test_a_right_checksum_is_no_licence(lenet: Case, tmp_path: Path, tried: list[list[str]]) -> None:
-    """The copy is another file: as one that somebody handed over."""
+    """A copy counts as a new file, like one that somebody else gave."""
     path = tmp_path / "copy.tflite"
     shutil.copy2(lenet.file, path)
     assert checksum(path) == "right"
@@ -68,7 +68,7 @@ def test_a_right_checksum_is_no_licence(lenet: Case, tmp_path: Path, tried: list
     assert len(tried) == 1
     load(path)
     assert len(tried) == 1
-    assert not known.holds(path, "tensorflow")  # which it was not tried with
+    assert not known.holds(path, "tensorflow")  # with which it was not tried
 
 
 def test_the_model_of_the_package_is_loaded_at_once(tried: list[list[str]]) -> None:
@@ -90,7 +90,7 @@ def test_a_known_file_that_was_damaged_on_its_disk_is_tried(
 def test_a_trial_that_does_not_come_to_its_end_is_no_licence(
     lenet: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    """What runs in the child may end it with any exit code, also that of a process that went well."""
+    """A file can end the child with any exit code, also with 0."""
     (tmp_path / "ai_edge_litert").mkdir()
     (tmp_path / "ai_edge_litert" / "__init__.py").touch()
     (tmp_path / "ai_edge_litert" / "interpreter.py").write_text(f"import os\nos._exit({code})\n")
@@ -118,11 +118,11 @@ def test_a_changed_file_and_one_of_others_are_tried(lenet: Case, tmp_path: Path,
 
 
 def test_a_checksum_does_not_spare_the_structure(lenet: Case, tmp_path: Path) -> None:
-    """Whoever damages a file on purpose can compute one."""
+    """A right checksum does not help, because an attacker can compute one."""
     with zipfile.ZipFile(lenet.file) as archive:
         card = json.loads(archive.read("card.json"))
     model = bytearray(lenet.file.read_bytes()[: card["flatbuffer"]["bytes"]])
-    model[:4] = (len(model) + 8).to_bytes(4, "little")  # where the root table is
+    model[:4] = (len(model) + 8).to_bytes(4, "little")  # the place of the root table
     card["flatbuffer"] |= {"crc32": zlib.crc32(model), "sha256": hashlib.sha256(model).hexdigest()}
     labels = "\n".join(f"class_{i}" for i in range(10))
     card["checksum"] = seal(card, labels)
@@ -143,7 +143,7 @@ def _changed(lenet: Case) -> bytes:
 
 
 def _plain(lenet: Case) -> bytes:
-    """What any converter writes: no labels, no card."""
+    """A file of another converter, without labels and card, can be used."""
     import tensorflow as tf
 
     model: bytes = tf.lite.TFLiteConverter.from_keras_model(lenet.model).convert()
@@ -162,7 +162,7 @@ def _plain(lenet: Case) -> bytes:
 def test_a_file_that_ends_its_process(
     lenet: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, message: str
 ) -> None:
-    """An interpreter that ends the process on a file: a stand-in, first on the path that the child sees."""
+    """Puts a fake interpreter, which ends the process, first on the child's import path."""
     (tmp_path / "ai_edge_litert").mkdir()
     (tmp_path / "ai_edge_litert" / "__init__.py").touch()
     (tmp_path / "ai_edge_litert" / "interpreter.py").write_text(
@@ -172,14 +172,14 @@ def test_a_file_that_ends_its_process(
     path.write_bytes(_changed(lenet))
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(ModelFileError, match=f"foreign.tflite is damaged or hostile: {message}"):
-        # Only the one that hangs has to be waited for; the others end on their own, however slow the machine.
+        # The test waits only for the child that hangs; the others end by themselves, on any machine.
         sandbox.require_harmless(path, "litert", seconds=1 if "sleep" in ending else 60)
 
 
 def test_a_file_that_is_not_loaded_is_not_tried_again(
     lenet: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error in the child may be a crash here, as with a convolution without weights in a process with TensorFlow."""
+    """An error in the child could be a crash here, as with a convolution without weights if TensorFlow is loaded."""
     (tmp_path / "ai_edge_litert").mkdir()
     (tmp_path / "ai_edge_litert" / "__init__.py").touch()
     (tmp_path / "ai_edge_litert" / "interpreter.py").write_text(
@@ -198,8 +198,8 @@ def test_a_file_that_is_not_loaded_is_not_tried_again(
 
 
 def test_mutated_files_never_end_our_process(lenet: Case, tmp_path: Path) -> None:
-    """Each is loaded and run in a child of its own; those that end it must be refused by `load`."""
-    # Of others, because there the graph's tables stand together at the end, where many mutations hit.
+    """Each file is loaded and run in its own child; those that end the child must be refused by `load`."""
+    # Foreign files are used, because their graph's tables are together at the end, where many mutations hit them.
     (tmp_path / "m.tflite").write_bytes(_plain(lenet))
     script = Path(deadly.__file__)
     command = [sys.executable, str(script), str(tmp_path / "m.tflite"), str(tmp_path), str(MUTATIONS)]
@@ -211,8 +211,8 @@ def test_mutated_files_never_end_our_process(lenet: Case, tmp_path: Path) -> Non
     assert outcomes["orderly"] > MUTATIONS / 20
     culprits = sorted(tmp_path.glob("deadly_*.tflite"))
     assert len(culprits) == outcomes["deadly"]
-    for culprit in culprits[:12]:  # not more: each takes a new process
-        # What ends one process can be an error in another: it reads memory that is not its own. Refused is either.
+    for culprit in culprits[:12]:  # only some, because each needs a new process
+        # A file that ends one process may raise an error in another, because it reads foreign memory. Both are refused.
         with pytest.raises(ModelFileError, match="damaged or hostile|litert cannot load"):
             load(culprit)
 
@@ -221,7 +221,7 @@ def test_mutated_files_never_end_our_process(lenet: Case, tmp_path: Path) -> Non
 def test_a_mutated_file_that_ends_its_process_would_be_seen(
     lenet: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the test above could not fail."""
+    """Without this the test above could not fail."""
     monkeypatch.setattr(sandbox, "run_once", lambda *_: os.abort())
     found = deadly.load_many(lenet.file, tmp_path, 20)
     assert found["orderly"] == 0

@@ -27,7 +27,7 @@ def test_a_session_describes_its_tensors(lenet: Case) -> None:
     assert session.outputs == (session.output,)
 
 
-# TensorFlow's interpreter points to LiteRT, which is what is preferred here as well.
+# TensorFlow's interpreter recommends LiteRT, which is preferred here, too.
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
 @pytest.mark.parametrize("runtime", ["litert", "tensorflow"])
 def test_runs(lenet: Case, runtime: runtimes.Runtime) -> None:
@@ -35,7 +35,7 @@ def test_runs(lenet: Case, runtime: runtimes.Runtime) -> None:
     assert session.runtime == runtime
     for picture, expected in zip(lenet.inputs, lenet.scores, strict=True):
         np.testing.assert_allclose(session.run(picture)[0][0], expected, atol=1e-5)
-        # With the batch axis, and as integers.
+        # This input has the batch axis, and integers.
         np.testing.assert_allclose(session.run(picture[np.newaxis].astype(np.uint8))[0][0], expected, atol=1e-5)
 
 
@@ -68,7 +68,7 @@ def test_an_unknown_runtime(lenet: Case) -> None:
 
 
 def block(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
-    """Makes the import of these fail, as if they were not installed."""
+    """Makes the import of modules fail, as if they were not installed."""
     for name in [*sys.modules]:
         if name.partition(".")[0] in packages:
             monkeypatch.delitem(sys.modules, name)
@@ -104,7 +104,7 @@ def test_auto_takes_the_first_that_is_there(monkeypatch: pytest.MonkeyPatch) -> 
     ]:
         monkeypatch.setattr("zoo.runner.runtimes.module", installed(*there))
         assert runtimes.find("auto") == (expected, Interpreter)
-    # OpenVINO is never taken unasked.
+    # OpenVINO is never chosen automatically.
     monkeypatch.setattr("zoo.runner.runtimes.module", installed("openvino"))
     with pytest.raises(MissingDependencyError, match="no TFLite runtime is installed: pip install ai-edge-litert"):
         runtimes.find("auto")
@@ -123,7 +123,7 @@ def test_threads(monkeypatch: pytest.MonkeyPatch, lenet: Case) -> None:
     load(lenet.file)
     assert asked == [3, runtimes.default_threads()]
     assert 1 <= runtimes.default_threads() <= 4
-    # Thousands end the process, so the runtime is not even asked.
+    # Thousands of threads would end the process, so the runtime is not even called.
     for number in (0, -1, 257, 100_000):
         with pytest.raises(InputError, match=f"threads={number} is not allowed; give 1 to 256"):
             load(lenet.file, threads=number)

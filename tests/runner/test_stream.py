@@ -1,4 +1,4 @@
-"""Many pictures: in order, in little memory, and one that cannot be read does not stop the rest."""
+"""Streams of pictures: results are in order, memory is limited, and a bad picture does not stop the rest."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_pipes_and_devices_are_left_out(folder: Path) -> None:
     (folder / "a" / "nothing.png").symlink_to("nowhere")
     found = {path.name for path in find_pictures([folder])}
     assert not found & {"pipe.png", "zero.png"}
-    assert "nothing.png" in found  # whoever reads it says what it is
+    assert "nothing.png" in found  # the reader reports what is wrong with it
 
 
 def test_a_folder_that_cannot_be_read_is_said_after_the_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_a_folder_that_cannot_be_read_is_said_after_the_others(folder: Path, mon
             raise PermissionError(13, "Permission denied", place)
         return honest(place)
 
-    monkeypatch.setattr("os.scandir", scandir)  # root may read everything
+    monkeypatch.setattr("os.scandir", scandir)  # root can read every file
     found: list[Path] = []
     with pytest.raises(ZooError, match=r"cannot read .*/a: Permission denied"):
         found.extend(find_pictures([folder]))

@@ -1,4 +1,4 @@
-"""How layers are grouped for a drawing."""
+"""The grouping of layers for a drawing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_stages_of_vgg16() -> None:
     found = blocks(outline("vgg16"))
     assert [block.name for block in found[1:6]] == ["block1", "block2", "block3", "block4", "block5"]
     assert found[3].label == ("3 × conv 3×3", "max pool 2×2")
-    # Conv layers of 3x3 and pooling of 2x2, from the input on: 1 + 2 + 2 + 1 = 6, and so on.
+    # With convolutions of 3x3 and pooling of 2x2, counted from the input: 1 + 2 + 2 + 1 = 6, and so on.
     assert [block.receptive_field for block in found[1:6]] == [(6, 6), (16, 16), (44, 44), (100, 100), (212, 212)]
     assert [block.name for block in found[6:]] == ["fc1", "fc2", "logits"]
     assert found[6].label == ("flatten", "dense")
@@ -36,7 +36,7 @@ def test_the_stages_of_vgg16() -> None:
 def test_the_inverted_residuals_of_mobilenet_v2() -> None:
     found = blocks(outline("mobilenet_v2"))
     depthwise = [block for block in found if block.kind == "depthwise"]
-    # Table 2 of the paper: 1 + 2 + 3 + 4 + 3 + 3 + 1 blocks; in all but the first of each row the input is added.
+    # The paper's table 2 has 1 + 2 + 3 + 4 + 3 + 3 + 1 blocks; the input is added in all but the first of each row.
     assert len(depthwise) == 17
     assert sum("+ input" in block.label for block in depthwise) == 17 - 7
     assert depthwise[0].label == ("dw 3×3", "1×1 → 16")
@@ -77,7 +77,7 @@ def test_depthwise_separable_blocks_and_what_has_no_rule() -> None:
     found = blocks(summarize(model))
     assert [block.name for block in found] == ["input", "shrink", "deep1", "deep_dw", "mix"]
     assert found[3].label == ("dw 3×1", "1×1 → 8")
-    # Its end has no dense layer: the flattening stays where it is.
+    # The model does not end in a dense layer, so the flattening stays where it is.
     assert found[-1].output_shape == (4 * 4 * 8,)
 
 

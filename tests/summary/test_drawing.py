@@ -1,4 +1,4 @@
-"""The drawing of a net: what stands in the picture, as text, and that it is a picture."""
+"""The drawing of a net: the text in the picture, and its format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def texts(svg: Path) -> list[str]:
-    """matplotlib writes letters as outlines, and the text as a comment before them."""
+    """Returns the texts of an SVG: matplotlib writes letters as outlines, and the text as a comment before them."""
     return re.findall(r"<!-- (.+?) -->", svg.read_text(encoding="utf-8"))
 
 
@@ -82,7 +82,7 @@ def test_the_command(cli: Cli, tmp_path: Path) -> None:
     with Image.open(picture) as image:
         assert image.format == "PNG"
         assert image.width > 800
-    # With --json, standard output is JSON alone.
+    # With --json, standard output is only JSON.
     assert cli("info", "lenet", "--plot", tmp_path / "lenet.svg", "--json").out.endswith("}\n")
     assert "Gradient-Based Learning" in " ".join(texts(tmp_path / "lenet.svg"))
 

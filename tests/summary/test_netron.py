@@ -1,4 +1,4 @@
-"""`zoo view`: a real Netron server, asked for what it serves, then stopped."""
+"""The command `zoo view`: a real Netron server is started, asked for its files, and stopped."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def get(url: str) -> bytes:
 
 
 def shown(url: str) -> str:
-    """The address of the file that the page loads."""
+    """Returns the address of the file that the page loads."""
     found = re.search(r'<meta name="file" content="(.+?)">', get(url).decode())
     assert found
     return url + found[1]
@@ -106,7 +106,7 @@ def test_what_cannot_be_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         view("lenet").__enter__()
 
 
-def test_the_command_until_it_is_interrupted(cases: Callable[[str], Case]) -> None:
+def test_the_command_runs_until_it_is_interrupted(cases: Callable[[str], Case]) -> None:
     file = cases("lenet").file
     code = "import sys; from zoo.cli.main import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", code, "view", str(file), "--no-browser"]

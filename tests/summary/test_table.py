@@ -14,7 +14,7 @@ def rows_of(name: str, **options: Any) -> dict[str, Row]:
 
 
 def fields(rows: dict[str, Row], *names: str) -> list[tuple[int, int]]:
-    """(receptive field, jump) of the named layers, which are the same on both axes."""
+    """Returns (receptive field, jump) of the named layers, which are the same on both axes."""
     found = []
     for name in names:
         size, jump = rows[name].receptive_field, rows[name].jump
@@ -25,7 +25,7 @@ def fields(rows: dict[str, Row], *names: str) -> list[tuple[int, int]]:
     return found
 
 
-# Worked by hand with r' = r + (k - 1) j, j' = j s. AlexNet's 195, VGG-16's 212 and their jump of 32 are also in
+# Calculated by hand with r' = r + (k - 1) j, j' = j s. AlexNet's 195, VGG-16's 212 and their jump of 32 are also in
 # table 1 of Araujo et al., Computing Receptive Fields of Convolutional Neural Networks, Distill 2019.
 
 
@@ -112,14 +112,14 @@ def test_same_padding_puts_the_odd_pixel_behind(layers: Any) -> None:
     assert rows["conv"].padding == ((0, 1), (1, 1))
 
 
-def test_same_padding_of_a_stride_larger_than_the_kernel_is_none(layers: Any) -> None:
+def test_same_padding_adds_nothing_if_the_stride_is_larger_than_the_kernel(layers: Any) -> None:
     inputs = layers.Input((9, 9, 3))
     rows = summarized(inputs, layers.Conv2D(8, 1, 4, padding="same", name="conv")(inputs))
     assert rows["conv"].padding == ((0, 0), (0, 0))
     assert fields(rows, "conv") == [(1, 4)]
 
 
-def test_a_zero_padding_layer_stands_in_the_row_of_the_next(layers: Any) -> None:
+def test_a_zero_padding_layer_is_part_of_the_next_row(layers: Any) -> None:
     inputs = layers.Input((10, 10, 1))
     x = layers.ZeroPadding2D(((1, 2), (3, 4)), name="zeros")(inputs)
     rows = summarized(inputs, layers.Conv2D(1, 3, name="conv")(x))

@@ -23,13 +23,13 @@ def test_a_class_without_pictures_and_one_that_is_never_named() -> None:
 
 
 def fake(named: list[str]) -> Evaluation:
-    """Pictures that are all of class a, and what each was named."""
+    """Makes pictures that are all of class a, with the class that each was given."""
     names = {Path(str(i)): ("a", name) for i, name in enumerate(named)}
     return Evaluation(Confusion(("a", "b"), np.eye(2, dtype=np.int64)), 2, names, [], [])
 
 
 def test_comparison_by_hand() -> None:
-    # Right and right, right and wrong twice, wrong and right, wrong and wrong; the last is not in the second.
+    # Both right, only the first right (twice), only the second right, both wrong; the last is missing in the second.
     found = CLASSIFICATION.compare(fake(list("aaabba")), fake(list("abbab")))
     assert (found.pictures, found.only_first, found.only_second) == (5, 2, 1)
     assert found.agreement == pytest.approx(0.4)
@@ -66,7 +66,7 @@ def test_scores_become_predictions_best_first() -> None:
     assert CLASSIFICATION.lines(found)[0] == " 60.00%  b"
     assert CLASSIFICATION.brief(found[:2]) == "b 60%, d 20%"
     assert len(CLASSIFICATION.cells(found[0])) == len(CLASSIFICATION.columns)
-    # The last axes of older models are 1 x 1.
+    # The last axes of the outputs of older models are 1 x 1.
     best = CLASSIFICATION.decode([outputs[0].reshape(1, 1, 1, 4)], ("a", "b", "c", "d"))[0]
     assert best == Prediction("b", 1, float(np.float32(0.6)))
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def model_with(path: Path, **parts: str | bytes) -> Path:
-    """A file of the right mark with an archive behind it."""
+    """Makes a file with the right identifier and an archive behind it."""
     path.write_bytes(b"\x1c\0\0\0TFL3" + b"\0" * 64)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
@@ -111,7 +111,7 @@ def test_a_zip_bomb(tmp_path: Path) -> None:
 
 
 def test_many_parts(tmp_path: Path) -> None:
-    """`zipfile` would hold some twenty times the bytes of the list of parts."""
+    """The list of parts is limited, because `zipfile` uses about twenty times its bytes."""
     path = model_with(tmp_path / "m.tflite")
     with zipfile.ZipFile(path, "a") as archive:
         for i in range(18_000):
@@ -181,7 +181,7 @@ def test_a_card_can_be_written_as_json_again(tmp_path: Path) -> None:
 def test_a_card_whose_fields_are_of_the_wrong_type(
     tmp_path: Path, value: object, cases: Callable[[str], Case], cli: Cli
 ) -> None:
-    """Every field of a real card, one type after the other, in a file that is run and inspected all the same."""
+    """Every field of a real card may have any type; the file is run and inspected nevertheless."""
     content = without_files(cases("lenet").file.read_bytes())
     names = [*describe(cases("lenet").file).card, "weights", "calibration"]
     path = tmp_path / "m.tflite"
@@ -199,7 +199,7 @@ def test_a_card_whose_fields_are_of_the_wrong_type(
 
 
 def changed(source: Path, target: Path, **parts: str | bytes | None) -> Path:
-    """A copy of a file, with other parts in its archive; None leaves one out."""
+    """Copies a file with other parts in its archive; None leaves a part out."""
     with zipfile.ZipFile(source) as archive:
         found: dict[str, str | bytes | None] = {name: archive.read(name) for name in archive.namelist()}
         start = min(entry.header_offset for entry in archive.infolist())
@@ -255,7 +255,7 @@ def test_a_checksum_that_leaves_out_labels_and_card_is_called_none(sealed: Path,
     ],
 )
 def test_a_checksum_of_nothing_or_of_a_part_is_wrong(facts: Any, sealed: Path, tmp_path: Path) -> None:
-    """Also where everything else is computed anew, as an attacker would."""
+    """This is also detected if everything else is computed again, as an attacker would do."""
     card = describe(sealed).card
     if isinstance(facts, dict):
         front = sealed.read_bytes()[: facts.get("bytes") or 0] if facts.get("bytes") in {0, 8} else b""

@@ -1,4 +1,4 @@
-"""Op versions against runtimes: the tables are held against the runtimes themselves."""
+"""Versions of operations and runtimes: the tables agree with the runtimes themselves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zoo.tflite import compat, modelfile
 
 @pytest.fixture(scope="module")
 def per_channel_dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the converter writes on its own: FULLY_CONNECTED version 12."""
+    """Makes a file with the converter's defaults, which has FULLY_CONNECTED version 12."""
     path = tmp_path_factory.mktemp("compat") / "m.tflite"
     path.write_bytes(convert_in_memory(lower(zoo.build("lenet")), Settings("dynamic", dense_per_channel=True)))
     return path

@@ -1,4 +1,4 @@
-"""zoo inspect: all that a file says of itself, and no file that brings it down."""
+"""The command `zoo inspect` shows all facts in a file, and no file makes it crash."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_what_it_finds(sound: Path) -> None:
+def test_an_inspection_of_a_real_file(sound: Path) -> None:
     found = inspect_file(sound)
     ops = {name: count for name, _, count in found.ops}
     assert (ops["CONV_2D"], ops["FULLY_CONNECTED"], ops["MAX_POOL_2D"]) == (2, 3, 2)
@@ -39,7 +39,7 @@ def test_what_it_finds(sound: Path) -> None:
     assert document["inputs"][0]["shape"] == [1, 28, 28, 1]
     assert document["inputs"][0]["dtype"] == "uint8"
     weights = sum(op["weight_bytes"] for op in document["ops"])
-    kernels = 61_706 - 236  # int8, a byte each; the 236 biases are zero, and then some are left out
+    kernels = 61_706 - 236  # int8 weights have one byte each; some of the 236 biases are zero and left out
     assert kernels <= weights <= kernels + 4 * 300
 
 
@@ -63,7 +63,7 @@ def test_a_file_made_by_others(tmp_path: Path) -> None:
 
 
 def _survives(path: Path) -> bool:
-    """Whether the file is still taken for a sound one; anything but a ModelFileError fails the test."""
+    """Whether the file still passes the check; any error other than a ModelFileError fails the test."""
     try:
         inspect_file(path).as_dict()
     except ModelFileError:
@@ -79,7 +79,7 @@ def test_mutated_files(sound: Path, tmp_path: Path) -> None:
     for seed in range(MUTATIONS):
         path.write_bytes(mutate(original, random.Random(seed)))
         outcomes.append(_survives(path))
-    # Mutations of weights are not seen, those of structure are; both must have happened.
+    # Changed weights are not detected, but a changed structure is; both must have happened.
     assert 0.05 < sum(outcomes) / MUTATIONS < 0.95
 
 
@@ -123,7 +123,7 @@ def test_a_zip_bomb(sound: Path, tmp_path: Path) -> None:
 
 
 def test_overlapping_vectors_do_not_hang(sound: Path, tmp_path: Path) -> None:
-    """Many tensors that all claim one large vector as their shape."""
+    """Makes many tensors that all claim one large vector as their shape."""
     from zoo.tflite.flatbuffer import Reader
 
     data = bytearray(1 << 20)

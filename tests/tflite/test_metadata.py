@@ -25,7 +25,7 @@ TAGS = Tags("net", "a net", author="me", license="MIT", image_shape=(28, 28, 1),
 
 @pytest.fixture(scope="session")
 def plain() -> bytes:
-    """What the converter writes."""
+    """A file as the converter writes it."""
     import keras
     import tensorflow as tf
 
@@ -62,7 +62,7 @@ def test_tflite_support_reads_it_back(case: Case, tflite_support_python: Path, e
     (graph,) = metadata["subgraph_metadata"]
     (given,), (made,) = graph["input_tensor_metadata"], graph["output_tensor_metadata"]
     assert made["associated_files"] == [{"name": "labels.txt", "type": "TENSOR_AXIS_LABELS"}]
-    # Raw pixels in: the reader subtracts nothing and divides by one.
+    # The input takes raw pixels, so the reader subtracts nothing and divides by one.
     (unit,) = given["process_units"]
     assert unit["options_type"] == "NormalizationOptions"
     assert unit["options"] == {"mean": [0.0], "std": [1.0]}
@@ -119,7 +119,7 @@ def test_the_model_itself_is_untouched(plain: bytes, tmp_path: Path) -> None:
 
 
 def positions(flatbuffer: bytes) -> list[int]:
-    """Where the content of each buffer that has some begins."""
+    """Returns the place where the content of each buffer begins that is not empty."""
     model = tflite.Model.GetRootAs(flatbuffer, 0)
     start = np.frombuffer(flatbuffer, np.uint8).__array_interface__["data"][0]
     buffers = [model.Buffers(i) for i in range(model.BuffersLength())]
@@ -131,7 +131,7 @@ def test_weights_keep_their_alignment(plain: bytes) -> None:
     *moved, blob = positions(tagged)
     shift = len(tagged) - len(plain)
     assert moved == [position + shift for position in positions(plain)]
-    # The schema asks for 16 bytes; what the converter aligned stays so.
+    # The schema requires an alignment of 16 bytes, and the converter's alignment is kept.
     assert shift % 16 == 0
     assert blob % 16 == 0
 

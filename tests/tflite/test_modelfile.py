@@ -1,4 +1,4 @@
-"""Files that claim more than any model has: one line, soon, and with little memory."""
+"""Files that claim more than any model has get one line, quickly and with little memory."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ PROGRAMS = Path(__file__).with_name("programs")
 
 @pytest.mark.parametrize("part", ["tensors", "ops", "codes", "buffers", "metadata"])
 def test_twice_as_much_takes_twice_the_work(part: str, tmp_path: Path) -> None:
-    """Counted in calls of functions, which do not depend on how busy a machine is."""
+    """The work is counted in function calls, which do not depend on the load of the machine."""
     amount = 500 if part == "metadata" else 3000
     once, twice = tmp_path / "once.tflite", tmp_path / "twice.tflite"
     for path, number in ((once, amount), (twice, 2 * amount)):

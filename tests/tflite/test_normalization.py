@@ -1,4 +1,4 @@
-"""Files made by others: what they want done to the pixels, and where they say so."""
+"""Files of others, which say in their metadata how pixels are to be scaled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def scaled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
-    """A net that wants -1..1, and its plain conversion."""
+    """A net that takes -1..1, and its plain conversion."""
     import keras
     import tensorflow as tf
 
@@ -44,7 +44,7 @@ writer_utils.save_file(writer.populate(), out)
 
 @pytest.fixture
 def with_metadata(scaled: tuple[Any, Path], tflite_support_python: Path, elsewhere: Elsewhere, tmp_path: Path) -> Path:
-    """The file with labels and a normalization, as TensorFlow's own metadata writer puts them in."""
+    """Returns the file with labels and a normalization from TensorFlow's own metadata writer."""
     (tmp_path / "labels.txt").write_text("a\nb\nc\nd\ne\n")
     elsewhere(tflite_support_python, WRITE, scaled[1], tmp_path / "labels.txt", tmp_path / "stated.tflite")
     return tmp_path / "stated.tflite"
@@ -69,7 +69,7 @@ def test_metadata_of_others_is_followed(scaled: tuple[Any, Path], with_metadata:
     np.testing.assert_allclose(scores(classifier, pixels), expected, atol=1e-5)
 
 
-def test_a_file_that_says_nothing_gets_raw_pixels_or_what_is_asked(
+def test_a_file_without_a_range_gets_raw_pixels_or_the_given_range(
     scaled: tuple[Any, Path], pixels: Any, cli: Cli, photos: tuple[Path, Path]
 ) -> None:
     model, path = scaled
@@ -80,7 +80,7 @@ def test_a_file_that_says_nothing_gets_raw_pixels_or_what_is_asked(
     asked = Classifier(path, input_range=(-1, 1))
     expected = np.asarray(model(pixels[np.newaxis] / np.float32(127.5) - 1))[0]
     np.testing.assert_allclose(scores(asked, pixels), expected, atol=1e-5)
-    # The command says that it does not know, unless it is told.
+    # The command says that the range is unknown, unless it is given.
     done = cli("run", path, photos[0])
     assert done.code == 0
     assert "does not say how its pixels are scaled" in done.err

@@ -1,4 +1,4 @@
-"""Known vulnerabilities: what pip-audit's answers come to; the asking itself takes a network service."""
+"""Known vulnerabilities: how pip-audit's answers are judged, without asking the network service."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_exception_is_for_one_package_by_any_name_of_the_vulnerability() -> N
     assert line.endswith("let pass until 2026-12-31: Never called.")
 
 
-def test_what_could_not_be_asked_is_not_taken_for_good() -> None:
+def test_a_package_without_an_answer_is_not_counted_as_good() -> None:
     report = judged([{"name": "gast", "skip_reason": "not found"}, package("click")], [])
     assert report.unasked == {"gast (lowest)": "not found"}
     assert report.asked == 1
@@ -102,7 +102,7 @@ print("no such service", file=sys.stderr)
         ("{}", "no such service"),
     ],
 )
-def test_what_pip_audit_says(answer: str, expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_answers_of_pip_audit(answer: str, expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "pip-audit"
     program.write_text(f"#!{sys.executable}\n{FAKE}")
     program.chmod(0o755)

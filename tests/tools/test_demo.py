@@ -1,4 +1,4 @@
-"""`tools/demo`, which is `make demo`: the part that ends with right answers, and what it does with wrong ones."""
+"""`tools/demo`, which is `make demo`: its last part, with right and with wrong answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shown_in_readme() -> str:
 
 
 def shape(printed: str) -> str:
-    """What a run elsewhere has in common with this one: no figures, no answers."""
+    """Returns the part of the output that is the same on every machine, without figures and answers."""
     return re.sub(r"(?m)^(  \w+/000.png) .*$|[\d.]+", r"\1", printed)
 
 
@@ -41,7 +41,7 @@ def test_it_trains_and_names_digits_that_it_has_not_seen(tmp_path: Path) -> None
     done = run("--digits", "--folder", tmp_path / "demo")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    right = re.search(r"(\d+) of 10 held-out digits named rightly\n$", done.stdout)
+    right = re.search(r"(\d+) of 10 held-out digits classified correctly\n$", done.stdout)
     assert right
     assert int(right[1]) >= 9
     assert done.stdout.count("  right\n") == int(right[1])
@@ -59,15 +59,15 @@ def test_it_trains_and_names_digits_that_it_has_not_seen(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("wrong", "code"), [(0, 0), (1, 0), (2, 1)])
 def test_wrong_answers_fail(tmp_path: Path, wrong: int, code: int) -> None:
-    """The model of `zoo demo` on its own pictures, of which the first so many are an eight in another's folder."""
+    """The model of `zoo demo` classifies its own pictures, of which the first ones are an eight in another's folder."""
     for i, label in enumerate(demo_digits.LABELS):
         (tmp_path / label).mkdir()
         shown = "eight" if i < wrong else label
         shutil.copy(zoo.runner.demo.folder() / "pictures" / shown / "000.png", tmp_path / label)
     done = run("--name", FILE, tmp_path)
     assert (done.returncode, done.stdout.count("WRONG")) == (code, wrong), done.stdout
-    assert f"{10 - wrong} of 10 held-out digits named rightly" in done.stdout
-    assert done.stderr == ("demo: only 8 of 10 digits were named rightly, at least 9 are expected\n" if code else "")
+    assert f"{10 - wrong} of 10 held-out digits classified correctly" in done.stdout
+    assert done.stderr == ("demo: only 8 of 10 digits are right, at least 9 are expected\n" if code else "")
 
 
 def test_a_command_that_fails_ends_it(tmp_path: Path) -> None:

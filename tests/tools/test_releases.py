@@ -95,7 +95,7 @@ def test_how_a_run_is_judged(code: int, last: str, expected: tuple[int, str]) ->
 def test_only_what_is_not_installed_excuses_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
     told = MissingDependencyError("this needs Netron: pip install 'edgezoo[view]'")
     gone = ModuleNotFoundError("No module named 'netron.x'", name="netron.x")
-    assert installed.absent(told) is installed.absent(gone) is None  # it is here: then it is a failure
+    assert installed.absent(told) is installed.absent(gone) is None  # the package is here, so an error is a failure
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "netron" else object())
     assert installed.absent(told) == installed.absent(gone) == "netron"
     assert installed.absent(ModuleNotFoundError("No module named 'numpy'", name="numpy")) is None

@@ -1,4 +1,4 @@
-"""`tools/system-packages`, on machines that are made up: which programs there are, and who one is."""
+"""`tools/system-packages` on invented machines, with other programs and users."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def script(path: Path, text: str) -> None:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> tuple[Path, Run]:
-    """A folder of programs, the only ones there are, and a function that runs the script."""
+    """A folder of the only available programs, and a function that runs the script."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in NEEDED:
@@ -77,7 +77,7 @@ def test_root_gets_what_is_missing_and_no_more(machine: tuple[Path, Run]) -> Non
     packages = install.split()
     assert {"gcc", "libc6-dev", "openssl", "git", "--no-install-recommends"} <= set(packages)
     assert not {"curl", "chromium"} & set(packages)
-    # What it could not get is said; what it got is not.
+    # It names the packages that it could not install, but not the others.
     assert "cc (gcc libc6-dev)" in lines(done.stderr)[-1]
     assert "openssl" not in lines(done.stderr)[-1]
 
@@ -121,7 +121,7 @@ def test_what_is_missing_is_one_line(machine: tuple[Path, Run]) -> None:
     )
     (programs / "openssl").symlink_to("/bin/true")
     assert run("missing", "openssl").stdout == ""
-    # A compiler without the headers of C is none.
+    # A compiler without the headers of C is useless.
     script(programs / "cc", "exit 1")
     assert "apt-get install gcc libc6-dev" in run("missing", "cc").stdout
 
@@ -212,7 +212,7 @@ def test_a_file_that_is_skipped_whole_fails_in_ci(tmp_path: Path) -> None:
     assert "1 error" in lines(done.stdout)[-1]
 
 
-def test_every_excuse_is_said_by_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_allowed_reason_of_a_skip_is_used_by_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     said = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     for reason in ALLOWED:

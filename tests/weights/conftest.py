@@ -1,4 +1,4 @@
-"""Weights as Keras Applications publishes them, made here, and a server on this machine that serves them."""
+"""Makes weights files like those of Keras Applications, and serves them on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zoo.weights import download
 
 
 def write_legacy(path: Path, layers: list[tuple[str, list[tuple[str, Any]]]]) -> None:
-    """Writes a weights file as Keras 1 and 2 did, and as the published ones are."""
+    """Writes a weights file in the format of Keras 1 and 2, which is that of the published files."""
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [name.encode() for name, _ in layers]
         for name, arrays in layers:
@@ -30,7 +30,7 @@ def write_legacy(path: Path, layers: list[tuple[str, list[tuple[str, Any]]]]) ->
 
 
 def save_legacy(model: Any, path: Path) -> Path:
-    """Writes the weights of a model that has no nested ones as Keras 2 did."""
+    """Writes the weights of a model without nested models in the format of Keras 2."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_legacy(
         path,
@@ -44,28 +44,28 @@ def save_legacy(model: Any, path: Path) -> Path:
 
 @dataclass
 class Server:
-    """Files over HTTP, as Google's storage serves them, and what may go wrong with that."""
+    """Serves files over HTTP as Google's storage does, with the faults that a test asks for."""
 
     folder: Path
     url: str = ""
     drop_after: int | None = None
-    """Bytes of each answer before the connection is cut."""
+    """Number of bytes of each answer before the connection is cut."""
     knows_ranges: bool = True
     sends_hash: bool = True
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    """Sent with each answer, e.g. an ETag; a request whose If-Range is another is sent the whole file."""
+    """Headers of each answer, e.g. an ETag; a request with another If-Range gets the whole file."""
     obeys_if_range: bool = True
     redirects: dict[str, str] = field(default_factory=dict)
-    """Where a path leads."""
+    """Redirections: the address that each path leads to."""
     conditions: list[str] = field(default_factory=list)
     """The `If-Range` header of each request."""
     requests: list[tuple[str, str]] = field(default_factory=list)
-    """Path and `Range` header of each."""
+    """The path and the `Range` header of each request."""
 
 
 def handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
-    """Answers from the server's folder, as it says."""
+    """Answers from the server's folder, with the server's faults."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the library's name
@@ -106,14 +106,14 @@ def handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
                 self.wfile.write(content[start:] if server.drop_after is None else content[start:][: server.drop_after])
 
         def log_message(self, *_: Any) -> None:
-            """Stays off the terminal."""
+            """Writes nothing to the terminal."""
 
     return Handler
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server of `folder`; the zoo downloads from it, into a cache of the test's own, without pauses."""
+    """A server of `folder`; the zoo downloads from it without pauses, to a cache that belongs to the test."""
     found = Server(tmp_path / "served")
     found.folder.mkdir()
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(found))

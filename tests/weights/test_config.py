@@ -1,4 +1,4 @@
-"""What a stranger's model may name; each refusal comes before Keras has seen the file."""
+"""The names that a model from an untrusted source may contain; each refusal comes before Keras reads the file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Config = dict[str, Any]
 
 @pytest.fixture(autouse=True)
 def unseen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Keras' loader is replaced: a test that comes so far has failed to refuse."""
+    """Replaces Keras' loader and records its calls: a file that reaches it was not refused."""
     import keras
 
     seen: list[str] = []
@@ -132,7 +132,7 @@ def test_what_is_refused(fault: str, suffix: str, small: Any, unseen: list[str],
     assert unseen == []
 
 
-def test_a_nested_model_is_looked_into(small: Any, unseen: list[str], tmp_path: Path) -> None:
+def test_a_nested_model_is_checked_too(small: Any, unseen: list[str], tmp_path: Path) -> None:
     import keras
 
     inputs = keras.Input((4,))
@@ -147,7 +147,7 @@ def test_a_nested_model_is_looked_into(small: Any, unseen: list[str], tmp_path: 
     assert unseen == []
 
 
-def test_what_was_compiled_is_of_no_interest_but_in_nested_models(
+def test_the_compile_configuration_is_checked_only_in_nested_models(
     small: Any, unseen: list[str], tmp_path: Path
 ) -> None:
     own = {"optimizer": "adam", "loss": a_function("my_loss", "__main__")}
@@ -192,7 +192,7 @@ def test_a_configuration_that_is_too_deep_or_too_long(small: Any, unseen: list[s
     assert unseen == []
 
 
-def test_layers_of_ones_own_are_taken_when_registered(small: Any, unseen: list[str], tmp_path: Path) -> None:
+def test_layers_of_the_user_are_loaded_when_registered(small: Any, unseen: list[str], tmp_path: Path) -> None:
     import keras
 
     @keras.saving.register_keras_serializable("tests_of_config")
@@ -224,7 +224,7 @@ def test_every_layer_of_keras_is_either_known_or_one_that_runs_code_or_reads_fil
 
 
 @pytest.mark.parametrize("kind", ["initializers", "regularizers", "constraints", "activations"])
-def test_every_helper_of_keras_is_known(kind: str) -> None:
+def test_every_initializer_regularizer_constraint_and_activation_of_keras_is_known(kind: str) -> None:
     import keras
 
     bases = {"Initializer", "Regularizer", "Constraint", "get", "serialize", "deserialize"}

@@ -58,7 +58,7 @@ def test_a_download_with_its_progress(url: str, target: Path) -> None:
     assert told.units == {BYTES}
 
 
-def test_what_is_there_is_not_downloaded_again(url: str, target: Path, server: Server) -> None:
+def test_an_existing_file_is_not_downloaded_again(url: str, target: Path, server: Server) -> None:
     fetch(url, target)
     fetch(url, target, md5=MD5)
     assert len(server.requests) == 1
@@ -71,7 +71,7 @@ def test_a_wrong_file_in_the_cache_is_replaced(url: str, target: Path) -> None:
     assert target.read_bytes() == CONTENT
 
 
-def test_a_half_download_goes_on_where_it_stopped(url: str, target: Path, server: Server) -> None:
+def test_a_partial_download_continues_where_it_stopped(url: str, target: Path, server: Server) -> None:
     target.parent.mkdir(parents=True)
     part(target).write_bytes(CONTENT[:300_000])
     told = Told()
@@ -82,7 +82,7 @@ def test_a_half_download_goes_on_where_it_stopped(url: str, target: Path, server
     assert told.steps[-1][1:] == (len(CONTENT), len(CONTENT))
 
 
-def test_a_whole_part_only_needs_its_name(url: str, target: Path) -> None:
+def test_a_complete_part_is_only_renamed(url: str, target: Path) -> None:
     target.parent.mkdir(parents=True)
     part(target).write_bytes(CONTENT)
     fetch(url, target, md5=MD5)
@@ -106,14 +106,16 @@ def test_a_server_without_ranges(url: str, target: Path, server: Server) -> None
     assert target.read_bytes() == CONTENT
 
 
-def test_dropped_connections_are_taken_up_again(url: str, target: Path, server: Server) -> None:
+def test_a_download_continues_after_dropped_connections(url: str, target: Path, server: Server) -> None:
     server.drop_after = 300_000
     fetch(url, target, md5=MD5)
     assert target.read_bytes() == CONTENT
     assert [asked for _, asked in server.requests] == ["", *(f"bytes={n}00000-" for n in (3, 6, 9))]
 
 
-def test_a_server_that_sends_nothing_is_given_up_and_what_came_is_kept(url: str, target: Path, server: Server) -> None:
+def test_a_server_that_sends_nothing_more_is_given_up_and_the_part_is_kept(
+    url: str, target: Path, server: Server
+) -> None:
     target.parent.mkdir(parents=True)
     part(target).write_bytes(CONTENT[:300_000])
     server.drop_after = 0
@@ -130,7 +132,7 @@ def test_a_server_that_sends_nothing_is_given_up_and_what_came_is_kept(url: str,
     assert target.read_bytes() == CONTENT
 
 
-def test_a_wrong_hash(url: str, target: Path) -> None:
+def test_a_file_with_a_wrong_hash_is_refused(url: str, target: Path) -> None:
     with pytest.raises(WeightsError, match=f"its MD5 is {MD5}, not {'0' * 32}; it was not kept"):
         fetch(url, target, md5="0" * 32)
     assert list(target.parent.iterdir()) == []
@@ -146,7 +148,7 @@ def test_404(url: str, target: Path, server: Server) -> None:
     assert list(target.parent.iterdir()) == []
 
 
-def test_a_server_in_trouble_is_asked_again(url: str, target: Path, server: Server) -> None:
+def test_an_unavailable_server_is_asked_again(url: str, target: Path, server: Server) -> None:
     server.status = 503
     with pytest.raises(WeightsError, match=f"cannot reach {url} .it answers 503 Service Unavailable.; download"):
         fetch(url, target)
@@ -164,7 +166,7 @@ def test_offline(target: Path) -> None:
     assert list(target.parent.iterdir()) == []
 
 
-def test_an_address_that_is_none(target: Path) -> None:
+def test_an_address_that_is_not_http_is_refused(target: Path) -> None:
     with pytest.raises(
         WeightsError, match=r"^here/file.h5 is no http or https address; correct it \(EDGEZOO_WEIGHTS_URL\)$"
     ):
@@ -202,13 +204,13 @@ NEWER = bytes(reversed(range(256))) * 4000
 
 @pytest.fixture
 def plain(server: Server) -> Server:
-    """A server that tells no hash, as most mirrors do."""
+    """A server that sends no hash, like most mirrors."""
     server.sends_hash = False
     return server
 
 
 def begin(url: str, target: Path, server: Server) -> None:
-    """Downloads the first 300 kB, and no more."""
+    """Downloads only the first 300 kB."""
 
     with pytest.raises(KeyboardInterrupt):
         fetch(url, target, progress=Interrupt(at=300_000))
@@ -241,9 +243,7 @@ def test_a_part_is_never_completed_with_the_rest_of_a_newer_file(
 
 
 @pytest.mark.parametrize("headers", [{"ETag": '"one"'}, {"Last-Modified": "Thu, 01 Oct 2026 07:00:00 GMT"}])
-def test_a_part_of_the_same_file_is_gone_on_with(
-    headers: dict[str, str], url: str, target: Path, plain: Server
-) -> None:
+def test_a_part_of_the_same_file_is_continued(headers: dict[str, str], url: str, target: Path, plain: Server) -> None:
     plain.headers = headers
     begin(url, target, plain)
     done = part(target).stat().st_size
@@ -253,7 +253,7 @@ def test_a_part_of_the_same_file_is_gone_on_with(
     assert plain.conditions == list(headers.values())
 
 
-def test_the_name_of_a_file_at_another_address_is_not_used(url: str, target: Path, plain: Server) -> None:
+def test_the_etag_of_a_file_at_another_address_is_not_used(url: str, target: Path, plain: Server) -> None:
     plain.headers = {"ETag": '"one"'}
     begin(url, target, plain)
     (plain.folder / "other.h5").write_bytes(NEWER)
@@ -279,9 +279,9 @@ def test_a_part_that_is_too_large_is_given_up(url: str, target: Path, plain: Ser
 
 
 @pytest.mark.parametrize("length", ["-5", "many", "9" * 5000, "\u00b2"])
-def test_a_length_that_is_none(length: str, url: str, target: Path, plain: Server) -> None:
+def test_an_invalid_length_gives_the_file_or_one_line(length: str, url: str, target: Path, plain: Server) -> None:
     plain.headers = {"Content-Length": length}
-    with contextlib.suppress(WeightsError):  # what is no ZooError would be a traceback
+    with contextlib.suppress(WeightsError):  # any error that is not a ZooError would give a traceback
         assert fetch(url, target, md5=MD5).read_bytes() == CONTENT
 
 
@@ -292,7 +292,7 @@ def test_a_length_that_is_too_short_leaves_no_file(url: str, target: Path, plain
     assert not target.exists()
 
 
-def test_a_hash_that_is_none_is_passed_over(url: str, target: Path, plain: Server) -> None:
+def test_an_invalid_hash_is_ignored(url: str, target: Path, plain: Server) -> None:
     plain.headers = {"x-goog-hash": "md5=A"}
     assert fetch(url, target).read_bytes() == CONTENT
 
@@ -320,7 +320,7 @@ def test_redirections_are_followed_and_counted(url: str, target: Path, server: S
 
 @pytest.fixture
 def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A certificate of this machine's own for 127.0.0.1, which Python trusts while the test runs."""
+    """A self-signed certificate for 127.0.0.1, which Python trusts while the test runs."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("openssl is not here")
@@ -339,7 +339,7 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def secure(server: Server, certificate: Path) -> Iterator[str]:
-    """The same server's files over https."""
+    """The files of the same server over https."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(server))
@@ -352,7 +352,7 @@ def secure(server: Server, certificate: Path) -> Iterator[str]:
     thread.join()
 
 
-def test_https_is_never_left_for_http(url: str, secure: str, target: Path, server: Server) -> None:
+def test_a_redirection_from_https_to_http_is_not_followed(url: str, secure: str, target: Path, server: Server) -> None:
     assert fetch(f"{secure}/file.h5", target).read_bytes() == CONTENT
     target.unlink()
     server.redirects.update({"/down": url, "/up": f"{secure}/file.h5"})
@@ -362,14 +362,14 @@ def test_https_is_never_left_for_http(url: str, secure: str, target: Path, serve
     assert fetch(url.replace("file.h5", "up"), target).read_bytes() == CONTENT
 
 
-def test_a_certificate_that_nobody_vouches_for(secure: str, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_untrusted_certificate_is_refused(secure: str, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
     with pytest.raises(WeightsError, match="cannot reach https://127.* .*certificate verify failed"):
         fetch(f"{secure}/file.h5", target)
 
 
 def trickle(lines: list[bytes], pause: float) -> tuple[str, threading.Thread]:
-    """A server of one connection at a time that sends pieces with pauses between them, over and over."""
+    """A server of one connection at a time that sends the same pieces again and again, with pauses between them."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(5)
 
@@ -426,7 +426,7 @@ def test_a_server_that_sends_the_same_beginning_over_and_over_is_given_up(
     assert len(server.requests) == download.RETRIES + 1
 
 
-def test_a_part_that_is_shorter_than_the_rest_of_the_file_is_no_end(url: str, target: Path, plain: Server) -> None:
+def test_a_rest_that_is_too_short_does_not_complete_the_file(url: str, target: Path, plain: Server) -> None:
     plain.headers["ETag"] = '"one"'
     begin(url, target, plain)
     plain.headers["Content-Length"] = "1000"
@@ -457,7 +457,7 @@ def test_a_body_in_chunks_that_goes_on_without_content_is_given_up(
 
 
 @pytest.mark.usefixtures("server")
-def test_a_part_that_nobody_asked_for_is_not_taken_for_the_file(target: Path) -> None:
+def test_a_part_that_was_not_requested_is_not_taken_for_the_file(target: Path) -> None:
     head = b"HTTP/1.0 206 Partial Content\r\nContent-Range: bytes 9-9/10\r\nContent-Length: 1\r\n\r\n"
     url, thread = trickle([head, b"x"], 0.01)
     with pytest.raises(WeightsError, match="it answers 206 where it was asked for the whole file"):
@@ -470,7 +470,7 @@ def test_a_part_that_nobody_asked_for_is_not_taken_for_the_file(target: Path) ->
 def test_a_tls_handshake_that_does_not_end_is_given_up(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "ANSWER", 0.5)
     monkeypatch.setattr(download, "RETRIES", 2)
-    # The beginning of a record of 16 kB.
+    # This is the beginning of a record of 16 kB.
     url, thread = trickle([b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"x"], 0.05)
     with pytest.raises(WeightsError, match="no answer within 0 s"):
         fetch(url.replace("http://", "https://"), target)

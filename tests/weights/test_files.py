@@ -137,12 +137,12 @@ def test_a_new_head_is_drawn_from_the_seed(trained: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, "1", False])
-def test_what_is_no_seed(seed: Any) -> None:
+def test_invalid_seeds_are_refused(seed: Any) -> None:
     with pytest.raises(OptionError, match="is not allowed; give a whole number from 0 to 4294967295"):
         zoo.build("lenet", seed=seed)
 
 
-def test_one_step_of_training_shows() -> None:
+def test_a_model_is_trained_after_one_step() -> None:
     model = zoo.build("lenet", num_classes=2)
     model.compile("sgd", "sparse_categorical_crossentropy")
     model.fit(np.full((2, 28, 28, 1), 128.0, np.float32), np.array([0, 1]), verbose=0, epochs=1)

@@ -1,4 +1,4 @@
-"""HDF5 files that no honest program writes, each made here; whatever reads weights refuses them."""
+"""Malicious HDF5 files, each made here; every function that reads weights refuses them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def small() -> Any:
 
 
 def copy(honest: Path, target: Path, **options: Any) -> h5py.File:
-    """All of an honest file but one bias; the caller puts something in its place, below `layers/dense/vars`."""
+    """A valid file without one bias; the caller puts something in its place, below `layers/dense/vars`."""
     target.write_bytes(honest.read_bytes())
     file = h5py.File(target, "r+", **options)
     del file["layers/dense/vars/1"]
@@ -129,8 +129,8 @@ FAULTS: dict[Callable[[h5py.File, Path], None], str] = {
     soft_link: "is a link that leads elsewhere",
     dangling_link: "is a link that leads elsewhere",
     virtual: "is virtual",
-    hard_link: "stands in two places",
-    loop: "stands in two places",
+    hard_link: "is in two places",
+    loop: "is in two places",
     fill_values: r"claims 4398046511104 bytes and has 0",
     late_allocation: r"claims 4398046511104 bytes and has 0",
     a_large_chunk: r"claims 1073741824 bytes and has",
@@ -182,13 +182,13 @@ class TestRefused:
         with zipfile.ZipFile(tmp_path / "m.keras") as old, zipfile.ZipFile(tmp_path / "evil.keras", "w") as new:
             for name in old.namelist():
                 new.writestr(name, weights.read_bytes() if name == "model.weights.h5" else old.read(name))
-        # What Keras refuses is not read by other ways either.
+        # A file that is refused for Keras is not read in another way either.
         for load in (load_model, lambda path: zoo.build("mlp", weights=path, features=4, hidden=(16,))):
             with pytest.raises(UnsafeFileError, match=FAULTS[fault]):
                 load(tmp_path / "evil.keras")
 
 
-def test_files_of_keras_2_are_held_to_it_too(tmp_path: Path) -> None:
+def test_files_of_keras_2_are_checked_too(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(SECRET)
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file.attrs["layer_names"] = [b"fc1"]
@@ -200,7 +200,7 @@ def test_files_of_keras_2_are_held_to_it_too(tmp_path: Path) -> None:
         load_weights(small(), tmp_path / "w.h5")
 
 
-def test_many_texts_that_are_one_long_one_in_the_file(honest: Path, tmp_path: Path) -> None:
+def test_many_attributes_that_share_one_long_text_are_refused(honest: Path, tmp_path: Path) -> None:
     path = tmp_path / "w.weights.h5"
     path.write_bytes(honest.read_bytes())
     with h5py.File(path, "r+") as file:
@@ -219,7 +219,7 @@ def test_too_many_objects(honest: Path, tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "packing", [{"compression": "gzip", "shuffle": True}, {"compression": "lzf"}, {"chunks": True}]
 )
-def test_honest_files_that_were_packed_again_are_read(honest: Path, tmp_path: Path, packing: dict[str, Any]) -> None:
+def test_valid_files_that_were_compressed_again_are_read(honest: Path, tmp_path: Path, packing: dict[str, Any]) -> None:
     with h5py.File(honest) as old, h5py.File(tmp_path / "w.weights.h5", "w") as new:
 
         def repack(name: str, member: Any) -> None:
@@ -236,7 +236,7 @@ def test_honest_files_that_were_packed_again_are_read(honest: Path, tmp_path: Pa
         np.testing.assert_array_equal(mine, other)
 
 
-def test_a_file_of_another_kind_is_no_refusal(tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_a_weights_error(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file["values"] = np.zeros(3)
     with pytest.raises(WeightsError, match="holds no weights that Keras wrote") as caught:

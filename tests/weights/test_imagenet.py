@@ -1,4 +1,4 @@
-"""`weights="imagenet"`, with files as Keras Applications publishes them, made here, from a server on this machine."""
+"""`weights="imagenet"`, with files like those of Keras Applications, made here and served on this machine."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_mobilenet_v2(
     ours = zoo.build("mobilenet_v2", weights="imagenet", alpha=alpha, input_size=size)
     assert ours.output_shape == (None, 1000)
     same(ours, theirs, mobilenet_v2.preprocess_input, inputs_for)
-    # Where Keras itself looks for it.
+    # Keras itself looks for the file there.
     assert (tmp_path / "keras" / "models" / name).is_file()
 
 
@@ -126,7 +126,7 @@ def test_vgg16_in_full(publish: Callable[..., Any], inputs_for: Callable[..., Ar
     ours = zoo.build("vgg16", weights="imagenet")
     same(ours, theirs, vgg16.preprocess_input, inputs_for)
     del ours
-    # The dense layers are of use with other classes, too.
+    # The dense layers can be used with other classes, too.
     built = build_from("vgg16", "imagenet", {"num_classes": 2})
     assert built.new_head
     np.testing.assert_array_equal(built.model.get_layer("fc2").get_weights()[0], theirs.get_layer("fc2").kernel)
@@ -158,7 +158,7 @@ def test_the_published_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def test_names_and_hashes_are_those_of_keras() -> None:
-    """Those that the Keras which is installed asks for."""
+    """The names and hashes are those that the installed Keras uses."""
     import inspect
 
     from keras.applications import mobilenet_v2, vgg16
@@ -178,10 +178,10 @@ def test_names_and_hashes_are_those_of_keras() -> None:
     ("name", "options", "message"),
     [
         ("alexnet", {}, "no ImageNet weights are published for alexnet; there are for mobilenet_v2 and vgg16"),
-        ("mobilenet_v2", {"alpha": 0.6}, "for mobilenet_v2 with alpha=0.6; choose of 0.35, 0.5, 0.75, 1, 1.3, 1.4"),
+        ("mobilenet_v2", {"alpha": 0.6}, "for mobilenet_v2 with alpha=0.6; choose from 0.35, 0.5, 0.75, 1, 1.3, 1.4"),
     ],
 )
-def test_what_is_not_published(name: str, options: dict[str, Any], message: str, server: Server) -> None:
+def test_unpublished_weights_are_refused(name: str, options: dict[str, Any], message: str, server: Server) -> None:
     with pytest.raises(WeightsError, match=message):
         zoo.build(name, weights="imagenet", **options)
     assert not server.requests

@@ -1,4 +1,4 @@
-"""Weights that a user's own model brings: a file beside it, or an address with its SHA-256."""
+"""Weights that a user's own model publishes: a file beside it, or an address with its SHA-256."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ NET = Path(__file__).with_name("programs") / "net.py"
 
 @pytest.fixture(autouse=True)
 def forgotten(own_registry: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The zoo as it was, before and after."""
+    """Restores the registry after each test."""
     monkeypatch.setattr(zoo.plugins, "_loaded", {})
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Writes the model's file in a folder that is not the current one; it states these facts."""
+    """Writes the model's file, with these facts, to a folder that is not the current one."""
 
     def write(file: str, pixels: str = "None") -> Path:
         path = tmp_path / "models" / "net.py"
@@ -50,7 +50,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def trained(randomize: Callable[..., Any], write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Such a model of ten classes with weights of some meaning; the zoo does not know it any more."""
+    """A trained model of this kind with ten classes, which is no longer in the registry."""
     path = write('WeightsFile("w.keras")')
     with monkeypatch.context() as patch:
         patch.setattr(zoo.registry, "_MODELS", dict(zoo.registry._MODELS))
@@ -72,7 +72,7 @@ def test_a_file_beside_the_model(
     trained.save(tmp_path / "models" / "digits.keras")
     zoo.load_models(write('WeightsFile("digits.keras", {"breadth": 4}, input_size=16)'))
     built = build_from("net", "digits", {})
-    # The classes are the publisher's, not the two that a new net has.
+    # The number of classes is the publisher's, not the two of a new net.
     assert (built.options["num_classes"], built.new_head, built.notes) == (10, False, ())
     same(built.model, trained, inputs_for((16, 16, 3), 4))
     larger = build_from("net", "digits", {"input_size": 24})
@@ -84,7 +84,7 @@ def test_a_file_beside_the_model(
 
 def test_no_file_fits_the_options(write: Callable[..., Path]) -> None:
     zoo.load_models(write('WeightsFile("digits.keras", {"breadth": 4})'))
-    with pytest.raises(WeightsError, match="no ten digits weights are published for net with breadth=5; choose of 4"):
+    with pytest.raises(WeightsError, match="no ten digits weights are published for net with breadth=5; choose from 4"):
         zoo.build("net", weights="digits", breadth=5)
 
 
@@ -115,12 +115,12 @@ def test_an_address_with_its_hash(
     zoo.load_models(write(f'WeightsFile("{server.url}/mine/digits.weights.h5", sha256="{sha256}")'))
     model = zoo.build("net", weights="digits")
     same(model, trained, inputs_for((16, 16, 3), 4))
-    # Another model's file of the same name would lie elsewhere.
+    # Another model's file of the same name would be in another folder.
     assert (tmp_path / "keras" / "models" / "net" / path.name).read_bytes() == path.read_bytes()
     assert [request[0] for request in server.requests] == ["/mine/digits.weights.h5"]
 
 
-def test_a_local_file_is_held_against_its_hash(trained: Any, write: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_local_file_is_compared_with_its_hash(trained: Any, write: Callable[..., Path], tmp_path: Path) -> None:
     path = tmp_path / "models" / "digits.keras"
     trained.save(path)
     wanted = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -184,14 +184,14 @@ def test_pixels_that_the_publisher_prepared_in_another_way(
     inputs_for: Callable[..., Array],
     tmp_path: Path,
 ) -> None:
-    """The publisher's model takes prepared pixels; nothing in the file says how."""
+    """The publisher's model takes prepared pixels, and nothing in the file says how they are prepared."""
     import keras
     from keras import layers
 
     inputs = keras.Input((16, 16, 3))
     x = layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
     x = layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling2D()(x))
-    # Values of hundreds would leave one class alone with a score.
+    # With values of some hundreds, all classes but one would have a score of zero.
     theirs = randomize(keras.Model(inputs, x), gain=0.001 if pixels == "RAW" else 2)
     save_legacy(theirs, tmp_path / "models" / "theirs.h5")
     zoo.load_models(write('WeightsFile("theirs.h5")', pixels))

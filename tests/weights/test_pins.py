@@ -1,4 +1,4 @@
-"""A published file keeps the hash that it had first."""
+"""The hash of a published file must stay the one that it had first."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sha256(content: bytes) -> str:
 def test_the_first_file_is_remembered_as_sha256sum_writes_it(noted: Path) -> None:
     FILE.fetch()
     assert noted.read_text() == f"{sha256(FIRST)}  {NAME}\n"
-    # One that lies there already, too.
+    # The same holds for a file that is there already.
     noted.unlink()
     FILE.fetch()
     assert noted.read_text() == f"{sha256(FIRST)}  {NAME}\n"
@@ -54,19 +54,19 @@ def test_another_file_under_the_name_is_refused(served: Path, noted: Path, serve
     with pytest.raises(WeightsError) as caught:
         FILE.fetch()
     assert f"its SHA-256 is {sha256(OTHER)}, not {sha256(FIRST)}; it was not kept" in str(caught.value)
-    assert str(caught.value).endswith(f"what it was before stands in {noted}: delete that line to trust the new one")
+    assert str(caught.value).endswith(f"the earlier hash is in {noted}: delete its line to trust the new file")
     assert not path.exists()
     noted.write_text("")
     assert FILE.fetch().read_bytes() == OTHER
 
 
-def test_a_file_that_was_exchanged_in_the_cache_is_downloaded_anew() -> None:
+def test_a_file_that_was_exchanged_in_the_cache_is_downloaded_again() -> None:
     path = FILE.fetch()
     path.write_bytes(OTHER)
     assert FILE.fetch().read_bytes() == FIRST
 
 
-def test_who_knows_the_hash_can_write_it_there_first(served: Path, noted: Path) -> None:
+def test_a_user_can_write_the_hash_before_the_download(served: Path, noted: Path) -> None:
     noted.parent.mkdir(parents=True)
     noted.write_text(f"{sha256(FIRST).upper()} *{NAME}\n")
     served.write_bytes(OTHER)
@@ -76,7 +76,7 @@ def test_who_knows_the_hash_can_write_it_there_first(served: Path, noted: Path) 
     assert FILE.fetch().read_bytes() == FIRST
 
 
-def test_a_list_that_is_none(noted: Path) -> None:
+def test_a_damaged_list_of_hashes_is_refused(noted: Path) -> None:
     noted.parent.mkdir(parents=True)
     noted.write_text("no hash at all\n")
     with pytest.raises(InputError, match=f"{noted}, line 1: expected a SHA-256 and a file's name"):
@@ -89,8 +89,8 @@ def test_a_file_larger_than_the_published_ones() -> None:
         tight.fetch()
 
 
-def test_every_published_file_has_a_limit_that_lets_it_through() -> None:
-    # As the servers give them; MobileNetV2's largest by its parameters.
+def test_every_published_file_is_within_its_limit() -> None:
+    # Sizes as the servers give them; that of the largest MobileNetV2 follows from its parameters.
     sizes = {
         "vgg16_weights_tf_dim_ordering_tf_kernels.h5": 553_467_096,
         "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5": 58_889_256,

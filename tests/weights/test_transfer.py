@@ -1,4 +1,4 @@
-"""Files of keras.applications' models, and of models in which such a backbone is nested."""
+"""Weights from files of keras.applications' models, and of models in which such a backbone is nested."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def backbone(name: str, **arguments: Any) -> Any:
-    """keras.applications' model."""
+    """The model of keras.applications."""
     import keras
 
     alpha = {"alpha": 0.35} if name == "mobilenet_v2" else {}
@@ -129,14 +129,14 @@ def test_a_transfer_learning_file(
     inputs_for: Callable[..., Array],
     tmp_path: Path,
 ) -> None:
-    # VGG-16 has no normalization: less, for pixels of its range.
+    # VGG-16 has no normalization, so that its weights are smaller, for pixels of its range.
     theirs = randomize(transfer(name, nested=nested), gain=1 if name == "vgg16" else 1.5)
     path = save(theirs, tmp_path, suffix)
     built = build_from(name, path, OPTIONS[name])
     assert built.options["num_classes"] == 4
-    # Global average pooling behind VGG-16's convolutions, where the paper has two dense layers.
+    # Global average pooling follows VGG-16's convolutions here, instead of the paper's two dense layers.
     assert built.options.get("head", "average") == "average"
-    # Of operations such as those of `preprocess_input`, Keras 3 writes .h5 files that it cannot load.
+    # Keras 3 cannot load the .h5 files that it writes of operations such as those of `preprocess_input`.
     assert len(built.notes) == (suffix != ".keras")
     same(built.model, theirs, inputs_for)
 
@@ -196,7 +196,7 @@ HEADS: dict[str, Any] = {
     "more than one dense layer": lambda layers, x: layers.Dense(3)(layers.Dense(8)(layers.GlobalAveragePooling2D()(x))),
     "activation 'sigmoid'": lambda layers, x: layers.Dense(3, activation="sigmoid")(layers.GlobalAveragePooling2D()(x)),
     "1 unit with the activation 'linear'": lambda layers, x: layers.Dense(1)(layers.GlobalAveragePooling2D()(x)),
-    "layers that ours has not \\(global_max_pooling2d\\)": lambda layers, x: layers.Dense(3, activation="softmax")(
+    "ours does not have \\(global_max_pooling2d\\)": lambda layers, x: layers.Dense(3, activation="softmax")(
         layers.GlobalMaxPooling2D()(x)
     ),
 }
@@ -216,7 +216,7 @@ def test_a_head_that_is_not_plain(fault: str, tmp_path: Path) -> None:
 
 
 class TestPixels:
-    """What a foreign model does to its pixels, ours does from then on."""
+    """The zoo's model takes over how a foreign model prepares its pixels."""
 
     @pytest.mark.parametrize("name", NAMES)
     def test_a_scaling_of_its_own(
@@ -231,7 +231,7 @@ class TestPixels:
         assert "the model's first layers now do the same" in built.notes[0]
         built.model.save(tmp_path / "ours.keras")
         same(load_model(tmp_path / "ours.keras"), theirs, inputs_for)
-        # And from our own file once more.
+        # The same holds after saving and loading a file of our own.
         same(zoo.build(name, weights=tmp_path / "ours.keras", **OPTIONS[name]), theirs, inputs_for)
 
     def test_a_scaling_that_the_kernel_can_carry(
@@ -258,7 +258,7 @@ class TestPixels:
             inputs_for,
         )
 
-    def test_what_no_scaling_can_do(self, tmp_path: Path) -> None:
+    def test_a_preparation_that_is_no_scaling_is_refused(self, tmp_path: Path) -> None:
         import keras
         from keras import layers
 
@@ -331,7 +331,7 @@ def test_the_first_layer_that_does_not_fit(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 class TestKeras2:
-    """Files as Keras 2 wrote them (compared with files of Keras 2.15), made here by hand."""
+    """Files in the format of Keras 2, made here (and compared with files of Keras 2.15)."""
 
     def test_the_weights_of_a_backbone_that_was_trained_in_part(
         self, randomize: Callable[..., Any], inputs_for: Callable[..., Array], tmp_path: Path

@@ -1,1 +1,1 @@
-"""What `tools/jetson-emulate` is made of; needs nothing but Python's own library, and Debian's packages."""
+"""The modules of `tools/jetson-emulate`, which need only Python's own library and Debian's packages."""

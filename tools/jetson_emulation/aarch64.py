@@ -1,7 +1,6 @@
-"""Tiny arm64 programs, made here byte by byte: what a Cortex-A57 can run, and what it cannot.
+"""Makes tiny arm64 programs byte by byte: one that a Cortex-A57 can run, and others that it cannot.
 
-Were the second one to run, the emulated processor would not be a Cortex-A57, and nothing that works on it would mean
-anything for the Nano.
+If the others ran, the emulated processor would not be a Cortex-A57, and the results would tell nothing about the Nano.
 """
 
 from __future__ import annotations
@@ -10,20 +9,20 @@ import struct
 from pathlib import Path
 
 SDOT = 0x4E829420
-"""sdot v0.4s, v1.16b, v2.16b: the dot product of ARMv8.2, which int8 kernels use where there is one. Arm Architecture
+"""The instruction `sdot v0.4s, v1.16b, v2.16b`: the dot product of ARMv8.2, which int8 kernels use. Arm Architecture
 Reference Manual, C7.2 SDOT (vector)."""
 LDADD = 0xB8200041
-"""ldadd w0, w1, [x2]: an atomic addition of ARMv8.1 (LSE)."""
+"""The instruction `ldadd w0, w1, [x2]`: an atomic addition of ARMv8.1 (LSE)."""
 EXIT = (0xD2800000, 0xD2800BA8, 0xD4000001)
-"""mov x0, #0; mov x8, #93 (exit); svc #0."""
+"""The instructions `mov x0, #0; mov x8, #93 (exit); svc #0`."""
 STACK_ADDRESS = 0x910003E2
-"""mov x2, sp: an address that may be written."""
+"""The instruction `mov x2, sp`, for an address that may be written."""
 
 ADDRESS, HEADERS = 0x400000, 64 + 56
 
 
 def program(*instructions: int) -> bytes:
-    """A static ELF file that runs these instructions and exits with 0."""
+    """Returns a static ELF file that runs these instructions and exits with 0."""
     code = b"".join(struct.pack("<I", word) for word in (*instructions, *EXIT))
     # e_type EXEC, e_machine AARCH64, one program header, no sections.
     identity = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
@@ -42,7 +41,7 @@ PROGRAMS = {
 
 
 def write(folder: Path) -> None:
-    """Writes the programs, executable."""
+    """Writes the programs as executable files."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in PROGRAMS.items():
         (folder / name).write_bytes(data)

@@ -1,4 +1,4 @@
-"""What is run in the container, and what must come of it. Each check says what it found, or raises EmulationError."""
+"""Runs checks in the container. Each check prints what it found, or raises EmulationError."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Done = subprocess.CompletedProcess[str]
 
 @dataclass(frozen=True)
 class Setting:
-    """An image, and what it is tried on."""
+    """An image, and the files for its checks."""
 
     engine: Engine
     root: Path
@@ -30,27 +30,27 @@ class Setting:
     wanted: str = ""
     """The value of the build argument `WITH`."""
     answers: dict[str, host.Scores] = field(default_factory=dict)
-    """The host's own, by model; filled when first asked for."""
+    """The host's scores for each model, computed when they are first needed."""
 
     def zoo(self, *words: str, data: bool = True, memory: str = "512m") -> Done:
-        """`docker run --rm -v FOLDER:/data IMAGE WORDS`, as strict as the docs promise."""
+        """Runs `docker run --rm -v FOLDER:/data IMAGE WORDS`, as strictly as the docs promise."""
         volumes = [f"{self.files.folder}:/data:ro"] if data else []
         return self.engine.run(self.image, *words, volumes=volumes, memory=memory)
 
     def python(self, code: str) -> str:
-        """What a Python program prints in the container."""
+        """Runs a Python program in the container and returns its output."""
         done = self.engine.run(self.image, "-c", code, entrypoint="python")
         require(done.returncode == 0, f"python -c {code!r}: exit code {done.returncode}: {done.stderr}")
         return done.stdout
 
     def good(self, *words: str) -> str:
-        """A command that must end well; returns what it printed."""
+        """Runs a command that must succeed; returns its output."""
         done = self.zoo(*words)
         require(done.returncode == 0, f"zoo {' '.join(words)}: exit code {done.returncode}: {done.stderr}")
         return done.stdout
 
     def host_answers(self, model: str, pictures: str) -> host.Scores:
-        """The host's scores for all pictures of a folder below /data."""
+        """Returns the host's scores for all pictures of a folder below /data."""
         if model not in self.answers:
             words = (self.files.folder / model, self.files.folder / pictures, "--json", "--top-k", "1000")
             printed = host.zoo(self.root, "run", *words, "--runtime", "litert")
@@ -59,7 +59,7 @@ class Setting:
 
 
 def processor(at: Setting) -> None:
-    """The negative control: a Cortex-A57 has no dot product and no atomics, and the emulated one neither."""
+    """Checks that the emulated processor lacks the dot product and the atomics, as a Cortex-A57 does."""
     folder = at.files.folder / "control"
     aarch64.write(folder)
     for name in aarch64.PROGRAMS:
@@ -75,7 +75,7 @@ def processor(at: Setting) -> None:
 
 
 def contents(at: Setting) -> None:
-    """User, groups, and what must not be in the image."""
+    """Checks the user, the groups, and that the image has no packages and programs that it must not have."""
     found = json.loads(
         at.python(
             "import importlib.util as u, json, os, shutil, sys;"
@@ -96,17 +96,17 @@ def contents(at: Setting) -> None:
 
 
 def demo(at: Setting) -> None:
-    """The container alone, with no file of the user's."""
+    """Runs the container without any file of the user."""
     done = at.zoo("demo", data=False)
     require(done.returncode == 0 and "10 of 10 right" in done.stdout, f"zoo demo: {done.stdout}{done.stderr}")
     say(f"  demo: {done.stdout.splitlines()[-1]}")
 
 
 def commands(at: Setting) -> None:
-    """What docs/jetson.md tells a user to type."""
+    """Runs the commands of docs/jetson.md."""
     files = at.files
     doctor = json.loads(at.good("doctor", f"/data/{files.mobilenet_float}", "--json"))
-    # Not the architecture, which the kernel shows, and qemu does not hide.
+    # The architecture is not checked, because the kernel shows it and qemu does not hide it.
     found = (doctor["machine"]["cpu"], doctor["machine"]["memory_limit_bytes"], doctor["well"])
     require(found == ("Cortex-A57", 512 << 20, True), f"doctor: {doctor}")
     for model in (files.mobilenet_float, files.digits_float, files.digits_int8):
@@ -123,9 +123,9 @@ def commands(at: Setting) -> None:
 
 
 def agreement(at: Setting) -> None:
-    """Float scores equal the host's to 1e-4; int8 files name the same digit on 96 of 100 pictures or more."""
+    """Checks that float scores equal the host's to 1e-4, and that int8 files agree on at least 96 of 100 digits."""
     files = at.files
-    # MobileNetV2's weights are random: it is there for its kernels, and a few pictures tell.
+    # MobileNetV2 has random weights and is there for its kernels, so that a few pictures are enough.
     few = f"{files.pictures}/seven"
     for model, folder, least in (
         (files.digits_float, files.pictures, 50),
@@ -149,13 +149,13 @@ def agreement(at: Setting) -> None:
 
 
 def at_label(name: str, index: int) -> bool:
-    """Whether a picture lies in the folder of this digit."""
+    """Whether a picture is in the folder of this digit."""
     digits = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     return name.partition("/")[0] == digits[index]
 
 
 def bad_input(at: Setting) -> None:
-    """One clear line where a message is possible."""
+    """Checks that bad input gets one clear line."""
     files = at.files
     secret = files.folder / "secret.tflite"
     secret.write_bytes((files.folder / files.digits_int8).read_bytes())
@@ -181,12 +181,12 @@ def bad_input(at: Setting) -> None:
 
 
 def other(runtime: str) -> str:
-    """The runtime that is not in the image."""
+    """Returns the runtime that is not in the image."""
     return "tflite-runtime" if runtime == "litert" else "litert"
 
 
 def killed(at: Setting) -> None:
-    """The kernel ends what needs more memory than it may have, and the exit code says so: 137."""
+    """Checks that the kernel ends a program that needs too much memory, with exit code 137."""
     take = "data = [bytes(10**6) + b'.' for _ in range(600)]"
     done = at.engine.run(at.image, "-c", take, entrypoint="python", options=STRICT)
     require(done.returncode == KILLED, f"600 MB at -m 512m: exit code {done.returncode}, not {KILLED}: {done.stderr}")

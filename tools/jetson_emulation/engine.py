@@ -1,4 +1,4 @@
-"""Builds the image with buildah and runs it with podman, every program in it as on a Cortex-A57."""
+"""Builds the image with buildah, and runs it with podman on an emulated Cortex-A57."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from jetson_emulation.steps import run
 
 CPU = "cortex-a57"
 BASE_IMAGE = "localhost/edgezoo-base:bookworm"
-"""Made here, and built on in place of the Dockerfile's own, whose digest only a registry has."""
+"""The base image that is made here and replaces that of the Dockerfile, whose digest only a registry has."""
 STRICT = ("--network", "none", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL")
-"""What docs/jetson.md promises to work under. podman alone would give a writable /tmp to a read-only container."""
+"""The strict options of docs/jetson.md. podman alone would give a read-only container a writable /tmp."""
 
 
 class Engine:
@@ -26,8 +26,8 @@ class Engine:
         """Finds out how layers can be stored here.
 
         Args:
-            root: of the checkout.
-            folder: for the store; by default in the cache.
+            root: the folder of the checkout.
+            folder: the folder of the store; by default one in the cache.
         """
         self.root = root
         self.folder = folder or cache() / "storage"
@@ -35,7 +35,7 @@ class Engine:
         self.cpuinfo = self.folder / "cpuinfo"
         self.cpuinfo.write_text(cpuinfo())
         self._store = ["--root", str(self.folder / "root"), "--runroot", str(self.folder / "run")]
-        # Overlay does not work on top of another overlay, as in a container; vfs works everywhere, but copies.
+        # Overlay does not work on top of another overlay, as in a container; vfs works everywhere, but copies files.
         if not (self.folder / "root" / "vfs").exists() and self._probe("overlay"):
             self._store += ["--storage-driver", "overlay"]
         else:
@@ -49,11 +49,11 @@ class Engine:
         return done.returncode == 0
 
     def buildah(self, *words: str | Path, check: bool = True) -> str:
-        """Runs buildah on the store; returns what it prints."""
+        """Runs buildah on the store; returns its output."""
         return run(["buildah", *self._store, *words], check=check).stdout.strip()
 
     def import_base(self, archive: Path) -> None:
-        """Makes the image that stands for the Dockerfile's base, from a tar archive that was not yet taken."""
+        """Makes the image that replaces the Dockerfile's base from a tar archive, if that was not done before."""
         stamp = f"{archive.stat().st_mtime_ns}"
         made_of = '{{index .OCIv1.Config.Labels "made-of"}}'
         if self.buildah("inspect", "--type", "image", "--format", made_of, BASE_IMAGE, check=False) == stamp:
@@ -67,10 +67,10 @@ class Engine:
             self.buildah("commit", container, BASE_IMAGE)
 
     def build(self, name: str, **arguments: str) -> str:
-        """Builds Dockerfile.jetson with build arguments; returns what was printed.
+        """Builds Dockerfile.jetson with build arguments; returns the output.
 
         Raises:
-            EmulationError: a step failed; the message holds its end.
+            EmulationError: a step failed; the message has the end of its output.
         """
         settings = {"BASE_IMAGE": BASE_IMAGE, **arguments}
         given = [word for key, value in settings.items() for word in ("--build-arg", f"{key}={value}")]
@@ -81,12 +81,12 @@ class Engine:
 
     @contextlib.contextmanager
     def files(self, image: str) -> Iterator[Path]:
-        """The image's root, to look into."""
+        """Mounts the image's root folder, so that it can be examined."""
         with self._container(image) as container:
             yield Path(self.buildah("mount", container))
 
     def compressed(self, image: str) -> int:
-        """Bytes of the image's layers as a registry holds them."""
+        """Returns the size of the image's compressed layers in bytes, as in a registry."""
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             self.buildah("push", "--format", "oci", image, f"dir:{folder}")
             return sum(
@@ -106,21 +106,21 @@ class Engine:
         """Runs the image as `docker run --rm IMAGE WORDS` would.
 
         Args:
-            image: its name.
-            words: behind the image's name.
-            volumes: `HOST:CONTAINER:ro` each.
-            options: of podman.
-            memory: the limit.
-            cpu: what qemu poses as.
-            entrypoint: instead of the image's.
+            image: the image's name.
+            words: the words behind the image's name.
+            volumes: `HOST:CONTAINER:ro` for each volume.
+            options: options of podman.
+            memory: the memory limit.
+            cpu: the processor that qemu emulates.
+            entrypoint: the entry point, instead of the image's.
         """
-        # Lower than the defaults, which a process in a restricted machine may not ask for.
+        # These are lower than the defaults, which a process on a restricted machine may not set.
         limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--memory", memory]
         given = [word for volume in (*volumes, f"{self.cpuinfo}:/proc/cpuinfo:ro") for word in ("--volume", volume)]
         emulation = ["--env", f"QEMU_CPU={cpu}", *(["--entrypoint", entrypoint] if entrypoint else [])]
         engine = ["podman", *self._store, "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
-        # Not a process 1 of its own: to that, the kernel does not deliver the signal by which qemu ends a program that
-        # crashed, and the container would hang.
+        # The program must not be process 1: the kernel does not deliver to process 1 the signal by which qemu ends a
+        # program that crashed, and the container would hang.
         engine += [
             "--runtime",
             "runc",
@@ -135,7 +135,7 @@ class Engine:
             "--log-driver",
             "none",
         ]
-        # podman's monitor leaves a file `oom` where it stands when a container runs out of memory.
+        # podman's monitor leaves a file `oom` in its current folder when a container runs out of memory.
         return run([*engine, *limits, *options, *given, *emulation, image, *words], cwd=self.folder, check=False)
 
     @contextlib.contextmanager
@@ -148,10 +148,10 @@ class Engine:
 
 
 def cpuinfo(cores: int = 4) -> str:
-    """/proc/cpuinfo of the Jetson Nano, for every program in the container.
+    """Returns /proc/cpuinfo of the Jetson Nano, for every program in the container.
 
-    qemu 7 shows the host's own, on which the library that LiteRT asks for the processor (cpuinfo) crashes; and XNNPACK
-    chooses its kernels by what stands here.
+    qemu 7 shows the host's file, with which LiteRT's library for processors (cpuinfo) crashes, and XNNPACK chooses its
+    kernels by this file.
     """
     core = {
         "BogoMIPS": "38.40",

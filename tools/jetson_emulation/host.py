@@ -1,6 +1,6 @@
-"""What the host makes for the container, and its own answers, to compare with.
+"""Makes the container's files on the host, and the host's own scores for comparison.
 
-Runs the checkout with this Python, which therefore needs the `dev` extra.
+The checkout runs with this Python, which therefore needs the `dev` extra.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from pathlib import Path
 from jetson_emulation.steps import EmulationError, step
 
 PER_CLASS = 6
-"""Held-out digits of each class: 60 pictures."""
+"""Number of held-out digits of each class, 60 pictures in all."""
 
 Scores = dict[str, dict[int, float]]
-"""Picture (its last two path parts) -> class index -> score."""
+"""The score of each class index, for each picture (the last two parts of its path)."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """A folder that the container sees as /data."""
+    """The folder that the container sees as /data."""
 
     folder: Path
     digits_float: str = "digits.tflite"
     digits_int8: str = "digits_int8.tflite"
     mobilenet_float: str = "mobilenet_v2_0.35_96.tflite"
     large: str = "alexnet.tflite"
-    """244 MB: more than the container of the memory check may have."""
+    """A file of 244 MB, which is more than the container of the memory check may have."""
     pictures: str = "pictures"
-    """Class folders."""
+    """The class folders."""
     photo: str = "photo.jpg"
 
 
 def make_files(root: Path, folder: Path) -> Files:
-    """Trains LeNet on digits, exports it, MobileNetV2 and AlexNet, and lays pictures beside.
+    """Trains LeNet on digits, exports it, MobileNetV2 and AlexNet, and writes pictures beside them.
 
     Raises:
         EmulationError: a command failed.
@@ -74,10 +74,10 @@ def make_files(root: Path, folder: Path) -> Files:
 
 
 def python(root: Path, *words: str | Path) -> str:
-    """Runs this Python on the checkout; returns what it prints.
+    """Runs this Python on the checkout; returns the output.
 
     Raises:
-        EmulationError: it fails.
+        EmulationError: the program fails.
     """
     command = [sys.executable, *map(str, words)]
     environment = os.environ | {"PYTHONPATH": str(root)}
@@ -93,7 +93,7 @@ def zoo(root: Path, *words: str | Path) -> str:
 
 
 def scores(lines: Iterable[str]) -> Scores:
-    """What `zoo run --json --top-k 1000` printed."""
+    """Parses the output of `zoo run --json --top-k 1000`."""
     found: Scores = {}
     for line in lines:
         if line.startswith("{"):
@@ -104,5 +104,5 @@ def scores(lines: Iterable[str]) -> Scores:
 
 
 def best(classes: dict[int, float]) -> int:
-    """The class with the highest score."""
+    """Returns the class with the highest score."""
     return max(classes, key=lambda index: classes[index])

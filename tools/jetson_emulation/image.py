@@ -1,4 +1,4 @@
-"""What the image weighs, and where the weight is."""
+"""Measures the size of the image and of its parts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from jetson_emulation.engine import Engine
 from jetson_emulation.steps import require, say
 
 LIMIT = 250e6
-"""Bytes unpacked that it must not reach."""
+"""Size in bytes that the uncompressed image must not reach."""
 
 
 def report(engine: Engine, name: str) -> None:
-    """Prints sizes, compressed and not, and of each part.
+    """Prints the image's size, compressed and uncompressed, and that of each part.
 
     Raises:
-        EmulationError: it is larger than it may be.
+        EmulationError: the image is too large.
     """
     with engine.files(name) as root:
         total = weigh(root)
@@ -43,11 +43,11 @@ def report(engine: Engine, name: str) -> None:
 
 
 def packages(root: Path, prefix: str) -> list[Path]:
-    """What of a Python package is installed: its folder, its libraries, its metadata."""
+    """Lists the files of a Python package: its folder, its libraries, its metadata."""
     return list(root.glob(f"opt/zoo/lib/python3*/site-packages/{prefix}*"))
 
 
 def weigh(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder; links count nothing."""
+    """Returns the size in bytes of a file, or of all files below a folder, without links."""
     files = [path] if path.is_file() else path.rglob("*")
     return sum(file.stat().st_size for file in files if file.is_file() and not file.is_symlink())

@@ -1,4 +1,4 @@
-"""This machine: what it must be, what is installed on it, and the arm64 base system that is made on it once."""
+"""Prepares this machine: checks its system, installs packages, and makes the arm64 base system once."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ PACKAGES = ["qemu-user-static", "binfmt-support", "mmdebstrap", "arch-test", "bu
 PROGRAMS = ["/usr/bin/qemu-aarch64-static", "update-binfmts", "mmdebstrap", "buildah", "podman", "runc"]
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 MAX_AGE_DAYS = 30
-"""A cached base older than this lacks too many security updates."""
+"""Age at which a cached base system lacks too many security updates."""
 SLIM = (
     "path-exclude=/usr/share/doc/*",
     "path-include=/usr/share/doc/*/copyright",
     "path-exclude=/usr/share/man/*",
     "path-exclude=/usr/share/locale/*",
 )
-"""What Docker's slim images of Debian leave out."""
+"""The files that Docker's slim images of Debian leave out."""
 CERTIFICATES = "/etc/ssl/certs/ci.crt"
 
 
 def cache() -> Path:
-    """Where the base and the images are kept: `$EDGEZOO_CACHE`, else `~/.cache/edgezoo`."""
+    """Returns the folder of the base and the images: `$EDGEZOO_CACHE`, or `~/.cache/edgezoo`."""
     return Path(os.environ.get("EDGEZOO_CACHE") or Path.home() / ".cache" / "edgezoo") / "jetson"
 
 
 def require_debian() -> None:
-    """Says clearly where this cannot work.
+    """Refuses a machine on which this cannot work.
 
     Raises:
-        EmulationError: not Debian 12, not root, or not on x86-64.
+        EmulationError: the system is not Debian 12 on x86-64, or the user is not root.
     """
     try:
         system = platform.freedesktop_os_release()
@@ -55,7 +55,7 @@ def require_debian() -> None:
 
 
 def prepare() -> None:
-    """Installs what is missing, and teaches the kernel to run arm64 programs.
+    """Installs missing packages, and registers qemu with the kernel for arm64 programs.
 
     Raises:
         EmulationError: a package cannot be installed, or the kernel has no binfmt_misc.
@@ -70,15 +70,15 @@ def prepare() -> None:
     if not (BINFMT / "qemu-aarch64").exists():
         run(["update-binfmts", "--enable", "qemu-aarch64"])
     entry = BINFMT / "qemu-aarch64"
-    # F: the interpreter is opened now, so that it need not be there in a container.
+    # F opens the interpreter now, so that it need not exist in a container.
     require(entry.exists() and "F" in entry.read_text().split("flags:")[1].split()[0], f"{entry} has no flag F")
 
 
 def base() -> Path:
-    """A minimal arm64 Debian 12 as a tar archive, from this machine's mirrors.
+    """Makes a minimal arm64 Debian 12 as a tar archive, from this machine's mirrors.
 
     Raises:
-        EmulationError: it cannot be made.
+        EmulationError: the system cannot be made.
     """
     path = cache() / "base.tar"
     if path.exists() and time.time() - path.stat().st_mtime < MAX_AGE_DAYS * 86400:
@@ -96,7 +96,7 @@ def base() -> Path:
 
 
 def _sources() -> list[str]:
-    """This machine's Debian mirrors, as lines of a sources.list."""
+    """Returns this machine's Debian mirrors, as lines of a sources.list."""
     fields = "$(SITE) $(RELEASE) $(COMPONENT)"
     listed = run(["apt-get", "indextargets", "--format", fields, "Created-By: Packages"]).stdout.splitlines()
     wanted = dict.fromkeys(line for line in listed if line.split()[1:] and line.split()[1].startswith("bookworm"))
@@ -105,14 +105,14 @@ def _sources() -> list[str]:
 
 
 def pip_settings() -> bytes:
-    """A tar archive with what this machine's pip needs to reach its index: a pip.conf, certificates.
+    """Makes a tar archive with the files that this machine's pip needs to reach its index: a pip.conf, certificates.
 
-    It goes into the base that the emulation builds on, never into the Dockerfile or the image.
+    It is added to the base image of the emulation, never to the Dockerfile or the final image.
     """
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout
-    # The environment's values (`:env:.cert`) come first, and count.
+    # The environment's values (`:env:.cert`) come first and are used.
     found: dict[str, str] = {}
     for line in listed.splitlines():
         name, _, value = line.partition("=")

@@ -1,4 +1,4 @@
-"""How the emulation speaks: a line a step with its time, and one error that ends it."""
+"""Prints one line with the time for each step of the emulation, and runs its programs."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from pathlib import Path
 
 STARTED = time.monotonic()
 TIMEOUT = 900
-"""Seconds that no single program here needs."""
+"""Time limit of each program, in seconds; none needs as long."""
 
 
 class EmulationError(Exception):
-    """Something that is missing, or a check that failed; one message for people."""
+    """Something that is missing, or a check that failed; the message is for the user."""
 
 
 class UnfitMachineError(EmulationError):
-    """This machine cannot emulate one: another system, no root, no kernel support, no mirror."""
+    """This machine cannot emulate a Jetson Nano: another system, no root, no kernel support, no mirror."""
 
 
 def say(text: str) -> None:
-    """Prints a line with the seconds since the start before it."""
+    """Prints a line that begins with the seconds since the start."""
     print(f"[{time.monotonic() - STARTED:5.0f} s] {text}", flush=True)
 
 
 @contextlib.contextmanager
 def step(text: str) -> Iterator[None]:
-    """Says what is done, and afterwards how long it took."""
+    """Prints what is done, and afterwards how long it took."""
     say(f"{text} ...")
     began = time.monotonic()
     yield
@@ -37,7 +37,7 @@ def step(text: str) -> Iterator[None]:
 
 
 def require(condition: object, message: str) -> None:
-    """A check.
+    """Checks a condition.
 
     Raises:
         EmulationError: the condition does not hold.
@@ -47,7 +47,7 @@ def require(condition: object, message: str) -> None:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """A clean environment: what this machine's shell exports must not leak into the image."""
+    """Returns a clean environment, because variables of this machine's shell must not get into the image."""
     kept = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"} | kept | more
 
@@ -59,10 +59,10 @@ def run(
     cwd: Path | None = None,
     check: bool = True,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a program in a clean environment, and keeps what it prints.
+    """Runs a program in a clean environment, and captures its output.
 
     Raises:
-        EmulationError: it is not there, or fails and `check` is set; the message holds the end of what it printed.
+        EmulationError: the program is missing, or it fails and `check` is set; the message has the end of its output.
     """
     words = [str(word) for word in command]
     try:

@@ -1,1 +1,1 @@
-"""Releases: the wheel on every Python and with the lowest and newest dependencies, and what a tag has to agree with."""
+"""Prepares releases: tests the wheel on every Python with the lowest and newest dependencies, and checks tags."""

@@ -1,7 +1,7 @@
-"""Asks for known vulnerabilities of what edgezoo may be installed with: the lowest versions and the newest.
+"""Asks for known vulnerabilities of edgezoo's dependencies, in their lowest and newest versions.
 
-What is asked is a network service (the package index's own, or OSV). Where that has no answer the outcome is neither
-good nor bad, and is said so: `Report.unasked`.
+A network service is asked (that of the package index, or OSV). Packages for which it gives no answer are neither good
+nor bad; `Report.unasked` lists them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from releases import environments, locks, pythons
 from releases.errors import ReleaseError
 
 APART = ("tflite-runtime", "docs", "dev")
-"""Extras that do not go together with all others: of another numpy, or not for users."""
+"""Extras that are not audited together with the others: they need another numpy, or are not for users."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Exemption:
-    """A vulnerability that is let pass for a while."""
+    """A known vulnerability that is accepted until a certain day."""
 
     package: str
     id: str
@@ -46,20 +46,20 @@ class Exemption:
 
 @dataclass
 class Report:
-    """What was found."""
+    """The result of an audit."""
 
     asked: int = 0
-    """Packages that there was an answer about, over all cases."""
+    """Packages of all cases for which there was an answer."""
     unasked: dict[str, str] = field(default_factory=dict)
-    """Package and case -> why there was none."""
+    """For each package and case without an answer, the reason."""
     found: list[str] = field(default_factory=list)
-    """A line a vulnerability."""
+    """One line for each vulnerability."""
     let_pass: list[str] = field(default_factory=list)
-    """A line a vulnerability that an exception lets pass."""
+    """One line for each vulnerability that an exception accepts."""
 
 
 def cases(root: Path) -> list[Case]:
-    """The lowest and the newest versions of base and extras, and what the Jetson image installs."""
+    """Lists the cases: the lowest and the newest versions of base and extras, and the packages of the Jetson image."""
     project = tomli.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     oldest, *_, newest = pythons.declared(project)
     together = tuple(extra for extra in project["optional-dependencies"] if extra not in APART)
@@ -93,10 +93,10 @@ def cases(root: Path) -> list[Case]:
 
 
 def exemptions(text: str, today: datetime.date) -> list[Exemption]:
-    """The exceptions of a TOML file.
+    """Reads the exceptions from a TOML file.
 
     Raises:
-        ReleaseError: one lacks something, or its last day is over.
+        ReleaseError: an exception lacks a field, or its last day is over.
     """
     found = []
     for entry in tomli.loads(text).get("exception", []):
@@ -118,15 +118,15 @@ def audit(root: Path, service: str, say: Callable[[str], None]) -> Report:
     """Asks about all cases.
 
     Args:
-        root: of the checkout.
+        root: the folder of the checkout.
         service: `pypi` or `osv`, as pip-audit calls them.
-        say: is told each case.
+        say: a function that is called with the name of each case.
 
     Raises:
         ReleaseError: a set of versions cannot be found, or the file of exceptions is wrong.
     """
     text = (root / "tools" / "audit-exceptions.toml").read_text(encoding="utf-8")
-    # In UTC, so that it is the same day on every machine.
+    # The day is taken in UTC, so that it is the same on every machine.
     allowed = exemptions(text, datetime.datetime.now(tz=datetime.timezone.utc).date())
     report = Report()
     with tempfile.TemporaryDirectory() as folder:
@@ -143,7 +143,7 @@ def audit(root: Path, service: str, say: Callable[[str], None]) -> Report:
 
 
 def ask(path: Path, service: str) -> list[dict[str, Any]] | str:
-    """What pip-audit says of each package of a list; or, in a line, why it says nothing."""
+    """Returns pip-audit's answer for each package of a list, or one line with the reason why there is none."""
     program = Path(sys.executable).with_name("pip-audit")
     options: Sequence[str] = ("--no-deps", "--disable-pip", "--format", "json", "--progress-spinner", "off")
     command: list[str | Path] = [program, *options, "--vulnerability-service", service, "--requirement", path]

@@ -1,4 +1,4 @@
-"""What `make matrix` tries: a cell is a Python, a set of dependencies, and the tests that suit them."""
+"""Lists and runs the cells of `make matrix`: each is a Python, a set of dependencies, and the tests for them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ BOARD = (
     *(f"tests/cli/test_{name}.py" for name in ("output", "run", "run_many", "runtime_options")),
     *(f"tests/test_{name}.py" for name in ("assets", "files", "import_hygiene", "specs", "zoo")),
 )
-"""What has to run where there is no TensorFlow."""
+"""The tests that must pass without TensorFlow."""
 
 SERVE = tuple(f"tests/serve/test_{name}.py" for name in ("api", "metrics", "page", "security", "tokens", "workers"))
-"""The server, without `test_hostile` and its like: cells share the cores, and do not keep limits of a second."""
+"""The tests of the server, without those with limits of a second, because cells share the cores."""
 
 BUILT = (
     "tests/cli/test_build.py::test_in_a_process",
@@ -31,7 +31,7 @@ BUILT = (
     "tests/export/test_tflite.py::test_parity_on_litert",
     "tests/training/test_run.py::test_it_learns",
 )
-"""Build, export, run, train: minutes on every Python would be too long."""
+"""Short tests of building, exporting, running and training; all tests would take minutes on every Python."""
 
 LOWEST = (
     *BUILT,
@@ -41,7 +41,7 @@ LOWEST = (
     "tests/test_registry.py",
     "tests/test_import_hygiene.py",
 )
-"""Every mode of export, and what Keras does for us, with the oldest Keras and TensorFlow."""
+"""Further tests with the oldest Keras and TensorFlow: every mode of export, and all that depends on Keras."""
 
 SHOWN = ("numpy", "pillow", "ai-edge-litert", "tensorflow", "keras")
 """The packages whose versions the table shows."""
@@ -53,13 +53,13 @@ class Cell:
 
     version: str
     bounds: str
-    """`newest` or `lowest`."""
+    """The kind of versions: `newest` or `lowest`."""
     extras: tuple[str, ...] = ()
     tests: tuple[str, ...] = BOARD
 
     @property
     def name(self) -> str:
-        """For people and folders."""
+        """A name for the user and for folders."""
         return "-".join((self.version, self.bounds, *(self.extras or ("base",))))
 
 
@@ -70,17 +70,17 @@ class Outcome:
     cell: Cell
     passed: int
     problem: str
-    """Empty if all is well."""
+    """A description of the fault; empty if all tests passed."""
     seconds: float
     installed: Mapping[str, str] = field(default_factory=dict)
     log: str = ""
 
 
 def plan(versions: Sequence[str]) -> list[Cell]:
-    """The cells for these Pythons: the newest dependencies on each; the lowest on the oldest Python, which has most."""
+    """Lists the cells for these Pythons: the newest dependencies on each, and the lowest on the oldest Python."""
     oldest = versions[0]
     return [
-        # The longest first.
+        # The longest cells come first.
         Cell(oldest, "lowest", ("tensorflow",), LOWEST),
         Cell(
             oldest,
@@ -94,12 +94,12 @@ def plan(versions: Sequence[str]) -> list[Cell]:
 
 
 def copy_tests(root: Path, target: Path) -> None:
-    """The tests and what they read, without the packages: `import zoo` must not find the checkout."""
+    """Copies the tests and the files that they read, but not the packages, so that `import zoo` finds the wheel."""
     target.mkdir(parents=True)
-    for name in ("tests", "benchmarks"):  # some tests use what the benchmarks are made of
+    for name in ("tests", "benchmarks"):  # some tests use modules of the benchmarks
         shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     (target / "tools").mkdir()
-    shutil.copy(root / "tools" / "system-packages", target / "tools")  # says why a test is skipped
+    shutil.copy(root / "tools" / "system-packages", target / "tools")  # prints why a test is skipped
     for name in ("pyproject.toml", "README.md", "Dockerfile.jetson"):
         shutil.copy(root / name, target)
 
@@ -107,7 +107,7 @@ def copy_tests(root: Path, target: Path) -> None:
 def run(cell: Cell, *, python: Path, wheel: Path, root: Path, cases: Callable[[], Path], folder: Path) -> Outcome:
     """Makes a cell's environment in a folder and runs its tests there.
 
-    `cases` gives the folder of the tests' models, for cells that cannot make them.
+    `cases` returns the folder of the tests' models, for cells that cannot make them.
 
     Raises:
         ReleaseError: the environment cannot be made.
@@ -140,7 +140,7 @@ def run(cell: Cell, *, python: Path, wheel: Path, root: Path, cases: Callable[[]
 
 
 def judge(code: int, printed: str) -> tuple[int, str]:
-    """How many tests passed, and what is wrong in a few words: no test at all is wrong as well."""
+    """Returns how many tests passed, and in a few words what is wrong; no test at all is wrong, too."""
     last = next((line for line in reversed(printed.splitlines()) if re.search(r" in [\d.]+s", line)), "")
     counts = {what: int(number) for number, what in re.findall(r"(\d+) (passed|failed|errors?)", last)}
     passed = counts.pop("passed", 0)

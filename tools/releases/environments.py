@@ -1,4 +1,4 @@
-"""Fresh environments with the wheel, made by uv: with the newest dependencies, or with the lowest that are allowed."""
+"""Makes new environments with the wheel by uv, with the newest dependencies or the lowest that are allowed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from releases.errors import ReleaseError
 
 TESTING = ("pytest", "pytest-timeout", "hypothesis", "scikit-learn")
-"""What the tests need beside the package; scikit-learn has the photos and digits."""
+"""The packages that the tests need besides edgezoo; scikit-learn has the photos and digits."""
 
-# Nobody should have to compile numpy to try this.
+# Only wheels are installed, so that nobody has to compile numpy.
 BINARY = ("--only-binary", ":all:")
 
 
 def _run(command: Sequence[str | Path]) -> None:
-    # No interpreter is downloaded: what is tried is what is there.
+    # No interpreter is downloaded; only those on this machine are used.
     environment = os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -32,10 +32,10 @@ def _uv(*words: str | Path) -> None:
 def lowest(pyproject: Path, extras: Sequence[str], version: str, out: Path) -> None:
     """Writes the lowest versions of the direct dependencies that the bounds in pyproject.toml allow on a Python.
 
-    Lowest of those with a wheel for that Python.
+    Only versions with a wheel for that Python count.
 
     Raises:
-        ReleaseError: there is no set of versions that fits, or no network.
+        ReleaseError: no set of versions fits, or there is no network.
     """
     named = [word for extra in extras for word in ("--extra", extra)]
     options = ("--quiet", "--no-annotate", "--no-header", *BINARY, "--resolution", "lowest-direct")
@@ -46,7 +46,7 @@ def newest(pyproject: Path, extras: Sequence[str], version: str, out: Path) -> N
     """Writes the newest versions that pip would install on a Python.
 
     Raises:
-        ReleaseError: there is no set of versions that fits, or no network.
+        ReleaseError: no set of versions fits, or there is no network.
     """
     named = [word for extra in extras for word in ("--extra", extra)]
     options = ("--quiet", "--no-annotate", "--no-header", *BINARY)
@@ -54,10 +54,10 @@ def newest(pyproject: Path, extras: Sequence[str], version: str, out: Path) -> N
 
 
 def lock(source: Path, platform: str, version: str, out: Path) -> None:
-    """Writes the pinned versions of a list, and nothing beside them, with the SHA-256 of each of their files.
+    """Writes only the pinned versions of a list, with the SHA-256 of each of their files.
 
     Raises:
-        ReleaseError: one has no wheel for that platform and Python, or no network.
+        ReleaseError: a version has no wheel for that platform and Python, or there is no network.
     """
     options = ("--quiet", "--no-annotate", "--no-header", *BINARY, "--no-deps", "--generate-hashes", "--no-config")
     target = ("--python-platform", platform, "--python-version", version)
@@ -76,7 +76,7 @@ def make(
     """Makes an environment with a wheel or sdist and, unless told otherwise, what its tests need; returns its Python.
 
     Raises:
-        ReleaseError: something cannot be installed.
+        ReleaseError: a package cannot be installed.
     """
     _uv("venv", "--quiet", "--python", python, folder)
     inside = folder / "bin" / "python"
@@ -89,7 +89,7 @@ def make(
 
 
 def versions(python: Path, names: Sequence[str]) -> dict[str, str]:
-    """The installed versions of those of the packages that are installed."""
+    """Returns the versions of those packages that are installed."""
     code = (
         "import importlib.metadata as m, sys\n"
         "found = {d.metadata['Name'].lower().replace('_', '-'): d.version for d in m.distributions()}\n"

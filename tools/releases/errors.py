@@ -1,5 +1,5 @@
-"""The one error of these tools."""
+"""The error of these tools."""
 
 
 class ReleaseError(Exception):
-    """Something that is missing or does not agree; one message for people."""
+    """Something that is missing or does not agree; the message is one line for the user."""

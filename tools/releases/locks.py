@@ -1,4 +1,4 @@
-"""The locks of the Jetson image: each pinned version of `tools/jetson/*.txt` with the SHA-256 of its files."""
+"""Writes the locks of the Jetson image: each pinned version of `tools/jetson/*.txt` with the SHA-256 of its files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from zoo import files
 LISTS = ("build", "litert", "tflite-runtime", "camera", "serve")
 """What the image installs; the other lists are parts of these."""
 PLATFORM, PYTHON = "aarch64-manylinux_2_36", "3.11"
-"""The image's, whose C library is 2.36: a list that has no wheel for it is refused."""
+"""The platform of the image, whose C library is 2.36; a list with a package that has no wheel for it is refused."""
 
 _IMAGE = r"docker\.io/library/debian:bookworm-slim@sha256:[0-9a-f]{64}"
 BASE, ARG = re.compile(rf"^FROM ({_IMAGE})$", re.MULTILINE), re.compile(rf"^ARG BASE_IMAGE=({_IMAGE})$", re.MULTILINE)
-"""How the base image stands in the two files that name it."""
+"""Matches the base image in the two files that name it."""
 
 _ENTRY = re.compile(r"([\w.-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)")
 
@@ -43,7 +43,7 @@ def write(folder: Path) -> list[Path]:
 
 
 def pin_base(root: Path) -> Path:
-    """Takes the base image over into Dockerfile.jetson, from the file that Dependabot raises; returns the path.
+    """Copies the base image to Dockerfile.jetson from the file that Dependabot updates; returns the path.
 
     Raises:
         ReleaseError: one of the files does not name it by digest.
@@ -65,7 +65,7 @@ def _only(form: re.Pattern[str], text: str, name: str) -> str:
 
 
 def read(text: str) -> dict[str, str]:
-    """Package -> version of a lock.
+    """Returns the version of each package in a lock.
 
     Raises:
         ReleaseError: a line is neither a comment nor a package with an exact version and hashes.

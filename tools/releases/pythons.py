@@ -1,4 +1,4 @@
-"""Which of the Pythons that edgezoo is for are on this machine."""
+"""Finds the Pythons on this machine that edgezoo supports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLASSIFIER = "Programming Language :: Python :: 3."
 
 
 def declared(project: dict[str, object]) -> list[str]:
-    """The versions that pyproject.toml names in its classifiers, such as `3.10`, the oldest first."""
+    """Returns the versions that pyproject.toml names in its classifiers, such as `3.10`, the oldest first."""
     classifiers = project["classifiers"]
     assert isinstance(classifiers, list)
     found = ["3." + line.removeprefix(CLASSIFIER) for line in classifiers if line.startswith(CLASSIFIER)]
@@ -25,10 +25,10 @@ def declared(project: dict[str, object]) -> list[str]:
 
 @functools.cache
 def find(version: str) -> Path | None:
-    """A working interpreter of that version: from PATH, or one of pyenv's that is not switched on."""
+    """Finds a working interpreter of a version, in PATH or among those of pyenv that are not active."""
     for candidate in _candidates(version):
         code = "import sys, ssl; print('%d.%d' % sys.version_info[:2])"
-        # pyenv has a name in PATH for every version that it installed; those that are switched off fail.
+        # pyenv puts a command for every installed version into PATH; those of versions that are not active fail.
         done = subprocess.run([candidate, "-c", code], capture_output=True, text=True, check=False)
         if done.returncode == 0 and done.stdout.strip() == version:
             return candidate

@@ -1,4 +1,4 @@
-"""A list of what is installed with the wheel (SBOM), in the form of CycloneDX."""
+"""Makes a list of the packages that are installed with the wheel (SBOM), in the format of CycloneDX."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from releases.errors import ReleaseError
 
 
 def write(wheel: Path, root: Path, out: Path, extras: tuple[str, ...] = ()) -> None:
-    """Installs the wheel into a fresh environment, with no tools beside it, and lists that.
+    """Installs the wheel into a new environment without other tools, and lists its packages.
 
     Raises:
-        ReleaseError: it cannot be installed, or the list is not valid.
+        ReleaseError: the wheel cannot be installed, or the list is not valid.
     """
     with tempfile.TemporaryDirectory() as folder:
         python = environments.make(Path(folder) / "env", Path(sys.executable), wheel, extras=extras, testing=False)
         project = tomli.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        # It does not look for the version anywhere else.
+        # The tool looks for the version only there.
         project |= {"version": tagging.version(root), "dynamic": []}
         about = Path(folder) / "pyproject.toml"
         about.write_text(tomli_w.dumps({"project": project}), encoding="utf-8")

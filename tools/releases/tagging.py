@@ -1,4 +1,4 @@
-"""What a release has to agree on, and the texts that are made from the repository's."""
+"""Checks that tag, version and changelog of a release agree, and prepares its texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from releases.errors import ReleaseError
 
 
 def version(root: Path) -> str:
-    """`zoo.__version__`, read and not imported."""
+    """Returns `zoo.__version__`, without importing the package."""
     text = (root / "zoo" / "__init__.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
     if found is None:
@@ -20,12 +20,12 @@ def version(root: Path) -> str:
 
 
 def section(changelog: str, wanted: str) -> tuple[str, str]:
-    """What stands in brackets behind a version in the changelog, and the text below.
+    """Returns the text in brackets behind a version in the changelog, and the text of its section.
 
     Raises:
         ReleaseError: the version has no heading.
     """
-    # The section of a development version is that of the release that it will become.
+    # A development version uses the section of the release that it leads to.
     name = re.escape(Version(wanted).base_version)
     found = re.search(rf"^## {name} \(([^)\n]+)\)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
     if found is None:
@@ -37,7 +37,7 @@ def require_tag(root: Path, tag: str) -> None:
     """Checks that the tag, the version and a dated section of the changelog agree.
 
     Raises:
-        ReleaseError: they do not.
+        ReleaseError: they do not agree.
     """
     current = version(root)
     if tag != f"v{current}":
@@ -50,7 +50,7 @@ def require_tag(root: Path, tag: str) -> None:
 
 
 def absolute_links(text: str, site: str) -> str:
-    """The README with links and pictures by their full address, as PyPI needs them.
+    """Returns the README with full addresses of links and pictures, which PyPI needs.
 
     `site` is the address of one commit or tag of the repository, such as `https://github.com/OWNER/NAME/raw/v1.0`.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def read_json(name: str) -> Any:
-    """One of the tables beside this module."""
+    """Returns one of the tables beside this module."""
     return json.loads(_read(name))
 
 
@@ -18,10 +18,10 @@ def _read(name: str) -> str:
 
 
 def imagenet_labels() -> list[str]:
-    """The 1000 class names of ImageNet-1k, in the order of published weights.
+    """Returns the 1000 class names of ImageNet-1k, in the order of published weights.
 
-    The first synonym where it is unique, all of them where that helps (`maillot, tank suit`), and the WordNet
-    id behind the two that share all names (the two cranes). Source: see `imagenet_classes.tsv`.
+    A name is the first synonym if that is unique, otherwise all synonyms (`maillot, tank suit`). If two classes share
+    all synonyms, the WordNet id follows (the two cranes). The source is named in `imagenet_classes.tsv`.
     """
     rows = [
         line.split("\t") for line in _read("imagenet_classes.tsv").splitlines() if line and not line.startswith("#")

@@ -1,10 +1,10 @@
-"""Choosing a width, an input size and a quantization by what they cost on a machine and what accuracy is published.
+"""Chooses a width, an input size and a quantization by their speed on a machine and their published accuracy.
 
     from zoo.choose import Limits, choose
     choice = choose("mobilenet_v2", Limits(max_ms=20, max_mb=4))
     print(choice.pick.cell.command)
 
-The files are made with random weights: neither their time nor their size depends on the values.
+The files are made with random weights, because neither their speed nor their size depends on the values.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def choose(
 ) -> Choice:
     """Measures combinations of width, input size and quantization, and chooses among them.
 
-    Measurements are kept for this machine, runtime and number of threads (`zoo.choose.cache`), so that the next call,
-    also one after an interrupt, only makes those that are missing.
+    Measurements are kept for this machine, runtime and number of threads (`zoo.choose.cache`), so that the next call
+    makes only those that are missing, also after an interrupt.
 
     Args:
         model: a registered name that ImageNet accuracies are published for.
@@ -102,7 +102,7 @@ def choose(
         UnknownModelError: no model has this name.
         OptionError: no accuracies are published for the model.
         InputError: the document cannot be used, or a number is out of range.
-        MissingDependencyError: something is to be measured, and TensorFlow or the runtime is not installed.
+        MissingDependencyError: something must be measured, and TensorFlow or the runtime is not installed.
     """
     limits = limits or Limits()
     if runs < 1:

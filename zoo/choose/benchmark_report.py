@@ -1,4 +1,4 @@
-"""Reads measurements of another machine: the output of `zoo benchmark --json` on the board."""
+"""Reads measurements from another machine: the output of `zoo benchmark --json` on a board."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Board:
 
     measured: dict[Cell, Measured]
     unknown: tuple[str, ...]
-    """Files in it that belong to no combination."""
+    """Files in the document that belong to no combination."""
     machine: str
     runtime: str
     threads: int
 
 
 def read_board(path: Path, cells: Sequence[Cell], *, runtime: str | None = None, threads: int | None = None) -> Board:
-    """Finds the combinations' files in a document by their names: those that `zoo build` and `zoo choose --files` give.
+    """Finds the combinations' files in a document by the names that `zoo build` and `zoo choose --files` give them.
 
     Args:
         path: the path of the document.
@@ -37,7 +37,8 @@ def read_board(path: Path, cells: Sequence[Cell], *, runtime: str | None = None,
         threads: the number of threads to take, if the document has several.
 
     Raises:
-        InputError: it cannot be read, is no such document, has none of the files, or one of them more than once.
+        InputError: the document cannot be read, is not the output of `zoo benchmark --json`, has none of the files, or
+            has one of them more than once.
     """
     document = _parse(path)
     by_stem = {cell.stem: cell for cell in cells}
@@ -47,7 +48,7 @@ def read_board(path: Path, cells: Sequence[Cell], *, runtime: str | None = None,
     for entry in document["measurements"]:
         if runtime not in {None, entry["runtime"]} or threads not in {None, entry["threads"]}:
             continue
-        # The board may write its paths in another way.
+        # The board may write paths with another separator.
         name = re.split(r"[/\\]", entry["file"])[-1]
         cell = by_stem.get(name.removesuffix(".tflite").removesuffix("_edgetpu"))
         if cell is None or entry["batch"] != 1:

@@ -32,13 +32,13 @@ class Cache:
     """The measurements made on one machine with one runtime, number of threads and exporter."""
 
     def __init__(self, machine: Machine, runtime: str, threads: int, made_with: dict[str, str]) -> None:
-        """Finds the folder; nothing is written yet.
+        """Finds the folder, without writing anything yet.
 
         Args:
             machine: this machine.
             runtime: the name of the runtime.
             threads: the number of its CPU threads.
-            made_with: the versions of what writes the files, see `zoo.export.describe.versions`.
+            made_with: the versions of the packages that write the files, see `zoo.export.describe.versions`.
         """
         version = runtimes.version(runtime)
         self.facts: dict[str, Any] = {
@@ -52,7 +52,7 @@ class Cache:
         self.folder = cache_home() / "choose" / f"{runtime}-{version}-{threads}-threads-{digest}"
 
     def get(self, cell: Cell, runs: int) -> Measured | None:
-        """Returns a measurement; None if there is none, it has fewer runs than asked for, or its file is damaged."""
+        """Returns a measurement; None if there is none, if it has too few runs, or if its file is damaged."""
         try:
             document = json.loads(self._path(cell).read_text(encoding="utf-8"))
             measured = Measured(**{field.name: document[field.name] for field in dataclasses.fields(Measured)})

@@ -36,7 +36,7 @@ class Candidate:
         return self.measured.size_bytes / 1e6
 
     def beats(self, other: Candidate) -> bool:
-        """Returns whether it is as fast and accurate as another, and better in one; between equals the size decides."""
+        """Whether it is at least as fast and as accurate as another, and better in one; size decides between equals."""
         if self.top1 is None or other.top1 is None:
             return False
         own, others = (-self.top1, self.measured.median_ms), (-other.top1, other.measured.median_ms)
@@ -86,7 +86,7 @@ class Limits:
         return (self.max_ms, self.max_mb, self.min_top1) != (None, None, None)
 
     def broken(self, candidate: Candidate) -> str:
-        """Returns the first limit that a candidate breaks, in two words; empty if it keeps all."""
+        """Returns the first limit that a candidate breaks, in a few words; empty if it keeps all limits."""
         if self.max_ms is not None and candidate.measured.median_ms > self.max_ms:
             return "too slow"
         if self.max_mb is not None and candidate.megabytes > self.max_mb:

@@ -25,7 +25,7 @@ from zoo.files import require_writable
 from zoo.progress import SILENT, Progress
 
 GROUP = 8
-"""Combinations that are timed together, in rounds; an interrupted run loses what it has of one group."""
+"""Number of combinations that are timed together, in rounds; an interrupted run loses at most those of one group."""
 WARMUP = 3
 
 
@@ -39,10 +39,10 @@ def measure_all(
     again: bool,
     progress: Progress,
 ) -> dict[Cell, Measured]:
-    """Measures what the cache does not know yet, or with `again` everything.
+    """Measures the combinations that are not in the cache, or all of them with `again`.
 
     Raises:
-        MissingDependencyError: something is to be measured, and TensorFlow or the runtime is not installed.
+        MissingDependencyError: something must be measured, and TensorFlow or the runtime is not installed.
         OutputError: the cache cannot be written to.
         ModelFileError: the runtime cannot load a file.
     """
@@ -78,8 +78,8 @@ class _Part:
 def write_files(cells: Sequence[Cell], folder: Path, progress: Progress = SILENT) -> list[Path]:
     """Writes the files of combinations; those that are there are left alone.
 
-    The weights are random and int8 files are calibrated on a few synthetic pictures: times and sizes do not depend on
-    values. For the same reason nothing is checked against Keras.
+    The weights are random and int8 files are calibrated on a few synthetic pictures, because times and sizes do not
+    depend on values. For the same reason nothing is compared with Keras.
 
     Raises:
         MissingDependencyError: TensorFlow is not installed.
@@ -110,7 +110,7 @@ def _samples(shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
 
 
 def _forget() -> None:
-    """Gives back what Keras keeps of the models built so far."""
+    """Frees the memory that Keras keeps for the models built so far."""
     import keras
 
     keras.backend.clear_session(free_memory=False)

@@ -1,4 +1,4 @@
-"""The front as a picture: time against accuracy."""
+"""Draws the Pareto front as a picture of time against accuracy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from zoo.choose import Candidate, Choice
 
 _STYLES = {
-    # Marker and colour (Okabe and Ito's) of each quantization.
+    # Each quantization has a marker and a colour of Okabe and Ito's palette.
     "none": ("o", "#0072b2"),
     "float16": ("D", "#56b4e9"),
     "dynamic": ("^", "#009e73"),
@@ -22,11 +22,13 @@ _STYLES = {
 
 
 def plot_choice(choice: Choice, path: str | Path) -> None:
-    """Draws all rated combinations, the front filled and named, the limits and the pick, as PNG or SVG.
+    """Draws all combinations with a published accuracy, the limits and the pick, as PNG or SVG.
+
+    The points of the front are filled and have their names beside them.
 
     Raises:
-        InputError: the file's name ends otherwise.
-        OutputError: it cannot be written.
+        InputError: the file's name does not end in `.png` or `.svg`.
+        OutputError: the file cannot be written.
         MissingDependencyError: matplotlib is not installed.
     """
     drawing = figure(8, 5)
@@ -82,7 +84,7 @@ def plot_choice(choice: Choice, path: str | Path) -> None:
 
 
 def _name(axes: Any, front: Sequence[Candidate]) -> None:
-    """Joins the points of the front, and names each width and size once."""
+    """Joins the points of the front by a line, and writes each width and size beside one point."""
     named: set[str] = set()
     for candidate in front:
         values = candidate.cell.values

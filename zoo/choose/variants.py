@@ -1,4 +1,4 @@
-"""The combinations to choose from: width, input size and quantization of one architecture."""
+"""Lists the combinations to choose from: width, input size and quantization of one architecture."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from zoo.export.options import Quantize, mode
 from zoo.published import Accuracies
 
 AXES = ("alpha", "input_size")
-"""The options for which values may be asked for, where a model has them; those that accuracies depend on vary, too."""
+"""The options that a caller may give values for, if a model has them; options that accuracies depend on vary, too."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination."""
+    """One combination of option values and quantization."""
 
     model: str
     options: tuple[tuple[str, Any], ...]
-    """Those that are varied, and `num_classes`."""
+    """The options that are varied, and `num_classes`."""
     quantize: Quantize
 
     @property
@@ -42,13 +42,13 @@ class Cell:
 
     @property
     def top1(self) -> float | None:
-        """The published ImageNet top-1 of the float weights in percent; None where there is none."""
+        """The published ImageNet top-1 of the float weights in percent; None if nothing is published."""
         known = models.spec(self.model).accuracies
         return known.top1(self.values) if known else None
 
     @property
     def command(self) -> str:
-        """What builds its file."""
+        """The command that builds its file."""
         spec = models.spec(self.model)
         defaults = {option.name: option.default for option in spec.options}
         parts = ["zoo build", self.model]
@@ -57,11 +57,11 @@ class Cell:
 
 
 def accuracies(model: str) -> Accuracies:
-    """The accuracies that are published for a model.
+    """Returns the accuracies that are published for a model.
 
     Raises:
         UnknownModelError: no model has this name.
-        OptionError: nothing is published of the model.
+        OptionError: no accuracy is published for the model.
     """
     known = models.spec(model).accuracies
     if known is None:
@@ -81,19 +81,19 @@ def grid(
     num_classes: int | None = None,
     whole: bool = False,
 ) -> tuple[Cell, ...]:
-    """All combinations of some values.
+    """Returns all combinations of some values.
 
     Args:
         model: a registered name.
-        alpha: width multipliers; by default those that figures are published for.
-        input_size: input sizes; by default those that figures are published for.
+        alpha: width multipliers; by default those with published accuracies.
+        input_size: input sizes; by default those with published accuracies.
         quantize: modes of `zoo.export.options`.
         num_classes: the number of classes; by default the model's own.
-        whole: also the combinations of default values that no figure is published for.
+        whole: whether to add the combinations of default values that have no published accuracy.
 
     Raises:
         UnknownModelError: no model has this name.
-        OptionError: nothing is published of the model, it does not have an option, or a value is not allowed.
+        OptionError: no accuracy is published for the model, it does not have an option, or a value is not allowed.
         ExportError: there is no such mode.
     """
     spec = models.spec(model)

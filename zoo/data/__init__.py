@@ -4,7 +4,7 @@
     data = load_folder("pictures", size=96)
     model.fit(data.train, validation_data=data.validation, class_weight=data.class_weights)
 
-TensorFlow is imported when datasets are made; `check` needs none.
+TensorFlow is imported when datasets are made; `check` does not need it.
 """
 
 from zoo.data.augment import augmentation

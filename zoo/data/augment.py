@@ -17,8 +17,8 @@ def augmentation(preset: Augment) -> list[Any]:
     """Returns the layers of a preset; their inputs and outputs are `(batch, height, width, channels)` float32, 0..255.
 
     - `none`: no layers;
-    - `light`: shifts and zooms of at most 5 % and brightness of at most 10 %, which leave digits and writing what they
-      are;
+    - `light`: shifts and zooms of at most 5 % and brightness of at most 10 %, which do not change the meaning of digits
+      and writing;
     - `standard`: mirrors left and right, shifts and zooms of at most 10 %, turns of at most 15 degrees, brightness and
       contrast of at most 20 %: for photos.
 
@@ -50,7 +50,7 @@ def augmentation(preset: Augment) -> list[Any]:
 
 
 def apply(layers: list[Any], images: tf.Tensor, stamp: tf.Tensor) -> tf.Tensor:
-    """Applies layers to a batch; the result depends on the stamp, not on what was augmented before.
+    """Applies layers to a batch; the result depends on the stamp, but not on the batches before.
 
     So a training that is resumed in its fifth epoch gets the same pictures as an uninterrupted one.
 

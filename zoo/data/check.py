@@ -64,11 +64,11 @@ class DataReport:
     path: Path
     class_names: tuple[str, ...]
     counts: dict[SplitName, tuple[int, ...]]
-    """Files used, by split and class."""
+    """Numbers of the files that are used, by split and class."""
     found: int
-    """Files listed, good and bad."""
+    """Number of all files that were found, good and bad."""
     split_by: str
-    """How validation files were chosen, in words."""
+    """A description of how validation files were chosen."""
     bad: tuple[BadFile, ...]
     copies: tuple[Copies, ...]
     sizes: dict[str, tuple[int, int]]
@@ -88,7 +88,7 @@ class DataReport:
 
     @property
     def used(self) -> int:
-        """Files used, in all splits."""
+        """Number of the files that are used, in all splits."""
         return sum(map(sum, self.counts.values()))
 
     @property
@@ -200,7 +200,7 @@ def assign(
 
 
 def _leave_out(data: LabelledData, findings: Sequence[Finding]) -> _Assignment:
-    """Leaves out files that are bad, have several labels, or are in two splits; keeps the given split of the rest."""
+    """Leaves out files that are bad, have several labels, or are in two splits; the others keep the split they have."""
     made = _Assignment([example.split or "train" for example in data.examples])
     same: dict[str, list[int]] = {}
     for row, (example, finding) in enumerate(zip(data.examples, findings, strict=True)):
@@ -232,7 +232,10 @@ def _leave_out(data: LabelledData, findings: Sequence[Finding]) -> _Assignment:
 def _report(
     data: LabelledData, findings: Sequence[Finding], made: _Assignment, place: Place, split_by: str, least: int
 ) -> DataReport:
-    """`least`: how many different files a class needs before validation is taken from them."""
+    """Makes the report of the data.
+
+    `least` is the number of different files that a class needs; files that are held out for validation count, too.
+    """
     classes = range(len(data.class_names))
     used: Counter[tuple[SplitName, int]] = Counter()
     contents: dict[int, set[str]] = {i: set() for i in classes}

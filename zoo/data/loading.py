@@ -43,14 +43,14 @@ class Data:
     """Weights for `fit(class_weight=...)`, with which every class counts the same."""
     report: DataReport
     sources: dict[SplitName, Source]
-    """Files and labels of each split, in order; `fetch` gives their pixels."""
+    """The files and labels of each split, in order; `fetch` returns their pixels."""
     order: Order
-    """Order of the training examples; set its `epoch` to continue a stopped training."""
+    """The order of the training examples; set its `epoch` to continue a stopped training."""
     preprocessing: Preprocessing
     """The resize policy of the pictures, which an export must use, too."""
 
     def sample(self, count: int, seed: int = 0, split: SplitName = "train") -> Array:
-        """Returns examples of a split, e.g. for calibration: `(count or fewer, *input_shape)`, uint8 or float32."""
+        """Returns examples of a split, e.g. for calibration: at most `(count, *input_shape)`, uint8 or float32."""
         source = self.sources[split]
         chosen = np.random.default_rng(seed).choice(len(source), min(count, len(source)), replace=False)
         return source.fetch(np.sort(chosen))
@@ -78,8 +78,8 @@ def load_folder(
 
     Raises:
         InputError: the data cannot be used; the message says why.
-        OptionError: a value that is not allowed.
-        OutputError: pixels were to be kept on a disk that is full or cannot be written.
+        OptionError: a value is not allowed.
+        OutputError: the disk for the decoded pixels is full or cannot be written.
         MissingDependencyError: TensorFlow is not installed.
     """
     height, width = (size, size) if isinstance(size, int) else size
@@ -92,7 +92,7 @@ def load_windows(path: str | Path, shape: tuple[int, ...], **choices: Any) -> Da
     Args:
         path: as in `load_folder`.
         shape: the shape of a window, `(steps, channels)`.
-        choices: see `load`; nothing is augmented.
+        choices: see `load`; windows are not augmented.
 
     Raises:
         InputError: as in `load_folder`.
@@ -114,15 +114,15 @@ def load(
     cache_folder: str | Path | None = None,
     progress: Progress = SILENT,
 ) -> Data:
-    """Loads labelled examples for a model with this input; pictures where it has three dimensions.
+    """Loads labelled examples for a model with this input: pictures if it has three dimensions, otherwise windows.
 
-    Every file is read once, in threads, and kept decoded: later epochs read no file.
+    Every file is read once, in threads, and its decoded values are kept, so that later epochs read no file.
 
     Args:
         path: as in `load_folder`.
-        input_shape: without the batch, as in `model.input_shape[1:]`.
-        batch_size: examples in a batch.
-        validation: the share for validation where the data have no validation files; 0 for none.
+        input_shape: the shape without the batch, as in `model.input_shape[1:]`.
+        batch_size: the number of examples in a batch.
+        validation: the share that is held out for validation if the data have no validation files; 0 for none.
         seed: the random seed of that split and of the order of training.
         group_by: a regular expression that finds in a file's path the group of files that stay on one side of that
             split; see `zoo.data.groups`.
@@ -178,12 +178,12 @@ def check(
     cache_folder: str | Path | None = None,
     progress: Progress = SILENT,
 ) -> DataReport:
-    """Reads all files and says what `load` would make of them; needs no TensorFlow.
+    """Reads all files and reports what `load` would do with them, without TensorFlow.
 
     Args: as in `load`.
 
     Raises:
-        InputError: there are no labelled files. What is wrong with those that are there stands in the report.
+        InputError: there are no labelled files. The report says what is wrong with single files.
     """
     reader = make_reader(input_shape, resize)
     labelled = find_labelled(path, reader.suffixes)
@@ -195,10 +195,10 @@ def check(
 
 
 def make_reader(input_shape: tuple[int, ...], resize: Resize | None = None) -> Reader:
-    """A reader for a model's input.
+    """Makes a reader for a model's input.
 
     Raises:
-        OptionError: no model has such an input.
+        OptionError: the shape is not allowed for an input.
     """
     if not input_shape or not all(isinstance(n, int) and n > 0 for n in input_shape):
         raise OptionError(

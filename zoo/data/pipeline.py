@@ -1,4 +1,4 @@
-"""Makes `tf.data` batches of examples, in an order that depends on the seed and the epoch only."""
+"""Makes `tf.data` batches of examples, in an order that depends only on the seed and the epoch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Source:
         """Returns examples by their index: `(len(indices), *shape)`, uint8 pixels or float32 values.
 
         Raises:
-            InputError: nothing is kept, and a file that could be read before cannot be read now.
+            InputError: examples are not kept, and a file that could be read before cannot be read now.
         """
         if self.store is not None and self.rows is not None:
             return self.store[self.rows[indices]]
@@ -70,7 +70,7 @@ def make_dataset(
 
     Args:
         source: the examples.
-        batch_size: examples in a batch.
+        batch_size: the number of examples in a batch.
         order: the order of training; by default the order of the files.
         augment: see `augmentation`.
     """
@@ -108,7 +108,7 @@ def make_dataset(
     batches = tf.data.Dataset.range(1).flat_map(begin)
     batches = batches.apply(tf.data.experimental.assert_cardinality(-(-order.count // batch_size)))
     layers = augmentation(augment)
-    # Two batches at a time: while one waits for its last picture, the cores read the next.
+    # Two batches are read at a time: while one waits for its last picture, the cores read the next.
     if not layers:
         dataset = batches.map(plain(lambda chosen, _: fetch(chosen)), num_parallel_calls=2, deterministic=True)
     else:

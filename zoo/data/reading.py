@@ -35,9 +35,9 @@ class Finding:
     """The result of reading a file."""
 
     content: str = ""
-    """A hash of its bytes; empty if it could not be read at all."""
+    """A hash of the file's bytes; empty if it could not be read."""
     error: str | None = None
-    """Reason why it cannot be used; None if it can."""
+    """The reason why the file cannot be used; None if it can."""
     size: tuple[int, int] | None = None
     """Width and height of a picture as it is stored."""
     mode: str | None = None
@@ -80,7 +80,7 @@ class Reader:
         """Reads a file to `shape`: uint8 pixels 0..255, or float32 values.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: the file cannot be read.
         """
         if not self.takes_pictures:
             return load_values(path, self.shape)
@@ -119,7 +119,7 @@ class Reader:
             if self.takes_pictures:
                 require_size(path.stat().st_size)
             elif path.stat().st_size > values.most_bytes(self.shape):
-                load_values(path, self.shape)  # says what is wrong where it can, without reading all of it
+                load_values(path, self.shape)  # says what is wrong if it can, without reading the whole file
                 raise InputError(f"{path} has more bytes than values of shape {self.shape} take")
             return path.read_bytes()
         except OSError as error:

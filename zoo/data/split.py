@@ -46,12 +46,12 @@ def split_by_content(
     seed: int = 0,
     units: Sequence[str] | None = None,
 ) -> list[SplitName]:
-    """Splits examples; see the module.
+    """Splits examples as the module's docstring describes.
 
     Args:
         contents: a hash of each file.
         labels: the label of each file; files with the same content have the same label.
-        validation: the share, in [0, 1); 0 puts all into training.
+        validation: the share of validation files, in [0, 1); with 0 all files are for training.
         seed: the random seed; another seed gives another split.
         units: the unit of each file; files of one unit stay together. By default each content is a unit.
 

@@ -41,7 +41,7 @@ class Place:
     def allocate(self, shape: tuple[int, ...], dtype: Any) -> Array | None:
         """Allocates an array of `shape`; returns None if nothing is kept.
 
-        The file on disk has no name, so that it disappears with the process, however that ends.
+        The file on disk has no name, so that it disappears with the process, even if the process is killed.
 
         Raises:
             OutputError: the disk is full or cannot be written.
@@ -64,14 +64,14 @@ def choose_place(size: int, cache: Cache = "auto", folder: Path | None = None) -
     """Chooses where `size` bytes are kept.
 
     Args:
-        size: bytes.
-        cache: `memory`, `disk`, `none`, or `auto`: memory where half of what is available holds them, else disk, else
-            nowhere, and every epoch decodes again.
-        folder: for the disk; `~/.cache/edgezoo` by default.
+        size: the size of all examples, in bytes.
+        cache: `memory`, `disk`, `none`, or `auto`. With `auto` examples are kept in memory if half of the available
+            memory holds them, otherwise on disk. If neither has room, every epoch decodes again, as with `none`.
+        folder: the folder on disk; `~/.cache/edgezoo` by default.
 
     Raises:
-        OptionError: an unknown `cache`.
-        OutputError: the disk was asked for and cannot be written.
+        OptionError: `cache` is unknown.
+        OutputError: `cache` is `disk`, and the disk cannot be written.
     """
     if cache not in CACHES:
         raise OptionError(f"cache={cache!r} is not one of {', '.join(CACHES)}")

@@ -1,4 +1,4 @@
-"""How many parts a picture file is made of, looked up before it is decoded.
+"""Counts the parts of a picture file before it is decoded.
 
 Decoders go over the whole picture for each scan of a JPEG, and keep each remark, profile and comment. So a small file
 can make them work for an hour, or take hundreds of megabytes before its size in pixels is known. Real files have few
@@ -24,9 +24,9 @@ PIECE = 1 << 20
 
 _SCAN = b"\xff\xda"
 _BARE = {0xD8, *range(0xD0, 0xD8), 0x01}
-"""JPEG's markers that stand alone."""
+"""JPEG's markers without a segment behind them."""
 _MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
-"""What ends a scan's data, and nothing within it looks like."""
+"""Matches a marker that ends a scan's data; the data themselves never look like it."""
 _PIXELS = {b"IDAT", b"fdAT", b"fcTL"}
 """PNG's chunks of pixels, of which there may be any number."""
 

@@ -12,8 +12,8 @@ _FILES = {
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     2: ("memory.max", "memory.current", "inactive_file"),
 }
-"""By version of control groups: the files of the limit and of the use, and the part of it in `memory.stat` that the
-kernel can reclaim."""
+"""For each version of control groups: the files of the limit and of the use, and the part of the use in `memory.stat`
+that the kernel can reclaim."""
 
 
 NO_LIMIT = 2**60

@@ -1,8 +1,8 @@
 """AlexNet. Krizhevsky, Sutskever, Hinton: ImageNet Classification with Deep Convolutional Neural Networks, 2012.
 
 https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks
-The paper's two GPUs are the two groups of conv2, conv4 and conv5. Its local response normalization is left
-out, as in most later descriptions: it has no int8 kernel and gains little.
+The paper's two GPUs become the two groups of conv2, conv4 and conv5. Its local response normalization is left
+out, as in most later descriptions, because it has no int8 kernel and gains little.
 """
 
 from __future__ import annotations

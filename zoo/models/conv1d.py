@@ -42,7 +42,7 @@ CONVS = (
     )
 )
 def conv1d(*, num_classes: int = 6, width: int = 128, channels: int = 6, dropout: float = 0.2) -> keras.Model:
-    """Builds the net on `(width, channels)` windows, which it takes as they are: scale them as in training."""
+    """Builds the net on `(width, channels)` windows, whose values it does not scale: scale them as in training."""
     import keras
     from keras import layers
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import keras
 
 RELU_INIT = "he_normal"
-"""Keeps the signal's variance through ReLU layers (He et al. 2015, https://arxiv.org/abs/1502.01852)."""
+"""Initializer that keeps a signal's variance through ReLU layers (He et al. 2015, https://arxiv.org/abs/1502.01852)."""
 
 
 def depthwise_init(kernel: int) -> keras.initializers.Initializer:
@@ -20,7 +20,7 @@ def depthwise_init(kernel: int) -> keras.initializers.Initializer:
 
 
 def image_input(size: int, channels: int = 3) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """The input of every image model and its scaled form.
+    """Makes the input of every image model, and its scaled form.
 
     Returns:
         `(pixels, scaled)`: raw pixels 0..255 `(batch, size, size, channels)`, and the same in [-1, 1]. The
@@ -33,9 +33,9 @@ def image_input(size: int, channels: int = 3) -> tuple[keras.KerasTensor, keras.
 
 
 def classifier_head(x: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
-    """Dense layer and softmax: features `(batch, n)` -> probabilities `(batch, num_classes)`.
+    """Adds a dense layer and a softmax: features `(batch, n)` -> probabilities `(batch, num_classes)`.
 
-    The softmax is a layer of its own, so that an export can leave it out.
+    The softmax is a separate layer, so that an export can leave it out.
     """
     from keras import layers
 
@@ -46,14 +46,14 @@ def classifier_head(x: keras.KerasTensor, num_classes: int) -> keras.KerasTensor
 def make_divisible(value: float, divisor: int = 8) -> int:
     """Rounds a channel count to a multiple of `divisor`, never more than 10% below `value`.
 
-    From the MobileNet reference code (TF slim, `nets/mobilenet/mobilenet.py`).
+    The rule is that of the MobileNet reference code (TF slim, `nets/mobilenet/mobilenet.py`).
     """
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded
 
 
 def inverted_residual(x: keras.KerasTensor, expansion: int, filters: int, stride: int, i: int) -> keras.KerasTensor:
-    """Block `i` of MobileNetV2: 1x1 expand, 3x3 depthwise, 1x1 project without an activation.
+    """Adds block `i` of MobileNetV2: 1x1 expand, 3x3 depthwise, 1x1 project without an activation.
 
     Sandler et al. 2018, https://arxiv.org/abs/1801.04381, figure 4.
 
@@ -62,7 +62,7 @@ def inverted_residual(x: keras.KerasTensor, expansion: int, filters: int, stride
         expansion: the factor by which the block widens its input; 1 leaves the first convolution out.
         filters: channels of the output.
         stride: the stride of the depthwise convolution. With 1, and as many channels out as in, the input is added.
-        i: counts the blocks of a model from 0; it stands in the layers' names.
+        i: the index of the block in the model, counted from 0, for the layers' names.
     """
     from keras import layers
 
@@ -96,7 +96,7 @@ def inverted_residual(x: keras.KerasTensor, expansion: int, filters: int, stride
 
 
 def batch_norm(name: str) -> keras.layers.BatchNormalization:
-    """Batch normalization with the constants of keras.applications' MobileNetV2."""
+    """Adds batch normalization with the constants of keras.applications' MobileNetV2."""
     from keras import layers
 
     return layers.BatchNormalization(epsilon=1e-3, momentum=0.999, name=name)

@@ -1,4 +1,4 @@
-"""LeNet-5 style net. LeCun et al.: Gradient-Based Learning Applied to Document Recognition, 1998, figure 2.
+"""A net in the style of LeNet-5. LeCun et al.: Gradient-Based Learning Applied to Document Recognition, 1998, figure 2.
 
 http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf. As it is taught today: ReLU for the scaled tanh, max pooling
 for the trainable subsampling, a softmax for the RBF output, and 28x28 pictures padded by the first layer.

@@ -1,4 +1,4 @@
-"""Multi-layer perceptron: the net to begin with. Rumelhart, Hinton, Williams, Nature 323, 1986."""
+"""A multi-layer perceptron, the simplest net to begin with. Rumelhart, Hinton, Williams, Nature 323, 1986."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """MobileNetV2. Sandler et al.: MobileNetV2: Inverted Residuals and Linear Bottlenecks, 2018.
 
 https://arxiv.org/abs/1801.04381, table 2. With `padding="same"` every even input size gives exactly the outputs
-of keras.applications' MobileNetV2, whose weights fit in order.
+of keras.applications' MobileNetV2, whose weights are in the same order.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ RECIPE = {
     "epochs": 100, "learning_rate": 2e-3, "warmup_epochs": 3, "patience": 25, "label_smoothing": 0.1,
     "augment": "standard", "weight_decay": 1e-4,
 }  # fmt: skip
-# The last four blocks and the last convolution are trained; what comes before them are general shapes.
+# Only the last four blocks and the last convolution are trained, because earlier layers detect general shapes.
 TRANSFER_RECIPE = {
     "epochs": 20, "learning_rate": 1e-4, "freeze": "res_connect_12", "label_smoothing": 0.1, "augment": "standard",
 }  # fmt: skip
@@ -109,7 +109,7 @@ def keras_layers() -> tuple[str, ...]:
 def mobilenet_v2(
     *, num_classes: int = 1000, alpha: float = 1.0, input_size: int = 224, dropout: float = 0.2
 ) -> keras.Model:
-    """Builds MobileNetV2; `alpha` scales the channels of all layers, of the last convolution only above 1."""
+    """Builds MobileNetV2; `alpha` scales the channels of all layers, but those of the last convolution only above 1."""
     import keras
     from keras import layers
 

@@ -1,8 +1,8 @@
 """VGG-16. Simonyan, Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition, 2014.
 
 https://arxiv.org/abs/1409.1556, table 1, column D. Layer names are those of keras.applications. The mean pixel of
-the training set is subtracted (section 2.1), by a layer of its own behind the scaling to [-1, 1]: the border of the
-first convolution is then the mean colour, and no kernel could make up for another.
+the training set is subtracted (section 2.1) by a separate layer behind the scaling to [-1, 1]. So the padding of the
+first convolution stands for the mean colour; no kernel could give the same outputs with another padding.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ MEAN = (123.68, 116.779, 103.939)
 
 PIXELS = Preparation(offset=tuple(-mean for mean in reversed(MEAN)), order=(2, 1, 0))
 ADDRESS = f"{KERAS_APPLICATIONS}vgg16/vgg16_weights_tf_dim_ordering_tf_kernels"
-# The addresses and MD5s stand in `keras/src/applications/vgg16.py` (3.15).
+# The addresses and MD5s are those of `keras/src/applications/vgg16.py` (3.15).
 IMAGENET = PublishedWeights(
     name="imagenet",
     trained_on="ImageNet",
     classes=1000,
     files=(
-        # The dense layers are of use with any number of classes, but fit one input size only.
+        # The dense layers can be used with any number of classes, but fit only one input size.
         WeightsFile(
             f"{ADDRESS}.h5",
             {"head": "dense", "input_size": 224},

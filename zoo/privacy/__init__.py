@@ -1,1 +1,1 @@
-"""What a file tells of who and what made it: `zoo inspect --private`. Reads only, and runs nothing."""
+"""Finds what a file reveals about its maker, for `zoo inspect --private`. Files are only read, never run."""

@@ -1,4 +1,4 @@
-"""What a picture tells besides what it shows: place, time, camera, names. No pixel is decoded."""
+"""Finds what a picture's metadata reveal: place, time, camera, names. No pixel is decoded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.privacy.telling import Kind, Telling, in_text
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")
 MAX_TEXT = 1_000_000
-"""Characters of a comment that are searched."""
+"""Largest number of characters of a comment that are searched."""
 
 _KINDS: dict[str, Kind] = {
     "Make": "device", "Model": "device", "LensModel": "device", "BodySerialNumber": "device",
@@ -28,17 +28,17 @@ _KINDS: dict[str, Kind] = {
 
 
 def in_picture(path: Path, where: str) -> Iterator[Telling]:
-    """EXIF and texts of a picture.
+    """Lists the EXIF tags and the texts of a picture that reveal something.
 
     Raises:
-        InputError: it is no picture of `FORMATS`.
+        InputError: the file is not a picture of `FORMATS`.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, of damaged EXIF
+            warnings.simplefilter("ignore")  # Pillow's warnings about damaged EXIF
             with opened_picture(path, str(path), FORMATS) as picture:
                 exif, texts = _exif(picture), dict(picture.info)
-    except Exception as error:  # Pillow raises what its readers raise
+    except Exception as error:  # Pillow raises errors of many types
         raise InputError(f"{path} is not a picture that Pillow can open") from error
     for name, value in exif.items():
         kind = _KINDS.get(name, "place" if name.startswith("GPS") else None)
@@ -56,7 +56,7 @@ def in_picture(path: Path, where: str) -> Iterator[Telling]:
 
 
 def _exif(picture: Image.Image) -> dict[str, Any]:
-    """All tags by name; those of the place begin with GPS."""
+    """Returns all tags by name; the names of those with the place begin with GPS."""
     exif = picture.getexif()
     found = {TAGS.get(tag, str(tag)): value for tag, value in exif.items()}
     found |= {TAGS.get(tag, str(tag)): value for tag, value in exif.get_ifd(IFD.Exif).items()}

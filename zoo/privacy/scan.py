@@ -1,4 +1,7 @@
-"""What a file or folder tells of its maker: paths, names, hashes, times, versions, hosts, places. Runs nothing."""
+"""Finds what a file or folder reveals about its maker: paths, names, hashes, times, versions, hosts, places.
+
+Nothing of the file is run.
+"""
 
 from __future__ import annotations
 
@@ -22,26 +25,26 @@ from zoo.tflite import modelfile
 from zoo.tflite.card import MAX_CARD_BYTES, MAX_PART_BYTES, describe
 
 MOST = 1000
-"""Things told that are listed; more are of no help."""
+"""Largest number of findings in the list; more would not help."""
 CHUNK, OVERLAP = 1 << 24, 1024
-"""Bytes of a large file that are searched at a time, and the end of the last part that is searched again."""
+"""Bytes of a large file that are searched at a time, and bytes at the end of a part that are searched again."""
 TEXTS = {".json", ".toml", ".txt", ".md", ".csv", ".svg", ".xml", ".py", ".yaml", ".html"}
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp"}
 _EVENTS = re.compile(r"events\.out\.tfevents\.(\d+)\.(.+?)(?:\.\d+\.\d+)?(?:\.v2)?\Z")
 
 
 def private(path: str | Path) -> list[Telling]:
-    """Lists what a file, or all files of a folder, tell of who and what made them.
+    """Lists what a file, or all files of a folder, reveal about the people and programs that made them.
 
     Args:
-        path: a `.tflite`, `.keras`, `.h5` or `.npz` file, a picture, a text, anything else as bytes; or the folder of a
-            run or SavedModel. Links to folders are not followed.
+        path: a `.tflite`, `.keras`, `.h5` or `.npz` file, a picture, a text, or any other file, which is searched as
+            bytes; or the folder of a run or SavedModel. Links to folders are not followed.
 
     Returns:
-        Each thing once, at most `MOST`; empty where nothing is told.
+        Each finding once, at most `MOST`; empty if nothing is revealed.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file or folder cannot be read.
         ModelFileError: a `.tflite` file's labels and card are damaged.
     """
     path = Path(path)
@@ -79,7 +82,7 @@ def _of_file(path: Path, where: str) -> Iterator[Telling]:
 
 
 def _of_name(name: str, where: str) -> Iterator[Telling]:
-    """TensorFlow names its event files by time and host."""
+    """Finds the time and the host that TensorFlow writes into the names of its event files."""
     found = _EVENTS.match(name)
     if found and found[2] != "edgezoo":
         yield Telling("host", where, found[2])
@@ -131,7 +134,7 @@ def _of_archive(path: Path, where: str) -> Iterator[Telling]:
 
 
 def _of_dates(archive: zipfile.ZipFile, where: str) -> Iterator[Telling]:
-    """When parts were written, on the clock of the machine; reproducible archives have the first date there is."""
+    """Finds when an archive's parts were written; reproducible archives have the earliest possible date instead."""
     for entry in archive.infolist():
         if entry.date_time[0] > 1980:
             year, month, day, hour, minute, _ = entry.date_time
@@ -154,7 +157,7 @@ def _of_stream(stream: IO[bytes], where: str, *, versions: bool = False) -> Iter
 
 
 def _of_events(start: bytes, where: str) -> Iterator[Telling]:
-    """When a file of events was begun: its first record, behind length and checksum, begins with the time."""
+    """Finds when an event file was begun: its first record begins with the time, behind a length and a checksum."""
     if len(start) > 21 and start[12] == 0x09:
         (seconds,) = struct.unpack("<d", start[13:21])
         yield Telling("time", where, _date(seconds))

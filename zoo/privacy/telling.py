@@ -1,4 +1,4 @@
-"""Finds in text, JSON and bytes what tells of who and what made them."""
+"""Finds in text, JSON and bytes what reveals the people and programs that made them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ Kind = Literal["path", "name", "hash", "time", "version", "host", "user", "place
 
 @dataclass(frozen=True)
 class Telling:
-    """One thing that a file tells of its maker."""
+    """One thing that a file reveals about its maker."""
 
     kind: Kind
     where: str
-    """The file, and what in it."""
+    """The file, and the place in it."""
     value: str
 
     def as_dict(self) -> dict[str, str]:
-        """For JSON."""
+        """Returns the values as JSON can hold them."""
         return {"kind": self.kind, "where": self.where, "value": self.value}
 
 
 _STOP = r"\x00-\x1f\x7f\"'`<>|*?,;\n"
 _ROOTS = "home|Users|root|tmp|mnt|media|private|work|workspace|srv|data|opt|usr|var|content|kaggle"
 _IN_BYTES = (
-    # A path of any system in the places where people and programs keep things; behind no letter, so that no URL is one.
+    # Paths of any operating system in the usual folders. No letter may come before a path, so that URLs are not paths.
     rf"(?<![\w./:-])/(?:{_ROOTS})/[^{_STOP}\s]{{2,400}}|file://[^{_STOP}\s]{{2,400}}"
     r"|(?<!\w)[A-Za-z]:\\[\w .~-]{3,60}\\[\w .~\\-]{2,400}"
 )
@@ -48,20 +48,20 @@ _NAMED_VERSION = re.compile(
 _BARE_VERSION = re.compile(r"(?<![\d.])\d{1,2}\.\d{1,3}\.\d{1,3}(?![\d.])")
 
 MAX_KEY, MAX_PLACE = 80, 1000
-"""Characters of a key, and of all keys down to a value, that are shown of where something stands.
+"""Characters that are shown of one key, and of all keys that lead to a value.
 
-Each of a million values may stand under a key of megabytes."""
+Without limits a file could have a million values, each under a key of megabytes."""
 
 _NAMES = {"file", "files", "source", "weights_from", "path", "data", "author", "artist", "owner"}
 _HOSTS = {"host", "hostname", "node", "machine", "board", "cpu", "hostcomputer"}
 _USERS = {"user", "username", "email"}
 _OF_ITSELF = {"flatbuffer", "checksum", "salt"}
-"""Keys of what looks like a hash and tells nothing: those of the file itself, and random numbers."""
+"""Keys of values that look like hashes and reveal nothing: hashes of the file itself, and random numbers."""
 _NO_NAMES = {"none", "imagenet", "trained", "array", "synthetic inputs"}
 
 
 def in_text(where: str, text: str) -> Iterator[Telling]:
-    """Paths, addresses, times and versions in a text, and the names of this machine and its user."""
+    """Finds paths, addresses, times and versions in a text, and the names of this machine and its user."""
     for found in _PATHS.finditer(text):
         yield Telling("path", where, found[0].rstrip(").:\\ "))
     for found in _MAIL.finditer(text):
@@ -74,9 +74,12 @@ def in_text(where: str, text: str) -> Iterator[Telling]:
 
 
 def in_bytes(where: str, content: bytes, *, versions: bool = False) -> Iterator[Telling]:
-    """Paths in what is no text, and the names of this machine and its user.
+    """Finds paths in bytes that are not text, and the names of this machine and its user.
 
-    Version numbers, too, where it holds no weights that look like some.
+    Args:
+        where: the file, and the place in it.
+        content: the bytes.
+        versions: whether to search for version numbers, too; weights can look like version numbers.
     """
     text = content.decode("latin-1")
     for found in _PATHS_IN_BYTES.finditer(text):
@@ -88,7 +91,7 @@ def in_bytes(where: str, content: bytes, *, versions: bool = False) -> Iterator[
 
 
 def in_values(where: str, value: Any, key: str = "", parents: tuple[str, ...] = ()) -> Iterator[Telling]:
-    """What a JSON or TOML document tells: its keys by their form, its values by the keys that they stand under, too."""
+    """Finds what a JSON or TOML document reveals, by the form of its keys and values and by the names of its keys."""
     if isinstance(value, dict):
         for name, one in value.items():
             yield from _of_value(where, str(name), "", (*parents, key))
@@ -101,7 +104,7 @@ def in_values(where: str, value: Any, key: str = "", parents: tuple[str, ...] = 
 
 
 def below(place: str, name: str) -> str:
-    """What is told of where something stands: a place and a name in it, of which a file may have very long ones."""
+    """Joins the place of a finding and a name in it, with a limited length, because a file may have very long names."""
     inner = name if len(name) <= MAX_KEY else f"{name[:MAX_KEY]}..."
     return f"{place}, {inner}" if len(place) <= MAX_PLACE else place
 
@@ -126,10 +129,10 @@ def _of_value(where: str, value: str, key: str, parents: tuple[str, ...]) -> Ite
 
 
 def _of_here(where: str, text: str) -> Iterator[Telling]:
-    """The names of this machine and of who uses it, where they are no common words."""
+    """Finds the names of this machine and its user in a text, unless they are common words."""
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # the user of a container may have no name
         user = ""
     kinds: tuple[tuple[Kind, str], ...] = (("host", platform.node()), ("user", user))
     for kind, name in kinds:

@@ -34,11 +34,11 @@ class Interpreter:
         """Does nothing, because compiling has allocated the tensors."""
 
     def get_input_details(self) -> list[dict[str, Any]]:
-        """As a TFLite interpreter has them; `index` counts the inputs."""
+        """Returns the inputs in the form of a TFLite interpreter; `index` counts the inputs."""
         return self._inputs
 
     def get_output_details(self) -> list[dict[str, Any]]:
-        """As a TFLite interpreter has them; `index` counts the outputs."""
+        """Returns the outputs in the form of a TFLite interpreter; `index` counts the outputs."""
         return self._outputs
 
     def set_tensor(self, index: int, values: npt.NDArray[Any]) -> None:

@@ -24,7 +24,7 @@ class Inspection:
     checksum: str
     """`right`, `wrong` or `none`: see `zoo.tflite.card.checksum`."""
     problems: dict[str, list[compat.Problem]]
-    """For each known runtime, what keeps it from running the file."""
+    """For each known runtime, the problems that keep it from running the file."""
 
     @property
     def inputs(self) -> list[Tensor]:

@@ -11,7 +11,7 @@ class Signature:
 
     input: str
     outputs: tuple[str, ...]
-    """In the order of the graph's outputs."""
+    """The names of the outputs, in the order of the graph."""
     key: str = "serving_default"
 
 
@@ -37,4 +37,4 @@ class Tags:
     """Height, width and channels of the input; None if it is no picture."""
     signature: Signature
     outputs: tuple[OutputTag, ...]
-    """In the order of the graph's outputs."""
+    """The metadata of the outputs, in the order of the graph."""

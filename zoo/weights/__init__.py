@@ -1,4 +1,4 @@
-"""Provides a model's weights: random ones, published ones, or those of a file.
+"""Provides a model's weights: random weights, published weights, or the weights of a file.
 
 | module | what |
 |---|---|
@@ -12,8 +12,9 @@
 | `savedmodel`, `graphs` | loads SavedModel folders, if all that they compute is harmless |
 | `hdf5` | what an HDF5 file may be made of |
 | `files` | reads `.keras`, `.h5` and `.weights.h5` files of Keras 2 and 3 |
-| `transfer` | finds a backbone and a head in what was read |
-| `preprocessing` | how a foreign model prepares its pixels, and how ours takes that over |
+| `transfer` | finds a backbone and a head among the layers that were read |
+| `preprocessing` | finds out how a foreign model prepares its pixels, and makes ours do the same |
+| `state` | tells whether a model was trained |
 """
 
 from zoo.weights.building import Built, build, build_from, load_weights

@@ -48,11 +48,11 @@ def build(
 
     Args:
         name: a registered name, see `list_models`.
-        weights: None or `none` for random ones. The name of published ones, such as `imagenet`, where
-            `spec(name).weights` has them; they are downloaded into Keras' cache. Or a file: `.keras`, `.h5` or
+        weights: None or `none` for random weights; or the name of published weights in `spec(name).weights`, such as
+            `imagenet`, which are downloaded into Keras' cache; or a file: `.keras`, `.h5` or
             `.weights.h5` of the zoo's models, of the same architecture in keras.applications with or without top, or of
-            a model in which such a backbone is nested. Where `num_classes` is not given, it is that of the file's head;
-            where it is another than the file's, the backbone is kept and the head is new.
+            a model in which such a backbone is nested. If `num_classes` is not given, it is that of the file's head;
+            if it differs from the file's, the backbone is kept and the head is new.
         seed: the random seed of the weights, 0 to 2^32 - 1: the same seed always gives the same weights. It
             becomes the seed of all that Keras draws from then on (`keras.utils.set_random_seed`). None draws on.
         progress: is told how much of a download has come.
@@ -64,9 +64,9 @@ def build(
 
     Raises:
         UnknownModelError: no model has this name.
-        OptionError: an option it does not take, or a value it does not allow; a seed that is none.
+        OptionError: the model does not take an option or its value, or the seed is out of range.
         WeightsError: there are no such weights, they cannot be downloaded or read, or do not fit; the message names
-            the first layer that does not.
+            the first layer that does not fit.
         MissingDependencyError: TensorFlow is not installed.
     """
     return build_from(name, weights, options, seed=seed, progress=progress).model
@@ -130,12 +130,12 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
     """Loads the weights of a file into a model of the zoo, its head too.
 
     Args:
-        model: as it came from `build`.
-        path: any file that `build(weights=)` takes, of as many classes.
+        model: a model that `build` returned.
+        path: any file that `build(weights=)` takes, with the same number of classes.
 
     Raises:
-        WeightsError: the file is missing or is none of these, or its weights do not fit; the message names
-            the first layer that does not. The model is left as it was.
+        WeightsError: the file is missing or is no such file, or its weights do not fit; the message names
+            the first layer that does not fit. The model is left as it was.
     """
     path = Path(path)
     found = transfer.fit(model, files.read(path))
@@ -154,12 +154,12 @@ def _read(source: imagenet.Published, path: Path) -> files.Contents:
         return files.read(path)
     except WeightsError as error:
         if source.file.is_remote:
-            raise WeightsError(f"{error}; delete the file, it is downloaded anew then") from error
+            raise WeightsError(f"{error}; delete the file; it is then downloaded again") from error
         raise
 
 
 def _may_average(spec: ModelSpec, options: dict[str, Any]) -> bool:
-    """Returns whether a file may choose average pooling as the head: the model has it, and the user chose no head."""
+    """Whether a file may decide for average pooling as the head: the model has it, and the user chose no head."""
     return "head" not in options and any(o.name == "head" and "average" in o.choices for o in spec.options)
 
 

@@ -1,4 +1,4 @@
-"""Looks at a model's configuration before Keras does: nothing that it names may run code or read files."""
+"""Checks a model's configuration before Keras uses it: nothing that it names may run code or read files."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from zoo.graph import unallocated
 from zoo.weights import known
 
 MAX_BYTES = 16 << 20
-"""A configuration's text; that of the largest model of keras.applications has less than one megabyte."""
+"""Most bytes of a configuration; the largest model of keras.applications has less than one megabyte."""
 SEEDS = 1 << 16
-"""Values that a model may have beyond those in its file: seeds, and what Keras adds by itself."""
+"""Number of values that a model may have beyond those in its file: seeds, and what Keras adds by itself."""
 
 _NAMES_SOMETHING = re.compile(r"(\w+_)?(activation|initializer|regularizer|constraint)")
-"""Keys whose text is the name of a function or class."""
+"""Matches the keys whose text is the name of a function or class."""
 
 
 def parse(text: str | bytes, path: Path) -> dict[str, Any]:
-    """A configuration from its JSON text.
+    """Reads a configuration from its JSON text.
 
     Raises:
-        UnsafeFileError: it is absurdly large or deep.
-        ValueError: it is no JSON document of a model.
+        UnsafeFileError: the text is too long or nested too deeply.
+        ValueError: the text is not the JSON document of a model.
     """
     if len(text) > MAX_BYTES:
         raise UnsafeFileError(
@@ -49,13 +49,13 @@ def require_harmless(config: dict[str, Any], path: Path, *, compiles: bool = Fal
     Args:
         config: the configuration of a whole model, as Keras 2 or 3 writes it.
         path: the path of the file, for error messages.
-        compiles: whether what it says of training will be used, too.
+        compiles: whether what it says about training will be used, too.
 
     Raises:
-        UnsafeFileError: it does; the message says what it names.
+        UnsafeFileError: the configuration names something else; the message says what.
     """
     if not compiles:
-        # Keras leaves that of the outermost model alone then; a user's own loss may stand in it.
+        # Keras does not use this part of the outermost model then, and a user's own loss may stand in it.
         config = {key: value for key, value in config.items() if key != "compile_config"}
     for key, value in _walk(config):
         if isinstance(value, dict) and "class_name" in value:
@@ -70,13 +70,13 @@ def require_harmless(config: dict[str, Any], path: Path, *, compiles: bool = Fal
 
 
 def names_old_layers(config: dict[str, Any]) -> list[str]:
-    """The layers of Keras 2 in a configuration that no Keras 3 can build, in alphabetical order."""
+    """Lists the layers of Keras 2 in a configuration that no Keras 3 can build, in alphabetical order."""
     named = (value.get("class_name") for _, value in _walk(config) if isinstance(value, dict))
     return sorted({name for name in named if isinstance(name, str) and name in known.OLD})
 
 
 def require_room(build: Callable[[], Any], values: int, path: Path) -> None:
-    """Refuses a model that needs more values than its file has: Keras would make room for them first.
+    """Refuses a model that needs more values than its file has, because Keras would allocate memory for them first.
 
     Args:
         build: makes the model from its configuration.
@@ -84,9 +84,9 @@ def require_room(build: Callable[[], Any], values: int, path: Path) -> None:
         path: the path of the file, for error messages.
 
     Raises:
-        UnsafeFileError: it does.
+        UnsafeFileError: the model needs more values.
     """
-    # What is wrong with a model, Keras says when it builds it in earnest; until then it has made room for these.
+    # Errors are ignored here, because Keras reports them when it loads the model. The variables made before count.
     with unallocated() as made, contextlib.suppress(Exception):
         build()
     needed = sum(math.prod(variable.shape) for variable in made)
@@ -95,7 +95,7 @@ def require_room(build: Callable[[], Any], values: int, path: Path) -> None:
 
 
 def _walk(config: Any) -> Iterator[tuple[str, Any]]:
-    """Every value in a configuration, with the key it stands under; without recursion, however deep it is."""
+    """Yields every value in a configuration with its key; without recursion, so that any depth can be walked."""
     waiting: list[tuple[str, Any]] = [("", config)]
     while waiting:
         key, value = waiting.pop()
@@ -107,7 +107,7 @@ def _walk(config: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _fault(named: dict[str, Any]) -> str:
-    """What is wrong with a class or function that a configuration names, in a few words; empty if nothing is."""
+    """Says in a few words what is wrong with a class or function that a configuration names; empty if nothing is."""
     name, module, registered = named["class_name"], named.get("module"), named.get("registered_name")
     if not isinstance(name, str) or not (module is None or isinstance(module, str)):
         return f"a class called {_shown(name)} of {_shown(module)}"
@@ -116,10 +116,10 @@ def _fault(named: dict[str, Any]) -> str:
         function = named.get("config")
         harmless = _is_harmless_function(function, module, registered)
         return "" if harmless else f"the function {_shown(function)}{of_module}"
-    if name.startswith("__"):  # Keras looks at these first, whatever is registered
+    if name.startswith("__"):  # Keras treats these names specially, even if a class is registered under one
         return "" if name in known.VALUES else f"code ({_shown(name)})"
     used = name if registered is None and module is None else registered
-    if name in known.OLD or known.is_registered(used):  # a model with the old ones is never built
+    if name in known.OLD or known.is_registered(used):  # a model with old layers is never built
         return ""
     if known.is_known_class(name, module):
         same = registered is None or registered == name
@@ -132,7 +132,7 @@ def _is_harmless_name(text: str) -> bool:
 
 
 def _is_harmless_function(function: Any, module: str | None, registered: Any) -> bool:
-    # Keras takes the one name or the other, so both have to be the same.
+    # Keras uses either of the two names, so both have to be the same.
     if not isinstance(function, str) or not (registered is None or registered == function):
         return False
     return known.is_known_function(function, module) or known.is_registered(function)
@@ -152,5 +152,5 @@ def _remedy(named: dict[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value of a stranger's in a message: short, and without control characters."""
+    """Shows an untrusted value in a message: short, and without control characters."""
     return ascii(value)[:80]

@@ -1,4 +1,4 @@
-"""Connections to a server of weights: http and https alone, and never from https down to http."""
+"""Connects to a server of weights, by http or https only, and never follows a redirection from https to http."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from typing import IO, Any
 TIMEOUT = 30.0
 """Seconds without a byte before a connection counts as lost."""
 ANSWER = 60.0
-"""Seconds before an answer has to begin, redirections among them, however slowly it comes."""
+"""Seconds within which an answer has to begin, redirections included, even if its bytes keep coming slowly."""
 STEP = 0.5
-"""Seconds after which a watch looks at the time again."""
+"""Seconds between two looks of a watch at the clock."""
 REDIRECTIONS = 5
 
 
 class LeadsAwayError(urllib.error.URLError):
-    """A redirection that is not followed: from https to http, or to anything else."""
+    """A redirection that is not followed: from https to http, or to an address of another kind."""
 
 
 def connect(url: str, headers: dict[str, str]) -> Answer:
     """Asks for a file, and returns the answer.
 
     Args:
-        url: http or https.
+        url: an http or https address.
         headers: the headers of the request.
 
     Raises:
-        LeadsAwayError: the server leads to an address that is not followed.
-        urllib.error.URLError: there is no way to the server, or it answers with an error.
+        LeadsAwayError: the server redirects to an address that is not followed.
+        urllib.error.URLError: the server cannot be reached, or it answers with an error.
         http.client.HTTPException, TimeoutError, ConnectionError: the connection broke.
     """
     opener = urllib.request.OpenerDirector()
     watch = _Watch()
-    # Those of `build_opener` without file, ftp and data addresses.
+    # These are the handlers of `build_opener` without those for file, ftp and data addresses.
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.UnknownHandler(),
@@ -69,7 +69,7 @@ def connect(url: str, headers: dict[str, str]) -> Answer:
     except BaseException:
         watch.end()
         raise
-    if watch.has_cut:  # the headers that came look like all of them
+    if watch.has_cut:  # the headers that arrived before the cut look complete
         watch.end()
         answer.close()
         raise TimeoutError(f"no answer within {ANSWER:.0f} s")
@@ -77,7 +77,7 @@ def connect(url: str, headers: dict[str, str]) -> Answer:
 
 
 class Answer:
-    """What a server sends: a context manager that closes it."""
+    """The answer of a server; as a context manager it closes the connection."""
 
     def __init__(self, response: http.client.HTTPResponse, watch: _Watch) -> None:
         self.status = response.status
@@ -92,13 +92,13 @@ class Answer:
         self.close()
 
     def read(self, most: int, seconds: float) -> bytes:
-        """Some bytes of the body; none at its end.
+        """Reads at most `most` bytes of the body; returns no bytes at its end.
 
-        Within a body in chunks a server can go on for ever with what is no part of the file: remarks, lines behind
-        its end. So the time for each read is limited as a whole.
+        In a chunked body a server can go on for ever with bytes that are no part of the file: chunk extensions and
+        trailers. So the time for each read is limited as a whole, in seconds.
 
         Raises:
-            TimeoutError: nothing came for as long.
+            TimeoutError: no byte of the file came in that time.
             http.client.HTTPException, ConnectionError: the connection broke.
         """
         self._watch.give(seconds)
@@ -107,7 +107,7 @@ class Answer:
         except (OSError, http.client.HTTPException, ValueError) as error:
             if self._watch.has_cut:
                 raise TimeoutError(f"it sent nothing of the file for {seconds:.0f} s") from error
-            if isinstance(error, ValueError):  # numbers in a body in chunks that are none
+            if isinstance(error, ValueError):  # a chunked body with a chunk size that is not a number
                 raise http.client.HTTPException(str(error)) from error
             raise
         if self._watch.has_cut:
@@ -121,19 +121,19 @@ class Answer:
 
 
 def name_of(headers: Message) -> str:
-    """What a server calls the file that it sends: its strong `ETag`, or when it was last changed (RFC 9110, 13.1.5)."""
+    """Returns what identifies a file's version: its strong `ETag`, or its time of change (RFC 9110, 13.1.5)."""
     tag = headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
 
 
 def first_byte(headers: Message) -> int | None:
-    """Where the part of a file that a server sends begins; None where it does not say."""
+    """Returns where the part of a file that a server sends begins; None if the server does not say."""
     match = re.match(r"bytes (\d{1,18})-", headers.get("Content-Range", ""))
     return int(match[1]) if match else None
 
 
 def all_bytes(headers: Message, start: int) -> int:
-    """The size of the whole file by what the server says of the part that begins at `start`; 0 where it does not."""
+    """Returns the size of the whole file, from the headers of the part that begins at `start`; 0 if it is not known."""
     whole = headers.get("Content-Range", "").rpartition("/")[2] if start else ""
     length = headers.get("Content-Length", "")
     sizes = [int(text) for text in (whole, length) if re.fullmatch("[0-9]{1,19}", text)]
@@ -141,7 +141,7 @@ def all_bytes(headers: Message, start: int) -> int:
 
 
 def announced_md5(headers: Message) -> str | None:
-    """The MD5 in Google's header `x-goog-hash: crc32c=...,md5=...`, in hexadecimal."""
+    """Returns the MD5 in Google's header `x-goog-hash: crc32c=...,md5=...`, in hexadecimal; None if there is none."""
     match = re.search(r"md5=([A-Za-z0-9+/=]+)", ",".join(headers.get_all("x-goog-hash") or []))
     try:
         return base64.b64decode(match[1]).hex() if match else None
@@ -150,7 +150,7 @@ def announced_md5(headers: Message) -> str | None:
 
 
 class _Watch:
-    """Cuts a connection whose time is up: a timeout alone begins anew with each byte."""
+    """Cuts a connection whose time is up; a socket's own timeout begins again with each byte."""
 
     def __init__(self) -> None:
         self.has_cut = False
@@ -160,20 +160,23 @@ class _Watch:
         self._thread: threading.Thread | None = None
 
     def give(self, seconds: float) -> None:
-        """Begins to count, or anew."""
+        """Starts the countdown, or restarts it."""
         self._until = time.monotonic() + seconds
         if self._thread is None:
             self._thread = threading.Thread(target=self._wait, daemon=True, name="watch")
             self._thread.start()
 
     def end(self) -> None:
-        """Counts no more."""
+        """Ends the countdown."""
         self._ended.set()
         for sock in self._sockets:
             sock.close()
 
     def follow(self, sock: socket.socket) -> None:
-        """Adds one to what is cut: a duplicate, for TLS takes a socket away and an answer outlives its connection."""
+        """Adds a socket to those that are cut.
+
+        A duplicate is kept, because TLS takes over the original and an answer can outlive its connection.
+        """
         self._sockets.append(sock.dup())
 
     def _wait(self) -> None:
@@ -187,7 +190,7 @@ class _Watch:
 
 
 class _Followed(http.client.HTTPConnection):
-    """A connection that tells a watch of its socket, before TLS is spoken over it."""
+    """A connection that gives its socket to a watch, before TLS begins on it."""
 
     watch: _Watch
 
@@ -197,7 +200,7 @@ class _Followed(http.client.HTTPConnection):
 
 
 class _FollowedTls(http.client.HTTPSConnection, _Followed):
-    """The same over TLS: `HTTPSConnection.connect` begins with that of `_Followed`."""
+    """The same over TLS: `HTTPSConnection.connect` first calls that of `_Followed`."""
 
 
 def _maker(kind: type[_Followed], watch: _Watch) -> Any:

@@ -1,4 +1,4 @@
-"""Downloads that can be interrupted, from servers that may be broken, changed or hostile."""
+"""Downloads files so that a download can be interrupted, from servers that may be broken, changed or hostile."""
 
 from __future__ import annotations
 
@@ -34,33 +34,33 @@ from zoo.weights.connection import (
 
 CHUNK = 1 << 18
 RETRIES = 4
-"""Attempts in a row that bring nothing new before we give up."""
+"""Number of attempts in a row that bring nothing new before the download is given up."""
 ENOUGH = 1 << 12
-"""Bytes that an attempt has to bring to count as one that brought something."""
+"""Number of new bytes from which an attempt counts as progress."""
 PAUSE = 1.0
-"""Seconds before the first of them; twice as long before each next."""
+"""Seconds of waiting before the first new attempt; the time doubles before each further one."""
 WINDOW, LEAST = 60.0, 1 << 16
-"""In so many seconds so many bytes have to come, or the connection counts as lost."""
+"""A connection counts as lost if fewer than `LEAST` bytes come in `WINDOW` seconds."""
 LIMIT = 256 << 20
-"""Bytes that a file may have of which nobody says how large it is."""
+"""Most bytes of a file whose size nobody says."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is known of a file before it is there."""
+    """What is known about a file before it is downloaded."""
 
     limit: int = LIMIT
-    """The most bytes that it may have."""
+    """Most bytes that the file may have."""
     md5: str | None = None
     sha256: str | None = None
 
     @property
     def is_pinned(self) -> bool:
-        """Whether a hash of it is known, so that a wrong file is found out, whoever sent it."""
+        """Whether a hash of the file is known, so that a wrong file is detected, whoever sent it."""
         return bool(self.md5 or self.sha256)
 
     def fault(self, path: Path) -> str:
-        """What is wrong with a file, in a few words; empty if it is what was wanted, as far as that is known."""
+        """Says in a few words what is wrong with a file; empty if the file has the size and hashes that are known."""
         size = path.stat().st_size
         if size > self.limit:
             return f"it has {size} bytes; at most {self.limit} are taken"
@@ -85,15 +85,15 @@ def fetch(
     limit: int = LIMIT,
     progress: Progress = SILENT,
 ) -> Path:
-    """Returns `path`, downloaded if it is not there yet; whole or not at all.
+    """Downloads a file to `path` if it is not there yet, whole or not at all, and returns `path`.
 
-    A download that breaks off goes on where it stopped, at once and in the next call: what came stands in
-    `path` with `.part` behind, and what the server called that file (`ETag`) in `.part.json`. A part is gone on with
-    only where a hash or the server's name for the file can tell that the rest is of the same file. Several processes
-    may ask for the same file; one downloads it.
+    A download that breaks off continues where it stopped, both at once and in the next call. The bytes that arrived are
+    in `path` with the suffix `.part`, and the server's `ETag` of the file is in `.part.json`. A part is continued
+    only if a hash or the `ETag` shows that the rest belongs to the same file. Several processes may ask for the same
+    file; one of them downloads it.
 
     Args:
-        url: https, or http where the caller says so. An https address is never left for an http one.
+        url: an https or http address. A redirection from https to http is not followed.
         path: the place of the file.
         md5: its hash, where it is known. A file at `path` with another is downloaded anew.
         sha256: likewise.
@@ -101,9 +101,9 @@ def fetch(
         progress: is told how many bytes have come.
 
     Raises:
-        WeightsError: it cannot be downloaded, is too large, or damaged; the message says what to download and where to
-            put it.
-        OutputError: it cannot be written.
+        WeightsError: the file cannot be downloaded, is too large or damaged; the message says what to download and
+            where to put it.
+        OutputError: the file cannot be written.
     """
     wanted = Wanted(limit, md5, sha256)
     if _is_good(path, wanted):
@@ -114,9 +114,9 @@ def fetch(
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab") as file, _locked(file):
-            # Another process may have finished it while we waited.
+            # Another process may have finished the download while this one waited for the lock.
             if not _is_good(path, wanted):
-                # What it left may be of a file that has changed since: then once more from the start.
+                # A part may belong to a file that has changed since then; if so, the download starts again from zero.
                 resumed = file.tell() > 0
                 fault = _Download(url, path, file, wanted, progress).run()
                 if fault and resumed:
@@ -135,8 +135,8 @@ def fetch(
 
 
 def file_hash(path: Path, algorithm: str) -> str:
-    """A file's hash, in hexadecimal."""
-    # MD5 is what Keras and Google publish: it finds damage, and is no protection from malice.
+    """Returns a file's hash, in hexadecimal."""
+    # Keras and Google publish MD5 hashes, which show damage but do not protect from an attacker.
     found = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
@@ -145,7 +145,7 @@ def file_hash(path: Path, algorithm: str) -> str:
 
 
 def _is_good(path: Path, wanted: Wanted) -> bool:
-    # A file that nothing is known of is taken as it is: it may have been put there by hand.
+    # A file without a known hash is used as it is, because somebody may have put it there by hand.
     return path.is_file() and not (wanted.is_pinned and wanted.fault(path))
 
 
@@ -159,21 +159,21 @@ def _locked(file: BinaryIO) -> Iterator[None]:
 
 
 def _about(part: Path) -> Path:
-    """Where it is kept what the server calls the file of which there is a part."""
+    """Returns the path of the file that holds the `ETag` of a partly downloaded file."""
     return part.with_name(part.name + ".json")
 
 
 class _Download:
-    """One file, filled up in as many attempts as it takes."""
+    """The download of one file, in as many attempts as it takes."""
 
     def __init__(self, url: str, path: Path, file: BinaryIO, wanted: Wanted, progress: Progress) -> None:
         self._url, self._path, self._file, self._wanted, self._progress = url, path, file, wanted, progress
         self._about = _about(Path(file.name))
         self._furthest = file.seek(0, 2)
-        """Bytes that the file had at most: what comes once more is no progress."""
+        """Largest size that the file has had, in bytes; bytes that come a second time are no progress."""
 
     def run(self) -> str:
-        """Fills the file up; returns what is wrong with it then, or nothing. A wrong one is emptied."""
+        """Completes the file; says what is wrong with it then, or returns an empty text. A wrong file is emptied."""
         failures = 0
         while True:
             before = self._furthest
@@ -206,7 +206,7 @@ class _Download:
                 raise WeightsError(f"{self._url} answers {error.code} {reason}; {by_hand}") from error
             reason = f"it answers {error.code} {reason}"
         done = self._file.seek(0, 2)
-        # Where there is no way to the server at all, waiting helps little.
+        # If the server cannot be reached at all, waiting rarely helps.
         offline = isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError)
         if failures >= RETRIES or (not done and offline):
             if done:
@@ -218,7 +218,7 @@ class _Download:
         time.sleep(PAUSE * 2 ** max(0, failures - 1))
 
     def _attempt(self, *, anew: bool = False) -> str | None:
-        """Asks for what is missing and appends it; returns the MD5 that the server gives for the whole file, if any."""
+        """Requests the missing bytes and appends them; returns the server's MD5 of the whole file, if it sends one."""
         start = 0 if anew else self._file.seek(0, 2)
         known = self._recorded()
         headers = {"Range": f"bytes={start}-"} if start else {}
@@ -230,7 +230,7 @@ class _Download:
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not start:
                 raise
             error.close()
-            # Nothing is missing, or the file became shorter: the hash or a fresh start will tell.
+            # Either nothing is missing or the file became shorter; the hash or a new start from zero shows which.
             whole = error.headers.get("Content-Range", "").rpartition("/")[2] == str(start)
             if whole and self._is_same(error.headers, known):
                 return announced_md5(error.headers)
@@ -257,7 +257,7 @@ class _Download:
         window, in_window = time.monotonic(), 0
         while chunk := answer.read(CHUNK, WINDOW):
             if not done:
-                # What there was is given up only for something that has come.
+                # The old bytes are deleted only after new ones have arrived.
                 self._file.truncate(0)
                 self._record(answer.headers)
             if done + len(chunk) > limit:
@@ -278,11 +278,11 @@ class _Download:
         return announced_md5(answer.headers)
 
     def _is_same(self, headers: Message, known: str) -> bool:
-        """Whether an answer is of the file of which there is a part, or a hash will tell in the end."""
+        """Whether an answer belongs to the partly downloaded file, or a hash will show it at the end."""
         return self._wanted.is_pinned or bool(announced_md5(headers)) or bool(known and known == name_of(headers))
 
     def _recorded(self) -> str:
-        """What the server called the file of which there is a part; empty where that is not known."""
+        """Returns the `ETag` of the partly downloaded file; empty if it is not known."""
         try:
             found = json.loads(self._about.read_text(encoding="utf-8"))
             name = found["is"] if found["url"] == self._url else ""

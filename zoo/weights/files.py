@@ -1,4 +1,4 @@
-"""Reads Keras' files, those of Keras 2 among them, into layers with their arrays."""
+"""Reads the files of Keras 2 and 3 into layers with their arrays."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Layer:
 
     name: str
     kind: str
-    """Its class as Keras writes it in files, e.g. `conv2d`; empty where the file does not say."""
+    """Its class as Keras writes it in files, e.g. `conv2d`; empty if the file does not say it."""
     arrays: tuple[Any, ...]
-    """Anything with a shape that numpy reads, in the order of `layer.weights`."""
+    """Arrays or variables that numpy can read, in the order of `layer.weights`."""
     names: tuple[str, ...] = ()
     """Names of the arrays, e.g. `kernel`; empty if they are not known."""
 
@@ -49,27 +49,27 @@ class Stage:
 
 @dataclass(frozen=True)
 class Group:
-    """The layers of one model or nested model in a file that keeps the order only among layers of one class."""
+    """The layers of one model or nested model, in a file that keeps the order only among layers of one class."""
 
     layers: dict[str, list[Layer]]
-    """By class."""
+    """The layers that have weights, by class."""
     kinds: frozenset[str]
-    """All classes, those without weights too."""
+    """All classes of layers, also those without weights."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds."""
+    """The contents of a file."""
 
     path: Path
     layers: tuple[Layer, ...] = ()
-    """In the order of the graph, nested models' in their place; empty where `groups` is filled."""
+    """Layers in the order of the graph, with nested models' layers in their place; empty if `groups` is filled."""
     groups: tuple[Group, ...] = ()
     """Groups of a `.weights.h5` file: nested models first, the outermost model last."""
     model: keras.Model | None = None
-    """Where the file holds a whole model that Keras 3 can load."""
+    """The model, if the file holds a whole one that Keras 3 can load."""
     stages: tuple[Stage, ...] = ()
-    """Where the file holds a whole model: all of its layers, nested models' in their place."""
+    """All layers of the model, if the file holds a whole one, with nested models' layers in their place."""
 
     @property
     def count(self) -> int:
@@ -78,12 +78,12 @@ class Contents:
         return sum(len(layer.arrays) for layer in (*self.layers, *layers))
 
     def group_of(self, kind: str) -> Group | None:
-        """The nested model with most layers of a class, or the outermost."""
+        """Finds the nested model, or the outermost one, that has most layers of a class."""
         holders = [group for group in self.groups if kind in group.layers]
         return max(holders, key=lambda group: len(group.layers[kind]), default=None)
 
     def in_order(self, kinds: Sequence[str]) -> list[Layer]:
-        """The layers in the order of a graph whose layers have these classes; those left over come last."""
+        """Returns the layers in the order of a graph whose layers have these classes; the other layers come last."""
         if not self.groups:
             return list(self.layers)
         core = self.group_of(kinds[0])
@@ -104,8 +104,8 @@ def read(path: Path) -> Contents:
     """Reads a file of weights or a whole model.
 
     Raises:
-        UnsafeFileError: the file could run code, leads to other files, or claims more than it holds.
-        WeightsError: the file is missing, damaged or neither.
+        UnsafeFileError: the file could run code, leads to other files, or claims more data than it holds.
+        WeightsError: the file is missing or damaged, or is not a Keras file.
         MissingDependencyError: TensorFlow is not installed.
     """
     _require_keras_file(path, "weights")
@@ -139,7 +139,7 @@ def load_model(path: str | Path) -> keras.Model:
             refused with any version of Keras. Your own layers must be registered with Keras.
 
     Raises:
-        UnsafeFileError: the file could run code, leads to other files, or claims more than it holds.
+        UnsafeFileError: the file could run code, leads to other files, or claims more data than it holds.
         WeightsError: the file is missing, damaged or not a Keras model.
         MissingDependencyError: TensorFlow is not installed.
     """
@@ -176,7 +176,7 @@ def _require_keras_file(path: Path, what: str) -> None:
 
 
 def layers_of(model: keras.Model) -> Iterator[Layer]:
-    """A model's layers that have weights, in the order of its graph; nested models' in their place."""
+    """Yields a model's layers that have weights, in the order of its graph, including those of nested models."""
     for layer in model.layers:
         if hasattr(layer, "layers") and hasattr(layer, "inputs"):
             yield from layers_of(layer)
@@ -186,7 +186,7 @@ def layers_of(model: keras.Model) -> Iterator[Layer]:
 
 
 def _stages(config: dict[str, Any]) -> Iterator[Stage]:
-    """The layers of a model's configuration, nested models' in their place."""
+    """Yields the layers of a model's configuration, with nested models' layers in their place."""
     layers = config.get("config")
     for layer in layers.get("layers", ()) if isinstance(layers, dict) else ():
         inner = layer.get("config") if isinstance(layer, dict) else None
@@ -199,13 +199,13 @@ def _stages(config: dict[str, Any]) -> Iterator[Stage]:
 
 
 def _weights_only(source: stored.Source) -> Contents:
-    """The arrays of a file that was looked at, without a model."""
+    """Reads the arrays of a file that was checked, without its model."""
     path, file = source.path, source.arrays
     try:
         if "layer_names" in file.attrs or "model_weights" in file:
             return Contents(path, layers=tuple(_legacy(file.get("model_weights", file))))
         groups = tuple(_groups(file))
-    except Exception as error:  # h5py raises what its library raises
+    except Exception as error:  # h5py raises errors of many types
         raise WeightsError(f"cannot read weights from {path}: {first_line(error)}") from error
     if not any(group.layers for group in groups):
         raise WeightsError(f"{path} holds no weights that Keras wrote")
@@ -213,12 +213,12 @@ def _weights_only(source: stored.Source) -> Contents:
 
 
 def _legacy(file: Any) -> Iterator[Layer]:
-    """The layers of a weights file of Keras 1 and 2, keras.applications' published ones among them."""
+    """Yields the layers of a weights file of Keras 1 or 2, such as those that keras.applications publishes."""
     for layer in _texts(file.attrs["layer_names"]):
         group = file[layer]
         arrays: dict[str, list[tuple[str, Any]]] = {}
         for name in _texts(group.attrs["weight_names"]):
-            # A nested model's weights stand in one group: `block_1_expand/kernel:0`, the trainable ones first.
+            # A nested model's weights are in one group: `block_1_expand/kernel:0`, the trainable ones first.
             owner, _, own = name.rpartition("/")
             arrays.setdefault(owner.rsplit("/", 1)[-1], []).append((own.partition(":")[0], group[name][()]))
         for owner, found in arrays.items():
@@ -231,7 +231,7 @@ def _texts(values: Any) -> list[str]:
 
 
 def _groups(file: Any) -> Iterator[Group]:
-    """The models in a `.weights.h5` file. Layers are named after their classes: `conv2d`, `conv2d_1`, ..."""
+    """Yields the models in a `.weights.h5` file. Layers are named after their classes: `conv2d`, `conv2d_1`, ..."""
     container = file.get("layers", file.get("_layer_checkpoint_dependencies"))
     if container is None:
         return
@@ -251,13 +251,13 @@ def _groups(file: Any) -> Iterator[Group]:
 
 
 def _counted(key: str) -> tuple[str, int]:
-    """`conv2d_10` -> `("conv2d", 10)`."""
+    """Splits a layer's key into class and number: `conv2d_10` -> `("conv2d", 10)`."""
     match = re.fullmatch(r"(.*?)(?:_(\d+))?", key)
     assert match is not None  # noqa: S101  # matches any text
     return match[1], int(match[2] or 0)
 
 
 def _snake_case(name: str) -> str:
-    """As Keras names a class in its files."""
+    """Returns the name that Keras gives a class in its files."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,7 +1,7 @@
-"""HDF5 files that strangers made: their structure is looked at before any array is read.
+"""Checks the structure of HDF5 files from untrusted sources before any array is read.
 
-An HDF5 file can name other files as its storage, lead elsewhere by links, claim terabytes in two kilobytes, and ask for
-plugins to unpack it. Keras writes nothing of that; what does is refused here, whichever Keras and HDF5 are installed.
+An HDF5 file can name other files as its storage, contain links to other files, claim terabytes in two kilobytes, and
+ask for plugins to decompress it. Keras writes no such files, so they are refused with any version of Keras and HDF5.
 """
 
 from __future__ import annotations
@@ -19,47 +19,47 @@ from typing import Any
 from zoo.errors import UnsafeFileError
 
 MAX_OBJECTS = 100_000
-"""Groups and arrays of a file; the largest models have some thousands."""
+"""Largest number of groups and arrays in a file; the largest models have some thousands."""
 MAX_RANK = 8
-"""Dimensions of an array; a 3-D convolution has five."""
+"""Largest number of dimensions of an array; the kernel of a 3-D convolution has five."""
 MAX_EXPANSION = 20
-"""How often packed arrays may be larger than they are stored, beyond `SLACK`."""
+"""Largest ratio of an array's size to its compressed size, beyond `SLACK`."""
 SLACK = 1 << 20
-"""Bytes that packed arrays may have in all, however well they are packed."""
+"""Bytes that compressed arrays may have in all, at any ratio."""
 MAX_TEXT = 1 << 30
-"""Bytes that the texts of one attribute may come to."""
+"""Most bytes of the texts of one attribute."""
 MAX_ITEM = 1 << 16
-"""Bytes of one value."""
+"""Most bytes of one value."""
 
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
-"""What HDF5 and h5py unpack by themselves."""
+"""The filters that HDF5 and h5py can decode without plugins."""
 _HEAP = b"GCOL\x01\0\0\0"
-"""What a heap of texts begins with: signature, version, and three bytes that are not used."""
+"""The first bytes of a heap of texts: signature, version, and three reserved bytes."""
 _KINDS = frozenset("fiubSV")
-"""Numpy's kinds of values; V is what bfloat16 becomes."""
+"""The kinds of values that are allowed, in numpy's letters; bfloat16 values become V."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """An open HDF5 file that was found sound."""
+    """An open HDF5 file whose structure has passed the checks."""
 
     file: Any
     """An `h5py.File`."""
     values: int
-    """How many values its arrays hold in all."""
+    """Number of values in all of its arrays."""
 
 
 @contextlib.contextmanager
 def opened(place: Path | bytes, path: Path) -> Iterator[Contents]:
-    """Opens an HDF5 file and looks at all of its structure; no array has been read then.
+    """Opens an HDF5 file and checks its whole structure, without reading an array.
 
     Args:
         place: the path of the file, or its content.
         path: the path of the file for error messages.
 
     Raises:
-        UnsafeFileError: the file leads elsewhere, or claims more than it holds.
-        OSError, RuntimeError, ValueError: as h5py raises them for what is damaged.
+        UnsafeFileError: the file leads to other files, or claims more data than it holds.
+        OSError, RuntimeError, ValueError: the file is damaged; h5py raises them.
     """
     import h5py
 
@@ -68,7 +68,7 @@ def opened(place: Path | bytes, path: Path) -> Iterator[Contents]:
 
 
 class _Inspection:
-    """One walk over a file."""
+    """One check of a file, from its root group to all of its members."""
 
     def __init__(self, path: Path, place: Path | bytes) -> None:
         self._path, self._place = path, place
@@ -77,7 +77,7 @@ class _Inspection:
         self._values = self._plain = self._packed = self._claimed = self._texts = 0
 
     def run(self, file: Any) -> int:
-        """Walks over all groups, arrays and attributes; returns how many values the arrays hold."""
+        """Checks all groups, arrays and attributes; returns the number of values in the arrays."""
         waiting = [file["/"]]
         while waiting:
             group = waiting.pop()
@@ -94,7 +94,7 @@ class _Inspection:
 
         address = h5py.h5o.get_info(member.id).addr
         if address in self._seen:
-            raise self._refuse(f"its {_called(member)} stands in two places")
+            raise self._refuse(f"its {_called(member)} is in two places")
         if len(self._seen) >= MAX_OBJECTS:
             raise self._refuse(f"it has more than {MAX_OBJECTS} groups and arrays")
         self._seen.add(address)
@@ -135,7 +135,7 @@ class _Inspection:
         if layout.get_external_count():
             raise self._refuse(f"its array {shown} is stored in another file")
         if layout.get_layout() not in {h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED}:
-            raise self._refuse(f"its array {shown} is virtual: it is put together of other files' arrays")
+            raise self._refuse(f"its array {shown} is virtual: it consists of other files' arrays")
         filters = [layout.get_filter(i)[0] for i in range(layout.get_nfilters())]
         for strange in sorted(set(filters) - set(_FILTERS)):
             raise self._refuse(f"its array {shown} is packed in an unusual way (filter {strange})")
@@ -145,7 +145,7 @@ class _Inspection:
             raise self._refuse(f"its array {shown} has {len(shape)} dimensions; at most {MAX_RANK} are read")
         count = 0 if array.shape is None else math.prod(shape)
         width, stored = array.dtype.itemsize, array.id.get_storage_size()
-        # A chunk is unpacked as a whole, even where the array ends within it.
+        # A chunk is decompressed as a whole, even if the array ends within it.
         claimed = max(count, math.prod(array.chunks or (0,))) * width if count else 0
         self._values += count
         if claimed > SLACK + MAX_EXPANSION * stored or (not filters and count * width > stored):
@@ -186,9 +186,9 @@ class _Inspection:
 
     @functools.cached_property
     def _longest_text(self) -> int:
-        """What no text of an attribute is longer than, in bytes: the largest of the file's heaps of texts.
+        """The size in bytes of the file's largest heap of texts; no text of an attribute is longer.
 
-        Several texts can be one and the same in the file, and HDF5 has no way to ask how long they are.
+        Several attributes can share one text in the file, and HDF5 has no function that returns a text's length.
         """
         if isinstance(self._place, bytes):
             return _largest_heap(self._place, self._size)
@@ -200,7 +200,7 @@ def _largest_heap(content: bytes | mmap.mmap, size: int) -> int:
     """Finds the largest global heap (III.E of HDF5's format specification) that a file of `size` bytes can hold."""
     largest, at = 0, content.find(_HEAP)
     while at >= 0:
-        # A file can have lengths of 2, 4 or 8 bytes; what does not fit is none.
+        # Lengths have 2, 4 or 8 bytes, depending on the file; a number that is too large is not a length.
         lengths = [int.from_bytes(content[at + len(_HEAP) : at + len(_HEAP) + n], "little") for n in (2, 4, 8)]
         largest = max([largest, *(length for length in lengths if length <= size - at)])
         at = content.find(_HEAP, at + 1)

@@ -1,10 +1,10 @@
-"""Published weights, ImageNet's among them: which file a model takes, where it lies and how it is fetched.
+"""Finds and downloads the file of published weights that a model takes, such as those trained on ImageNet.
 
-What is published of an architecture stands in its file in `zoo.models`, see `zoo.published.PublishedWeights`. Of a file
-whose publisher gives no hash, as Keras Applications does for MobileNetV2, the length that the server announces, the MD5
-that it sends along (`x-goog-hash`) and the shapes of all arrays are checked, which finds a damaged file and not an
-exchanged one. What came first is remembered by its SHA-256 (`zoo.weights.pins`), so that an exchange is found out from
-then on.
+The published weights of an architecture are listed in its file in `zoo.models`, see `zoo.published.PublishedWeights`.
+Some publishers give no hash, for example Keras Applications for MobileNetV2. The length of such a file, the MD5 that
+the server sends (`x-goog-hash`) and the shapes of all arrays are checked. These checks detect a damaged file, but not
+a file that was exchanged. So the SHA-256 of the first download is remembered (`zoo.weights.pins`), and any later file
+must have the same hash.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from zoo.weights.download import LIMIT, fetch, file_hash
 from zoo.weights.pins import Pins
 
 URL_VARIABLE = "EDGEZOO_WEIGHTS_URL"
-"""Environment variable: where Keras Applications' files lie instead, e.g. a mirror in a class room's network."""
+"""Environment variable with the address of a mirror of Keras Applications' files, e.g. in a classroom's network."""
 
 IMAGENET = "imagenet"
 
@@ -38,7 +38,7 @@ class Published:
     weights: PublishedWeights
     file: WeightsFile
     notes: tuple[str, ...] = ()
-    """What the user should know of this choice."""
+    """Notes for the user about this choice, one line each."""
 
     @property
     def name(self) -> str:
@@ -47,7 +47,7 @@ class Published:
 
     @property
     def url(self) -> str:
-        """Where it is downloaded from."""
+        """The address from which the file is downloaded."""
         mirror = os.environ.get(URL_VARIABLE)
         if mirror and self._is_keras:
             return f"{mirror.rstrip('/')}/{self.file.address.removeprefix(KERAS_APPLICATIONS)}"
@@ -55,10 +55,10 @@ class Published:
 
     @property
     def path(self) -> Path:
-        """Where the file is, or will be: a local file in its place, a download in Keras' cache.
+        """The file's path: that of a local file, or the place in Keras' cache where a download is put.
 
-        Keras Applications' files are where Keras itself looks for them. Each model has a folder of its own for other
-        files, since two may have one name.
+        Keras Applications' files are where Keras itself looks for them. Other files are in one folder for each model,
+        because two models' files may have the same name.
         """
         if not self.file.is_remote:
             return Path(self.file.address)
@@ -73,8 +73,8 @@ class Published:
         """Downloads the file, unless it is on this machine.
 
         Raises:
-            WeightsError: it cannot be downloaded, or is not the published file.
-            OutputError: it cannot be written.
+            WeightsError: the file cannot be downloaded, or is not the published file.
+            OutputError: the file cannot be written.
         """
         if not self.file.is_remote:
             self._require_hashes()
@@ -88,7 +88,7 @@ class Published:
         except WeightsError as error:
             if pinned and not self.file.sha256 and pinned in str(error):
                 raise WeightsError(
-                    f"{error}; what it was before stands in {pins.path}: delete that line to trust the new one"
+                    f"{error}; the earlier hash is in {pins.path}: delete its line to trust the new file"
                 ) from error
             raise
         if not pinned:
@@ -96,7 +96,7 @@ class Published:
         return path
 
     def _require_hashes(self) -> None:
-        """Holds a file of this machine against its hashes; that it is missing is for its reader to say."""
+        """Compares a local file with its published hashes; a missing file is reported by the function that reads it."""
         for algorithm, wanted in (("sha256", self.file.sha256), ("md5", self.file.md5)):
             if wanted and self.path.is_file() and (found := file_hash(self.path, algorithm)) != wanted:
                 raise WeightsError(
@@ -106,10 +106,10 @@ class Published:
 
 
 def find(spec: ModelSpec, name: str) -> PublishedWeights | None:
-    """The published weights of this name; None where no model has any, so that the name is a file's.
+    """Finds a model's published weights by name; None if no model has weights of this name, so that it names a file.
 
     Raises:
-        WeightsError: other models have weights of this name, and this one has not.
+        WeightsError: other models have weights of this name, but this model does not.
     """
     for weights in spec.weights:
         if weights.name == name:
@@ -124,7 +124,7 @@ def find(spec: ModelSpec, name: str) -> PublishedWeights | None:
 
 
 def choose(model: str, options: dict[str, Any], name: str = IMAGENET) -> Published:
-    """The file that a model of these options takes.
+    """Chooses the published file for a model with these options.
 
     Args:
         model: the model's name in the registry.
@@ -132,7 +132,7 @@ def choose(model: str, options: dict[str, Any], name: str = IMAGENET) -> Publish
         name: the name of the published weights.
 
     Raises:
-        WeightsError: there is none.
+        WeightsError: no such file is published.
     """
     spec = models.spec(model)
     weights = find(spec, name)
@@ -148,7 +148,7 @@ def choose(model: str, options: dict[str, Any], name: str = IMAGENET) -> Publish
 
 
 def _needed(spec: ModelSpec, weights: PublishedWeights) -> dict[str, tuple[Any, ...]]:
-    """The options that every file is for certain values of, and those values."""
+    """Returns the options that every file needs at certain values, and those values."""
     found = {option.name: weights.values(option.name) for option in spec.options}
     return {name: values for name, values in found.items() if values}
 
@@ -157,7 +157,7 @@ def _none_fits(spec: ModelSpec, weights: PublishedWeights, options: dict[str, An
     start = f"no {weights.trained_on} weights are published for {spec.name} with"
     for name, values in _needed(spec, weights).items():
         if options[name] not in values:
-            return f"{start} {name}={in_words(options[name])}; choose of {', '.join(map(in_words, values))}"
+            return f"{start} {name}={in_words(options[name])}; choose from {', '.join(map(in_words, values))}"
     asked = {name: options[name] for file in weights.files for name in file.options}
     files = dict.fromkeys(_listed(file.options) for file in weights.files)
     return f"{start} {_listed(asked)}; there are for {'; for '.join(files)}"
@@ -178,7 +178,7 @@ def _listed(options: Mapping[str, Any]) -> str:
 
 
 def keras_home() -> Path:
-    """Keras' folder: `$KERAS_HOME`, or `~/.keras`."""
+    """Returns Keras' folder: `$KERAS_HOME`, or `~/.keras`."""
     named = os.environ.get("KERAS_HOME")
-    # Keras expands a tilde itself.
+    # Keras expands a tilde in the variable, too.
     return Path(os.path.expanduser(named)) if named else home() / ".keras"  # noqa: PTH111  # which raises no error

@@ -1,8 +1,9 @@
-"""What a model's configuration may be made of.
+"""Lists the classes and functions that a model's configuration may name.
 
-A configuration names classes and functions, and Keras makes what it names. Some can run a stranger's code, start what a
-stranger saved, or read files: `Lambda`, `TFSMLayer`, `TorchModuleWrapper`, `JaxLayer`, `FlaxLayer`, the vocabularies of
-`StringLookup`, and whatever a dotted path leads to. Therefore this is a list of what is allowed, not of what is not.
+A configuration names classes and functions, and Keras creates them. Some can run code that is in the file, load a
+program that is saved beside it, or read other files: `Lambda`, `TFSMLayer`, `TorchModuleWrapper`, `JaxLayer`,
+`FlaxLayer`, the vocabularies of `StringLookup`, and everything that a dotted path can name. Therefore this list says
+what is allowed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from typing import Any
 
 MODELS = frozenset({"Functional", "Model", "Sequential"})
-"""Under one of the names that Keras has had for their modules."""
+"""Kinds of models; each may be named with any of the modules that Keras has had them in."""
 
 _DIMENSIONS = ("1D", "2D", "3D")
 
@@ -98,7 +99,7 @@ POLICIES |= {"QuantizedFloat8DTypePolicy", "Int4DTypePolicy", "GPTQDTypePolicy",
 VALUES = frozenset(
     {"__tuple__", "__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"}
 )
-"""Names that stand for plain values; `__lambda__` and `__typespec__` stand for code."""
+"""Class names that stand for plain values; `__lambda__` and `__typespec__` stand for code and are not among them."""
 
 _OPERATIONS_THAT_CALL = frozenset(
     {"Map", "Scan", "AssociativeScan", "Switch", "WhileLoop", "ForiLoop", "Cond", "VectorizedMap", "JVP"}
@@ -110,7 +111,7 @@ _MODEL_MODULE = re.compile(
 )
 _PLAIN_WORD = re.compile(r"[A-Za-z]\w*")
 _MAKERS = frozenset({"deserialize", "get", "serialize", "legacy", "schedules"})
-"""Functions beside the losses and metrics that make something of what they are given."""
+"""Functions in the modules of losses and metrics that create an object from any configuration."""
 
 _BY_MODULE: dict[str, frozenset[str]] = {
     "keras": MODELS | POLICIES,
@@ -125,9 +126,9 @@ _BY_MODULE: dict[str, frozenset[str]] = {
     "keras.src.random.seed_generator": frozenset({"SeedGenerator"}),
 }
 _OF_TRAINING = re.compile(r"keras\.(losses|metrics|optimizers(\.schedules)?)")
-"""Modules whose classes only compute; they stand where a nested model was compiled."""
+"""Matches modules whose classes only compute; a nested model that was compiled names them."""
 _OF_ANY_MODULE = MODELS | LAYERS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | POLICIES | VALUES
-"""What `.h5` files name without a module; operations of a graph as well, though Keras builds none from such files."""
+"""Names that `.h5` files give without a module; operations may be named, too, but Keras builds none from such files."""
 
 
 def is_known_class(name: str, module: str | None) -> bool:
@@ -135,7 +136,7 @@ def is_known_class(name: str, module: str | None) -> bool:
 
     Args:
         name: the name of the class.
-        module: as the configuration has it; None where it says none, as in files of Keras 2.
+        module: the module that the configuration gives; None if it gives none, as in files of Keras 2.
     """
     if name in VALUES:
         return True
@@ -174,12 +175,12 @@ def is_of_keras(name: str) -> bool:
 
 
 def is_plain_word(text: str) -> bool:
-    """Whether a text can name something of Keras' own, and is no path that leads elsewhere."""
+    """Whether a text is a plain word, which can name one of Keras' own objects, and not a dotted path."""
     return _PLAIN_WORD.fullmatch(text) is not None
 
 
 def _is_operation(name: str, module: str) -> bool:
-    """Whether a class is one of Keras' operations that only compute. The modules are Keras' own."""
+    """Whether a class is one of Keras' operations that only compute. `module` must be one of Keras' own."""
     import importlib
 
     import keras

@@ -1,7 +1,7 @@
-"""Remembers the SHA-256 of each published file, so that another one under its name is found out.
+"""Remembers the SHA-256 of each published file, so that another file under its name is detected.
 
-Keras publishes none. The hash of the first file that came, or that was there, is written beside it, in the form of
-`sha256sum`; who knows better can write it there before.
+Keras publishes no SHA-256. The hash of the first file that is downloaded or found is written to a list beside it, in
+the format of `sha256sum`. A user who knows the right hash can write it to the list before.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ FILE = "edgezoo.sha256"
 
 
 class Pins:
-    """The hashes that are remembered in a folder."""
+    """The list of hashes in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
 
     def get(self, name: str) -> str | None:
-        """The SHA-256 that a file must have, in hexadecimal; None where none is remembered.
+        """Returns the SHA-256 that a file must have, in hexadecimal; None if none is remembered.
 
         Raises:
             InputError: the list cannot be read.
@@ -31,7 +31,7 @@ class Pins:
         return self._all().get(name)
 
     def add(self, name: str, digest: str) -> None:
-        """Remembers a hash; a folder that cannot be written is left as it is."""
+        """Remembers a hash; nothing happens in a folder that cannot be written."""
         lines = "".join(f"{known}  {file}\n" for file, known in {**self._all(), name: digest}.items())
         with contextlib.suppress(OutputError), atomic(self.path) as scratch:
             scratch.write_text(lines, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""How a model prepares its pixels: what a foreign one does, and how ours comes to do the same."""
+"""Finds out how a foreign model prepares its pixels, and makes the zoo's model do the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 
 def own_preparation(model: keras.Model) -> Preparation:
-    """What a model of the zoo does to pixels in the `Rescaling` layers before its first layer with weights."""
+    """Returns what a model of the zoo does to pixels in the `Rescaling` layers before its first layer with weights."""
     scale, offset = np.ones(3), np.zeros(3)
     for layer in _rescalings(model):
         scale, offset = scale * layer.scale, offset * layer.scale + layer.offset
@@ -36,26 +36,26 @@ def _rescalings(model: keras.Model) -> list[Any]:
 
 
 def preparation_of(model: keras.Model, layer: Any, what: str) -> Preparation:
-    """Finds out what a whole model does to pixels before they enter its first convolution, by showing it some.
+    """Finds out what a whole model does to pixels before its first convolution, by running it on random pixels.
 
     Args:
-        model: with one input of RGB pictures.
+        model: a model with one input of RGB pictures.
         layer: the convolution.
-        what: the file's name, for the error.
+        what: the file's name, for the error message.
 
     Raises:
-        WeightsError: it is nothing like a scale and an offset for each channel.
+        WeightsError: the preparation is not a scale and an offset for each channel.
     """
     shape = [size or 64 for size in model.inputs[0].shape[1:]]
     if len(shape) != 3 or shape[-1] != 3:
         raise WeightsError(f"{what} takes inputs of shape {tuple(shape)}, not RGB pictures")
     shown = np.random.default_rng(0).integers(0, 256, (1, *shape)).astype(model.inputs[0].dtype)
     with _watched(layer) as seen, warnings.catch_warnings():
-        # Keras warns of an input that is not wrapped as the model's author wrapped his.
+        # Keras warns when an input is not nested in lists or dictionaries as the model's author nested it.
         warnings.simplefilter("ignore")
         model(shown, training=False)
     pixels, values = shown.astype(np.float64), seen[0].astype(np.float64)
-    # Old models pad below and to the right before a first convolution without padding.
+    # Old models add padding below and to the right before a first convolution that has none of its own.
     values = values[:, : shape[0], : shape[1]]
     if values.shape != pixels.shape:
         raise WeightsError(
@@ -74,7 +74,7 @@ def preparation_of(model: keras.Model, layer: Any, what: str) -> Preparation:
 
 
 def _fit(pixels: Array, values: Array) -> tuple[int, float, float] | None:
-    """`(channel, scale, offset)` of values that are one channel of the pixels, scaled."""
+    """Returns `(channel, scale, offset)` if the values are one channel of the pixels, scaled; None if they are not."""
     for channel in range(3):
         ones = np.ones(values.size)
         system = np.stack([pixels[..., channel].ravel(), ones], axis=1)
@@ -87,7 +87,7 @@ def _fit(pixels: Array, values: Array) -> tuple[int, float, float] | None:
 
 @contextlib.contextmanager
 def _watched(layer: Any) -> Iterator[list[Array]]:
-    """Yields a list that what enters a layer is added to, wherever in a model's nested models it stands."""
+    """Yields a list to which every input of a layer is added, also if the layer is in a nested model."""
     seen: list[Array] = []
     original = layer.call
 
@@ -95,7 +95,7 @@ def _watched(layer: Any) -> Iterator[list[Array]]:
         seen.append(np.asarray(values))
         return original(values, *args, **kwargs)
 
-    # Past Keras' own `__setattr__`, which has no part in this.
+    # `object.__setattr__` is used, because that of Keras would track the new attribute.
     object.__setattr__(layer, "call", call)
     try:
         yield seen
@@ -104,36 +104,37 @@ def _watched(layer: Any) -> Iterator[list[Array]]:
 
 
 def fold(kernel: Array, theirs: Preparation, ours: Preparation) -> Array | None:
-    """The first kernel of a foreign model, for a model that prepares pixels our way; same outputs.
+    """Converts the first kernel of a foreign model to our preparation of pixels, so that the outputs are the same.
 
     Args:
-        kernel: `(height, width, 3, filters)`.
+        kernel: the kernel, `(height, width, 3, filters)`.
         theirs: the preparation with which the kernel was trained.
-        ours: in RGB order.
+        ours: the preparation of our model, in RGB order.
 
     Returns:
-        The kernel; None where no kernel could: what the zeros around the picture stand for would have to change.
+        The converted kernel, float32; None if no kernel gives the same outputs, because the zeros of the padding around
+        the picture would stand for another colour.
     """
     rgb = theirs.in_rgb()
     factors = np.array(rgb.scale) / np.array(ours.scale)
     moved = np.array(rgb.offset) - factors * np.array(ours.offset)
     if np.any(np.abs(moved) > TOLERANCE * 255 * np.abs(rgb.scale)):
         return None
-    factors[np.abs(factors - 1) < TOLERANCE] = 1  # exactly theirs where it is the same preparation
+    factors[np.abs(factors - 1) < TOLERANCE] = 1  # the same preparation leaves the kernel exactly as it is
     turned = kernel[:, :, np.argsort(theirs.order), :]
     folded: Array = (turned * factors[:, np.newaxis]).astype(np.float32)
     return folded
 
 
 def adopt(model: keras.Model, theirs: Preparation) -> None:
-    """Makes our model prepare its pixels as another does, but for the channels' order."""
+    """Makes our model prepare its pixels as another model does, apart from the order of the channels."""
     rgb = theirs.in_rgb()
     uniform = len(set(rgb.scale)) == len(set(rgb.offset)) == 1
     for i, layer in enumerate(_rescalings(model)):
-        # The first one does all of it; the others leave the pixels as they are.
+        # The first layer does all of the preparation; the others leave the pixels as they are.
         layer.scale, layer.offset = 1.0, [0.0, 0.0, 0.0]
         if i == 0:
             layer.scale = rgb.scale[0] if uniform else list(rgb.scale)
             layer.offset = rgb.offset[0] if uniform else list(rgb.offset)
-    # What was traced before has the old numbers in it.
+    # Functions that were traced before contain the old numbers.
     model.predict_function = model.test_function = model.train_function = None

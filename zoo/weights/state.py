@@ -1,4 +1,4 @@
-"""What can be told from the weights alone."""
+"""Tells from a model's weights alone whether it was trained."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Opens a file that Keras wrote, or a stranger made: the one place where its parts are looked at before they are used.
+"""Opens Keras files from untrusted sources: the one place where a file's parts are checked before they are used.
 
-`files` reads what is opened here; Keras is given a file only after it was.
+`files` reads what is opened here, and Keras is given a file only after this check.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from zoo.weights import hdf5, keras2
 
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
 _PARTS = {_CONFIG: configs.MAX_BYTES, _METADATA: 1 << 20, _WEIGHTS: sys.maxsize}
-"""What a `.keras` file has, with the most bytes of each. Its `assets` are vocabularies of layers that are refused."""
+"""The parts of a `.keras` file, with the most bytes of each. Only layers that are refused have `assets`."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file that was looked at and is open."""
+    """An open file whose parts have passed the checks."""
 
     path: Path
     config: dict[str, Any] | None
-    """How its model is made up; None for a file of weights."""
+    """The configuration of its model; None for a file that has weights only."""
     arrays: Any
     """An `h5py.File`."""
     values: int
@@ -46,15 +46,15 @@ class Source:
 
 @contextlib.contextmanager
 def opened(path: Path, *, whole: bool = False) -> Iterator[Source]:
-    """Opens a `.keras`, `.h5` or `.weights.h5` file, if everything in it is harmless; no array has been read then.
+    """Opens a `.keras`, `.h5` or `.weights.h5` file if everything in it is harmless, without reading an array.
 
     Args:
         path: the path of the file.
-        whole: whether a whole model is wanted, for the message.
+        whole: whether a whole model is wanted, for the error message.
 
     Raises:
-        UnsafeFileError: it could run code, leads to other files, or claims more than it holds.
-        WeightsError: it is damaged, or none of these.
+        UnsafeFileError: the file could run code, leads to other files, or claims more data than it holds.
+        WeightsError: the file is damaged, or is not a Keras file.
     """
     with contextlib.ExitStack() as stack:
         whole = whole or path.suffix == ".keras"
@@ -68,7 +68,7 @@ def opened(path: Path, *, whole: bool = False) -> Iterator[Source]:
             raise UnsafeFileError(f"{path} is refused: {error}; ask for a file as Keras itself saves it") from error
         except WeightsError:
             raise
-        # h5py raises what its library raises.
+        # h5py raises errors of many types.
         except Exception as error:
             raise WeightsError(f"{failed}: {first_line(error)}") from error
         yield source
@@ -78,7 +78,7 @@ def require_room_for(source: Source) -> None:
     """Refuses a whole model that is larger than its file, before Keras makes room for it.
 
     Raises:
-        UnsafeFileError: it is.
+        UnsafeFileError: the model is larger.
     """
     import keras
     from keras.src.legacy.saving import saving_options, saving_utils

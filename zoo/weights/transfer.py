@@ -1,4 +1,4 @@
-"""Finds in a file what a model of the zoo can take: all of it, or the backbone without the head."""
+"""Finds the weights in a file that a model of the zoo can use: all of them, or the backbone's without the head's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import keras
 
 
-# What may stand between a backbone and the end of a model whose head we take over.
+# The kinds of layers that may follow a backbone in a model whose head can be used.
 _PLAIN = {"input_layer", "dropout", "dense", "softmax", "activation", "re_lu", "identity"}
 _POOLED = _PLAIN | {"max_pooling2d", "global_average_pooling2d"}
 _FLATTENED = _PLAIN | {"max_pooling2d", "flatten"}
@@ -26,32 +26,32 @@ _FLATTENED = _PLAIN | {"max_pooling2d", "flatten"}
 
 @dataclass(frozen=True)
 class Fit:
-    """What a model takes from a file."""
+    """The weights that a model takes from a file."""
 
     arrays: dict[str, tuple[Array, ...]]
-    """By our layer's name."""
+    """The arrays of each of our layers, by the layer's name."""
     head: str
-    """Our dense layer that has a unit for each class; empty where the model ends in none."""
+    """The name of our dense layer that has a unit for each class; empty if our model does not end in one."""
     classes: int | None
     """Number of classes of the file's head; None if it has no head, or none that our model could use."""
     adopt: Preparation | None = None
-    """How our model has to prepare its pixels, where not in its own way."""
+    """How our model has to prepare its pixels; None if its own way is right."""
     assumed: bool = False
     """Whether the file does not say how pixels are prepared, so that `preprocess_input` was assumed."""
     why: str = ""
-    """Where `classes` is None: what is the matter with the head."""
+    """The reason why the file's head cannot be used, if `classes` is None."""
 
 
 def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = None) -> Fit:
-    """Lays the layers of a model beside those of a file.
+    """Matches the layers of a model with those of a file.
 
     Args:
-        model: one of the zoo; its weights need not be allocated, and the number of its classes does not matter.
+        model: a model of the zoo; its weights need not be allocated, and the number of its classes does not matter.
         contents: the contents of the file.
         pixels: how the file's publisher prepares pixels, for a file that does not say it.
 
     Raises:
-        WeightsError: a layer before the head does not fit; the message names the first.
+        WeightsError: a layer before the head does not fit; the message names the first such layer.
     """
     ours = list(layers_of(model))
     if not ours:
@@ -90,7 +90,7 @@ def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = Non
 
 
 def average_head(model: keras.Model, contents: Contents) -> bool:
-    """Whether in the file global average pooling follows the layers of the model's backbone."""
+    """Whether global average pooling follows the backbone's layers in the file."""
     ours = list(layers_of(model))
     backbone = _backbone_of(model, ours)
     if backbone is None:
@@ -102,7 +102,7 @@ def average_head(model: keras.Model, contents: Contents) -> bool:
 
 
 def misfit(layer: Layer, found: Layer | None) -> str:
-    """In words what of a layer does not fit: `layer 'conv1' has kernel (3, 3, 3, 8), the file has (3, 3, 3, 16)`."""
+    """Says how a layer does not fit: `layer 'conv1' has kernel (3, 3, 3, 8), the file has (3, 3, 3, 16)`."""
     if found is None:
         return f"the file has nothing for layer {layer.name!r}"
     for i, shape in enumerate(layer.shapes):
@@ -115,21 +115,21 @@ def misfit(layer: Layer, found: Layer | None) -> str:
 
 
 def _backbone_of(model: keras.Model, ours: Sequence[Layer]) -> Backbone | None:
-    """What the specs say of the model's backbone. It is known by its layers: a user may have renamed the model."""
+    """Finds the model's backbone in the specs, by its layers' names, because a user may have renamed the model."""
     names = {layer.name for layer in ours}
     specs = sorted(map(models.spec, models.list_models()), key=lambda spec: not model.name.startswith(spec.name))
     return next((spec.backbone for spec in specs if spec.backbone and spec.backbone.last in names), None)
 
 
 def _in_our_order(contents: Contents, ours: Sequence[Layer], backbone: Backbone | None) -> list[Layer]:
-    """The file's layers, the first of which is to be our first."""
+    """Returns the file's layers, beginning with the one that matches our first layer."""
     theirs = contents.in_order([layer.kind for layer in ours])
-    # In files of Keras 2 the layers of a backbone that was trained in part are out of order, but have their names.
+    # In files of Keras 2 the layers of a partly trained backbone are out of order, but they have their names.
     names = list(backbone.layers) if backbone else []
     known = {layer.name: layer for layer in theirs}
     if names and set(names) <= set(known):
         return [*(known[name] for name in names), *(layer for layer in theirs if layer.name not in set(names))]
-    # A layer that normalizes pixels may stand before.
+    # A layer that normalizes pixels may come before it.
     first = next((i for i, layer in enumerate(theirs) if layer.kind in {"", ours[0].kind}), 0)
     return theirs[first:]
 
@@ -151,11 +151,11 @@ def _too_few(name: str, ours: Sequence[Layer], contents: Contents) -> str:
 def _their_pixels(
     first: Layer, found: Layer, expected: Preparation, own: Preparation, contents: Contents
 ) -> tuple[Preparation, bool]:
-    """How pixels are prepared for the weights of a file, and whether that had to be assumed."""
+    """Returns how pixels are prepared for the weights of a file, and whether that had to be assumed."""
     if contents.model is not None:
         convolution = _layer_of(contents.model, found)
         seen = preparation_of(contents.model, convolution, str(contents.path))
-        # Nothing in the graph: it was done outside, and we must trust that it was what the backbone is made for.
+        # If the graph leaves pixels as they are, they were prepared outside of it, as the backbone needs them.
         if not seen.is_near(RAW):
             return seen, False
     elif contents.stages:
@@ -170,11 +170,11 @@ def _their_pixels(
 def _take_pixels(
     first: Layer, theirs: Preparation, own: Preparation, taken: dict[str, tuple[Array, ...]], path: str
 ) -> Preparation | None:
-    """Makes the first kernel fit our preparation of pixels; returns what our model has to adopt where no kernel can."""
+    """Converts the first kernel for our preparation of pixels; returns the preparation to adopt if no kernel fits."""
     kernel, *others = taken[first.name]
     if kernel.ndim != 4 or kernel.shape[2] != 3:
         raise WeightsError(
-            f"{path}: layer {first.name!r} is no convolution of RGB pixels, so that its publisher's preparation of "
+            f"{path}: layer {first.name!r} is not a convolution of RGB pixels, so that its publisher's preparation of "
             "pixels cannot be taken over; leave `pixels` out of the published weights"
         )
     folded = fold(kernel, theirs, own)
@@ -183,7 +183,7 @@ def _take_pixels(
 
 
 def _configured(contents: Contents) -> Preparation | None:
-    """What the `Rescaling` layer of a model does that Keras 3 cannot run; None where it has none."""
+    """Returns what the `Rescaling` layer does in a model that Keras 3 cannot run; None if it has no such layer."""
     for stage in contents.stages:
         if stage.kind == "rescaling":
             scale, offset = (np.broadcast_to(stage.config[key], 3) for key in ("scale", "offset"))
@@ -192,7 +192,7 @@ def _configured(contents: Contents) -> Preparation | None:
 
 
 def _layer_of(model: Any, wanted: Layer) -> Any:
-    """The Keras layer whose weights these are."""
+    """Finds the Keras layer that these weights belong to."""
     for layer in model.layers:
         if hasattr(layer, "layers") and hasattr(layer, "inputs"):
             found = _layer_of(layer, wanted)
@@ -204,7 +204,7 @@ def _layer_of(model: Any, wanted: Layer) -> Any:
 
 
 def _is_own(contents: Contents, kind: str) -> bool:
-    """Whether a file of weights is one of ours: those name the scaling and the softmax of our graph, too."""
+    """Whether a file of weights comes from the zoo: such files also name our graph's scaling and softmax layers."""
     group = contents.group_of(kind)
     return group is not None and {"rescaling", "softmax"} <= group.kinds
 
@@ -217,7 +217,7 @@ def _is_dense(layer: Layer) -> bool:
 
 
 def _head_fault(head: Layer, rest: Sequence[Layer], backbone: Backbone | None, contents: Contents) -> str:
-    """Why what follows the body in the file is no head that ours could take over; empty if it is."""
+    """Says why our model cannot use the head in the file; empty if it can."""
     if not rest:
         return "it has no head"
     if len(rest) > 1 or not _is_dense(rest[0]):
@@ -232,21 +232,24 @@ def _head_fault(head: Layer, rest: Sequence[Layer], backbone: Backbone | None, c
 
 
 def _graph_fault(stages: Sequence[Stage], dense: Layer) -> str:
-    """Why the layers behind a backbone are not pooling (or flattening), dropout and a dense softmax layer."""
+    """Says why the layers behind a backbone are not pooling (or flattening), dropout and a dense softmax layer."""
     last = max(i for i, stage in enumerate(stages) if stage.kind in {"conv2d", "batch_normalization"})
     kinds = {stage.kind for stage in stages[last + 1 :]}
     strange = kinds - (_POOLED if "global_average_pooling2d" in kinds else _FLATTENED)
     if strange:
-        return f"its head has layers that ours has not ({', '.join(sorted(strange))})"
+        return f"its head has layers that ours does not have ({', '.join(sorted(strange))})"
     activation = [stage.config.get("activation") for stage in stages if stage.kind == "dense"][-1]
     units = dense.shapes[0][1]
     if (units, activation) == (1, "sigmoid") or (units > 1 and activation in {"softmax", "linear"}):
         return ""
-    return f"its head has {units} unit{'s' * (units > 1)} with the activation {activation!r}: no softmax over classes"
+    return f"its head has {units} unit{'s' * (units > 1)} with the activation {activation!r}, not a softmax of classes"
 
 
 def _softmax_head(dense: Layer) -> tuple[Array, Array]:
-    """Kernel and bias for a softmax. Of one unit with a sigmoid: two, of which the first is always 0; same answers."""
+    """Returns kernel and bias for a softmax.
+
+    One unit with a sigmoid becomes two units, of which the first is always 0, with the same probabilities.
+    """
     kernel = np.asarray(dense.arrays[0])
     bias = np.asarray(dense.arrays[1]) if len(dense.arrays) > 1 else np.zeros(kernel.shape[1], np.float32)
     if kernel.shape[1] > 1:

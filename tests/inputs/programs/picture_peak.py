@@ -1,7 +1,7 @@
-"""Measures what decoding takes at most: `picture_peak.py FILE THREADS [PIXELS]`; the pixels are those of the budget.
+"""Measures the peak memory of decoding: `picture_peak.py FILE THREADS [PIXELS]`; the pixels are those of the budget.
 
-It prints a JSON list: the bytes that were taken, the most that were worked out for one picture, and how many pictures
-were decoded.
+It prints a JSON list: the bytes that were used, the largest estimate for one picture, and the number of decoded
+pictures.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from zoo.inputs.formats import PLUGINS, is_installed
 
 
 def peak() -> int:
-    """Bytes that this process held at most so far."""
+    """Returns the peak memory of this process so far, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 
 
 def warm_up() -> None:
-    """Loads all decoders, and what decoding needs the first time."""
+    """Loads all decoders, and everything else that the first decoding needs."""
     for kind in PLUGINS:
         is_installed(kind)
     small = io.BytesIO()
@@ -37,7 +37,7 @@ def warm_up() -> None:
 
 
 def main(path: str, count: int, pixels: int | None = None) -> None:
-    """Decodes the file in so many threads at a time."""
+    """Decodes the file in several threads at the same time."""
     warm_up()
     needed: list[int] = []
     really = picture_memory.needed

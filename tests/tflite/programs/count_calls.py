@@ -1,4 +1,4 @@
-"""Counts the calls of functions that it takes to inspect each of two files: `count_calls.py FILE FILE`."""
+"""Counts the function calls that the inspection of each of two files needs: `count_calls.py FILE FILE`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoo.tflite.inspection import inspect_file
 
 
 def calls(path: str) -> int:
-    """How many there are, of Python and of C."""
+    """Returns the number of calls of Python and C functions."""
     done = 0
 
     def count(*_: object) -> None:
@@ -27,5 +27,5 @@ def calls(path: str) -> int:
 
 
 once, twice = sys.argv[1:]
-calls(once)  # what is imported and kept at the first time
+calls(once)  # the first call imports modules and fills caches
 sys.stdout.write(f"{calls(once)} {calls(twice)}\n")

@@ -1,4 +1,4 @@
-"""Prints how much memory, in kB, it takes at most to try to read a file: `read_peak.py FILE`."""
+"""Prints the peak memory, in kB, of an attempt to read a file: `read_peak.py FILE`."""
 
 from __future__ import annotations
 
