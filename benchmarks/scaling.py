@@ -34,7 +34,7 @@ from bench.scaling_plot import draw
 from bench.turns import in_turn, spread, timed
 from zoo.benchmark.interleave import Candidate, time_runs
 from zoo.choose.measuring import write_files
-from zoo.choose.variants import Cell, grid
+from zoo.choose.variants import Variant, grid
 from zoo.cli.output import print_json, print_table
 from zoo.cli.types import float_list, int_list
 from zoo.machine.info import read_machine
@@ -71,14 +71,14 @@ def main(
     quiet_tensorflow()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        cells = grid("mobilenet_v2", alpha=alphas, input_size=sizes, quantize=("none", "int8"), whole=True)
-        click.echo(f"exporting {len(cells)} files", err=True)
+        variants = grid("mobilenet_v2", alpha=alphas, input_size=sizes, quantize=("none", "int8"), whole=True)
+        click.echo(f"exporting {len(variants)} files", err=True)
         with quiet():
-            paths = write_files(cells, folder / "files")
+            paths = write_files(variants, folder / "files")
         click.echo("timing", err=True)
-        latency = latencies(cells, paths, runs)
+        latency = latencies(variants, paths, runs)
         # A model of medium size in int8 is fast enough to show what the rest costs.
-        file = paths[cells.index(next(one for one in cells[len(cells) // 2 :] if one.quantize == "int8"))]
+        file = paths[variants.index(next(one for one in variants[len(variants) // 2 :] if one.quantize == "int8"))]
         found = {
             "latency": latency,
             "exponents": {mode: exponent([r for r in latency if r["mode"] == mode]) for mode in ("none", "int8")},
@@ -94,18 +94,18 @@ def main(
         show(found)
 
 
-def latencies(cells: Sequence[Cell], paths: Sequence[Path], runs: int) -> list[Row]:
+def latencies(variants: Sequence[Variant], paths: Sequence[Path], runs: int) -> list[Row]:
     """Measures the time of one run of each file, on one thread."""
     candidates = [Candidate(path, "auto", 1, None, trusted=True) for path in paths]
     time_runs(candidates, runs, 3)
     return [
         {
-            **cell.values,
-            "mode": cell.quantize,
-            "macs": outline(cell.model, **cell.values).macs,
+            **variant.values,
+            "mode": variant.quantize,
+            "macs": outline(variant.model, **variant.values).macs,
             "ms": spread(candidate.record.seconds, 1e3),
         }
-        for cell, candidate in zip(cells, candidates, strict=True)
+        for variant, candidate in zip(variants, candidates, strict=True)
     ]
 
 

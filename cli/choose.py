@@ -93,7 +93,7 @@ def choose(
 
     limits = Limits(max_ms, max_mb, min_top1)
     default = MODES if board else ("none", "int8")
-    cells = grid(
+    variants = grid(
         model,
         alpha=alpha or (),
         input_size=input_size or (),
@@ -105,10 +105,10 @@ def choose(
         check_name(plot)
         require_writable(plot.parent)
     if files is not None:
-        _write(model, cells, files)
+        _write(model, variants, files)
         return
     with status("loading", steady=True) as progress, quiet():
-        choice = find(model, limits, cells=cells, board=board, progress=progress, **how)
+        choice = find(model, limits, variants=variants, board=board, progress=progress, **how)
     if plot is not None:
         from zoo.choose.plotting import plot_choice
 
@@ -125,23 +125,23 @@ def choose(
         )
 
 
-def _write(model: str, cells: Any, folder: Path) -> None:
+def _write(model: str, variants: Any, folder: Path) -> None:
     from zoo.choose import write_files
 
     require_writable(folder)
     with status("loading", steady=True) as progress, quiet():
-        write_files(cells, folder, progress)
-    echo(f"{len(cells)} files in {folder}. On the board: zoo benchmark {folder}/*.tflite --json > board.json")
+        write_files(variants, folder, progress)
+    echo(f"{len(variants)} files in {folder}. On the board: zoo benchmark {folder}/*.tflite --json > board.json")
     echo(f"Then: zoo choose {model} --from board.json")
 
 
 def _print(choice: Choice, show_all: bool) -> None:
     shown = choice.candidates if show_all else choice.front
-    options = shown[0].cell.varied if shown else ()
+    options = shown[0].variant.varied if shown else ()
     rows = [
         (
-            *(f"{candidate.cell.values[name]:g}" for name in options),
-            "float" if candidate.cell.quantize == "none" else candidate.cell.quantize,
+            *(f"{candidate.variant.values[name]:g}" for name in options),
+            "float" if candidate.variant.quantize == "none" else candidate.variant.quantize,
             "" if candidate.top1 is None else f"{candidate.top1:.1f}%",
             milliseconds(candidate.measured.median_ms),
             milliseconds(candidate.measured.p90_ms),
@@ -165,7 +165,7 @@ def _print(choice: Choice, show_all: bool) -> None:
     small = "" if choice.limits.max_mb is None else f" of those of at most {choice.limits.max_mb:g} MB"
     echo("", f"{len(choice.front)} of {len(choice.candidates)} combinations are on the front{small}.")
     if choice.pick is not None:
-        echo(f"pick: {choice.pick.cell.command}")
+        echo(f"pick: {choice.pick.variant.command}")
     echo(f"machine: {choice.machine}; {choice.runtime}, threads: {choice.threads}")
     echo(f"top-1: {choice.source.source}, {choice.source.url}")
     for note in choice.notes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from zoo.choose import Cell, measuring
+from zoo.choose import Variant, measuring
 
 if TYPE_CHECKING:
     from tests.conftest import Case
@@ -60,9 +60,9 @@ def write_board(tmp_path: Path) -> Callable[..., Path]:
 def stand_in(cases: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies an existing LeNet instead of building files."""
 
-    def write(cells: Sequence[Cell], folder: Path, progress: Progress) -> list[Path]:
-        progress.step("exporting", 0, len(cells))
-        return [Path(shutil.copy(cases("lenet").file, folder / f"{cell.stem}.tflite")) for cell in cells]
+    def write(variants: Sequence[Variant], folder: Path, progress: Progress) -> list[Path]:
+        progress.step("exporting", 0, len(variants))
+        return [Path(shutil.copy(cases("lenet").file, folder / f"{variant.stem}.tflite")) for variant in variants]
 
     monkeypatch.setattr(measuring, "write_files", write)
 

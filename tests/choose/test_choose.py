@@ -26,11 +26,11 @@ def never(*_: Any, **__: Any) -> Any:
 
 @pytest.mark.slow
 def test_measuring(cache_folder: Path) -> None:
-    cells = grid("mobilenet_v2", alpha=[0.35], input_size=[32], quantize=["none", "int8"], num_classes=3)
-    choice = choose("mobilenet_v2", cells=cells, threads=1, runs=2)
-    assert {candidate.cell for candidate in choice.candidates} == set(cells)
+    variants = grid("mobilenet_v2", alpha=[0.35], input_size=[32], quantize=["none", "int8"], num_classes=3)
+    choice = choose("mobilenet_v2", variants=variants, threads=1, runs=2)
+    assert {candidate.variant for candidate in choice.candidates} == set(variants)
     assert (choice.runtime, choice.threads) == ("litert", 1)
-    sizes = {candidate.cell.quantize: candidate.measured.size_bytes for candidate in choice.candidates}
+    sizes = {candidate.variant.quantize: candidate.measured.size_bytes for candidate in choice.candidates}
     assert sizes["int8"] < 0.5 * sizes["none"]
     for candidate in choice.candidates:
         assert 0 < candidate.measured.median_ms <= candidate.measured.p90_ms
@@ -54,7 +54,7 @@ def test_a_run_that_is_interrupted_goes_on(cache_folder: Path, monkeypatch: pyte
 
     monkeypatch.setattr(measuring, "time_runs", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        choose("mobilenet_v2", cells=SMALL, threads=1, runs=2)
+        choose("mobilenet_v2", variants=SMALL, threads=1, runs=2)
     # The first group is in the cache, but nothing of the second.
     kept = sorted(path.name for path in cache_folder.rglob("*") if path.is_file())
     stem = "mobilenet_v2_alpha-0.35_input_size-96_num_classes-1000"
@@ -62,10 +62,10 @@ def test_a_run_that_is_interrupted_goes_on(cache_folder: Path, monkeypatch: pyte
 
     told = Told()
     monkeypatch.setattr(measuring, "time_runs", real)
-    choice = choose("mobilenet_v2", cells=SMALL, threads=1, runs=2, progress=told)
+    choice = choose("mobilenet_v2", variants=SMALL, threads=1, runs=2, progress=told)
     assert told.steps[0][0] == "2 of 4 measured; exporting"
     assert told.steps[-1][0] == "2 of 4 measured; runs"
-    assert {candidate.cell for candidate in choice.candidates} == set(SMALL)
+    assert {candidate.variant for candidate in choice.candidates} == set(SMALL)
     (group,) = {path.parent for path in cache_folder.rglob("*") if path.is_file()}
     assert f"2 of 4 were measured before: {group.name} in the cache" in choice.notes
     assert str(cache_folder) not in json.dumps(choice.as_dict())
@@ -73,27 +73,27 @@ def test_a_run_that_is_interrupted_goes_on(cache_folder: Path, monkeypatch: pyte
 
 @pytest.mark.usefixtures("stand_in")
 def test_when_kept_measurements_are_used(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = choose("mobilenet_v2", cells=SMALL, threads=1, runs=2)
+    first = choose("mobilenet_v2", variants=SMALL, threads=1, runs=2)
     monkeypatch.setattr(measuring, "write_files", never)
-    assert choose("mobilenet_v2", cells=SMALL, threads=1, runs=1).candidates == first.candidates
+    assert choose("mobilenet_v2", variants=SMALL, threads=1, runs=1).candidates == first.candidates
     with pytest.raises(AssertionError, match="this was to be in the cache"):
-        choose("mobilenet_v2", cells=SMALL, threads=1, runs=1, again=True)
+        choose("mobilenet_v2", variants=SMALL, threads=1, runs=1, again=True)
     # Measurements are repeated for more runs, other threads, another runtime, or a damaged file.
     for threads, runs in ((1, 3), (2, 2)):
         with pytest.raises(AssertionError, match="this was to be in the cache"):
-            choose("mobilenet_v2", cells=SMALL, threads=threads, runs=runs)
+            choose("mobilenet_v2", variants=SMALL, threads=threads, runs=runs)
     with monkeypatch.context() as other:
         other.setattr(runtimes, "version", lambda name: "9.9")
         with pytest.raises(AssertionError, match="this was to be in the cache"):
-            choose("mobilenet_v2", cells=SMALL, threads=1, runs=2)
+            choose("mobilenet_v2", variants=SMALL, threads=1, runs=2)
     next(cache_folder.rglob("*_none.json")).write_text("{", encoding="utf-8")
     with pytest.raises(AssertionError, match="this was to be in the cache"):
-        choose("mobilenet_v2", cells=SMALL, threads=1, runs=2)
+        choose("mobilenet_v2", variants=SMALL, threads=1, runs=2)
 
 
 @pytest.mark.usefixtures("stand_in")
 def test_the_cache_says_whose_it_is(cache_folder: Path) -> None:
-    choose("mobilenet_v2", cells=SMALL[:1], threads=1, runs=1)
+    choose("mobilenet_v2", variants=SMALL[:1], threads=1, runs=1)
     (folder,) = cache_folder.iterdir()
     assert folder.name.startswith(f"litert-{runtimes.version('litert')}-1-threads-")
     facts = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
@@ -113,29 +113,29 @@ def test_a_relative_cache_folder_is_ignored(tmp_path: Path, monkeypatch: pytest.
 
 
 def board_choice(board: Path, limits: Limits | None = None) -> Any:
-    return choose("mobilenet_v2", limits, cells=grid("mobilenet_v2", quantize=MODES, whole=True), board=board)
+    return choose("mobilenet_v2", limits, variants=grid("mobilenet_v2", quantize=MODES, whole=True), board=board)
 
 
 def test_a_board(write_board: Callable[..., Path]) -> None:
     choice = board_choice(write_board(), Limits(max_ms=20, max_mb=4))
     assert len(choice.candidates) == 9
     # 1.4 is too large; 0.35/224 is as accurate as 1.0/96 but slower; 0.35/96 and 1.0/224 are slower in float.
-    assert [candidate.cell.stem for candidate in choice.front] == [
+    assert [candidate.variant.stem for candidate in choice.front] == [
         "mobilenet_v2_0.35_96_int8",
         "mobilenet_v2_96_int8",
         "mobilenet_v2_0.5_160_int8",
         "mobilenet_v2_int8",
     ]
-    assert [one.cell.stem for one in board_choice(write_board()).front][-1] == "mobilenet_v2_1.4_int8"
-    assert choice.pick.cell.command == "zoo build mobilenet_v2 --quantize int8"
+    assert [one.variant.stem for one in board_choice(write_board()).front][-1] == "mobilenet_v2_1.4_int8"
+    assert choice.pick.variant.command == "zoo build mobilenet_v2 --quantize int8"
     assert (choice.machine, choice.runtime, choice.threads) == ("Raspberry Pi 4, Cortex-A72", "litert", 4)
     assert "1 combinations have no published accuracy and are not on the front, e.g. mobilenet_v2_1.4_96_int8" in (
         choice.notes
     )
     document = json.loads(json.dumps(choice.as_dict()))
-    assert document["pick"]["command"] == choice.pick.cell.command
+    assert document["pick"]["command"] == choice.pick.variant.command
     assert document["pick"]["top1"] == 71.8
-    assert [one["file"] for one in document["front"]] == [f"{one.cell.stem}.tflite" for one in choice.front]
+    assert [one["file"] for one in document["front"]] == [f"{one.variant.stem}.tflite" for one in choice.front]
     assert document["top1"]["url"].endswith("mobilenet/README.md")
 
 
@@ -143,7 +143,7 @@ def test_paths_of_any_system_are_recognized(write_board: Callable[..., Path], en
     files = [r"C:\files\mobilenet_v2.tflite", "tpu/mobilenet_v2_96_int8_edgetpu.tflite", "other.tflite", "batch.tflite"]
     entries = [entry(file, 1_000_000, 1.0) for file in files]
     board = read_board(write_board(entries), grid("mobilenet_v2"))
-    assert sorted(cell.stem for cell in board.measured) == ["mobilenet_v2", "mobilenet_v2_96_int8"]
+    assert sorted(variant.stem for variant in board.measured) == ["mobilenet_v2", "mobilenet_v2_96_int8"]
     assert board.unknown == ("other.tflite", "batch.tflite")
     # A batch of two pictures is not used.
     entries = [entry("mobilenet_v2.tflite", 1, 1.0), entry("mobilenet_v2_96.tflite", 1, 1.0, batch=2)]
@@ -153,13 +153,13 @@ def test_paths_of_any_system_are_recognized(write_board: Callable[..., Path], en
 def test_a_board_with_several_setups(write_board: Callable[..., Path], entry: Callable[..., Any]) -> None:
     file = "mobilenet_v2.tflite"
     path = write_board([entry(file, 1, 9.0, threads=1), entry(file, 1, 4.0), entry(file, 1, 8.0, runtime="openvino")])
-    cells = grid("mobilenet_v2")
+    variants = grid("mobilenet_v2")
     with pytest.raises(InputError, match="litert with 1 threads and litert with 4 threads; say which .* --threads"):
-        read_board(path, cells)
-    board = read_board(path, cells, runtime="litert", threads=4)
+        read_board(path, variants)
+    board = read_board(path, variants, runtime="litert", threads=4)
     assert [(m.median_ms, board.threads) for m in board.measured.values()] == [(4.0, 4)]
     with pytest.raises(InputError, match="more than once"):
-        read_board(write_board([entry(file, 1, 9.0), entry(file, 1, 4.0)]), cells)
+        read_board(write_board([entry(file, 1, 9.0), entry(file, 1, 4.0)]), variants)
 
 
 @pytest.mark.parametrize(

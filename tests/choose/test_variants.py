@@ -14,10 +14,10 @@ from zoo.specs import NUM_CLASSES, ModelSpec, Option
 
 
 def test_the_published_combinations_of_mobilenet_v2() -> None:
-    cells = grid("mobilenet_v2")
-    assert len(cells) == 22 * 2
-    assert all(cell.top1 for cell in cells)
-    tops = {(cell.values["alpha"], cell.values["input_size"]): cell.top1 for cell in cells}
+    variants = grid("mobilenet_v2")
+    assert len(variants) == 22 * 2
+    assert all(variant.top1 for variant in variants)
+    tops = {(variant.values["alpha"], variant.values["input_size"]): variant.top1 for variant in variants}
     # From ../shared/facts and the same README: all widths at 224, width 1 at all sizes.
     assert [tops[alpha, 224] for alpha in (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)] == [60.3, 65.4, 69.8, 71.8, 74.4, 75.0]
     assert [tops[1.0, size] for size in (192, 160, 128, 96)] == [70.7, 68.8, 65.3, 60.3]
@@ -37,13 +37,13 @@ def test_the_figures_are_of_models_that_can_be_built(model: str) -> None:
 
 
 def test_combinations_that_nobody_published() -> None:
-    assert [cell.top1 for cell in grid("mobilenet_v2", alpha=[1.4], input_size=[96, 224], quantize=["int8"])] == [
+    assert [variant.top1 for variant in grid("mobilenet_v2", alpha=[1.4], input_size=[96, 224], quantize=["int8"])] == [
         None,
         75,
     ]
     assert len(grid("mobilenet_v2", quantize=["none"], whole=True)) == 6 * 5
     # A width without a size is combined with the published sizes.
-    assert [cell.values["input_size"] for cell in grid("mobilenet_v2", alpha=[0.6], quantize=["none"])] == [
+    assert [variant.values["input_size"] for variant in grid("mobilenet_v2", alpha=[0.6], quantize=["none"])] == [
         96,
         128,
         160,
@@ -65,23 +65,23 @@ def test_combinations_that_nobody_published() -> None:
 )
 def test_the_file_and_what_builds_it(options: dict[str, Any], stem: str, command: str) -> None:
     options = {"alpha": [1.0], "input_size": [224], "quantize": ["none"], **options}
-    (cell,) = grid("mobilenet_v2", **options)
-    assert (cell.stem, cell.command) == (stem, command)
+    (variant,) = grid("mobilenet_v2", **options)
+    assert (variant.stem, variant.command) == (stem, command)
 
 
 @pytest.mark.slow
 def test_the_command_builds_that_file(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    (cell,) = grid("mobilenet_v2", alpha=[0.35], input_size=[96], quantize=["dynamic"], num_classes=3)
+    (variant,) = grid("mobilenet_v2", alpha=[0.35], input_size=[96], quantize=["dynamic"], num_classes=3)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as exited:
-        main([*cell.command.split()[1:], "--no-verify"])
+        main([*variant.command.split()[1:], "--no-verify"])
     assert exited.value.code == 0
-    assert [file.name for file in tmp_path.iterdir()] == [f"{cell.stem}.tflite"]
+    assert [file.name for file in tmp_path.iterdir()] == [f"{variant.stem}.tflite"]
 
 
 def test_vgg16_has_one_size_and_no_width() -> None:
-    (cell,) = grid("vgg16", quantize=["int8"])
-    assert (cell.stem, cell.top1) == ("vgg16_int8", 71.3)
+    (variant,) = grid("vgg16", quantize=["int8"])
+    assert (variant.stem, variant.top1) == ("vgg16_int8", 71.3)
     with pytest.raises(OptionError, match="vgg16 has no option 'alpha'; leave it out"):
         grid("vgg16", alpha=[0.5])
 
@@ -111,12 +111,14 @@ def test_a_users_own_model_brings_its_accuracies(own_registry: None) -> None:
     def mine(*, num_classes: int = 1000, breadth: float = 1.0, input_size: int = 96) -> Any:
         """Is never called, because the model is not built."""
 
-    cells = grid("mine", quantize=["int8"])
-    assert [(cell.stem, cell.top1) for cell in cells] == [("mine_0.5_int8", 50.0), ("mine_int8", 60.0)]
-    assert cells[0].varied == ("breadth", "input_size")
-    assert cells[0].command == "zoo build mine --breadth 0.5 --quantize int8"
+    variants = grid("mine", quantize=["int8"])
+    assert [(variant.stem, variant.top1) for variant in variants] == [("mine_0.5_int8", 50.0), ("mine_int8", 60.0)]
+    assert variants[0].varied == ("breadth", "input_size")
+    assert variants[0].command == "zoo build mine --breadth 0.5 --quantize int8"
     # A size without published accuracies is combined with the published widths.
-    assert [(cell.values["breadth"], cell.top1) for cell in grid("mine", input_size=[64], quantize=["none"])] == [
+    assert [
+        (variant.values["breadth"], variant.top1) for variant in grid("mine", input_size=[64], quantize=["none"])
+    ] == [
         (0.5, None),
         (1.0, None),
     ]

@@ -2,7 +2,7 @@
 
     from zoo.choose import Limits, choose
     choice = choose("mobilenet_v2", Limits(max_ms=20, max_mb=4))
-    print(choice.pick.cell.command)
+    print(choice.pick.variant.command)
 
 The files are made with random weights, because neither their speed nor their size depends on the values.
 """
@@ -19,7 +19,7 @@ from zoo.choose.benchmark_report import read_board
 from zoo.choose.cache import Cache
 from zoo.choose.front import Candidate, Limits, Measured, pareto, pick
 from zoo.choose.measuring import measure_all, write_files
-from zoo.choose.variants import Cell, accuracies, grid
+from zoo.choose.variants import Variant, accuracies, grid
 from zoo.errors import InputError
 from zoo.export.describe import versions
 from zoo.files import base_name
@@ -29,7 +29,7 @@ from zoo.published import Accuracies
 from zoo.runner import runtimes
 from zoo.runner.runtimes import Runtime
 
-__all__ = ["Candidate", "Cell", "Choice", "Limits", "Measured", "choose", "grid", "write_files"]
+__all__ = ["Candidate", "Choice", "Limits", "Measured", "Variant", "choose", "grid", "write_files"]
 
 RUNS = 50
 
@@ -59,7 +59,7 @@ class Choice:
         return {
             "model": self.model,
             "limits": dataclasses.asdict(self.limits),
-            "pick": {**self.pick.as_dict(), "command": self.pick.cell.command} if self.pick else None,
+            "pick": {**self.pick.as_dict(), "command": self.pick.variant.command} if self.pick else None,
             "front": [candidate.as_dict() for candidate in self.front],
             "candidates": [candidate.as_dict() for candidate in self.candidates],
             "machine": self.machine,
@@ -74,7 +74,7 @@ def choose(
     model: str,
     limits: Limits | None = None,
     *,
-    cells: Sequence[Cell] | None = None,
+    variants: Sequence[Variant] | None = None,
     board: str | Path | None = None,
     runtime: Runtime = "auto",
     threads: int | None = None,
@@ -90,7 +90,7 @@ def choose(
     Args:
         model: a registered name that ImageNet accuracies are published for.
         limits: the limits that the choice must keep.
-        cells: combinations from `grid`; by default the published combinations, in float and int8.
+        variants: combinations from `grid`; by default the published combinations, in float and int8.
         board: a document of `zoo benchmark --json` to read instead of measuring here.
         runtime: see `zoo.runner.load`.
         threads: the number of CPU threads; by default the number of physical cores, at most 4.
@@ -107,11 +107,11 @@ def choose(
     limits = limits or Limits()
     if runs < 1:
         raise InputError(f"runs={runs} is not allowed; give 1 or more")
-    cells = cells or grid(model)
+    variants = variants or grid(model)
     source = accuracies(model)
     notes = []
     if board is not None:
-        read = read_board(Path(board), cells, runtime=None if runtime == "auto" else runtime, threads=threads)
+        read = read_board(Path(board), variants, runtime=None if runtime == "auto" else runtime, threads=threads)
         measured, machine, name, count = read.measured, read.machine, read.runtime, read.threads
         if read.unknown:
             notes.append(f"{len(read.unknown)} other files in {base_name(board)} are left out, e.g. {read.unknown[0]}")
@@ -120,14 +120,14 @@ def choose(
         name, count = runtimes.find(runtime)[0], threads or runtimes.default_threads()
         machine = ", ".join(filter(None, (here.board, here.cpu, f"{here.usable_cores} cores")))
         cache = Cache(here, name, count, versions())
-        unknown = len(cells) if again else sum(cache.get(cell, runs) is None for cell in cells)
-        measured = measure_all(cells, cache, runtime=name, threads=count, runs=runs, again=again, progress=progress)
+        unknown = len(variants) if again else sum(cache.get(variant, runs) is None for variant in variants)
+        measured = measure_all(variants, cache, runtime=name, threads=count, runs=runs, again=again, progress=progress)
         if unknown and (busy := state.busy(here.usable_cores)):
             notes.append(busy)
-        if unknown < len(cells):
-            known = len(cells) - unknown
-            notes.append(f"{known} of {len(cells)} were measured before: {cache.folder.name} in the cache")
-    candidates = [Candidate(cell, times, cell.top1) for cell, times in measured.items()]
+        if unknown < len(variants):
+            known = len(variants) - unknown
+            notes.append(f"{known} of {len(variants)} were measured before: {cache.folder.name} in the cache")
+    candidates = [Candidate(variant, times, variant.top1) for variant, times in measured.items()]
     candidates.sort(key=lambda one: (one.measured.median_ms, one.measured.size_bytes))
     front = pareto(candidates, limits.max_mb)
     return Choice(
@@ -146,13 +146,13 @@ def choose(
 
 def _notes(candidates: Sequence[Candidate], source: Accuracies) -> list[str]:
     notes = []
-    unrated = [one.cell for one in candidates if one.top1 is None]
+    unrated = [one.variant for one in candidates if one.top1 is None]
     if unrated:
         notes.append(
             f"{len(unrated)} combinations have no published accuracy and are not on the front, e.g. {unrated[0].stem}"
         )
-    if any(one.cell.quantize != "none" for one in candidates) and source.quantized:
+    if any(one.variant.quantize != "none" for one in candidates) and source.quantized:
         notes.append(f"the accuracies are those of the float weights; {source.quantized}")
-    if any(one.cell.values["num_classes"] != 1000 for one in candidates):
+    if any(one.variant.values["num_classes"] != 1000 for one in candidates):
         notes.append("the accuracies are for ImageNet's 1000 classes: with yours, take them as an order only")
     return notes

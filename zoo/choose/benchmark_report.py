@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.choose.front import Measured
-from zoo.choose.variants import Cell
+from zoo.choose.variants import Variant
 from zoo.errors import InputError
 from zoo.files import read_text
 
@@ -19,7 +19,7 @@ from zoo.files import read_text
 class Board:
     """The measurements of combinations in such a document."""
 
-    measured: dict[Cell, Measured]
+    measured: dict[Variant, Measured]
     unknown: tuple[str, ...]
     """Files in the document that belong to no combination."""
     machine: str
@@ -27,12 +27,14 @@ class Board:
     threads: int
 
 
-def read_board(path: Path, cells: Sequence[Cell], *, runtime: str | None = None, threads: int | None = None) -> Board:
+def read_board(
+    path: Path, variants: Sequence[Variant], *, runtime: str | None = None, threads: int | None = None
+) -> Board:
     """Finds the combinations' files in a document by the names that `zoo build` and `zoo choose --files` give them.
 
     Args:
         path: the path of the document.
-        cells: the combinations.
+        variants: the combinations.
         runtime: the runtime to take, if the document has several.
         threads: the number of threads to take, if the document has several.
 
@@ -41,8 +43,8 @@ def read_board(path: Path, cells: Sequence[Cell], *, runtime: str | None = None,
             has one of them more than once.
     """
     document = _parse(path)
-    by_stem = {cell.stem: cell for cell in cells}
-    found: dict[Cell, Measured] = {}
+    by_stem = {variant.stem: variant for variant in variants}
+    found: dict[Variant, Measured] = {}
     setups: set[tuple[str, int]] = set()
     unknown = []
     for entry in document["measurements"]:
@@ -50,8 +52,8 @@ def read_board(path: Path, cells: Sequence[Cell], *, runtime: str | None = None,
             continue
         # The board may write paths with another separator.
         name = re.split(r"[/\\]", entry["file"])[-1]
-        cell = by_stem.get(name.removesuffix(".tflite").removesuffix("_edgetpu"))
-        if cell is None or entry["batch"] != 1:
+        variant = by_stem.get(name.removesuffix(".tflite").removesuffix("_edgetpu"))
+        if variant is None or entry["batch"] != 1:
             unknown.append(name)
             continue
         setups.add((entry["runtime"], entry["threads"]))
@@ -60,14 +62,14 @@ def read_board(path: Path, cells: Sequence[Cell], *, runtime: str | None = None,
                 f"{path} has measurements of {' and '.join(f'{r} with {t} threads' for r, t in sorted(setups))}; "
                 "say which to take with --runtime and --threads"
             )
-        if cell in found:
-            raise InputError(f"{path} has {cell.stem} more than once; measure each file once")
+        if variant in found:
+            raise InputError(f"{path} has {variant.stem} more than once; measure each file once")
         times = entry["latency"]
-        found[cell] = Measured(entry["size_bytes"], times["median_ms"], times["p90_ms"], times["runs"])
+        found[variant] = Measured(entry["size_bytes"], times["median_ms"], times["p90_ms"], times["runs"])
     if not found:
         raise InputError(
             f"{path} has no file of these combinations; their names are as zoo build gives them, e.g. "
-            f"{cells[0].stem}.tflite (zoo choose --files writes them)"
+            f"{variants[0].stem}.tflite (zoo choose --files writes them)"
         )
     ((name, count),) = setups
     machine = document["machine"]

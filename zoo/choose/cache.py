@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.choose.front import Measured
-from zoo.choose.variants import Cell
+from zoo.choose.variants import Variant
 from zoo.files import atomic, cache_home
 from zoo.machine.info import Machine
 from zoo.runner import runtimes
@@ -51,16 +51,16 @@ class Cache:
         digest = hashlib.sha256(json.dumps(self.facts, sort_keys=True).encode()).hexdigest()[:12]
         self.folder = cache_home() / "choose" / f"{runtime}-{version}-{threads}-threads-{digest}"
 
-    def get(self, cell: Cell, runs: int) -> Measured | None:
+    def get(self, variant: Variant, runs: int) -> Measured | None:
         """Returns a measurement; None if there is none, if it has too few runs, or if its file is damaged."""
         try:
-            document = json.loads(self._path(cell).read_text(encoding="utf-8"))
+            document = json.loads(self._path(variant).read_text(encoding="utf-8"))
             measured = Measured(**{field.name: document[field.name] for field in dataclasses.fields(Measured)})
             return measured if measured.runs >= runs else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def put(self, cell: Cell, measured: Measured) -> None:
+    def put(self, variant: Variant, measured: Measured) -> None:
         """Keeps a measurement, whole or not at all.
 
         Raises:
@@ -70,10 +70,15 @@ class Cache:
         if not about.exists():
             with atomic(about) as scratch:
                 scratch.write_text(json.dumps(self.facts, indent=1), encoding="utf-8")
-        document = {**cell.values, "model": cell.model, "quantize": cell.quantize, **dataclasses.asdict(measured)}
-        with atomic(self._path(cell)) as scratch:
+        document = {
+            **variant.values,
+            "model": variant.model,
+            "quantize": variant.quantize,
+            **dataclasses.asdict(measured),
+        }
+        with atomic(self._path(variant)) as scratch:
             scratch.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
-    def _path(self, cell: Cell) -> Path:
-        options = "_".join(f"{name}-{value:g}" for name, value in cell.options)
-        return self.folder / f"{cell.model}_{options}_{cell.quantize}.json"
+    def _path(self, variant: Variant) -> Path:
+        options = "_".join(f"{name}-{value:g}" for name, value in variant.options)
+        return self.folder / f"{variant.model}_{options}_{variant.quantize}.json"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.choose.variants import Cell
+from zoo.choose.variants import Variant
 from zoo.errors import InputError
 
 
@@ -25,7 +25,7 @@ class Measured:
 class Candidate:
     """A combination with its measurements and its published accuracy."""
 
-    cell: Cell
+    variant: Variant
     measured: Measured
     top1: float | None
     """Published top-1 accuracy of the float weights, in percent."""
@@ -47,9 +47,9 @@ class Candidate:
     def as_dict(self) -> dict[str, Any]:
         """Returns the values as JSON can hold them."""
         return {
-            **self.cell.values,
-            "quantize": self.cell.quantize,
-            "file": f"{self.cell.stem}.tflite",
+            **self.variant.values,
+            "quantize": self.variant.quantize,
+            "file": f"{self.variant.stem}.tflite",
             "top1": self.top1,
             "median_ms": self.measured.median_ms,
             "p90_ms": self.measured.p90_ms,
@@ -108,7 +108,7 @@ def pareto(candidates: Sequence[Candidate], max_mb: float | None = None) -> tupl
     """
     rated = [one for one in candidates if one.top1 is not None and (max_mb is None or one.megabytes <= max_mb)]
     front = [one for one in rated if not any(other.beats(one) for other in rated)]
-    return tuple(sorted(front, key=lambda one: (one.measured.median_ms, one.cell.stem)))
+    return tuple(sorted(front, key=lambda one: (one.measured.median_ms, one.variant.stem)))
 
 
 def pick(front: Sequence[Candidate], limits: Limits) -> Candidate | None:

@@ -17,7 +17,7 @@ from zoo.benchmark.interleave import Candidate, time_runs
 from zoo.benchmark.statistics import Times
 from zoo.choose.cache import Cache
 from zoo.choose.front import Measured
-from zoo.choose.variants import Cell
+from zoo.choose.variants import Variant
 from zoo.export import to_tflite
 from zoo.export.calibration import MIN_SAMPLES, synthetic
 from zoo.export.options import ExportOptions
@@ -30,7 +30,7 @@ WARMUP = 3
 
 
 def measure_all(
-    cells: Sequence[Cell],
+    variants: Sequence[Variant],
     cache: Cache,
     *,
     runtime: str,
@@ -38,7 +38,7 @@ def measure_all(
     runs: int,
     again: bool,
     progress: Progress,
-) -> dict[Cell, Measured]:
+) -> dict[Variant, Measured]:
     """Measures the combinations that are not in the cache, or all of them with `again`.
 
     Raises:
@@ -46,21 +46,21 @@ def measure_all(
         OutputError: the cache cannot be written to.
         ModelFileError: the runtime cannot load a file.
     """
-    found = {} if again else {cell: measured for cell in cells if (measured := cache.get(cell, runs))}
-    missing = [cell for cell in cells if cell not in found]
+    found = {} if again else {variant: measured for variant in variants if (measured := cache.get(variant, runs))}
+    missing = [variant for variant in variants if variant not in found]
     if missing:
         require_writable(cache.folder)
     for start in range(0, len(missing), GROUP):
         group = missing[start : start + GROUP]
-        part = _Part(progress, f"{len(found)} of {len(cells)} measured")
+        part = _Part(progress, f"{len(found)} of {len(variants)} measured")
         with tempfile.TemporaryDirectory(prefix="zoo-choose-") as folder:
             paths = write_files(group, Path(folder), part)
             candidates = [Candidate(path, runtime, threads, None, trusted=True) for path in paths]
             time_runs(candidates, runs, WARMUP, part)
-        for cell, candidate in zip(group, candidates, strict=True):
+        for variant, candidate in zip(group, candidates, strict=True):
             times = Times.of(candidate.record.seconds)
-            found[cell] = Measured(candidate.record.size_bytes, times.median_ms, times.p90_ms, times.runs)
-            cache.put(cell, found[cell])
+            found[variant] = Measured(candidate.record.size_bytes, times.median_ms, times.p90_ms, times.runs)
+            cache.put(variant, found[variant])
     return found
 
 
@@ -75,7 +75,7 @@ class _Part:
         self.progress.step(f"{self.before}; {text}", done, total, unit)
 
 
-def write_files(cells: Sequence[Cell], folder: Path, progress: Progress = SILENT) -> list[Path]:
+def write_files(variants: Sequence[Variant], folder: Path, progress: Progress = SILENT) -> list[Path]:
     """Writes the files of combinations; those that are there are left alone.
 
     The weights are random and int8 files are calibrated on a few synthetic pictures, because times and sizes do not
@@ -88,15 +88,15 @@ def write_files(cells: Sequence[Cell], folder: Path, progress: Progress = SILENT
     """
     paths: list[Path] = []
     unchecked = ExportOptions(verify_file=False)
-    for options, same in itertools.groupby(cells, key=lambda cell: (cell.model, cell.options)):
+    for options, same in itertools.groupby(variants, key=lambda variant: (variant.model, variant.options)):
         network: Any = None
-        for cell in same:
-            path = folder / f"{cell.stem}.tflite"
-            progress.step(f"exporting {path.name}", len(paths), len(cells))
+        for variant in same:
+            path = folder / f"{variant.stem}.tflite"
+            progress.step(f"exporting {path.name}", len(paths), len(variants))
             if not path.exists():
                 if network is None:
                     network = models.build(options[0], **dict(options[1]))
-                asked = unchecked.change(quantize=cell.quantize)
+                asked = unchecked.change(quantize=variant.quantize)
                 samples = _samples(network.input_shape[1:]) if asked.mode.calibrated else None
                 to_tflite(network, path, asked, calibration=samples)
             paths.append(path)

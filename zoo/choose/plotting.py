@@ -34,11 +34,11 @@ def plot_choice(choice: Choice, path: str | Path) -> None:
     drawing = figure(8, 5)
     axes = drawing.subplots()
     rated = [candidate for candidate in choice.candidates if candidate.top1 is not None]
-    for quantize in dict.fromkeys(candidate.cell.quantize for candidate in rated):
+    for quantize in dict.fromkeys(candidate.variant.quantize for candidate in rated):
         marker, colour = _STYLES[quantize]
         label = "float" if quantize == "none" else quantize
         for filled in (False, True):
-            some = [c for c in rated if c.cell.quantize == quantize and (c in choice.front) == filled]
+            some = [c for c in rated if c.variant.quantize == quantize and (c in choice.front) == filled]
             if not some:
                 continue
             axes.scatter(
@@ -87,8 +87,8 @@ def _name(axes: Any, front: Sequence[Candidate]) -> None:
     """Joins the points of the front by a line, and writes each width and size beside one point."""
     named: set[str] = set()
     for candidate in front:
-        values = candidate.cell.values
-        name = "/".join(f"{values[option]:g}" for option in candidate.cell.varied)
+        values = candidate.variant.values
+        name = "/".join(f"{values[option]:g}" for option in candidate.variant.varied)
         if name not in named:
             at = (candidate.measured.median_ms, candidate.top1)
             axes.annotate(name, at, xytext=(-7, 3), textcoords="offset points", ha="right", fontsize=7)

@@ -17,7 +17,7 @@ AXES = ("alpha", "input_size")
 
 
 @dataclass(frozen=True)
-class Cell:
+class Variant:
     """One combination of option values and quantization."""
 
     model: str
@@ -80,7 +80,7 @@ def grid(
     quantize: Sequence[str] = ("none", "int8"),
     num_classes: int | None = None,
     whole: bool = False,
-) -> tuple[Cell, ...]:
+) -> tuple[Variant, ...]:
     """Returns all combinations of some values.
 
     Args:
@@ -112,7 +112,7 @@ def grid(
         asked = dict(zip(axes, combination, strict=True))
         checked = spec.check(asked | classes)
         options = tuple((name, checked[name]) for name in (*axes, "num_classes"))
-        cells = [Cell(model, options, name) for name in modes]
-        if whole or any(given.values()) or cells[0].top1 is not None:
-            found += cells
+        variants = [Variant(model, options, name) for name in modes]
+        if whole or any(given.values()) or variants[0].top1 is not None:
+            found += variants
     return tuple(found)
