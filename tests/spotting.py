@@ -27,7 +27,7 @@ class Spot:
     index: int
     score: float
     place: tuple[float, ...]
-    """x and y in pixels of the photo; as the model says it, -1..1, if there is no photo."""
+    """The place as x and y in pixels of the photo; as the model says it, -1..1, if there is no photo."""
 
 
 @dataclass
