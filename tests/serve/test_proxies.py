@@ -88,7 +88,7 @@ def check_page(port: int, path: str) -> None:
 def require(program: str) -> str:
     found = shutil.which(program, path="/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin")
     if found is None:
-        pytest.skip(f"the proxy {program} is not installed")
+        pytest.skip(f"a proxy server is not installed here: {program}")
     return found
 
 

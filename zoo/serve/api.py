@@ -145,7 +145,7 @@ def error_line(request: Request, error: Exception) -> Answer:
 
 
 def _line(request: Request, error: HTTPException) -> str:
-    path, allowed = request.url.path, (error.headers or {}).get("Allow", "")
+    path, allowed = request.url.path, ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
     if error.status_code == 404:
         names = {place.rsplit("/", 1)[1]: place for place in openapi.PLACES}
         near = difflib.get_close_matches(path[:40].rstrip("/").rsplit("/", 1)[-1].lower(), names, n=1, cutoff=0.6)
