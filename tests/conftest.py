@@ -369,6 +369,23 @@ def cli_process(tmp_path: Path) -> Cli:
     return run
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The beginning of a command whose process need not import TensorFlow: it is a fork of one that has.
+
+    `zoo` with its options follows, or a program's file with its own.
+    """
+    programs = ROOT / "tests" / "programs"
+    place = str(tmp_path_factory.mktemp("warm") / "socket")
+    # It ends with its standard input.
+    with subprocess.Popen(
+        [sys.executable, "-I", str(programs / "warm.py"), place], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield [sys.executable, "-IS", str(programs / "ask_warm.py"), place]
+
+
 def _environment(folder: str, variable: str) -> Path:
     python = Path(os.environ.get(variable) or ROOT / folder / "bin" / "python")
     if python.exists():

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,21 +77,20 @@ def test_the_card_says_how_it_was_built(cli: Cli, tmp_path: Path) -> None:
     assert card["seed"] == 0
 
 
-def built(folder: Path, *args: str, quantize: str = "none,float16,int8") -> dict[str, bytes]:
+def built(warm: list[str], folder: Path, *args: str, quantize: str = "none,float16,int8") -> dict[str, bytes]:
     """The files of a build in a process of its own."""
-    script = "from zoo.cli.main import main; main()"
-    command = [sys.executable, "-c", script, *SMALL, "--quantize", quantize, *args, "--out", str(folder)]
+    command = [*warm, "zoo", *SMALL, "--quantize", quantize, *args, "--out", str(folder)]
     subprocess.run(command, check=True, capture_output=True)
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 @pytest.mark.slow
-def test_the_same_command_gives_the_same_files(tmp_path: Path) -> None:
+def test_the_same_command_gives_the_same_files(warm: list[str], tmp_path: Path) -> None:
     """Files are equal byte for byte: weights, calibration, check, card and archive."""
-    first = built(tmp_path / "first")
+    first = built(warm, tmp_path / "first")
     assert list(first) == [f"mobilenet_v2_0.35_32{suffix}.tflite" for suffix in ("", "_float16", "_int8")]
-    assert built(tmp_path / "second") == first
-    ((name, content),) = built(tmp_path / "other", "--seed", "7", quantize="int8").items()
+    assert built(warm, tmp_path / "second") == first
+    ((name, content),) = built(warm, tmp_path / "other", "--seed", "7", quantize="int8").items()
     assert content != first[name]
     assert Classifier(tmp_path / "other" / "mobilenet_v2_0.35_32_int8.tflite").card["seed"] == 7
 
@@ -196,7 +194,7 @@ def test_errors(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args:
 @pytest.mark.parametrize(
     ("labels", "args", "message"),
     [
-        ("cat\ndog\n", ("--num-classes", "3"), "the model has 3 classes, got 2 labels"),
+        ("cat\ndog\n", ("--num-classes", "3"), "the model has 3 classes but there are 2 labels"),
         ("cat\ndog\ncat\n", (), "label 3 'cat' stands there twice"),
         ("cat\n\ndog\n", (), "label 2 is ''; give one line of text"),
         ("", (), "lenet: num_classes=0 is not allowed; give an integer, at least 2"),
@@ -206,7 +204,7 @@ def test_wrong_labels(cli: Cli, tmp_path: Path, labels: str, args: tuple[str, ..
     (tmp_path / "labels.txt").write_text(labels)
     result = cli("build", "lenet", "--labels", tmp_path / "labels.txt", *args, "--out", tmp_path / "out")
     assert result.code == 1
-    assert result.error == message
+    assert result.error.startswith(message)
     assert not list((tmp_path / "out").glob("*"))
 
 

@@ -8,8 +8,6 @@ import http.server
 import os
 import shlex
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,18 +172,12 @@ def weights_url(prepared: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def warm_zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a `zoo` that need not import TensorFlow: its commands are forks of a process that has it."""
-    folder = tmp_path_factory.mktemp("warm")
-    words = [sys.executable, "-IS", str(PROGRAMS / "ask_warm_zoo.py"), str(folder / "socket")]
-    (folder / "zoo").write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+def warm_zoo(tmp_path_factory: pytest.TempPathFactory, warm: list[str]) -> Path:
+    """A folder with a `zoo` that need not import TensorFlow, see `warm`."""
+    folder = tmp_path_factory.mktemp("warm-zoo")
+    (folder / "zoo").write_text(f'#!/bin/sh\nexec {shlex.join([*warm, "zoo"])} "$@"\n')
     (folder / "zoo").chmod(0o755)
-    server = [sys.executable, "-I", str(PROGRAMS / "warm_zoo.py"), str(folder / "socket")]
-    # It ends with its standard input.
-    with subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        yield folder
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +40,10 @@ def unbroken(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return train("lenet", pictures, out=tmp_path_factory.mktemp("unbroken") / "run", **OPTIONS)
 
 
-def break_off(pictures: Path, out: Path, at: str, number: int) -> tuple[int, str]:
+def break_off(command: list[str], pictures: Path, out: Path, at: str, number: int) -> tuple[int, str]:
     """Trains until a line is printed, then sends a signal; returns the exit code and the errors."""
     process = subprocess.Popen(
-        [sys.executable, str(PROGRAM), str(pictures), str(out), "0.05", json.dumps(OPTIONS)],
+        [*command, str(PROGRAM), str(pictures), str(out), "0.05", json.dumps(OPTIONS)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -69,9 +68,9 @@ def same(first: Any, second: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("at", ["batch 1 2", "batch 2 1", "batch 3 4"])
 def test_after_a_kill_the_result_is_that_of_an_unbroken_run(
-    pictures: Path, unbroken: Any, tmp_path: Path, at: str
+    warm: list[str], pictures: Path, unbroken: Any, tmp_path: Path, at: str
 ) -> None:
-    code, _ = break_off(pictures, tmp_path / "run", at, signal.SIGKILL)
+    code, _ = break_off(warm, pictures, tmp_path / "run", at, signal.SIGKILL)
     assert code == -signal.SIGKILL
     done = resume(tmp_path / "run")
     assert len(done.history) == 4
@@ -81,8 +80,10 @@ def test_after_a_kill_the_result_is_that_of_an_unbroken_run(
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_after_the_step_and_loses_none(pictures: Path, unbroken: Any, tmp_path: Path) -> None:
-    code, errors = break_off(pictures, tmp_path / "run", "batch 2 3", signal.SIGINT)
+def test_ctrl_c_ends_after_the_step_and_loses_none(
+    warm: list[str], pictures: Path, unbroken: Any, tmp_path: Path
+) -> None:
+    code, errors = break_off(warm, pictures, tmp_path / "run", "batch 2 3", signal.SIGINT)
     assert code == 1  # a script without the command's handler
     assert "TrainingStopped: stopped in epoch 2 after batch " in errors
     assert f"zoo train --resume {tmp_path / 'run'}" in errors

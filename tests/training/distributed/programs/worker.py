@@ -17,10 +17,14 @@ from zoo.quiet import quiet_tensorflow
 
 quiet_tensorflow()
 
+import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from keras import layers  # noqa: E402
 
+import zoo  # noqa: E402
 from zoo.errors import ZooError  # noqa: E402
+from zoo.specs import NUM_CLASSES, ModelSpec  # noqa: E402
 from zoo.training import TrainResult, resume, train  # noqa: E402
 from zoo.training.stages import Stage  # noqa: E402
 from zoo.training.watch import NullWatch  # noqa: E402
@@ -38,6 +42,17 @@ class Watch(NullWatch):
         self.batches += 1
         if self.at and [epoch, batch] == self.at[:2]:
             os.kill(os.getpid(), self.at[2])
+
+
+@zoo.register(ModelSpec("normed", "a convolution with batch normalization", options=(NUM_CLASSES,)))
+def normed(*, num_classes: int = 10) -> keras.Model:
+    """Builds the smallest model whose training depends on the statistics of batches."""
+    pixels = keras.Input((28, 28, 1))
+    x = layers.Rescaling(1 / 255)(pixels)
+    x = layers.Conv2D(8, 3, strides=2, use_bias=False)(x)
+    x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(pixels, layers.Dense(num_classes, activation="softmax")(x))
 
 
 def use_devices(count: int) -> None:

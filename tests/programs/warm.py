@@ -1,10 +1,11 @@
-"""A process that has imported TensorFlow and the package once, and becomes a `zoo` command for each client.
+"""A process that has imported TensorFlow and the package once, and becomes a command for each client.
 
-    python -I warm_zoo.py SOCKET
+    python -I warm.py SOCKET
 
-It listens at SOCKET, prints one line when it is ready, and ends when its standard input does. A client
-(`ask_warm_zoo.py`) sends its words, folder, variables and standard streams. The command runs in a fork of this process,
-which has run no operation of TensorFlow: its threads, which a fork would not have, have not begun.
+It listens at SOCKET, prints one line when it is ready, and ends when its standard input does. A client (`ask_warm.py`)
+sends its words, folder, variables and standard streams: `zoo` with its options, or a program's file with its own. The
+command runs in a fork of this process, which has run no operation of TensorFlow: its threads, which a fork would not
+have, have not begun.
 """
 
 import atexit
@@ -14,6 +15,7 @@ import importlib
 import json
 import os
 import pkgutil
+import runpy
 import select
 import signal
 import socket
@@ -61,7 +63,7 @@ def _answer(client: socket.socket) -> None:
         os.environ.clear()
         os.environ.update(request["variables"])
         quiet_tensorflow()
-        sys.argv = ["zoo", *request["words"]]
+        sys.argv = request["words"]
         return
     ended = os.pidfd_open(command)
     while ended not in select.select([client.fileno(), ended], [], [])[0]:
@@ -69,7 +71,7 @@ def _answer(client: socket.socket) -> None:
         os.kill(command, (client.recv(1) or bytes([signal.SIGKILL]))[0])
     code = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
     with contextlib.suppress(BrokenPipeError):
-        client.sendall(bytes([code % 256]))
+        client.sendall(code.to_bytes(2, "big", signed=True))
     os._exit(0)
 
 
@@ -81,15 +83,17 @@ def _import_all() -> None:
             importlib.import_module(module.name)
 
 
-def _become_zoo() -> None:
+def _become_the_command() -> None:
     """Runs the command and ends without taking all those modules down, which would take longer than most commands."""
-    from zoo.__main__ import main
-
     code = 1
     try:
-        main()
+        if sys.argv[0] == "zoo":
+            importlib.import_module("zoo.__main__").main()
+        else:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        code = 0
     except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:  # noqa: BLE001  # as Python's own end of a program
         sys.excepthook(*sys.exc_info())
     atexit._run_exitfuncs()
@@ -104,4 +108,4 @@ if __name__ == "__main__":
         _import_all()
     gc.freeze()
     main(sys.argv[1])
-    _become_zoo()
+    _become_the_command()

@@ -1,6 +1,8 @@
-"""Has the process of `warm_zoo.py` run a `zoo` command with the words, folder, variables and streams of this one.
+"""Has the process of `warm.py` run a command with the words, folder, variables and streams of this one.
 
-python -IS ask_warm_zoo.py SOCKET WORDS...
+    python -IS ask_warm.py SOCKET zoo|PROGRAM.py WORDS...
+
+It ends as the command does, by a signal too.
 """
 
 import json
@@ -17,5 +19,10 @@ with socket.socket(socket.AF_UNIX) as server:
     body = json.dumps(request).encode()
     socket.send_fds(server, [len(body).to_bytes(4, "big")], [0, 1, 2])
     server.sendall(body)
-    code = server.recv(1)
-    sys.exit(code[0] if code else 1)
+    answer = server.recv(2)
+code = int.from_bytes(answer, "big", signed=True) if answer else 1
+if code < 0:
+    if -code in {signal.SIGINT, signal.SIGTERM}:
+        signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+sys.exit(code)
