@@ -92,7 +92,19 @@ def make_pictures(folder: Path) -> list[bytes]:
 def make_file(folder: Path) -> Path:
     """MobileNetV2, in a process of its own: TensorFlow's threads and memory are not to be here while we measure."""
     code = "import sys; sys.argv[0] = 'zoo'; " + SERVE
-    command = [sys.executable, "-c", code, "build", "mobilenet_v2", "--export", "tflite", "--out", str(folder)]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "build",
+        "mobilenet_v2",
+        "--weights",
+        "none",
+        "--export",
+        "tflite",
+        "--out",
+        str(folder),
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return folder / "mobilenet_v2.tflite"
 

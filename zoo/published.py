@@ -113,9 +113,10 @@ class PublishedWeights:
     licence: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w-]+", self.name) or self.name == "none":
+        if not re.fullmatch(r"[\w-]+", self.name) or self.name in {"none", "auto"}:
             raise OptionError(
-                f"weights cannot be named {self.name!r}; give letters, digits, _ and - only, and another word than none"
+                f"weights cannot be named {self.name!r}; give letters, digits, _ and - only, and another word than "
+                "none and auto"
             )
         if not self.files:
             raise OptionError(f"the weights {self.name!r} have no files; give at least one")
