@@ -30,6 +30,11 @@ class Preparation:
     offset: tuple[float, ...] = (0.0, 0.0, 0.0)
     order: tuple[int, ...] = (0, 1, 2)
 
+    @classmethod
+    def none(cls, channels: int) -> Preparation:
+        """Pixels as they are, of so many channels."""
+        return cls((1.0,) * channels, (0.0,) * channels, tuple(range(channels)))
+
     def is_near(self, other: Preparation) -> bool:
         """Whether the difference is rounding."""
         return self.order == other.order and all(

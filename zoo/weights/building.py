@@ -207,8 +207,5 @@ def _notes(found: transfer.Fit, path: Path, *, known: bool) -> list[str]:
             ".weights.h5 file does not keep that: save the model as .keras"
         )
     if found.assumed and not known:
-        notes.append(
-            f"{path.name} does not say how its pixels are prepared; they are taken to be as keras.applications' "
-            "preprocess_input makes them"
-        )
+        notes.append(f"{path.name} does not say how its pixels are prepared; they are taken to be {found.assumed}")
     return notes
