@@ -163,7 +163,9 @@ def train(
         return
     rows = _export(result, quantize) if export else []
     if as_json:
-        found = {"began_with": result.began_with, "notes": list(result.notes)}
+        report = result.report
+        data_facts = {"found": report.found, "used": report.used, "notes": list(report.notes)}
+        found = {"began_with": result.began_with, "notes": list(result.notes), "data": data_facts}
         print_json({"folder": str(result.folder), **result.metrics, **found, "files": rows})
     else:
         _print(result, rows)

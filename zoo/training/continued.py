@@ -42,6 +42,8 @@ def resume(
 ) -> TrainResult:
     """Continues a training that was stopped or killed, from its last checkpoint.
 
+    A run that is finished is not trained any further; `train_from` does that.
+
     Args:
         folder: the run's folder; of several workers, only the first one needs it.
         strategy: as in `train`; by default the strategy of the run, or `multiworker` if workers are given.
