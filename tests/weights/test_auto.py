@@ -73,7 +73,7 @@ def test_what_is_in_the_cache_needs_no_server(server: Server, cached: Path, publ
 def test_without_them_the_weights_are_random_and_the_reason_is_said(server: Server, tmp_path: Path) -> None:
     found = auto.choose("mobilenet_v2", SMALL)
     assert found.is_random
-    assert found.why == "ImageNet's are published for these options, but could not be had"
+    assert found.why == "those trained on ImageNet are published for these options, but could not be had"
     assert "answers 404" in found.details
     assert f"put it at {tmp_path}" in found.sentence()
     assert len(server.requests) == 1
@@ -133,7 +133,7 @@ def test_a_name_that_is_looked_up_for_ever_holds_nobody_up(monkeypatch: pytest.M
 def test_a_damaged_file_and_that_of_another_model_are_told(cached: Path, published: Path) -> None:
     (cached / f"{STEM}.h5").write_bytes(b"no weights")
     found = auto.choose("mobilenet_v2", SMALL)
-    assert (found.why, found.is_random) == ("the file of ImageNet's weights is of no use", True)
+    assert (found.why, found.is_random) == ("the file of those trained on ImageNet is of no use", True)
     assert "delete the file" in found.details
     # Under the name of another width.
     shutil.copy(published / f"{STEM}.h5", cached / f"{STEM.replace('0.35', '0.5')}.h5")
@@ -176,7 +176,7 @@ def test_build_says_first_last_and_in_the_card_that_weights_are_random(
     result = cli(*BUILD, "--out", tmp_path / "out")
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
-    why = "ImageNet's are published for these options, but could not be had"
+    why = "those trained on ImageNet are published for these options, but could not be had"
     assert lines[0].startswith(f"note: the weights are RANDOM: {why} (")
     assert f"note: the weights are RANDOM ({why}): the files run, but their answers mean nothing" in lines[-1]
     card = Classifier(tmp_path / "out" / "mobilenet_v2_0.35_96.tflite").card

@@ -64,7 +64,7 @@ def test_pixels_are_prepared_as_the_file_does_it(
     before, shape = PREPARED[how]
     theirs = randomize(lenet_like(before, shape))
     theirs.save(tmp_path / "theirs.keras")
-    options = {"channels": shape[2] if len(shape) == 3 else 1}
+    options: dict[str, Any] = {"channels": shape[2] if len(shape) == 3 else 1}
     built = build_from("lenet", tmp_path / "theirs.keras", options)
     pixels = inputs_for(built.model.input_shape[1:])
     same(built.model, theirs, pixels)

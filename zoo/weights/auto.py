@@ -118,15 +118,19 @@ def _try(
         source.fetch(progress, within=SECONDS)
     except ZooError as error:
         return Choice(building.NONE, _not_had(weights), in_one_line(error))
+    if not source.path.is_file():  # one that is to lie on this machine
+        return Choice(building.NONE, _not_had(weights), f"there is no file {source.path}")
     try:
         _require_use(spec.name, full, source, tries=tries)
     except ZooError as error:
-        return Choice(building.NONE, f"the file of {weights.trained_on}'s weights is of no use", in_one_line(error))
+        return Choice(
+            building.NONE, f"the file of those trained on {weights.trained_on} is of no use", in_one_line(error)
+        )
     return Choice(weights.name)
 
 
 def _not_had(weights: PublishedWeights) -> str:
-    return f"{weights.trained_on}'s are published for these options, but could not be had"
+    return f"those trained on {weights.trained_on} are published for these options, but could not be had"
 
 
 def _require_use(name: str, full: dict[str, Any], source: imagenet.Published, *, tries: bool) -> None:
