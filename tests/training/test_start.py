@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import zoo
+import zoo.plugins
 from zoo.export import export_run
 from zoo.runner import Classifier
 from zoo.training import train
