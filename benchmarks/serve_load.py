@@ -92,7 +92,19 @@ def make_pictures(folder: Path) -> list[bytes]:
 def make_file(folder: Path) -> Path:
     """Exports MobileNetV2 in a separate process, so that TensorFlow takes no memory and threads from the benchmark."""
     code = "import sys; sys.argv[0] = 'zoo'; " + SERVE
-    command = [sys.executable, "-c", code, "build", "mobilenet_v2", "--export", "tflite", "--out", str(folder)]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "build",
+        "mobilenet_v2",
+        "--weights",
+        "none",
+        "--export",
+        "tflite",
+        "--out",
+        str(folder),
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return folder / "mobilenet_v2.tflite"
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo import models
-from zoo.cli.exporting import FORMATS, export_files, export_options, read_request
+from zoo.cli.exporting import FORMATS, ExportRequest, export_files, export_options, read_request
 from zoo.cli.model_options import given, model_options, weights_option
 from zoo.cli.output import echo, import_tensorflow, require_memory, status
 from zoo.cli.types import words
 from zoo.errors import WeightsError
 from zoo.files import base_name
+from zoo.specs import AUTO
+
+if TYPE_CHECKING:
+    from zoo.progress import Progress
+    from zoo.weights.auto import Choice
 
 
 @click.command()
@@ -41,7 +46,8 @@ def build(
     """Build MODEL and export it.
 
     The .tflite file takes raw pixels, contains its labels and a card, and is kept only if it agrees with the Keras
-    model. The same command gives the same file: --seed decides the random weights.
+    model. The same command gives the same file: --seed decides the random weights, and the card says which weights
+    --weights auto has found.
     """
     spec = models.spec(model)
     options = given(ctx, model)
@@ -54,11 +60,21 @@ def build(
     from zoo.weights import build_from
 
     require_memory(4 * outline(model, **full).params, model)
+    why = ""
+    if weights == AUTO:
+        with status(f"looking for weights of {model}") as progress:
+            choice = _choose(model, options, request, whole="tflite" in formats and not new_head, progress=progress)
+        weights, why = choice.name, choice.why
+        # Where none are published there was no choice, and what random weights are worth is said at the end.
+        if spec.weights and not request.as_json:
+            echo(f"note: {choice.sentence()}")
     with status(f"building {model}") as progress:
         built = build_from(model, weights, options, seed=request.seed, progress=progress)
     if built.new_head and "tflite" in formats and not new_head:
         raise WeightsError(_new_head(model, weights, built.why_new, built.options["num_classes"]))
     facts: dict[str, Any] = {"architecture": model, "options": built.options, "weights_from": base_name(weights)}
+    if why:
+        facts["weights_why"] = why
     if built.new_head:
         facts["head"] = "random"
     if built.new_head or weights == "none":
@@ -71,9 +87,30 @@ def build(
         echo(f"note: {note}")
     if weights == "none":
         echo(
-            "note: the weights are RANDOM: the files run, but their answers mean nothing yet. Train the model in Keras "
+            f"note: the weights are RANDOM{f' ({why})' if why else ''}: the files run, but their answers mean nothing "
+            f"yet. Train the model on your pictures (zoo train {model} PICTURES --export tflite), or in Keras "
             f"(zoo.build, model.compile, model.fit) and pass the saved file with --weights; {_published()}."
         )
+
+
+def _choose(model: str, options: dict[str, Any], request: ExportRequest, *, whole: bool, progress: Progress) -> Choice:
+    """Chooses weights with which all the files that are asked for can be written.
+
+    Args:
+        model: the name of the model.
+        options: the options that the user gave.
+        request: the files to write; integer modes of a trained model have to be calibrated on real pictures.
+        whole: whether the head has to come with the weights.
+        progress: is told how much of a download has come.
+    """
+    from zoo.weights.auto import Choice, choose
+
+    modes = [one.quantize for one in request.options if one.mode.calibrated]
+    if modes and request.calibration is None and models.spec(model).weights:
+        return Choice(
+            "none", f"with published ones {modes[0]} has to be calibrated on real pictures, --calibration PICTURES"
+        )
+    return choose(model, options, head=whole, progress=progress)
 
 
 def _new_head(model: str, weights: str, why: str, classes: int) -> str:

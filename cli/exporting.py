@@ -170,16 +170,17 @@ def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str,
         facts = facts | {"license": request.license}
     results: list[dict[str, Any]] = []
     reports: list[ExportReport] = []
+    origin: dict[str, Any] = {name: facts[name] for name in ("weights_from", "weights_why") if name in facts}
     with exclusive(request.out / stem):
         for name in request.formats:
             if name != "tflite":
-                results.append(_write_other(model, name, request.out / stem))
+                results.append(_write_other(model, name, request.out / stem) | origin)
                 continue
             for options in request.options:
                 report = _write_tflite(
                     model, request.out / f"{stem}{options.mode.suffix}.tflite", options, request, facts
                 )
-                results.append({"format": name, **report.as_dict()})
+                results.append({"format": name, **report.as_dict(), **origin})
                 reports.append(report)
     if request.as_json:
         print_json(results)

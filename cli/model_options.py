@@ -9,7 +9,7 @@ import click
 
 from zoo.cli.types import int_list
 from zoo.models import list_models, models_by_weights, spec
-from zoo.specs import Option
+from zoo.specs import AUTO, Option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -51,11 +51,11 @@ def weights_option(command: Command) -> Command:
     published = "; ".join(f"{name} for {', '.join(having)}" for name, having in models_by_weights().items())
     return click.option(
         "--weights",
-        default="none",
+        default=AUTO,
         show_default=True,
-        metavar="|".join(["none", *models_by_weights(), "FILE"]),
-        help="Initial weights: none for random ones, the name of published ones "
-        f"({published}), or a .keras, .h5 or .weights.h5 file.",
+        metavar="|".join([AUTO, "none", *models_by_weights(), "FILE"]),
+        help="Initial weights: auto for published ones where there are any and they can be had at once, else random "
+        f"ones; none for random ones; the name of published ones ({published}); or a .keras, .h5 or .weights.h5 file.",
     )(command)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from zoo import models
 from zoo.cli.model_options import given, model_options, weights_option
@@ -23,6 +25,7 @@ from zoo.quiet import quiet
 from zoo.text import shown
 
 if TYPE_CHECKING:
+    from zoo.data import DataReport
     from zoo.training import TrainResult
 
 
@@ -35,12 +38,24 @@ if TYPE_CHECKING:
     "--recipe", type=click.Path(path_type=Path), help="TOML file with values of the recipe; options override it."
 )
 @recipe_options
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/MODEL-DATA]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the run.  [default: runs/MODEL-DATA, or beside the run of --from]",
+)
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
     metavar="RUN_DIR",
     help="Continue the run in this folder from its last checkpoint.",
+)
+@click.option(
+    "--from",
+    "begin_from",
+    type=click.Path(path_type=Path),
+    metavar="RUN_DIR",
+    help="Train the best model of this run further, as a new run: with its model, its recipe and its data, unless DATA "
+    "or options say otherwise. --epochs 20 is twenty epochs more.",
 )
 @click.option(
     "--strategy",
@@ -84,6 +99,7 @@ def train(
     recipe: Path | None,
     out: Path | None,
     resume: Path | None,
+    begin_from: Path | None,
     strategy: str | None,
     workers: str | None,
     index: int | None,
@@ -97,13 +113,15 @@ def train(
 
     Values that you do not give come from the model's own recipe. The run's folder receives the best model, its
     metrics and plots, and checkpoints: Ctrl-C stops after the current step, and --resume continues from the last
-    checkpoint, even if the process was killed.
+    checkpoint, even if the process was killed. --from trains a finished run further.
     """
-    if resume is None and (model is None or data is None):
-        raise click.UsageError("give MODEL and DATA, or --resume RUN_DIR")
-    if resume is not None and (model is not None or recipe is not None or any(v is not None for v in values.values())):
-        raise click.UsageError("--resume takes all from its folder; leave MODEL, DATA and the recipe out")
-    if model is not None:
+    if resume is not None:
+        _require_nothing_else(ctx, resume, values["epochs"])
+    elif begin_from is not None:
+        data = _data_to_go_on_with(ctx, begin_from, model, data)
+    elif model is None or data is None:
+        raise click.UsageError("give MODEL and DATA, or --resume RUN_DIR, or --from RUN_DIR")
+    else:
         models.spec(model).check(given(ctx, model))
     from zoo.training.recipe import read_recipe
 
@@ -121,6 +139,10 @@ def train(
     with _watch(as_json, detached=several) as watch, quiet() if several else contextlib.nullcontext():
         if resume is not None:
             result = training.resume(resume, strategy=strategy, **meeting, watch=watch, progress=watch)
+        elif begin_from is not None:
+            result = training.train_from(
+                begin_from, data, out=out, recipe=changes, strategy=strategy, **meeting, watch=watch, progress=watch
+            )
         else:
             assert model is not None  # noqa: S101  # checked above
             assert data is not None  # noqa: S101
@@ -141,9 +163,56 @@ def train(
         return
     rows = _export(result, quantize) if export else []
     if as_json:
-        print_json({"folder": str(result.folder), **result.metrics, "files": rows})
+        report = result.report
+        data_facts = {"found": report.found, "used": report.used, "notes": list(report.notes)}
+        found = {"began_with": result.began_with, "notes": list(result.notes), "data": data_facts}
+        print_json({"folder": str(result.folder), **result.metrics, **found, "files": rows})
     else:
         _print(result, rows)
+
+
+def _require_nothing_else(ctx: click.Context, resume: Path, epochs: int | None) -> None:
+    """Refuses whatever --resume would leave aside without a word.
+
+    Raises:
+        click.UsageError: something else was given, too; a finished run is trained further by --from.
+    """
+    kept = {"resume", "strategy", "workers", "index", "secret_file", "export", "quantize", "as_json"}
+    asked = [
+        param.opts[-1] if isinstance(param, click.Option) else str(param.name).upper()
+        for param in ctx.command.params
+        if param.name and param.name not in kept and _is_given(ctx, param.name)
+    ]
+    if asked:
+        more = f"--epochs {epochs}" if epochs else "--epochs N"
+        raise click.UsageError(
+            f"--resume takes all from its folder; leave {', '.join(asked)} out. For more epochs of a finished run: zoo "
+            f"train --from {shlex.quote(str(resume))} {more}, which begins a new run with --weights "
+            f"{shlex.quote(str(resume / 'model.keras'))} and the same recipe and data"
+        )
+
+
+def _data_to_go_on_with(ctx: click.Context, run: Path, model: str | None, data: Path | None) -> Path | None:
+    """Returns the data that --from is to train on; None for those of the run.
+
+    Raises:
+        click.UsageError: another model than the run's, weights or options of a model were given.
+    """
+    asked = [f"--{name.replace('_', '-')}" for name in given(ctx, None)] + ["--weights"] * _is_given(ctx, "weights")
+    if asked:
+        raise click.UsageError(f"--from takes the model and its weights from {run}; leave {', '.join(asked)} out")
+    if data is None:  # what stands alone is DATA
+        return None if model is None else Path(model)
+    from zoo.training.folder import read_run
+
+    own = read_run(run)["model"]["name"]
+    if model != own:
+        raise click.UsageError(f"--from trains the model of {run}, {own}, not {model}; leave MODEL out")
+    return data
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    return name in given(ctx, None) or ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _export(result: TrainResult, quantize: Any) -> list[dict[str, Any]]:
@@ -182,10 +251,15 @@ def _print(result: TrainResult, rows: list[dict[str, Any]]) -> None:
     pictures = result.data.sources["train"].reader.takes_pictures
     drawn = "".join(f", {file}" for _, file in task.plots(pictures=pictures))
     echo("", f"{result.folder}: model.keras, README.md, curves.png{drawn}, ...")
+    for note in result.notes:
+        echo(f"note: {note}")
+    folder = shlex.quote(str(result.folder))
     if rows:
         echo(f"Try it: zoo run {result.folder / rows[-1]['file']} PHOTO.jpg")
     else:
-        echo(f"Next: zoo train --resume {result.folder} --export tflite")
+        echo(f"Next: zoo train --resume {folder} --export tflite")
+    rising = "The best epoch was the last one. " if metrics["best_epoch"] == metrics["epochs"] else ""
+    echo(f"{rising}For more epochs: zoo train --from {folder} --epochs 20")
 
 
 @contextlib.contextmanager
@@ -242,6 +316,13 @@ class _Printer:
             text = " ".join(filter(None, (text, amount(done, total, unit))))
         size = total if counted else None
         self._progress.update(self._task, description=shown(text), completed=done, total=size, visible=True)
+
+    def data(self, report: DataReport) -> None:
+        """Prints the facts of the data."""
+        from zoo.data import telling
+
+        for line in telling.lines(report):
+            self._line(line)
 
     def batch(self, stage: Any, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Moves the progress bar."""

@@ -74,6 +74,7 @@ def export_run(
     ]
     facts = {
         "weights_from": "trained",
+        "began_with": result.began_with,
         "trained_on": len(data.sources["train"]),
         seen.FIELD: seen.for_card(data.report.contents),
     }

@@ -43,6 +43,8 @@ KEPT = {"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"} | OURS
 FIXED = {
     "LC_ALL": "C.UTF-8",
     "TERM": "xterm",
+    # Nobody listens there: `--weights auto` finds nothing, at once, and no test waits for a network.
+    "EDGEZOO_WEIGHTS_URL": "http://127.0.0.1:9",
     # A test assumes neither that there is a GPU nor that there is none.
     "CUDA_VISIBLE_DEVICES": "-1",
     # The checkout may belong to another user than the one who runs the tests.

@@ -67,6 +67,7 @@ def test_relative_paths_start_at_the_file_that_registers(own_registry: None) -> 
         (lambda: WeightsFile("w.h5", sha256="12AB"), "sha256='12AB' is not allowed; give 64 hexadecimal digits"),
         (lambda: WeightsFile("w.h5", md5="x" * 32), "give 32 hexadecimal digits in lower case"),
         (lambda: PublishedWeights("none", "", 2, (WeightsFile("w.h5"),)), "weights cannot be named 'none'"),
+        (lambda: PublishedWeights("auto", "", 2, (WeightsFile("w.h5"),)), "weights cannot be named 'auto'"),
         (lambda: PublishedWeights("a/b", "", 2, (WeightsFile("w.h5"),)), "weights cannot be named 'a/b'"),
         (lambda: PublishedWeights("w", "", 2, ()), "the weights 'w' have no files"),
         (lambda: Accuracies("", "", ("alpha", "top1", "top5"), ((1.0, 2.0),)), "accuracies need the columns"),

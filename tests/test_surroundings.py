@@ -42,7 +42,7 @@ ODD = {
     "http_proxy": "http://127.0.0.1:1",
     "no_proxy": "example.org",
 }
-NEVER = {"COLUMNS", "EDGEZOO_TOKEN", "EDGEZOO_WEIGHTS_URL", "FORCE_COLOR", "GIT_DIR", "KERAS_BACKEND", "LANGUAGE"}
+NEVER = {"COLUMNS", "EDGEZOO_TOKEN", "FORCE_COLOR", "GIT_DIR", "KERAS_BACKEND", "LANGUAGE"}
 
 
 def badly_started() -> None:
@@ -70,6 +70,7 @@ def test_tests_see_the_same_however_they_are_started(tmp_path: Path) -> None:
     assert not NEVER & set(variables)
     assert variables["LC_ALL"] == "C.UTF-8"
     assert variables["TERM"] == "xterm"
+    assert variables["EDGEZOO_WEIGHTS_URL"] == surroundings.FIXED["EDGEZOO_WEIGHTS_URL"]
     assert variables["CUDA_VISIBLE_DEVICES"] == "-1"
     assert variables["no_proxy"] == "example.org,localhost,127.0.0.1,::1"
     assert not {"PYTHONUNBUFFERED", "PYTHONWARNINGS", "TF_CONFIG"} & set(variables)

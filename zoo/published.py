@@ -30,6 +30,11 @@ class Preparation:
     offset: tuple[float, ...] = (0.0, 0.0, 0.0)
     order: tuple[int, ...] = (0, 1, 2)
 
+    @classmethod
+    def none(cls, channels: int) -> Preparation:
+        """Pixels as they are, of so many channels."""
+        return cls((1.0,) * channels, (0.0,) * channels, tuple(range(channels)))
+
     def is_near(self, other: Preparation) -> bool:
         """Whether the difference to another preparation is only a rounding error."""
         return self.order == other.order and all(
@@ -113,9 +118,10 @@ class PublishedWeights:
     licence: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w-]+", self.name) or self.name == "none":
+        if not re.fullmatch(r"[\w-]+", self.name) or self.name in {"none", "auto"}:
             raise OptionError(
-                f"weights cannot be named {self.name!r}; give letters, digits, _ and - only, and another word than none"
+                f"weights cannot be named {self.name!r}; give letters, digits, _ and - only, and another word than "
+                "none and auto"
             )
         if not self.files:
             raise OptionError(f"the weights {self.name!r} have no files; give at least one")

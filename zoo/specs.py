@@ -204,5 +204,8 @@ def in_words(value: Any) -> str:
 NUM_CLASSES = Option("num_classes", "number of classes", minimum=2)
 """The option that every classifier has: its number of classes."""
 
+AUTO = "auto"
+"""The name for published weights if they can be had, else random ones; see `zoo.weights.auto`."""
+
 DROPOUT = Option("dropout", "share of units that dropout switches off in training", kind=float, minimum=0, below=1)
 """The option with the share of units that are dropped in training, before or after the large dense layers."""

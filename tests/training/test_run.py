@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import zoo
+from zoo.data import DataReport
 from zoo.errors import InputError, OptionError, OutputError, TrainingError
 from zoo.training import TrainResult, resume, train
 from zoo.training.recipe import read_toml
@@ -29,7 +30,11 @@ class Notes:
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
         self.notes: list[str] = []
+        self.reports: list[DataReport] = []
         self.batches: list[tuple[int, int, int]] = []
+
+    def data(self, report: DataReport) -> None:
+        self.reports.append(report)
 
     def batch(self, stage: Any, epoch: int, batch: int, batches: int, loss: float) -> None:
         self.batches.append((epoch, batch, batches))

@@ -82,6 +82,19 @@ def test_a_file_beside_the_model(
     np.testing.assert_array_equal(fewer.model.get_layer("conv").kernel, trained.get_layer("conv").kernel)
 
 
+def test_auto_takes_a_file_of_this_machine_and_says_where_it_should_be(
+    trained: Any, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    zoo.load_models(write('WeightsFile("digits.keras", {"breadth": 4}, input_size=16)'))
+    missing = build_from("net", "auto", {})
+    assert (missing.weights, missing.options["num_classes"]) == ("none", 2)
+    assert missing.notes[0].endswith(f"could not be had (there is no file {tmp_path / 'models' / 'digits.keras'})")
+    trained.save(tmp_path / "models" / "digits.keras")
+    built = build_from("net", "auto", {})
+    assert (built.weights, built.options["num_classes"]) == ("digits", 10)
+    np.testing.assert_array_equal(built.model.get_layer("conv").kernel, trained.get_layer("conv").kernel)
+
+
 def test_no_file_fits_the_options(write: Callable[..., Path]) -> None:
     zoo.load_models(write('WeightsFile("digits.keras", {"breadth": 4})'))
     with pytest.raises(WeightsError, match="no ten digits weights are published for net with breadth=5; choose from 4"):
@@ -214,7 +227,7 @@ def test_an_address_without_a_hash_is_refused_in_one_line(cli: Cli, write: Calla
 def test_the_help_names_all_weights(cli_process: Cli, write: Callable[..., Path]) -> None:
     path = write('WeightsFile("digits.keras")')
     helped = cli_process("--models", path, "build", "--help").out
-    assert "--weights none|imagenet|digits|FILE" in helped
+    assert "--weights auto|none|imagenet|digits|FILE" in helped
     assert "(imagenet for mobilenet_v2, vgg16; digits for net)" in " ".join(helped.split())
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zoo.inputs.splits import SPLITS, SplitName
 
 if TYPE_CHECKING:
-    from zoo.data.check import DataReport
+    from zoo.data.check import BadFile, DataReport
 
 SHOWN = 10
 """The most files of a list that are told."""
@@ -30,6 +33,54 @@ def count_rows(report: DataReport) -> tuple[tuple[str, ...], list[tuple[str, ...
     ]
     rows.append(("all", *(str(sum(report.counts[split])) for split in splits), ""))
     return ("class", *splits, "weight"), rows
+
+
+def lines(report: DataReport, *, classes: int = 20, most: int = 5) -> list[str]:
+    """Returns a report as a training prints it before it begins: counts, split, notes, and the beginning of each list.
+
+    Args:
+        report: the report.
+        classes: the most classes whose counts are told.
+        most: the most entries of each list.
+    """
+    more = f"zoo data check {shlex.quote(str(report.path))}"
+    return [
+        f"data: {report.path}, {report.used} of {report.found} files used",
+        *_table(report, classes, more),
+        *summary(report),
+        *notes(report),
+        *lists(report, most, more=more),
+    ]
+
+
+def _table(report: DataReport, classes: int, more: str) -> list[str]:
+    """Returns the counts of the classes in aligned columns, the sums last."""
+    columns, rows = count_rows(report)
+    hidden = max(0, len(rows) - 1 - classes)
+    shown = [row[:-1] for row in (columns, *rows[: len(rows) - 1 - hidden], rows[-1])]
+    widths = [max(len(row[i]) for row in shown) for i in range(len(shown[0]))]
+    told = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in shown]
+    return told if not hidden else [*told[:-1], f"and {hidden} more classes ({more})", told[-1]]
+
+
+def without_names(report: DataReport) -> list[str]:
+    """Returns what a report says in sentences that name no file and no place, for pages that are given away."""
+    found = [f"{report.used} of {report.found} files used", *summary(report)]
+    reasons = Counter(map(_kind, report.bad))
+    found += [f"skipped: {count} files: {reason}" for reason, count in reasons.most_common(SHOWN)]
+    if len(reasons) > SHOWN:
+        found.append(f"skipped for other reasons: {sum(n for _, n in reasons.most_common()[SHOWN:])} files")
+    for kind, text in _COPIES.items():
+        count = sum(len(copies.paths) for copies in report.copies if copies.kind == kind)
+        found += [f"{text}: {count} files"] if count else []
+    if report.near is not None and report.near.count:
+        found.append(f"held-out pictures almost like a training picture: {report.near.count} of {report.near.compared}")
+    pairs = {str(path) for pair in (report.near.pairs if report.near else ()) for path in pair[:2]}
+    for note in report.notes:
+        if not any(path in note for path in pairs):
+            place = note.replace(str(report.path), report.path.name) if len(report.path.parts) > 1 else note
+            found.append(re.sub(r",? such as [^,:;]*", "", place))
+    return found
 
 
 def summary(report: DataReport) -> list[str]:
@@ -57,7 +108,7 @@ def lists(report: DataReport, most: int = SHOWN, *, more: str = "--json lists al
         most: the most entries of each list.
         more: where the rest of a list is to be found.
     """
-    found = _list("cannot be read and is skipped", [bad.reason for bad in report.bad], len(report.bad), most, more)
+    found = _list("cannot be read and is skipped", _one_of_each(report), len(report.bad), most, more)
     for kind, text in _COPIES.items():
         same = [" = ".join(map(str, copies.paths)) for copies in report.copies if copies.kind == kind]
         found += _list(text, same, len(same), most, more)
@@ -65,6 +116,18 @@ def lists(report: DataReport, most: int = SHOWN, *, more: str = "--json lists al
         pairs = [f"{one} ~ {other} ({likeness:.3f})" for one, other, likeness in report.near.pairs]
         found += _list("held-out pictures almost like a training picture", pairs, report.near.count, most, more)
     return found
+
+
+def _kind(bad: BadFile) -> str:
+    """Returns the reason why a file cannot be used, without its name."""
+    return " ".join(bad.reason.replace(str(bad.path), "a file").split())
+
+
+def _one_of_each(report: DataReport) -> list[str]:
+    """Returns the reasons why files cannot be used, in their order, but one of each kind before the second of any."""
+    first = {_kind(bad): bad for bad in reversed(report.bad)}
+    ahead = [bad for bad in report.bad if first[_kind(bad)] is bad]
+    return [bad.reason for bad in (*ahead, *(bad for bad in report.bad if first[_kind(bad)] is not bad))]
 
 
 def _list(title: str, lines: Sequence[str], count: int, most: int, more: str) -> list[str]:

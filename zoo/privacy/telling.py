@@ -52,7 +52,7 @@ MAX_KEY, MAX_PLACE = 80, 1000
 
 Without limits a file could have a million values, each under a key of megabytes."""
 
-_NAMES = {"file", "files", "source", "weights_from", "path", "data", "author", "artist", "owner"}
+_NAMES = {"file", "files", "source", "weights_from", "began_with", "path", "data", "author", "artist", "owner"}
 _HOSTS = {"host", "hostname", "node", "machine", "board", "cpu", "hostcomputer"}
 _USERS = {"user", "username", "email"}
 _OF_ITSELF = {"flatbuffer", "checksum", "salt"}

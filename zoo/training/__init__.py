@@ -2,7 +2,8 @@
 
 | module | what |
 |---|---|
-| `run`, `setup` | `train` and `resume`, which each prepare a frozen set-up |
+| `run`, `continued`, `setup` | `train` and `train_from`, and `resume`, which each prepare a frozen set-up |
+| `start` | what a training begins with: the model, its weights, and what is said of them |
 | `loop` | `fit` trains a set-up: stages, epochs, the best model, the result |
 | `tasks` | what is learned: targets, loss, metrics, head and report, one module for each task |
 | `stages`, `optimizer` | what learns when and how fast: the head, then the last blocks |
@@ -16,9 +17,11 @@
 | `results`, `readme` | the evaluation of the best model, plots, and the model card |
 """
 
+from zoo.training.continued import resume
+from zoo.training.folder import strategy_of
 from zoo.training.recipe import Recipe, default_recipe
 from zoo.training.results import TrainResult
-from zoo.training.run import resume, strategy_of, train
+from zoo.training.run import train, train_from
 from zoo.training.watch import Watch
 
-__all__ = ["Recipe", "TrainResult", "Watch", "default_recipe", "resume", "strategy_of", "train"]
+__all__ = ["Recipe", "TrainResult", "Watch", "default_recipe", "resume", "strategy_of", "train", "train_from"]

@@ -31,7 +31,8 @@ def require_new(folder: Path) -> None:
         OutputError: the folder is not empty, or cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        hint = f"continue it (--resume {folder}), or " if (folder / RECIPE).exists() else ""
+        ways = f"continue it (--resume {folder}), train it further (--from {folder}), or "
+        hint = ways if (folder / RECIPE).exists() else ""
         raise OutputError(f"{folder} exists already; {hint}choose another folder with --out")
     require_writable(folder.parent)
     if folder.exists():

@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from zoo.data import Data
+from zoo.data import Data, telling
 from zoo.errors import OptionError
 from zoo.registry import spec
 
@@ -45,8 +45,17 @@ def facts_of(data: Data) -> dict[str, Any]:
 
 
 def describe_data(data: Data) -> dict[str, Any]:
-    """Returns the facts about data that a run's `recipe.toml` holds besides their path."""
-    return {"pictures": data.sources["train"].reader.takes_pictures, "splits": facts_of(data)["files"]}
+    """Returns the facts about data that a run's `recipe.toml` holds besides their path.
+
+    They name classes, and no file.
+    """
+    columns, rows = telling.count_rows(data.report)
+    return {
+        "pictures": data.sources["train"].reader.takes_pictures,
+        "splits": facts_of(data)["files"],
+        "counts": [list(row[:-1]) for row in (columns, *rows)],
+        "report": telling.without_names(data.report),
+    }
 
 
 def require_classes(options: dict[str, Any], data: Data) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import InputError, TrainingError, TrainingStopped
+from zoo.files import base_name
 from zoo.inputs.labelled import SplitName
 from zoo.training import results
 from zoo.training.checkpoint import TrainState
@@ -22,6 +23,7 @@ from zoo.training.readme import write_card
 from zoo.training.results import TrainResult
 from zoo.training.setup import Setup
 from zoo.training.stages import Stage, freeze_layers
+from zoo.training.start import notes_on
 from zoo.training.watch import Row
 from zoo.weights import load_model
 
@@ -66,6 +68,8 @@ def fit(setup: Setup) -> TrainResult:
         score=metrics[task.monitor],
         metrics=metrics,
         history=trainer.state.history,
+        began_with=base_name(setup.run["model"]["weights"]),
+        notes=notes_on(setup.run, metrics[task.monitor]),
         chief=strategy.is_chief,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from zoo.errors import InputError
 from zoo.files import atomic, base_name, read_text
@@ -15,6 +15,8 @@ from zoo.training.tasks import task_of
 
 FILES = "files.json"
 """Name of the list of exported files with accuracy, size and latency, which `zoo.export` writes."""
+_CLASSES = 50
+"""The most rows of the table of classes in the card."""
 _LARGEST = 2**63
 """A limit that all numbers of a list of files stay below."""
 
@@ -83,9 +85,40 @@ def write_card(folder: Path) -> None:
             "what runs the file. Latency: this machine, one picture, in turn.",
             "",
         ]
+    lines += [*_data(run["data"])]
     lines += ["## How it was made", *_facts(run, metrics), ""]
     with atomic(folder / "README.md") as scratch:
         scratch.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _data(data: dict[str, Any]) -> list[str]:
+    """Returns the section on the data, from the facts in a run's recipe file; older runs have none."""
+    counts, report = data.get("counts"), data.get("report")
+    if not _is_rows(counts) or not _is_texts(report):
+        return []
+    (first, *rows), told = counts, report
+    shown = rows if len(rows) <= _CLASSES else [*rows[: _CLASSES - 1], rows[-1]]
+    hidden = [f"Of the classes {len(rows) - len(shown)} more are left out here.", ""] if len(shown) < len(rows) else []
+    return [
+        "## The data",
+        *_table(tuple(first), [tuple(row) for row in shown]),
+        "",
+        *hidden,
+        *(f"- {markdown(line)}" for line in told),
+        "",
+    ]
+
+
+def _is_texts(found: Any) -> TypeGuard[list[str]]:
+    return isinstance(found, list) and all(isinstance(text, str) for text in found)
+
+
+def _is_rows(found: Any) -> TypeGuard[list[list[str]]]:
+    return (
+        isinstance(found, list)
+        and len(found) > 1
+        and all(_is_texts(row) and len(row) == len(found[0]) > 0 for row in found)
+    )
 
 
 def _facts(run: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
@@ -95,12 +128,17 @@ def _facts(run: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
     versions = markdown(", ".join(f"{name} {version}" for name, version in run["versions"].items()))
     return [
         f"- model: {name} ({options})" if options else f"- model: {name}",
-        f"- weights it began with: {markdown(base_name(run['model']['weights']))}",
+        f"- weights it began with: {markdown(base_name(run['model']['weights']))}{_about_weights(run['model'])}",
         f"- data: {markdown(base_name(run['data']['path']))}: {splits}",
         f"- {metrics['epochs']} epochs in {metrics['seconds']:.0f} s, the best was number {metrics['best_epoch']}",
         "- recipe: all of it stands in `recipe.toml`",
         f"- versions: {versions}",
     ]
+
+
+def _about_weights(model: dict[str, Any]) -> str:
+    found = model.get("about_weights")
+    return f": {markdown(found)}" if isinstance(found, str) else ""
 
 
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from zoo import plots
-from zoo.data import Data
+from zoo.data import Data, DataReport
 from zoo.files import atomic
 from zoo.inputs.labelled import SplitName
 from zoo.text import to_json
@@ -42,8 +42,17 @@ class TrainResult:
     """The metrics, as in `metrics.json`."""
     history: list[dict[str, Any]]
     """One row for each epoch."""
+    began_with: str = ""
+    """The weights that the training began with: `none` for random ones, a name of published ones, or a file's name."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the result, one line each, such as that it began from random weights."""
     chief: bool = True
     """Whether this process wrote the folder; of several workers, only the first one does."""
+
+    @property
+    def report(self) -> DataReport:
+        """The report on the data: counts, what was left out and why, and what looks wrong."""
+        return self.data.report
 
     @property
     def accuracy(self) -> float:

@@ -1,6 +1,6 @@
-"""Trains a model on a folder of files, into the folder of a run: `train` and `resume`.
+"""Trains a model on a folder of files, into the folder of a run: `train` and `train_from`.
 
-Each of them prepares a `Setup`, and `zoo.training.loop.fit` trains it.
+Each of them prepares a `Setup`, and `zoo.training.loop.fit` trains it. `zoo.training.continued` has `resume`.
 """
 
 from __future__ import annotations
@@ -10,32 +10,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data import Data
-from zoo.errors import InputError, OptionError
+from zoo.errors import OptionError
 from zoo.locks import exclusive
 from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow, spec
-from zoo.training import checkpoint
-from zoo.training.checkpoint import Checkpoint
+from zoo.specs import AUTO
+from zoo.training import start
 from zoo.training.distributed.connect import connect
-from zoo.training.distributed.strategy import Strategy
-from zoo.training.folder import begin_run, read_architecture, read_run, require_new, strategy_of, versions
+from zoo.training.folder import begin_run, require_new, versions
 from zoo.training.inputs import describe_data, facts_of, input_shape, require_classes
 from zoo.training.loop import fit
-from zoo.training.precision import policy
 from zoo.training.recipe import Recipe, default_recipe, field_types
 from zoo.training.results import TrainResult
-from zoo.training.setup import Setup, prepare
-from zoo.training.tasks import TrainingTask, columns, task_named, task_of
+from zoo.training.setup import prepare
+from zoo.training.tasks import task_named
 from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.training.watch import NullWatch, Watch
-from zoo.weights import Built, build_from
 
 if TYPE_CHECKING:
     import keras
-
-OWN = "the model's own"
-"""The weights of a run that began with a user's own model."""
 
 
 def train(
@@ -43,7 +36,7 @@ def train(
     data: str | Path,
     *,
     out: str | Path | None = None,
-    weights: str | Path | None = None,
+    weights: str | Path | None = AUTO,
     recipe: Recipe | dict[str, Any] | None = None,
     strategy: str = "one",
     workers: Sequence[str] | None = None,
@@ -62,7 +55,8 @@ def train(
         model: the name of a model of the zoo, or a Keras model that takes raw pixels and ends in a softmax.
         data: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `zoo.data.load`.
         out: the run's folder, which must not exist; `runs/MODEL-DATA` by default.
-        weights: the initial weights, see `zoo.build`; only for the name of a model.
+        weights: the initial weights, see `zoo.build`; only for the name of a model. By default published ones where
+            they exist and can be had at once, else random ones; the result's notes and the run's card say which.
         recipe: a recipe that replaces the model's own, or changes to that one.
         strategy: `one` for one device, `mirrored` for all GPUs of this machine, or `multiworker` for several processes,
             each of which calls this with the same arguments. The first one writes the folder.
@@ -89,40 +83,121 @@ def train(
         OutputError: the folder cannot be written.
         MissingDependencyError: TensorFlow is not installed.
     """
-    name = model if isinstance(model, str) else None
-    called = model if isinstance(model, str) else str(model.name)
     changes, options = _split_recipe_and_options(values)
-    folder = Path(out) if out is not None else Path("runs") / f"{called}-{Path(data).resolve().stem}"
     with needs_tensorflow():
-        import keras
-    pretrained = (weights is not None and str(weights) != "none") if name else _is_pretrained(model)
-    chosen = recipe if isinstance(recipe, Recipe) else default_recipe(name, pretrained=pretrained).change(recipe or {})
-    chosen = chosen.change(changes)
-    _check_own_model(name, options, chosen, strategy)
-    task = task_named(spec(name).task) if name is not None else CLASSIFICATION
-    watch = watch or NullWatch()
-    facts = {"model": called, "options": options, "pretrained": pretrained, **dataclasses.asdict(chosen)}
+        import keras  # noqa: F401
+    begun = start.find(model, weights, options, several=strategy == "multiworker", progress=progress)
+    chosen = recipe if isinstance(recipe, Recipe) else None
+    chosen = chosen or default_recipe(begun.name, pretrained=begun.pretrained).change(recipe or {})  # type: ignore[arg-type]
+    folder = Path(out) if out is not None else Path("runs") / f"{begun.called}-{Path(data).resolve().stem}"
+    meeting = Meeting(strategy, workers, index, secret_file)
+    return _train(begun, options, Path(data), folder, chosen.change(changes), meeting, watch or NullWatch(), progress)
+
+
+def train_from(
+    run: str | Path,
+    data: str | Path | None = None,
+    *,
+    out: str | Path | None = None,
+    recipe: Recipe | dict[str, Any] | None = None,
+    strategy: str = "one",
+    workers: Sequence[str] | None = None,
+    index: int | None = None,
+    secret_file: str | Path | None = None,
+    watch: Watch | None = None,
+    progress: Progress = SILENT,
+    **values: Any,
+) -> TrainResult:
+    """Trains the best model of a run further, as a new run in another folder.
+
+        result = zoo.training.train_from("runs/lenet-digits", epochs=20)
+
+    Model, data, recipe and split are those of the run; the optimizer and the schedule of the learning rate begin anew.
+    The old folder is left as it is. Of several workers, each one needs it.
+
+    Args:
+        run: the folder of the run.
+        data: other data, such as the same folder with more pictures; by default those of the run. With other classes
+            the head is new.
+        out: the new run's folder, which must not exist; by default the first free one of `RUN-2`, `RUN-3`...
+        recipe: a recipe that replaces that of the run, or changes to it.
+        strategy: as in `train`.
+        workers: as in `train`.
+        index: as in `train`.
+        secret_file: as in `train`.
+        watch: as in `train`.
+        progress: as in `train`.
+        **values: fields of the recipe: `epochs`, `learning_rate`...
+
+    Raises:
+        InputError: the folder holds no run or no model, or the data cannot be used.
+        Otherwise as `train`.
+    """
+    changes, options = _split_recipe_and_options(values)
+    if options:
+        raise OptionError(f"{sorted(options)[0]!r} is no field of a recipe, and the model's options are those of {run}")
+    with needs_tensorflow():
+        import keras  # noqa: F401
+    begun, own, path = start.from_run(Path(run))
+    chosen = recipe if isinstance(recipe, Recipe) else own.change(recipe or {})
+    folder = Path(out) if out is not None else start.next_to(Path(run))
+    meeting = Meeting(strategy, workers, index, secret_file)
+    return _train(
+        begun, {}, Path(data or path), folder, chosen.change(changes), meeting, watch or NullWatch(), progress
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Meeting:
+    """How the processes and devices of a training are found; see `train`."""
+
+    strategy: str
+    workers: Sequence[str] | None
+    index: int | None
+    secret_file: str | Path | None
+
+
+def _train(
+    begun: start.Start,
+    options: dict[str, Any],
+    path: Path,
+    folder: Path,
+    recipe: Recipe,
+    meeting: Meeting,
+    watch: Watch,
+    progress: Progress,
+) -> TrainResult:
+    """Trains in a new folder; errors as `train`."""
+    import keras
+
+    start.check_own_model(begun, options, recipe, meeting.strategy)
+    task = task_named(spec(begun.name).task) if begun.name is not None else CLASSIFICATION
+    facts = {"model": begun.called, "options": options, "pretrained": begun.pretrained, **dataclasses.asdict(recipe)}
     facts |= {"versions": versions()}
     with (
-        connect(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as connected,
+        connect(
+            meeting.strategy, meeting.workers, meeting.index, secret_file=meeting.secret_file, facts=facts,
+            note=watch.note,
+        ) as connected,
         exclusive(folder, needed=connected.is_chief),
-    ):
+    ):  # fmt: skip
         if connected.is_chief:
             require_new(folder)
-        keras.utils.set_random_seed(chosen.seed)
-        loaded = task.load(data, input_shape(model, options), chosen, progress)
+        keras.utils.set_random_seed(recipe.seed)
+        loaded = task.load(path, input_shape(begun.name or begun.model, begun.options), recipe, progress)
         require_classes(options, loaded)
         connected.require_equal(facts_of(loaded))
-        if isinstance(model, str):
-            built = _build(model, weights, options | {"num_classes": len(loaded.class_names)}, chosen, progress)
-        else:
-            task.check(model, loaded)
-            built = Built(model, {}, new_head=False)
+        watch.data(loaded.report)
+        for note in (*begun.notes, begun.on_weights(loaded, details=True) if not begun.run else ""):
+            if note:
+                watch.note(note)
+        built = begun.build(loaded, recipe, progress)
+        if begun.name is None:
+            task.check(built.model, loaded)
         run = {
-            "model": _about_model(name, weights, built, pretrained=pretrained)
-            | {"strategy": strategy, "task": task.name},
-            "recipe": dataclasses.asdict(chosen),
-            "data": {"path": str(Path(data).absolute()), **describe_data(loaded)},
+            "model": begun.facts(built, recipe, loaded) | {"strategy": meeting.strategy, "task": task.name},
+            "recipe": dataclasses.asdict(recipe),
+            "data": {"path": str(path.absolute()), **describe_data(loaded)},
             "versions": versions(),
         }
         # Errors in these are found before the folder is made.
@@ -131,7 +206,7 @@ def train(
             run=run,
             model=built.model,
             data=loaded,
-            recipe=chosen,
+            recipe=recipe,
             task=task,
             strategy=connected,
             watch=watch,
@@ -143,158 +218,9 @@ def train(
         return fit(setup)
 
 
-def resume(
-    folder: str | Path,
-    *,
-    strategy: str | None = None,
-    workers: Sequence[str] | None = None,
-    index: int | None = None,
-    secret_file: str | Path | None = None,
-    watch: Watch | None = None,
-    progress: Progress = SILENT,
-) -> TrainResult:
-    """Continues a training that was stopped or killed, from its last checkpoint.
-
-    Args:
-        folder: the run's folder; of several workers, only the first one needs it.
-        strategy: as in `train`; by default the strategy of the run, or `multiworker` if workers are given.
-        workers: as in `train`.
-        index: as in `train`.
-        secret_file: as in `train`.
-        watch: as in `train`.
-        progress: as in `train`.
-
-    Raises:
-        InputError: the folder holds no training, or its data have changed.
-        Otherwise as `train`.
-    """
-    folder = Path(folder)
-    watch = watch or NullWatch()
-    with needs_tensorflow():
-        import keras
-    if strategy is None:
-        strategy = strategy_of(folder) if workers is None else "multiworker"
-    facts = {"resume": True, "versions": versions()}
-    with (
-        connect(strategy, workers, index, secret_file=secret_file, facts=facts, note=watch.note) as connected,
-        exclusive(folder, needed=connected.is_chief and folder.is_dir()),
-    ):
-        run = connected.broadcast(read_run(folder) if connected.is_chief else None)
-        recipe = Recipe().change(run["recipe"])
-        keras.utils.set_random_seed(recipe.seed)
-        return fit(_prepare_again(folder, run, recipe, connected, watch, progress))
-
-
-def _prepare_again(
-    folder: Path,
-    run: dict[str, Any],
-    recipe: Recipe,
-    strategy: Strategy,
-    watch: Watch,
-    progress: Progress,
-) -> Setup:
-    """Prepares a run that continues from its checkpoint, or from its beginning if it has none.
-
-    Raises:
-        InputError: see `resume`.
-    """
-    task = task_of(run["model"])
-    found = strategy.is_chief and (folder / checkpoint.FILE).exists()
-    saved = Checkpoint(folder, columns(task)) if found else None
-    with policy(recipe):
-        model, data = _build_again(folder, run, recipe, task, progress, has_checkpoint=strategy.broadcast(found))
-    splits = facts_of(data)["files"]
-    if list(data.class_names) != run["labels"] or splits != run["data"]["splits"]:
-        raise InputError(
-            f"{run['data']['path']} has changed since {folder} was begun ({splits}, not {run['data']['splits']}); "
-            "train again into another folder"
-        )
-    strategy.require_equal(facts_of(data))
-    return prepare(
-        folder=folder,
-        run=run,
-        model=model,
-        data=data,
-        recipe=recipe,
-        task=task,
-        strategy=strategy,
-        checkpoint=saved,
-        watch=watch,
-    )
-
-
-def _build_again(
-    folder: Path,
-    run: dict[str, Any],
-    recipe: Recipe,
-    task: TrainingTask,
-    progress: Progress,
-    *,
-    has_checkpoint: bool,
-) -> tuple[keras.Model, Data]:
-    """Returns a run's model, with meaningless weights if a checkpoint has the real ones, and its data."""
-    if has_checkpoint:
-        model = read_architecture(run["architecture"], folder)
-        return model, task.load(run["data"]["path"], model.input_shape[1:], recipe, progress)
-    if run["model"]["weights"] == OWN:
-        raise InputError(f"{folder} was stopped before anything was saved; train again into another folder")
-    # The run was killed before the first epoch was saved. It begins anew, in the same order, as seeds are drawn in it.
-    name, options = run["model"]["name"], run["model"]["options"]
-    data = task.load(run["data"]["path"], input_shape(name, options), recipe, progress)
-    return build_from(name, run["model"]["weights"], options).model, data
-
-
-def _check_own_model(name: str | None, options: dict[str, Any], recipe: Recipe, strategy: str) -> None:
-    """Refuses choices that are only for a model of the zoo, if the model has no name in it.
-
-    Raises:
-        OptionError: there is such a choice.
-    """
-    if name is not None:
-        return
-    if options:
-        raise OptionError(
-            f"{sorted(options)[0]!r} is neither a field of a recipe nor an option of a model that is built"
-        )
-    if recipe.mixed_precision:
-        raise OptionError("mixed_precision is for models that are built here; build yours under Keras' own policy")
-    if strategy == "multiworker":
-        raise OptionError("strategy='multiworker' is for models by name: workers are connected before one is built")
-
-
-def _about_model(name: str | None, weights: str | Path | None, built: Built, *, pretrained: bool) -> dict[str, Any]:
-    return {
-        "name": name or built.model.name,
-        "weights": str(weights or "none") if name else OWN,
-        "pretrained": pretrained,
-        "new_head": built.new_head,
-        "options": {key: value for key, value in built.options.items() if value is not None},
-    }
-
-
-def _build(
-    name: str,
-    weights: str | Path | None,
-    options: dict[str, Any],
-    recipe: Recipe,
-    progress: Progress,
-) -> Built:
-    with policy(recipe):
-        return build_from(name, weights, options, progress=progress)
-
-
 def _split_recipe_and_options(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Splits values into fields of the recipe and options of the model; None stands for a value that is not given."""
     fields = field_types()
     given = {key: value for key, value in values.items() if value is not None}
     recipe = {key: value for key, value in given.items() if key in fields}
     return recipe, {key: value for key, value in given.items() if key not in fields}
-
-
-def _is_pretrained(model: Any) -> bool:
-    from zoo.weights import is_untrained
-
-    return not is_untrained(model)
-
-
-__all__ = ["TrainResult", "resume", "strategy_of", "train"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zoo.training.stages import Stage
+
+if TYPE_CHECKING:
+    from zoo.data import DataReport
 
 Row = dict[str, Any]
 
@@ -29,6 +32,9 @@ def describe_row(row: Row) -> str:
 class Watch(Protocol):
     """Receives the progress of a training."""
 
+    def data(self, report: DataReport) -> None:
+        """Is called once, before the first epoch, with what the data are; `zoo.data.telling` puts it into lines."""
+
     def batch(self, stage: Stage, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Is called after each batch; all numbers count from 1."""
 
@@ -41,6 +47,9 @@ class Watch(Protocol):
 
 class NullWatch:
     """A `Watch` that ignores all reports."""
+
+    def data(self, report: DataReport) -> None:
+        """Ignores the report."""
 
     def batch(self, stage: Stage, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Ignores the report."""

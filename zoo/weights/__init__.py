@@ -13,6 +13,8 @@
 | `hdf5` | what an HDF5 file may be made of |
 | `files` | reads `.keras`, `.h5` and `.weights.h5` files of Keras 2 and 3 |
 | `transfer` | finds a backbone and a head among the layers that were read |
+| `auto` | takes published weights if they can be had, else random ones |
+| `pixels` | fits a model to a file's pixels, whatever the architecture |
 | `preprocessing` | finds out how a foreign model prepares its pixels, and makes ours do the same |
 | `state` | tells whether a model was trained |
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ class Built:
     """Whether only the head is untrained."""
     why_new: str = ""
     """Where the head is new: what is the matter with the file's."""
+    weights: str = NONE
+    """The source of the weights as `weights=` names it, and what `auto` chose."""
 
 
 def build(
@@ -48,8 +50,9 @@ def build(
 
     Args:
         name: a registered name, see `list_models`.
-        weights: None or `none` for random weights; or the name of published weights in `spec(name).weights`, such as
-            `imagenet`, which are downloaded into Keras' cache; or a file: `.keras`, `.h5` or
+        weights: None or `none` for random ones. `auto` for published ones where they exist for these options and can be
+            had at once, else random ones (`zoo.weights.auto`). The name of published ones, such as `imagenet`, where
+            `spec(name).weights` has them; they are downloaded into Keras' cache. Or a file: `.keras`, `.h5` or
             `.weights.h5` of the zoo's models, of the same architecture in keras.applications with or without top, or of
             a model in which such a backbone is nested. If `num_classes` is not given, it is that of the file's head;
             if it differs from the file's, the backbone is kept and the head is new.
@@ -81,7 +84,13 @@ def build_from(
     progress: Progress = SILENT,
 ) -> Built:
     """Builds a model like `build`, and returns it with its options and notes; same arguments and errors."""
+    from zoo.weights import auto
+
     spec = models.spec(name)
+    if str(weights) == auto.AUTO:
+        choice = auto.choose(name, options, progress=progress)
+        built = build_from(name, choice.name, options, seed=seed, progress=progress)
+        return replace(built, notes=(choice.sentence(), *built.notes))
     if seed is not None:
         check_seed(seed)
         with needs_tensorflow():
@@ -99,7 +108,7 @@ def build_from(
         source = imagenet.choose(name, full, published.name)
         notes += source.notes
         path = source.fetch(progress)
-        contents = _read(source, path)
+        contents = read_published(source)
     else:
         path = Path(weights)
         contents = files.read(path)
@@ -123,7 +132,8 @@ def build_from(
     if new_head:
         what = f"it has {found.classes} classes" if found.classes else found.why
         notes.append(f"{path.name}: {what}, so the head for {full['num_classes']} classes is new: train it")
-    return Built(model, full, tuple(notes + _notes(found, path, known=published is not None)), new_head, what)
+    notes += _notes(found, path, known=published is not None)
+    return Built(model, full, tuple(notes), new_head, what, str(weights))
 
 
 def load_weights(model: keras.Model, path: str | Path) -> None:
@@ -148,14 +158,27 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
     _apply(model, found, new_head=False)
 
 
-def _read(source: imagenet.Published, path: Path) -> files.Contents:
-    """Reads a published file."""
+def read_published(source: imagenet.Published) -> files.Contents:
+    """Reads a published file that is on this machine.
+
+    Raises:
+        WeightsError: the file is damaged; a download's message says to delete it.
+    """
     try:
-        return files.read(path)
+        return files.read(source.path)
     except WeightsError as error:
         if source.file.is_remote:
             raise WeightsError(f"{error}; delete the file; it is then downloaded again") from error
         raise
+
+
+def fit_published(name: str, full: dict[str, Any], source: imagenet.Published, contents: files.Contents) -> None:
+    """Lays the layers of a model of these options beside those of a published file.
+
+    Raises:
+        WeightsError: the file does not fit; the message names the first layer.
+    """
+    transfer.fit(_skeleton(name, full), contents, source.weights.pixels)
 
 
 def _may_average(spec: ModelSpec, options: dict[str, Any]) -> bool:
@@ -184,8 +207,5 @@ def _notes(found: transfer.Fit, path: Path, *, known: bool) -> list[str]:
             ".weights.h5 file does not keep that: save the model as .keras"
         )
     if found.assumed and not known:
-        notes.append(
-            f"{path.name} does not say how its pixels are prepared; they are taken to be as keras.applications' "
-            "preprocess_input makes them"
-        )
+        notes.append(f"{path.name} does not say how its pixels are prepared; they are taken to be {found.assumed}")
     return notes

@@ -6,6 +6,7 @@ import base64
 import binascii
 import contextlib
 import http.client
+import queue
 import re
 import socket
 import threading
@@ -74,6 +75,34 @@ def connect(url: str, headers: dict[str, str]) -> Answer:
         answer.close()
         raise TimeoutError(f"no answer within {ANSWER:.0f} s")
     return Answer(answer, watch)
+
+
+def connect_within(seconds: float, url: str, headers: dict[str, str]) -> Answer:
+    """Asks for a file like `connect`, and waits for the answer so many seconds at most.
+
+    The look-up of the server's name counts, too, which has no limit of its own: where there is a network without a way
+    out it takes half a minute.
+
+    Raises:
+        TimeoutError: no answer came within that time.
+        As `connect` otherwise.
+    """
+    found: queue.SimpleQueue[Answer | BaseException] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found.put(connect(url, headers))
+        except BaseException as error:  # noqa: BLE001  # it is raised below
+            found.put(error)
+
+    threading.Thread(target=ask, daemon=True, name="ask").start()
+    try:
+        answer = found.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {seconds:.0f} s") from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 class Answer:

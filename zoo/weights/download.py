@@ -26,11 +26,10 @@ from zoo.weights.connection import (
     all_bytes,
     announced_md5,
     connect,
+    connect_within,
     first_byte,
     name_of,
 )
-
-"""Is called with `(done, total)`, in bytes; the total is 0 where the server does not say."""
 
 CHUNK = 1 << 18
 RETRIES = 4
@@ -83,6 +82,7 @@ def fetch(
     md5: str | None = None,
     sha256: str | None = None,
     limit: int = LIMIT,
+    within: float | None = None,
     progress: Progress = SILENT,
 ) -> Path:
     """Downloads a file to `path` if it is not there yet, whole or not at all, and returns `path`.
@@ -98,6 +98,8 @@ def fetch(
         md5: its hash, where it is known. A file at `path` with another is downloaded anew.
         sha256: likewise.
         limit: the most bytes that it may have.
+        within: the seconds within which the server has to answer, and to go on where it pauses; it is asked once only,
+            and again after an attempt that brought something. By default it is waited for with patience.
         progress: is told how many bytes have come.
 
     Raises:
@@ -118,9 +120,9 @@ def fetch(
             if not _is_good(path, wanted):
                 # A part may belong to a file that has changed since then; if so, the download starts again from zero.
                 resumed = file.tell() > 0
-                fault = _Download(url, path, file, wanted, progress).run()
+                fault = _Download(url, path, file, wanted, within, progress).run()
                 if fault and resumed:
-                    fault = _Download(url, path, file, wanted, progress).run()
+                    fault = _Download(url, path, file, wanted, within, progress).run()
                 if fault:
                     raise WeightsError(f"{url} is damaged or not what it should be: {fault}; it was not kept")
                 part.replace(path)
@@ -166,8 +168,12 @@ def _about(part: Path) -> Path:
 class _Download:
     """The download of one file, in as many attempts as it takes."""
 
-    def __init__(self, url: str, path: Path, file: BinaryIO, wanted: Wanted, progress: Progress) -> None:
+    def __init__(
+        self, url: str, path: Path, file: BinaryIO, wanted: Wanted, within: float | None, progress: Progress
+    ) -> None:
         self._url, self._path, self._file, self._wanted, self._progress = url, path, file, wanted, progress
+        self._within = within
+        self._window = WINDOW if within is None else min(within, WINDOW)
         self._about = _about(Path(file.name))
         self._furthest = file.seek(0, 2)
         """Largest size that the file has had, in bytes; bytes that come a second time are no progress."""
@@ -208,7 +214,7 @@ class _Download:
         done = self._file.seek(0, 2)
         # If the server cannot be reached at all, waiting rarely helps.
         offline = isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError)
-        if failures >= RETRIES or (not done and offline):
+        if failures >= (RETRIES if self._within is None else 1) or (not done and offline):
             if done:
                 raise WeightsError(
                     f"the download of {self._url} broke off after {done / 1e6:.1f} MB ({reason}); run it again to go "
@@ -225,7 +231,10 @@ class _Download:
         if start and known:
             headers["If-Range"] = known
         try:
-            answer = connect(self._url, headers)
+            if self._within is None:
+                answer = connect(self._url, headers)
+            else:
+                answer = connect_within(self._within, self._url, headers)
         except urllib.error.HTTPError as error:
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not start:
                 raise
@@ -255,7 +264,7 @@ class _Download:
         if total > limit:
             raise _EndlessError(f"it has {total} bytes; at most {limit} are taken")
         window, in_window = time.monotonic(), 0
-        while chunk := answer.read(CHUNK, WINDOW):
+        while chunk := answer.read(CHUNK, self._window):
             if not done:
                 # The old bytes are deleted only after new ones have arrived.
                 self._file.truncate(0)
@@ -266,9 +275,9 @@ class _Download:
             done, in_window = done + len(chunk), in_window + len(chunk)
             self._furthest = max(self._furthest, done)
             self._progress.step("downloading weights", done, total, BYTES)
-            if time.monotonic() - window > WINDOW:
+            if time.monotonic() - window > self._window:
                 if in_window < LEAST:
-                    raise TimeoutError(f"it sent {in_window} bytes in {WINDOW:.0f} s")
+                    raise TimeoutError(f"it sent {in_window} bytes in {self._window:.0f} s")
                 window, in_window = time.monotonic(), 0
         self._file.flush()
         if not done:

@@ -168,6 +168,11 @@ def load_model(path: str | Path) -> keras.Model:
 
 def _require_keras_file(path: Path, what: str) -> None:
     if path.is_dir():
+        if (path / "model.keras").is_file():
+            raise WeightsError(
+                f"{path} is a folder of a run; give its model, {path / 'model.keras'}, or train it further: zoo train "
+                f"--from {path}"
+            )
         raise WeightsError(f"{path} is a folder; weights are taken from files (zoo export takes a SavedModel folder)")
     if not path.is_file():
         raise WeightsError(f"no {what} file {path}")

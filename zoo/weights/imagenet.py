@@ -69,8 +69,12 @@ class Published:
     def _is_keras(self) -> bool:
         return self.file.address.startswith(KERAS_APPLICATIONS)
 
-    def fetch(self, progress: Progress = SILENT) -> Path:
+    def fetch(self, progress: Progress = SILENT, *, within: float | None = None) -> Path:
         """Downloads the file, unless it is on this machine.
+
+        Args:
+            progress: is told how much of it has come.
+            within: the seconds that an answer of the server is waited for; see `zoo.weights.download.fetch`.
 
         Raises:
             WeightsError: the file cannot be downloaded, or is not the published file.
@@ -84,7 +88,7 @@ class Published:
         md5 = None if pinned else self.file.md5 or None
         limit = self.file.most_bytes or LIMIT
         try:
-            path = fetch(self.url, self.path, md5=md5, sha256=pinned, limit=limit, progress=progress)
+            path = fetch(self.url, self.path, md5=md5, sha256=pinned, limit=limit, within=within, progress=progress)
         except WeightsError as error:
             if pinned and not self.file.sha256 and pinned in str(error):
                 raise WeightsError(

@@ -20,51 +20,53 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
-def own_preparation(model: keras.Model) -> Preparation:
-    """Returns what a model of the zoo does to pixels in the `Rescaling` layers before its first layer with weights."""
-    scale, offset = np.ones(3), np.zeros(3)
-    for layer in _rescalings(model):
+def own_preparation(model: keras.Model, channels: int = 3) -> Preparation:
+    """What a model of the zoo does to pixels in the `Rescaling` layers before its first layer with weights."""
+    scale, offset = np.ones(channels), np.zeros(channels)
+    for layer in rescalings(model):
         scale, offset = scale * layer.scale, offset * layer.scale + layer.offset
-    return Preparation(tuple(map(float, scale)), tuple(map(float, offset)))
+    return Preparation(tuple(map(float, scale)), tuple(map(float, offset)), tuple(range(channels)))
 
 
-def _rescalings(model: keras.Model) -> list[Any]:
+def rescalings(model: keras.Model) -> list[Any]:
+    """The `Rescaling` layers of a model before its first layer with weights."""
     import keras
 
     before = itertools.takewhile(lambda layer: not layer.weights, model.layers)
     return [layer for layer in before if isinstance(layer, keras.layers.Rescaling)]
 
 
-def preparation_of(model: keras.Model, layer: Any, what: str) -> Preparation:
-    """Finds out what a whole model does to pixels before its first convolution, by running it on random pixels.
+def preparation_of(model: keras.Model, layer: Any, what: str, channels: int = 3) -> Preparation:
+    """Finds out what a whole model does to pixels before they enter its first layer with weights, by showing it some.
 
     Args:
-        model: a model with one input of RGB pictures.
-        layer: the convolution.
-        what: the file's name, for the error message.
+        model: with one input of pictures.
+        layer: the layer: a convolution, or a dense layer behind a flattening.
+        what: the file's name, for the error.
+        channels: the channels that pictures have to have; gray ones may go without an axis for that.
 
     Raises:
         WeightsError: the preparation is not a scale and an offset for each channel.
     """
     shape = [size or 64 for size in model.inputs[0].shape[1:]]
-    if len(shape) != 3 or shape[-1] != 3:
-        raise WeightsError(f"{what} takes inputs of shape {tuple(shape)}, not RGB pictures")
-    shown = np.random.default_rng(0).integers(0, 256, (1, *shape)).astype(model.inputs[0].dtype)
-    with _watched(layer) as seen, warnings.catch_warnings():
-        # Keras warns when an input is not nested in lists or dictionaries as the model's author nested it.
-        warnings.simplefilter("ignore")
-        model(shown, training=False)
-    pixels, values = shown.astype(np.float64), seen[0].astype(np.float64)
-    # Old models add padding below and to the right before a first convolution that has none of its own.
+    picture = tuple(shape) if len(shape) == 3 or channels != 1 else (*shape, 1)
+    if len(picture) != 3 or picture[-1] != channels or len(model.inputs) != 1:
+        kind = "RGB" if channels == 3 else "gray"
+        raise WeightsError(f"{what} takes inputs of shape {tuple(shape)}, not {kind} pictures")
+    shown, values = _shown(model, layer, tuple(shape))
+    pixels = shown.reshape(1, *picture)
+    if values.size == pixels.size:
+        values = values.reshape(pixels.shape)  # a dense layer takes them flat
+    # Old models pad below and to the right before a first convolution without padding.
     values = values[:, : shape[0], : shape[1]]
     if values.shape != pixels.shape:
         raise WeightsError(
-            f"{what} makes pictures of {shape[0]}x{shape[1]} pixels {values.shape[1]}x{values.shape[2]}x"
-            f"{values.shape[3]} before {layer.name!r}: the zoo's model cannot do that. `zoo export` takes the file as "
+            f"{what} makes pictures of {shape[0]}x{shape[1]} pixels {'x'.join(map(str, values.shape[1:]))} before "
+            f"{layer.name!r}: the zoo's model cannot do that. `zoo export` takes the file as "
             "it is"
         )
-    fits = [_fit(pixels, values[..., c]) for c in range(3)]
-    if any(fit is None for fit in fits) or sorted(fit[0] for fit in fits if fit) != [0, 1, 2]:
+    fits = [_fit(pixels, values[..., c]) for c in range(channels)]
+    if any(fit is None for fit in fits) or sorted(fit[0] for fit in fits if fit) != list(range(channels)):
         raise WeightsError(
             f"{what} prepares its pixels before {layer.name!r} by more than a scale and an offset for each channel: "
             "the zoo's model cannot do that. `zoo export` takes the file as it is"
@@ -73,9 +75,25 @@ def preparation_of(model: keras.Model, layer: Any, what: str) -> Preparation:
     return Preparation(scale, offset, order)
 
 
+def enters_as_shown(model: keras.Model, layer: Any) -> bool:
+    """Whether what a whole model is given enters its first layer with weights as it is, but for its shape."""
+    shown, values = _shown(model, layer, tuple(size or 64 for size in model.inputs[0].shape[1:]))
+    return shown.size == values.size and bool(np.allclose(shown.ravel(), values.ravel(), atol=255 * TOLERANCE))
+
+
+def _shown(model: keras.Model, layer: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Shows a model random whole numbers 0..255; returns them, and what entered the layer, each with a batch of 1."""
+    shown = np.random.default_rng(0).integers(0, 256, (1, *shape)).astype(model.inputs[0].dtype)
+    with _watched(layer) as seen, warnings.catch_warnings():
+        # Keras warns of an input that is not wrapped as the model's author wrapped his.
+        warnings.simplefilter("ignore")
+        model(shown, training=False)
+    return shown.astype(np.float64), seen[0].astype(np.float64)
+
+
 def _fit(pixels: Array, values: Array) -> tuple[int, float, float] | None:
-    """Returns `(channel, scale, offset)` if the values are one channel of the pixels, scaled; None if they are not."""
-    for channel in range(3):
+    """`(channel, scale, offset)` of values that are one channel of the pixels, scaled."""
+    for channel in range(pixels.shape[-1]):
         ones = np.ones(values.size)
         system = np.stack([pixels[..., channel].ravel(), ones], axis=1)
         (scale, offset), *_ = np.linalg.lstsq(system, values.ravel(), rcond=None)
@@ -130,8 +148,8 @@ def adopt(model: keras.Model, theirs: Preparation) -> None:
     """Makes our model prepare its pixels as another model does, apart from the order of the channels."""
     rgb = theirs.in_rgb()
     uniform = len(set(rgb.scale)) == len(set(rgb.offset)) == 1
-    for i, layer in enumerate(_rescalings(model)):
-        # The first layer does all of the preparation; the others leave the pixels as they are.
+    for i, layer in enumerate(rescalings(model)):
+        # The first one does all of it; the others leave the pixels as they are.
         layer.scale, layer.offset = 1.0, [0.0, 0.0, 0.0]
         if i == 0:
             layer.scale = rgb.scale[0] if uniform else list(rgb.scale)

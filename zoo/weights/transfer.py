@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from zoo import models
 from zoo.errors import WeightsError
 from zoo.published import RAW, Backbone, Preparation
 from zoo.weights.files import Contents, Layer, Stage, layers_of
-from zoo.weights.preprocessing import Array, fold, own_preparation, preparation_of
+from zoo.weights.pixels import configured, is_own, layer_of, other_pixels, take_pixels
+from zoo.weights.preprocessing import Array, own_preparation, preparation_of, rescalings
 
 if TYPE_CHECKING:
     import keras
@@ -35,9 +36,9 @@ class Fit:
     classes: int | None
     """Number of classes of the file's head; None if it has no head, or none that our model could use."""
     adopt: Preparation | None = None
-    """How our model has to prepare its pixels; None if its own way is right."""
-    assumed: bool = False
-    """Whether the file does not say how pixels are prepared, so that `preprocess_input` was assumed."""
+    """How our model has to prepare its pixels, where not in its own way."""
+    assumed: str = ""
+    """Where the file does not say how pixels are prepared: what was assumed, as part of a sentence."""
     why: str = ""
     """The reason why the file's head cannot be used, if `classes` is None."""
 
@@ -68,11 +69,18 @@ def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = Non
     taken = {
         layer.name: tuple(map(np.asarray, found.arrays)) for layer, found in zip(body[:count], theirs, strict=False)
     }
-    adopted, assumed = None, False
     if expected := pixels or (backbone.pixels if backbone else None):
         own = own_preparation(model)
-        prepared, assumed = _their_pixels(ours[0], theirs[0], expected, own, contents)
-        adopted = _take_pixels(ours[0], prepared, own, taken, str(contents.path))
+        prepared, guessed = _their_pixels(ours[0], theirs[0], expected, own, contents)
+        adopted = take_pixels(ours[0], prepared, own, taken, str(contents.path))
+        assumed = "as keras.applications' preprocess_input makes them" if guessed else ""
+    else:
+        adopted, assumed = other_pixels(model, ours[0], theirs[0], contents, taken)
+    if adopted and not rescalings(model):
+        raise WeightsError(
+            f"{contents.path} scales its pixels, and {model.name} takes them as they are; `zoo export` takes the file "
+            "as it is"
+        )
     none = Fit(taken, head.name if head else "", None, adopted, assumed)
     if head is None:
         if rest:
@@ -153,60 +161,18 @@ def _their_pixels(
 ) -> tuple[Preparation, bool]:
     """Returns how pixels are prepared for the weights of a file, and whether that had to be assumed."""
     if contents.model is not None:
-        convolution = _layer_of(contents.model, found)
+        convolution = layer_of(contents.model, found)
         seen = preparation_of(contents.model, convolution, str(contents.path))
         # If the graph leaves pixels as they are, they were prepared outside of it, as the backbone needs them.
         if not seen.is_near(RAW):
             return seen, False
     elif contents.stages:
-        configured = _configured(contents)
-        if configured:
-            return configured, False
-    elif _is_own(contents, first.kind):
+        found_there = configured(contents)
+        if found_there:
+            return found_there, False
+    elif is_own(contents, first.kind):
         return own, False
     return expected, True
-
-
-def _take_pixels(
-    first: Layer, theirs: Preparation, own: Preparation, taken: dict[str, tuple[Array, ...]], path: str
-) -> Preparation | None:
-    """Converts the first kernel for our preparation of pixels; returns the preparation to adopt if no kernel fits."""
-    kernel, *others = taken[first.name]
-    if kernel.ndim != 4 or kernel.shape[2] != 3:
-        raise WeightsError(
-            f"{path}: layer {first.name!r} is not a convolution of RGB pixels, so that its publisher's preparation of "
-            "pixels cannot be taken over; leave `pixels` out of the published weights"
-        )
-    folded = fold(kernel, theirs, own)
-    taken[first.name] = (kernel[:, :, np.argsort(theirs.order), :] if folded is None else folded, *others)
-    return theirs if folded is None else None
-
-
-def _configured(contents: Contents) -> Preparation | None:
-    """Returns what the `Rescaling` layer does in a model that Keras 3 cannot run; None if it has no such layer."""
-    for stage in contents.stages:
-        if stage.kind == "rescaling":
-            scale, offset = (np.broadcast_to(stage.config[key], 3) for key in ("scale", "offset"))
-            return Preparation(tuple(map(float, scale)), tuple(map(float, offset)))
-    return None
-
-
-def _layer_of(model: Any, wanted: Layer) -> Any:
-    """Finds the Keras layer that these weights belong to."""
-    for layer in model.layers:
-        if hasattr(layer, "layers") and hasattr(layer, "inputs"):
-            found = _layer_of(layer, wanted)
-            if found is not None:
-                return found
-        elif layer.weights and layer.weights[0] is wanted.arrays[0]:
-            return layer
-    return None
-
-
-def _is_own(contents: Contents, kind: str) -> bool:
-    """Whether a file of weights comes from the zoo: such files also name our graph's scaling and softmax layers."""
-    group = contents.group_of(kind)
-    return group is not None and {"rescaling", "softmax"} <= group.kinds
 
 
 def _is_dense(layer: Layer) -> bool:

@@ -1,0 +1,188 @@
+"""A finished run is trained further, as a new run: `train_from` and `--from`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from zoo.data import DataReport
+from zoo.errors import InputError, OptionError
+from zoo.training import TrainResult, train, train_from
+from zoo.training.recipe import read_toml
+from zoo.training.watch import NullWatch
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+pytestmark = pytest.mark.slow
+
+
+class Told(NullWatch):
+    """A watch that keeps notes and reports."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.reports: list[DataReport] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def data(self, report: DataReport) -> None:
+        self.reports.append(report)
+
+
+@pytest.fixture(scope="module")
+def first(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """A LeNet after two epochs, split by another seed than the usual one, with a dropout of its own."""
+    out = tmp_path_factory.mktemp("first") / "run"
+    return train("lenet", digits_folder, out=out, epochs=2, seed=5, validation=0.3, dropout=0.1, patience=0)
+
+
+@pytest.fixture(scope="module")
+def further(first: TrainResult) -> tuple[TrainResult, Told]:
+    told = Told()
+    return train_from(first.folder, epochs=3, watch=told), told
+
+
+def test_it_begins_with_the_best_model_and_keeps_recipe_and_split(
+    first: TrainResult, further: tuple[TrainResult, Told]
+) -> None:
+    result, told = further
+    assert result.folder == first.folder.with_name("run-2")
+    assert len(result.history) == 3
+    # Better from the first epoch on than the first run was in its first.
+    assert result.history[0]["val_loss"] < first.history[0]["val_loss"]
+    for split in ("train", "validation"):
+        assert result.data.sources[split].paths == first.data.sources[split].paths
+    old, new = (read_toml(run.folder / "recipe.toml") for run in (first, result))
+    assert new["recipe"] == old["recipe"] | {"epochs": 3}
+    assert new["model"]["options"] == old["model"]["options"]
+    assert new["model"]["options"]["dropout"] == 0.1
+    assert (new["model"]["from"], new["model"]["weights"]) == ("run", "model.keras")
+    assert f"begins with the best model of {first.folder} (accuracy {first.accuracy:.1%} on" in told.notes[0]
+    assert "those of the best model of run" in (result.folder / "README.md").read_text()
+    assert str(first.folder.parent) not in (result.folder / "recipe.toml").read_text()
+
+
+def test_the_old_run_is_left_as_it_is_and_the_next_folder_is_free(
+    first: TrainResult, further: tuple[TrainResult, Told]
+) -> None:
+    assert json.loads((first.folder / "metrics.json").read_text())["epochs"] == 2
+    again = train_from(further[0].folder.with_name("run"), epochs=1)
+    assert again.folder.name == "run-3"
+
+
+def test_epochs_that_make_it_no_better_are_told(first: TrainResult, tmp_path: Path) -> None:
+    shutil.copytree(first.folder, tmp_path / "run")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text()) | {"accuracy": 1.0}
+    (tmp_path / "run" / "metrics.json").write_text(json.dumps(metrics))
+    result = train_from(tmp_path / "run", epochs=1, learning_rate=0.0)
+    # Without any rate it is the same model.
+    assert result.accuracy == pytest.approx(first.accuracy)
+    for one, other in zip(result.model.get_weights(), first.model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert "made it no better: the model of run that they began with had 100.0%" in result.notes[0]
+
+
+def test_a_run_of_the_head_alone_goes_on_with_the_head(first: TrainResult, tmp_path: Path) -> None:
+    shutil.copytree(first.folder, tmp_path / "run")
+    result = train_from(tmp_path / "run", recipe={"freeze": "all", "batch_size": 7}, head_epochs=2)
+    assert read_toml(result.folder / "recipe.toml")["recipe"]["batch_size"] == 7
+    assert [row["stage"] for row in result.history] == ["head"] * 2
+    np.testing.assert_array_equal(result.model.get_weights()[0], first.model.get_weights()[0])
+
+
+def test_other_data_may_have_other_classes(first: TrainResult, digits_folder: Path, tmp_path: Path) -> None:
+    for digit in "147":
+        shutil.copytree(digits_folder / digit, tmp_path / "data" / f"digit {digit}")
+    result = train_from(first.folder, tmp_path / "data", out=tmp_path / "out", epochs=1, head_epochs=2)
+    assert result.data.class_names == ("digit 1", "digit 4", "digit 7")
+    assert [row["stage"] for row in result.history] == ["head", "head", "whole"]
+
+
+def test_a_model_of_ones_own_goes_on_too(digits_folder: Path, tmp_path: Path) -> None:
+    import keras
+
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten(),
+         keras.layers.Dense(10, activation="softmax")]
+    )  # fmt: skip
+    begun = train(model, digits_folder, out=tmp_path / "run", epochs=1)
+    result = train_from(tmp_path / "run", epochs=2)
+    assert result.history[0]["val_loss"] < begun.history[0]["val_loss"]
+
+
+def test_what_is_no_run_is_named(first: TrainResult, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is no folder of a run; give the folder: --from .*run$"):
+        train_from(first.folder / "model.keras")
+    with pytest.raises(InputError, match="is no folder of a run; for a file: zoo train MODEL DATA --weights"):
+        train_from(tmp_path / "nothing")
+    shutil.copytree(first.folder, tmp_path / "run")
+    (tmp_path / "run" / "model.keras").unlink()
+    with pytest.raises(InputError, match=r"has no model\.keras yet; go on with it first: zoo train --resume"):
+        train_from(tmp_path / "run")
+    with pytest.raises(OptionError, match="'alpha' is no field of a recipe, and the model's options are those of"):
+        train_from(first.folder, alpha=0.5)
+
+
+def test_the_command_and_where_it_is_named(cli: Cli, first: TrainResult, digits_folder: Path, tmp_path: Path) -> None:
+    run = first.folder
+    refused = cli("train", "--resume", run, "--epochs", "20")
+    assert refused.code == 2
+    assert f"zoo train --from {run} --epochs 20" in refused.error
+    assert f"--weights {run / 'model.keras'}" in refused.error
+    assert f"train it further (--from {run})" in cli("train", "lenet", digits_folder, "--out", run).error
+    assert f"zoo train --from {run} --epochs 20" in cli("train", "--resume", run).out
+    done = cli("train", "--from", run, "--epochs", "1", "--out", tmp_path / "out")
+    assert (done.code, done.err) == (0, "")
+    assert f"note: begins with the best model of {run}" in done.out
+    assert "epoch   1 " in done.out
+    assert "epoch   2 " not in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--weights", "none"), "--from takes the model and its weights from .*; leave --weights out"),
+        (("--dropout", "0.5"), "leave --dropout out"),
+        (("mlp", "data"), "--from trains the model of .*, lenet, not mlp; leave MODEL out"),
+    ],
+)
+def test_what_does_not_go_with_it_is_refused(
+    cli: Cli, first: TrainResult, words: tuple[str, ...], message: str
+) -> None:
+    result = cli("train", *words, "--from", first.folder)
+    assert result.code == 2
+    assert re.search(message, result.error)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--weights", "imagenet"), "--weights"),
+        (("--alpha", "0.5", "--out", "x"), "--alpha, --out"),
+        (("lenet", "data"), "MODEL, DATA"),
+        (("--from", "other"), "--from"),
+    ],
+)
+def test_resume_leaves_nothing_aside_without_a_word(cli: Cli, words: tuple[str, ...], named: str) -> None:
+    result = cli("train", *words, "--resume", "run")
+    assert result.code == 2
+    assert f"--resume takes all from its folder; leave {named} out" in result.error
+
+
+def test_the_facts_of_the_data_come_first_and_stand_in_the_card(further: tuple[TrainResult, Told], first: Any) -> None:
+    result, told = further
+    assert told.reports == [result.report]
+    assert result.report.used == 120
+    card = (result.folder / "README.md").read_text()
+    assert "## The data\n| class | train | validation |" in card
+    assert f"| all | {len(first.data.sources['train'])} | {len(first.data.sources['validation'])} |" in card
+    assert "- 120 of 120 files used" in card
+    assert "few files to judge by in validation" in card
