@@ -176,13 +176,19 @@ def _require_keras_file(path: Path, what: str) -> None:
 
 
 def layers_of(model: keras.Model) -> Iterator[Layer]:
+    """Yields what is known of each of a model's layers that have weights; see `weighted_layers`."""
+    for layer in weighted_layers(model):
+        names = tuple(weight.name for weight in layer.weights)
+        yield Layer(layer.name, _snake_case(type(layer).__name__), tuple(layer.weights), names)
+
+
+def weighted_layers(model: keras.Model) -> Iterator[keras.Layer]:
     """Yields a model's layers that have weights, in the order of its graph, including those of nested models."""
     for layer in model.layers:
         if hasattr(layer, "layers") and hasattr(layer, "inputs"):
-            yield from layers_of(layer)
+            yield from weighted_layers(layer)
         elif layer.weights:
-            names = tuple(weight.name for weight in layer.weights)
-            yield Layer(layer.name, _snake_case(type(layer).__name__), tuple(layer.weights), names)
+            yield layer
 
 
 def _stages(config: dict[str, Any]) -> Iterator[Stage]:
