@@ -51,6 +51,29 @@ def test_columns_in_another_order_and_columns_more(listing: Path) -> None:
     assert data.notes == (f"columns of {listing} that are not used: width",)
 
 
+def test_numbers_of_lines_pictures_and_categories(listing: Path) -> None:
+    listing.write_text("id,image_id,category_id\n0,1,7\n1,2,8\n2,3,7\n3,4,8\n", encoding="utf-8")
+    assert found(listing) == [("i/1.jpg", "7"), ("i/2.jpg", "8"), ("i/3.jpg", "7"), ("i/4.jpg", "8")]
+
+
+@pytest.mark.parametrize(
+    ("header", "labels", "told"),
+    [
+        ("path,label", ("cat|dog", "cat"), "'cat|dog'"),
+        ("path,label", ('"cat, dog"', "dog"), "'cat, dog'"),
+        ("path,tags", ("clear primary", "primary"), "'clear primary'"),
+        ("path,label", ("polar bear", "bear"), ""),
+        ("path,label", ("left;right", "up"), ""),
+    ],
+)
+def test_several_classes_in_one_label_are_told(listing: Path, header: str, labels: tuple[str, ...], told: str) -> None:
+    listing.write_text(f"{header}\ni/1.jpg,{labels[0]}\ni/2.jpg,{labels[1]}\n", encoding="utf-8")
+    notes = find_labelled(listing).notes
+    assert [note.partition(":")[0] for note in notes] == [
+        f"1 labels look like several classes in one, such as {told}" for _ in range(bool(told))
+    ]
+
+
 def test_the_index_of_pandas(listing: Path) -> None:
     listing.write_text(
         ",filename,label\n" + "".join(f"{i},{a},{b}\n" for i, (a, b) in enumerate(ROWS)), encoding="utf-8"

@@ -12,7 +12,7 @@ from pathlib import Path
 from zoo.errors import InputError
 from zoo.files import read_list
 from zoo.inputs import boxes
-from zoo.inputs.examples import Labelled, LabelledData, notes_on_names
+from zoo.inputs.examples import Labelled, LabelledData, notes_on_names, notes_on_several
 from zoo.inputs.find import SUFFIXES, is_left_out
 from zoo.inputs.splits import SplitName, split_of
 from zoo.text import uncell
@@ -28,7 +28,7 @@ _PATHS = (
 )  # fmt: skip
 _LABELS = (
     "label", "labels", "class", "classname", "labelname", "classes", "category", "categoryname", "target", "species",
-    "breed", "tag", "truth", "classid", "labelid", "y",
+    "breed", "tag", "tags", "truth", "classid", "labelid", "categoryid", "categories", "y",
 )  # fmt: skip
 _SPLITS = ("split", "set", "subset", "partition", "dataset", "usage", "datasplit", "phase", "isvalid", "istest")
 _GROUPS = ("group", "groupid", "groups")
@@ -111,7 +111,8 @@ def from_csv(path: Path) -> LabelledData:
     if twice:
         notes.append(f"{len(twice)} files stand in several lines of {path}, such as {twice[0]}")
     names = tuple(sorted({example.label for example in listed}))
-    notes += base.notes() + notes_on_names(names)
+    tags = headed and columns.label is not None and _plain(rows[0][1][columns.label]) == "tags"
+    notes += base.notes() + notes_on_names(names) + notes_on_several(names, blanks=bool(tags))
     return LabelledData(path, tuple(listed), names, tuple(notes))
 
 
@@ -247,7 +248,8 @@ def _example(path: Path, number: int, row: list[str], columns: _Columns, base: _
             raise InputError(f"{path}, line {number}: expected {wanted}")
         label = uncell(row[columns.label])
     if not row[columns.path] or not label:
-        raise InputError(f"{path}, line {number}: expected {wanted}")
+        lacks = "label" if row[columns.path] else "path"
+        raise InputError(f"{path}, line {number}: it has no {lacks}; expected {wanted}")
     split = group = None
     if columns.split is not None and columns.split < len(row):
         split = _split(path, number, row[columns.split], columns.split_name)
