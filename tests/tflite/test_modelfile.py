@@ -178,3 +178,13 @@ def test_a_file_that_can_be_exported_is_told_so(name: str, content: bytes, kind:
     given = path.parent if path.parent != tmp_path else path
     with pytest.raises(ModelFileError, match=f"is not a .tflite file: it is a {kind}, and zoo export {given} makes"):
         modelfile.read(given)
+
+
+def test_a_file_in_a_folder_that_was_given_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.keras").touch()
+    with pytest.raises(ModelFileError, match=f"it is a folder; zoo export {tmp_path}/model.keras makes a .tflite file"):
+        modelfile.read(tmp_path)
+    (tmp_path / "b.tflite").touch()
+    (tmp_path / "a.tflite").touch()
+    with pytest.raises(ModelFileError, match=f"it is a folder; give a file in it, such as {tmp_path}/a.tflite"):
+        modelfile.read(tmp_path)

@@ -168,7 +168,9 @@ def load_model(path: str | Path) -> keras.Model:
 
 def _require_keras_file(path: Path, what: str) -> None:
     if path.is_dir():
-        raise WeightsError(f"{path} is a folder; weights are taken from files (zoo export takes a SavedModel folder)")
+        inside = savedmodel.model_inside(path)
+        way = f"give {inside}" if inside else "weights are taken from files (zoo export takes a SavedModel folder)"
+        raise WeightsError(f"{path} is a folder; {way}")
     if not path.is_file():
         raise WeightsError(f"no {what} file {path}")
     if path.suffix not in SUFFIXES:
