@@ -31,7 +31,7 @@ def changed(**changes: Any) -> ModelFile:
 
 
 def test_a_file_of_ours(cli: Cli) -> None:
-    predictor = Predictor(FILE)
+    predictor: Predictor[Any] = Predictor(FILE)
     assert predictor.normalization is None
     found = outlook(modelfile.read(FILE), predictor.card)
     size = f"{predictor.picture.width}x{predictor.picture.height}"
