@@ -106,6 +106,24 @@ def test_names_without_suffix_and_pictures_in_a_folder_beside(listing: Path) -> 
     assert data.notes == (f"the files of the list are those in {listing.parent / 'i'}, with .jpg behind their names",)
 
 
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [("C:\\Users\\me\\", "C:/Users/me"), ("/kaggle/input/a set/", "/kaggle/input/a set"), ("../other/", "../other")],
+)
+def test_paths_of_another_machine_are_found_beside_the_list(listing: Path, before: str, told: str) -> None:
+    sign = "\\" if "\\" in before else "/"
+    rows = "".join(f"{before}i{sign}{n}.jpg,{'cat' if n % 2 else 'dog'}\n" for n in range(1, 5))
+    listing.write_text(f"path,label\n{rows}{before}i{sign}9.jpg,dog\n", encoding="utf-8")
+    assert found(listing) == [*ROWS, ("i/9.jpg", "dog")]
+    assert find_labelled(listing).notes == (
+        f"the files of the list are those in {listing.parent}, without {told} before them",
+    )
+    # Those in the folder itself are found by their names alone.
+    (listing.parent / "5.jpg").touch()
+    listing.write_text(f"{before}x{sign}5.jpg,cat\n{before}x{sign}6.jpg,dog\n", encoding="utf-8")
+    assert found(listing) == [("5.jpg", "cat"), ("6.jpg", "dog")]
+
+
 def test_a_column_for_each_class(listing: Path) -> None:
     listing.write_text("filename,cat,dog\ni/1.jpg,1,0\ni/2.jpg,0,1\n", encoding="utf-8")
     assert found(listing) == ROWS[:2]

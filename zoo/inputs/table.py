@@ -122,6 +122,8 @@ class _Base:
     def __init__(self, folder: Path, first: Sequence[str]) -> None:
         self.folder = self._own = folder
         self.suffix = ""
+        self._elsewhere: tuple[str, ...] = ()
+        """The folders before the paths that are those of another machine."""
         try:
             folders = [
                 folder,
@@ -135,16 +137,29 @@ class _Base:
                 if any(_exists(one / f"{as_path(cell)}{suffix}") for cell in first):
                     self.folder, self.suffix = one, suffix
                     return
+        self._find_elsewhere(folders, first)
+
+    def _find_elsewhere(self, folders: Sequence[Path], first: Sequence[str]) -> None:
+        """Finds which folders before the paths are those of another machine (`/kaggle/input`): as few as will do."""
+        for parts in (Path(as_path(cell)).parts for cell in first):
+            for count in range(1, len(parts)):
+                for one in folders:
+                    if _exists(one.joinpath(*parts[count:])):
+                        self.folder, self._elsewhere = one, parts[:count]
+                        return
 
     def place(self, cell: str) -> Path:
         """Returns the file that a cell names."""
-        found = self.folder / as_path(cell)
+        parts, count = Path(as_path(cell)).parts, len(self._elsewhere)
+        found = self.folder.joinpath(*(parts[count:] if parts[:count] == self._elsewhere else parts))
         if self.suffix and found.suffix.lower() not in SUFFIXES:
             found = found.with_name(f"{found.name}{self.suffix}")
         return found
 
     def notes(self) -> list[str]:
         """Returns what was assumed."""
+        if self._elsewhere:
+            return [f"the files of the list are those in {self.folder}, without {Path(*self._elsewhere)} before them"]
         if self.folder == self._own and not self.suffix:
             return []
         added = f", with {self.suffix} behind their names" if self.suffix else ""
