@@ -48,11 +48,12 @@ def inspect(file: Path, tensors: bool, of_maker: bool, calibration: Path | None,
         return 0
     if calibration is not None:
         return _compare_calibration(file, calibration, as_json)
+    from zoo.runner.outlook import outlook
     from zoo.tflite.inspection import inspect_file
 
     found = inspect_file(file)
     if as_json:
-        print_json(found.as_dict())
+        print_json(found.as_dict() | {"runner": outlook(found.file, found.description.card)})
     else:
         _print(file, found, tensors)
     return 0
@@ -83,10 +84,14 @@ def _compare_calibration(file: Path, data: Path, as_json: bool) -> int:
 
 
 def _print(file: Path, found: Any, tensors: bool) -> None:
+    from zoo.runner.outlook import outlook
+
     echo(f"{file}: {megabytes(found.file.size)}, TFLite schema {found.file.schema_version}")
     for name, ends in (("input", found.inputs), ("output", found.outputs)):
         for tensor in ends:
             echo(f"{name}: {tensor.name} {shape(tensor.shape)} {tensor.dtype.lower()}{_quantization(tensor)}")
+    for name, text in outlook(found.file, found.description.card).items():
+        echo(f"{'takes' if name == 'input' else name}: {text}")
     echo(f"{found.macs:,} MACs, min runtime by its converter: {found.file.min_runtime or 'not said'}", "")
     rows = [
         (name, str(version), str(count), megabytes(found.op_bytes.get(name, 0))) for name, version, count in found.ops

@@ -42,6 +42,10 @@ COMMANDS = {
 }
 
 
+EPILOG = "Something goes wrong: docs/troubleshooting.md begins with what you see."
+"""Where help stands, as the last line of `zoo --help` has it."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command when it is looked up."""
 
@@ -73,7 +77,12 @@ def _load_models(ctx: click.Context, param: click.Parameter, paths: tuple[Path, 
             load_models(path)
 
 
-@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EPILOG,
+)
 @click.version_option(__version__, prog_name="zoo")
 @click.option(
     "--models",

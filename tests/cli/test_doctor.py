@@ -20,9 +20,17 @@ def test_text(cli: Cli, lenet: Case, uninstall: Callable[..., None]) -> None:
     assert (done.code, done.err) == (0, "")
     for expected in ("architecture:", "libedgetpu:", "cameras:", "litert", "works", "runs it"):
         assert expected in done.out
-    done = cli("doctor", lenet.file.parent / "none.tflite")
-    assert done.code == 1
-    assert "No such file or directory" in done.out
+
+
+def test_a_file_that_no_runtime_could_run_is_one_line_before_any_is_asked(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.runner.doctor._runtime_state", pytest.fail)
+    done = cli("doctor", tmp_path / "none.tflite")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"zoo: error: cannot read {tmp_path / 'none.tflite'}: No such file or directory\n"
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 a photo")
+    assert "is not a .tflite file" in cli("doctor", tmp_path / "photo.jpg").error
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ OWN_TESTS = {
     "docs/first-classifier.md": "test_first_classifier.py",
     "docs/jetson.md": "test_jetson.py",
     "docs/training.md": "test_training.py",
+    "docs/troubleshooting.md": "test_troubleshooting.py",
 }
 """Pages that another file of tests runs, because it looks at what they print, or because they take long."""
 

@@ -67,6 +67,24 @@ def test_a_split_folder_within_itself(tmp_path: Path) -> None:
     assert find_labelled(tmp_path / "seg").class_names == ("cat", "dog")
 
 
+@pytest.mark.parametrize("test", ["seg_test/seg_test/cat/3.jpg", "seg_test/3.jpg", "seg_test/seg_test/3.jpg"])
+def test_splits_named_by_several_words_within_themselves_and_beside_loose_pictures(tmp_path: Path, test: str) -> None:
+    touch(tmp_path, "seg_train/seg_train/cat/1.jpg", "seg_train/seg_train/dog/2.jpg", "seg_pred/seg_pred/4.jpg", test)
+    data = find_labelled(tmp_path)
+    assert data.class_names == ("cat", "dog")
+    assert {example.split for example in data.examples} == ({"train", "test"} if "cat" in test else {"train"})
+    (note,) = data.notes
+    assert "not used, because" in note
+    assert "seg_pred" in note
+
+
+def test_classes_with_the_words_of_splits_in_their_names_stay_classes(tmp_path: Path) -> None:
+    touch(tmp_path, "bullet train/red/1.jpg", "bullet train/blue/2.jpg", "test tube/3.jpg")
+    assert find_labelled(tmp_path).class_names == ("bullet train", "test tube")
+    touch(tmp_path, "test tube/thin/4.jpg", "test tube/wide/5.jpg")
+    assert find_labelled(tmp_path).class_names == ("bullet train", "test tube")
+
+
 def test_classes_whose_folders_hold_the_splits(tmp_path: Path) -> None:
     touch(tmp_path, "cat/Train/1.jpg", "cat/Test/2.jpg", "dog/Train/3.jpg", "dog/Test/4.jpg")
     assert splits_of(tmp_path) == {
@@ -129,6 +147,12 @@ def test_the_same_folders_in_every_class_are_told(tmp_path: Path) -> None:
     assert note.startswith("every class folder (one, two) has the same folders cat, dog")
 
 
+def test_the_same_folders_in_some_classes_are_told(tmp_path: Path) -> None:
+    touch(tmp_path, "2022/cat/1.jpg", "2022/dog/2.jpg", "2023/cat/3.jpg", "2023/dog/4.jpg", "more/5.jpg")
+    (note,) = find_labelled(tmp_path).notes
+    assert note.startswith("some class folders (2022, 2023) have the same folders cat, dog: if those are the classes")
+
+
 def test_names_that_differ_by_case_or_blanks_are_told(tmp_path: Path) -> None:
     touch(tmp_path, "cat/1.jpg", "Cat/2.jpg", "dog /3.jpg", "dog/4.jpg", "caf\u00e9/5.jpg", "cafe\u0301/6.jpg")
     notes = find_labelled(tmp_path).notes
@@ -156,6 +180,9 @@ def test_a_class_of_one_split_that_is_called_otherwise_in_another(tmp_path: Path
         (("images/1.jpg", "annotations/1.json"), "boxes for detection (the folders images and annotations)"),
         (("train/1.jpg", "train/_annotations.coco.json", "valid/2.jpg"), "COCO's or CVAT's annotation files"),
         (("train/1.jpg", "train/1.xml", "test/2.jpg"), "Pascal VOC: a .xml file beside each picture"),
+        (("VOCdevkit/VOC2007/JPEGImages/1.jpg", "VOCdevkit/VOC2007/Annotations/1.xml"), "Pascal VOC"),
+        (("obj/1.jpg", "obj/1.txt"), "YOLO: a .txt file beside each picture"),
+        (("1.jpg", "1.json"), "LabelMe: a .json file beside each picture"),
         (("1.jpg", "1.txt", "2.jpg", "2.txt"), "YOLO: a .txt file beside each picture"),
     ],
 )  # fmt: skip

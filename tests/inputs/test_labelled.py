@@ -110,7 +110,7 @@ def test_windows_of_values(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("1.jpg,cat\n2.jpg\n", "line 2: expected path,label or path,label,split"),
-        ("1.jpg,cat\n2.jpg,\n", "line 2: expected path,label or path,label,split"),
+        ("1.jpg,cat\n2.jpg,\n", "line 2: it has no label; expected path,label or path,label,split"),
         ("1.jpg,cat,train\n2.jpg,dog,holdout\n", "line 2: 'holdout' is no split; give train, val or test"),
         ("1.jpg,cat,train\n2.jpg,dog\n", "some lines name a split and some do not"),
         ("1.jpg,cat,val\n2.jpg,dog,val\n", "no line has the split train"),

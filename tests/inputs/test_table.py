@@ -51,6 +51,29 @@ def test_columns_in_another_order_and_columns_more(listing: Path) -> None:
     assert data.notes == (f"columns of {listing} that are not used: width",)
 
 
+def test_numbers_of_lines_pictures_and_categories(listing: Path) -> None:
+    listing.write_text("id,image_id,category_id\n0,1,7\n1,2,8\n2,3,7\n3,4,8\n", encoding="utf-8")
+    assert found(listing) == [("i/1.jpg", "7"), ("i/2.jpg", "8"), ("i/3.jpg", "7"), ("i/4.jpg", "8")]
+
+
+@pytest.mark.parametrize(
+    ("header", "labels", "told"),
+    [
+        ("path,label", ("cat|dog", "cat"), "'cat|dog'"),
+        ("path,label", ('"cat, dog"', "dog"), "'cat, dog'"),
+        ("path,tags", ("clear primary", "primary"), "'clear primary'"),
+        ("path,label", ("polar bear", "bear"), ""),
+        ("path,label", ("left;right", "up"), ""),
+    ],
+)
+def test_several_classes_in_one_label_are_told(listing: Path, header: str, labels: tuple[str, ...], told: str) -> None:
+    listing.write_text(f"{header}\ni/1.jpg,{labels[0]}\ni/2.jpg,{labels[1]}\n", encoding="utf-8")
+    notes = find_labelled(listing).notes
+    assert [note.partition(":")[0] for note in notes] == [
+        f"1 labels look like several classes in one, such as {told}" for _ in range(bool(told))
+    ]
+
+
 def test_the_index_of_pandas(listing: Path) -> None:
     listing.write_text(
         ",filename,label\n" + "".join(f"{i},{a},{b}\n" for i, (a, b) in enumerate(ROWS)), encoding="utf-8"
@@ -81,6 +104,24 @@ def test_names_without_suffix_and_pictures_in_a_folder_beside(listing: Path) -> 
     data = find_labelled(listing)
     assert [e.path for e in data.examples] == [listing.parent / "i" / "1.jpg", listing.parent / "i" / "2.jpg"]
     assert data.notes == (f"the files of the list are those in {listing.parent / 'i'}, with .jpg behind their names",)
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [("C:\\Users\\me\\", "C:/Users/me"), ("/kaggle/input/a set/", "/kaggle/input/a set"), ("../other/", "../other")],
+)
+def test_paths_of_another_machine_are_found_beside_the_list(listing: Path, before: str, told: str) -> None:
+    sign = "\\" if "\\" in before else "/"
+    rows = "".join(f"{before}i{sign}{n}.jpg,{'cat' if n % 2 else 'dog'}\n" for n in range(1, 5))
+    listing.write_text(f"path,label\n{rows}{before}i{sign}9.jpg,dog\n", encoding="utf-8")
+    assert found(listing) == [*ROWS, ("i/9.jpg", "dog")]
+    assert find_labelled(listing).notes == (
+        f"the files of the list are those in {listing.parent}, without {told} before them",
+    )
+    # Those in the folder itself are found by their names alone.
+    (listing.parent / "5.jpg").touch()
+    listing.write_text(f"{before}x{sign}5.jpg,cat\n{before}x{sign}6.jpg,dog\n", encoding="utf-8")
+    assert found(listing) == [("5.jpg", "cat"), ("6.jpg", "dog")]
 
 
 def test_a_column_for_each_class(listing: Path) -> None:

@@ -161,3 +161,30 @@ def test_json_of_a_file_with_odd_scales_is_json(cli: Cli, tmp_path: Path) -> Non
 
     document = json.loads(cli("inspect", path, "--json").out, parse_constant=refuse)
     assert document["tensors"][0]["scales"].count(None) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("model.keras", b"PK\x03\x04 an archive", "Keras model"),
+        ("model.h5", b"\x89HDF\r\n\x1a\n weights", "Keras model"),
+        ("folder/saved_model.pb", b"a graph", "SavedModel folder"),
+    ],
+)
+def test_a_file_that_can_be_exported_is_told_so(name: str, content: bytes, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    given = path.parent if path.parent != tmp_path else path
+    with pytest.raises(ModelFileError, match=f"is not a .tflite file: it is a {kind}, and zoo export {given} makes"):
+        modelfile.read(given)
+
+
+def test_a_file_in_a_folder_that_was_given_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.keras").touch()
+    with pytest.raises(ModelFileError, match=f"it is a folder; zoo export {tmp_path}/model.keras makes a .tflite file"):
+        modelfile.read(tmp_path)
+    (tmp_path / "b.tflite").touch()
+    (tmp_path / "a.tflite").touch()
+    with pytest.raises(ModelFileError, match=f"it is a folder; give a file in it, such as {tmp_path}/a.tflite"):
+        modelfile.read(tmp_path)

@@ -248,6 +248,16 @@ def test_weights_are_not_taken_from_a_folder(cli: Cli, tmp_path: Path) -> None:
     assert error == f"{tmp_path} is a folder; weights are taken from files (zoo export takes a SavedModel folder)"
 
 
+def test_the_model_in_the_folder_of_a_training_is_named(cli: Cli, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "model.keras").touch()
+    error = cli("export", run, "--out", tmp_path).err
+    assert error.endswith(f"no SavedModel: there is no saved_model.pb in it; give {run / 'model.keras'}\n")
+    error = cli("build", "lenet", "--weights", run, "--out", tmp_path).err
+    assert error == f"zoo: error: {run} is a folder; give {run / 'model.keras'}\n"
+
+
 def test_the_name_of_a_folder() -> None:
     assert name_of(Path("a/model.savedmodel/")) == "model"
     assert name_of(Path("a/v1.2")) == "v1.2"

@@ -26,6 +26,8 @@ _BOX_FILES = re.compile(
 )
 _YOLO_FILES = re.compile(r"(data|dataset)\.ya?ml|classes\.txt")
 _COCO_FOLDER = re.compile(r"(train|val|test|unlabeled)20\d\d")
+_MOST_WRAPPED = 5
+"""Folders in each other that are looked through, as in `VOCdevkit/VOC2007`."""
 _BOX_COLUMNS = ({"xmin", "ymin", "xmax", "ymax"}, {"x1", "y1", "x2", "y2"}, {"bbox"}, {"bndbox"}, {"segmentation"})
 _MASK_COLUMNS = ({"mask"}, {"masks"}, {"encodedpixels"}, {"rle"})
 
@@ -34,9 +36,12 @@ def what_it_is(root: Path) -> str | None:
     """Returns what a folder holds if it is a data set for detection or segmentation, in words; None for any other.
 
     Args:
-        root: the folder; itself and the folders of its splits are looked at.
+        root: the folder; itself, the folders of its splits, and what is wrapped in folders of one folder are looked at.
     """
-    for folder in (root, *(part for part in _folders(root) if split_of(part.name))):
+    around = [root]
+    while len(inside := _folders(around[-1])) == 1 and len(around) < _MOST_WRAPPED:
+        around += inside
+    for folder in (*around, *(part for part in _folders(root) if split_of(part.name))):
         found = _by_folders(folder)
         if found:
             return found
@@ -55,7 +60,7 @@ def loose_pictures_with_boxes(folder: Path, suffixes: Collection[str]) -> str | 
         stem, _, suffix = name.rpartition(".")
         stems.setdefault(f".{suffix}", set()).add(stem)
     pictures = set().union(*(found for suffix, found in stems.items() if suffix in suffixes))
-    for suffix, kind in ((".xml", "Pascal VOC"), (".txt", "YOLO")):
+    for suffix, kind in ((".xml", "Pascal VOC"), (".txt", "YOLO"), (".json", "LabelMe")):
         both = pictures & stems.get(suffix, set())
         if both and 2 * len(both) >= len(pictures):
             return f"{_BOXES} ({kind}: a {suffix} file beside each picture)"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,3 +86,22 @@ def hint_of_alike(name: str, names: tuple[str, ...]) -> str:
     """Returns the end of a sentence on the name that another one was probably meant to be; empty if there is none."""
     same = [one for one in names if alike(one) == alike(name)]
     return f" ({name!r} and {same[0]!r} differ only by case or blanks: give them one name)" if same else ""
+
+
+def notes_on_several(names: Sequence[str], *, blanks: bool = False) -> list[str]:
+    """Returns a note on labels that look like several classes in one, such as `cat|dog` beside `cat`.
+
+    Args:
+        names: the names of the classes.
+        blanks: whether blanks part classes, too.
+    """
+    signs = r"[|;,\s]+" if blanks else r"\s*[|;,]\s*"
+    parts = {name: [part for part in re.split(signs, name) if part] for name in names}
+    uses = Counter(part for found in parts.values() for part in set(found))
+    several = [name for name, found in parts.items() if len(found) > 1 and any(uses[part] > 1 for part in found)]
+    if not several:
+        return []
+    return [
+        f"{len(several)} labels look like several classes in one, such as {several[0]!r}: edgezoo trains classifiers "
+        "with exactly one class for each picture"
+    ]

@@ -10,7 +10,7 @@ from zoo.errors import InputError
 from zoo.inputs import boxes
 from zoo.inputs.examples import Labelled, LabelledData, hint_of_alike, notes_on_names
 from zoo.inputs.find import find_pictures, is_left_out, told
-from zoo.inputs.splits import SPLITS, SplitName, split_of, split_within
+from zoo.inputs.splits import SPLITS, SplitName, split_of, split_within, words_beside
 
 SplitFolders = dict[SplitName, Path]
 
@@ -59,12 +59,11 @@ def split_folders(root: Path, folders: Sequence[Path], suffixes: Collection[str]
     structured = {folder: split for folder, split in named.items() if subfolders(inner[folder])}
     others = [folder for folder in folders if folder not in named and files_below(folder, suffixes)]
     if not structured:
-        loose = {folder: split for folder in folders if (split := split_within(folder.name)) is not None}
-        holding = [folder for folder in folders if files_below(folder, suffixes)]
-        if len(holding) < 2 or not set(holding) <= set(loose) or not _share_classes(holding):
+        inner = _beside_each_other(folders, suffixes)
+        if not inner:
             return {}
-        structured, inner = {folder: loose[folder] for folder in holding}, {folder: folder for folder in holding}
-        named = structured
+        structured = {folder: split for folder in inner if (split := split_within(folder.name)) is not None}
+        named, others = structured, []
     if len(set(named.values())) < 2 and others:
         (folder,) = list(structured)[:1]
         if len([one for one in subfolders(inner[folder]) if files_below(one, suffixes)]) < 2:
@@ -129,10 +128,34 @@ def _loose(root: Path, suffixes: Collection[str]) -> list[Path]:
     )
 
 
-def _unwrapped(folder: Path, split: SplitName) -> Path:
+def _unwrapped(folder: Path, split: SplitName | None) -> Path:
     """Returns the folder in a split's folder that has the same meaning and is all that it holds, as in train/train."""
     inside = subfolders(folder)
-    return inside[0] if len(inside) == 1 and split_of(inside[0].name) == split else folder
+    if len(inside) != 1:
+        return folder
+    same = inside[0].name.casefold() == folder.name.casefold()
+    return inside[0] if same or (split is not None and split_of(inside[0].name) == split) else folder
+
+
+def _beside_each_other(folders: Sequence[Path], suffixes: Collection[str]) -> dict[Path, Path]:
+    """Finds splits whose names have another word, as `seg_train` and `seg_test`: they hold the same classes.
+
+    Folders beside them may hold pictures, but no classes, as `seg_pred`. One that holds classes is enough where another
+    has the same words but for the split's, as `asl_train` beside `asl_test`.
+
+    Returns:
+        The folder of each such split, and the folder in it that holds the classes; nothing if there are none.
+    """
+    inner = {folder: _unwrapped(folder, None) for folder in folders if files_below(folder, suffixes)}
+    splits = {folder: inside for folder, inside in inner.items() if split_within(folder.name) and subfolders(inside)}
+    others = {folder: inside for folder, inside in inner.items() if folder not in splits}
+    if not splits or any(subfolders(inside) for inside in others.values()):
+        return {}
+    if len({split_within(folder.name) for folder in splits}) > 1:
+        return splits if _share_classes(list(splits.values())) else {}
+    (words,) = [words_beside(folder.name) for folder in splits][:1]
+    twins = [folder for folder in others if split_within(folder.name) and words_beside(folder.name) == words]
+    return splits if len(splits) == 1 and twins else {}
 
 
 def _share_classes(folders: Sequence[Path]) -> bool:
@@ -154,7 +177,8 @@ def _require_classes(root: Path, folders: Sequence[Path], suffixes: Collection[s
     holding = [folder for folder in folders if files_below(folder, suffixes)]
     splits = [folder for folder in holding if split_of(folder.name)]
     flat = splits if len({split_of(folder.name) for folder in splits}) > 1 and splits == holding else []
-    for folder in [*flat, *([root] if not folders else [])]:
+    # A single folder cannot be all classes: it may hold pictures with boxes.
+    for folder in [*flat, *([root] if not folders else folders if len(folders) == 1 else [])]:
         what = boxes.loose_pictures_with_boxes(folder, suffixes)
         if what is not None:
             raise InputError(boxes.refusal(root, what))
@@ -179,12 +203,18 @@ def _doubts(root: Path, folders: Sequence[Path], suffixes: Collection[str]) -> l
     named = [folder for folder in folders if split_of(folder.name)]
     if len(named) > 1:
         notes.append(f"{_listed(named)} are taken for classes, not for splits, because {root} has other class folders")
-    inside = [frozenset(one.name for one in subfolders(folder) if files_below(one, suffixes)) for folder in folders]
-    if len(folders) > 1 and len(inside[0]) > 1 and set(inside) == {inside[0]}:
-        notes.append(
-            f"every class folder ({_listed(folders)}) has the same folders {', '.join(sorted(inside[0]))}: if those "
-            "are the classes, give one folder for each of them; if the others are splits, name them train, val and test"
-        )
+    inside = {
+        folder: frozenset(one.name for one in subfolders(folder) if files_below(one, suffixes)) for folder in folders
+    }
+    for names in dict.fromkeys(inside.values()):
+        alike = [folder for folder in folders if inside[folder] == names]
+        if len(names) > 1 and len(alike) > 1:
+            every = "every class folder" if len(alike) == len(folders) else "some class folders"
+            verb = "has" if len(alike) == len(folders) else "have"
+            notes.append(
+                f"{every} ({_listed(alike)}) {verb} the same folders {', '.join(sorted(names))}: if those are the "
+                "classes, give one folder for each of them; if the others are splits, name them train, val and test"
+            )
     return notes
 
 

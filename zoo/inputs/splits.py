@@ -42,6 +42,11 @@ def split_within(name: str) -> SplitName | None:
     return found.pop() if len(found) == 1 else None
 
 
+def words_beside(name: str) -> list[str]:
+    """Returns the words of a name that name no split: `asl` of `asl_train`, as of `asl_test`."""
+    return [word for word in _words(name) if _meaning(word) is None]
+
+
 def alike(name: str) -> str:
     """Returns what a name has in common with those that differ from it only by case, blanks or Unicode's forms."""
     return " ".join(re.split(r"[\s_]+", unicodedata.normalize("NFKC", name).strip().casefold()))

@@ -12,7 +12,7 @@ from pathlib import Path
 from zoo.errors import InputError
 from zoo.files import read_list
 from zoo.inputs import boxes
-from zoo.inputs.examples import Labelled, LabelledData, notes_on_names
+from zoo.inputs.examples import Labelled, LabelledData, notes_on_names, notes_on_several
 from zoo.inputs.find import SUFFIXES, is_left_out
 from zoo.inputs.splits import SplitName, split_of
 from zoo.text import uncell
@@ -28,7 +28,7 @@ _PATHS = (
 )  # fmt: skip
 _LABELS = (
     "label", "labels", "class", "classname", "labelname", "classes", "category", "categoryname", "target", "species",
-    "breed", "tag", "truth", "classid", "labelid", "y",
+    "breed", "tag", "tags", "truth", "classid", "labelid", "categoryid", "categories", "y",
 )  # fmt: skip
 _SPLITS = ("split", "set", "subset", "partition", "dataset", "usage", "datasplit", "phase", "isvalid", "istest")
 _GROUPS = ("group", "groupid", "groups")
@@ -111,7 +111,8 @@ def from_csv(path: Path) -> LabelledData:
     if twice:
         notes.append(f"{len(twice)} files stand in several lines of {path}, such as {twice[0]}")
     names = tuple(sorted({example.label for example in listed}))
-    notes += base.notes() + notes_on_names(names)
+    tags = headed and columns.label is not None and _plain(rows[0][1][columns.label]) == "tags"
+    notes += base.notes() + notes_on_names(names) + notes_on_several(names, blanks=bool(tags))
     return LabelledData(path, tuple(listed), names, tuple(notes))
 
 
@@ -121,6 +122,8 @@ class _Base:
     def __init__(self, folder: Path, first: Sequence[str]) -> None:
         self.folder = self._own = folder
         self.suffix = ""
+        self._elsewhere: tuple[str, ...] = ()
+        """The folders before the paths that are those of another machine."""
         try:
             folders = [
                 folder,
@@ -134,16 +137,29 @@ class _Base:
                 if any(_exists(one / f"{as_path(cell)}{suffix}") for cell in first):
                     self.folder, self.suffix = one, suffix
                     return
+        self._find_elsewhere(folders, first)
+
+    def _find_elsewhere(self, folders: Sequence[Path], first: Sequence[str]) -> None:
+        """Finds which folders before the paths are those of another machine (`/kaggle/input`): as few as will do."""
+        for parts in (Path(as_path(cell)).parts for cell in first):
+            for count in range(1, len(parts)):
+                for one in folders:
+                    if _exists(one.joinpath(*parts[count:])):
+                        self.folder, self._elsewhere = one, parts[:count]
+                        return
 
     def place(self, cell: str) -> Path:
         """Returns the file that a cell names."""
-        found = self.folder / as_path(cell)
+        parts, count = Path(as_path(cell)).parts, len(self._elsewhere)
+        found = self.folder.joinpath(*(parts[count:] if parts[:count] == self._elsewhere else parts))
         if self.suffix and found.suffix.lower() not in SUFFIXES:
             found = found.with_name(f"{found.name}{self.suffix}")
         return found
 
     def notes(self) -> list[str]:
         """Returns what was assumed."""
+        if self._elsewhere:
+            return [f"the files of the list are those in {self.folder}, without {Path(*self._elsewhere)} before them"]
         if self.folder == self._own and not self.suffix:
             return []
         added = f", with {self.suffix} behind their names" if self.suffix else ""
@@ -247,7 +263,8 @@ def _example(path: Path, number: int, row: list[str], columns: _Columns, base: _
             raise InputError(f"{path}, line {number}: expected {wanted}")
         label = uncell(row[columns.label])
     if not row[columns.path] or not label:
-        raise InputError(f"{path}, line {number}: expected {wanted}")
+        lacks = "label" if row[columns.path] else "path"
+        raise InputError(f"{path}, line {number}: it has no {lacks}; expected {wanted}")
     split = group = None
     if columns.split is not None and columns.split < len(row):
         split = _split(path, number, row[columns.split], columns.split_name)

@@ -21,6 +21,7 @@ from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.machine.procfs import ROOT, text
 from zoo.quiet import quiet
 from zoo.runner import delegates, runtimes
+from zoo.tflite import modelfile
 
 PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python")
 SECONDS = 600
@@ -82,7 +83,12 @@ def diagnose(path: str | Path | None = None, *, root: Path = ROOT) -> Diagnosis:
     Args:
         path: a `.tflite` file to run once with each runtime that works, each time in a separate process.
         root: the folder that holds `proc`, `sys` and `dev`.
+
+    Raises:
+        ModelFileError: the file cannot be read, or is no sound `.tflite` file, so that no runtime need be asked.
     """
+    if path is not None:
+        modelfile.read(path)
     with ThreadPoolExecutor() as pool:
         states = tuple(pool.map(_runtime_state, runtimes.RUNTIMES))
         working = [state.name for state in states if state.problem is None]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from zoo.errors import InputError, ModelFileError
 from zoo.inputs.preprocessing import PictureShape, is_input_range, picture_shape
-from zoo.runner.session import Array, Session, TensorInfo
+from zoo.runner.session import Array, TensorInfo
 from zoo.tflite import normalization
+from zoo.tflite.modelfile import ModelFile
 from zoo.tflite.normalization import Normalization
 
 Range = tuple[float, float]
@@ -23,6 +25,22 @@ LEAST_SHARE = 0.5
 without black or white makes the input's range narrower, never wider."""
 SLACK = 0.02
 """The share of such a range by which a quantized input may reach beyond it, for what converters round."""
+
+
+class HasInput(Protocol):
+    """A file as far as its input needs it: a session, or what was read of the file."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def file(self) -> ModelFile:
+        """The structure of the file."""
+
+    @property
+    def input(self) -> TensorInfo:
+        """The file's one input."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +77,11 @@ class Entry:
         return self.normalization(values)
 
 
-def open_entry(session: Session, card: Mapping[str, Any], input_range: Range | None = None) -> Entry:
+def open_entry(session: HasInput, card: Mapping[str, Any], input_range: Range | None = None) -> Entry:
     """Checks a file's input, and finds out how pictures get into it.
 
     Args:
-        session: the loaded file.
+        session: the file.
         card: the file's card; empty for a file that another tool made.
         input_range: the range to which the user says that pixels are scaled; None for what the file says.
 
@@ -106,7 +124,7 @@ def open_entry(session: Session, card: Mapping[str, Any], input_range: Range | N
     return Entry(tensor, picture, takes_values, True, None)
 
 
-def _in_range(session: Session, card: Mapping[str, Any], picture: PictureShape | None, asked: Range) -> Entry:
+def _in_range(session: HasInput, card: Mapping[str, Any], picture: PictureShape | None, asked: Range) -> Entry:
     if card or picture is None:
         raise InputError(f"{session.path} takes no input range: it is made by this package, or does not take pictures")
     low, high = asked
@@ -126,7 +144,7 @@ class _Whole(Normalization):
         return np.rint(super().__call__(pixels))
 
 
-def _stated(session: Session, channels: int) -> Normalization | None:
+def _stated(session: HasInput, channels: int) -> Normalization | None:
     found = normalization.stated(session.file)
     if found is not None and not {len(found.mean), len(found.std)} <= {1, channels}:
         raise ModelFileError(
@@ -140,7 +158,7 @@ def _or_none(found: Normalization | None) -> Normalization | None:
     return None if found is None or found.is_identity else found
 
 
-def _quantized(session: Session, picture: PictureShape, stated: Normalization | None, *, takes_values: bool) -> Entry:
+def _quantized(session: HasInput, picture: PictureShape, stated: Normalization | None, *, takes_values: bool) -> Entry:
     """Finds the range that pixels were scaled to by the range that a quantized input holds.
 
     If both are the same, each pixel is stored as it is. An input calibrated on other pictures than all holds a narrower

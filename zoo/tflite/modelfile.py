@@ -20,6 +20,7 @@ import numpy.typing as npt
 from zoo.errors import MissingDependencyError, ModelFileError
 from zoo.files import is_endless
 from zoo.tflite.flatbuffer import Data, Reader, Table, shortened
+from zoo.tflite.kinds import advice
 
 MAX_METADATA_BYTES = 16 * 1024 * 1024
 """Largest size of all metadata entries together, in bytes; further entries are not read."""
@@ -160,13 +161,15 @@ def read(path: str | Path) -> ModelFile:
             size = path.stat().st_size
             if size < 8:
                 raise ModelFileError(f"{path} is not a .tflite file: it has {size} bytes")
-            if file.read(8)[4:] != IDENTIFIER:
-                raise ModelFileError(
-                    f"{path} is not a .tflite file: it does not carry the mark {IDENTIFIER.decode()!r}"
-                )
+            head = file.read(8)
+            if head[4:] != IDENTIFIER:
+                told = advice(path, head) or f"it does not carry the mark {IDENTIFIER.decode()!r}"
+                raise ModelFileError(f"{path} is not a .tflite file: {told}")
             # The file stays open, because the operations' option tables still read from it.
             return _parse(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), path)
     except OSError as error:
+        if told := advice(path):
+            raise ModelFileError(f"{path} is not a .tflite file: {told}") from error
         raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
 
 

@@ -125,9 +125,10 @@ def build_from(
                 )
             full["num_classes"] = found.classes
         new_head = full["num_classes"] != found.classes
+    names = [layer.name for layer in files.weighted_layers(skeleton)]
     del contents, skeleton
     model = models.build(name, **full)
-    _apply(model, found, new_head)
+    _apply(model, found, names, new_head)
     what = ""
     if new_head:
         what = f"it has {found.classes} classes" if found.classes else found.why
@@ -155,7 +156,7 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
         theirs = files.Layer(path.name, layer.kind, found.arrays.get(layer.name, ()))
         if theirs.shapes != layer.shapes:
             raise WeightsError(f"{path} does not fit {model.name}: {transfer.misfit(layer, theirs)}")
-    _apply(model, found, new_head=False)
+    _apply(model, found, [layer.name for layer in files.weighted_layers(model)], new_head=False)
 
 
 def read_published(source: imagenet.Published) -> files.Contents:
@@ -191,10 +192,19 @@ def _skeleton(name: str, options: dict[str, Any]) -> keras.Model:
         return models.build(name, **options)
 
 
-def _apply(model: keras.Model, found: transfer.Fit, new_head: bool) -> None:
-    for layer, arrays in found.arrays.items():
-        if not (new_head and layer == found.head):
-            model.get_layer(layer).set_weights(arrays)
+def _apply(model: keras.Model, found: transfer.Fit, names: list[str], new_head: bool) -> None:
+    """Sets a model's weights.
+
+    Args:
+        model: the model.
+        found: the weights, by the names that its layers had when they were looked for: those that Keras gives by itself
+            (`dense_1`) are others in each model.
+        names: those names, of all layers with weights in order.
+        new_head: whether the head keeps its own weights.
+    """
+    for name, layer in zip(names, files.weighted_layers(model), strict=True):
+        if name in found.arrays and not (new_head and name == found.head):
+            layer.set_weights(found.arrays[name])
     if found.adopt:
         adopt(model, found.adopt)
 

@@ -168,12 +168,13 @@ def load_model(path: str | Path) -> keras.Model:
 
 def _require_keras_file(path: Path, what: str) -> None:
     if path.is_dir():
-        if (path / "model.keras").is_file():
+        inside = savedmodel.model_inside(path)
+        if inside == path / "model.keras":
             raise WeightsError(
-                f"{path} is a folder of a run; give its model, {path / 'model.keras'}, or train it further: zoo train "
-                f"--from {path}"
+                f"{path} is a folder of a run; give its model, {inside}, or train it further: zoo train --from {path}"
             )
-        raise WeightsError(f"{path} is a folder; weights are taken from files (zoo export takes a SavedModel folder)")
+        way = f"give {inside}" if inside else "weights are taken from files (zoo export takes a SavedModel folder)"
+        raise WeightsError(f"{path} is a folder; {way}")
     if not path.is_file():
         raise WeightsError(f"no {what} file {path}")
     if path.suffix not in SUFFIXES:
@@ -181,13 +182,19 @@ def _require_keras_file(path: Path, what: str) -> None:
 
 
 def layers_of(model: keras.Model) -> Iterator[Layer]:
+    """Yields what is known of each of a model's layers that have weights; see `weighted_layers`."""
+    for layer in weighted_layers(model):
+        names = tuple(weight.name for weight in layer.weights)
+        yield Layer(layer.name, _snake_case(type(layer).__name__), tuple(layer.weights), names)
+
+
+def weighted_layers(model: keras.Model) -> Iterator[keras.Layer]:
     """Yields a model's layers that have weights, in the order of its graph, including those of nested models."""
     for layer in model.layers:
         if hasattr(layer, "layers") and hasattr(layer, "inputs"):
-            yield from layers_of(layer)
+            yield from weighted_layers(layer)
         elif layer.weights:
-            names = tuple(weight.name for weight in layer.weights)
-            yield Layer(layer.name, _snake_case(type(layer).__name__), tuple(layer.weights), names)
+            yield layer
 
 
 def _stages(config: dict[str, Any]) -> Iterator[Stage]:

@@ -57,9 +57,16 @@ def name_of(path: Path) -> str:
     return path.resolve().name.removesuffix(".savedmodel") or "model"
 
 
+def model_inside(path: Path) -> Path | None:
+    """Returns the model in a folder such as a training's, which may be meant by the folder; None if there is none."""
+    return next(iter(sorted(path.glob("*.keras"))), None)
+
+
 def _require_plain_files(path: Path) -> None:
     if not (path / _PROTO).is_file():
-        raise WeightsError(f"{path} is a folder, and no SavedModel: there is no {_PROTO} in it")
+        inside = model_inside(path)
+        way = f"; give {inside}" if inside else ""
+        raise WeightsError(f"{path} is a folder, and no SavedModel: there is no {_PROTO} in it{way}")
     for file in (path / _PROTO, path / "variables", *(path / "variables").glob("*")):
         if file.is_symlink():
             raise WeightsError(f"{path} is refused: {file.name} is a link that leads elsewhere; copy the file itself")
