@@ -206,3 +206,19 @@ class FileAware(Protocol):
     @property
     def note(self) -> str:
         """What a user should know of the outputs, as the rest of a sentence about the file; empty if nothing."""
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A task that can say that it is not sure; a task need not be one."""
+
+    @property
+    def min_score(self) -> float | None:
+        """The least score of an answer; None for any."""
+
+    def with_min_score(self, min_score: float) -> Any:
+        """Returns the task with a least score of an answer.
+
+        Raises:
+            OptionError: the score is not allowed.
+        """
