@@ -18,9 +18,10 @@ from zoo.export.calibration import (
     class_names,
     find_examples,
 )
-from zoo.export.checks import check_file, require_agreement
+from zoo.export.checks import check_file
 from zoo.export.converter import Settings, convert
-from zoo.export.describe import SelfDescription, check_labels, describe
+from zoo.export.describe import SelfDescription, add_to_card, check_labels, describe
+from zoo.export.judging import FileJudge, by_agreement
 from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
 from zoo.export.options import ExportOptions, Quantize
 from zoo.export.plain import plain
@@ -87,6 +88,7 @@ def to_tflite(
     labels: Sequence[str] | None = None,
     task: Task[Any] = DEFAULT,
     facts: dict[str, Any] | None = None,
+    judge: FileJudge = by_agreement,
     progress: Progress = SILENT,
     **changes: Any,
 ) -> ExportReport:
@@ -106,6 +108,7 @@ def to_tflite(
             for a trained model of 1000 classes, else `class_0..`.
         task: what the model is for; it says which outputs are right, what they are called, and what agreement is.
         facts: more for the card, e.g. `{"options": {...}, "license": "CC-BY-4.0"}`.
+        judge: decides whether the finished file is kept; by default its agreement with the model does.
         progress: is told each step.
         **changes: fields of `ExportOptions` that win over `options`: `quantize="int8"`, `target="litert"`...
 
@@ -146,8 +149,11 @@ def to_tflite(
             progress.step("checking the file against Keras")
             asked = options.asked_agreement(trained=trained)
             verification = replace(_verify(model, scratch, options, examples, task, pixels=pixels), asked=asked)
-            require_agreement(verification, options.mode, path.name)
         card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
+        verdict = judge(scratch, verification, options)
+        notes += verdict.notes
+        if verdict.facts:
+            card = add_to_card(scratch, **verdict.facts)
         size = scratch.stat().st_size
     known.remember_made(path)
     compiled = _compile(path, description, notes, progress) if tpu else None

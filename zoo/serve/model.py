@@ -65,6 +65,9 @@ CARD: Fields = {
     "trained_on": _either,
     "accuracy": _number,
     "accuracy_on": {"split": _text, "count": _number},
+    "accuracy_interval": _numbers,
+    "accuracy_keras": _number,
+    "scores": {"temperature": _number, "calibration_error": _number},
     "license": _text,
     "calibration": {"count": _number, "range": _numbers},
     "verification": {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import AnswerError, InputError
-from zoo.tasks.confidence import Z95, Answers, dicts_above, error_of, section_above, wilson
+from zoo.tasks.confidence import Z95, Answers, dicts_above, error_of, section_above, thresholds_of, wilson
 from zoo.tasks.confusion import ClassFigures, Confusion
 from zoo.tasks.scores import Sameness, Scores, shown_score
 from zoo.tasks.task import Section, Truth
@@ -96,6 +96,12 @@ class Evaluation:
         """The answers if their scores are probabilities, of which a share can be expected to be right; else none."""
         return self.answers if self.scores == "probabilities" else ()
 
+    @property
+    def sureness(self) -> dict[str, Any]:
+        """What the scores are worth, for the card: the calibration error, and the score for a wanted precision."""
+        found = {"calibration_error": error_of(self._probabilities), "min_score": thresholds_of(self._probabilities)}
+        return found if self._probabilities else {}
+
     def sections(self, mistakes: int) -> list[Section]:
         """Returns the metrics by class, the confusion matrix if readable, accuracy by score, and the worst mistakes."""
 
@@ -141,6 +147,7 @@ class Evaluation:
             "top1_interval": list(self.interval),
             "top5": self.top5,
             "calibration_error": error_of(self._probabilities),
+            "min_score": thresholds_of(self._probabilities),
             "above": dicts_above(self._probabilities),
             "classes": [vars(figures) for figures in self.classes()],
             "labels": list(self.labels),

@@ -82,6 +82,25 @@ def threshold_for(precision: float, scores: Array, right: Array) -> Above | None
     return next((one for one in enough if one.accuracy is not None and one.accuracy >= precision), None)
 
 
+def thresholds(scores: Array, right: Array) -> list[dict[str, Any]]:
+    """Returns the threshold for each of `PRECISIONS`, as JSON can hold it.
+
+    Args:
+        scores: as in `above`.
+        right: as in `above`.
+
+    Returns:
+        For each, `precision`, and `min_score`, `count`, `coverage` and `accuracy`, which are None if no threshold
+        gives it.
+    """
+    found = []
+    for precision in PRECISIONS:
+        one = threshold_for(precision, scores, right)
+        values = asdict(one) if one else dict.fromkeys(("min_score", "count", "coverage", "accuracy"))
+        found.append({"precision": precision, **values})
+    return found
+
+
 @dataclass(frozen=True)
 class Bin:
     """The answers whose best score lies in one range."""
@@ -124,6 +143,11 @@ def calibration_error(scores: Array, right: Array, bins: int = BINS) -> float:
 def error_of(answers: Answers) -> float | None:
     """Returns the expected calibration error of answers; None if there are none."""
     return calibration_error(*_arrays(answers)) if answers else None
+
+
+def thresholds_of(answers: Answers) -> list[dict[str, Any]]:
+    """Returns the `thresholds` of answers; none if there are no answers."""
+    return thresholds(*_arrays(answers)) if answers else []
 
 
 def dicts_above(answers: Answers) -> list[dict[str, Any]]:

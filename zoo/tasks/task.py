@@ -88,6 +88,27 @@ class Evaluation(Protocol):
         """Returns the values as JSON can hold them."""
 
 
+@runtime_checkable
+class Proportional(Protocol):
+    """An evaluation whose score is the share of pictures that are right; an evaluation need not be one."""
+
+    @property
+    def score(self) -> float:
+        """The share, 0..1."""
+
+    @property
+    def count(self) -> int:
+        """Number of pictures that were judged."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% confidence interval of the share, 0..1."""
+
+    @property
+    def sureness(self) -> dict[str, Any]:
+        """What the scores are worth, for the file's card; empty if they are no probabilities."""
+
+
 class Comparison(Protocol):
     """A comparison of two files on the same pictures."""
 

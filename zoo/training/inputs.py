@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.data import Data
 from zoo.errors import OptionError
 from zoo.registry import spec
+from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import keras
@@ -60,3 +61,21 @@ def require_classes(options: dict[str, Any], data: Data) -> None:
         raise OptionError(
             f"num_classes={asked}, but the data have {there} classes ({', '.join(data.class_names[:10])})"
         )
+
+
+def check_own_model(name: str | None, options: dict[str, Any], recipe: Recipe, strategy: str) -> None:
+    """Refuses choices that are only for a model of the zoo, if the model has no name in it.
+
+    Raises:
+        OptionError: there is such a choice.
+    """
+    if name is not None:
+        return
+    if options:
+        raise OptionError(
+            f"{sorted(options)[0]!r} is neither a field of a recipe nor an option of a model that is built"
+        )
+    if recipe.mixed_precision:
+        raise OptionError("mixed_precision is for models that are built here; build yours under Keras' own policy")
+    if strategy == "multiworker":
+        raise OptionError("strategy='multiworker' is for models by name: workers are connected before one is built")

@@ -6,12 +6,12 @@ Each of them prepares a `Setup`, and `zoo.training.loop.fit` trains it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data import Data
-from zoo.errors import InputError, OptionError
+from zoo.errors import InputError
 from zoo.locks import exclusive
 from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow, spec
@@ -20,7 +20,7 @@ from zoo.training.checkpoint import Checkpoint
 from zoo.training.distributed.connect import connect
 from zoo.training.distributed.strategy import Strategy
 from zoo.training.folder import begin_run, read_architecture, read_run, require_new, strategy_of, versions
-from zoo.training.inputs import describe_data, facts_of, input_shape, require_classes
+from zoo.training.inputs import check_own_model, describe_data, facts_of, input_shape, require_classes
 from zoo.training.loop import fit
 from zoo.training.precision import policy
 from zoo.training.recipe import Recipe, default_recipe, field_types
@@ -33,6 +33,8 @@ from zoo.weights import Built, build_from
 
 if TYPE_CHECKING:
     import keras
+
+Check = Callable[["keras.Model", Data], None]
 
 OWN = "the model's own"
 """The weights of a run that began with a user's own model."""
@@ -51,6 +53,7 @@ def train(
     secret_file: str | Path | None = None,
     watch: Watch | None = None,
     progress: Progress = SILENT,
+    check: Check | None = None,
     **values: Any,
 ) -> TrainResult:
     """Trains a model on labelled files.
@@ -72,6 +75,8 @@ def train(
             one machine need none.
         watch: receives the progress of the training.
         progress: is told what happens before the first epoch: how many files are read, how much of a download has come.
+        check: is called with the model and the data before the run's folder is made; an error that it raises refuses
+            the training.
         **values: fields of the recipe (`epochs`, `batch_size`, `learning_rate`...), and options of the model (`alpha`,
             `input_size`...). `num_classes` is the data's.
 
@@ -98,7 +103,7 @@ def train(
     pretrained = (weights is not None and str(weights) != "none") if name else _is_pretrained(model)
     chosen = recipe if isinstance(recipe, Recipe) else default_recipe(name, pretrained=pretrained).change(recipe or {})
     chosen = chosen.change(changes)
-    _check_own_model(name, options, chosen, strategy)
+    check_own_model(name, options, chosen, strategy)
     task = task_named(spec(name).task) if name is not None else CLASSIFICATION
     watch = watch or NullWatch()
     facts = {"model": called, "options": options, "pretrained": pretrained, **dataclasses.asdict(chosen)}
@@ -118,6 +123,8 @@ def train(
         else:
             task.check(model, loaded)
             built = Built(model, {}, new_head=False)
+        if check is not None:
+            check(built.model, loaded)
         run = {
             "model": _about_model(name, weights, built, pretrained=pretrained)
             | {"strategy": strategy, "task": task.name},
@@ -152,6 +159,7 @@ def resume(
     secret_file: str | Path | None = None,
     watch: Watch | None = None,
     progress: Progress = SILENT,
+    check: Check | None = None,
 ) -> TrainResult:
     """Continues a training that was stopped or killed, from its last checkpoint.
 
@@ -163,6 +171,7 @@ def resume(
         secret_file: as in `train`.
         watch: as in `train`.
         progress: as in `train`.
+        check: as in `train`; it is called before the next step.
 
     Raises:
         InputError: the folder holds no training, or its data have changed.
@@ -182,7 +191,10 @@ def resume(
         run = connected.broadcast(read_run(folder) if connected.is_chief else None)
         recipe = Recipe().change(run["recipe"])
         keras.utils.set_random_seed(recipe.seed)
-        return fit(_prepare_again(folder, run, recipe, connected, watch, progress))
+        setup = _prepare_again(folder, run, recipe, connected, watch, progress)
+        if check is not None:
+            check(setup.model, setup.data)
+        return fit(setup)
 
 
 def _prepare_again(
@@ -242,24 +254,6 @@ def _build_again(
     name, options = run["model"]["name"], run["model"]["options"]
     data = task.load(run["data"]["path"], input_shape(name, options), recipe, progress)
     return build_from(name, run["model"]["weights"], options).model, data
-
-
-def _check_own_model(name: str | None, options: dict[str, Any], recipe: Recipe, strategy: str) -> None:
-    """Refuses choices that are only for a model of the zoo, if the model has no name in it.
-
-    Raises:
-        OptionError: there is such a choice.
-    """
-    if name is not None:
-        return
-    if options:
-        raise OptionError(
-            f"{sorted(options)[0]!r} is neither a field of a recipe nor an option of a model that is built"
-        )
-    if recipe.mixed_precision:
-        raise OptionError("mixed_precision is for models that are built here; build yours under Keras' own policy")
-    if strategy == "multiworker":
-        raise OptionError("strategy='multiworker' is for models by name: workers are connected before one is built")
 
 
 def _about_model(name: str | None, weights: str | Path | None, built: Built, *, pretrained: bool) -> dict[str, Any]:

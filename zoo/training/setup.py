@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.data import Data
 from zoo.training.checkpoint import Checkpoint
 from zoo.training.distributed.strategy import Strategy
+from zoo.training.needs import require_ready
 from zoo.training.recipe import Recipe
 from zoo.training.stages import Stage, plan
 from zoo.training.tasks import Objective, TrainingTask
@@ -73,7 +74,10 @@ def prepare(
 
     Raises:
         OptionError: the recipe does not fit the model.
+        MissingDependencyError, OutputError: the end of the training would fail, see `zoo.training.needs`.
     """
+    if strategy.is_chief:
+        require_ready(folder, model)
     about = run["model"]
     stages = plan(model, recipe, task, pretrained=about["pretrained"], new_head=about["new_head"])
     model = strategy.replicate(model)
