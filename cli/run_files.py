@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -149,9 +150,10 @@ def _print_files(rows: Sequence[dict[str, Any]], notes: Sequence[str]) -> None:
 
 def _next(result: TrainResult, files: RunFiles | None) -> str:
     """Returns a command that goes on from here."""
+    again = f"zoo train --resume {shlex.quote(str(result.folder))} --export tflite"
     if files is None:
-        return f"Next: zoo train --resume {result.folder} --export tflite"
+        return f"Next: {again}"
     if len(files.rows) < 2:
-        return f"The training is whole; to export it again: zoo train --resume {result.folder} --export tflite"
+        return f"The training is whole; to export it again: {again}"
     values = "PHOTO.jpg" if result.data.sources["train"].reader.takes_pictures else "VALUES.npy"
-    return f"Try it: zoo run {result.folder / files.rows[-1]['file']} {values}"
+    return f"Try it: zoo run {shlex.quote(str(result.folder / files.rows[-1]['file']))} {values}"

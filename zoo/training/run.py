@@ -83,7 +83,7 @@ def train(
     Returns:
         The best model with its metrics. The folder holds `model.keras`, `labels.txt`, `recipe.toml`, `history.csv`,
         `metrics.json`, TensorBoard `events`, `curves.png`, `README.md` and the plots of the task: for classification
-        `confusion.png` and `mistakes.png`.
+        `confusion.png`, `reliability.png` and `mistakes.png`.
 
     Raises:
         InputError: the data cannot be used.
