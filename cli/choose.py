@@ -89,7 +89,7 @@ def choose(
     quiet_tensorflow()
     from zoo.choose import Limits, grid
     from zoo.choose import choose as find
-    from zoo.plots import check_name
+    from zoo.plots import require
 
     limits = Limits(max_ms, max_mb, min_top1)
     default = MODES if board else ("none", "int8")
@@ -102,7 +102,7 @@ def choose(
         whole=board is not None,
     )
     if plot is not None:
-        check_name(plot)
+        require(plot)
         require_writable(plot.parent)
     if files is not None:
         _write(model, variants, files)

@@ -65,6 +65,10 @@ def evaluate(
         if confusion.suffix not in {".csv", ".png"}:
             raise click.BadParameter(f"{confusion} ends neither in .csv nor in .png", param_hint="--confusion")
         require_writable(confusion.parent)
+        if confusion.suffix == ".png":
+            from zoo.plots import require
+
+            require(confusion)
     predictors = [open_predictor(path, **options) for path in (file, against) if path is not None]
     _check_tasks(predictors, confusion)
     labelled = find_labelled(data, predictors[0].suffixes, least=1)

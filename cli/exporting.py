@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, status
+from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, raise_failures, status
 from zoo.cli.types import RESIZE_HELP, SEED, number_pair, words
+from zoo.errors import ZooError
 from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, ExportOptions
 from zoo.files import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
@@ -160,32 +161,46 @@ def read_request(
 def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str, Any]) -> None:
     """Writes all requested files and prints a table of them.
 
+    A file that cannot be written does not keep others from it, nor from being shown.
+
     Args:
         model: the Keras model.
         stem: the beginning of the files' names.
         request: the files to write.
         facts: more fields for the card.
+
+    Raises:
+        ZooError: a file could not be written; if there are several, the others' errors are printed.
     """
     if request.license:
         facts = facts | {"license": request.license}
     results: list[dict[str, Any]] = []
     reports: list[ExportReport] = []
     origin: dict[str, Any] = {name: facts[name] for name in ("weights_from", "weights_why") if name in facts}
+    failures: list[ZooError] = []
     with exclusive(request.out / stem):
         for name in request.formats:
-            if name != "tflite":
-                results.append(_write_other(model, name, request.out / stem) | origin)
-                continue
-            for options in request.options:
-                report = _write_tflite(
-                    model, request.out / f"{stem}{options.mode.suffix}.tflite", options, request, facts
-                )
+            for options in request.options if name == "tflite" else (None,):
+                try:
+                    if options is None:
+                        results.append(_write_other(model, name, request.out / stem) | origin)
+                        continue
+                    path = request.out / f"{stem}{options.mode.suffix}.tflite"
+                    report = _write_tflite(model, path, options, request, facts)
+                except ZooError as error:
+                    failures.append(error)
+                    continue
                 results.append({"format": name, **report.as_dict(), **origin})
                 reports.append(report)
-    if request.as_json:
+    if request.as_json and results:
         print_json(results)
-        return
-    _print_results(results, reports, 4 * model.count_params())
+    elif results:
+        _print(results, reports, 4 * model.count_params())
+    raise_failures(failures)
+
+
+def _print(results: list[dict[str, Any]], reports: Sequence[ExportReport], float_bytes: int) -> None:
+    _print_results(results, reports, float_bytes)
     _print_placements(reports)
     for note in dict.fromkeys(note for report in reports for note in _notes(report)):
         echo(f"note: {note}")

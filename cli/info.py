@@ -40,9 +40,9 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
     spec = models.spec(model)
     options = spec.check(given(ctx, model))
     if picture is not None:
-        from zoo.plots import check_name
+        from zoo.plots import require
 
-        check_name(picture)
+        require(picture)
         require_writable(picture.parent)
     import_tensorflow()
     from zoo.summary.table import outline

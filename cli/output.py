@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from zoo.errors import OptionError
+from zoo.errors import OptionError, ZooError
 from zoo.progress import SILENT, Progress
 from zoo.text import shown, to_json
 
@@ -69,6 +69,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: 
 def print_error(error: object) -> None:
     """Prints an error on stderr, as one line even if its message has several."""
     echo(f"zoo: error: {' '.join(str(error).split())}", err=True)
+
+
+def raise_failures(errors: Sequence[ZooError]) -> None:
+    """Prints all errors but the last, and raises that one; does nothing if there are none."""
+    for error in errors[:-1]:
+        print_error(error)
+    if errors:
+        raise errors[-1]
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import click
 
 from zoo.cli.output import echo, overwrite, print_error, status
 from zoo.cli.results import printer
-from zoo.cli.runtime_options import open_predictor, runtime_options, warn_of_random_weights
+from zoo.cli.runtime_options import min_score_option, open_predictor, runtime_options, warn_of_random_weights
 from zoo.progress import SILENT
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Number of best classes to show for each picture.",
 )
+@min_score_option
 @runtime_options
 @click.option("--strict", is_flag=True, help="Stop at the first picture that cannot be read.")
 @click.option("--json", "form", flag_value="json", help="Print JSON, one line per picture.")

@@ -37,6 +37,14 @@ delegate_option = click.option(
 )
 
 
+min_score_option = click.option(
+    "--min-score",
+    type=click.FLOAT,
+    metavar="SCORE",
+    help="Least score of an answer, 0 to 1, such as 0.7; below it, the answer is: not sure.  [default: any score]",
+)
+
+
 def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --runtime, --threads, --delegate, --resize, --input-range, --labels and --trusted."""
     options = [
@@ -77,6 +85,7 @@ def open_predictor(
     resize: Any,
     input_range: tuple[float, float] | None,
     labels: Path | None,
+    min_score: float | None = None,
     trusted: bool = False,
     again: bool = False,
 ) -> Predictor[Any]:
@@ -92,6 +101,7 @@ def open_predictor(
         resize: a resize policy that replaces the file's own; None keeps it.
         input_range: the range that pixels are scaled to; None for what the file says.
         labels: a text file with one class name per line; None for the file's own labels.
+        min_score: the least score of an answer, as in `Predictor`; None for any.
         trusted: whether the safety checks are skipped.
         again: whether the same file was opened with the same options before; then it is not checked a second time and
             no note is printed.
@@ -108,6 +118,7 @@ def open_predictor(
             preprocessing=Preprocessing(resize) if resize else None,
             input_range=input_range,
             labels=None if labels is None else read_labels(labels),
+            min_score=min_score,
             trusted=trusted or again,
         )
     if not again:

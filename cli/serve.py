@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from zoo.cli.output import echo
-from zoo.cli.runtime_options import open_predictor, runtime_options, warn_of_random_weights
+from zoo.cli.runtime_options import min_score_option, open_predictor, runtime_options, warn_of_random_weights
 from zoo.serve import Settings, require_installed
 from zoo.serve import serve as run
 
@@ -99,6 +99,7 @@ from zoo.serve import serve as run
     help="Address of a reverse proxy whose X-Forwarded-For and X-Forwarded-Host are trusted; can be given "
     "several times.",
 )
+@min_score_option
 @runtime_options
 def serve(
     file: Path,

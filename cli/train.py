@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shlex
 import sys
@@ -15,18 +16,16 @@ from click.core import ParameterSource
 
 from zoo import models
 from zoo.cli.model_options import given, model_options, weights_option
-from zoo.cli.output import echo, import_tensorflow, megabytes, print_json, print_table, status
+from zoo.cli.output import echo, import_tensorflow
 from zoo.cli.recipe_options import recipe_options
-from zoo.cli.types import words
-from zoo.export.options import MODES
-from zoo.locks import exclusive
+from zoo.cli.run_files import finish, require_exportable, run_export_options, wanted_files
 from zoo.progress import amount
 from zoo.quiet import quiet
 from zoo.text import shown
+from zoo.tflite.targets import Target
 
 if TYPE_CHECKING:
     from zoo.data import DataReport
-    from zoo.training import TrainResult
 
 
 @click.command()
@@ -79,15 +78,7 @@ if TYPE_CHECKING:
     help="File with the secret that all workers share; workers on several machines need one.  "
     "[default: the variable EDGEZOO_SECRET]",
 )
-@click.option("--export", type=click.Choice(["tflite"]), help="Format to export the best model to, after the training.")
-@click.option(
-    "--quantize",
-    type=words(*MODES),
-    metavar=",".join(MODES),
-    default="none,int8",
-    show_default=True,
-    help="Quantization modes for --export, separated by commas; each one gives a .tflite file.",
-)
+@run_export_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and the progress on stderr.")
 @click.pass_context
 def train(
@@ -105,7 +96,9 @@ def train(
     index: int | None,
     secret_file: Path | None,
     export: str | None,
-    quantize: tuple[str, ...],
+    quantize: tuple[str, ...] | None,
+    target: Target | None,
+    min_agreement: float | None,
     as_json: bool,
     **values: Any,
 ) -> None:
@@ -123,6 +116,7 @@ def train(
         raise click.UsageError("give MODEL and DATA, or --resume RUN_DIR, or --from RUN_DIR")
     else:
         models.spec(model).check(given(ctx, model))
+    wanted = wanted_files(export, quantize, target=target, min_agreement=min_agreement)
     from zoo.training.recipe import read_recipe
 
     changes = {} if recipe is None else read_recipe(recipe)
@@ -136,12 +130,21 @@ def train(
     several = strategy == "multiworker"
     import_tensorflow(start=not several)
     # TensorFlow logs at length when another worker is lost; the error says it in a line.
+    check = functools.partial(require_exportable, wanted)
     with _watch(as_json, detached=several) as watch, quiet() if several else contextlib.nullcontext():
         if resume is not None:
-            result = training.resume(resume, strategy=strategy, **meeting, watch=watch, progress=watch)
+            result = training.resume(resume, strategy=strategy, **meeting, watch=watch, progress=watch, check=check)
         elif begin_from is not None:
             result = training.train_from(
-                begin_from, data, out=out, recipe=changes, strategy=strategy, **meeting, watch=watch, progress=watch
+                begin_from,
+                data,
+                out=out,
+                recipe=changes,
+                strategy=strategy,
+                **meeting,
+                watch=watch,
+                progress=watch,
+                check=check,
             )
         else:
             assert model is not None  # noqa: S101  # checked above
@@ -156,19 +159,13 @@ def train(
                 **meeting,
                 watch=watch,
                 progress=watch,
+                check=check,
                 **given(ctx, model),
             )
     if not result.chief:
         echo(f"done; worker 0 has {result.folder}")
         return
-    rows = _export(result, quantize) if export else []
-    if as_json:
-        report = result.report
-        data_facts = {"found": report.found, "used": report.used, "notes": list(report.notes)}
-        found = {"began_with": result.began_with, "notes": list(result.notes), "data": data_facts}
-        print_json({"folder": str(result.folder), **result.metrics, **found, "files": rows})
-    else:
-        _print(result, rows)
+    finish(result, wanted, as_json=as_json)
 
 
 def _require_nothing_else(ctx: click.Context, resume: Path, epochs: int | None) -> None:
@@ -213,53 +210,6 @@ def _data_to_go_on_with(ctx: click.Context, run: Path, model: str | None, data: 
 
 def _is_given(ctx: click.Context, name: str) -> bool:
     return name in given(ctx, None) or ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def _export(result: TrainResult, quantize: Any) -> list[dict[str, Any]]:
-    from zoo.export.run import export_run
-
-    with status("exporting") as progress, exclusive(result.folder):
-        return export_run(result, quantize, progress=progress)
-
-
-def _print(result: TrainResult, rows: list[dict[str, Any]]) -> None:
-    from zoo.training.tasks import task_named
-
-    metrics, task = result.metrics, task_named(result.task)
-    echo()
-    section = task.section(metrics)
-    print_table(section.columns, section.rows)
-    echo(
-        "",
-        f"{task.monitor} {result.score:.1%} on {metrics['count']} files of the {metrics['split']} split, "
-        f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {metrics['seconds']:.0f} s",
-    )
-    if rows:
-        echo()
-        cells = [
-            (
-                r["file"],
-                r["mode"],
-                megabytes(r["bytes"]),
-                f"{r['accuracy']:.1%}",
-                f"{r['latency_ms']:.2f} ms",
-                r["runtime"],
-            )
-            for r in rows
-        ]
-        print_table(("file", "mode", "size", "accuracy", "latency", "run by"), cells, left=("mode", "run by"))
-    pictures = result.data.sources["train"].reader.takes_pictures
-    drawn = "".join(f", {file}" for _, file in task.plots(pictures=pictures))
-    echo("", f"{result.folder}: model.keras, README.md, curves.png{drawn}, ...")
-    for note in result.notes:
-        echo(f"note: {note}")
-    folder = shlex.quote(str(result.folder))
-    if rows:
-        echo(f"Try it: zoo run {result.folder / rows[-1]['file']} PHOTO.jpg")
-    else:
-        echo(f"Next: zoo train --resume {folder} --export tflite")
-    rising = "The best epoch was the last one. " if metrics["best_epoch"] == metrics["epochs"] else ""
-    echo(f"{rising}For more epochs: zoo train --from {folder} --epochs 20")
 
 
 @contextlib.contextmanager

@@ -66,6 +66,16 @@ def _at(ops: list[tuple[Op, Graph]], layers: LayerNames | None) -> str:
     return f" (in {', '.join(names[:LAYERS_SHOWN])}{more})" if names else ""
 
 
+def require_finite(verification: Verification, name: str) -> None:
+    """Finds out whether a file computes numbers.
+
+    Raises:
+        VerificationError: an output differs from Keras' by what is no finite number.
+    """
+    if not math.isfinite(verification.max_diff):
+        raise VerificationError(f"{name} computes values that are not finite numbers; it was not kept")
+
+
 def require_agreement(verification: Verification, mode: Mode, name: str) -> None:
     """Judges how well a file agrees with its model.
 
@@ -77,8 +87,7 @@ def require_agreement(verification: Verification, mode: Mode, name: str) -> None
     Raises:
         VerificationError: the file does not agree well enough.
     """
-    if not math.isfinite(verification.max_diff):
-        raise VerificationError(f"{name} computes values that are not finite numbers; it was not kept")
+    require_finite(verification, name)
     allowed = mode.max_shift * verification.mean_size
     if not verification.asked and verification.mean_diff > allowed:
         raise VerificationError(

@@ -5,29 +5,64 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.benchmark.interleave import Candidate, time_runs
-from zoo.export.describe import add_to_card
+from zoo.errors import ExportError, ZooError
+from zoo.export.calibration import MIN_SAMPLES, VERIFY_INPUTS
+from zoo.export.describe import check_labels
+from zoo.export.judging import ByAccuracy
+from zoo.export.lowering import check_exportable
 from zoo.export.options import ExportOptions, Quantize
-from zoo.export.tflite import to_tflite
+from zoo.export.plain import plain
+from zoo.export.tflite import ExportReport, to_tflite
 from zoo.files import atomic
 from zoo.inputs import seen
 from zoo.inputs.labelled import Labelled
 from zoo.progress import SILENT, Progress
 from zoo.quiet import quiet
-from zoo.runner import Predictor
-from zoo.runner.evaluate import evaluate
+from zoo.runner.runtimes import find as find_runtime
+from zoo.runner.session import load
+from zoo.tasks.confidence import wilson
 from zoo.text import to_json
 from zoo.training.readme import FILES, write_card
 
 if TYPE_CHECKING:
+    import keras
+
     from zoo.data import Data
     from zoo.training import TrainResult
 
 LATENCY_RUNS = 30
+SCORE_FACTS = ("temperature", "fitted_on", "why_not")
+"""What a file's card tells of its model's scores; the other figures are those of the file itself."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that was not written."""
+
+    mode: str
+    """The quantization mode of the file."""
+    error: ZooError
+
+    def as_dict(self) -> dict[str, str]:
+        """Returns the values as JSON can hold them."""
+        return {"mode": self.mode, "error": str(self.error)}
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of a run: those that are there, and those that could not be written."""
+
+    rows: list[dict[str, Any]]
+    """For Keras and for each file, see `export_run`."""
+    failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+    """What the user should know, one line each."""
 
 
 def export_run(
@@ -40,7 +75,8 @@ def export_run(
 ) -> list[dict[str, Any]]:
     """Exports a trained model into its run's folder and adds the results to the folder's model card.
 
-    int8 is calibrated on training files. Every file classifies all held-out files, which the runner reads.
+    int8 is calibrated on training files. Every file classifies all held-out files, which the runner reads; an
+    approximate one is kept if it is about as often right as Keras, see `zoo.export.judging.ByAccuracy`.
 
     Args:
         result: of `zoo.train` or `zoo.training.resume`.
@@ -50,28 +86,68 @@ def export_run(
         **changes: fields of `ExportOptions` that win over `options`: `target`, `io`, `min_agreement`...
 
     Returns:
-        For Keras and for each file: `file`, `mode`, `bytes`, `split`, `count`, `accuracy`, `latency_ms`, `runtime`.
+        For Keras and for each file: `file`, `mode`, `bytes`, `split`, `count`, `accuracy`, `interval`, `agreement`,
+        `latency_ms`, `runtime`.
 
     Raises:
-        ExportError, OptionError: see `ExportOptions.in_modes`; nothing was exported.
-        ExportError, VerificationError: see `to_tflite`; files that were exported before stay.
+        ExportError, OptionError: see `ExportOptions.in_modes` and `require_exportable`; nothing was exported.
+        ExportError, VerificationError: see `to_tflite`; all other files are written.
     """
     wanted = (options or ExportOptions()).in_modes(quantize, **changes)
-    data, folder = result.data, result.folder
+    found = export_files(result, wanted, progress=progress)
+    if found.failures:
+        raise found.failures[0].error
+    return found.rows
+
+
+def require_exportable(model: keras.Model, data: Data, wanted: Sequence[ExportOptions]) -> None:
+    """Finds out what an export of a run would fail by, as far as it is known before the training.
+
+    Args:
+        model: the model; its weights do not matter.
+        data: what it is to be trained on.
+        wanted: the options of each file.
+
+    Raises:
+        ExportError: the model cannot be exported, or there are too few training files to calibrate on.
+        InputError: a class's name is no label.
+        MissingDependencyError: no runtime is installed that could check a file.
+    """
+    if not wanted:
+        return
+    plain_model, _ = plain(model, wanted[0].input_size)
+    check_exportable(plain_model)
+    check_labels(data.class_names, len(data.class_names))
+    find_runtime()
+    count = len(data.sources["train"])
+    for one in wanted:
+        if not one.mode.calibrated or min(count, one.calibration_samples) >= MIN_SAMPLES:
+            continue
+        if one.calibration_samples < MIN_SAMPLES:
+            raise ExportError(f"calibration_samples={one.calibration_samples} is too few; give {MIN_SAMPLES} or more")
+        raise ExportError(
+            f"{one.quantize} measures the ranges of activations on at least {MIN_SAMPLES} training files, and there "
+            f"are {count}; add files, or leave it out (--quantize none)"
+        )
+
+
+def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progress: Progress = SILENT) -> RunFiles:
+    """Exports a trained model as `export_run` does; a file that cannot be written does not keep others from it.
+
+    Raises:
+        ExportError, InputError, MissingDependencyError: see `require_exportable`; nothing was exported.
+        OutputError: the list of the files or the card cannot be written.
+    """
+    data, folder, model = result.data, result.folder, result.model
+    require_exportable(model, data, wanted)
     split = result.metrics["split"]
     source = data.sources[split]
     held_out = [Labelled(path, data.class_names[i]) for path, i in zip(source.paths, source.labels, strict=True)]
-    model = result.model
-    rows = [
-        {
-            "file": "model.keras",
-            "mode": "keras",
-            "bytes": (folder / "model.keras").stat().st_size,
-            "accuracy": result.accuracy,
-            "latency_ms": _keras_latency(model, data),
-            "runtime": "tensorflow",
-        }
-    ]
+    scores = {key: value for key, value in result.metrics.get("scores", {}).items() if key in SCORE_FACTS}
+    judge = ByAccuracy(held_out, split, result.accuracy, scores, progress)
+    rows = [_keras_row(result)]
+    failures: list[Failure] = []
+    notes: list[str] = []
     facts = {
         "weights_from": "trained",
         "began_with": result.began_with,
@@ -81,36 +157,61 @@ def export_run(
     seen.write(folder, data.report.contents)
     for one in wanted:
         progress.step(f"exporting {one.quantize}")
-        report = to_tflite(
-            model,
-            folder / f"{model.name}{one.mode.suffix}.tflite",
-            one,
-            calibration=data.sample(one.calibration_samples),
-            labels=data.class_names,
-            preprocessing=data.preprocessing,
-            facts=facts,
-        )
-        with quiet():
-            predictor: Predictor[Any] = Predictor(report.path)
-            candidate = Candidate(report.path, predictor.session.runtime, 1, None, trusted=True)
-        time_runs([candidate], LATENCY_RUNS, 5)
-        accuracy = evaluate(predictor, held_out, progress=progress).score
-        add_to_card(report.path, accuracy=accuracy, accuracy_on={"split": split, "count": len(held_out)})
-        rows.append(
-            {
-                "file": report.path.name,
-                "mode": one.quantize,
-                "bytes": report.path.stat().st_size,
-                "accuracy": accuracy,
-                "latency_ms": 1e3 * statistics.median(candidate.record.seconds),
-                "runtime": f"{predictor.session.runtime}, 1 thread",
-            }
-        )
-    rows = [{**row, "split": split, "count": len(held_out)} for row in rows]
+        try:
+            report = to_tflite(
+                model,
+                folder / f"{model.name}{one.mode.suffix}.tflite",
+                one,
+                calibration=data.sample(one.calibration_samples + VERIFY_INPUTS),
+                labels=data.class_names,
+                preprocessing=data.preprocessing,
+                facts=facts,
+                judge=judge,
+            )
+            rows.append(_row(report))
+            notes += report.notes
+        except ZooError as error:
+            failures.append(Failure(one.quantize, error))
     with atomic(folder / FILES) as scratch:
         scratch.write_text(to_json(rows, indent=1) + "\n", encoding="utf-8")
     write_card(folder)
-    return rows
+    return RunFiles(rows, tuple(failures), tuple(dict.fromkeys(notes)))
+
+
+def _keras_row(result: TrainResult) -> dict[str, Any]:
+    count, accuracy = result.metrics["count"], result.accuracy
+    return {
+        "file": "model.keras",
+        "mode": "keras",
+        "bytes": (result.folder / "model.keras").stat().st_size,
+        "accuracy": accuracy,
+        "interval": list(wilson(round(accuracy * count), count)),
+        "agreement": None,
+        "latency_ms": _keras_latency(result.model, result.data),
+        "runtime": "tensorflow",
+        "split": result.metrics["split"],
+        "count": count,
+    }
+
+
+def _row(report: ExportReport) -> dict[str, Any]:
+    """Returns what the table says of a file; its latency is measured now."""
+    with quiet():
+        session = load(report.path)
+        candidate = Candidate(report.path, session.runtime, 1, None, trusted=True)
+    time_runs([candidate], LATENCY_RUNS, 5)
+    verification = report.verification
+    return {
+        "file": report.path.name,
+        "mode": report.quantize,
+        "bytes": report.path.stat().st_size,
+        "accuracy": report.card["accuracy"],
+        "interval": report.card.get("accuracy_interval"),
+        "agreement": None if verification is None else verification.agreement.share,
+        "latency_ms": 1e3 * statistics.median(candidate.record.seconds),
+        "runtime": f"{session.runtime}, 1 thread",
+        **report.card["accuracy_on"],
+    }
 
 
 def _keras_latency(model: Any, data: Data) -> float:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import ExportError
 from zoo.export import edgetpu, holdout
 from zoo.export.calibration import Array, as_lowered, class_names
-from zoo.export.checks import check_file, require_agreement
+from zoo.export.checks import check_file
 from zoo.export.converter import Settings, convert
-from zoo.export.describe import SelfDescription, check_labels, describe
+from zoo.export.describe import SelfDescription, add_to_card, check_labels, describe
 from zoo.export.ending import as_task, notes_of
 from zoo.export.entry import Entry, carries, is_meant, with_entry
 from zoo.export.holdout import Examples
+from zoo.export.judging import FileJudge, by_agreement
 from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
 from zoo.export.naming import LayerNames
 from zoo.export.options import ExportOptions, Quantize
@@ -84,6 +85,7 @@ def to_tflite(
     labels: Sequence[str] | None = None,
     task: Task[Any] = DEFAULT,
     facts: dict[str, Any] | None = None,
+    judge: FileJudge = by_agreement,
     progress: Progress = SILENT,
     **changes: Any,
 ) -> ExportReport:
@@ -103,6 +105,7 @@ def to_tflite(
             for a trained model of 1000 classes, else `class_0..`.
         task: what the model is for; it says which outputs are right, what they are called, and what agreement is.
         facts: more for the card, e.g. `{"options": {...}, "license": "CC-BY-4.0"}`.
+        judge: decides whether the finished file is kept; by default its agreement with the model does.
         progress: is told each step.
         **changes: fields of `ExportOptions` that win over `options`: `quantize="int8"`, `target="litert"`...
 
@@ -148,9 +151,12 @@ def to_tflite(
             learned = names if trained and (options.mode.calibrated or examples.check.files) else []
             verification = _verify(model, scratch, options, examples, task, learned, pixels=pixels)
             verification = replace(verification, asked=asked)
-            require_agreement(verification, options.mode, path.name)
             notes += verification.doubts
         card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
+        verdict = judge(scratch, verification, options)
+        notes += verdict.notes
+        if verdict.facts:
+            card = add_to_card(scratch, **verdict.facts)
         size = scratch.stat().st_size
     known.remember_made(path)
     compiled = _compile(path, description, notes, progress) if tpu else None

@@ -39,12 +39,17 @@ def unallocated() -> Iterator[list[Any]]:
         global_state.set_global_attribute(_WAITING, [])
 
 
-def layer_name(tensor: Any) -> str:
-    """Returns the name of the layer that makes a model's input or output, also if the layer is in a nested model."""
+def layer_of(tensor: Any) -> Any:
+    """Returns the layer that makes a model's input or output, also if the layer is in a nested model."""
     made = tensor._keras_history
     while getattr(made.operation, "outputs", None) and hasattr(made.operation, "layers"):
         made = made.operation.outputs[made.tensor_index]._keras_history
-    return str(made.operation.name)
+    return made.operation
+
+
+def layer_name(tensor: Any) -> str:
+    """The name of that layer, see `layer_of`."""
+    return str(layer_of(tensor).name)
 
 
 def has_graph(layer: Any) -> bool:

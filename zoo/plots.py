@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from zoo.errors import InputError, MissingDependencyError, first_line
 from zoo.files import atomic
 from zoo.surroundings import import_elsewhere
 from zoo.text import shown
+
+if TYPE_CHECKING:
+    from zoo.tasks.confidence import Bin
 
 FORMATS = (".png", ".svg")
 _CAPTION = 40
@@ -45,6 +48,17 @@ def check_name(path: Path) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path} ends neither in {' nor in '.join(FORMATS)}; name a picture so")
+
+
+def require(path: Path) -> None:
+    """Finds out before long work whether a picture can be drawn into a file of this name.
+
+    Raises:
+        InputError: its name ends in neither `.png` nor `.svg`.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    check_name(path)
+    figure(1, 1)
 
 
 def save(drawing: Any, path: Path) -> None:
@@ -96,6 +110,31 @@ def plot_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str], path
             axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=colour, fontsize=8)
     right = np.trace(confusion)
     axes.set_title(f"{right} of {confusion.sum()} right ({right / max(1, confusion.sum()):.1%})")
+    save(drawing, path)
+
+
+def plot_reliability(answers: Mapping[str, Sequence[Bin]], path: Path) -> None:
+    """Draws the share of right answers by score, and below it how many answers have which score.
+
+    Args:
+        answers: bins of answers by their best score, by the names that the drawing gives them.
+        path: the file of the drawing.
+    """
+    drawing = figure(5, 6)
+    upper, lower = drawing.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.plot([0, 1], [0, 1], color="gray", linewidth=0.8, linestyle=":", label="as often right as sure")
+    for name, bins in answers.items():
+        there = [one for one in bins if one.count]
+        upper.plot([one.score for one in there], [one.accuracy for one in there], marker="o", markersize=4, label=name)
+        edges = [*(one.low for one in bins), bins[-1].high]
+        lower.stairs([one.count for one in bins], edges, label=name)
+    upper.set_ylabel("share that is right")
+    upper.legend(loc="upper left")
+    upper.grid(alpha=0.3)
+    lower.set_xlabel("score of the class that is named")
+    lower.set_ylabel("files")
+    lower.set_xlim(0, 1)
+    upper.set_ylim(0, 1.02)
     save(drawing, path)
 
 

@@ -269,3 +269,28 @@ def test_a_model_too_large_for_any_memory(cli: Cli, tmp_path: Path, option: str,
     assert result.code == 1
     assert "GB for its weights alone, this machine has" in result.error
     assert names(tmp_path) == []
+
+
+def test_the_files_that_were_written_are_shown_though_one_was_not(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import zoo.export
+    from zoo.errors import VerificationError
+
+    written = zoo.export.to_tflite
+
+    def refuse(model: object, path: Path, options: Any, **more: Any) -> Any:
+        if options.quantize == "float16":
+            raise VerificationError(f"{path.name} was not kept")
+        return written(model, path, options, **more)
+
+    monkeypatch.setattr(zoo.export, "to_tflite", refuse)
+    args = ("build", "lenet", "--out", tmp_path, "--quantize", "none,float16", "--export", "tflite,keras")
+    done = cli(*args)
+    assert (done.code, done.error) == (3, "lenet_float16.tflite was not kept")
+    assert f"{tmp_path}/lenet.tflite " in done.out
+    assert f"{tmp_path}/lenet.keras " in done.out
+    assert f"zoo run {tmp_path}/lenet.tflite" in done.out
+    done = cli(*args, "--json")
+    assert done.code == 3
+    assert [one["format"] for one in json.loads(done.out)] == ["tflite", "keras"]

@@ -45,12 +45,23 @@ def test_json_and_a_comparison(cli: Cli, files: dict[str, Path], digits_folder: 
     assert sum(map(sum, found["confusion"])) == 120
     assert found["top1"] > 0.85
     assert len(found["mistakes"]) == round(120 * (1 - found["top1"]))
+    low, high = found["top1_interval"]
+    assert 0.8 < low < found["top1"] < high < 1
+    rows = found["above"]
+    assert (rows[0]["min_score"], rows[0]["count"], rows[0]["accuracy"]) == (0, 120, found["top1"])
+    counts = [row["count"] for row in rows]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[-1] < 120
+    assert rows[-1]["coverage"] == counts[-1] / 120
+    assert 0 <= found["calibration_error"] < 0.5
     comparison = found["against"]["comparison"]
     assert comparison["difference"] == pytest.approx(found["top1"] - found["against"]["top1"])
     assert comparison["low"] < comparison["difference"] < comparison["high"]
     text = cli("evaluate", files["none"], digits_folder, "--against", files["int8"], "--mistakes", "0").out
     assert f"The same name for {comparison['agreement']:.1%} of 120 pictures." in text
     assert "Mistakes:" not in text
+    (line,) = (line for line in text.splitlines() if line.startswith("0.95 "))
+    assert line.split() == ["0.95", str(counts[-1]), f"{counts[-1] / 120:.1%}", f"{rows[-1]['accuracy']:.1%}"]
 
 
 def test_the_confusion_matrix_as_csv_and_picture(

@@ -51,6 +51,26 @@ def test_json(cli: Cli, model: Path, photos: tuple[Path, Path]) -> None:
     }
 
 
+def test_an_answer_below_the_least_score_is_that_it_is_not_sure(
+    cli: Cli, model: Path, photos: tuple[Path, Path]
+) -> None:
+    best = Classifier(model).classify(photos[0], 1)[0]
+    assert cli("run", model, photos[0], "--min-score", f"{best.score - 1e-4}").out == cli("run", model, photos[0]).out
+    above = ("--min-score", f"{best.score + 1e-4}")
+    lines = cli("run", model, photos[0], *above, "--top-k", "2").out.splitlines()
+    assert [line.strip() for line in lines[1:]] == ["not sure", f"{best.score:.2%}  {best.label}"]
+    document = json.loads(cli("run", model, photos[0], *above, "--top-k", "1", "--json").out)
+    assert document["predictions"] == [{"label": "not sure", "index": -1, "score": pytest.approx(best.score)}]
+    rows = cli("run", model, photos[0], *above, "--top-k", "1", "--csv").out.splitlines()
+    assert rows[1] == f"{photos[0]},1,not sure,-1,{best.score:.6g}"
+
+
+def test_a_least_score_in_percent_is_refused(cli: Cli, model: Path, photos: tuple[Path, Path]) -> None:
+    done = cli("run", model, photos[0], "--min-score", "70")
+    assert done.code == 1
+    assert "give 0 to 1, such as 0.7" in done.error
+
+
 @pytest.mark.slow
 def test_random_weights_are_called_so(cli: Cli, tmp_path: Path, photos: tuple[Path, Path]) -> None:
     pytest.importorskip("tensorflow")

@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from zoo.errors import VerificationError
 from zoo.runner import Classifier
 
 if TYPE_CHECKING:
@@ -80,12 +81,46 @@ def test_what_is_wrong_is_said_without_tensorflow(cli: Cli, tmp_path: Path, monk
         (["lenet", "d", "--resume", "r"], 2, "--resume takes all from its folder"),
         (["--resume", "r", "--epochs", "3"], 2, "--resume takes all from its folder"),
         (["resnet", "d"], 1, "unknown model 'resnet'"),
+        (["lenet", "d", "--quantize", "int8"], 2, "--quantize is for --export tflite"),
+        (["lenet", "d", "--min-agreement", "0.5"], 2, "--min-agreement is for --export tflite"),
+        (["lenet", "d", "--export", "tflite", "--target", "edgetpu"], 1, "the Edge TPU runs int8 files only"),
         (["lenet", "d", "--alpha", "0.5"], 1, "alpha"),
         (["lenet", "d", "--recipe", str(tmp_path / "no.toml")], 1, "cannot read recipe"),
     ]:
         done = cli("train", *args)
         assert done.code == code, args
         assert message in done.error
+
+
+@pytest.mark.slow
+def test_the_figures_and_the_other_files_are_shown_though_a_file_is_not_kept(
+    cli: Cli, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zoo.export.checks import require_agreement as kept
+
+    def refuse(verification: Any, mode: Any, name: str) -> None:
+        if mode.name == "int8":
+            raise VerificationError(f"{name} was not kept")
+        kept(verification, mode, name)
+
+    monkeypatch.setattr("zoo.export.judging.require_agreement", refuse)
+    run = tmp_path / "run"
+    done = cli(
+        "train", "lenet", pictures, "--epochs", "1", "--out", run, "--export", "tflite", "--min-agreement", "0.5"
+    )
+    assert (done.code, done.error) == (3, "lenet_int8.tflite was not kept")
+    lines = done.out.splitlines()
+    (accuracy,) = (at for at, line in enumerate(lines) if line.startswith("accuracy "))
+    (table,) = (at for at, line in enumerate(lines) if line.startswith("lenet.tflite "))
+    assert accuracy < table
+    assert not any(line.startswith("lenet_int8.tflite ") for line in lines)
+    assert lines[-1] == f"Try it: zoo run {run}/lenet.tflite PHOTO.jpg"
+    again = ("train", "--resume", run, "--export", "tflite", "--quantize", "int8", "--min-agreement", "0.5", "--json")
+    done = cli(*again)
+    assert done.code == 3
+    found = json.loads(done.out)
+    assert [row["mode"] for row in found["files"]] == ["keras"]
+    assert found["failed"] == [{"mode": "int8", "error": "lenet_int8.tflite was not kept"}]
 
 
 def test_values_that_are_not_allowed(cli: Cli, pictures: Path, tmp_path: Path) -> None:

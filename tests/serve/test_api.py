@@ -326,8 +326,16 @@ def check(value: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
     """Holds a value against a schema of the few kinds that the document has."""
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
-    kinds: dict[str, Any] = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float)}
-    assert isinstance(value, kinds[schema["type"]])
+    kinds: dict[str, Any] = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "null": type(None),
+    }
+    allowed = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    assert any(isinstance(value, kinds[one]) for one in allowed)
     if "properties" in schema:
         assert set(value) == set(schema["required"]) == set(schema["properties"])
         for name, inner in schema["properties"].items():
@@ -431,3 +439,15 @@ def test_a_picture_that_does_not_fit_into_the_memory(
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
     reply = site.post(photos[0].read_bytes())
     assert (reply.status, reply.error) == (413, "the picture does not fit into this machine's memory")
+
+
+def test_below_the_least_score_the_api_answers_that_it_is_not_sure(
+    site: Site, serving: Serving, model: Path, photos: tuple[Path, Path]
+) -> None:
+    assert site.get("/v1/model").json["min_score"] is None
+    best = Classifier(model).classify(photos[0], 1)[0]
+    with serving(Classifier(model, min_score=best.score + 1e-4)) as other:
+        assert other.get("/v1/model").json["min_score"] == pytest.approx(best.score + 1e-4)
+        first, second = other.post(photos[0].read_bytes()).json["predictions"][:2]
+        assert (first["label"], first["index"], first["score"]) == ("not sure", -1, second["score"])
+        assert second["label"] == best.label

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.errors import InputError, ModelFileError
+from zoo.errors import InputError, ModelFileError, OptionError
 from zoo.tasks import TASKS, task_of
 from zoo.tasks.accuracy import Evaluation, paired_interval
-from zoo.tasks.classification import CLASSIFICATION, Prediction
+from zoo.tasks.classification import CLASSIFICATION, NOT_SURE, Prediction
 from zoo.tasks.confusion import Confusion
 
 
@@ -94,3 +94,26 @@ def test_the_task_is_found_by_the_card() -> None:
 
 def test_the_schema_is_that_of_a_prediction() -> None:
     assert list(CLASSIFICATION.schema) == list(CLASSIFICATION.columns) == list(vars(Prediction("a", 0, 0.5)))
+
+
+def test_below_the_least_score_the_answer_is_that_it_is_not_sure() -> None:
+    outputs = [np.array([[0.25, 0.5, 0.25]], np.float32)]
+    sure, unsure = CLASSIFICATION.with_min_score(0.5), CLASSIFICATION.with_min_score(0.51)
+    assert [one.label for one in sure.decode(outputs, ("a", "b", "c"))] == ["b", "a", "c"]
+    found = unsure.decode(outputs, ("a", "b", "c"), limit=2)
+    assert found == [Prediction(NOT_SURE, -1, 0.5), Prediction("b", 1, 0.5)]
+    assert unsure.decode(outputs, ("a", "b", "c"), limit=1) == found[:1]
+    assert unsure.lines(found) == ["         not sure", " 50.00%  b"]
+    assert unsure.brief(found) == "not sure, b 50%"
+
+
+@pytest.mark.parametrize("value", [70.0, -0.1, float("nan"), float("inf")])
+def test_a_least_score_that_is_no_probability_is_refused(value: float) -> None:
+    with pytest.raises(OptionError, match="least score"):
+        CLASSIFICATION.with_min_score(value)
+
+
+def test_a_least_score_of_logits_is_any_number() -> None:
+    from dataclasses import replace
+
+    assert replace(CLASSIFICATION, scores="numbers").with_min_score(7).min_score == 7

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import platform
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ import zoo
 from zoo.data import DataReport
 from zoo.errors import InputError, OptionError, OutputError, TrainingError
 from zoo.training import TrainResult, resume, train
+from zoo.training.checkpoint import Checkpoint
 from zoo.training.recipe import read_toml
+from zoo.training.tasks import columns
+from zoo.training.tasks.classification import CLASSIFICATION
+from zoo.weights import load_model
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +72,7 @@ def test_what_the_folder_holds(trained: tuple[TrainResult, Notes]) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "README.md", "architecture.json", "confusion.png", "curves.png", "events", "history.csv", "labels.txt",
-        "metrics.json", "mistakes.png", "model.keras", "recipe.toml", "resume.toml", "state.npz",
+        "metrics.json", "mistakes.png", "model.keras", "recipe.toml", "reliability.png", "resume.toml", "state.npz",
     }  # fmt: skip
     assert (folder / "labels.txt").read_text().split() == [str(i) for i in range(10)]
     with (folder / "history.csv").open() as file:
@@ -76,7 +81,7 @@ def test_what_the_folder_holds(trained: tuple[TrainResult, Notes]) -> None:
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["accuracy"] == result.accuracy
     assert sum(map(sum, metrics["confusion"])) == metrics["count"] == len(result.data.sources["validation"])
-    for name in ("curves.png", "confusion.png", "mistakes.png"):
+    for name in ("curves.png", "confusion.png", "mistakes.png", "reliability.png"):
         with Image.open(folder / name) as image:
             assert np.asarray(image).std() > 5
     assert list((folder / "events" / "validation").iterdir())
@@ -99,7 +104,7 @@ def test_no_file_but_the_one_for_resuming_says_where_the_run_was_made(
             content = path.read_bytes()
             assert str(pictures).encode() not in content, path
             assert str(folder.parent).encode() not in content, path
-    for name in ("curves.png", "confusion.png", "mistakes.png"):
+    for name in ("curves.png", "confusion.png", "mistakes.png", "reliability.png"):
         with Image.open(folder / name) as image:
             assert "Software" not in image.info
 
@@ -139,6 +144,52 @@ def test_a_finished_run_is_not_trained_further(trained: tuple[TrainResult, Notes
     again = resume(result.folder, watch=notes)
     assert notes.rows == []
     assert again.accuracy == result.accuracy
+
+
+def test_the_scores_are_calibrated_in_the_model_itself(trained: tuple[TrainResult, Notes]) -> None:
+    from zoo.tasks.confidence import calibration_error
+    from zoo.training.tasks.temperature import Temperature
+
+    result, _ = trained
+    found = result.metrics["scores"]
+    source = result.data.sources["validation"]
+    assert found["fitted_on"] == {"split": "validation", "count": len(source)}
+    assert found["temperature"] != 1
+    pixels = source.fetch(np.arange(len(source))).astype(np.float32)
+    scores = load_model(result.folder / "model.keras").predict(pixels, verbose=0)
+    np.testing.assert_allclose(scores, result.model.predict(pixels, verbose=0), atol=1e-6)
+    right = scores.argmax(axis=1) == source.labels
+    assert right.mean() == pytest.approx(result.accuracy)
+    assert calibration_error(scores.max(axis=1), right) == pytest.approx(found["calibration_error"], abs=0.02)
+    # The checkpoint keeps the weights that were trained, with which the training would go on.
+    model = zoo.build("lenet")
+    Checkpoint(result.folder, columns(CLASSIFICATION)).restore_model(model)
+    raw = model.predict(pixels, verbose=0)
+    np.testing.assert_allclose(Temperature(found["temperature"]).apply(raw), scores, atol=1e-4)
+    for one in found["min_score"]:
+        if one["min_score"] is not None:
+            assert right[scores.max(axis=1) >= one["min_score"]].mean() >= one["precision"] - 0.02
+    card = (result.folder / "README.md").read_text()
+    assert f"temperature {found['temperature']:.2f}" in card
+
+
+def test_a_finished_run_is_calibrated_as_before_even_if_it_was_killed_just_before_it(
+    trained: tuple[TrainResult, Notes], tmp_path: Path
+) -> None:
+    result, _ = trained
+    folder = tmp_path / "run"
+    shutil.copytree(result.folder, folder)
+    saved = (folder / "model.keras").read_bytes()
+    assert resume(folder).metrics["scores"] == result.metrics["scores"]
+    assert (folder / "model.keras").read_bytes() == saved
+    # The file of the best model as it was when the last epoch ended.
+    model = load_model(folder / "model.keras")
+    Checkpoint(folder, columns(CLASSIFICATION)).restore_model(model)
+    model.save(folder / "model.keras")
+    again = resume(folder)
+    assert again.metrics["scores"] == result.metrics["scores"]
+    for one, other in zip(load_model(folder / "model.keras").weights, result.model.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_the_same_seed_gives_the_same(pictures: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ class Classifier(Predictor[Prediction]):
         preprocessing: Preprocessing | None = None,
         input_range: tuple[float, float] | None = None,
         labels: Sequence[str] | None = None,
+        min_score: float | None = None,
         trusted: bool = False,
     ) -> None:
         """Loads the file; arguments and errors as for `Predictor`."""
@@ -38,6 +39,7 @@ class Classifier(Predictor[Prediction]):
             preprocessing=preprocessing,
             input_range=input_range,
             labels=labels,
+            min_score=min_score,
             trusted=trusted,
         )
 
@@ -49,7 +51,7 @@ class Classifier(Predictor[Prediction]):
             top_k: the number of classes to return, at most all.
 
         Returns:
-            The most likely classes, best first.
+            The most likely classes, best first; "not sure" before them if the best one is below the least score.
 
         Raises:
             InputError: the picture cannot be read, or does not fit the model.

@@ -22,7 +22,7 @@ from zoo.machine.cores import usable_cores
 from zoo.runner.entry import open_entry
 from zoo.runner.runtimes import Runtime
 from zoo.runner.session import Array, TensorInfo, load
-from zoo.tasks import Task, known_of, note_of, task_of
+from zoo.tasks import Task, known_of, note_of, selective, task_of
 from zoo.tflite import card
 from zoo.tflite.labels import fault as fault_of_labels
 from zoo.tflite.normalization import Normalization
@@ -65,6 +65,7 @@ class Predictor(Generic[Found]):
         preprocessing: Preprocessing | None = None,
         input_range: tuple[float, float] | None = None,
         labels: Sequence[str] | None = None,
+        min_score: float | None = None,
         trusted: bool = False,
     ) -> None:
         """Loads the file.
@@ -79,17 +80,22 @@ class Predictor(Generic[Found]):
             input_range: for a file that another tool made, the range to which 0..255 is scaled. By default as its
                 metadata or the scale of its input says, else raw pixels.
             labels: class names that replace the file's own.
+            min_score: the least score of an answer, for a classifier: below it, the first prediction is "not sure",
+                with the index -1 and the best class's score, and the classes follow. None for any.
             trusted: see `zoo.runner.load`.
 
         Raises:
             ModelFileError: the file is missing, damaged, takes no numbers, or its outputs are not the task's.
             InputError: the input range is not allowed.
+            OptionError: the least score is not allowed, or the task has none.
             MissingDependencyError: the runtime is not installed.
         """
         self.session = load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
         description = card.describe(path)
         self.card = description.card
         self.task: Task[Found] = known_of(task or task_of(self.card, path), self.card, self.session.file.main)
+        if min_score is not None:
+            self.task = selective(self.task, min_score, self.session.path)
         self.preprocessing = preprocessing or description.preprocessing
         self._notes = [f"{path}: {note}" for note in description.notes] if labels is None else []
         self.labels = self._labels(description.labels if labels is None else tuple(labels), own=labels is None)

@@ -14,7 +14,7 @@ from typing import Any
 from zoo.serve.answers import EXACT
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool, available_formats
-from zoo.tasks import Task, scores_of
+from zoo.tasks import Task, min_score_of, scores_of
 from zoo.tflite import modelfile
 
 TEXT = 200
@@ -65,6 +65,9 @@ CARD: Fields = {
     "trained_on": _either,
     "accuracy": _number,
     "accuracy_on": {"split": _text, "count": _number},
+    "accuracy_interval": _numbers,
+    "accuracy_keras": _number,
+    "scores": {"temperature": _number, "calibration_error": _number},
     "license": _text,
     "calibration": {"count": _number, "range": _numbers},
     "verification": {
@@ -120,6 +123,7 @@ def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
         "macs": file.main.total_macs,
         "labels": list(predictor.labels),
         "scores": scores_of(predictor.task),
+        "min_score": min_score_of(predictor.task),
         "notes": [note.replace(str(session.path), session.path.name) for note in predictor.notes],
         "card": public_card(predictor.card),
         "ops": operations(file),

@@ -116,6 +116,10 @@ def _schemas(task: Task[Any]) -> Json:
             macs=_INTEGER,
             labels=_list(_STRING),
             scores={**_STRING, "enum": ["probabilities", "numbers"]},
+            min_score={
+                "type": ["number", "null"],
+                "description": "The least score of an answer; below it, the first prediction is not sure, index -1.",
+            },
             notes={**_list(_STRING), "description": "What to know before the answers."},
             card={"type": "object", "description": "The fields of the file's card that are about the model."},
             ops=_list(_ref("Operation")),

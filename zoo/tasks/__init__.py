@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ModelFileError
+from zoo.errors import ModelFileError, OptionError
 from zoo.tasks.classification import CLASSIFICATION
 from zoo.tasks.scores import Scores
-from zoo.tasks.task import FileAware, Task
+from zoo.tasks.task import FileAware, Selective, Task
 
 if TYPE_CHECKING:
     from zoo.tflite.modelfile import Graph
@@ -59,4 +59,21 @@ def scores_of(task: Task[Any]) -> Scores:
     return task.scores if isinstance(task, FileAware) else "probabilities"
 
 
-__all__ = ["DEFAULT", "TASKS", "Task", "known_of", "note_of", "scores_of", "task_of"]
+def selective(task: Task[Any], min_score: float, path: Path) -> Task[Any]:
+    """Returns a task that says that it is not sure below a score, see `zoo.tasks.task.Selective`.
+
+    Raises:
+        OptionError: the task cannot say so, or the score is not allowed.
+    """
+    if not isinstance(task, Selective):
+        raise OptionError(f"{path} is for {task.name}, which has no least score of an answer; leave it out")
+    found: Task[Any] = task.with_min_score(min_score)
+    return found
+
+
+def min_score_of(task: Task[Any]) -> float | None:
+    """Returns the least score of a task's answers; None for any."""
+    return task.min_score if isinstance(task, Selective) else None
+
+
+__all__ = ["DEFAULT", "TASKS", "Task", "known_of", "min_score_of", "note_of", "scores_of", "selective", "task_of"]

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import AnswerError, InputError
+from zoo.tasks.confidence import Z95, Answers, dicts_above, error_of, section_above, thresholds_of, wilson
 from zoo.tasks.confusion import ClassFigures, Confusion
 from zoo.tasks.scores import Sameness, Scores, shown_score
 from zoo.tasks.task import Section, Truth
 
 if TYPE_CHECKING:
     from zoo.tasks.classification import Prediction
-
-Z95 = 1.959964
-"""The 97.5% quantile of the normal distribution."""
 
 TABLE_CLASSES = 20
 """The most classes of a printed confusion matrix; with more columns it is not readable."""
@@ -51,6 +49,8 @@ class Evaluation:
     unreadable: list[InputError]
     scores: Scores = "probabilities"
     """What the scores of the file are."""
+    answers: Answers = ()
+    """The score of each picture's best class, and whether that class is the true one."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -77,6 +77,11 @@ class Evaluation:
         """The figure that files are compared by: top-1."""
         return self.top1
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% confidence interval of the top-1 accuracy."""
+        return wilson(int(np.trace(self.confusion.counts)), self.count)
+
     def classes(self) -> list[ClassFigures]:
         """The metrics of each class that has pictures or was predicted."""
         return [figures for figures in self.confusion.classes() if figures.count or figures.precision is not None]
@@ -86,8 +91,19 @@ class Evaluation:
         best_five = f", top-5 {self.top5:.1%}" if len(self.labels) > 5 else ""
         return f"{self.count} pictures, top-1 {self.top1:.1%}{best_five}"
 
+    @property
+    def _probabilities(self) -> Answers:
+        """The answers if their scores are probabilities, of which a share can be expected to be right; else none."""
+        return self.answers if self.scores == "probabilities" else ()
+
+    @property
+    def sureness(self) -> dict[str, Any]:
+        """What the scores are worth, for the card: the calibration error, and the score for a wanted precision."""
+        found = {"calibration_error": error_of(self._probabilities), "min_score": thresholds_of(self._probabilities)}
+        return found if self._probabilities else {}
+
     def sections(self, mistakes: int) -> list[Section]:
-        """Returns the metrics by class, the confusion matrix if it is readable, and the worst mistakes."""
+        """Returns the metrics by class, the confusion matrix if readable, accuracy by score, and the worst mistakes."""
 
         def share(value: float | None) -> str:
             return "" if value is None else f"{value:.1%}"
@@ -100,6 +116,7 @@ class Evaluation:
             names = [self.labels[i] for i in used]
             table = [(names[at], *(str(counts[i, j] or "") for j in used)) for at, i in enumerate(used)]
             found.append(Section("What they are (rows), what they are taken for (columns):", ("", *names), table))
+        found += section_above(self._probabilities)
         if self.mistakes and mistakes:
             shown = self.mistakes[:mistakes]
             more = len(shown) < len(self.mistakes)
@@ -127,7 +144,11 @@ class Evaluation:
         return {
             "pictures": self.count,
             "top1": self.top1,
+            "top1_interval": list(self.interval),
             "top5": self.top5,
+            "calibration_error": error_of(self._probabilities),
+            "min_score": thresholds_of(self._probabilities),
+            "above": dicts_above(self._probabilities),
             "classes": [vars(figures) for figures in self.classes()],
             "labels": list(self.labels),
             "confusion": self.confusion.counts.tolist(),
@@ -157,6 +178,7 @@ class ClassificationJudge:
         self._in_best_five = 0
         self._named: dict[Path, tuple[str, str]] = {}
         self._mistakes: list[Mistake] = []
+        self._answers: list[tuple[float, bool]] = []
 
     def add(self, truth: Truth, found: Sequence[Prediction]) -> None:
         """Adds one picture; `found` holds all classes, best first."""
@@ -166,6 +188,7 @@ class ClassificationJudge:
         self._counts[index, best.index] += 1
         self._in_best_five += any(one.index == index for one in found[:5])
         self._named[truth.path] = (label, best.label)
+        self._answers.append((best.score, best.index == index))
         if best.index != index:
             score = next(one.score for one in found if one.index == index)
             self._mistakes.append(Mistake(truth.path, label, best, score))
@@ -183,7 +206,8 @@ class ClassificationJudge:
             )
         mistakes = sorted(self._mistakes, key=lambda mistake: mistake.truth_score - mistake.named.score)
         counts = Confusion(self._labels, self._counts)
-        return Evaluation(counts, self._in_best_five, self._named, mistakes, unreadable, self._scores)
+        answers = tuple(self._answers)
+        return Evaluation(counts, self._in_best_five, self._named, mistakes, unreadable, self._scores, answers)
 
 
 @dataclass(frozen=True)

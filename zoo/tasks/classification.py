@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.errors import ModelFileError
+from zoo.errors import ModelFileError, OptionError
 from zoo.tasks.agreement import MEASURES, Answers
 from zoo.tasks.scores import Scores, shown_score
 from zoo.tasks.task import Agreement, Array, Shape
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ROUNDING = 0.01
 """How far a probability may be outside of 0..1 by the rounding of quantized files."""
+NOT_SURE = "not sure"
+"""The label of the answer that no class has the least score asked for; its index is -1."""
 
 SHAPES_SHOWN = 10
 """The most outputs that an error message lists."""
@@ -52,6 +54,8 @@ class Classification:
     """What the scores of the file are; they are shown in percent only if they are probabilities."""
     answers: Answers = "class"
     """What the model's outputs say; it decides how two answers are compared."""
+    min_score: float | None = None
+    """The least score of an answer: below it, the first prediction is `NOT_SURE`. None for any."""
 
     @property
     def note(self) -> str:
@@ -65,6 +69,20 @@ class Classification:
         says_logits = card.get("output") == "logits"
         known = not says_logits and len(graph.outputs) == 1 and are_probabilities(graph, graph.outputs[0])
         return replace(self, scores="probabilities" if known else "numbers")
+
+    def with_min_score(self, min_score: float) -> Classification:
+        """The task that answers "not sure" below a score.
+
+        Raises:
+            OptionError: the score is no finite number, or no probability where the scores are probabilities.
+        """
+        if not np.isfinite(min_score):
+            raise OptionError(f"a least score of {min_score} is not allowed; give a finite number")
+        if self.scores == "probabilities" and not 0 <= min_score <= 1:
+            raise OptionError(
+                f"a least score of {min_score:g} is not allowed: the scores are probabilities; give 0 to 1, such as 0.7"
+            )
+        return replace(self, min_score=float(min_score))
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -91,7 +109,8 @@ class Classification:
     ) -> list[Prediction]:
         """The classes by their scores, best first; equal scores in the order of the labels.
 
-        A single score is that of the second of two classes, as a sigmoid gives it.
+        A single score is that of the second of two classes, as a sigmoid gives it. If the best score is below
+        `min_score`, `NOT_SURE` stands first, with that score, and counts for the limit.
 
         Raises:
             ModelFileError: the single score is no probability.
@@ -100,7 +119,10 @@ class Classification:
         if len(scores) == 1:
             scores = _of_two(scores)
         best = np.argsort(-scores, kind="stable")[:limit]
-        return [Prediction(labels[i], int(i), float(scores[i])) for i in best]
+        found = [Prediction(labels[i], int(i), float(scores[i])) for i in best]
+        if self.min_score is not None and found[0].score < self.min_score:
+            found = [Prediction(NOT_SURE, -1, found[0].score), *found][:limit]
+        return found
 
     def judge(self, labels: tuple[str, ...]) -> ClassificationJudge:
         """Returns a new judge."""
@@ -130,11 +152,15 @@ class Classification:
 
     def lines(self, found: Sequence[Prediction]) -> list[str]:
         """Returns a line for each class."""
-        return [f"{shown_score(one.score, self.scores):>7}  {one.label}" for one in found]
+        return [f"{self._shown(one, 2):>7}  {one.label}" for one in found]
 
     def brief(self, found: Sequence[Prediction]) -> str:
         """Returns names and scores as part of a line."""
-        return ", ".join(f"{one.label} {shown_score(one.score, self.scores, 0)}" for one in found)
+        return ", ".join(f"{one.label} {self._shown(one, 0)}".rstrip() for one in found)
+
+    def _shown(self, one: Prediction, digits: int) -> str:
+        """Returns a score as text; nothing for the answer `NOT_SURE`, whose score is that of the class behind it."""
+        return "" if one.index < 0 else shown_score(one.score, self.scores, digits)
 
 
 def _of_two(score: Array) -> Array:

@@ -90,6 +90,27 @@ class Evaluation(Protocol):
         """Returns the values as JSON can hold them."""
 
 
+@runtime_checkable
+class Proportional(Protocol):
+    """An evaluation whose score is the share of pictures that are right; an evaluation need not be one."""
+
+    @property
+    def score(self) -> float:
+        """The share, 0..1."""
+
+    @property
+    def count(self) -> int:
+        """Number of pictures that were judged."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% confidence interval of the share, 0..1."""
+
+    @property
+    def sureness(self) -> dict[str, Any]:
+        """What the scores are worth, for the file's card; empty if they are no probabilities."""
+
+
 class Comparison(Protocol):
     """A comparison of two files on the same pictures."""
 
@@ -208,3 +229,19 @@ class FileAware(Protocol):
     @property
     def note(self) -> str:
         """What a user should know of the outputs, as the rest of a sentence about the file; empty if nothing."""
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A task that can say that it is not sure; a task need not be one."""
+
+    @property
+    def min_score(self) -> float | None:
+        """The least score of an answer; None for any."""
+
+    def with_min_score(self, min_score: float) -> Any:
+        """Returns the task with a least score of an answer.
+
+        Raises:
+            OptionError: the score is not allowed.
+        """

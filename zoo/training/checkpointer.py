@@ -78,7 +78,7 @@ class Checkpointer:
             # The weights are copied only if they are written later.
             self._best = None if due else self._model.get_weights()
             if due:
-                self._save_model()
+                self.save_model()
         if due:
             self.write(optimizer, state)
 
@@ -107,7 +107,7 @@ class Checkpointer:
         now = self._model.get_weights()
         self._model.set_weights(self._best)
         try:
-            self._save_model()
+            self.save_model()
         finally:
             self._model.set_weights(now)
         self._best = None
@@ -123,6 +123,11 @@ class Checkpointer:
         found: list[Array] = load_model(self.folder / MODEL).get_weights()
         return found
 
-    def _save_model(self) -> None:
+    def save_model(self) -> None:
+        """Writes the model as it is now as the best one.
+
+        Raises:
+            OutputError: the disk is full or cannot be written.
+        """
         with atomic(self.folder / MODEL) as scratch:
             (self._full_precision() if self._full_precision else self._model).save(scratch)

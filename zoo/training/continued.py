@@ -21,7 +21,7 @@ from zoo.training.loop import fit
 from zoo.training.precision import policy
 from zoo.training.recipe import Recipe
 from zoo.training.results import TrainResult
-from zoo.training.setup import Setup, prepare
+from zoo.training.setup import Check, Setup, prepare
 from zoo.training.tasks import TrainingTask, columns, task_of
 from zoo.training.watch import NullWatch, Watch
 from zoo.weights import build_from
@@ -39,6 +39,7 @@ def resume(
     secret_file: str | Path | None = None,
     watch: Watch | None = None,
     progress: Progress = SILENT,
+    check: Check | None = None,
 ) -> TrainResult:
     """Continues a training that was stopped or killed, from its last checkpoint.
 
@@ -52,6 +53,7 @@ def resume(
         secret_file: as in `train`.
         watch: as in `train`.
         progress: as in `train`.
+        check: as in `train`; it is called before the next step.
 
     Raises:
         InputError: the folder holds no training, or its data have changed.
@@ -71,7 +73,10 @@ def resume(
         run = connected.broadcast(read_run(folder) if connected.is_chief else None)
         recipe = Recipe().change(run["recipe"])
         keras.utils.set_random_seed(recipe.seed)
-        return fit(_prepare_again(folder, run, recipe, connected, watch, progress))
+        setup = _prepare_again(folder, run, recipe, connected, watch, progress)
+        if check is not None:
+            check(setup.model, setup.data)
+        return fit(setup)
 
 
 def _prepare_again(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,12 @@ from zoo.training.results import TrainResult
 from zoo.training.setup import Setup
 from zoo.training.stages import Stage, freeze_layers
 from zoo.training.start import notes_on
+from zoo.training.tasks import Calibrating, Report
 from zoo.training.watch import Row
 from zoo.weights import load_model
+
+if TYPE_CHECKING:
+    import keras
 
 Array = npt.NDArray[Any]
 
@@ -39,7 +43,7 @@ def fit(setup: Setup) -> TrainResult:
         setup: from `zoo.training.setup.prepare`; its folder must exist.
 
     Raises:
-        InputError: the checkpoint belongs to another training.
+        InputError: the checkpoint, or the file of the best model, belongs to another training.
         TrainingStopped: Ctrl-C or SIGTERM came; the state is saved.
         TrainingError: the loss became NaN or infinite; the best model and the state of an earlier epoch are saved.
         OutputError: the folder cannot be written.
@@ -49,17 +53,13 @@ def fit(setup: Setup) -> TrainResult:
     trainer.run()
     model, metrics = setup.model, None
     if strategy.is_chief:
-        model = load_model(setup.folder / MODEL)
-        split = results.evaluated_split(setup.data)
-        # The outputs of a head on features are known already, in the precision that it was trained in.
-        outputs = None if setup.recipe.mixed_precision else trainer.known_outputs(split)
-        if outputs is None:
-            outputs = results.predict(model, setup.data, split)
-        report = task.evaluate(outputs, setup.data, split)
+        model, report = _evaluate(setup, trainer)
         metrics = results.write_report(setup.folder, task, trainer.state, report)
         write_card(setup.folder)
-    # The other workers wait until the chief has written all files.
+    # The other workers wait until the chief has written all files, and get the weights of the best model as it is now.
     metrics = strategy.broadcast(metrics)
+    with strategy.scope():
+        strategy.broadcast_variables(setup.model.weights)
     return TrainResult(
         folder=setup.folder,
         model=model,
@@ -72,6 +72,42 @@ def fit(setup: Setup) -> TrainResult:
         notes=notes_on(setup.run, metrics[task.monitor]),
         chief=strategy.is_chief,
     )
+
+
+def _evaluate(setup: Setup, trainer: Trainer) -> tuple[keras.Model, Report]:
+    """Returns the best model and its report; where the task calibrates scores, those of the calibrated model.
+
+    The calibration begins with the weights that were trained, also where the run was finished before: so it is made
+    once, and `--resume` finds the same.
+    """
+    task, data = setup.task, setup.data
+    model = load_model(setup.folder / MODEL)
+    saved, trained = model.get_weights(), setup.model.get_weights()
+    if [one.shape for one in saved] != [one.shape for one in trained]:
+        raise InputError(
+            f"{setup.folder / MODEL} is not the model of this run: its weights have other shapes; put its own back, "
+            "or train again into another folder"
+        )
+    model.set_weights(trained)
+
+    def outputs(split: SplitName) -> Any:
+        # The outputs of a head on features are known already, in the precision that it was trained in.
+        known = None if setup.recipe.mixed_precision else trainer.known_outputs(split)
+        return results.predict(model, data, split) if known is None else known
+
+    split = results.evaluated_split(data)
+    found = outputs(split)
+    report = task.evaluate(found, data, split)
+    if isinstance(task, Calibrating):
+        held_out = None
+        if data.validation is not None:
+            held_out = found if split == "validation" else outputs("validation")
+        report = task.calibrate(model, report, held_out, data)
+    weights = model.get_weights()
+    trainer.set_best(weights)
+    if not all(np.array_equal(one, other) for one, other in zip(saved, weights, strict=True)):
+        trainer.save_best()
+    return model, report
 
 
 class Trainer:
@@ -108,6 +144,9 @@ class Trainer:
         state = self.setup.strategy.broadcast(asdict(self.state))
         if not self.setup.strategy.is_chief:
             self.state = TrainState(**state)
+        if self.state.done and self._checkpoint is not None:
+            with self.setup.strategy.scope():
+                self._checkpoint.restore_model(self.setup.model)
         try:
             while not self.state.done:
                 self._run_stage(self.setup.stages[self.state.stage])
@@ -121,6 +160,19 @@ class Trainer:
         The result is None if they can only be computed by running the whole model.
         """
         return self._feed.known_outputs(split) if self._feed else None
+
+    def set_best(self, weights: list[Array]) -> None:
+        """Gives the trained model the weights of the best one, after `run`."""
+        with self.setup.strategy.scope():
+            self.setup.model.set_weights(weights)
+
+    def save_best(self) -> None:
+        """Writes the trained model as the best one.
+
+        Raises:
+            OutputError: the disk is full or cannot be written.
+        """
+        self._checkpointer.save_model()
 
     def _run_stage(self, stage: Stage) -> None:
         setup, state = self.setup, self.state

@@ -11,7 +11,7 @@ from zoo.errors import InputError
 from zoo.files import atomic, base_name, read_text
 from zoo.text import markdown
 from zoo.training.recipe import read_toml
-from zoo.training.tasks import task_of
+from zoo.training.tasks import sureness, task_of
 
 FILES = "files.json"
 """Name of the list of exported files with accuracy, size and latency, which `zoo.export` writes."""
@@ -41,7 +41,8 @@ def read_files(folder: Path) -> list[dict[str, Any]]:
 
 def _is_file(row: dict[str, Any]) -> bool:
     """Returns whether a row holds what the card shows of a file, with numbers that can be printed."""
-    numbers = [row.get("bytes"), row.get("count"), row.get("accuracy"), row.get("latency_ms") or 0]
+    numbers = [row.get(key) for key in ("bytes", "count", "accuracy")]
+    numbers += [row.get(key) or 0 for key in ("latency_ms", "agreement")]
     return all(isinstance(row.get(key), str) for key in ("file", "split", "runtime")) and all(
         isinstance(number, int | float) and abs(number) < _LARGEST for number in numbers
     )
@@ -72,17 +73,22 @@ def write_card(folder: Path) -> None:
         "",
         *_table(section.columns, section.rows),
         "",
+        *(line for text in sureness(task, metrics) for line in (markdown(text), "")),
         "![curves](curves.png)",
         *(f"![{title}]({file})" for title, file in task.plots(pictures=pictures)),
         "",
     ]
     if exported:
-        columns = ("file", "size", "accuracy", "latency, median", "runtime")
-        rows = [(f["file"], _size(f["bytes"]), f"{f['accuracy']:.1%}", _time(f), f["runtime"]) for f in exported]
+        columns = ("file", "size", "accuracy", "as Keras", "latency, median", "runtime")
+        rows = [
+            (f["file"], _size(f["bytes"]), f"{f['accuracy']:.1%}", _agreement(f), _time(f), f["runtime"])
+            for f in exported
+        ]
         lines += ["## Files", *_table(columns, rows), ""]
         lines += [
             f"Accuracy: on the {exported[0]['count']} files of the {markdown(exported[0]['split'])} split, read by "
-            "what runs the file. Latency: this machine, one picture, in turn.",
+            "what runs the file. As Keras: share of calibration files to which the file gives Keras' answer. Latency: "
+            "this machine, one picture, in turn.",
             "",
         ]
     lines += [*_data(run["data"])]
@@ -152,3 +158,7 @@ def _size(value: int) -> str:
 
 def _time(row: dict[str, Any]) -> str:
     return "" if row.get("latency_ms") is None else f"{row['latency_ms']:.2f} ms"
+
+
+def _agreement(row: dict[str, Any]) -> str:
+    return "" if row.get("agreement") is None else f"{row['agreement']:.0%}"

@@ -22,7 +22,7 @@ from zoo.training.inputs import describe_data, facts_of, input_shape, require_cl
 from zoo.training.loop import fit
 from zoo.training.recipe import Recipe, default_recipe, field_types
 from zoo.training.results import TrainResult
-from zoo.training.setup import prepare
+from zoo.training.setup import Check, prepare
 from zoo.training.tasks import task_named
 from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.training.watch import NullWatch, Watch
@@ -44,6 +44,7 @@ def train(
     secret_file: str | Path | None = None,
     watch: Watch | None = None,
     progress: Progress = SILENT,
+    check: Check | None = None,
     **values: Any,
 ) -> TrainResult:
     """Trains a model on labelled files.
@@ -66,13 +67,15 @@ def train(
             one machine need none.
         watch: receives the progress of the training.
         progress: is told what happens before the first epoch: how many files are read, how much of a download has come.
+        check: is called with the model and the data before the run's folder is made; an error that it raises refuses
+            the training.
         **values: fields of the recipe (`epochs`, `batch_size`, `learning_rate`...), and options of the model (`alpha`,
             `input_size`...). `num_classes` is the data's.
 
     Returns:
         The best model with its metrics. The folder holds `model.keras`, `labels.txt`, `recipe.toml`, `history.csv`,
         `metrics.json`, TensorBoard `events`, `curves.png`, `README.md` and the plots of the task: for classification
-        `confusion.png` and `mistakes.png`.
+        `confusion.png`, `reliability.png` and `mistakes.png`.
 
     Raises:
         InputError: the data cannot be used.
@@ -91,7 +94,9 @@ def train(
     chosen = chosen or default_recipe(begun.name, pretrained=begun.pretrained).change(recipe or {})  # type: ignore[arg-type]
     folder = Path(out) if out is not None else Path("runs") / f"{begun.called}-{Path(data).resolve().stem}"
     meeting = Meeting(strategy, workers, index, secret_file)
-    return _train(begun, options, Path(data), folder, chosen.change(changes), meeting, watch or NullWatch(), progress)
+    return _train(
+        begun, options, Path(data), folder, chosen.change(changes), meeting, watch or NullWatch(), progress, check
+    )
 
 
 def train_from(
@@ -106,6 +111,7 @@ def train_from(
     secret_file: str | Path | None = None,
     watch: Watch | None = None,
     progress: Progress = SILENT,
+    check: Check | None = None,
     **values: Any,
 ) -> TrainResult:
     """Trains the best model of a run further, as a new run in another folder.
@@ -127,6 +133,7 @@ def train_from(
         secret_file: as in `train`.
         watch: as in `train`.
         progress: as in `train`.
+        check: as in `train`.
         **values: fields of the recipe: `epochs`, `learning_rate`...
 
     Raises:
@@ -143,7 +150,7 @@ def train_from(
     folder = Path(out) if out is not None else start.next_to(Path(run))
     meeting = Meeting(strategy, workers, index, secret_file)
     return _train(
-        begun, {}, Path(data or path), folder, chosen.change(changes), meeting, watch or NullWatch(), progress
+        begun, {}, Path(data or path), folder, chosen.change(changes), meeting, watch or NullWatch(), progress, check
     )
 
 
@@ -166,6 +173,7 @@ def _train(
     meeting: Meeting,
     watch: Watch,
     progress: Progress,
+    check: Check | None,
 ) -> TrainResult:
     """Trains in a new folder; errors as `train`."""
     import keras
@@ -194,6 +202,8 @@ def _train(
         built = begun.build(loaded, recipe, progress)
         if begun.name is None:
             task.check(built.model, loaded)
+        if check is not None:
+            check(built.model, loaded)
         run = {
             "model": begun.facts(built, recipe, loaded) | {"strategy": meeting.strategy, "task": task.name},
             "recipe": dataclasses.asdict(recipe),

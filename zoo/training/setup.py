@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.data import Data
 from zoo.training.checkpoint import Checkpoint
 from zoo.training.distributed.strategy import Strategy
+from zoo.training.needs import require_ready
 from zoo.training.recipe import Recipe
 from zoo.training.stages import Stage, plan
 from zoo.training.tasks import Objective, TrainingTask
@@ -16,6 +18,9 @@ from zoo.training.watch import NullWatch, Watch
 
 if TYPE_CHECKING:
     import keras
+
+Check = Callable[["keras.Model", Data], None]
+"""Refuses a training before it begins, by raising an error; called with the model and the data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +78,10 @@ def prepare(
 
     Raises:
         OptionError: the recipe does not fit the model.
+        MissingDependencyError, OutputError: the end of the training would fail, see `zoo.training.needs`.
     """
+    if strategy.is_chief:
+        require_ready(folder, model)
     about = run["model"]
     stages = plan(model, recipe, task, pretrained=about["pretrained"], new_head=about["new_head"])
     model = strategy.replicate(model)

@@ -114,12 +114,13 @@ function showAnswer(answer, problem = "") {
   const bars = $("bars");
   bars.querySelector(".empty")?.remove();
   while (bars.children.length > found.length) bars.lastChild.remove();
-  found.forEach(({ label, score }, i) => {
+  found.forEach(({ label, index, score }, i) => {
     // Bars stay where they are and change, so that they move rather than flicker.
     const bar = bars.children[i] ?? bars.appendChild(newBar());
     bar.querySelector(".label").textContent = shown(label);
-    bar.querySelector(".score").textContent = scoreText(score);
-    bar.querySelector(".fill").style.width = `${barShare(score, found[0].score) * 100}%`;
+    // "Not sure" has the score of the class behind it, which shows it.
+    bar.querySelector(".score").textContent = index < 0 ? "" : scoreText(score);
+    bar.querySelector(".fill").style.width = index < 0 ? "0" : `${barShare(score, found[0].score) * 100}%`;
   });
   const times = answer?.milliseconds;
   $("total").textContent = times ? `${milliseconds(times.total)}` : "";
@@ -352,9 +353,10 @@ function showModel(model) {
   state.note = [...random, ...model.notes].join(" ");
   say("");
   const resize = { crop: "cut to the middle", pad: "filled up with black", stretch: "stretched" }[model.input.resize];
+  const unsure = model.min_score === null ? {} : { "not sure below": scoreText(model.min_score) };
   list($("summary"), {
     file: model.file, size: megabytes(model.bytes), input: `${width} × ${height} × ${channels}, ${model.input.dtype}`,
-    "other shapes are": resize, classes: number.format(model.labels.length), MACs: number.format(model.macs),
+    "other shapes are": resize, ...unsure, classes: number.format(model.labels.length), MACs: number.format(model.macs),
     runtime: model.runtime, interpreters: model.workers,
     limits: `${megabytes(model.limits.bytes)}, ${number.format(model.limits.pixels / 1e6)} megapixels, ${model.limits.pictures} pictures at a time`,
     reads: model.limits.formats.join(", "),

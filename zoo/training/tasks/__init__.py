@@ -5,12 +5,12 @@ The device side of a task, which decodes outputs and needs no TensorFlow, has th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zoo.errors import OptionError
 from zoo.training.tasks.classification import CLASSIFICATION
-from zoo.training.tasks.task import Objective, Report, TrainingTask
+from zoo.training.tasks.task import Calibrating, Objective, Report, TrainingTask
 
 TASKS: dict[str, TrainingTask] = {task.name: task for task in (CLASSIFICATION,)}
 """The tasks that models can be trained for, by their names in specs, recipes and cards."""
@@ -42,4 +42,19 @@ def columns(task: TrainingTask) -> tuple[str, ...]:
     return (*both, *(f"val_{name}" for name in (*both, *task.judged)))
 
 
-__all__ = ["TASKS", "Objective", "Report", "TrainingTask", "columns", "task_named", "task_of"]
+def sureness(task: TrainingTask, metrics: Mapping[str, Any]) -> Sequence[str]:
+    """Returns what the scores of a model are worth, in lines of text; none if its task says nothing of it."""
+    return task.sureness(metrics) if isinstance(task, Calibrating) else ()
+
+
+__all__ = [
+    "TASKS",
+    "Calibrating",
+    "Objective",
+    "Report",
+    "TrainingTask",
+    "columns",
+    "sureness",
+    "task_named",
+    "task_of",
+]

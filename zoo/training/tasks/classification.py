@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,12 @@ from zoo.errors import OptionError
 from zoo.inputs.labelled import SplitName
 from zoo.inputs.preprocessing import is_picture
 from zoo.progress import Progress
+from zoo.tasks.confidence import calibration_error, reliability, thresholds
 from zoo.tasks.confusion import Confusion
 from zoo.tasks.task import Section
 from zoo.training.recipe import Recipe
 from zoo.training.tasks.task import Objective
+from zoo.training.tasks.temperature import Temperature, fit, scale
 
 if TYPE_CHECKING:
     import keras
@@ -31,7 +33,7 @@ Array = npt.NDArray[Any]
 MISTAKES_SHOWN = 25
 """The most pictures in `mistakes.png`."""
 
-CONFUSION_PLOT, MISTAKES_PLOT = "confusion.png", "mistakes.png"
+CONFUSION_PLOT, MISTAKES_PLOT, RELIABILITY_PLOT = "confusion.png", "mistakes.png", "reliability.png"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,30 @@ class ClassificationReport:
     confusion: Confusion
     scores: Array
     """Scores of shape `(count, classes)`, float32."""
+    temperature: Temperature | None = None
+    """The temperature that the scores have; None if nobody looked for one."""
+    raw: Array | None = None
+    """The scores before that."""
+
+    def _sure(self, scores: Array) -> tuple[Array, Array]:
+        """Returns the best score of each file, and whether its class is the true one."""
+        return scores.max(axis=1), scores.argmax(axis=1) == self.data.sources[self.split].labels
+
+    def _scores(self) -> dict[str, Any]:
+        """Returns what the scores are worth; empty if nobody looked."""
+        found, raw = self.temperature, self.scores if self.raw is None else self.raw
+        if found is None:
+            return {}
+        return {
+            "scores": {
+                "temperature": found.value,
+                "fitted_on": {"split": "validation", "count": found.count},
+                **({"why_not": found.why_not} if found.why_not else {}),
+                "calibration_error_before": calibration_error(*self._sure(raw)),
+                "calibration_error": calibration_error(*self._sure(self.scores)),
+                "min_score": thresholds(*self._sure(self.scores)),
+            }
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """The metrics as JSON can hold them, without the scores."""
@@ -53,10 +79,14 @@ class ClassificationReport:
             "balanced_accuracy": self.confusion.balanced_accuracy,
             "classes": [vars(figures) for figures in self.confusion.classes()],
             "confusion": self.confusion.counts.tolist(),
+            **self._scores(),
         }
 
     def plot(self, folder: Path) -> None:
-        """Draws the confusion matrix and, for pictures, the worst mistakes."""
+        """Draws the confusion matrix, what the scores are worth and, for pictures, the worst mistakes."""
+        before = self.scores if self.raw is None else self.raw
+        bins = {name: reliability(*self._sure(scores)) for name, scores in (("before", before), ("now", self.scores))}
+        plots.plot_reliability(bins, folder / RELIABILITY_PLOT)
         plots.plot_confusion(self.confusion.counts, self.data.class_names, folder / CONFUSION_PLOT)
         if self.data.sources[self.split].reader.takes_pictures:
             self._plot_mistakes(folder / MISTAKES_PLOT)
@@ -170,9 +200,45 @@ class ClassificationTraining:
         return Section("", ("class", "files", "precision", "recall"), rows)
 
     def plots(self, *, pictures: bool) -> Sequence[tuple[str, str]]:
-        """Returns the confusion matrix and, for pictures, the worst mistakes."""
+        """Returns the confusion matrix, the plot of the scores and, for pictures, the worst mistakes."""
         mistakes = [("the worst misses", MISTAKES_PLOT)] if pictures else []
-        return [("confusion", CONFUSION_PLOT), *mistakes]
+        return [("confusion", CONFUSION_PLOT), ("how sure, and how often right", RELIABILITY_PLOT), *mistakes]
+
+    def calibrate(
+        self, model: keras.Model, report: ClassificationReport, held_out: Array | None, data: Data
+    ) -> ClassificationReport:
+        """Scales the logits by the temperature that fits the validation files, where these show one."""
+        if held_out is None:
+            found = Temperature(why_not="there are no validation files")
+        else:
+            found = fit(held_out, data.sources["validation"].labels)
+        if not found.why_not and not scale(model, found):
+            found = Temperature(count=found.count, why_not="the model does not end in a dense layer and a softmax")
+        scores = report.scores if found.why_not else found.apply(report.scores)
+        return replace(report, scores=scores, raw=report.scores, temperature=found)
+
+    def sureness(self, metrics: Mapping[str, Any]) -> Sequence[str]:
+        """Returns temperature and calibration error, and the least score for a precision that is reached."""
+        scores = metrics.get("scores")
+        if not scores:
+            return ()
+        before, now = scores["calibration_error_before"], scores["calibration_error"]
+        if why := scores.get("why_not"):
+            lines = [f"Scores are not calibrated: {why}. Calibration error (ECE) {now:.1%}."]
+        else:
+            lines = [
+                f"Scores are calibrated on {scores['fitted_on']['count']} validation files: temperature "
+                f"{scores['temperature']:.2f}, calibration error (ECE) {before:.1%} before, {now:.1%} now."
+            ]
+        wanted = [one for one in scores["min_score"] if one["precision"] > metrics["accuracy"]]
+        reached = [one for one in wanted if one["min_score"] is not None]
+        if reached:
+            one = reached[0]
+            lines.append(
+                f"For {one['precision']:.0%} right answers: --min-score {one['min_score']:.2f}, which leaves "
+                f"{1 - one['coverage']:.1%} of the {metrics['count']} files without an answer."
+            )
+        return lines
 
 
 CLASSIFICATION = ClassificationTraining()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from zoo.data import Data
 from zoo.data.augment import Augment
@@ -150,3 +150,24 @@ class TrainingTask(Protocol):
 
     def plots(self, *, pictures: bool) -> Sequence[tuple[str, str]]:
         """Returns titles and file names of the plots that a report draws into the run's folder."""
+
+
+@runtime_checkable
+class Calibrating(Protocol):
+    """A task whose scores can be made to say how often they are right; a task need not be one."""
+
+    def calibrate(self, model: keras.Model, report: Any, held_out: Any, data: Data) -> Any:
+        """Calibrates the scores of a trained model, in its weights.
+
+        Args:
+            model: the best model; its weights may be changed, but none of its answers.
+            report: what `evaluate` returned for the model.
+            held_out: the model's outputs for the validation files; None if there are none.
+            data: the data of the training.
+
+        Returns:
+            The report of the calibrated model.
+        """
+
+    def sureness(self, metrics: Mapping[str, Any]) -> Sequence[str]:
+        """Returns what the scores are worth, in lines of text; none for metrics of an older run."""

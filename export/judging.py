@@ -1,0 +1,125 @@
+"""Decides whether a finished file is kept: by its agreement with Keras, or by its accuracy where labels are at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import VerificationError, ZooError
+from zoo.export.checks import require_agreement, require_finite
+from zoo.export.options import ExportOptions
+from zoo.export.verify import Verification
+from zoo.inputs.labelled import Labelled, SplitName
+from zoo.progress import SILENT, Progress
+from zoo.quiet import quiet
+from zoo.runner import Predictor
+from zoo.runner.evaluate import evaluate
+from zoo.tasks.confidence import wilson
+from zoo.tasks.task import Proportional
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a judge found of a file that is kept."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    """More for the file's card."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, one line each."""
+
+
+FileJudge = Callable[[Path, Verification | None, ExportOptions], Verdict]
+"""Decides whether a finished file is kept: takes the file, with its labels and its card, how it compares with Keras
+(None where that was declined), and the options of the export. It raises `VerificationError` if the file is not to be
+kept."""
+
+
+def by_agreement(path: Path, verification: Verification | None, options: ExportOptions) -> Verdict:
+    """Judges a file by its agreement with Keras alone, see `require_agreement`."""
+    if verification is not None:
+        require_agreement(verification, options.mode, path.name)
+    return Verdict()
+
+
+@dataclass(frozen=True)
+class ByAccuracy:
+    """Judges files by their accuracy on labelled files, beside that of the Keras model on the same ones.
+
+    An approximate file is kept if its accuracy is at least the lower end of the 95% confidence interval of Keras'
+    (Wilson's). Agreement alone would refuse the file of an unsure model, whose near ties rounding decides, and keep one
+    whose calibration pictures were too few. Where the user asked for an agreement, both count.
+    """
+
+    held_out: Sequence[Labelled]
+    split: SplitName
+    accuracy: float
+    """The accuracy of the Keras model on these files, 0..1."""
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of the model's scores besides, for the card: their temperature."""
+    progress: Progress = SILENT
+
+    def __call__(self, path: Path, verification: Verification | None, options: ExportOptions) -> Verdict:
+        """Judges a file; the card gets the accuracy with its split, count and interval.
+
+        Raises:
+            VerificationError: the file is not to be kept.
+        """
+        approximate = options.mode.approximate
+        if verification is not None and (not approximate or options.min_agreement is not None):
+            require_agreement(verification, options.mode, path.name)
+        if verification is not None:
+            require_finite(verification, path.name)
+        found = self._evaluate(path)
+        facts: dict[str, Any] = {
+            "accuracy": found.score,
+            "accuracy_on": {"split": self.split, "count": self._count(found)},
+        }
+        if not isinstance(found, Proportional):
+            by_agreement(path, verification, options)
+            return Verdict(facts)
+        low, high = wilson(round(self.accuracy * found.count), found.count)
+        shown = (
+            f"{found.score:.1%} of {found.count} {self.split} files, Keras on {self.accuracy:.1%} "
+            f"({low:.1%} to {high:.1%} with 95% confidence)"
+        )
+        if approximate and found.score < low:
+            raise VerificationError(
+                f"{path.name} is right on {shown}; it was not kept. Try another quantization: {_others(options)}"
+            )
+        facts |= {"accuracy_interval": list(found.interval), "accuracy_keras": self.accuracy}
+        if found.sureness:
+            facts["scores"] = found.sureness | dict(self.scores)
+        if verification is None or not approximate or options.min_agreement is not None:
+            return Verdict(facts)
+        # The agreement was counted and not judged, and the card says so.
+        facts["verification"] = verification.as_dict() | {"asked": 0.0}
+        if verification.agreement.share >= options.mode.min_agreement:
+            return Verdict(facts)
+        agreement = verification.agreement
+        return Verdict(
+            facts,
+            (
+                f"{path.name} {agreement.meaning} on {agreement.share:.0%} of {verification.inputs} inputs only, as "
+                f"that of a model that is not sure may do; it is kept because it is right on {shown}",
+            ),
+        )
+
+    def _count(self, found: Any) -> int:
+        return found.count if isinstance(found, Proportional) else len(self.held_out)
+
+    def _evaluate(self, path: Path) -> Any:
+        try:
+            with quiet():
+                predictor: Predictor[Any] = Predictor(path, trusted=True)
+            return evaluate(predictor, self.held_out, progress=self.progress)
+        except ZooError as error:
+            # The file lies beside its place still, under a name that means nothing to the user.
+            reason = str(error).replace(str(path), path.name)
+            raise VerificationError(f"{reason}; {path.name} was not kept") from error
+
+
+def _others(options: ExportOptions) -> str:
+    """Returns modes that lose less than the file's, as words."""
+    return ", ".join(name for name in ("int16x8", "dynamic", "float16") if name != options.quantize)
