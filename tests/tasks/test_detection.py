@@ -49,6 +49,7 @@ def test_raw_scores_get_a_sigmoid_and_the_same_threshold() -> None:
     (found,) = task.decode(raw, COLOURS)
     assert found.label == "green"
     assert found.score == pytest.approx(1 / (1 + np.exp(-0.1)))
+    raw[1][0, 5, 0] = -2000
     assert len(task.narrowed(COLOURS, threshold=0).decode(raw, COLOURS)) == 48
     assert task.narrowed(COLOURS, threshold=1).decode(raw, COLOURS) == []
 

@@ -122,9 +122,10 @@ def areas(boxes: Array) -> Array:
 
 def overlaps(first: Array, second: Array) -> Array:
     """Returns the intersection over union of each box of `(n, 4)` with each of `(m, 4)`: `(n, m)`, 0..1."""
-    low = np.maximum(first[:, np.newaxis, :2], second[np.newaxis, :, :2])
-    high = np.minimum(first[:, np.newaxis, 2:], second[np.newaxis, :, 2:])
-    common = np.maximum(high - low, 0).prod(axis=-1)
+    # Column by column, since numpy is slow at short last axes, and a board decodes every frame by this.
+    wide = np.minimum.outer(first[:, 2], second[:, 2]) - np.maximum.outer(first[:, 0], second[:, 0])
+    high = np.minimum.outer(first[:, 3], second[:, 3]) - np.maximum.outer(first[:, 1], second[:, 1])
+    common = np.maximum(wide, 0) * np.maximum(high, 0)
     union = areas(first)[:, np.newaxis] + areas(second)[np.newaxis] - common
     found: Array = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
     return found

@@ -64,16 +64,16 @@ def objects_in(
         else _from_operation(layout, outputs, threshold, only)
     )
     _require_finite(boxes)
-    pixels = boxes * np.array([*size, *size], np.float64)
-    if isinstance(layout, Heads):
-        stays = suppress(pixels, scores, classes, iou=iou, limit=limit + CANDIDATES)
-    else:
-        stays = np.argsort(-scores, kind="stable")
-    pixels = pixels[stays] if fit is None else fit.to_picture(pixels[stays])
+    whole = boxes * np.array([*size, *size], np.float64)
+    pixels = whole if fit is None else fit.to_picture(whole)
     left, top, right, bottom = (0, 0, *size) if fit is None else fit.seen
     pixels = np.clip(pixels, [left, top, left, top], [right, bottom, right, bottom])
-    there = np.flatnonzero(areas(pixels) > 0)[:limit]
-    return pixels[there], scores[stays][there], classes[stays][there]
+    there = np.flatnonzero(areas(pixels) > 0)
+    if isinstance(layout, Heads):
+        stays = there[suppress(whole[there], scores[there], classes[there], iou=iou, limit=limit)]
+    else:
+        stays = there[np.argsort(-scores[there], kind="stable")[:limit]]
+    return pixels[stays], scores[stays], classes[stays]
 
 
 def _from_heads(layout: Heads, outputs: Sequence[Stored], threshold: float, only: frozenset[int] | None) -> Objects:
@@ -82,22 +82,22 @@ def _from_heads(layout: Heads, outputs: Sequence[Stored], threshold: float, only
     stored = scores.values[0]
     if stored.dtype.kind == "f":
         _require_finite(stored)
-    least = _logit(threshold) if layout.sigmoid else threshold
-    where, which = np.nonzero(stored >= scores.least(least))
-    keep = which >= int(layout.has_background)
+    stored = stored[:, int(layout.has_background) :]
+    passes = stored >= scores.least(_logit(threshold) if layout.sigmoid else threshold)
     if only is not None:
-        keep &= np.isin(which - int(layout.has_background), sorted(only))
-    where, which = where[keep], which[keep]
-    values = stored[where, which]
+        passes[:, [at for at in range(stored.shape[1]) if at not in only]] = False
+    flat = np.flatnonzero(passes)
+    values = stored.reshape(-1)[flat]
     if len(values) > CANDIDATES:
-        best = np.argsort(-values.astype(np.float64), kind="stable")[:CANDIDATES]
-        where, which, values = where[best], which[best], values[best]
+        best = np.sort(np.argpartition(-values.astype(np.float32), CANDIDATES)[:CANDIDATES])
+        flat, values = flat[best], values[best]
+    where, which = np.divmod(flat, stored.shape[1])
     real = scores.real(values)
     if layout.sigmoid:
-        real = (1 / (1 + np.exp(-real.astype(np.float64)))).astype(np.float32)
+        real = (1 / (1 + np.exp(-np.maximum(real.astype(np.float64), -500)))).astype(np.float32)
     coded = boxes.real(boxes.values[0][where])[:, :4]
     _require_finite(coded)
-    return layout.coding.decode(coded, layout.anchors[where]), real, which - int(layout.has_background)
+    return layout.coding.decode(coded, layout.anchors[where]), real, which
 
 
 def _from_operation(
