@@ -71,6 +71,7 @@ def evaluate(
             require(confusion)
     predictors = [open_predictor(path, **options) for path in (file, against) if path is not None]
     _check_tasks(predictors, confusion)
+    _check_truth(predictors[0], data)
     labelled = find_labelled(data, predictors[0].suffixes, least=1)
     for note in labelled.notes:
         echo(f"note: {note}", err=True)
@@ -114,6 +115,22 @@ def _check_tasks(predictors: Sequence[Predictor[Any]], confusion: Path | None) -
     if confusion is not None and not first.task.has_confusion:
         raise OptionError(
             f"{first.session.path} is for {first.task.name}, which has no confusion matrix; leave --confusion out"
+        )
+
+
+def _check_truth(predictor: Predictor[Any], data: Path) -> None:
+    """Finds out before the evaluation whether the data can judge the file.
+
+    Raises:
+        OptionError: the file finds objects, and folders of classes do not say where those are.
+    """
+    from zoo.tasks import truth_of
+
+    if truth_of(predictor.task) != "classes":
+        raise OptionError(
+            f"{predictor.session.path} is a {predictor.task.noun}, and {data} is read as pictures by class, which does "
+            "not say where the objects are; in Python, zoo.runner.evaluate judges it by lists of "
+            "zoo.tasks.detection_judge.PictureBoxes"
         )
 
 

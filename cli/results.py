@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
 Printer = Callable[[str, Sequence[Any]], None]
 
 
-def printer(form: str | None, task: Task[Any]) -> Printer:
+def printer(form: str | None, task: Task[Any], *, counts: bool = False) -> Printer:
     """Returns a function that prints the name of a picture and its predictions, best first.
 
     Args:
         form: `json`, `csv`, or None for text.
         task: the task, which defines the columns and the lines of its predictions.
+        counts: whether the number of predictions of each class is printed instead.
     """
+    if counts:
+        return _counter(form)
     if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(["file", "rank", *task.columns])
@@ -41,6 +45,25 @@ def printer(form: str | None, task: Task[Any]) -> Printer:
         echo(name, *(f"  {line}" for line in task.lines(predictions)))
 
     return show_text
+
+
+def _counter(form: str | None) -> Printer:
+    """Returns a function that prints the name of a picture, and how many predictions there are of each class."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    if form == "csv":
+        writer.writerow(["file", "label", "count"])
+
+    def show(name: str, predictions: Sequence[Any]) -> None:
+        counts = Counter(one.label for one in predictions)
+        if form == "json":
+            print_json({"file": name, "counts": dict(counts)}, indent=None)
+        elif form == "csv":
+            writer.writerows([cell(name), cell(label), count] for label, count in counts.items())
+            sys.stdout.flush()
+        else:
+            echo(name, *(f"  {count:>4}  {label}" for label, count in (counts or {"objects": 0}).items()))
+
+    return show
 
 
 def _cell(value: object) -> str:

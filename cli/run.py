@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.detecting import Objects, Wanted, detecting_options
 from zoo.cli.output import echo, overwrite, print_error, status
 from zoo.cli.results import printer
 from zoo.cli.runtime_options import min_score_option, open_predictor, runtime_options, warn_of_random_weights
@@ -34,11 +35,10 @@ if TYPE_CHECKING:
 @click.option(
     "--top-k",
     type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="Number of best classes to show for each picture.",
+    help="Number of best classes or objects to show for each picture.  [default: 5 classes, 100 objects]",
 )
 @min_score_option
+@detecting_options
 @runtime_options
 @click.option("--strict", is_flag=True, help="Stop at the first picture that cannot be read.")
 @click.option("--json", "form", flag_value="json", help="Print JSON, one line per picture.")
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     "--csv",
     "form",
     flag_value="csv",
-    help="Print CSV, one line per class; text that begins with = + - or @ gets an apostrophe in front.",
+    help="Print CSV, one line per class or object; text that begins with = + - or @ gets an apostrophe in front.",
 )
 def run(
     file: Path,
@@ -54,14 +54,20 @@ def run(
     camera: str | None,
     video: Path | None,
     frames: int | None,
-    top_k: int,
+    top_k: int | None,
+    threshold: float | None,
+    only: str | None,
+    count: bool,
+    draw: Path | None,
+    crop: Path | None,
     strict: bool,
     form: str | None,
     **options: Any,
 ) -> int:
     """Run the model in FILE on PHOTOS.
 
-    FILE holds everything that is needed: input size, channels and labels. PHOTOS are files, folders, patterns, or - for
+    FILE holds everything that is needed: what it is for (classes, or objects and their boxes), input size, channels and
+    labels. PHOTOS are files, folders, patterns, or - for
     standard input; for a model of sensor values they are .npy or .csv files. Each result is printed as soon as it is
     there. A picture that cannot be read is reported, the others still get their results, and the exit code is 1.
     """
@@ -71,18 +77,26 @@ def run(
     if frames and photos:
         raise click.UsageError("--frames is for --camera and --video")
     predictor = open_predictor(file, **options)
+    wanted = Wanted(threshold, only, count, draw, crop)
+    objects = Objects(predictor, wanted, several=not _is_one(photos))
+    limit = objects.limit(top_k)
     if photos:
-        failed = _run_on_pictures(predictor, photos, top_k, strict, form)
+        failed = _run_on_pictures(predictor, photos, objects, limit, strict, form)
     else:
         failed = 0
-        _run_on_frames(predictor, itertools.islice(_stream(camera, video), frames), top_k, form)
+        _run_on_frames(predictor, itertools.islice(_stream(camera, video), frames), objects, limit, form)
     if form is None:
         warn_of_random_weights(predictor)
     return 1 if failed else 0
 
 
 def _run_on_pictures(
-    predictor: Predictor[Any], photos: tuple[Path, ...], top_k: int, strict: bool, form: str | None
+    predictor: Predictor[Any],
+    photos: tuple[Path, ...],
+    objects: Objects,
+    limit: int | None,
+    strict: bool,
+    form: str | None,
 ) -> int:
     """Makes predictions for every picture, and returns how many could not be read."""
     from zoo.inputs.find import told
@@ -91,16 +105,18 @@ def _run_on_pictures(
     failed = 0
     left_out: Counter[str] = Counter()
     suffixes = predictor.suffixes
-    show = printer(form, predictor.task)
+    show = printer(form, predictor.task, counts=objects.counts)
     # Where the results themselves appear on the terminal, nothing is drawn between them.
     drawn = contextlib.nullcontext(SILENT) if sys.stdout.isatty() else status("pictures", keep=True)
     with drawn as progress:
-        results = predictor.predict_many(map(_source, find_pictures(photos, suffixes, left_out)), top_k)
+        results = predictor.predict_many(map(_source, find_pictures(photos, suffixes, left_out)), limit)
         for done, result in enumerate(results, start=1):
             progress.step("pictures", done)
             if result.error is None:
                 piped = isinstance(result.source, io.BytesIO)
-                show(str(getattr(result.source, "name", "-") if piped else result.source), result.predictions)
+                name = str(getattr(result.source, "name", "-") if piped else result.source)
+                objects.write(result.source, name, result.predictions)
+                show(name, result.predictions)
             elif strict:
                 raise result.error
             else:
@@ -109,6 +125,11 @@ def _run_on_pictures(
     if left_out:
         echo(f"note: files of another kind were left out: {told(left_out)}", err=True)
     return failed
+
+
+def _is_one(photos: tuple[Path, ...]) -> bool:
+    """Whether these are one picture: one file or standard input, no folder or pattern."""
+    return len(photos) == 1 and (photos[0].is_file() or photos[0] == Path("-"))
 
 
 def _source(path: Path) -> Any:
@@ -130,13 +151,16 @@ def _stream(camera: str | None, video: Path | None) -> Iterator[Any]:
     return video_frames(video)
 
 
-def _run_on_frames(predictor: Predictor[Any], stream: Iterator[Any], top_k: int, form: str | None) -> None:
+def _run_on_frames(
+    predictor: Predictor[Any], stream: Iterator[Any], objects: Objects, limit: int | None, form: str | None
+) -> None:
     """Prints one line per frame; on a terminal, each replaces the one before."""
-    show = printer(form, predictor.task) if form else None
+    show = printer(form, predictor.task, counts=objects.counts) if form else None
     times: deque[float] = deque([time.perf_counter()], maxlen=30)
     for number, frame in enumerate(stream, start=1):
-        predictions = predictor.predict(frame, top_k)
+        predictions = predictor.predict(frame, limit)
         times.append(time.perf_counter())
+        objects.write(frame, f"frame {number:06}", predictions)
         if show:
             show(f"frame {number}", predictions)
             continue

@@ -99,4 +99,7 @@ def test_a_task_that_this_version_does_not_know(
     monkeypatch.delitem(TASKS, "spotting")
     done = cli("run", spotter_file, photos[0])
     assert done.code == 1
-    assert done.error == f"the card of {spotter_file} names the task 'spotting'; this version knows classification"
+    assert (
+        done.error
+        == f"the card of {spotter_file} names the task 'spotting'; this version knows classification, detection"
+    )

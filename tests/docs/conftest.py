@@ -19,6 +19,7 @@ from PIL import Image
 
 import zoo
 import zoo.registry
+from tests import detectors
 from tests.docs.runner import Runner, environment
 from tests.weights.conftest import Server, handler, save_legacy
 from zoo.weights.imagenet import choose
@@ -130,6 +131,7 @@ def _write_own_files(folder: Path, model: Any) -> None:
     backbone = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3), pooling="avg")
     keras.Sequential([backbone, keras.layers.Dense(len(COLOURS), "softmax")]).save(folder / "mine.h5")
     shutil.copy(Path(__file__).parents[1] / "weights" / "keras2" / "teachable.h5", folder / "keras_model.h5")
+    detectors.two_outputs(folder / "objects.tflite")
     shutil.copy(folder / "mine.tflite", folder / "model.tflite")
     shutil.copy(folder / "mine_int8.tflite", folder / "model_int8.tflite")
 

@@ -105,6 +105,26 @@ def read_picture(
         return to_pixels(image, width, height, channels, policy, owned=True)
 
 
+def upright(source: str | Path | BinaryIO | Image.Image) -> Image.Image:
+    """Reads a whole picture in its own size, turned upright, as RGB, with transparency on white.
+
+    Raises:
+        InputError: as in `load_image`.
+    """
+    if isinstance(source, Image.Image):
+        return _upright(source)
+    with opened(source) as image:
+        return _upright(image)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    with BUDGET.hold(picture_memory.needed(image, image.size, image.size, 3, _file_bytes(image), BUDGET.total)):
+        image.load()
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        turned = image.copy() if turn is None else image.transpose(turn)
+        return _in_mode(turned, "RGB")
+
+
 @contextlib.contextmanager
 def opened(source: str | Path | BinaryIO, formats: Sequence[str] | None = None) -> Iterator[Image.Image]:
     """Opens a picture during the block; any fault of the picture, also one found in the block, becomes an `InputError`.

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from zoo.inputs.find import find_pictures
     from zoo.inputs.images import load_image
     from zoo.runner.classifier import Classifier
+    from zoo.runner.detector import Detector
     from zoo.runner.predictor import Predictor, Result
     from zoo.runner.session import Session, TensorInfo, load
     from zoo.tasks.classification import Prediction
+    from zoo.tasks.detection import Detection
 
 __all__ = [
     "Classifier",
+    "Detection",
+    "Detector",
     "Prediction",
     "Predictor",
     "Result",
@@ -39,6 +43,8 @@ __getattr__, __dir__ = attach(
     __name__,
     {
         "Classifier": "zoo.runner.classifier",
+        "Detection": "zoo.tasks.detection",
+        "Detector": "zoo.runner.detector",
         "Prediction": "zoo.tasks.classification",
         "Predictor": "zoo.runner.predictor",
         "Result": "zoo.runner.predictor",

@@ -26,6 +26,9 @@ without black or white makes the input's range narrower, never wider."""
 SLACK = 0.02
 """The share of such a range by which a quantized input may reach beyond it, for what converters round."""
 
+NORMALIZED = "normalized_input_image_tensor"
+"""The name that the Object Detection API gives to inputs that take pixels as -1..1."""
+
 
 class HasInput(Protocol):
     """A file as far as its input needs it: a session, or what was read of the file."""
@@ -105,6 +108,8 @@ def open_entry(session: HasInput, card: Mapping[str, Any], input_range: Range | 
     if picture is None or card:
         return Entry(tensor, picture, takes_values, picture is not None and not says_values, None)
     stated = _stated(session, picture.channels)
+    if tensor.dtype.kind == "f" and stated is None and tensor.name.split(":")[0] == NORMALIZED:
+        stated = Normalization.from_range(-1, 1)
     if tensor.dtype.kind == "f":
         unsure = ""
         if stated is None and normalization.ENTRY not in session.file.metadata:

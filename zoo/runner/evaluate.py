@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoo.errors import AnswerError, InputError
-from zoo.inputs.examples import Labelled, hint_of_alike
+from zoo.inputs.examples import hint_of_alike
 from zoo.progress import SILENT, Progress
 from zoo.runner.predictor import Predictor
+from zoo.tasks.task import StoredReader, Truth
 
 
 def evaluate(
     predictor: Predictor[Any],
-    data: Sequence[Labelled],
+    data: Sequence[Truth],
     *,
     progress: Progress = SILENT,
 ) -> Any:
@@ -21,7 +22,8 @@ def evaluate(
 
     Args:
         predictor: the file.
-        data: labelled pictures, see `find_labelled`; labels are matched with those of the file by name.
+        data: labelled pictures, see `find_labelled`, or for a detector `zoo.tasks.detection_judge.PictureBoxes`; labels
+            are matched with those of the file by name.
         progress: is told how many pictures are done.
 
     Returns:
@@ -48,7 +50,8 @@ def evaluate(
         )
     judge = predictor.task.judge(labels)
     unreadable: list[InputError] = []
-    results = predictor.predict_many(item.path for item in data)
+    task = predictor.task.for_judging() if isinstance(predictor.task, StoredReader) else predictor.task
+    results = predictor.predict_many((item.path for item in data), task=task)
     for done, (item, result) in enumerate(zip(data, results, strict=True), start=1):
         progress.step(f"evaluating {predictor.session.path.name}", done, len(data))
         if isinstance(result.error, InputError):

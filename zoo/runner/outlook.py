@@ -50,7 +50,7 @@ def outlook(file: ModelFile, card: Mapping[str, Any]) -> dict[str, str]:
         return {"input": "refused: its size is open; convert the model anew with a fixed size"}
     try:
         entry = open_entry(_Unloaded(file.path, file, _info(tensors[0])), card)
-        task = known_of(task_of(card, file.path), card, file.main)
+        task = known_of(task_of(card, file.path, file), card, file)
     except ZooError as error:
         return {"input": f"refused: {error}"}
     fault = "" if any(one.dynamic for one in outputs) else task.fault([one.shape for one in outputs])

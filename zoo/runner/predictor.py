@@ -12,7 +12,7 @@ from typing import BinaryIO, Generic, NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
-from zoo.errors import AnswerError, InputError, ModelFileError, ZooError
+from zoo.errors import AnswerError, InputError, ZooError
 from zoo.inputs import find
 from zoo.inputs.fit import Fit
 from zoo.inputs.images import read_picture
@@ -20,11 +20,12 @@ from zoo.inputs.preprocessing import PictureShape, Preprocessing
 from zoo.inputs.values import SUFFIXES, load_values
 from zoo.machine.cores import usable_cores
 from zoo.runner.entry import open_entry
+from zoo.runner.naming import labels_for
 from zoo.runner.runtimes import Runtime
-from zoo.runner.session import Array, TensorInfo, load
+from zoo.runner.session import Array, load
 from zoo.tasks import Task, known_of, note_of, selective, task_of
+from zoo.tasks.task import Stored, StoredReader
 from zoo.tflite import card
-from zoo.tflite.labels import fault as fault_of_labels
 from zoo.tflite.normalization import Normalization
 
 Source = str | Path | BinaryIO | Image.Image | Array
@@ -93,12 +94,12 @@ class Predictor(Generic[Found]):
         self.session = load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
         description = card.describe(path)
         self.card = description.card
-        self.task: Task[Found] = known_of(task or task_of(self.card, path), self.card, self.session.file.main)
+        file = self.session.file
+        self.task: Task[Found] = known_of(task or task_of(self.card, path, file), self.card, file)
         if min_score is not None:
             self.task = selective(self.task, min_score, self.session.path)
-        self.preprocessing = preprocessing or description.preprocessing
-        self._notes = [f"{path}: {note}" for note in description.notes] if labels is None else []
-        self.labels = self._labels(description.labels if labels is None else tuple(labels), own=labels is None)
+        self.preprocessing = preprocessing or self._preprocessing(description)
+        self.labels, self._notes = labels_for(self.session, self.task, description, labels)
         self.entry = open_entry(self.session, self.card, input_range)
 
     @property
@@ -161,12 +162,17 @@ class Predictor(Generic[Found]):
         Raises:
             InputError: the picture cannot be read, or does not fit the model.
         """
-        _check_limit(limit)
+        check_limit(limit)
         sample = source if isinstance(source, Sample) else self.read(source)
-        return self._decode(sample, limit)
+        return self._decode(sample, limit, self.task)
 
     def predict_many(
-        self, sources: Iterable[Source], limit: int | None = None, *, workers: int | None = None
+        self,
+        sources: Iterable[Source],
+        limit: int | None = None,
+        *,
+        workers: int | None = None,
+        task: Task[Found] | None = None,
     ) -> Iterator[Result[Found]]:
         """Makes predictions for many pictures, in order. A picture that cannot be read gives a result with an error.
 
@@ -177,8 +183,9 @@ class Predictor(Generic[Found]):
             sources: see `predict`.
             limit: the largest number of predictions for each picture.
             workers: the number of decoding threads; by default one for each core.
+            task: the task of this file with other limits to what it finds; by default the file's.
         """
-        _check_limit(limit)
+        check_limit(limit)
         workers = workers or usable_cores()
         waiting: deque[tuple[Source, Future[Sample]]] = deque()
         pool = ThreadPoolExecutor(workers)
@@ -186,9 +193,9 @@ class Predictor(Generic[Found]):
             for source in sources:
                 waiting.append((source, pool.submit(self.read, source)))
                 if len(waiting) > 2 * workers:
-                    yield self._finish(*waiting.popleft(), limit)
+                    yield self._finish(*waiting.popleft(), limit, task or self.task)
             while waiting:
-                yield self._finish(*waiting.popleft(), limit)
+                yield self._finish(*waiting.popleft(), limit, task or self.task)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -216,55 +223,50 @@ class Predictor(Generic[Found]):
             InputError: the values have another shape, or do not fit the type of an input that is not quantized.
             AnswerError: an output holds values that are not finite numbers.
         """
+        stored = self._stored(values)
+        found = tuple(output.dequantize(one) for output, one in zip(self.session.outputs, stored, strict=True))
+        for one in found:
+            if not np.isfinite(one).all():
+                raise self._no_answer(f"gives no answer: {float(one[~np.isfinite(one)][0])} is among its scores")
+        return found
+
+    def _stored(self, values: Array) -> tuple[Array, ...]:
+        """Runs the model, and returns each output for the first picture of the batch as the file stores it."""
         entry = self.session.input
         if values.shape == entry.shape[1:]:
             # A file with a larger batch gets the same picture in every position.
             values = np.broadcast_to(values, entry.shape)
         if values.shape != entry.shape:
             raise InputError(f"{self.session.path} takes input of shape {entry.shape}, got {values.shape}")
-        stored = self.session.run(self.entry.stored(values))
-        found = tuple(output.dequantize(one[:1]) for output, one in zip(self.session.outputs, stored, strict=True))
-        for one in found:
-            if not np.isfinite(one).all():
-                value = float(one[~np.isfinite(one)][0])
-                scaling = "" if self.card else ", and at the range of pixels that it takes (--input-range)"
-                raise AnswerError(
-                    f"{self.session.path} gives no answer: {value} is among its scores; look at its weights{scaling}"
-                )
+        return tuple(one[:1] for one in self.session.run(self.entry.stored(values)))
+
+    def _no_answer(self, what: str) -> AnswerError:
+        scaling = "" if self.card else ", and at the range of pixels that it takes (--input-range)"
+        return AnswerError(f"{self.session.path} {what}; look at its weights{scaling}")
+
+    def _preprocessing(self, description: card.Description) -> Preprocessing:
+        """The resize policy that the file states, else that of its task."""
+        if "preprocessing" not in self.card and isinstance(self.task, StoredReader):
+            return Preprocessing(self.task.resize)
+        return description.preprocessing
+
+    def _decode(self, sample: Sample, limit: int | None, task: Task[Found]) -> list[Found]:
+        if not isinstance(task, StoredReader):
+            return task.decode(self.outputs(sample.values), self.labels, sample.fit, limit)
+        stored = self._stored(sample.values)
+        outputs = [
+            Stored(one, output.scale, output.zero_point)
+            for output, one in zip(self.session.outputs, stored, strict=True)
+        ]
+        try:
+            found: list[Found] = task.decode_stored(outputs, self.labels, sample.fit, limit)
+        except AnswerError as error:
+            raise self._no_answer(str(error)) from error
         return found
 
-    def _labels(self, labels: tuple[str, ...], *, own: bool) -> tuple[str, ...]:
-        """Returns the names of the classes; labels of the file's own that do not fit are a note, and are not used."""
-        path, shapes = self.session.path, [output.shape for output in self.session.outputs]
-        fault = self.task.fault(shapes)
-        if fault:
-            raise ModelFileError(
-                f"{path} is {fault}. In Python, zoo.runner.load({str(path)!r}).run(array) runs it as it is"
-            )
-        for output in self.session.outputs:
-            if not _is_score(output):
-                raise ModelFileError(
-                    f"{path} gives {output.name!r} of type {output.dtype.name}, which is no score of each class. In "
-                    f"Python, zoo.runner.load({str(path)!r}).run(array) runs it as it is"
-                )
-        classes = self.task.classes(shapes)
-        fault = fault_of_labels(classes, labels) if labels else ""
-        if fault and (not own or self.card):
-            raise ModelFileError(f"{path} has {fault}")
-        if fault:
-            self._notes.append(f"{path}: its labels are not used, because it has {fault}")
-            labels = ()
-        if len(set(labels)) < len(labels):
-            twice = next(label for number, label in enumerate(labels) if label in labels[:number])
-            self._notes.append(f"{path}: several of its classes have one name, such as {twice!r}")
-        return labels or tuple(f"class_{i}" for i in range(classes))
-
-    def _decode(self, sample: Sample, limit: int | None) -> list[Found]:
-        return self.task.decode(self.outputs(sample.values), self.labels, sample.fit, limit)
-
-    def _finish(self, source: Source, sample: Future[Sample], limit: int | None) -> Result[Found]:
+    def _finish(self, source: Source, sample: Future[Sample], limit: int | None, task: Task[Found]) -> Result[Found]:
         try:
-            return Result(source, self._decode(sample.result(), limit))
+            return Result(source, self._decode(sample.result(), limit, task))
         except InputError as error:
             return Result(source, [], error)
         except AnswerError as error:
@@ -272,13 +274,11 @@ class Predictor(Generic[Found]):
             return Result(source, [], AnswerError(named))
 
 
-def _check_limit(limit: int | None) -> None:
+def check_limit(limit: int | None) -> None:
+    """Checks a number of predictions.
+
+    Raises:
+        InputError: it is less than 1.
+    """
     if limit is not None and limit < 1:
         raise InputError(f"a limit of {limit} predictions is not allowed; give 1 or more")
-
-
-def _is_score(output: TensorInfo) -> bool:
-    """Whether an output can hold scores: numbers, but not the number of the best class alone."""
-    if output.dtype.kind not in "fiu":
-        return False
-    return output.dtype.kind == "f" or bool(output.scale) or output.shape[-1:] != (1,)

@@ -13,29 +13,36 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ModelFileError, OptionError
 from zoo.tasks.classification import CLASSIFICATION
+from zoo.tasks.detection import DETECTION
 from zoo.tasks.scores import Scores
-from zoo.tasks.task import FileAware, Selective, Task
+from zoo.tasks.task import FileAware, Selective, StoredReader, Task
 
 if TYPE_CHECKING:
-    from zoo.tflite.modelfile import Graph
+    from zoo.tflite.modelfile import ModelFile
 
-TASKS: dict[str, Task[Any]] = {task.name: task for task in (CLASSIFICATION,)}
+TASKS: dict[str, Task[Any]] = {task.name: task for task in (CLASSIFICATION, DETECTION)}
 """The known tasks, by their names in cards."""
 
 DEFAULT: Task[Any] = CLASSIFICATION
-"""The task of cards that name none, as in older and foreign files, and of exports for which none is given."""
+"""The task of files whose card names none and that no task recognizes, and of exports for which none is given."""
 
 
-def task_of(card: Mapping[str, Any], path: str | Path) -> Task[Any]:
+def task_of(card: Mapping[str, Any], path: str | Path, file: ModelFile | None = None) -> Task[Any]:
     """Returns the task that a file's card names; `DEFAULT` if it names none.
+
+    A file without a card, made by another tool, is one for the task that recognizes it.
 
     Args:
         card: the card.
         path: the file, for the error.
+        file: the structure of the file; None to go by the card alone.
 
     Raises:
         ModelFileError: the card names a task that this version does not know.
     """
+    if not card and file is not None:
+        aware = (task for task in TASKS.values() if isinstance(task, FileAware))
+        return next((task for task in aware if task.recognizes(file)), DEFAULT)
     name = card.get("task", DEFAULT.name)
     if not isinstance(name, str) or name not in TASKS:
         known = ", ".join(TASKS)
@@ -43,9 +50,13 @@ def task_of(card: Mapping[str, Any], path: str | Path) -> Task[Any]:
     return TASKS[name]
 
 
-def known_of(task: Task[Any], card: Mapping[str, Any], graph: Graph) -> Task[Any]:
-    """Returns a task as a file has it, see `zoo.tasks.task.FileAware`."""
-    found: Task[Any] = task.for_file(card, graph) if isinstance(task, FileAware) else task
+def known_of(task: Task[Any], card: Mapping[str, Any], file: ModelFile) -> Task[Any]:
+    """Returns a task as a file has it, see `zoo.tasks.task.FileAware`.
+
+    Raises:
+        ModelFileError: the file's metadata is damaged.
+    """
+    found: Task[Any] = task.for_file(card, file) if isinstance(task, FileAware) else task
     return found
 
 
@@ -76,4 +87,20 @@ def min_score_of(task: Task[Any]) -> float | None:
     return task.min_score if isinstance(task, Selective) else None
 
 
-__all__ = ["DEFAULT", "TASKS", "Task", "known_of", "min_score_of", "note_of", "scores_of", "selective", "task_of"]
+def truth_of(task: Task[Any]) -> str:
+    """Returns what has to be known of pictures to judge a task: their `classes`, or the `boxes` in them."""
+    return task.truth if isinstance(task, StoredReader) else "classes"
+
+
+__all__ = [
+    "DEFAULT",
+    "TASKS",
+    "Task",
+    "known_of",
+    "min_score_of",
+    "note_of",
+    "scores_of",
+    "selective",
+    "task_of",
+    "truth_of",
+]

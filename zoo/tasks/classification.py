@@ -18,7 +18,7 @@ from zoo.tflite.tags import OutputTag
 if TYPE_CHECKING:
     from zoo.inputs.fit import Fit
     from zoo.tasks.accuracy import ClassificationJudge, Comparison, Evaluation
-    from zoo.tflite.modelfile import Graph
+    from zoo.tflite.modelfile import ModelFile
 
 ROUNDING = 0.01
 """How far a probability may be outside of 0..1 by the rounding of quantized files."""
@@ -64,8 +64,14 @@ class Classification:
             return ""
         return "gives scores that are no probabilities, such as logits; they are shown as numbers, the largest first"
 
-    def for_file(self, card: Mapping[str, Any], graph: Graph) -> Classification:
+    def recognizes(self, file: ModelFile) -> bool:
+        """Whether a file is a classifier: its only output has one score a class."""
+        graph = file.main
+        return not self.fault([graph.tensors[i].shape for i in graph.outputs])
+
+    def for_file(self, card: Mapping[str, Any], file: ModelFile) -> Classification:
         """The task with what a file's scores are: by its card if that says logits, else by its last operations."""
+        graph = file.main
         says_logits = card.get("output") == "logits"
         known = not says_logits and len(graph.outputs) == 1 and are_probabilities(graph, graph.outputs[0])
         return replace(self, scores="probabilities" if known else "numbers")

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from zoo.inputs.fit import Fit
+    from zoo.inputs.preprocessing import Resize
     from zoo.tasks.confusion import Confusion
     from zoo.tasks.scores import Scores
-    from zoo.tflite.modelfile import Graph
+    from zoo.tflite.modelfile import ModelFile
     from zoo.tflite.tags import OutputTag
 
 Array = npt.NDArray[Any]
@@ -219,8 +223,11 @@ class Task(Protocol[Found]):
 class FileAware(Protocol):
     """A task that takes more of a file into account than the shapes of its outputs; a task need not be one."""
 
-    def for_file(self, card: Mapping[str, Any], graph: Graph) -> Any:
-        """Returns the task as this file has it: what its outputs mean, by its card and its operations."""
+    def recognizes(self, file: ModelFile) -> bool:
+        """Whether a file whose card names no task is one for this task; one that no task recognizes is a classifier."""
+
+    def for_file(self, card: Mapping[str, Any], file: ModelFile) -> Any:
+        """Returns the task as this file has it: what its outputs mean, by its card, operations and metadata."""
 
     @property
     def scores(self) -> Scores:
@@ -245,3 +252,65 @@ class Selective(Protocol):
         Raises:
             OptionError: the score is not allowed.
         """
+
+
+class Stored(NamedTuple):
+    """One output as the file stores it, for one picture; real value = scale * (stored - zero_point)."""
+
+    values: Array
+    """With a batch axis of 1."""
+    scale: float = 0.0
+    """0 if the values are the real ones."""
+    zero_point: int = 0
+
+    def real(self, values: Array) -> Array:
+        """Returns the real values, float32, of some of the stored ones."""
+        found = values.astype(np.float32)
+        return (found - self.zero_point) * np.float32(self.scale) if self.scale else found
+
+    def least(self, real: float) -> float:
+        """Returns the number that a stored value reaches where its real value reaches `real`."""
+        return real / self.scale + self.zero_point if self.scale else real
+
+
+@runtime_checkable
+class StoredReader(Protocol[Found]):
+    """A task that reads outputs as the file stores them, and makes real numbers only of those that it needs."""
+
+    @property
+    def resize(self) -> Resize:
+        """How pictures are resized for a file that does not say it."""
+
+    @property
+    def truth(self) -> Literal["boxes"]:
+        """What has to be known of a picture to judge predictions for it."""
+
+    def fitted_labels(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """Returns a file's labels as this task counts its classes: without one of the background."""
+
+    def decode_stored(
+        self, outputs: Sequence[Stored], labels: tuple[str, ...], fit: Fit | None, limit: int | None
+    ) -> list[Found]:
+        """Turns the stored outputs for one picture into predictions, best first; else as `Task.decode`.
+
+        Raises:
+            AnswerError: a value that counts is not a finite number.
+        """
+
+    def narrowed(
+        self, labels: tuple[str, ...], *, threshold: float | None, iou: float | None, only: Sequence[str]
+    ) -> Any:
+        """Returns the task with other limits to what it finds; None and nothing keep those it has.
+
+        Raises:
+            InputError: a limit is out of range, or a name is none of the labels.
+        """
+
+    def for_judging(self) -> Any:
+        """Returns the task with which a file is judged: one that leaves out nothing that counts."""
+
+    def draw(self, picture: Image.Image, found: Sequence[Found]) -> Image.Image:
+        """Returns a copy of an upright picture with the predictions drawn into it."""
+
+    def crops(self, picture: Image.Image, found: Sequence[Found]) -> list[Image.Image]:
+        """Returns the part of an upright picture that each prediction is about."""

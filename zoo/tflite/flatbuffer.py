@@ -110,6 +110,11 @@ class Table:
         position = self._field(slot)
         return default if position is None else int(self._reader.unpack(kind, position))
 
+    def real(self, slot: int, default: float = 0.0) -> float:
+        """Reads a field that is a float of 32 bits."""
+        position = self._field(slot)
+        return default if position is None else float(self._reader.unpack("f", position))
+
     def table(self, slot: int) -> Table | None:
         """Reads a field that is a table; None if it is missing."""
         position = self._field(slot)

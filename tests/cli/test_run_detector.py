@@ -1,0 +1,153 @@
+"""`zoo run` with a detector: what it prints, draws, cuts out and counts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo.assets
+from tests import detectors
+from tests.detectors import cells
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return detectors.two_outputs(tmp_path_factory.mktemp("run") / "colours.tflite", quantized=True)
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
+    """Two pictures of 128x128 pixels: one with two red cells and a blue one, one with nothing."""
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    scene = cells((0, 0, "red"), (2, 1, "red"), (3, 3, "blue"), size=128)
+    Image.fromarray(scene).save(folder / "a.png")
+    Image.fromarray(cells(size=128)).save(folder / "b.png")
+    return folder
+
+
+def picture(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        rgb: Image.Image = image.convert("RGB")
+    return rgb
+
+
+def test_a_line_an_object(cli: Cli, file: Path, scenes: Path) -> None:
+    done = cli("run", file, scenes)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert (lines[0], lines[4:]) == (str(scenes / "a.png"), [str(scenes / "b.png"), "  nothing found"])
+    assert sorted(lines[1:4]) == [
+        "  blue  100%  96,96-128,128",
+        "  red   100%  0,0-32,32",
+        "  red   100%  32,64-64,96",
+    ]
+    assert len(cli("run", file, scenes / "a.png", "--top-k", "2").out.splitlines()) == 3
+
+
+def test_json_and_csv_have_the_box_in_pixels(cli: Cli, file: Path, scenes: Path) -> None:
+    first, second = map(json.loads, cli("run", file, scenes, "--json", "--only", "blue").out.splitlines())
+    (found,) = first["predictions"]
+    assert (found["label"], found["index"]) == ("blue", 2)
+    assert found["box"] == pytest.approx([96, 96, 128, 128], abs=0.5)
+    assert second["predictions"] == []
+    rows = list(csv.reader(io.StringIO(cli("run", file, scenes, "--csv", "--only", "blue,green").out)))
+    assert rows[0] == ["file", "rank", "label", "index", "score", "left", "top", "right", "bottom"]
+    assert [float(value) for value in rows[1][5:]] == pytest.approx([96, 96, 128, 128], abs=0.5)
+    assert len(rows) == 2
+
+
+def test_counts_by_class_and_picture(cli: Cli, file: Path, scenes: Path) -> None:
+    assert cli("run", file, scenes, "--count").out.splitlines() == [
+        str(scenes / "a.png"),
+        "     2  red",
+        "     1  blue",
+        str(scenes / "b.png"),
+        "     0  objects",
+    ]
+    found = [json.loads(line) for line in cli("run", file, scenes, "--count", "--json").out.splitlines()]
+    assert [one["counts"] for one in found] == [{"red": 2, "blue": 1}, {}]
+    rows = list(csv.reader(io.StringIO(cli("run", file, scenes, "--count", "--csv").out)))
+    assert rows[0] == ["file", "label", "count"]
+    assert sorted(row[1:] for row in rows[1:]) == [["blue", "1"], ["red", "2"]]
+
+
+def test_drawn_pictures_and_parts_are_written(cli: Cli, file: Path, scenes: Path, tmp_path: Path) -> None:
+    done = cli("run", file, scenes, "--draw", tmp_path / "drawn", "--crop", tmp_path / "parts")
+    assert done.code == 0
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.jpg", "b.jpg"]
+    both = (scenes / "a.png", tmp_path / "drawn" / "a.jpg")
+    before, after = (np.asarray(picture(path), int) for path in both)
+    assert after.shape == before.shape
+    assert abs(after - before).max() > 100
+    parts = sorted((tmp_path / "parts").iterdir())
+    assert sorted(path.stem.split("_")[-1] for path in parts) == ["blue", "red", "red"]
+    for path in parts:
+        part = np.asarray(picture(path), int)
+        assert part.shape == (32, 32, 3)
+        assert part[16, 16].argmax() == detectors.COLOURS.index(path.stem.split("_")[-1])
+
+
+def test_one_photo_is_drawn_into_one_file(cli: Cli, file: Path, scenes: Path, tmp_path: Path) -> None:
+    assert cli("run", file, scenes / "a.png", "--draw", tmp_path / "found.png").code == 0
+    assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
+    done = cli("run", file, scenes, "--draw", tmp_path / "all.png")
+    assert done.error == f"--draw {tmp_path / 'all.png'} is one file, but there may be several pictures; give a folder"
+    assert not (tmp_path / "all.png").exists()
+
+
+def test_photos_of_one_name_are_drawn_into_files_of_their_own(
+    cli: Cli, file: Path, scenes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "more").mkdir()
+    for name in ("a.png", "a-2.png"):
+        picture(scenes / "a.png").save(tmp_path / "more" / name)
+    assert cli("run", file, scenes, tmp_path / "more", "--draw", tmp_path / "drawn").code == 0
+    assert len(list((tmp_path / "drawn").iterdir())) == 4
+
+
+def test_names_of_classes_and_numbers_that_are_wrong(cli: Cli, file: Path, scenes: Path) -> None:
+    done = cli("run", file, scenes, "--only", "red,bleu")
+    assert done.code == 1
+    assert done.error == "'bleu' is none of the classes of the file (red, green, blue); did you mean 'blue'?"
+    assert cli("run", file, scenes, "--threshold", "1.2").code == 2
+    assert cli("run", file, scenes, "--only", ",").code == 1
+
+
+def test_a_classifier_finds_no_objects(cli: Cli, scenes: Path) -> None:
+    digits = next(Path(zoo.assets.__file__).parent.glob("demo/*.tflite"))
+    done = cli("run", digits, scenes, "--count", "--threshold", "0.5")
+    assert done.code == 1
+    assert done.error == f"{digits} is a classifier and finds no objects; leave --threshold and --count out"
+
+
+def test_frames_of_a_video_are_counted_and_drawn(cli: Cli, file: Path, scenes: Path, tmp_path: Path) -> None:
+    import cv2
+
+    frame = np.asarray(picture(scenes / "a.png"))[:, :, ::-1]
+    writer = cv2.VideoWriter(str(tmp_path / "v.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (128, 128))
+    for _ in range(3):
+        writer.write(frame)
+    writer.release()
+    done = cli("run", file, "--video", tmp_path / "v.mp4", "--frames", "2", "--draw", tmp_path / "frames")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert len(lines) == 2
+    assert all("2 red" in line and "1 blue" in line for line in lines)
+    assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == ["frame 000001.jpg", "frame 000002.jpg"]
+
+
+def test_folders_of_classes_do_not_judge_a_detector(cli: Cli, file: Path, scenes: Path) -> None:
+    done = cli("evaluate", file, scenes)
+    assert done.code == 1
+    assert done.error.startswith(f"{file} is a detector, and {scenes} is read as pictures by class")

@@ -1,0 +1,94 @@
+"""A detector that others made and trained, on real photos: the SSD of MediaPipe's npm package, which npm fetches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zoo.errors import ModelFileError
+from zoo.runner import Classifier, Detector
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+PACKAGE = "@mediapipe/objectron@0.4.1675468480"
+MEMBER = "package/objectron_solution_packed_assets.data"
+LABELS, END = 184, 9_987_912
+SHA256 = "d0a5255bf8c4f5a0bc4240741a76c41d5e939f7655078f945f50ab53a9375da6"
+MISSING = "the npm package @mediapipe/objectron cannot be had"
+
+PHOTOS = {"chelsea": "Cat", "astronaut": "Person", "coffee": "Coffee cup"}
+
+
+@pytest.fixture(scope="session")
+def openimages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The detector of Open Images and its label map. npm keeps what it has fetched in a cache of its own."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(f"{MISSING}: npm is not installed")
+    folder = tmp_path_factory.mktemp("openimages")
+    command = [npm, "pack", "--prefer-offline", "--silent", "--pack-destination", str(folder), PACKAGE]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=folder)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"{MISSING}: npm took too long")
+    packed = next(folder.glob("*.tgz"), None)
+    if done.returncode or packed is None:
+        pytest.skip(f"{MISSING}: npm ended with {done.returncode}")
+    with tarfile.open(packed) as archive:
+        member = archive.extractfile(MEMBER)
+        assert member is not None
+        content = member.read(END)
+    assert hashlib.sha256(content[LABELS:]).hexdigest() == SHA256
+    file, labels = folder / "openimages.tflite", folder / "labels.txt"
+    file.write_bytes(content[LABELS:])
+    labels.write_bytes(content[:LABELS])
+    return file, labels
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    import skimage
+
+    return Path(skimage.__file__).parent / "data"
+
+
+def test_a_cat_a_person_and_a_cup_are_found_on_photos(openimages: tuple[Path, Path], pictures: Path) -> None:
+    file, labels = openimages
+    detector = Detector(file, labels=labels.read_text().splitlines())
+    assert len(detector.labels) == 23
+    # Its name says that the input takes -1..1, so that nothing has to be guessed; of the anchors it says nothing.
+    assert detector.notes == (
+        f"{file} does not hold its anchors; those of the SSD paper, which fit in number, are taken",
+    )
+    found = {name: detector.detect(pictures / f"{name}.png", threshold=0.4) for name in PHOTOS}
+    assert {name: one[0].label for name, one in found.items()} == PHOTOS
+    scores = {name: one[0].score for name, one in found.items()}
+    assert scores == pytest.approx({"chelsea": 0.85, "astronaut": 0.59, "coffee": 0.56}, abs=0.01)
+    # The cat's face fills the photo of 451x300 pixels; the cup stands to the right of its middle.
+    cat, cup = found["chelsea"][0].box, found["coffee"][0].box
+    assert cat.width * cat.height > 0.85 * 451 * 300
+    assert (cup.left + cup.right) / 2 == pytest.approx(295, abs=15)
+
+
+def test_the_command_finds_the_task_in_the_file(
+    cli: Cli, openimages: tuple[Path, Path], pictures: Path, tmp_path: Path
+) -> None:
+    file, labels = openimages
+    done = cli("run", file, pictures / "chelsea.png", "--labels", labels, "--json", "--draw", tmp_path / "cat.png")
+    assert done.code == 0
+    (found,) = json.loads(done.out)["predictions"]
+    assert found["label"] == "Cat"
+    assert (tmp_path / "cat.png").stat().st_size > 1000
+
+
+def test_it_is_no_classifier(openimages: tuple[Path, Path]) -> None:
+    with pytest.raises(ModelFileError, match="no classifier"):
+        Classifier(openimages[0])

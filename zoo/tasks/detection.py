@@ -1,0 +1,247 @@
+"""Detection: the task of finding the objects in a picture, each with its class and its box."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from zoo.errors import InputError, closest
+from zoo.inputs.fit import Box
+from zoo.tasks.scores import Scores, shown_score
+from zoo.tasks.task import Agreement, Array, Shape, Stored
+from zoo.tflite.labels import BACKGROUND
+from zoo.tflite.tags import OutputTag
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from zoo.inputs.fit import Fit
+    from zoo.inputs.preprocessing import Resize
+    from zoo.tasks.detection_figures import Comparison, Evaluation
+    from zoo.tasks.detection_judge import DetectionJudge
+    from zoo.tasks.layout import Found
+    from zoo.tflite.modelfile import ModelFile
+
+LIMIT = 100
+"""The most objects of one picture, unless told otherwise; COCO's metric counts as many."""
+LEAST = 0.001
+"""The least score of an object that counts in an evaluation."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One object."""
+
+    label: str
+    index: int
+    score: float
+    """The probability that it is one, 0..1."""
+    box: Box
+    """Left, top, right, bottom in pixels of the upright picture; of the model's input if there is no picture."""
+
+
+@dataclass(frozen=True)
+class Detecting:
+    """The task of finding the objects in a picture."""
+
+    name: str = "detection"
+    noun: str = "detector"
+    verb: str = "detect"
+    action: str = "Finds the objects in a picture."
+    has_confusion: bool = True
+    columns: tuple[str, ...] = ("label", "index", "score", "left", "top", "right", "bottom")
+    output_tags: tuple[OutputTag, ...] = (
+        OutputTag("location", "a coded box for each anchor"),
+        OutputTag("score", "one a class for each anchor", has_labels=True),
+    )
+    scores: Scores = "probabilities"
+    resize: Resize = "stretch"
+    truth: Literal["boxes"] = "boxes"
+    threshold: float = 0.5
+    """The least score of an object."""
+    iou: float = 0.6
+    """The overlap of two boxes of one class above which the one with the lower score is left out."""
+    only: frozenset[int] | None = None
+    """The classes that are looked for; None for all."""
+    found: Found | None = field(default=None, compare=False)
+    """How the outputs of the file are arranged; None if no file was looked at."""
+
+    @property
+    def note(self) -> str:
+        """What is assumed of the file's boxes."""
+        return self.found.layout.note if self.found is not None and self.found.layout is not None else ""
+
+    def recognizes(self, file: ModelFile) -> bool:
+        """Whether the outputs of a file are those of a detector."""
+        if len(file.main.outputs) == 1 and len(file.main.tensors[file.main.outputs[0]].shape) != 3:
+            return False  # most files are classifiers, and need none of what follows
+        from zoo.tasks.layout import looks_like
+
+        return looks_like(file)
+
+    def for_file(self, card: Mapping[str, Any], file: ModelFile) -> Detecting:
+        """The task with how a file's outputs are arranged."""
+        from zoo.tasks.layout import find
+
+        return replace(self, found=find(file))
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of the fields of `Detection`."""
+        numbers = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
+        return {
+            "label": {"type": "string"},
+            "index": {"type": "integer"},
+            "score": {"type": "number"},
+            "box": {**numbers, "description": "left, top, right, bottom in pixels of the upright picture"},
+        }
+
+    def fault(self, shapes: Sequence[Shape]) -> str:
+        """Returns why the boxes of a file cannot be decoded."""
+        if self.found is not None:
+            return f"no detector that can be decoded: {self.found.fault}" if self.found.fault else ""
+        boxes = [shape for shape in shapes if len(shape) == 3]
+        if len(shapes) == len(boxes) == 2 and boxes[0][1] == boxes[1][1] and 4 in (boxes[0][2], boxes[1][2]):
+            return ""
+        shown = ", ".join(map(str, shapes[:8]))
+        return f"no detector: its outputs are {shown}, not (batch, anchors, 4) and (batch, anchors, classes)"
+
+    def classes(self, shapes: Sequence[Shape]) -> int:
+        """The number of classes, without the background."""
+        layout = self.found.layout if self.found is not None else None
+        if layout is None:
+            first, second = shapes
+            return second[2] if first[2] == 4 else first[2]
+        return layout.columns - getattr(layout, "has_background", False)
+
+    def fitted_labels(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """Returns the labels without a first one of the background, as label maps have it."""
+        return labels[1:] if labels and labels[0].strip().lower() in BACKGROUND else labels
+
+    def decode(
+        self, outputs: Sequence[Array], labels: tuple[str, ...], fit: Fit | None = None, limit: int | None = None
+    ) -> list[Detection]:
+        """The objects of one picture from real outputs, best first; see `decode_stored`."""
+        return self.decode_stored([Stored(values) for values in outputs], labels, fit, limit)
+
+    def decode_stored(
+        self, outputs: Sequence[Stored], labels: tuple[str, ...], fit: Fit | None = None, limit: int | None = None
+    ) -> list[Detection]:
+        """The objects of one picture, best first; at most `LIMIT` if no limit is given.
+
+        Raises:
+            AnswerError: a score or the box of an object is not a finite number.
+        """
+        from zoo.tasks.decoding import objects_in
+
+        if self.found is None or self.found.layout is None or self.found.picture is None:
+            raise ValueError("the boxes of a file are decoded by the task that `for_file` returned")
+        picture = self.found.picture
+        boxes, scores, classes = objects_in(
+            self.found.layout,
+            outputs,
+            (picture.width, picture.height),
+            fit,
+            threshold=self.threshold,
+            iou=self.iou,
+            only=self.only,
+            limit=LIMIT if limit is None else limit,
+        )
+        return [
+            Detection(labels[at] if at < len(labels) else f"class_{at}", at, score, Box(*box))
+            for box, score, at in zip(boxes.tolist(), scores.tolist(), classes.tolist(), strict=True)
+        ]
+
+    def narrowed(
+        self,
+        labels: tuple[str, ...],
+        *,
+        threshold: float | None = None,
+        iou: float | None = None,
+        only: Sequence[str] = (),
+    ) -> Detecting:
+        """Returns the task with another threshold, overlap, or classes to look for.
+
+        Raises:
+            InputError: a number is not in 0..1, or a name is none of the labels.
+        """
+        for name, value in (("threshold", threshold), ("iou", iou)):
+            if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
+                raise InputError(f"{name}={value} is not allowed; give a number from 0 to 1")
+        for name in only:
+            if name not in labels:
+                known = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")
+                raise InputError(
+                    f"{name!r} is none of the classes of the file ({known}); {closest(name, labels)}".rstrip("; ")
+                )
+        wanted = frozenset(at for at, label in enumerate(labels) if label in set(only)) if only else self.only
+        return replace(
+            self,
+            threshold=self.threshold if threshold is None else threshold,
+            iou=self.iou if iou is None else iou,
+            only=wanted,
+        )
+
+    def for_judging(self) -> Detecting:
+        """Returns the task that also finds what is unsure, since the metric is taken over all thresholds."""
+        return replace(self, threshold=min(self.threshold, LEAST))
+
+    def draw(self, picture: Image.Image, found: Sequence[Detection]) -> Image.Image:
+        """Returns a copy of an upright picture with boxes and names."""
+        from zoo.tasks.draw import drawn
+
+        return drawn(picture, found)
+
+    def crops(self, picture: Image.Image, found: Sequence[Detection]) -> list[Image.Image]:
+        """Returns the part of an upright picture in each box, at least one pixel wide and high."""
+        from zoo.tasks.draw import crop
+
+        return [crop(picture, one.box) for one in found]
+
+    def judge(self, labels: tuple[str, ...]) -> DetectionJudge:
+        """Returns a new judge."""
+        from zoo.tasks.detection_judge import DetectionJudge
+
+        return DetectionJudge(labels, self.threshold)
+
+    def compare(self, first: Evaluation, second: Evaluation) -> Comparison:
+        """Compares two detectors on the same pictures.
+
+        Raises:
+            InputError: there is no picture that both could read.
+        """
+        from zoo.tasks import detection_figures
+
+        return detection_figures.compare(first, second)
+
+    def agreement(self, reference: Sequence[Array], outputs: Sequence[Array]) -> Agreement:
+        """Returns how many of the objects above the threshold are the same; see `zoo.tasks.decoding.agreement`."""
+        from zoo.tasks.decoding import agreement
+
+        return agreement(self, reference, outputs)
+
+    def cells(self, found: Detection) -> tuple[object, ...]:
+        """The values of one object, in the order of `columns`."""
+        return found.label, found.index, found.score, *found.box
+
+    def lines(self, found: Sequence[Detection]) -> list[str]:
+        """Returns a line for each object."""
+        wide = max((len(one.label) for one in found), default=0)
+        return [
+            f"{one.label:<{wide}}  {shown_score(one.score, self.scores, 0):>4}  {_corners(one.box)}" for one in found
+        ] or ["nothing found"]
+
+    def brief(self, found: Sequence[Detection]) -> str:
+        """Returns how many objects of each class there are as part of a line."""
+        counts = Counter(one.label for one in found)
+        return ", ".join(f"{count} {label}" for label, count in counts.items()) or "nothing found"
+
+
+def _corners(box: Box) -> str:
+    return f"{box.left:.0f},{box.top:.0f}-{box.right:.0f},{box.bottom:.0f}"
+
+
+DETECTION = Detecting()
