@@ -127,8 +127,7 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
         job = Path(folder)
         try:
             with quiet():
-                # The signature is given, because an export without it would have an open batch.
-                model.export(job / "saved_model", input_signature=[_signature(model)], verbose=False)
+                _save(model, job / "saved_model")
             _write_job(job, settings, samples, model.inputs[0].shape[0])
         except Exception as error:  # TensorFlow has its own errors for a full disk
             raise ExportError(f"cannot save {model.name} in {job.parent} (TMPDIR): {first_line(error)}") from error
@@ -141,6 +140,17 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
             if result.returncode != 0:
                 raise ExportError(_refusal(model, settings, _failure(job, result), result.stdout))
         return (job / "model.tflite").read_bytes()
+
+
+def _save(model: keras.Model, folder: Path) -> None:
+    """Saves what the model computes when it is used: `model.export` would keep augmentation, which is on by default."""
+    import keras
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    # The signature is given, because an export without it would have an open batch.
+    archive.add_endpoint("serve", lambda x: model(x, training=False), input_signature=[_signature(model)])
+    archive.write_out(folder, verbose=False)
 
 
 def _refusal(model: keras.Model, settings: Settings, reason: str, whole: str) -> str:

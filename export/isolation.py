@@ -17,7 +17,8 @@ _TRIED = frozenset({
     "DepthwiseConv1D", "DepthwiseConv2D", "Dropout", "ExpandDims", "Flatten", "GaussianDropout", "GaussianNoise",
     "GetItem", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
     "Identity", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "Maximum", "Mean", "Minimum", "Multiply",
-    "Normalization", "Permute", "ReLU", "Relu", "RepeatVector", "Rescaling", "Reshape", "SeparableConv1D",
+    "Normalization", "Permute", "RandomBrightness", "RandomContrast", "RandomFlip", "RandomRotation",
+    "RandomTranslation", "RandomZoom", "ReLU", "Relu", "RepeatVector", "Rescaling", "Reshape", "SeparableConv1D",
     "SeparableConv2D", "Sigmoid", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "Split", "Squeeze", "Stack",
     "Subtract", "TrueDivide", "UpSampling2D", "ZeroPadding2D",
 })  # fmt: skip

@@ -15,6 +15,7 @@ from zoo.errors import ExportError
 from zoo.export import converter as convert_module
 from zoo.export import to_tflite
 from zoo.export.converter import Settings, convert_in_memory, convert_on_disk
+from zoo.export.isolation import unusual
 from zoo.export.lowering import lower
 from zoo.export.order import in_model_order
 from zoo.runner.session import load
@@ -121,3 +122,20 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(KeyboardInterrupt):
         to_tflite(zoo.build("mlp"), tmp_path / "sub" / "m.tflite")
     assert not list((tmp_path / "sub").iterdir())
+
+
+@pytest.mark.slow
+def test_augmentation_in_the_graph_is_in_no_file(tmp_path: Path) -> None:
+    import keras
+    from keras import layers
+
+    pixels = keras.Input((8, 8, 3))
+    x = layers.GaussianNoise(0.9)(layers.RandomRotation(0.5)(layers.RandomFlip()(pixels)))
+    model = keras.Model(pixels, layers.Dense(3, "softmax")(layers.Flatten()(layers.Rescaling(1 / 255)(x))))
+    inputs = np.random.default_rng(0).uniform(0, 255, (1, 8, 8, 3)).astype(np.float32)
+    assert unusual(model) == []
+    for way in (convert_in_memory, convert_on_disk):
+        path = tmp_path / f"{way.__name__}.tflite"
+        path.write_bytes(way(lower(model), Settings()))
+        (found,) = load(path).run(inputs)
+        np.testing.assert_allclose(found, model(inputs, training=False), atol=1e-5)

@@ -85,10 +85,10 @@ def diagnose(path: str | Path | None = None, *, root: Path = ROOT) -> Diagnosis:
         root: the folder that holds `proc`, `sys` and `dev`.
 
     Raises:
-        ModelFileError: the file cannot be read, or is no sound `.tflite` file, so that no runtime need be asked.
+        ModelFileError: the file cannot be read, or is no `.tflite` file, so that no runtime need be asked.
     """
     if path is not None:
-        modelfile.read(path)
+        modelfile.require_kind(path)
     with ThreadPoolExecutor() as pool:
         states = tuple(pool.map(_runtime_state, runtimes.RUNTIMES))
         working = [state.name for state in states if state.problem is None]

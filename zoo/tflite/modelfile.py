@@ -5,14 +5,16 @@ The reader is pure Python and safe on any input: a damaged file raises `ModelFil
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import math
 import mmap
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -154,6 +156,24 @@ def read(path: str | Path) -> ModelFile:
         ModelFileError: the file cannot be read, is no `.tflite` file, or is damaged; the message says where.
     """
     path = Path(path)
+    with _opened(path) as file:
+        # The file stays open, because the operations' option tables still read from it.
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return _parse(data, path)
+
+
+def require_kind(path: str | Path) -> None:
+    """Refuses what is no `.tflite` file by its first bytes, or cannot be read.
+
+    Raises:
+        ModelFileError: it is none; the message says what it is instead, where that is known.
+    """
+    with _opened(Path(path)):
+        pass
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         if is_endless(path):
             raise ModelFileError(f"{path} is no file but a named pipe or a device")
@@ -165,8 +185,7 @@ def read(path: str | Path) -> ModelFile:
             if head[4:] != IDENTIFIER:
                 told = advice(path, head) or f"it does not carry the mark {IDENTIFIER.decode()!r}"
                 raise ModelFileError(f"{path} is not a .tflite file: {told}")
-            # The file stays open, because the operations' option tables still read from it.
-            return _parse(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), path)
+            yield file
     except OSError as error:
         if told := advice(path):
             raise ModelFileError(f"{path} is not a .tflite file: {told}") from error
