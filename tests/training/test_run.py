@@ -180,14 +180,14 @@ def test_a_finished_run_is_calibrated_as_before_even_if_it_was_killed_just_befor
     folder = tmp_path / "run"
     shutil.copytree(result.folder, folder)
     saved = (folder / "model.keras").read_bytes()
-    assert resume(folder).metrics["scores"] == result.metrics["scores"]
+    temperature = result.metrics["scores"]["temperature"]
+    assert resume(folder).metrics["scores"]["temperature"] == temperature
     assert (folder / "model.keras").read_bytes() == saved
     # The file of the best model as it was when the last epoch ended.
     model = load_model(folder / "model.keras")
     Checkpoint(folder, columns(CLASSIFICATION)).restore_model(model)
     model.save(folder / "model.keras")
-    again = resume(folder)
-    assert again.metrics["scores"] == result.metrics["scores"]
+    assert resume(folder).metrics["scores"]["temperature"] == temperature
     for one, other in zip(load_model(folder / "model.keras").weights, result.model.weights, strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -82,13 +83,13 @@ def _evaluate(setup: Setup, trainer: Trainer) -> tuple[keras.Model, Report]:
     """
     task, data = setup.task, setup.data
     model = load_model(setup.folder / MODEL)
-    saved, trained = model.get_weights(), setup.model.get_weights()
-    if [one.shape for one in saved] != [one.shape for one in trained]:
+    if [one.shape for one in model.weights] != [one.shape for one in setup.model.weights]:
         raise InputError(
             f"{setup.folder / MODEL} is not the model of this run: its weights have other shapes; put its own back, "
             "or train again into another folder"
         )
-    model.set_weights(trained)
+    saved = _digest(model)
+    _copy_weights(setup.model, model)
 
     def outputs(split: SplitName) -> Any:
         # The outputs of a head on features are known already, in the precision that it was trained in.
@@ -103,11 +104,25 @@ def _evaluate(setup: Setup, trainer: Trainer) -> tuple[keras.Model, Report]:
         if data.validation is not None:
             held_out = found if split == "validation" else outputs("validation")
         report = task.calibrate(model, report, held_out, data)
-    weights = model.get_weights()
-    trainer.set_best(weights)
-    if not all(np.array_equal(one, other) for one, other in zip(saved, weights, strict=True)):
+    with setup.strategy.scope():
+        _copy_weights(model, setup.model)
+    if _digest(model) != saved:
         trainer.save_best()
     return model, report
+
+
+def _copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Copies weights one by one: a list of all of them would take as much memory as the model."""
+    for one, other in zip(source.weights, target.weights, strict=True):
+        other.assign(np.asarray(one))
+
+
+def _digest(model: keras.Model) -> bytes:
+    """Returns a hash of a model's weights."""
+    found = hashlib.blake2b()
+    for one in model.weights:
+        found.update(np.ascontiguousarray(one).data)
+    return found.digest()
 
 
 class Trainer:
@@ -160,11 +175,6 @@ class Trainer:
         The result is None if they can only be computed by running the whole model.
         """
         return self._feed.known_outputs(split) if self._feed else None
-
-    def set_best(self, weights: list[Array]) -> None:
-        """Gives the trained model the weights of the best one, after `run`."""
-        with self.setup.strategy.scope():
-            self.setup.model.set_weights(weights)
 
     def save_best(self) -> None:
         """Writes the trained model as the best one.

@@ -77,7 +77,8 @@ def fit(scores: Array, labels: Array) -> Temperature:
     for _ in range(STEPS):
         middle = (low + high) / 2
         low, high = (low, middle) if slope(middle) > 0 else (middle, high)
-    return Temperature(2 / (low + high), count)
+    # Rounding in the model's arithmetic changes later digits, and a run that is evaluated again has to find the same.
+    return Temperature(float(f"{2 / (low + high):.4g}"), count)
 
 
 def scale(model: keras.Model, temperature: Temperature) -> bool:
