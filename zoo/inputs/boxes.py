@@ -1,10 +1,15 @@
-"""Recognizes data sets of boxes and masks, so that they are not taken for pictures of classes."""
+"""The labelled boxes of a picture, and what tells data sets of boxes and masks from pictures of classes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from zoo.inputs.splits import split_of
 
@@ -28,6 +33,32 @@ _YOLO_FILES = re.compile(r"(data|dataset)\.ya?ml|classes\.txt")
 _COCO_FOLDER = re.compile(r"(train|val|test|unlabeled)20\d\d")
 _BOX_COLUMNS = ({"xmin", "ymin", "xmax", "ymax"}, {"x1", "y1", "x2", "y2"}, {"bbox"}, {"bndbox"}, {"segmentation"})
 _MASK_COLUMNS = ({"mask"}, {"masks"}, {"encodedpixels"}, {"rle"})
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """The objects in one picture; there may be none.
+
+    Raises:
+        ValueError: there is not one box of four numbers for each label.
+    """
+
+    labels: tuple[str, ...]
+    """The class of each object."""
+    boxes: npt.NDArray[Any]
+    """`(objects, 4)` float64: left, top, right, bottom of each object, in pixels of the upright picture."""
+
+    def __post_init__(self) -> None:
+        boxes = np.asarray(self.boxes, np.float64)
+        if not len(self.labels):
+            boxes = boxes.reshape(0, 4)
+        if boxes.shape != (len(self.labels), 4):
+            raise ValueError(f"{len(self.labels)} labels need as many boxes of four numbers, got shape {boxes.shape}")
+        object.__setattr__(self, "boxes", boxes)
+
+    def __len__(self) -> int:
+        """Returns the number of objects."""
+        return len(self.labels)
 
 
 def what_it_is(root: Path) -> str | None:
