@@ -7,6 +7,7 @@ import io
 import math
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,6 +48,42 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """The operation that turns a picture upright, by EXIF orientation."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Size and orientation of a picture as it is stored."""
+
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    orientation: int = 1
+    """EXIF's orientation, 1 to 8; 1 where the file states none that there is."""
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height of the picture when it has been turned upright."""
+        return self.size[::-1] if self.orientation in QUARTER_TURNS else self.size
+
+
+def stored(source: str | Path | BinaryIO) -> Stored:
+    """Returns a picture's size and orientation, from the file's header where it states both.
+
+    Raises:
+        InputError: as in `load_image`; of what is behind the header, a PNG alone is looked at.
+    """
+    with opened(source) as image:
+        size = image.size
+        if image.format == "PNG" and "exif" not in image.info:
+            # A PNG may state it behind the pixels, which Pillow decodes to get there.
+            with BUDGET.hold(picture_memory.needed(image, size, (1, 1), 3, _file_bytes(image), BUDGET.total)):
+                return Stored(size, orientation_of(image))
+        return Stored(size, orientation_of(image))
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Returns EXIF's orientation of an open picture, 1 to 8; 1 where it states none that there is."""
+    found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return found if found in _TURNS else 1
 
 
 def load_image(
@@ -180,7 +217,7 @@ def to_pixels(
         # of 214.
         extent = drafted[1][2:] if drafted else image.size
         mode = picture_memory.working_mode(image, channels)
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        orientation = orientation_of(image)
         turn = _TURNS.get(orientation)
         if turn is not None:
             image, owned = _then_close(image.transpose(turn), image, owned)
