@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from tests.annotating import LAYOUTS, NAMES, SCENES, expected
+from zoo.errors import InputError
 from zoo.inputs.annotations import find_boxes, ground_truth, holds_boxes
+from zoo.inputs.labelled import find_labelled
 
 
 @pytest.mark.parametrize("tool", LAYOUTS)
@@ -37,3 +39,10 @@ def test_every_tools_layout_states_the_same(tmp_path: Path, tool: str) -> None:
         assert set(theirs.values()) == {None}
     kinds = {remark.kind: remark.count for remark in data.remarks}
     assert kinds == ({"unlisted": 1} if tool == "Roboflow CSV" else {})
+
+
+@pytest.mark.parametrize("tool", ["Roboflow COCO", "CVAT VOC", "LabelImg YOLO"])
+def test_what_reads_classes_says_what_reads_boxes(tmp_path: Path, tool: str) -> None:
+    LAYOUTS[tool][0](tmp_path / "data")
+    with pytest.raises(InputError, match="zoo data check reads boxes, but no detector can be trained yet"):
+        find_labelled(tmp_path / "data")
