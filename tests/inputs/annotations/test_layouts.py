@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.annotating import LAYOUTS, NAMES, SCENES, expected
+from tests.annotating import LAYOUTS, NAMES, SCENES, expected, picture
 from zoo.errors import InputError
 from zoo.inputs.annotations import find_boxes, ground_truth, holds_boxes
 from zoo.inputs.labelled import find_labelled
@@ -39,6 +39,25 @@ def test_every_tools_layout_states_the_same(tmp_path: Path, tool: str) -> None:
         assert set(theirs.values()) == {None}
     kinds = {remark.kind: remark.count for remark in data.remarks}
     assert kinds == ({"unlisted": 1} if tool == "Roboflow CSV" else {})
+
+
+def test_cvats_own_format_is_told_with_what_to_export(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    picture("a").save(tmp_path / "images" / "a.jpg")
+    (tmp_path / "annotations.xml").write_text("<annotations><version>1.1</version></annotations>")
+    assert holds_boxes(tmp_path)
+    with pytest.raises(InputError, match=r"CVAT's own annotations.xml: export the task as COCO 1.0, Pascal VOC 1.1 or"):
+        find_boxes(tmp_path)
+
+
+@pytest.mark.parametrize("layout", [("images/a.jpg", "annotations/a.json"), ("JPEGImages/a.jpg", "Annotations/a.md")])
+def test_a_layout_for_boxes_without_any_is_told(tmp_path: Path, layout: tuple[str, ...]) -> None:
+    for name in layout:
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("{}")
+    assert holds_boxes(tmp_path)
+    with pytest.raises(InputError, match="no annotations of boxes that are read here: COCO JSON, Pascal VOC XML"):
+        find_boxes(tmp_path)
 
 
 @pytest.mark.parametrize("tool", ["Roboflow COCO", "CVAT VOC", "LabelImg YOLO"])

@@ -34,7 +34,7 @@ def holds_boxes(path: str | Path) -> bool:
     if not path.is_dir():
         return False
     folder = Folder(path)
-    return bool(_formats(folder)) or _laid_out(path) is not None
+    return bool(_formats(folder)) or _is_cvats(folder) or _laid_out(path) is not None
 
 
 def find_boxes(path: str | Path) -> BoxData:
@@ -61,7 +61,7 @@ def find_boxes(path: str | Path) -> BoxData:
         )
     for read in found.values():
         return read()
-    if any(one.name.lower() == "annotations.xml" for one in folder.others):
+    if _is_cvats(folder):
         raise InputError(f"{path} holds {_CVAT}")
     what = boxes.what_it_is(path)
     raise InputError(
@@ -105,6 +105,11 @@ def _formats(folder: Folder) -> dict[Format, Callable[[], BoxData]]:
     if ours:
         found["CSV"] = lambda: table.read(ours, folder)
     return found
+
+
+def _is_cvats(folder: Folder) -> bool:
+    """Whether a folder holds the XML file that CVAT exports a task to in its own format, which is not read here."""
+    return any(one.name.lower() == "annotations.xml" for one in folder.others)
 
 
 def _laid_out(path: Path) -> str | None:
