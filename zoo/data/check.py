@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from zoo.data.groups import groups_of, units_of
 from zoo.data.near import near_copies
-from zoo.data.notes import on_few, on_groups, on_missing, on_near_copies, on_shares, on_unread
+from zoo.data.notes import on_few, on_groups, on_missing, on_near_copies, on_shares, on_unread, unfit_name
 from zoo.data.reading import Finding
 from zoo.data.split import split_by_content
 from zoo.data.store import Place
@@ -295,11 +295,3 @@ def near_copies_of(
         return None
     pairs = tuple((held_out[near.held_out], training[near.training], near.likeness) for near in found[:PAIRS_KEPT])
     return NearCopies(len(found), compared, pairs)
-
-
-def unfit_name(name: str, hidden: str) -> str:
-    """Returns the problem of a class whose name holds a character that does not show itself."""
-    return (
-        f"the name of class {name} holds the character {hidden}, which does not show itself and which no label may "
-        "hold: rename the class"
-    )

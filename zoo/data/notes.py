@@ -96,6 +96,14 @@ def on_unread(bad: Sequence[tuple[Path, str]]) -> Iterator[str]:
         yield f"{count} {reason}"
 
 
+def unfit_name(name: str, hidden: str) -> str:
+    """Returns the problem of a class whose name holds a character that does not show itself."""
+    return (
+        f"the name of class {name} holds the character {hidden}, which does not show itself and which no label may "
+        "hold: rename the class"
+    )
+
+
 def listed(words: Sequence[str], most: int = 10) -> str:
     """Returns words with commas between them, and how many more there are."""
     return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")

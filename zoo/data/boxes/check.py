@@ -12,19 +12,19 @@ import numpy as np
 
 from zoo.data.boxes.notes import on_objects, on_small
 from zoo.data.boxes.sizes import Sizes, sizes_at
-from zoo.data.check import BadFile, Copies, NearCopies, leave_out, near_copies_of, unfit_name
+from zoo.data.check import BadFile, Copies, NearCopies, leave_out, near_copies_of
 from zoo.data.groups import groups_of, units_of
 from zoo.data.loading import make_reader
-from zoo.data.notes import on_groups, on_near_copies, on_unread
+from zoo.data.notes import on_groups, on_near_copies, on_unread, unfit_name
 from zoo.data.reading import Finding, in_threads, read_all
 from zoo.data.split import split_by_content
 from zoo.errors import InputError, OptionError
 from zoo.inputs.annotations import BoxData, Remark, Tally, find_boxes, place
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.examples import Labelled, LabelledData, notes_on_names
-from zoo.inputs.images import Stored, stored
 from zoo.inputs.preprocessing import Resize
 from zoo.inputs.splits import SPLITS, SplitName
+from zoo.inputs.stored import Stored, stored
 from zoo.progress import SILENT, Progress
 from zoo.specs import check_seed
 from zoo.text import first_hidden
@@ -55,11 +55,11 @@ class BoxReport:
     """How validation pictures were chosen, in words."""
     remarks: tuple[Remark, ...]
     """What is odd about the annotations, by kind: how many, and where the first is."""
-    bad: tuple[BadFile, ...]
-    copies: tuple[Copies, ...]
-    near: NearCopies | None
     sizes: Sizes
     """How large the objects are in the model's input."""
+    bad: tuple[BadFile, ...] = ()
+    copies: tuple[Copies, ...] = ()
+    near: NearCopies | None = None
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     """Reasons why nothing can be learned from the data."""
@@ -146,12 +146,26 @@ def check_boxes(
     notes += [*notes_on_names(data.class_names), *on_near_copies(near)]
     used = [(one, split) for one, split in zip(looked, made.splits, strict=True) if split]
     sizes = sizes_at([(one.boxes, one.upright) for one, _ in used], (input_shape[1], input_shape[0]), resize)
+    report = _report(data, used, split_by, tally, sizes, notes)
+    return replace(
+        report, path=Path(path), bad=tuple(made.bad), copies=tuple(made.copies), near=near, splits=tuple(made.splits)
+    )
+
+
+def _report(
+    data: BoxData,
+    used: Sequence[tuple[_Looked, SplitName]],
+    split_by: str,
+    tally: Tally,
+    sizes: Sizes,
+    notes: Sequence[str],
+) -> BoxReport:
+    """Counts the pictures that are used, and their objects."""
     objects = {
         split: _counted(data.class_names, [one.boxes for one, theirs in used if theirs == split]) for split in SPLITS
     }
-    notes += [*on_objects(data.class_names, objects), *on_small(sizes)]
     return BoxReport(
-        path=Path(path),
+        path=data.root,
         format=data.format,
         class_names=data.class_names,
         pictures={split: sum(theirs == split for _, theirs in used) for split in SPLITS},
@@ -163,13 +177,9 @@ def check_boxes(
         found=len(data.pictures),
         split_by=split_by,
         remarks=tally.remarks(),
-        bad=tuple(made.bad),
-        copies=tuple(made.copies),
-        near=near,
         sizes=sizes,
-        notes=tuple(notes),
+        notes=(*notes, *on_objects(data.class_names, objects), *on_small(sizes)),
         problems=tuple(_problems(data, objects, len(used))),
-        splits=tuple(made.splits),
     )
 
 

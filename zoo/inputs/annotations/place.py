@@ -15,7 +15,8 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.inputs.annotations.values import Array, BoxData, Stated, Tally
 from zoo.inputs.boxes import Boxes
-from zoo.inputs.images import QUARTER_TURNS, Stored, stored
+from zoo.inputs.images import QUARTER_TURNS
+from zoo.inputs.stored import Stored, stored
 
 TOLERANCE = 1.0
 """Pixels that a box may reach over the edge without a word: tools round, and count pixels from 0 or 1."""
