@@ -27,12 +27,12 @@ def data(ctx: click.Context) -> None:
 @data.command(short_help="Read all files of a folder and report what training would use.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
+    "--input-size",
     "--size",
+    "size",
     type=int_list,
-    default="224",
-    show_default=True,
     metavar="N[,N]",
-    help="Size of the model's input: one number, or height,width.",
+    help="Size of the model's input: one number, or height,width.  [default: 224; for boxes 320]",
 )
 @click.option(
     "--channels",
@@ -47,7 +47,9 @@ def data(ctx: click.Context) -> None:
     metavar="STEPS,N",
     help="Check .npy and .csv files of sensor values with this shape, instead of pictures.",
 )
-@click.option("--resize", type=click.Choice(RESIZES), help=f"{RESIZE_HELP}  [default: as zoo run does it]")
+@click.option(
+    "--resize", type=click.Choice(RESIZES), help=f"{RESIZE_HELP}  [default: as zoo run does it; for boxes stretch]"
+)
 @click.option(
     "--validation",
     type=click.FloatRange(0, 1, max_open=True),
@@ -60,7 +62,7 @@ def data(ctx: click.Context) -> None:
 @json_option
 def check(
     folder: Path,
-    size: tuple[int, ...],
+    size: tuple[int, ...] | None,
     channels: str,
     window: tuple[int, ...] | None,
     resize: Any,
@@ -72,25 +74,59 @@ def check(
     """Read all files of FOLDER and report what training would use.
 
     FOLDER holds class folders, or train and val (and test) folders with class folders inside; or it is a .csv file of
-    path,label. Every file is decoded. Files that cannot be used are listed; training skips them. The exit code is 1
-    if the remaining files are not enough to train on.
+    path,label. Or it holds labelled boxes: COCO JSON, Pascal VOC XML, YOLO text files or CSV, in the layouts that
+    Roboflow, CVAT, Label Studio and LabelImg write; a .json, data.yaml or .csv file may be given, too. Every file is
+    decoded. Files that cannot be used are listed; training skips them. The exit code is 1 if the remaining files are
+    not enough to train on.
     """
+    if size is not None and len(size) > 2:
+        raise click.UsageError(
+            f"--input-size or --size takes one number or two, not {len(size)}", click.get_current_context()
+        )
+    from zoo.inputs.annotations import holds_boxes
+
+    choices: dict[str, Any] = {"validation": validation, "seed": seed, "group_by": group_by, "as_json": as_json}
+    if window is None and holds_boxes(folder):
+        problems = _check_boxes(folder, size or (320,), int(channels), resize or "stretch", **choices)
+    else:
+        height, width = (size or (224,))[0], (size or (224,))[-1]
+        problems = _check_classes(folder, window or (height, width, int(channels)), resize, **choices)
+    if problems:
+        more = f" ({len(problems) - 1} more problems)" if len(problems) > 1 else ""
+        raise InputError(problems[0] + more)
+
+
+def _check_classes(
+    folder: Path, input_shape: tuple[int, ...], resize: Any, *, as_json: bool, **choices: Any
+) -> tuple[str, ...]:
+    """Reports on files by class, and returns the problems."""
     from zoo.data import check as check_data
 
-    if len(size) > 2:
-        raise click.UsageError(f"--size takes one number or two, not {len(size)}", click.get_current_context())
-    input_shape = window or (size[0], size[-1], int(channels))
     with status(f"reading {folder}") as progress:
-        report = check_data(
-            folder, input_shape, validation=validation, seed=seed, group_by=group_by, resize=resize, progress=progress
-        )
+        report = check_data(folder, input_shape, resize=resize, progress=progress, **choices)
     if as_json:
         print_json(report.as_dict())
     else:
         print_report(report)
-    if report.problems:
-        more = f" ({len(report.problems) - 1} more problems)" if len(report.problems) > 1 else ""
-        raise InputError(report.problems[0] + more)
+    return report.problems
+
+
+def _check_boxes(
+    folder: Path, size: tuple[int, ...], channels: int, resize: Any, *, as_json: bool, **choices: Any
+) -> tuple[str, ...]:
+    """Reports on labelled boxes, and returns the problems."""
+    from zoo.data.boxes import check_boxes, telling
+
+    with status(f"reading {folder}") as progress:
+        report = check_boxes(folder, (size[0], size[-1], channels), resize=resize, progress=progress, **choices)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        columns, rows = telling.count_rows(report)
+        print_table(columns, rows)
+        lines = [*telling.summary(report), *(f"note: {note}" for note in report.notes), *telling.oddities(report)]
+        echo("", *lines, *telling.lists(report), *(f"problem: {problem}" for problem in report.problems))
+    return report.problems
 
 
 def print_report(report: DataReport) -> None:

@@ -203,21 +203,22 @@ MAX_LINE = 1 << 16
 """Most characters of a line in a list; no label and no path is longer."""
 
 
-def read_bytes(path: Path, what: str) -> bytes:
+def read_bytes(path: Path, what: str, most: int | None = None) -> bytes:
     """Reads a text file a user named, as bytes; `what` says what it should have been.
 
     Raises:
-        InputError: it cannot be read, or has more than `MAX_TEXT` bytes.
+        InputError: it cannot be read, or has more than `most` bytes, which are `MAX_TEXT` by default.
     """
+    most = MAX_TEXT if most is None else most
     try:
         if is_endless(path):
             raise InputError(f"{what} {path} is no file but a named pipe or a device")
         with path.open("rb") as file:
-            content = file.read(MAX_TEXT + 1)
+            content = file.read(most + 1)
     except OSError as error:
         raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from error
-    if len(content) > MAX_TEXT:
-        raise InputError(f"{what} {path} has more than {MAX_TEXT >> 20} MB; give a shorter one")
+    if len(content) > most:
+        raise InputError(f"{what} {path} has more than {most >> 20} MB; give a shorter one")
     return content
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.annotating import label_studio_yolo
+
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
@@ -133,3 +135,60 @@ def test_the_group_alone_shows_its_commands(cli: Cli) -> None:
 def test_it_starts_without_tensorflow(cli_process: Cli, pictures: Path) -> None:
     result = cli_process("data", "check", pictures)
     assert (result.code, result.err) == (0, "")
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Path:
+    """Labelled boxes of five pictures, two of them odd."""
+    label_studio_yolo(tmp_path / "street")
+    labels = tmp_path / "street" / "labels"
+    (labels / "a.txt").write_text((labels / "a.txt").read_text() + "\n9 0.5 0.5 0.1 0.1\n0 1.5 0.5 0.1 0.1\n")
+    (labels / "b.txt").unlink()
+    return tmp_path / "street"
+
+
+def test_boxes_are_checked(cli: Cli, street: Path) -> None:
+    result = cli("data", "check", street, "--validation", "0", "--input-size", "160,240")
+    assert (result.code, result.err) == (0, "")
+    table = rows(result.out)
+    assert table["objects"] == ["train", "pictures", "median", "size"]
+    assert table["cup"][:2] == ["3", "2"]
+    assert "format: YOLO, 5 pictures" in result.out
+    assert "sizes at 240x160, the square root of the area in pixels: smallest" in result.out
+    place = street / "labels" / "a.txt"
+    assert f"  1 entries of a class that has no name, left out; the first: {place}, line 3, class 9\n" in result.out
+    assert "  1 boxes wholly outside their picture, left out; the first: " in result.out
+    assert f"used as pictures without objects; the first: {street / 'images' / 'b.jpg'}\n" in result.out
+
+
+def test_boxes_as_json(cli: Cli, street: Path) -> None:
+    found = json.loads(cli("data", "check", street, "--json").out)
+    assert (found["task"], found["format"], found["sizes"]["input"]) == ("detection", "YOLO", [320, 320])
+    assert [(remark["kind"], remark["count"]) for remark in found["remarks"]] == [
+        ("unknown", 1), ("without_file", 1), ("beyond", 1),
+    ]  # fmt: skip
+    assert sum(sum(one["objects"].values()) for one in found["classes"]) == found["sizes"]["objects"] == 6
+
+
+def test_boxes_of_nothing_are_a_problem(cli: Cli, street: Path) -> None:
+    for label in (street / "labels").iterdir():
+        label.write_text("9 0.5 0.5 0.1 0.1\n")
+    result = cli("data", "check", street)
+    assert result.code == 1
+    assert "problem: the pictures of" in result.out
+    assert result.error == f"the pictures of {street} to train on have no objects: annotate some"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.json", "{}", "is no COCO file of boxes"),
+        ("data.yaml", "names: [a\n", "is no list or map of names that ends with ]"),
+        ("_annotations.coco.json", "{", "is no JSON"),
+    ],
+)
+def test_annotations_that_cannot_be_read(cli: Cli, tmp_path: Path, name: str, content: str, words: str) -> None:
+    (tmp_path / name).write_text(content)
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.jpg")
+    assert cli("data", "check", tmp_path / name).code == 1
+    assert words in cli("data", "check", tmp_path / name).error

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from zoo.data.groups import groups_of, units_of
 from zoo.data.near import near_copies
-from zoo.data.notes import on_few, on_groups, on_missing, on_near_copies, on_shares, on_unread
+from zoo.data.notes import on_few, on_groups, on_missing, on_near_copies, on_shares, on_unread, unfit_name
 from zoo.data.reading import Finding
 from zoo.data.split import split_by_content
 from zoo.data.store import Place
@@ -55,6 +55,17 @@ class NearCopies:
     """Number of held-out pictures that were compared with all training pictures."""
     pairs: tuple[tuple[Path, Path, float], ...]
     """The held-out picture, the training picture and their likeness, up to 1; the most alike first."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the values as JSON can hold them."""
+        return {
+            "count": self.count,
+            "compared": self.compared,
+            "pairs": [
+                {"held_out": str(one), "training": str(other), "likeness": round(likeness, 4)}
+                for one, other, likeness in self.pairs
+            ],
+        }
 
 
 @dataclass(frozen=True)
@@ -118,16 +129,7 @@ class DataReport:
             "imbalance": self.imbalance if min(self.counts["train"]) else None,
             "bad": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
             "copies": [{"kind": c.kind, "paths": [str(path) for path in c.paths]} for c in self.copies],
-            "near_copies": None
-            if self.near is None
-            else {
-                "count": self.near.count,
-                "compared": self.near.compared,
-                "pairs": [
-                    {"held_out": str(one), "training": str(other), "likeness": round(likeness, 4)}
-                    for one, other, likeness in self.near.pairs
-                ],
-            },
+            "near_copies": None if self.near is None else self.near.as_dict(),
             "sizes": {name: list(size) for name, size in self.sizes.items()},
             "modes": self.modes,
             "cache": {
@@ -142,7 +144,9 @@ class DataReport:
 
 
 @dataclass
-class _Assignment:
+class Assignment:
+    """Where each file goes, and what was found on the way."""
+
     splits: list[SplitName | None] = field(default_factory=list)
     bad: list[BadFile] = field(default_factory=list)
     copies: list[Copies] = field(default_factory=list)
@@ -174,7 +178,7 @@ def assign(
     if not 0 <= validation < 1:
         raise OptionError(f"validation={validation!r} is not a share: give a number of at least 0 and below 1")
     groups = groups_of(data, group_by)
-    made = _leave_out(data, findings)
+    made = leave_out(data, findings)
     split_by = "as given by the data"
     given = any(example.split == "validation" for example in data.examples)
     if not given and validation == 0:
@@ -199,9 +203,9 @@ def assign(
     return made.splits, replace(report, notes=(*notes, *report.notes))
 
 
-def _leave_out(data: LabelledData, findings: Sequence[Finding]) -> _Assignment:
+def leave_out(data: LabelledData, findings: Sequence[Finding]) -> Assignment:
     """Leaves out files that are bad, have several labels, or are in two splits; the others keep the split they have."""
-    made = _Assignment([example.split or "train" for example in data.examples])
+    made = Assignment([example.split or "train" for example in data.examples])
     same: dict[str, list[int]] = {}
     for row, (example, finding) in enumerate(zip(data.examples, findings, strict=True)):
         if finding.error:
@@ -230,7 +234,7 @@ def _leave_out(data: LabelledData, findings: Sequence[Finding]) -> _Assignment:
 
 
 def _report(
-    data: LabelledData, findings: Sequence[Finding], made: _Assignment, place: Place, split_by: str, least: int
+    data: LabelledData, findings: Sequence[Finding], made: Assignment, place: Place, split_by: str, least: int
 ) -> DataReport:
     """Makes the report of the data.
 
@@ -247,7 +251,7 @@ def _report(
     counts = {split: tuple(used[split, i] for i in classes) for split in SPLITS}
     listed = Counter(example.label for example in data.for_training())
     labels = {example.path: example.label for example in data.examples}
-    problems = [_unfit(name, hidden) for name in data.class_names if (hidden := first_hidden(name))]
+    problems = [unfit_name(name, hidden) for name in data.class_names if (hidden := first_hidden(name))]
     notes = []
     for i, name in enumerate(data.class_names):
         if len(contents[i]) < least:
@@ -274,11 +278,14 @@ def _report(
         notes=tuple(notes),
         problems=tuple(problems),
         contents=tuple((finding.content, split) for finding, split in zip(findings, made.splits, strict=True)),
-        near=_near(data, findings, made.splits),
+        near=near_copies_of(data, findings, made.splits),
     )
 
 
-def _near(data: LabelledData, findings: Sequence[Finding], splits: Sequence[SplitName | None]) -> NearCopies | None:
+def near_copies_of(
+    data: LabelledData, findings: Sequence[Finding], splits: Sequence[SplitName | None]
+) -> NearCopies | None:
+    """Returns the held-out pictures that look almost like a training picture; None if no two were compared."""
     sides: dict[bool, tuple[list[Path], list[Any]]] = {True: ([], []), False: ([], [])}
     for example, finding, split in zip(data.examples, findings, splits, strict=True):
         if split and finding.thumbnail is not None:
@@ -291,10 +298,3 @@ def _near(data: LabelledData, findings: Sequence[Finding], splits: Sequence[Spli
         return None
     pairs = tuple((held_out[near.held_out], training[near.training], near.likeness) for near in found[:PAIRS_KEPT])
     return NearCopies(len(found), compared, pairs)
-
-
-def _unfit(name: str, hidden: str) -> str:
-    return (
-        f"the name of class {name} holds the character {hidden}, which does not show itself and which no label may "
-        "hold: rename the class"
-    )

@@ -33,7 +33,7 @@ def on_few(names: Sequence[str], counts: Counts) -> Iterator[str]:
         few = [f"{name} {count}" for name, count in zip(names, counts[split], strict=True) if 0 < count < FEW_HELD_OUT]
         if few:
             yield (
-                f"few files to judge by in {split}: {_listed(few)}; the figures of such a class are chance; add files"
+                f"few files to judge by in {split}: {listed(few)}; the figures of such a class are chance; add files"
                 + (", or hold out more (--validation)" if split == "validation" else "")
             )
 
@@ -43,7 +43,7 @@ def on_missing(names: Sequence[str], counts: Counts) -> Iterator[str]:
     for split in ("validation", "test"):
         missing = [name for name, count in zip(names, counts[split], strict=True) if not count]
         if any(counts[split]) and missing:
-            yield f"{split} has no file of {_listed(missing)}, so nothing is known of how well the model knows that"
+            yield f"{split} has no file of {listed(missing)}, so nothing is known of how well the model knows that"
 
 
 def on_groups(groups: Sequence[str | None], splits: Sequence[SplitName | None]) -> Iterator[str]:
@@ -70,7 +70,7 @@ def on_shares(names: Sequence[str], counts: Counts, validation: float) -> Iterat
         ):
             off.append(f"{name} {held_out} of {train + held_out}")
     if off:
-        yield f"held out, because files that belong together stay together: {_listed(off)}"
+        yield f"held out, because files that belong together stay together: {listed(off)}"
 
 
 def on_near_copies(near: NearCopies | None) -> Iterator[str]:
@@ -96,5 +96,14 @@ def on_unread(bad: Sequence[tuple[Path, str]]) -> Iterator[str]:
         yield f"{count} {reason}"
 
 
-def _listed(words: Sequence[str], most: int = 10) -> str:
+def unfit_name(name: str, hidden: str) -> str:
+    """Returns the problem of a class whose name holds a character that does not show itself."""
+    return (
+        f"the name of class {name} holds the character {hidden}, which does not show itself and which no label may "
+        "hold: rename the class"
+    )
+
+
+def listed(words: Sequence[str], most: int = 10) -> str:
+    """Returns words with commas between them, and how many more there are."""
     return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")

@@ -108,13 +108,13 @@ def lists(report: DataReport, most: int = SHOWN, *, more: str = "--json lists al
         most: the most entries of each list.
         more: where the rest of a list is to be found.
     """
-    found = _list("cannot be read and is skipped", _one_of_each(report), len(report.bad), most, more)
+    found = told_list("cannot be read and is skipped", _one_of_each(report), len(report.bad), most, more)
     for kind, text in _COPIES.items():
         same = [" = ".join(map(str, copies.paths)) for copies in report.copies if copies.kind == kind]
-        found += _list(text, same, len(same), most, more)
+        found += told_list(text, same, len(same), most, more)
     if report.near is not None:
         pairs = [f"{one} ~ {other} ({likeness:.3f})" for one, other, likeness in report.near.pairs]
-        found += _list("held-out pictures almost like a training picture", pairs, report.near.count, most, more)
+        found += told_list("held-out pictures almost like a training picture", pairs, report.near.count, most, more)
     return found
 
 
@@ -130,7 +130,8 @@ def _one_of_each(report: DataReport) -> list[str]:
     return [bad.reason for bad in (*ahead, *(bad for bad in report.bad if first[_kind(bad)] is not bad))]
 
 
-def _list(title: str, lines: Sequence[str], count: int, most: int, more: str) -> list[str]:
+def told_list(title: str, lines: Sequence[str], count: int, most: int, more: str) -> list[str]:
+    """Returns a title with a count, and the first lines below it; nothing if the count is 0."""
     if not count:
         return []
     rest = [f"  and {count - most} more ({more})"] if count > most else []

@@ -111,9 +111,10 @@ def columns_of_boxes(columns: set[str]) -> str | None:
 
 def refusal(root: Path, what: str) -> str:
     """Returns the message for data of boxes or masks."""
+    boxes = "; zoo data check reads boxes, but no detector can be trained yet" if what.startswith(_BOXES) else ""
     return (
-        f"{root} holds {what}, and no pictures by class: edgezoo classifies whole pictures. Give a folder of pictures "
-        f"for each class, as in {root.name}/cat/1.jpg"
+        f"{root} holds {what}, and no pictures by class: edgezoo classifies whole pictures{boxes}. Give a folder of "
+        f"pictures for each class, as in {root.name}/cat/1.jpg"
     )
 
 

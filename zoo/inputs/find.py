@@ -89,6 +89,12 @@ def told(left_out: Counter[str]) -> str:
     return ", ".join(words)
 
 
+def told_suffixes(files: Iterable[Path]) -> str:
+    """Returns the end of a sentence on files that are not read, with their numbers by suffix; empty for none."""
+    left_out = Counter(path.suffix.lower() for path in files)
+    return f" (it has {told(left_out)})" if left_out else ""
+
+
 def is_left_out(name: str) -> bool:
     """Whether a file or folder of this name is left out without a word: it is hidden, or left by a system."""
     return name.startswith(".") or name.lower() in JUNK

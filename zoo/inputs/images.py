@@ -49,6 +49,12 @@ _TURNS = {
 """The operation that turns a picture upright, by EXIF orientation."""
 
 
+def orientation_of(image: Image.Image) -> int:
+    """Returns EXIF's orientation of an open picture, 1 to 8; 1 where it states none that there is."""
+    found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return found if found in _TURNS else 1
+
+
 def load_image(
     source: str | Path | BinaryIO | Image.Image,
     width: int,
@@ -200,7 +206,7 @@ def to_pixels(
         # of 214.
         extent = drafted[1][2:] if drafted else image.size
         mode = picture_memory.working_mode(image, channels)
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        orientation = orientation_of(image)
         turn = _TURNS.get(orientation)
         if turn is not None:
             image, owned = _then_close(image.transpose(turn), image, owned)

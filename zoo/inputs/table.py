@@ -22,15 +22,15 @@ SEPARATORS = ",;\t|"
 MOST_COLUMNS = 10_000
 """Columns at most; a table with one column for each class has no more."""
 
-_PATHS = (
+PATHS = (
     "path", "file", "filename", "filepath", "filepaths", "filenames", "files", "image", "imagepath", "imagefile",
     "imagename", "imageid", "images", "img", "imgpath", "imgname", "picture", "photo", "fname", "id", "name",
 )  # fmt: skip
-_LABELS = (
+LABELS = (
     "label", "labels", "class", "classname", "labelname", "classes", "category", "categoryname", "target", "species",
     "breed", "tag", "tags", "truth", "classid", "labelid", "categoryid", "categories", "y",
 )  # fmt: skip
-_SPLITS = ("split", "set", "subset", "partition", "dataset", "usage", "datasplit", "phase", "isvalid", "istest")
+SPLIT_COLUMNS = ("split", "set", "subset", "partition", "dataset", "usage", "datasplit", "phase", "isvalid", "istest")
 _GROUPS = ("group", "groupid", "groups")
 _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 
@@ -111,7 +111,7 @@ def from_csv(path: Path) -> LabelledData:
     if twice:
         notes.append(f"{len(twice)} files stand in several lines of {path}, such as {twice[0]}")
     names = tuple(sorted({example.label for example in listed}))
-    tags = headed and columns.label is not None and _plain(rows[0][1][columns.label]) == "tags"
+    tags = headed and columns.label is not None and plain_name(rows[0][1][columns.label]) == "tags"
     notes += base.notes() + notes_on_names(names) + notes_on_several(names, blanks=bool(tags))
     return LabelledData(path, tuple(listed), names, tuple(notes))
 
@@ -179,7 +179,8 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Returns the name of a column without case and signs."""
     return "".join(char for char in name.casefold() if char.isalnum())
 
 
@@ -188,19 +189,19 @@ def _columns(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[_Columns, i
     number, first = rows[0]
     if len(first) > MOST_COLUMNS:
         raise InputError(f"{path}, line {number}: it has {len(first)} cells; expected path,label or path,label,split")
-    names = [_plain(cell) for cell in first]
+    names = [plain_name(cell) for cell in first]
     what = boxes.columns_of_boxes(set(names))
     if what is not None:
         raise InputError(boxes.refusal(path, what))
     second = rows[1][1] if len(rows) > 1 else []
     index = [i for i, name in enumerate(names) if name in {"", "unnamed0", "index"} and _counts(rows[1:4], i)]
     is_file = [_names_file(path.parent, cell) for cell in first]
-    place = _first(names, _PATHS)
+    place = first_of(names, PATHS)
     if any(is_file) or place is None:
         return _without_header(path, rows, is_file, second), 0
     rest = [i for i in range(len(first)) if i not in {place, *index}]
-    split, group = _first(names, _SPLITS), _first(names, _GROUPS)
-    label = _first([name if i in rest else "" for i, name in enumerate(names)], _LABELS)
+    split, group = first_of(names, SPLIT_COLUMNS), first_of(names, _GROUPS)
+    label = first_of([name if i in rest else "" for i, name in enumerate(names)], LABELS)
     rest = [i for i in rest if i not in {split, group}]
     if label is None and len(rest) == 1:
         label = rest[0]
@@ -232,7 +233,8 @@ def _unknown_header(path: Path, number: int, first: list[str]) -> str:
     return f"{path}, line {number}: {shown!r} looks like a header; call the columns path,label or path,label,split"
 
 
-def _first(names: Sequence[str], known: Sequence[str]) -> int | None:
+def first_of(names: Sequence[str], known: Sequence[str]) -> int | None:
+    """Returns the place of the first of the known names that is among the names; None if none is."""
     return next((names.index(name) for name in known if name in names), None)
 
 

@@ -1,0 +1,270 @@
+"""Reads all pictures of a data set of boxes, splits them by content, and reports on both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.data.boxes.notes import on_objects, on_small
+from zoo.data.boxes.sizes import Sizes, sizes_at
+from zoo.data.check import BadFile, Copies, NearCopies, leave_out, near_copies_of
+from zoo.data.groups import groups_of, units_of
+from zoo.data.loading import make_reader
+from zoo.data.notes import on_groups, on_near_copies, on_unread, unfit_name
+from zoo.data.reading import Finding, in_threads, read_all
+from zoo.data.split import split_by_content
+from zoo.errors import InputError, OptionError
+from zoo.inputs.annotations import BoxData, Remark, Tally, find_boxes, place
+from zoo.inputs.boxes import Boxes
+from zoo.inputs.examples import Labelled, LabelledData, notes_on_names
+from zoo.inputs.preprocessing import Resize
+from zoo.inputs.splits import SPLITS, SplitName
+from zoo.inputs.stored import Stored, stored
+from zoo.progress import SILENT, Progress
+from zoo.specs import check_seed
+from zoo.text import first_hidden
+
+NOTHING = ""
+"""The class that pictures without objects have in the split, so that each side gets its share of them, too."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoxReport:
+    """The report that `zoo data check` prints on a data set of boxes."""
+
+    path: Path
+    format: str
+    """The format of the annotations."""
+    class_names: tuple[str, ...]
+    pictures: dict[SplitName, int]
+    """Pictures used, by split."""
+    without_objects: dict[SplitName, int]
+    """Pictures among them that have no objects."""
+    objects: dict[SplitName, tuple[int, ...]]
+    """Objects by split and class."""
+    pictures_of: tuple[int, ...]
+    """Pictures with objects of each class, in all splits."""
+    found: int
+    """Pictures that are annotated, good and bad."""
+    split_by: str
+    """How validation pictures were chosen, in words."""
+    remarks: tuple[Remark, ...]
+    """What is odd about the annotations, by kind: how many, and where the first is."""
+    sizes: Sizes
+    """How large the objects are in the model's input."""
+    bad: tuple[BadFile, ...] = ()
+    copies: tuple[Copies, ...] = ()
+    near: NearCopies | None = None
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Reasons why nothing can be learned from the data."""
+    splits: tuple[SplitName | None, ...] = field(default=(), repr=False)
+    """The split of each annotated picture; None for one that is not used."""
+
+    @property
+    def used(self) -> int:
+        """Pictures used, in all splits."""
+        return sum(self.pictures.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the values as JSON can hold them."""
+        return {
+            "path": str(self.path),
+            "task": "detection",
+            "format": self.format,
+            "found": self.found,
+            "used": self.used,
+            "split_by": self.split_by,
+            "pictures": self.pictures,
+            "without_objects": self.without_objects,
+            "classes": [
+                {"name": name, "pictures": count, "objects": {split: self.objects[split][i] for split in SPLITS}}
+                for i, (name, count) in enumerate(zip(self.class_names, self.pictures_of, strict=True))
+            ],
+            "sizes": self.sizes.as_dict(),
+            "remarks": [{"kind": r.kind, "count": r.count, "first": r.first, "text": str(r)} for r in self.remarks],
+            "bad": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
+            "copies": [{"kind": c.kind, "paths": [str(path) for path in c.paths]} for c in self.copies],
+            "near_copies": None if self.near is None else self.near.as_dict(),
+            "notes": list(self.notes),
+            "problems": list(self.problems),
+        }
+
+
+def check_boxes(
+    path: str | Path,
+    input_shape: tuple[int, ...] = (320, 320, 3),
+    *,
+    validation: float = 0.2,
+    seed: int = 0,
+    group_by: str = "",
+    resize: Resize = "stretch",
+    progress: Progress = SILENT,
+) -> BoxReport:
+    """Reads all annotations and pictures of a data set of boxes, and says what is there and what is odd about it.
+
+    Args:
+        path: a folder or file that `zoo.inputs.annotations.find_boxes` reads.
+        input_shape: height, width and channels of the model's input, in which the sizes of boxes are told.
+        validation: the share of pictures held out if the data have none for validation, in [0, 1).
+        seed: the random seed of that choice.
+        group_by: a regular expression that finds in a picture's path the group of pictures that stay on one side of the
+            split; see `zoo.data.groups`.
+        resize: the resize policy; detectors take the whole picture, stretched.
+        progress: is told how many pictures have been read.
+
+    Raises:
+        InputError: there are no annotations. What is wrong with those that are there stands in the report.
+        OptionError: a value that is not allowed.
+    """
+    check_seed(seed)
+    if not 0 <= validation < 1:
+        raise OptionError(f"validation={validation!r} is not a share: give a number of at least 0 and below 1")
+    reader = make_reader(input_shape, resize)
+    if not reader.takes_pictures:
+        raise OptionError(f"boxes are in pictures, not in windows of shape {input_shape}")
+    data = find_boxes(path)
+    findings = read_all([one.path for one in data.pictures], reader, progress=progress)
+    tally = Tally(data.remarks)
+    looked = _look(data, findings, tally)
+    listed = _listed(data, looked)
+    groups = groups_of(listed, group_by)
+    made = leave_out(listed, [one.finding for one in looked])
+    split_by = "as given by the data"
+    if not any(one.split == "validation" for one in data.pictures):
+        split_by = "no validation, as asked for"
+        if validation:
+            split_by = f"{validation:.0%} of the pictures of each class for validation, by content, seed {seed}"
+            _hold_out(made.splits, looked, groups, validation, seed)
+    near = near_copies_of(listed, [one.finding for one in looked], made.splits)
+    notes = [*data.notes, *on_unread([(bad.path, bad.reason) for bad in made.bad]), *on_groups(groups, made.splits)]
+    notes += [*notes_on_names(data.class_names), *on_near_copies(near)]
+    used = [(one, split) for one, split in zip(looked, made.splits, strict=True) if split]
+    sizes = sizes_at([(one.boxes, one.upright) for one, _ in used], (input_shape[1], input_shape[0]), resize)
+    report = _report(data, used, split_by, tally, sizes, notes)
+    return replace(
+        report, path=Path(path), bad=tuple(made.bad), copies=tuple(made.copies), near=near, splits=tuple(made.splits)
+    )
+
+
+def _report(
+    data: BoxData,
+    used: Sequence[tuple[_Looked, SplitName]],
+    split_by: str,
+    tally: Tally,
+    sizes: Sizes,
+    notes: Sequence[str],
+) -> BoxReport:
+    """Counts the pictures that are used, and their objects."""
+    objects = {
+        split: _counted(data.class_names, [one.boxes for one, theirs in used if theirs == split]) for split in SPLITS
+    }
+    return BoxReport(
+        path=data.root,
+        format=data.format,
+        class_names=data.class_names,
+        pictures={split: sum(theirs == split for _, theirs in used) for split in SPLITS},
+        without_objects={
+            split: sum(theirs == split and not len(one.boxes) for one, theirs in used) for split in SPLITS
+        },
+        objects=objects,
+        pictures_of=_counted(data.class_names, [one.boxes for one, _ in used], each=False),
+        found=len(data.pictures),
+        split_by=split_by,
+        remarks=tally.remarks(),
+        sizes=sizes,
+        notes=(*notes, *on_objects(data.class_names, objects), *on_small(sizes)),
+        problems=tuple(_problems(data, objects, len(used))),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Looked:
+    """An annotated picture that has been read."""
+
+    finding: Finding
+    boxes: Boxes
+    """Its objects, in pixels of the upright picture; none where it cannot be used."""
+    upright: tuple[int, int]
+
+
+def _look(data: BoxData, findings: Sequence[Finding], tally: Tally) -> list[_Looked]:
+    """Puts the boxes of each picture into place; one where that cannot be done cannot be used."""
+
+    def about(row: int) -> Stored | None:
+        return None if findings[row].error else stored(data.pictures[row].path)
+
+    made = []
+    shapes = in_threads(about, range(len(findings)))
+    for stated, finding, shape in zip(data.pictures, findings, shapes, strict=True):
+        one = _Looked(finding, Boxes((), np.zeros((0, 4))), (0, 0))
+        if shape is not None:
+            try:
+                one = _Looked(finding, place(stated, shape, tally), shape.upright)
+            except InputError as error:
+                one = replace(one, finding=replace(finding, error=str(error)))
+        made.append(one)
+    return made
+
+
+def _listed(data: BoxData, looked: Sequence[_Looked]) -> LabelledData:
+    """Returns the pictures with what is in them as their class: copies with other boxes are right in none of them."""
+    keys = [_key(one) for one in looked]
+    examples = (Labelled(one.path, key, one.split) for one, key in zip(data.pictures, keys, strict=True))
+    return LabelledData(data.root, tuple(examples), tuple(sorted(set(keys))))
+
+
+def _key(one: _Looked) -> str:
+    """Returns the objects of a picture as text, to a hundredth of its sides: the same for copies of another size."""
+    shares = one.boxes.boxes / np.tile(np.maximum(one.upright, 1), 2)
+    return "; ".join(sorted(f"{label} {np.round(box, 2)}" for label, box in zip(one.boxes.labels, shares, strict=True)))
+
+
+def _hold_out(
+    splits: list[SplitName | None],
+    looked: Sequence[_Looked],
+    groups: Sequence[str | None],
+    validation: float,
+    seed: int,
+) -> None:
+    """Moves the share of training pictures to validation. A picture counts for each class that it shows."""
+    rows = [row for row, split in enumerate(splits) if split == "train"]
+    found = [looked[row].finding for row in rows]
+    units = units_of([one.content for one in found], [one.seen for one in found], [groups[row] for row in rows])
+    numbers: dict[str, int] = {}
+    shown = [
+        (at, numbers.setdefault(label, len(numbers)))
+        for at, row in enumerate(rows)
+        for label in sorted(set(looked[row].boxes.labels)) or [NOTHING]
+    ]
+    chosen = split_by_content(
+        [found[at].content for at, _ in shown],
+        [label for _, label in shown],
+        validation,
+        seed,
+        [units[at] for at, _ in shown],
+    )
+    for (at, _), split in zip(shown, chosen, strict=True):
+        splits[rows[at]] = split
+
+
+def _counted(names: Sequence[str], boxes: Sequence[Boxes], *, each: bool = True) -> tuple[int, ...]:
+    """Returns the number of objects of each class; unless `each` counts, the number of pictures with one."""
+    counts = Counter(label for one in boxes for label in (one.labels if each else set(one.labels)))
+    return tuple(counts[name] for name in names)
+
+
+def _problems(data: BoxData, objects: dict[SplitName, tuple[int, ...]], used: int) -> Iterator[str]:
+    """Yields the reasons why nothing can be learned from the data."""
+    for name in data.class_names:
+        if hidden := first_hidden(name):
+            yield unfit_name(name, hidden)
+    if not used:
+        yield f"no picture of {data.root} can be used, of {len(data.pictures)} that are annotated"
+    elif not sum(objects["train"]):
+        yield f"the pictures of {data.root} to train on have no objects: annotate some"

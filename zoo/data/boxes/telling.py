@@ -1,0 +1,67 @@
+"""A report on boxes as lines of text, for a terminal."""
+
+from __future__ import annotations
+
+from zoo.data.boxes.check import BoxReport
+from zoo.data.boxes.sizes import LARGE, SMALL
+from zoo.data.telling import SHOWN, told_list
+from zoo.inputs.splits import SPLITS, SplitName
+
+_COPIES = {
+    "class": "same pixels with the same boxes, used on one side of the split",
+    "splits": "same pixels in several splits, used in one of them only",
+    "classes": "same pixels with other boxes, not used",
+}
+
+
+def count_rows(report: BoxReport) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Returns the columns and rows of a table: objects of each class and split, pictures, and the median size."""
+    splits: list[SplitName] = [split for split in SPLITS if report.pictures[split] or split == "train"]
+    medians = report.sizes.medians
+    rows = [
+        (
+            name,
+            *(str(report.objects[split][i]) for split in splits),
+            str(report.pictures_of[i]),
+            f"{medians[name]:.0f}" if name in medians else "",
+        )
+        for i, name in enumerate(report.class_names)
+    ]
+    rows.append(("all objects", *(str(sum(report.objects[split])) for split in splits), "", ""))
+    rows.append(("pictures", *(str(report.pictures[split]) for split in splits), str(report.used), ""))
+    empty = report.without_objects
+    rows.append(("without objects", *(str(empty[split]) for split in splits), str(sum(empty.values())), ""))
+    return ("objects", *splits, "pictures", "median size"), rows
+
+
+def summary(report: BoxReport) -> list[str]:
+    """Returns the format, how the data are split, and how large the objects are, in lines."""
+    sizes = report.sizes
+    lines = [f"format: {report.format}, {report.found} pictures", f"split: {report.split_by}"]
+    if sizes.count:
+        least, tenth, median, ninetieth, most = sizes.quantiles
+        lines += [
+            f"sizes at {sizes.width}x{sizes.height}, the square root of the area in pixels: smallest {least:.0f}, "
+            f"10% below {tenth:.0f}, median {median:.0f}, 10% above {ninetieth:.0f}, largest {most:.0f}",
+            f"small (below {SMALL}x{SMALL}) {sizes.small}, medium {sizes.medium}, "
+            f"large (from {LARGE}x{LARGE}) {sizes.large}",
+        ]
+    return lines
+
+
+def oddities(report: BoxReport) -> list[str]:
+    """Returns what is odd about the annotations, one line a kind, below a title; nothing if nothing is."""
+    return ["", "odd entries:", *(f"  {remark}" for remark in report.remarks)] if report.remarks else []
+
+
+def lists(report: BoxReport, most: int = SHOWN) -> list[str]:
+    """Returns the lists of pictures that are not used, of copies and near copies; an empty line before each."""
+    more = "--json lists all"
+    found = told_list("cannot be used and is skipped", [bad.reason for bad in report.bad], len(report.bad), most, more)
+    for kind, text in _COPIES.items():
+        same = [" = ".join(map(str, copies.paths)) for copies in report.copies if copies.kind == kind]
+        found += told_list(text, same, len(same), most, more)
+    if report.near is not None:
+        pairs = [f"{one} ~ {other} ({likeness:.3f})" for one, other, likeness in report.near.pairs]
+        found += told_list("held-out pictures almost like a training picture", pairs, report.near.count, most, more)
+    return found
