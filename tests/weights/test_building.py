@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.errors import WeightsError
 from zoo.models.layers import image_input
+from zoo.weights.files import load_model
 
 
 @pytest.fixture
@@ -44,3 +46,11 @@ def test_layers_that_keras_names_by_itself_get_their_weights(randomize: Callable
     model = zoo.build("unnamed")
     zoo.load_weights(model, tmp_path / "trained.keras")
     np.testing.assert_allclose(model(pixels), expected, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("unnamed")
+def test_a_file_of_weights_alone_is_told_the_way_on(tmp_path: Path) -> None:
+    path = tmp_path / "trained.weights.h5"
+    zoo.build("unnamed").save_weights(path)
+    with pytest.raises(WeightsError, match=r"it holds weights alone; load them into their model.*zoo build MODEL"):
+        load_model(path)

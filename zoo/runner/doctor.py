@@ -21,7 +21,7 @@ from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.machine.procfs import ROOT, text
 from zoo.quiet import quiet
 from zoo.runner import delegates, runtimes
-from zoo.tflite import modelfile
+from zoo.tflite import kinds
 
 PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python")
 SECONDS = 600
@@ -88,7 +88,7 @@ def diagnose(path: str | Path | None = None, *, root: Path = ROOT) -> Diagnosis:
         ModelFileError: the file cannot be read, or is no `.tflite` file, so that no runtime need be asked.
     """
     if path is not None:
-        modelfile.require_kind(path)
+        kinds.require_kind(path)
     with ThreadPoolExecutor() as pool:
         states = tuple(pool.map(_runtime_state, runtimes.RUNTIMES))
         working = [state.name for state in states if state.problem is None]

@@ -5,24 +5,21 @@ The reader is pure Python and safe on any input: a damaged file raises `ModelFil
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib.util
 import math
 import mmap
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import MissingDependencyError, ModelFileError
-from zoo.files import is_endless
 from zoo.tflite.flatbuffer import Data, Reader, Table, shortened
-from zoo.tflite.kinds import advice
+from zoo.tflite.kinds import IDENTIFIER, opened
 
 MAX_METADATA_BYTES = 16 * 1024 * 1024
 """Largest size of all metadata entries together, in bytes; further entries are not read."""
@@ -38,8 +35,6 @@ MAX_DIMENSIONS = 32
 """The most dimensions of a tensor; runtimes take 8 or fewer."""
 MAX_ELEMENTS = 2**63 - 1
 """The most elements of a tensor, as runtimes count them. It also keeps numbers of multiply-accumulates printable."""
-IDENTIFIER = b"TFL3"
-"""File identifier of TFLite models, at bytes 4 to 8."""
 _VERSION_BYTES = 32  # length of the text in which a converter states the oldest runtime
 CUSTOM_OP = 32  # BuiltinOperator.CUSTOM
 ITEM_BYTES = {
@@ -156,40 +151,10 @@ def read(path: str | Path) -> ModelFile:
         ModelFileError: the file cannot be read, is no `.tflite` file, or is damaged; the message says where.
     """
     path = Path(path)
-    with _opened(path) as file:
+    with opened(path) as file:
         # The file stays open, because the operations' option tables still read from it.
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return _parse(data, path)
-
-
-def require_kind(path: str | Path) -> None:
-    """Refuses what is no `.tflite` file by its first bytes, or cannot be read.
-
-    Raises:
-        ModelFileError: it is none; the message says what it is instead, where that is known.
-    """
-    with _opened(Path(path)):
-        pass
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    try:
-        if is_endless(path):
-            raise ModelFileError(f"{path} is no file but a named pipe or a device")
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            if size < 8:
-                raise ModelFileError(f"{path} is not a .tflite file: it has {size} bytes")
-            head = file.read(8)
-            if head[4:] != IDENTIFIER:
-                told = advice(path, head) or f"it does not carry the mark {IDENTIFIER.decode()!r}"
-                raise ModelFileError(f"{path} is not a .tflite file: {told}")
-            yield file
-    except OSError as error:
-        if told := advice(path):
-            raise ModelFileError(f"{path} is not a .tflite file: {told}") from error
-        raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _parse(data: Data, path: Path) -> ModelFile:

@@ -14,7 +14,7 @@ import flatbuffers
 import tflite
 
 from zoo.errors import ExportError
-from zoo.tflite.modelfile import IDENTIFIER
+from zoo.tflite.kinds import IDENTIFIER
 from zoo.tflite.tags import Signature
 
 # Slots of the table `Model` in TensorFlow's schema.fbs; each holds four bytes.

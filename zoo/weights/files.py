@@ -153,7 +153,10 @@ def load_model(path: str | Path) -> keras.Model:
 
     with stored.opened(path, whole=True) as source:
         if source.config is None:
-            raise WeightsError(f"cannot load {path} as a Keras model: it holds weights alone")
+            raise WeightsError(
+                f"cannot load {path} as a Keras model: it holds weights alone; load them into their model and save "
+                "that as .keras, or for a model of the zoo: zoo build MODEL --weights FILE"
+            )
         if source.old:
             return old.load(source)
         strange = names_old_layers(source.config)
