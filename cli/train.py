@@ -174,7 +174,18 @@ def _require_nothing_else(ctx: click.Context, resume: Path, epochs: int | None) 
     Raises:
         click.UsageError: something else was given, too; a finished run is trained further by --from.
     """
-    kept = {"resume", "strategy", "workers", "index", "secret_file", "export", "quantize", "as_json"}
+    kept = {
+        "resume",
+        "strategy",
+        "workers",
+        "index",
+        "secret_file",
+        "export",
+        "quantize",
+        "target",
+        "min_agreement",
+        "as_json",
+    }
     asked = [
         param.opts[-1] if isinstance(param, click.Option) else str(param.name).upper()
         for param in ctx.command.params

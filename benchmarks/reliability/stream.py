@@ -32,7 +32,7 @@ def make_links(folder: Path, number: int) -> None:
         place = folder / f"{start:09}"
         place.mkdir()
         for i in range(start, min(start + FOLDER, number)):
-            os.link(folder / "original", place / f"{i:09}.png")
+            os.link(folder.parent / "original", place / f"{i:09}.png")
 
 
 def watch(folder: Path, number: int) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def main(number: int, as_json: bool) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "pictures"
         folder.mkdir()
-        (folder / "original").write_bytes(PICTURE.read_bytes())
+        (folder.parent / "original").write_bytes(PICTURE.read_bytes())
         make_links(folder, number)
         found = watch(folder, number)
     bad = (found["named"] != number) + bool(found["exit_code"]) + found["errors"]

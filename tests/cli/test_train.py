@@ -114,7 +114,7 @@ def test_the_figures_and_the_other_files_are_shown_though_a_file_is_not_kept(
     (table,) = (at for at, line in enumerate(lines) if line.startswith("lenet.tflite "))
     assert accuracy < table
     assert not any(line.startswith("lenet_int8.tflite ") for line in lines)
-    assert lines[-1] == f"Try it: zoo run {run}/lenet.tflite PHOTO.jpg"
+    assert lines[-2] == f"Try it: zoo run {run}/lenet.tflite PHOTO.jpg"
     again = ("train", "--resume", run, "--export", "tflite", "--quantize", "int8", "--min-agreement", "0.5", "--json")
     done = cli(*again)
     assert done.code == 3

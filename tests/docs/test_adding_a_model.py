@@ -80,7 +80,7 @@ def test_it_learns_by_its_recipe_and_its_int8_file_names_the_seven(ran: Runner) 
     assert float(accuracy[1]) > 90
     recipe = tomli.loads((ran.folder / "run" / "recipe.toml").read_text(encoding="utf-8"))["recipe"]
     assert (recipe["epochs"], recipe["learning_rate"]) == (10, 0.01)
-    shares = dict(re.findall(r"^mobilenet_v1_0\.25_64(_int8)?\.tflite .* ([\d.]+)%", trained, re.MULTILINE))
+    shares = dict(re.findall(r"^mobilenet_v1_0\.25_64(_int8)?\.tflite .*? ([\d.]+)%", trained, re.MULTILINE))
     assert abs(float(shares[""]) - float(accuracy[1])) <= 0.3
     assert float(shares["_int8"]) >= float(accuracy[1]) - 2
     assert re.search(r"digits/7/0007\.png\n +[\d.]+%  7\n", ran.said("zoo run"))

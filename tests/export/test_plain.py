@@ -212,7 +212,7 @@ def test_gray_examples_need_no_axis_of_channels(tmp_path: Path, randomize: Calla
     model = randomize(_rows(L.Rescaling(1 / 255))())
     examples = np.random.default_rng(0).integers(0, 256, (20, 28, 28)).astype(np.uint8)
     report = to_tflite(model, tmp_path / "m.tflite", quantize="int8", calibration=examples, min_agreement=0)
-    assert report.card["calibration"]["count"] == 20
+    assert report.card["calibration"]["of"] == 20
 
 
 def test_two_axes_of_measurements_are_no_picture() -> None:

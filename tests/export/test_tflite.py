@@ -209,9 +209,9 @@ def test_a_thousand_classes_of_a_trained_model_are_imagenets(randomize: Callable
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["a", "b"], "the model has 3 classes, got 2 labels"),
-        (["a", "b", "c", "d"], "the model has 3 classes, got 4 labels"),
-        ([], "the model has 3 classes, got 0 labels"),
+        (["a", "b"], "the model has 3 classes but there are 2 labels"),
+        (["a", "b", "c", "d"], "the model has 3 classes but there are 4 labels"),
+        ([], "the model has 3 classes but there are 0 labels"),
         (["a", "b", "a"], "label 3 'a' stands there twice"),
         (["a", " ", "c"], "label 2 is ' '; give one line of text"),
         (["a", "b", "c\nd"], r"label 3 is 'c\\nd'; give one line of text"),

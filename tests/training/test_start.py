@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NET = Path(__file__).parents[1] / "weights" / "programs" / "net.py"
 QUICK: dict[str, Any] = {"epochs": 1, "head_epochs": 2, "batch_size": 8}
-FEW = "18 pictures are few to start from nothing: in a trial with 188 photos of 5 classes about 60% were named rightly"
+FEW = "18 pictures are few to start from nothing: in a trial with 188 photos of 5 classes about 60% were classified"
 
 
 class Notes(NullWatch):

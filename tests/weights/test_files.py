@@ -97,7 +97,7 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(WeightsError, match=r"is not a Keras model; give a \.keras or \.h5 file"):
         load_model(path)
-    with pytest.raises(WeightsError, match="no model file"):
+    with pytest.raises(WeightsError, match="is a folder, and no SavedModel"):
         load_model(tmp_path)
 
 

@@ -58,7 +58,7 @@ class Evaluation:
     ap50: float | None
     ap75: float | None
     by_size: dict[str, float | None]
-    """mAP of the objects of `small` (below 32x32 pixels), `medium` (up to 96x96) and `large` area."""
+    """The mAP of the objects of `small` (below 32x32 pixels), `medium` (up to 96x96) and `large` area."""
     classes: list[DetectedClass]
     use: Threshold
     """Precision and recall with the threshold in use."""
@@ -153,7 +153,7 @@ class Comparison:
     pictures: int
     """Number of pictures that both could read."""
     difference: float
-    """mAP of the first minus that of the second."""
+    """The mAP of the first minus that of the second."""
     better_first: int
     """Number of pictures on which the first makes fewer mistakes, with the threshold in use."""
     better_second: int

@@ -22,8 +22,8 @@ __all__ = ["AUTO", "Choice", "choose"]
 SECONDS = 5.0
 """Seconds that a server is waited for; who has no network, or a slow one, is not held up for longer."""
 TRIAL = (
-    "in a trial with 188 photos of 5 classes about 60% were named rightly from random weights, and 90% from published "
-    "ones"
+    "in a trial with 188 photos of 5 classes about 60% were classified correctly from random weights, and 90% from "
+    "published ones"
 )
 """What published weights are worth where there are few pictures."""
 
