@@ -30,9 +30,9 @@ demo: .venv/ready
 	$(BIN)/python tools/demo
 
 # A file's tests stay in one process, which makes what they share once; in the order of the files, so that the long ones of
-# the docs do not come last.
+# the docs do not come last. A process that crashes ends the run: pytest-xdist would wait for its tests without end.
 WORKERS ?= auto
-PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test: check .venv-base/ready .venv-tflite-runtime/ready
 	@$(SYSTEM) install tests

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,3 +38,22 @@ def test_int8_files_are_described_and_run_as_by_litert(trained_lenet: Any, digit
 def test_it_takes_no_delegates(case: Case) -> None:
     with pytest.raises(InputError, match=r"OpenVINO takes no TFLite delegates, and no 'edgetpu'"):
         load(case.file, runtime="openvino", delegate="edgetpu")
+
+
+AFTER_SESSIONS = """
+import gc, signal, sys
+from zoo.runner import load
+sessions = [load(sys.argv[1], runtime="openvino") for _ in range(3)]
+while sessions:
+    del sessions[0]
+    gc.collect()
+signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_a_signal_is_handled_when_sessions_have_ended(lenet_file: Path) -> None:
+    """OpenVINO's plugin for CPUs frees the stack of signal handlers when it is unloaded."""
+    command = [sys.executable, "-X", "faulthandler", "-c", AFTER_SESSIONS, str(lenet_file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,18 @@ class Profiler:
         return [info.real_time.total_seconds() * 1e6 * self._runs for info in self._request.profiling_info]
 
 
+@functools.cache
+def _core() -> Any:
+    """Returns the one runtime of this process, which is never unloaded.
+
+    Its CPU plugin gives the main thread a stack for signal handlers, and frees that when it is unloaded while the
+    system still uses it: the next signal, such as that of Ctrl-C, would then be a crash.
+    """
+    return openvino.Core()
+
+
 def _compile(path: str, threads: int, **more: Any) -> Any:
-    core = openvino.Core()
+    core = _core()
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,

@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +36,7 @@ def test_names_are_read_as_a_library_reads_them(
     place: Path, names: list[str], numbered: bool, in_line: bool | None, quotes: str | None
 ) -> None:
     shown = {"train": "train/images", "names": dict(enumerate(names)) if numbered and not quotes else names, "nc": 3}
+    yaml = pytest.importorskip("yaml")  # the development environment has it
     text = yaml.safe_dump(
         shown, default_flow_style=in_line, default_style=quotes, allow_unicode=True, width=1000, sort_keys=False
     )
