@@ -255,7 +255,9 @@ def test_the_model_in_the_folder_of_a_training_is_named(cli: Cli, tmp_path: Path
     error = cli("export", run, "--out", tmp_path).err
     assert error.endswith(f"no SavedModel: there is no saved_model.pb in it; give {run / 'model.keras'}\n")
     error = cli("build", "lenet", "--weights", run, "--out", tmp_path).err
-    assert error == f"zoo: error: {run} is a folder; give {run / 'model.keras'}\n"
+    assert error.startswith(
+        f"zoo: error: {run} is a folder of a run; give its model, {run / 'model.keras'}, or train it "
+    )
 
 
 def test_the_name_of_a_folder() -> None:
