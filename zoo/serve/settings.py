@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,6 +92,9 @@ class Settings:
         """
         if self.certificate is None:
             return
+        # Not imported before it is needed: the Jetson's image without the server has no OpenSSL.
+        import ssl
+
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key, password=_no_password)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
