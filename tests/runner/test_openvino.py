@@ -54,6 +54,7 @@ signal.raise_signal(signal.SIGTERM)
 
 def test_a_signal_is_handled_when_sessions_have_ended(lenet_file: Path) -> None:
     """OpenVINO's plugin for CPUs frees the stack of signal handlers when it is unloaded."""
+    pytest.importorskip("openvino")
     command = [sys.executable, "-X", "faulthandler", "-c", AFTER_SESSIONS, str(lenet_file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
