@@ -23,6 +23,7 @@ import zoo
 import zoo.models
 import zoo.registry
 from tests import spotting, surroundings, system
+from tests.narrow import narrow
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
 from zoo.cli.main import main
 from zoo.quiet import quiet_tensorflow
@@ -91,7 +92,10 @@ CLASSIFIERS = [name for name in zoo.list_models() if zoo.spec(name).task == "cla
 
 
 class Case:
-    """A small classifier of the zoo with random weights, and files that are made from it when they are first needed."""
+    """A small classifier of the zoo with random weights, and files that are made from it when they are first needed.
+
+    AlexNet and VGG-16 are narrow ones, see `tests.narrow`.
+    """
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
@@ -100,7 +104,8 @@ class Case:
 
     @functools.cached_property
     def model(self) -> Any:
-        return fill(zoo.build(self.name, **self.options))
+        with narrow():
+            return fill(zoo.build(self.name, **self.options))
 
     @functools.cached_property
     def inputs(self) -> Array:
