@@ -38,8 +38,10 @@ def narrow_applications() -> Iterator[None]:
     from keras import applications, layers
 
     def divided(layer: Callable[..., Any], parts: int) -> Callable[..., Any]:
-        # A head has few units, one a class, and keeps them.
-        return lambda width, *rest, **options: layer(width if width < 64 else width // parts, *rest, **options)
+        # The head's units are the classes.
+        return lambda width, *rest, **options: layer(
+            width if options.get("name") == "predictions" else width // parts, *rest, **options
+        )
 
     class Narrow:
         """The module of layers; two kinds are made with fewer filters or units."""
