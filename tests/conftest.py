@@ -25,6 +25,7 @@ import zoo.registry
 from tests import spotting, surroundings, system
 from tests.narrow import narrow
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
+from zoo import processes
 from zoo.cli.main import main
 from zoo.quiet import quiet_tensorflow
 from zoo.runner.runtimes import RUNTIMES
@@ -392,6 +393,23 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         yield [sys.executable, "-IS", str(programs / "ask_warm.py"), place]
+
+
+@pytest.fixture(autouse=True)
+def warm_converter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the process of TensorFlow's converter a fork of a warm one, see `warm`.
+
+    A file of tests about that process has a fixture of its own under this name.
+    """
+    start = processes.command
+
+    def command(module: str, **options: Any) -> list[str]:
+        words = start(module, **options)
+        if module != "zoo.export.converter":
+            return words
+        return [*request.getfixturevalue("warm"), str(ROOT / "tests" / "programs" / "begin_child.py"), words[-1]]
+
+    monkeypatch.setattr(processes, "command", command)
 
 
 def _environment(folder: str, variable: str) -> Path:
