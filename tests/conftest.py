@@ -161,19 +161,31 @@ def store_cases(folder: Path) -> None:
         np.savez(folder / f"{name}.npz", inputs=case.inputs, scores=case.scores)
 
 
+MOST_MEMORY = 1_500_000_000
+"""Bytes that a process of the tests may keep from one file to the next."""
+
+
+def _resident() -> int:
+    """Returns the bytes of memory that this process has now."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _free_memory() -> Iterator[None]:
-    """Gives back what a file's tests leave in TensorFlow and the heap.
+    """Forgets the names that a file's tests gave to layers, and gives back what they left in the heap if it is much.
 
     Without this a process that runs half of the suite grows to 5 GB, beside the children that export large models.
+    Looking through the whole heap takes a third of a second.
     """
     yield
     if "tensorflow" in sys.modules:
         import keras
 
-        keras.backend.clear_session(free_memory=True)
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        crowded = _resident() > MOST_MEMORY
+        keras.backend.clear_session(free_memory=crowded)
+        if crowded:
+            with contextlib.suppress(OSError, AttributeError):
+                ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture(scope="session")
