@@ -376,18 +376,26 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     return run
 
 
-@pytest.fixture
-def cli_process(tmp_path: Path) -> Cli:
-    """Runs a command in a separate process, in an empty folder."""
+def _processes(first: list[str], folder: Path) -> Cli:
+    """Runs commands in processes of their own, in a folder; the words stand before those of the command."""
 
     def run(*args: str | Path) -> Result:
-        script = "from zoo.cli.main import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", script, *map(str, args)], capture_output=True, text=True, cwd=tmp_path, check=False
-        )
+        done = subprocess.run([*first, *map(str, args)], capture_output=True, text=True, cwd=folder, check=False)
         return Result(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture
+def cli_process(tmp_path: Path) -> Cli:
+    """Runs a command as users start it, by the installed `zoo`, in an empty folder."""
+    return _processes([str(Path(sys.executable).with_name("zoo"))], tmp_path)
+
+
+@pytest.fixture
+def cli_fork(tmp_path: Path, warm: list[str]) -> Cli:
+    """Runs a command in a process of its own that need not import TensorFlow, see `warm`, in an empty folder."""
+    return _processes([*warm, "zoo"], tmp_path)
 
 
 @pytest.fixture(scope="session")
