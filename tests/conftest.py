@@ -24,6 +24,7 @@ import zoo.models
 import zoo.registry
 from tests import spotting, surroundings, system
 from tests.narrow import narrow
+from tests.order import pytest_collection_modifyitems
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
 from zoo import processes
 from zoo.cli.main import main
@@ -33,8 +34,8 @@ from zoo.tasks import TASKS
 
 quiet_tensorflow()
 
-# As hooks: a skip in CI.
-__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
+# As hooks: the order of the files, and a skip in CI.
+__all__ = ["pytest_collection_modifyitems", "pytest_make_collect_report", "pytest_runtest_makereport"]
 
 Array = npt.NDArray[Any]
 
