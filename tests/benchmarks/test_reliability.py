@@ -19,13 +19,21 @@ from benchmarks.reliability.parsers import Attempts, Parser
 from zoo.errors import ZooError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+MODULE = ROOT / "tests" / "programs" / "run_module.py"
 
 
-def script(name: str, *options: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
-    """Runs a script and returns its JSON output."""
-    command = [sys.executable, "-m", f"benchmarks.reliability.{name}", "--json", *options]
+def script(name: str, *options: str, first: list[str] | None = None) -> dict[str, Any]:
+    """Runs a script and returns its JSON output.
+
+    Args:
+        name: the script's name.
+        options: its options.
+        first: the beginning of the command: that of `warm` for a script that imports TensorFlow, or that of Python.
+    """
+    how = [sys.executable, "-m"] if first is None else [*first, str(MODULE)]
+    command = [*how, f"benchmarks.reliability.{name}", "--json", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode in codes, done.stderr + done.stdout
+    assert done.returncode == 0, done.stderr + done.stdout
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -56,15 +64,15 @@ def test_mutated_models_on_tflite_runtime(tflite_runtime_python: Path) -> None:
 
 
 @pytest.mark.slow
-def test_mutated_inputs() -> None:
-    found = script("mutated_inputs", "--count", "1")
+def test_mutated_inputs(warm: list[str]) -> None:
+    found = script("mutated_inputs", "--count", "1", first=warm)
     assert len(found["rows"]) == 9
     assert not any(map(bad, found["rows"]))
 
 
 @pytest.mark.slow
-def test_bad_pictures() -> None:
-    found = script("bad_pictures", "--count", "6")
+def test_bad_pictures(warm: list[str]) -> None:
+    found = script("bad_pictures", "--count", "6", first=warm)
     rows = {row["kind"]: row for row in found["rows"]}
     assert not {word for row in found["rows"] for word in row.values()} & set(BAD)
     assert rows["sound JPEG"]["run"] == "named"
@@ -79,16 +87,16 @@ def test_bad_pictures() -> None:
 
 
 @pytest.mark.slow
-def test_kills() -> None:
-    (row,) = script("kills", "--count", "2", "--only", "export")["rows"]
+def test_kills(warm: list[str]) -> None:
+    (row,) = script("kills", "--count", "2", "--only", "export", first=warm)["rows"]
     assert row["killed"]
     assert row.get("old file", 0) + row.get("new file", 0) == 2
     assert row["litter after the next export"] == 0
 
 
 @pytest.mark.slow
-def test_full_disk() -> None:
-    found = script("full_disk", "--only", "build, SavedModel", "--only", "evaluate --confusion .png")
+def test_full_disk(warm: list[str]) -> None:
+    found = script("full_disk", "--only", "build, SavedModel", "--only", "evaluate --confusion .png", first=warm)
     rows = [row for row in found["rows"] if row["how"] != "full standard output"]
     assert [row["left"] for row in rows] == ["nothing", "old file intact"] * 2
     assert {row["outcome"] for row in found["rows"]} == {"one line"}
@@ -112,9 +120,9 @@ def test_soak() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parser", ["flatbuffer", "card", "hdf5"])
-def test_the_fuzzer_finds_nothing_in_a_few_inputs(parser: str) -> None:
+def test_the_fuzzer_finds_nothing_in_a_few_inputs(parser: str, warm: list[str]) -> None:
     """Without atheris the inputs are the same every time."""
-    (row,) = script("fuzz", "--engine", "random", "--count", "60", "--only", parser)["rows"]
+    (row,) = script("fuzz", "--engine", "random", "--count", "60", "--only", parser, first=warm)["rows"]
     assert row["executions"] == row["read"] + row["refused"] == 60
     assert row["read"]
     assert row["refused"]
