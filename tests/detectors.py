@@ -19,7 +19,7 @@ from flatbuffers import flexbuffers
 
 from zoo.tasks.boxes import make_anchors
 from zoo.tflite.metadata import append_files
-from zoo.tflite.prepend import table, tables
+from zoo.tflite.front import table, tables
 
 Array = npt.NDArray[Any]
 
