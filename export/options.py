@@ -63,8 +63,8 @@ class ExportOptions:
     verify_file: bool = True
     """Whether the file is compared with the model; if it is not, the card says so."""
     nms: Nms = "runner"
-    """Where a detector's boxes are decoded: `runner` leaves it to `zoo run`, `Detector` and MediaPipe Tasks; `file` appends
-    the operation that the Android Task Library and pycoral want."""
+    """Where a detector's boxes are decoded: `runner` leaves it to `zoo run`, `Detector` and MediaPipe Tasks; `file`
+    appends the operation that the Android Task Library and pycoral want."""
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -119,11 +119,6 @@ class ExportOptions:
         return "float32" if self.nms == "file" else self.ends
 
     @property
-    def policy(self) -> Preprocessing:
-        """The resize policy, see `preprocessing`; before the task is known, that of classifiers."""
-        return self.preprocessing or Preprocessing()
-
-    @property
     def split_groups(self) -> bool:
         """Whether a grouped convolution becomes plain convolutions.
 
@@ -175,11 +170,13 @@ class ExportOptions:
             raise ExportError(f"the Edge TPU takes one picture at a time, not batch={self.batch}")
         if self.nms == "file" and self.io in {"uint8", "int8"}:
             raise ExportError(
-                f"nms='file' needs float32 outputs, because its operation gives boxes of zeros for {self.io} ones; leave "
-                "out io (--io): an int8 file then takes uint8 pixels"
+                f"nms='file' needs float32 outputs, because its operation gives boxes of zeros for {self.io} ones; "
+                "leave out io (--io): an int8 file then takes uint8 pixels"
             )
         if self.nms == "file" and self.batch != 1:
-            raise ExportError(f"nms='file' decodes one picture at a time, not batch={self.batch}; leave out one of them")
+            raise ExportError(
+                f"nms='file' decodes one picture at a time, not batch={self.batch}; leave out one of them"
+            )
 
 
 def check_input_range(wanted: Sequence[float]) -> tuple[float, float]:

@@ -18,8 +18,8 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
 
 from zoo.tasks.boxes import make_anchors
-from zoo.tflite.metadata import append_files
 from zoo.tflite.front import table, tables
+from zoo.tflite.metadata import append_files
 
 Array = npt.NDArray[Any]
 

@@ -29,6 +29,8 @@ class Old(NamedTuple):
     """Position in bytes from the model's beginning."""
 
 
+Writer = Callable[[flatbuffers.Builder], int]
+"""Writes a table with a builder, and returns its offset."""
 Place = int | Old
 """What an offset points to: the number of a new table or vector, or a place in the old model."""
 
@@ -52,7 +54,7 @@ class Front:
         self._flatbuffer = flatbuffer
         self._pieces: list[_Piece] = []
 
-    def embed(self, write: Callable[[flatbuffers.Builder], int]) -> int:
+    def embed(self, write: Writer) -> int:
         """Adds a flatbuffer of its own, whose root is what `write` returns."""
         b = flatbuffers.Builder(256)
         b.Finish(write(b))
@@ -99,7 +101,9 @@ class Front:
         for number, position in starts.items():
             piece = self._pieces[number]
             for at, target in piece.offsets:
-                place = target.position + size if isinstance(target, Old) else self._pieces[target].start + starts[target]
+                place = (
+                    target.position + size if isinstance(target, Old) else self._pieces[target].start + starts[target]
+                )
                 struct.pack_into("<I", piece.content, at, place - position - at)
             new.extend(piece.content)
         return bytes(new) + self._flatbuffer

@@ -29,11 +29,13 @@ def prepend_root(flatbuffer: bytes, name: str, blob: bytes, signature: Signature
     buffer = front.embed(lambda b: table(b, {0: aligned_bytes(b, blob)}))
     ends = int(root.graph.Inputs(0)), outputs
     signed = front.embed(lambda b: _signature(b, signature, *ends))
-    return front.finish({
-        BUFFERS: front.vector([*buffers, buffer]),
-        METADATA: front.vector([*kept, entry]),
-        SIGNATURES: front.vector([signed]),
-    })
+    return front.finish(
+        {
+            BUFFERS: front.vector([*buffers, buffer]),
+            METADATA: front.vector([*kept, entry]),
+            SIGNATURES: front.vector([signed]),
+        }
+    )
 
 
 def _signature(b: flatbuffers.Builder, signature: Signature, entry: int, outputs: Iterable[int]) -> int:
