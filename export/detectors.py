@@ -1,4 +1,4 @@
-"""What an export has to know of detectors: their task, their card, and what other programs need to decode their boxes."""
+"""What an export has to know of detectors: their task, their card, and what else is needed to decode their boxes."""
 
 from __future__ import annotations
 
@@ -78,6 +78,7 @@ def facts_of(model: keras.Model, task: Task[Any]) -> dict[str, Any]:
 
     coding = heads.coding
     return {
+        "output": "coded boxes, and independent probabilities of the classes",
         "detection": {
             "anchors": len(heads.anchors),
             "grids": [list(grid) for grid in anchored.grids_of(model)],
@@ -91,7 +92,7 @@ def facts_of(model: keras.Model, task: Task[Any]) -> dict[str, Any]:
             },
             "threshold": task.threshold,
             "iou": task.iou,
-        }
+        },
     }
 
 

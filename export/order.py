@@ -16,14 +16,10 @@ _OPERATORS = 10
 """The offset of the operations there."""
 _NAME = 10
 """The offset of the name in the vtable of the table `Tensor`."""
-_FINISHING = {
-    BuiltinOperator.CONCATENATION,
-    BuiltinOperator.DEQUANTIZE,
-    BuiltinOperator.LOGISTIC,
-    BuiltinOperator.QUANTIZE,
-    BuiltinOperator.RESHAPE,
-}
-"""The operations that may stand at the end of a graph and compute little."""
+_ARRANGING = {BuiltinOperator.CONCATENATION, BuiltinOperator.LOGISTIC, BuiltinOperator.RESHAPE}
+"""The operations that finish the outputs of a detector."""
+_CONVERTING = {BuiltinOperator.DEQUANTIZE, BuiltinOperator.QUANTIZE}
+"""The operations that give outputs their type."""
 
 
 def in_model_order(flatbuffer: bytes) -> bytes:
@@ -83,23 +79,29 @@ def with_tail_last(flatbuffer: bytes) -> bytes:
     """Returns a file whose operations that only arrange and finish the outputs stand behind all others.
 
     An accelerator that lacks one of them runs all that is before it. The converter puts each level's reshaping between
-    the convolutions of two levels.
+    the convolutions of two levels. Conversions to the type of an output stand behind the rest.
     """
     model = tflite.Model.GetRootAs(flatbuffer, 0)
     graph = model.Subgraphs(0)
     ops = [graph.Operators(i) for i in range(graph.OperatorsLength())]
-    read_outside: set[int] = set()
-    tail: set[int] = set()
-    for i in reversed(range(len(ops))):
-        code = model.OperatorCodes(ops[i].OpcodeIndex()).BuiltinCode()
-        made = {ops[i].Outputs(j) for j in range(ops[i].OutputsLength())}
-        if code in _FINISHING and not made & read_outside:
-            tail.add(i)
-        else:
-            read_outside |= {ops[i].Inputs(j) for j in range(ops[i].InputsLength())}
+    codes = [model.OperatorCodes(op.OpcodeIndex()).BuiltinCode() for op in ops]
+    tail, ends = _tail(ops, codes, _ARRANGING | _CONVERTING), _tail(ops, codes, _CONVERTING)
     changed = bytearray(flatbuffer)
     start = graph._tab.Vector(graph._tab.Offset(_OPERATORS))
-    for place, i in enumerate(sorted(range(len(ops)), key=lambda i: i in tail)):
+    for place, i in enumerate(sorted(range(len(ops)), key=lambda i: (i in tail) + (i in ends))):
         position = start + 4 * place
         struct.pack_into("<I", changed, position, ops[i]._tab.Pos - position)
     return bytes(changed)
+
+
+def _tail(ops: Sequence[tflite.Operator], codes: Sequence[int], kinds: set[int]) -> set[int]:
+    """Returns the indexes of those operations of some kinds whose outputs only such operations read."""
+    read_before: set[int] = set()
+    found: set[int] = set()
+    for i in reversed(range(len(ops))):
+        made = {ops[i].Outputs(j) for j in range(ops[i].OutputsLength())}
+        if codes[i] in kinds and not made & read_before:
+            found.add(i)
+        else:
+            read_before |= {ops[i].Inputs(j) for j in range(ops[i].InputsLength())}
+    return found

@@ -21,8 +21,8 @@ SIDE, GRID = 64, 4
 CELL = SIDE // GRID
 
 
-def detector(classes: int = 3, *, swapped: bool = False) -> Any:
-    """The model; a fourth class is never found, and swapped outputs are scores and boxes."""
+def detector(classes: int = 3, *, swapped: bool = False, trained: bool = True) -> Any:
+    """The model; a fourth class is never found, swapped outputs are scores and boxes, and one untrained is random."""
     import keras
     from keras import layers
 
@@ -32,9 +32,11 @@ def detector(classes: int = 3, *, swapped: bool = False) -> Any:
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(pixels)
 
     def head(name: str, kernel: Array, bias: Sequence[float]) -> Any:
-        layer = layers.Conv2D(len(bias), CELL, CELL, name=f"ssd_{name}")
+        start = keras.initializers.Constant(-4.6) if name == "class" else "zeros"
+        layer = layers.Conv2D(len(bias), CELL, CELL, bias_initializer=start, name=f"ssd_{name}")
         found = layers.Reshape((GRID * GRID, len(bias)), name=f"ssd_{name}_rows")(layer(x))
-        layer.set_weights([kernel.astype(np.float32), np.array(bias, np.float32)])
+        if trained:
+            layer.set_weights([kernel.astype(np.float32), np.array(bias, np.float32)])
         return found
 
     boxes = np.zeros((CELL, CELL, 3, 4))
@@ -57,6 +59,12 @@ def pictures(count: int = 24, seed: int = 0) -> Array:
             part = picture[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
             part[..., rng.integers(3)] = rng.integers(170, 256, (CELL, CELL))
     return made
+
+
+def truth(picture: Array) -> list[tuple[str, int, int]]:
+    """The colour, row and column of each cell that is full of one."""
+    cells = picture.reshape(GRID, CELL, GRID, CELL, 3).mean(axis=(1, 3))
+    return [(LABELS[colour], row, column) for row, column, colour in np.argwhere(cells > 127).tolist()]
 
 
 def save(folder: Path, count: int = 24) -> list[Path]:

@@ -156,6 +156,16 @@ def metadata(anchors: Array = ANCHORS, *, sigmoid: bool = False, identifier: byt
     return bytes(b.Output())
 
 
+def heads_only(path: Path, *, quantized: bool = False) -> Path:
+    """A file with two outputs, and nothing that says what they are."""
+    net = Net()
+    outputs = list(heads(net))
+    if quantized:
+        outputs = [net.quantized(outputs[0], 0.05, 128), net.quantized(outputs[1], 1 / 256, 0)]
+    net.graph.outputs = outputs
+    return net.write(path)
+
+
 def two_outputs(path: Path, *, quantized: bool = False, swapped: bool = False, sigmoid: bool = True) -> Path:
     """A file with two outputs and MediaPipe's metadata."""
     net = Net()

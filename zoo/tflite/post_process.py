@@ -1,7 +1,8 @@
 """Appends the operation `TFLite_Detection_PostProcess` to a finished detector: it decodes boxes and drops doubled ones.
 
-The operation takes the best class of each anchor, and boxes of all classes as rivals. It is part of LiteRT, tflite-runtime, MediaPipe and the Task Library. It takes float32 only: quantized boxes
-it reads as zeros, without an error. Numbers are slots of the tables of TensorFlow's schema.fbs.
+The operation takes the best class of each anchor, and boxes of all classes as rivals. It is part of LiteRT,
+tflite-runtime, MediaPipe and the Task Library. It takes float32 only: quantized boxes it reads as zeros, without an
+error. Numbers are slots of the tables of TensorFlow's schema.fbs.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class PostProcess:
                 b.Int(name, number)
             for name, value in real.items():
                 b.Float(name, value)
-            # Class by class, which this would switch on, the kernels of LiteRT 2.3 and tflite-runtime 2.14 leave out the
-            # class that follows those with which their threads begin.
+            # Switched on, it would go class by class, and with two threads never look at the third class, with four
+            # never at the fifth: the kernels of LiteRT 2.3 and tflite-runtime 2.14 skip one after the first round.
             b.Bool("use_regular_nms", False)
         return bytes(b.Finish())
 

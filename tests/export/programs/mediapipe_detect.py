@@ -1,4 +1,7 @@
-"""Runs detectors in MediaPipe Tasks, and prints what they find: `python mediapipe_detect.py THRESHOLD PICTURES.npy FILE...`."""
+"""Runs detectors in MediaPipe Tasks, and prints what they find.
+
+python mediapipe_detect.py THRESHOLD PICTURES.npy FILE...
+"""
 
 from __future__ import annotations
 
@@ -31,4 +34,4 @@ def found(path: str, pictures: Any, threshold: float) -> list[list[Any]]:
 
 if __name__ == "__main__":
     threshold, pictures, *files = sys.argv[1:]
-    print(json.dumps([found(path, np.load(pictures), float(threshold)) for path in files]))
+    json.dump([found(path, np.load(pictures), float(threshold)) for path in files], sys.stdout)
