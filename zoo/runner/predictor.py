@@ -40,6 +40,11 @@ class Sample(NamedTuple):
     fit: Fit | None
     """Place of the pixels in the upright picture; None if the source is an array or no picture."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the upright picture in pixels; of the values, if they come from no picture."""
+        return self.fit.size if self.fit is not None else (self.values.shape[1], self.values.shape[0])
+
 
 @dataclass(frozen=True)
 class Result(Generic[Found]):
@@ -148,13 +153,16 @@ class Predictor(Generic[Found]):
         known = (*self._notes, self.entry.unsure, gray, note_of(self.task, self.session.path))
         return tuple(note for note in known if note)
 
-    def predict(self, source: Source | Sample, limit: int | None = None) -> list[Found]:
+    def predict(
+        self, source: Source | Sample, limit: int | None = None, task: Task[Found] | None = None
+    ) -> list[Found]:
         """Makes predictions for a picture.
 
         Args:
             source: a picture file, an opened picture, an array of the input's shape (raw pixels 0..255), or what `read`
                 returned. For a model that does not take pictures: a `.npy` or `.csv` file, or an array.
             limit: the largest number of predictions; by default all that the task finds.
+            task: the task of this file with other limits to what it finds; by default the file's.
 
         Returns:
             The predictions, best first.
@@ -164,7 +172,7 @@ class Predictor(Generic[Found]):
         """
         check_limit(limit)
         sample = source if isinstance(source, Sample) else self.read(source)
-        return self._decode(sample, limit, self.task)
+        return self._decode(sample, limit, task or self.task)
 
     def predict_many(
         self,

@@ -87,6 +87,11 @@ def min_score_of(task: Task[Any]) -> float | None:
     return task.min_score if isinstance(task, Selective) else None
 
 
+def threshold_of(task: Task[Any]) -> float | None:
+    """Returns the least score of what a task finds in a picture; None for a task that finds no objects."""
+    return task.threshold if isinstance(task, StoredReader) else None
+
+
 def truth_of(task: Task[Any]) -> str:
     """Returns what has to be known of pictures to judge a task: their `classes`, or the `boxes` in them."""
     return task.truth if isinstance(task, StoredReader) else "classes"
@@ -102,5 +107,6 @@ __all__ = [
     "scores_of",
     "selective",
     "task_of",
+    "threshold_of",
     "truth_of",
 ]

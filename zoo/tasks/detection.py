@@ -177,7 +177,8 @@ class Detecting:
                 raise InputError(
                     f"{name!r} is none of the classes of the file ({known}); {closest(name, labels)}".rstrip("; ")
                 )
-        wanted = frozenset(at for at, label in enumerate(labels) if label in set(only)) if only else self.only
+        names = set(only)
+        wanted = frozenset(at for at, label in enumerate(labels) if label in names) if names else self.only
         return replace(
             self,
             threshold=self.threshold if threshold is None else threshold,

@@ -282,6 +282,14 @@ class StoredReader(Protocol[Found]):
         """How pictures are resized for a file that does not say it."""
 
     @property
+    def threshold(self) -> float:
+        """The least score of what is found, 0..1."""
+
+    @property
+    def iou(self) -> float:
+        """The overlap of two boxes of one class above which the one with the lower score is left out, 0..1."""
+
+    @property
     def truth(self) -> Literal["boxes"]:
         """What has to be known of a picture to judge predictions for it."""
 
@@ -298,7 +306,12 @@ class StoredReader(Protocol[Found]):
         """
 
     def narrowed(
-        self, labels: tuple[str, ...], *, threshold: float | None, iou: float | None, only: Sequence[str]
+        self,
+        labels: tuple[str, ...],
+        *,
+        threshold: float | None = None,
+        iou: float | None = None,
+        only: Sequence[str] = (),
     ) -> Any:
         """Returns the task with other limits to what it finds; None and nothing keep those it has.
 
