@@ -60,6 +60,11 @@ def known_of(task: Task[Any], card: Mapping[str, Any], file: ModelFile) -> Task[
     return found
 
 
+def facts_of(task: Task[Any]) -> Mapping[str, str]:
+    """Returns what is known of a file's outputs besides classes and scores: texts by what they are about."""
+    return task.facts if isinstance(task, FileAware) else {}
+
+
 def note_of(task: Task[Any], path: Path) -> str:
     """Returns what a user should know of a file's outputs, in one line; empty if there is nothing to say."""
     return f"{path} {task.note}" if isinstance(task, FileAware) and task.note else ""
@@ -101,6 +106,7 @@ __all__ = [
     "DEFAULT",
     "TASKS",
     "Task",
+    "facts_of",
     "known_of",
     "min_score_of",
     "note_of",

@@ -234,6 +234,10 @@ class FileAware(Protocol):
         """What the scores are: probabilities, or other numbers."""
 
     @property
+    def facts(self) -> Mapping[str, str]:
+        """What is known of the outputs besides classes and scores: texts by what they are about."""
+
+    @property
     def note(self) -> str:
         """What a user should know of the outputs, as the rest of a sentence about the file; empty if nothing."""
 
