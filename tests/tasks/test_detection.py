@@ -97,7 +97,7 @@ def test_an_object_outside_of_the_picture_is_none_and_one_across_its_edge_is_cut
 
 
 def test_the_operations_places_beyond_the_count_are_never_read() -> None:
-    task = replace(DETECTION, found=Found(Finished(0, 1, 2, 3, 3), "", PICTURE))
+    task = replace(DETECTION, found=Found(Finished(0, 1, 2, 3, 3, 4), "", PICTURE))
     boxes = np.full((1, 4, 4), np.nan, np.float32)
     boxes[0, 0] = 0, 0.25, 0.5, 0.75
     classes = np.array([[2, 1e32, np.inf, -5]], np.float32)
