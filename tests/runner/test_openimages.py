@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-import subprocess
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.openimages import LABELS, pictures
 from zoo.errors import ModelFileError
 from zoo.runner import Classifier, Detector
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
-PACKAGE = "@mediapipe/objectron@0.4.1675468480"
-MEMBER = "package/objectron_solution_packed_assets.data"
-LABELS, END = 184, 9_987_912
-SHA256 = "d0a5255bf8c4f5a0bc4240741a76c41d5e939f7655078f945f50ab53a9375da6"
-MISSING = "the npm package @mediapipe/objectron cannot be had"
-
 PHOTOS = {"chelsea": "Cat", "astronaut": "Person", "coffee": "Coffee cup"}
 
 
 @pytest.fixture(scope="session")
-def openimages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The detector of Open Images and its label map. npm keeps what it has fetched in a cache of its own."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip(f"{MISSING}: npm is not installed")
-    folder = tmp_path_factory.mktemp("openimages")
-    command = [npm, "pack", "--prefer-offline", "--silent", "--pack-destination", str(folder), PACKAGE]
-    try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=folder)
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"{MISSING}: npm took too long")
-    packed = next(folder.glob("*.tgz"), None)
-    if done.returncode or packed is None:
-        pytest.skip(f"{MISSING}: npm ended with {done.returncode}")
-    with tarfile.open(packed) as archive:
-        member = archive.extractfile(MEMBER)
-        assert member is not None
-        content = member.read(END)
-    assert hashlib.sha256(content[LABELS:]).hexdigest() == SHA256
+def openimages(openimages_asset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The detector of Open Images and its label map."""
+    content, folder = openimages_asset.read_bytes(), tmp_path_factory.mktemp("openimages")
     file, labels = folder / "openimages.tflite", folder / "labels.txt"
     file.write_bytes(content[LABELS:])
     labels.write_bytes(content[:LABELS])
     return file, labels
 
 
-@pytest.fixture(scope="session")
-def pictures() -> Path:
-    skimage = pytest.importorskip("skimage")  # the development environment has it
-
-    return Path(skimage.__file__).parent / "data"
+@pytest.fixture(scope="session", name="pictures")
+def folder_of_pictures() -> Path:
+    return pictures()
 
 
 def test_a_cat_a_person_and_a_cup_are_found_on_photos(openimages: tuple[Path, Path], pictures: Path) -> None:
