@@ -99,9 +99,9 @@ def test_the_whole_picture_is_seen_unless_told_otherwise(files: dict[str, Path])
 
 def test_threshold_limit_and_names_narrow_what_is_found(detector: Detector) -> None:
     # Half of a cell is red: a score of one half.
-    scene = cells((0, 0, "green"), (3, 3, "blue"))
-    scene[16:32, 32:40, 0] = 255
-    scene = Image.fromarray(scene)
+    pixels = cells((0, 0, "green"), (3, 3, "blue"))
+    pixels[16:32, 32:40, 0] = 255
+    scene = Image.fromarray(pixels)
     assert {one.label for one in detector.detect(scene, threshold=0.45)} == {"red", "green", "blue"}
     assert {one.label for one in detector.detect(scene, threshold=0.6)} == {"green", "blue"}
     assert {one.label for one in detector.detect(scene, threshold=0.45, only=["red", "blue"])} == {"red", "blue"}

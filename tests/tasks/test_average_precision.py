@@ -173,7 +173,8 @@ def test_what_is_found_beyond_the_names_is_left_out() -> None:
     truth = np.array([[0, 0, 10.0, 10]])
     both = np.array([[0, 0, 10.0, 10], [50, 50, 60, 60]])
     found = judged([(truth, np.zeros(1, int), both, np.array([0.9, 0.8]), np.array([0, 7]))], 2)
-    assert (found.ap, found.use.precision) == (pytest.approx(1), 1)
+    assert found.ap == pytest.approx(1)
+    assert found.use.precision == 1
 
 
 def test_below_the_threshold_nothing_counts_but_for_ap() -> None:
