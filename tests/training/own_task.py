@@ -73,6 +73,7 @@ class PositionTraining:
     judged: tuple[str, ...] = ("found",)
     monitor: str = "found"
     higher_is_better: bool = True
+    caches_features: bool = True
 
     def load(self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> Data:
         """The names of the files say where the square is."""

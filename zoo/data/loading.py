@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from zoo.data.augment import AUGMENTS, Augment
 from zoo.data.check import DataReport, assign
-from zoo.data.pipeline import Order, Source, make_dataset
+from zoo.data.pipeline import Order, Source, make_dataset, passes_for
 from zoo.data.reading import Reader, read_all
 from zoo.data.store import Cache, choose_place
 from zoo.errors import InputError, OptionError
@@ -110,6 +110,7 @@ def load(
     group_by: str = "",
     resize: Resize | None = None,
     augment: Augment = "none",
+    min_batches: int = 0,
     cache: Cache = "auto",
     cache_folder: str | Path | None = None,
     progress: Progress = SILENT,
@@ -127,7 +128,9 @@ def load(
         group_by: a regular expression that finds in a file's path the group of files that stay on one side of that
             split; see `zoo.data.groups`.
         resize: the resize policy, as in `load_folder`.
-        augment: the random changes to training pictures: `none`, `light` or `standard`; see `augmentation`.
+        augment: the random changes to training pictures: a preset of `augmentation`.
+        min_batches: the least number of batches in an epoch; if the files are too few, it passes over them several
+            times.
         cache: where decoded examples are kept: `memory`, `disk`, `none` or `auto`; see `choose_place`.
         cache_folder: the folder of the examples on disk.
         progress: is told how many files have been read.
@@ -152,7 +155,8 @@ def load(
         more = f" (and {len(report.problems) - 1} more: zoo data check {path})" if len(report.problems) > 1 else ""
         raise InputError(report.problems[0] + more)
     sources = {name: _source(labelled, splits, name, reader, store) for name in SPLITS}
-    order = Order(len(sources["train"]), seed)
+    count = len(sources["train"])
+    order = Order(count, seed, passes=passes_for(count, batch_size, min_batches))
     return Data(
         train=make_dataset(sources["train"], batch_size, order, augment),
         validation=make_dataset(sources["validation"], batch_size) if len(sources["validation"]) else None,

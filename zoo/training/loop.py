@@ -18,7 +18,7 @@ from zoo.training.checkpoint import TrainState
 from zoo.training.checkpointer import MODEL, Checkpointer
 from zoo.training.feeds import Feed, make_feed
 from zoo.training.history import History
-from zoo.training.optimizer import compile_model, make_optimizer
+from zoo.training.optimizer import compile_model, make_optimizer, slow_body
 from zoo.training.precision import full_precision
 from zoo.training.readme import write_card
 from zoo.training.results import TrainResult
@@ -212,7 +212,9 @@ class Trainer:
             checkpoint.restore_model(setup.model)
         setup.strategy.broadcast_variables(setup.model.variables)
         feed = make_feed(setup, stage)
-        compile_model(feed.model, make_optimizer(setup.recipe, stage, setup.batches), setup.objective, setup.recipe)
+        optimizer = make_optimizer(setup.recipe, stage, setup.batches)
+        slow_body(optimizer, setup.model, setup.task, setup.recipe, stage)
+        compile_model(feed.model, optimizer, setup.objective, setup.recipe)
         optimizer = feed.model.optimizer
         if checkpoint is not None:
             checkpoint.restore_optimizer(optimizer)

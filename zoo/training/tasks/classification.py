@@ -115,6 +115,7 @@ class ClassificationTraining:
     judged: tuple[str, ...] = ()
     monitor: str = "accuracy"
     higher_is_better: bool = True
+    caches_features: bool = True
 
     def load(self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> Data:
         """Loads labelled files; errors as `zoo.data.load`."""
@@ -128,6 +129,7 @@ class ClassificationTraining:
             group_by=recipe.group_by,
             resize=recipe.resize if pictures else None,
             augment=recipe.augment if pictures else "none",
+            min_batches=recipe.min_batches,
             progress=progress,
         )
 

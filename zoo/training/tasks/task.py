@@ -84,6 +84,13 @@ class TrainingTask(Protocol):
     def higher_is_better(self) -> bool:
         """Whether a higher value of the monitored metric is better."""
 
+    @property
+    def caches_features(self) -> bool:
+        """Whether a new head is trained on features that a frozen body computes once for each example.
+
+        Where random changes to the examples move what is to be learned, it is not.
+        """
+
     def load(self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> Data:
         """Loads the data of a training.
 
