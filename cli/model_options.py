@@ -14,7 +14,7 @@ from zoo.specs import AUTO, Option
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-TYPES: dict[type, Any] = {int: click.INT, float: click.FLOAT, str: click.STRING, tuple: int_list}
+TYPES: dict[type, Any] = {int: click.INT, float: click.FLOAT, str: click.STRING, bool: click.BOOL, tuple: int_list}
 METAVARS: dict[type, str] = {tuple: "N,N,..."}
 
 
@@ -33,9 +33,11 @@ def model_options(command: Command) -> Command:
             kinds.setdefault(option.name, set()).add(option.kind)
             takers.setdefault(option.name, {}).setdefault(option.help, []).append(model)
     for name, option in reversed(options.items()):
+        flag: dict[str, Any] = {"is_flag": True, "default": None} if kinds[name] == {bool} else {}
         decorate = click.option(
             "--" + name.replace("_", "-"),
             name,
+            **flag,
             type=TYPES[option.kind] if len(kinds[name]) == 1 else click.STRING,
             metavar=METAVARS.get(option.kind) if len(kinds[name]) == 1 else "VALUE",
             help=_sentence("; ".join(_help(text, models) for text, models in takers[name].items())),

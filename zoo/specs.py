@@ -41,7 +41,8 @@ class Option:
     name: str
     help: str
     kind: type = int
-    """`int`, `float`, `str` (with `choices`), or `tuple` (of ints, written `128,64` on the command line)."""
+    """`int`, `float`, `str` (with `choices`), `bool` (a flag on the command line), or `tuple` (of ints, written
+    `128,64` there)."""
     choices: tuple[Any, ...] = ()
     minimum: float | None = None
     above: float | None = None
@@ -56,6 +57,8 @@ class Option:
     @property
     def allowed(self) -> str:
         """Describes the allowed values, e.g. `an integer, at least 32, a multiple of 32`."""
+        if self.kind is bool:
+            return "True or False"
         if self.choices:
             return "one of " + ", ".join(str(choice) for choice in self.choices)
         parts = [{int: "an integer", float: "a number", tuple: "integers such as 128,64"}[self.kind]]
@@ -80,8 +83,8 @@ class Option:
         return converted
 
     def _convert(self, value: Any) -> Any:
-        if isinstance(value, bool):
-            return None
+        if self.kind is bool or isinstance(value, bool):
+            return value if self.kind is bool and isinstance(value, bool) else None
         if self.kind is tuple:
             if not isinstance(value, list | tuple):
                 value = (value,)

@@ -27,6 +27,8 @@ PARAMS = [
     ("mlp", {}, 784 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10),
     ("mlp", {"hidden": (32,), "features": 7, "num_classes": 3}, 7 * 32 + 32 + 32 * 3 + 3),
     ("lenet", {}, 25 * 6 + 6 + 25 * 6 * 16 + 16 + 400 * 120 + 120 + 120 * 84 + 84 + 84 * 10 + 10),
+    # The body is that of the classifier without its dense layer; the rest is the head, counted by hand below.
+    ("ssdlite_mobilenet_v2", {}, 2_257_984 + 1_517_888),
     ("conv1d", {}, 5 * 6 * 16 + 16 + 5 * 16 * 32 + 32 + 3 * 32 * 64 + 64 + 64 * 6 + 6),
 ]
 

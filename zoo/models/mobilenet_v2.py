@@ -114,6 +114,24 @@ def mobilenet_v2(
     from keras import layers
 
     pixels, x = image_input(input_size)
+    x = body(x, alpha)
+    x = layers.GlobalAveragePooling2D(name="global_average_pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    return keras.Model(pixels, classifier_head(x, num_classes))
+
+
+def body(x: keras.KerasTensor, alpha: float) -> keras.KerasTensor:
+    """Adds all convolutions of MobileNetV2, which models for other tasks share with the classifier.
+
+    Args:
+        x: scaled pixels `(batch, height, width, 3)`.
+        alpha: the width multiplier.
+
+    Returns:
+        Feature maps with a stride of 32, `(batch, height / 32, width / 32, channels)`.
+    """
+    from keras import layers
+
     x = layers.Conv2D(
         make_divisible(FIRST_FILTERS * alpha),
         3,
@@ -139,7 +157,4 @@ def mobilenet_v2(
         name="Conv_1",
     )(x)
     x = batch_norm("Conv_1_bn")(x)
-    x = layers.ReLU(6, name="out_relu")(x)
-    x = layers.GlobalAveragePooling2D(name="global_average_pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
-    return keras.Model(pixels, classifier_head(x, num_classes))
+    return layers.ReLU(6, name="out_relu")(x)

@@ -161,8 +161,10 @@ def is_known_function(name: str, module: str | None) -> bool:
 
 
 def is_registered(name: Any) -> bool:
-    """Whether the user's own code has made a class or function known to Keras under this name."""
+    """Whether this package or the user's own code has made a class or function known to Keras under this name."""
     import keras
+
+    import zoo.models.anchored  # noqa: F401  # makes the layer of detectors known
 
     return isinstance(name, str) and keras.saving.get_registered_object(name) is not None
 
