@@ -51,7 +51,9 @@ _RECIPE_OPTIONS = (
         metavar="fitted|paper",
     ),
     _recipe_option("--label-smoothing", "Share of each label that is spread over all classes.", type=float),
-    _recipe_option("--augment", "How strongly training pictures are changed at random.", metavar="none|light|no-flip|standard"),
+    _recipe_option(
+        "--augment", "How strongly training pictures are changed at random.", metavar="none|light|no-flip|standard"
+    ),
     _recipe_option(
         "--balance/--no-balance",
         "Weight the loss so that every class counts the same, instead of every example.",

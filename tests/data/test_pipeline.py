@@ -41,7 +41,9 @@ def test_examples_and_labels_are_changed_alike_and_the_same_again(source: Source
         seen.extend(seeds)
         assert examples.dtype == np.uint8
         moves = np.array([np.random.default_rng(seed).integers(1, 100) for seed in seeds])
-        return (examples + moves.reshape(-1, 1, 1, 1)).astype(np.uint8), labels + moves[:, np.newaxis].astype(np.float32)
+        return (examples + moves.reshape(-1, 1, 1, 1)).astype(np.uint8), labels + moves[:, np.newaxis].astype(
+            np.float32
+        )
 
     def epoch(number: int) -> list[Any]:
         batches = make_dataset(source, 4, Order(5, seed=1, epoch=number, passes=2), change=change)

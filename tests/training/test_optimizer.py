@@ -9,8 +9,8 @@ import pytest
 import zoo
 from zoo.training.optimizer import BODY_MOST, compile_model, make_optimizer, slow_body
 from zoo.training.recipe import Recipe
-from zoo.training.setup import Objective
 from zoo.training.stages import Stage
+from zoo.training.tasks import Objective
 from zoo.training.tasks.classification import CLASSIFICATION
 
 STAGE = Stage("whole", 1, 1e-3, "none", "none", frozen_norms=False)

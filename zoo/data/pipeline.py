@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Change = Callable[[Array, Array, Array], tuple[Array, Array]]
-"""Changes a batch of examples, as they are stored, and float32 labels. The third array, `(batch, 3)` integers, has other
-numbers for each example of each epoch, so that a change that depends on them alone is the same after a stop."""
+"""Changes a batch of examples, as they are stored, and float32 labels. The third array, `(batch, 3)` integers, has
+other numbers for each example of each epoch, so that a change that depends on them alone is the same after a stop."""
 
 
 @dataclass(frozen=True, eq=False)

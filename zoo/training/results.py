@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from zoo import plots
-from zoo.data import Data, DataReport
+from zoo.data import Data
+from zoo.data import Report as DataFacts
 from zoo.files import atomic
 from zoo.inputs.labelled import SplitName
 from zoo.text import to_json
@@ -50,7 +51,7 @@ class TrainResult:
     """Whether this process wrote the folder; of several workers, only the first one does."""
 
     @property
-    def report(self) -> DataReport:
+    def report(self) -> DataFacts:
         """The report on the data: counts, what was left out and why, and what looks wrong."""
         return self.data.report
 

@@ -172,7 +172,7 @@ def _recoloured(pixels: Pixels, changes: Changes, random: np.random.Generator) -
     brightness = random.uniform(-changes.brightness, changes.brightness) * 255
     contrast = 1 + random.uniform(-changes.contrast, changes.contrast)
     saturation = 1 + random.uniform(-changes.saturation, changes.saturation)
-    tint = 1 + random.uniform(-changes.tint, changes.tint, pixels.shape[-1])
+    tint: Pixels = np.asarray(1 + random.uniform(-changes.tint, changes.tint, pixels.shape[-1]))
     if (brightness, contrast, saturation) == (0, 1, 1) and (tint == 1).all():
         return pixels
     values = pixels.astype(np.float32)
