@@ -87,8 +87,11 @@ def some_inputs(shape: tuple[int, ...], count: int = 6) -> Array:
     return (colours + rng.integers(-60, 61, (count, *shape))).clip(0, 255).astype(np.float32)
 
 
+CLASSIFIERS = [name for name in zoo.list_models() if zoo.spec(name).task == "classification"]
+
+
 class Case:
-    """A small model of the zoo with random weights, and files that are made from it when they are first needed."""
+    """A small classifier of the zoo with random weights, and files that are made from it when they are first needed."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
@@ -145,8 +148,8 @@ class StoredCase(Case):
 
 
 def store_cases(folder: Path) -> None:
-    """Writes every model's case to a folder, for `EDGEZOO_CASES` in another environment."""
-    for name in zoo.list_models():
+    """Writes every classifier's case to a folder, for `EDGEZOO_CASES` in another environment."""
+    for name in CLASSIFIERS:
         case = Case(name, folder)
         assert case.file.exists()
         np.savez(folder / f"{name}.npz", inputs=case.inputs, scores=case.scores)
@@ -176,9 +179,9 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
     return functools.cache(lambda name: Case(name, folder))
 
 
-@pytest.fixture(scope="session", params=zoo.list_models())
+@pytest.fixture(scope="session", params=CLASSIFIERS)
 def case(request: pytest.FixtureRequest, cases: Callable[[str], Case]) -> Case:
-    """Every model of the zoo in turn."""
+    """Every classifier of the zoo in turn."""
     return cases(request.param)
 
 

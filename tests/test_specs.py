@@ -12,12 +12,16 @@ import zoo
 from zoo.errors import OptionError
 from zoo.specs import ModelSpec, Option
 
+CLASSIFIERS = [name for name in zoo.list_models() if zoo.spec(name).task == "classification"]
+
 WRONG: list[tuple[str, str, Any]] = [
     ("mobilenet_v2", "input_size", value) for value in (0, -32, 16, 33, 100, 96.5, "96", True, None, math.nan, [96])
 ]
 WRONG += [("mobilenet_v2", "alpha", value) for value in (0, -1, -0.5, math.nan, math.inf, "1", False, None)]
-WRONG += [(name, "num_classes", value) for name in zoo.list_models() for value in (1, 0, -3, 2.5, "10", True, None)]
-WRONG += [(name, "dropout", value) for name in zoo.list_models() for value in (-0.1, 1, 1.5, math.nan, "0.5")]
+WRONG += [(name, "num_classes", value) for name in zoo.list_models() for value in (0, -3, 2.5, "10", True, None)]
+WRONG += [(name, "num_classes", 1) for name in CLASSIFIERS]
+WRONG += [(name, "dropout", value) for name in CLASSIFIERS for value in (-0.1, 1, 1.5, math.nan, "0.5")]
+WRONG += [("ssdlite_mobilenet_v2", "small_objects", value) for value in ("yes", 1, 0.0, None)]
 WRONG += [("alexnet", "groups", value) for value in (0, 3, 1.5, "2")]
 WRONG += [("alexnet", "input_size", 62), ("vgg16", "input_size", 31), ("lenet", "input_size", 11)]
 WRONG += [("lenet", "channels", value) for value in (0, 2, 4)]
@@ -76,12 +80,12 @@ def test_mobilenet_takes_exactly_the_positive_finite_alphas(alpha: float) -> Non
 
 
 @given(st.sampled_from(zoo.list_models()), st.integers(-(2**40), 2**40) | st.integers(-5, 5))
-def test_every_model_takes_two_classes_or_more(model: str, classes: int) -> None:
-    spec = zoo.spec(model)
-    if classes >= 2:
+def test_a_classifier_takes_two_classes_or_more_and_a_detector_one(model: str, classes: int) -> None:
+    spec, least = zoo.spec(model), 2 if model in CLASSIFIERS else 1
+    if classes >= least:
         assert spec.check({"num_classes": classes})["num_classes"] == classes
     else:
-        with pytest.raises(OptionError, match=f"{model}: num_classes={classes} .* at least 2"):
+        with pytest.raises(OptionError, match=f"{model}: num_classes={classes} .* at least {least}"):
             spec.check({"num_classes": classes})
 
 

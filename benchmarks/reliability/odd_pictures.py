@@ -164,6 +164,9 @@ def _forbidden_folder(folder: Path) -> Path:
     return path
 
 
+CLOSED = "in a folder without permission"
+"""The kind that is a folder which may not be opened."""
+
 KINDS: dict[str, Maker] = {
     **{kind: _file(*what) for kind, what in CONTENTS.items()},
     "folder named .jpg": _folder,
@@ -173,7 +176,7 @@ KINDS: dict[str, Maker] = {
     "link to nothing": _link("nothing.jpg"),
     "link to itself": _link("odd.jpg"),
     "no permission": _forbidden,
-    "in a folder without permission": _forbidden_folder,
+    CLOSED: _forbidden_folder,
     "name that is not UTF-8": _named(b"odd\xff\xfe.jpg"),
     "name with a line break": _named("odd\nzoo: error: forged.jpg"),
     "name with [brackets] and *": _named("[red]odd* [0-9].jpg"),

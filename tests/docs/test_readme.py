@@ -87,5 +87,5 @@ def test_every_page_is_linked() -> None:
 
 
 def test_it_is_short_enough_to_be_read() -> None:
-    assert len(README.splitlines()) <= 190
+    assert len(README.splitlines()) <= 200
     assert max(len(example.region.lexemes["source"].splitlines()) for example in read(PAGE)) <= 25

@@ -34,7 +34,7 @@ RARE = -4.6
     ModelSpec(
         name="ssdlite_mobilenet_v2",
         summary="finds objects and their boxes; MobileNetV2 with the head of SSDLite",
-        paper="Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, 2018, section 6.2",
+        paper="Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, 2018",
         url="https://arxiv.org/abs/1801.04381",
         input_shape=(320, 320, 3),
         params=3_775_872,
