@@ -6,6 +6,7 @@ what such a file has to find in a picture.
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
+from PIL import Image
 
 from zoo.tasks.boxes import make_anchors
 from zoo.tflite.metadata import append_files
@@ -212,3 +214,38 @@ def damaged(blob: bytes) -> bytes:
     """Metadata whose last vector is longer than the file."""
     at = blob.rindex(b"V001") - 4
     return blob[:at] + struct.pack("<I", 1 << 30) + blob[at + 4 :]
+
+
+Scene = tuple[list[tuple[int, int, str]], list[tuple[int, int, str]]]
+"""The cells (row, column, colour) of a picture, and those that are labelled."""
+SCENES: dict[str, Scene] = {
+    # All right; one labelled as another colour; one found that is not labelled; one labelled that is not there.
+    "a": ([(0, 0, "red"), (3, 3, "blue")], [(0, 0, "red"), (3, 3, "blue")]),
+    "b": ([(1, 1, "red"), (2, 2, "red")], [(1, 1, "red"), (2, 2, "green")]),
+    "c": ([(0, 3, "green"), (2, 0, "blue")], [(0, 3, "green")]),
+    "d": ([(1, 2, "blue")], [(1, 2, "blue"), (3, 0, "blue")]),
+}
+
+
+def write_scenes(folder: Path, scenes: dict[str, Scene] = SCENES, names: tuple[str, ...] = COLOURS) -> Path:
+    """COCO's file and pictures of twice the size of the input, of which `b` is stored on its side."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    step = 2 * CELL
+    for number, (name, (filled, labelled)) in enumerate(scenes.items(), start=1):
+        picture = Image.fromarray(cells(*filled, size=2 * SIDE))
+        exif = Image.Exif()
+        if name == "b":
+            exif[0x0112] = 6
+            picture = picture.transpose(Image.Transpose.ROTATE_90)
+        picture.save(folder / f"{name}.png", exif=exif)
+        images.append({"id": number, "file_name": f"{name}.png", "width": 2 * SIDE, "height": 2 * SIDE})
+        for row, column, colour in labelled:
+            box = [column * step, row * step, step, step]
+            kind = names.index(colour) + 1
+            annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": kind, "bbox": box})
+    categories = [{"id": i + 1, "name": name} for i, name in enumerate(names)]
+    document = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "_annotations.coco.json").write_text(json.dumps(document))
+    return folder

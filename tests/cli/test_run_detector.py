@@ -145,9 +145,3 @@ def test_frames_of_a_video_are_counted_and_drawn(cli: Cli, file: Path, scenes: P
     assert len(lines) == 2
     assert all("2 red" in line and "1 blue" in line for line in lines)
     assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == ["frame 000001.jpg", "frame 000002.jpg"]
-
-
-def test_folders_of_classes_do_not_judge_a_detector(cli: Cli, file: Path, scenes: Path) -> None:
-    done = cli("evaluate", file, scenes)
-    assert done.code == 1
-    assert done.error.startswith(f"{file} is a detector, and {scenes} is read as pictures by class")

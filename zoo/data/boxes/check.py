@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from zoo.data.boxes.covered import Covered, covered_at
 from zoo.data.boxes.looking import Looked, hold_out, listed_by_objects, look
-from zoo.data.boxes.notes import on_objects, on_small
-from zoo.data.boxes.sizes import Sizes, sizes_at
+from zoo.data.boxes.notes import on_anchors, on_objects, on_small
+from zoo.data.boxes.sizes import Sizes, in_input, sizes_at
 from zoo.data.check import leave_out, near_copies_of
 from zoo.data.groups import groups_of
 from zoo.data.loading import make_reader
@@ -52,6 +55,8 @@ class BoxReport:
     """What is odd about the annotations, by kind: how many, and where the first is."""
     sizes: Sizes
     """How large the objects are in the model's input."""
+    anchors: Covered
+    """How many of them a detector's anchors cover there."""
     bad: tuple[BadFile, ...] = ()
     copies: tuple[Copies, ...] = ()
     near: NearCopies | None = None
@@ -102,6 +107,7 @@ class BoxReport:
                 for i, (name, count) in enumerate(zip(self.class_names, self.pictures_of, strict=True))
             ],
             "sizes": self.sizes.as_dict(),
+            "anchors": self.anchors.as_dict(),
             "remarks": [{"kind": r.kind, "count": r.count, "first": r.first, "text": str(r)} for r in self.remarks],
             "bad": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
             "copies": [{"kind": c.kind, "paths": [str(path) for path in c.paths]} for c in self.copies],
@@ -198,10 +204,9 @@ def read_boxes(
     notes = [*data.notes, *on_unread([(bad.path, bad.reason) for bad in made.bad]), *on_groups(groups, made.splits)]
     notes += [*notes_on_names(data.class_names), *on_near_copies(near)]
     used = [(one, split) for one, split in zip(looked, made.splits, strict=True) if split]
-    size, resize = (reader.shape[1], reader.shape[0]), reader.preprocessing.resize
-    sizes = sizes_at([(one.boxes, one.upright) for one, _ in used], size, resize)
+    measured = _measured(used, (reader.shape[1], reader.shape[0]), reader.preprocessing.resize)
     report = replace(
-        _report(data, used, split_by, tally, sizes, notes),
+        _report(data, used, split_by, tally, measured, notes),
         path=Path(path),
         bad=tuple(made.bad),
         copies=tuple(made.copies),
@@ -217,7 +222,7 @@ def _report(
     used: Sequence[tuple[Looked, SplitName]],
     split_by: str,
     tally: Tally,
-    sizes: Sizes,
+    measured: tuple[Sizes, Covered],
     notes: Sequence[str],
 ) -> BoxReport:
     """Counts the pictures that are used, and their objects."""
@@ -237,10 +242,21 @@ def _report(
         found=len(data.pictures),
         split_by=split_by,
         remarks=tally.remarks(),
-        sizes=sizes,
-        notes=(*notes, *on_objects(data.class_names, objects), *on_small(sizes)),
+        sizes=measured[0],
+        anchors=measured[1],
+        notes=(*notes, *on_objects(data.class_names, objects), *on_small(measured[0]), *on_anchors(measured[1])),
         problems=tuple(_problems(data, objects, len(used))),
     )
+
+
+def _measured(
+    used: Sequence[tuple[Looked, SplitName]], size: tuple[int, int], resize: Resize
+) -> tuple[Sizes, Covered]:
+    """Returns how large the objects are in the model's input, and how many of them anchors cover."""
+    boxes = in_input([(one.boxes, one.upright) for one, _ in used], size, resize)
+    names = [label for one, _ in used for label in one.boxes.labels]
+    to_train = np.array([split == "train" for one, split in used for _ in one.boxes.labels], bool)
+    return sizes_at(boxes, names, size), covered_at(boxes, to_train, size)
 
 
 def _counted(names: Sequence[str], boxes: Sequence[Boxes], *, each: bool = True) -> tuple[int, ...]:
