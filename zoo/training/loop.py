@@ -25,7 +25,7 @@ from zoo.training.results import TrainResult
 from zoo.training.setup import Setup
 from zoo.training.stages import Stage, freeze_layers
 from zoo.training.start import notes_on
-from zoo.training.tasks import Calibrating, Report
+from zoo.training.tasks import Calibrating, Predicting, Report
 from zoo.training.watch import Row
 from zoo.weights import load_model
 
@@ -92,6 +92,8 @@ def _evaluate(setup: Setup, trainer: Trainer) -> tuple[keras.Model, Report]:
     _copy_weights(setup.model, model)
 
     def outputs(split: SplitName) -> Any:
+        if isinstance(task, Predicting):
+            return task.predict(model, data, split)
         # The outputs of a head on features are known already, in the precision that it was trained in.
         known = None if setup.recipe.mixed_precision else trainer.known_outputs(split)
         return results.predict(model, data, split) if known is None else known

@@ -12,11 +12,12 @@ import numpy.typing as npt
 from zoo import plots
 from zoo.data import Data
 from zoo.data import Report as DataFacts
+from zoo.errors import OptionError
 from zoo.files import atomic
 from zoo.inputs.labelled import SplitName
 from zoo.text import to_json
 from zoo.training.checkpoint import TrainState
-from zoo.training.tasks import Report, TrainingTask
+from zoo.training.tasks import Report, TrainingTask, task_named
 
 if TYPE_CHECKING:
     import keras
@@ -57,8 +58,27 @@ class TrainResult:
 
     @property
     def accuracy(self) -> float:
-        """Top-1 accuracy of a classifier, on the same files as `score`."""
-        return float(self.metrics["accuracy"])
+        """Top-1 accuracy of a classifier, on the same files as `score`.
+
+        Raises:
+            OptionError: the model was trained for another task.
+        """
+        return self._score_of("accuracy")
+
+    @property
+    def map(self) -> float:
+        """COCO's mAP of a detector, on the same files as `score`.
+
+        Raises:
+            OptionError: the model was trained for another task.
+        """
+        return self._score_of("map")
+
+    def _score_of(self, name: str) -> float:
+        monitor = task_named(self.task).monitor
+        if name != monitor:
+            raise OptionError(f"a run for {self.task} has no {name}; its score is its {monitor}")
+        return self.score
 
 
 def evaluated_split(data: Data) -> SplitName:

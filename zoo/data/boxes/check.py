@@ -249,9 +249,7 @@ def _report(
     )
 
 
-def _measured(
-    used: Sequence[tuple[Looked, SplitName]], size: tuple[int, int], resize: Resize
-) -> tuple[Sizes, Covered]:
+def _measured(used: Sequence[tuple[Looked, SplitName]], size: tuple[int, int], resize: Resize) -> tuple[Sizes, Covered]:
     """Returns how large the objects are in the model's input, and how many of them anchors cover."""
     boxes = in_input([(one.boxes, one.upright) for one, _ in used], size, resize)
     names = [label for one, _ in used for label in one.boxes.labels]

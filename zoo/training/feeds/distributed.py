@@ -127,7 +127,9 @@ class DistributedFeed:
             return ((self._features["train"][rows], source.labels[rows]) for rows in chosen)
         if "train" not in self._datasets:
             augment: Augment = self._recipe.augment if source.reader.takes_pictures else "none"
-            self._datasets["train"] = self._task.training_batches(source, self._rows.shape[1], self._order, augment)
+            self._datasets["train"] = self._task.training_batches(
+                source, self._rows.shape[1], self._order, augment, self._data
+            )
         return iter(self._datasets["train"].skip(skip))
 
     def _batches(self, split: SplitName, positions: Array) -> Iterator[tuple[Any, Any]]:
