@@ -162,7 +162,10 @@ def _draw(found: Evaluation, folder: Path, most: int) -> None:
     from zoo.tasks.task import Drawable
 
     if isinstance(found, Drawable):
-        for number, one in enumerate(found.mistaken()[:most], start=1):
+        worst = found.mistaken()[:most]
+        if not worst:
+            echo("note: no picture has a mistake to draw", err=True)
+        for number, one in enumerate(worst, start=1):
             save(found.drawn(upright(one.path), one), folder / f"{number:03}_{stem_of(one.path.name)}.jpg")
 
 

@@ -102,9 +102,9 @@ class Net:
         self.op(schema.BuiltinOperator.RESHAPE, [grid, to], [rows], reshape)
         return rows
 
-    def quantized(self, index: int, scale: float, zero_point: int) -> int:
+    def quantized(self, index: int, scale: float, zero_point: int, kind: int = schema.TensorType.UINT8) -> int:
         shape = self.graph.tensors[index].shape
-        made = self.tensor("Identity", shape, schema.TensorType.UINT8, scale=(scale, zero_point))
+        made = self.tensor("Identity", shape, kind, scale=(scale, zero_point))
         self.op(schema.BuiltinOperator.QUANTIZE, [index], [made], schema.QuantizeOptionsT())
         return made
 
@@ -121,10 +121,20 @@ class Net:
         return path
 
 
-def heads(net: Net, names: tuple[str, str] = ("boxes", "scores"), *, sigmoid: bool = True) -> tuple[int, int]:
+def heads(
+    net: Net,
+    names: tuple[str, str] = ("boxes", "scores"),
+    *,
+    sigmoid: bool = True,
+    channels_first: bool = False,
+) -> tuple[int, int]:
     """The net's two outputs: boxes that are the anchors, and scores that are the colours' means, 0..1."""
     entry = net.tensor("picture", (1, SIDE, SIDE, 3))
     net.graph.inputs = [entry]
+    if channels_first:
+        net.graph.inputs = [net.tensor("planes", (1, 3, SIDE, SIDE))]
+        order = net.tensor("order", (4,), schema.TensorType.INT32, np.array([0, 2, 3, 1], np.int32))
+        net.op(schema.BuiltinOperator.TRANSPOSE, [net.graph.inputs[0], order], [entry], schema.TransposeOptionsT())
     boxes = net.head(entry, names[0], np.zeros((4, CELL, CELL, 3)), np.zeros(4))
     kernel = np.zeros((3, CELL, CELL, 3))
     for colour in range(3):
@@ -158,12 +168,23 @@ def metadata(anchors: Array = ANCHORS, *, sigmoid: bool = False, identifier: byt
     return bytes(b.Output())
 
 
-def two_outputs(path: Path, *, quantized: bool = False, swapped: bool = False, sigmoid: bool = True) -> Path:
+def two_outputs(
+    path: Path,
+    *,
+    quantized: bool = False,
+    signed: bool = False,
+    swapped: bool = False,
+    sigmoid: bool = True,
+    channels_first: bool = False,
+) -> Path:
     """A file with two outputs and MediaPipe's metadata."""
     net = Net()
-    outputs = list(heads(net, sigmoid=sigmoid))
+    outputs = list(heads(net, sigmoid=sigmoid, channels_first=channels_first))
     if quantized:
         outputs = [net.quantized(outputs[0], 0.05, 128), net.quantized(outputs[1], 1 / 256, 0)]
+    if signed:
+        kind = schema.TensorType.INT8
+        outputs = [net.quantized(outputs[0], 0.05, 7, kind), net.quantized(outputs[1], 1 / 256, -128, kind)]
     net.graph.outputs = outputs[::-1] if swapped else outputs
     return net.write(path, metadata(), COLOURS)
 
@@ -198,6 +219,23 @@ def raw_outputs(path: Path) -> Path:
     """A file with the names of the Object Detection API's outputs, but another number of boxes than its anchors."""
     net = Net()
     net.graph.outputs = list(heads(net, ("raw_outputs/box_encodings", "raw_outputs/class_predictions")))
+    return net.write(path)
+
+
+def one_output(path: Path) -> Path:
+    """A file with boxes and scores in one tensor, (1, 304, 7), as YOLO's exports have them."""
+    net = Net()
+    boxes, scores = heads(net)
+    rows = [net.tensor(f"row{at}", (1, GRID * GRID, 7)) for at in range(19)]
+    options = schema.ConcatenationOptionsT()
+    options.axis = 2
+    for row in rows:
+        net.op(schema.BuiltinOperator.CONCATENATION, [boxes, scores], [row], options)
+    options = schema.ConcatenationOptionsT()
+    options.axis = 1
+    whole = net.tensor("Identity", (1, 19 * GRID * GRID, 7))
+    net.op(schema.BuiltinOperator.CONCATENATION, rows, [whole], options)
+    net.graph.outputs = [whole]
     return net.write(path)
 
 

@@ -114,6 +114,9 @@ def test_the_worst_pictures_are_drawn_with_what_is_there_and_what_is_found(
         return bool((np.abs(part - ink).max(axis=1) < 40).sum() > step)
 
     assert (has(RIGHT, 1, 1), has(WRONG, 2, 2), has(MISSED, 2, 2)) == (True, True, True)
+    good = detectors.write_scenes(tmp_path / "good", {"a": SCENES["a"]})
+    assert cli("evaluate", file, good, "--draw", tmp_path / "none").err == "note: no picture has a mistake to draw\n"
+    assert not (tmp_path / "none").exists()
     assert (has(MISSED, 1, 1), has(THERE, 1, 1), has(RIGHT, 2, 2)) == (False, True, False)
 
 

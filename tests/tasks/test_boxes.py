@@ -106,3 +106,22 @@ def test_suppression_in_blocks_keeps_what_the_plain_rule_keeps(
     scores, classes = rng.integers(0, 10, count) / 10, rng.integers(0, kinds, count)
     found = suppress(boxes, scores, classes, iou=iou, limit=limit)
     assert found.tolist() == suppressed_plainly(boxes, scores, classes, iou, limit)
+
+
+@pytest.mark.parametrize(("spread", "limit"), [(0.0, 100), (0.05, 100), (1.0, 100), (1.0, 400)])
+def test_suppression_compares_far_fewer_than_all_pairs(
+    spread: float, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of the worst picture: 400 candidates, of which none, some or all overlap. Times themselves are noise."""
+    pairs = []
+
+    def counted(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        pairs.append(len(first) * len(second))
+        return overlaps(first, second)
+
+    monkeypatch.setattr("zoo.tasks.boxes.overlaps", counted)
+    corner = np.random.default_rng(0).uniform(0, spread, (400, 2))
+    boxes = np.concatenate([corner, corner + 0.2], axis=1)
+    suppress(boxes, np.linspace(1, 0.5, 400), np.zeros(400, int), iou=0.6, limit=limit)
+    assert sum(pairs) < 0.7 * 400 * 400
+    assert max(pairs) <= 400 * BLOCK

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from zoo.models.detector_recipes import RECIPE, TRANSFER_RECIPE
 from zoo.models.layers import depthwise_init, image_input, make_divisible
-from zoo.models.mobilenet_v2 import body
+from zoo.models.mobilenet_v2 import BACKBONE, BODY_WEIGHTS, body
 from zoo.registry import register
 from zoo.specs import ModelSpec, Option
 
@@ -54,6 +54,8 @@ RARE = -4.6
         task="detection",
         recipe=RECIPE,
         transfer_recipe=TRANSFER_RECIPE,
+        weights=BODY_WEIGHTS,
+        backbone=BACKBONE,
     )
 )
 def ssdlite_mobilenet_v2(

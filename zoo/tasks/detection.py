@@ -70,6 +70,17 @@ class Detecting:
     """How the outputs of the file are arranged; None if no file was looked at."""
 
     @property
+    def facts(self) -> dict[str, str]:
+        """How the boxes of the file come about, and which ones are shown."""
+        layout = self.found.layout if self.found is not None else None
+        if layout is None:
+            return {}
+        threshold = f"{self.threshold:g}, the least score of an object unless told otherwise"
+        if layout.leaves_overlaps:
+            threshold += f"; of two of one class that overlap by more than {self.iou:g}, the better one is shown"
+        return {"boxes": layout.origin, "threshold": threshold}
+
+    @property
     def note(self) -> str:
         """What is assumed of the file's boxes."""
         return self.found.layout.note if self.found is not None and self.found.layout is not None else ""
@@ -177,7 +188,8 @@ class Detecting:
                 raise InputError(
                     f"{name!r} is none of the classes of the file ({known}); {closest(name, labels)}".rstrip("; ")
                 )
-        wanted = frozenset(at for at, label in enumerate(labels) if label in set(only)) if only else self.only
+        names = set(only)
+        wanted = frozenset(at for at, label in enumerate(labels) if label in names) if names else self.only
         return replace(
             self,
             threshold=self.threshold if threshold is None else threshold,

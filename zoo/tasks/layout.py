@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,6 +42,21 @@ class Heads:
     """Whether the first of them is that of the background."""
     note: str = ""
     """What is assumed of the file, as the rest of a sentence about it."""
+    leaves_overlaps: bool = True
+    """Whether boxes that overlap are still to be left out."""
+
+    @property
+    def origin(self) -> str:
+        """Where boxes come from, in words."""
+        coding = self.coding
+        by = (coding.y_scale, coding.x_scale, coding.height_scale, coding.width_scale)
+        scales = ", ".join(f"{scale:g}" for scale in by)
+        sizes = "logarithms" if coding.exponential else "multiples"
+        scores = ", and scores before the sigmoid" if self.sigmoid else ""
+        return (
+            f"one for each of {len(self.anchors):,} anchors, coded as in SSD (scales {scales}, "
+            f"sizes as {sizes}){scores}; decoded by the runner"
+        )
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,15 @@ class Finished:
     count: int
     columns: int
     """Number of scores of each anchor in the graph; the background may be among them."""
+    most: int
+    """The most objects of one picture."""
     note: str = ""
+    leaves_overlaps: bool = False
+
+    @property
+    def origin(self) -> str:
+        """Where boxes come from, in words."""
+        return f"at most {self.most:,}, decoded in the file by {POST_PROCESS}"
 
 
 Layout = Heads | Finished
@@ -115,7 +139,8 @@ def _finished(graph: Graph) -> Finished | None:
             scores = graph.tensors[op.inputs[1]].shape if len(op.inputs) > 1 and op.inputs[1] >= 0 else ()
     if set(places) != {0, 1, 2, 3} or not scores:
         return None
-    return Finished(places[0], places[1], places[2], places[3], scores[-1])
+    boxes = graph.tensors[graph.outputs[places[0]]].shape
+    return Finished(places[0], places[1], places[2], places[3], scores[-1], math.prod(boxes) // 4)
 
 
 def _followed(makers: dict[int, Op], index: int) -> tuple[Op | None, int]:

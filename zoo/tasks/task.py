@@ -262,6 +262,10 @@ class FileAware(Protocol):
         """What the scores are: probabilities, or other numbers."""
 
     @property
+    def facts(self) -> Mapping[str, str]:
+        """What is known of the outputs besides classes and scores: texts by what they are about."""
+
+    @property
     def note(self) -> str:
         """What a user should know of the outputs, as the rest of a sentence about the file; empty if nothing."""
 
@@ -310,6 +314,14 @@ class StoredReader(Protocol[Found]):
         """How pictures are resized for a file that does not say it."""
 
     @property
+    def threshold(self) -> float:
+        """The least score of what is found, 0..1."""
+
+    @property
+    def iou(self) -> float:
+        """The overlap of two boxes of one class above which the one with the lower score is left out, 0..1."""
+
+    @property
     def truth(self) -> Literal["boxes"]:
         """What has to be known of a picture to judge predictions for it."""
 
@@ -326,7 +338,12 @@ class StoredReader(Protocol[Found]):
         """
 
     def narrowed(
-        self, labels: tuple[str, ...], *, threshold: float | None, iou: float | None, only: Sequence[str]
+        self,
+        labels: tuple[str, ...],
+        *,
+        threshold: float | None = None,
+        iou: float | None = None,
+        only: Sequence[str] = (),
     ) -> Any:
         """Returns the task with other limits to what it finds; None and nothing keep those it has.
 

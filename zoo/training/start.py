@@ -137,7 +137,7 @@ class Start:
 def _way(spec: ModelSpec, options: dict[str, Any], *, asked: bool) -> str:
     """Returns what to do for weights that know pictures already; empty where no model has any."""
     for weights in spec.weights:
-        full = {"num_classes": weights.classes} | options
+        full = weights.decided | options
         if weights.file_for(spec.check(full)) is not None:
             give = f"give --weights {weights.name}"
             return give if asked else f"{give} where there is a network, or put the file in its place"
@@ -148,10 +148,12 @@ def _way(spec: ModelSpec, options: dict[str, Any], *, asked: bool) -> str:
 def adapt(task: TrainingTask, built: Built, data: Data, recipe: Recipe) -> Sequence[str]:
     """Adapts a built model to the data where its head is new; the same data give the same model, also in `resume`.
 
+    Where only the classes of a detector are new, its boxes keep their anchors.
+
     Returns:
         Notes for the user.
     """
-    new = built.weights == NONE or (built.new_head and built.weights != OWN)
+    new = built.weights == NONE or (built.new_head and built.weights != OWN and not built.has_boxes)
     return task.adapt(built.model, data, recipe) if new else ()
 
 

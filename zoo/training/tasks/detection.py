@@ -106,13 +106,19 @@ class DetectionTraining:
             )
 
     def adapt(self, model: keras.Model, data: Data, recipe: Recipe) -> Sequence[str]:
-        """Fits the anchors of a new head to the training boxes, if the recipe says so."""
+        """Fits the anchors of a new head to the training boxes, if the recipe says so.
+
+        Raises:
+            OptionError: the levels of the model have different numbers of anchors, which cannot be fitted.
+        """
         from zoo.models.anchored import grids_of, set_shapes, shapes_of
 
         labels = data.sources["train"].labels
         boxes = labels[labels[..., 0] > NO_CLASS][:, 1:]
         grids = grids_of(model)
         if recipe.anchors == "fitted":
+            if len({len(level) for level in shapes_of(model)}) > 1:
+                raise OptionError(f"anchors='fitted' is not for {model.name}, which has its own; give anchors='paper'")
             sizes = np.stack([boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]], axis=1)
             set_shapes(model, fit_anchors(sizes, grids, per_cell=len(shapes_of(model)[0]), seed=recipe.seed))
         covered = float((cover(boxes, grids, shapes_of(model)) >= COVERED).mean())
