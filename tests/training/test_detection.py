@@ -134,7 +134,7 @@ def test_the_anchors_are_fitted_and_travel_with_the_model(alone: TrainResult) ->
     assert all(0.2 < side < 0.5 for shape in shapes[0] for side in shape)
 
 
-@pytest.mark.parametrize("strategy", ["one", "mirrored"])
+@pytest.mark.parametrize("strategy", ["one", pytest.param("mirrored", marks=pytest.mark.slow)])
 def test_a_stopped_training_goes_on_to_the_same_result(
     alone: TrainResult, scenes: Path, tmp_path: Path, strategy: str
 ) -> None:
@@ -164,12 +164,14 @@ def test_a_training_that_was_killed_before_its_first_checkpoint_begins_anew_with
 
 
 def test_a_model_of_ones_own_is_a_detector_if_it_carries_anchors(scenes: Path, tmp_path: Path) -> None:
-    model = zoo.models.build("spotter")
-    choices: dict[str, Any] = {"epochs": 1, "batch_size": 12, "augment": "none"}
-    result = train(model, scenes, out=tmp_path / "run", resize="stretch", **choices)
+    choices: dict[str, Any] = {"epochs": 1, "batch_size": 12, "augment": "none", "resize": "stretch", "validation": 0.0}
+    result = train(zoo.models.build("spotter"), scenes / "train", out=tmp_path / "run", **choices)
     assert result.task == "detection"
     # Its anchors are what it was made with.
     assert anchored.shapes_of(result.model) == default_shapes(2)[:1]
+    # Nothing is held out: it is judged on what it learns.
+    assert (result.metrics["split"], result.metrics["count"]) == ("train", 24)
+    assert result.history[0]["val_map"] == result.score
     with pytest.raises(OptionError, match=r"the data have 2 classes; give a detector with the outputs \(anchors, 4\)"):
         train(zoo.models.build("spotter", num_classes=3), scenes, out=tmp_path / "three", resize="stretch")
 
@@ -178,20 +180,6 @@ def test_a_finished_run_is_trained_further_with_its_anchors(alone: TrainResult, 
     result = train_from(alone.folder, out=tmp_path / "more", epochs=1, min_steps=10, learning_rate=1e-4)
     assert result.history[0]["val_map"] > 0.8 * alone.score
     assert anchored.shapes_of(result.model) == anchored.shapes_of(alone.model)
-
-
-def test_without_held_out_pictures_it_is_judged_on_those_it_learns(scenes: Path, tmp_path: Path) -> None:
-    choices: dict[str, Any] = {"validation": 0.0, "epochs": 1, "min_steps": 0, "augment": "none"}
-    result = train("spotter", scenes / "train", out=tmp_path / "run", anchors="paper", **choices)
-    assert result.metrics["split"] == "train"
-    assert result.metrics["count"] == 24
-    assert anchored.shapes_of(result.model) == default_shapes(2)[:1]
-
-
-def test_it_trains_in_half_precision_and_is_saved_in_whole(scenes: Path, tmp_path: Path) -> None:
-    result = train("spotter", scenes, out=tmp_path / "run", epochs=1, min_steps=40, mixed_precision=True)
-    assert np.isfinite(result.history[0]["loss"])
-    assert {str(weight.dtype) for weight in load_model(tmp_path / "run" / "model.keras").weights} == {"float32"}
 
 
 def test_data_of_the_other_kind_are_refused_with_what_would_fit(scenes: Path, digits_folder: Path, cli: Cli) -> None:
@@ -212,7 +200,7 @@ def test_data_of_the_other_kind_are_refused_with_what_would_fit(scenes: Path, di
 
 
 def test_the_command_prints_facts_first_and_figures_last(scenes: Path, tmp_path: Path, cli: Cli) -> None:
-    choices = ("--epochs", "1", "--min-steps", "0", "--anchors", "paper", "--augment", "none")
+    choices = ("--epochs", "1", "--min-steps", "20", "--anchors", "paper", "--mixed-precision")
     done = cli("train", "spotter", scenes, "--out", tmp_path / "run", *choices)
     assert done.code == 0, done.err
     lines = done.out.splitlines()
@@ -221,6 +209,12 @@ def test_the_command_prints_facts_first_and_figures_last(scenes: Path, tmp_path:
     assert any(line.startswith("epoch   1 (whole)  loss ") and "  map " in line for line in lines)
     assert any(line.split() == ["class", "objects", "AP", "AP50", "precision", "recall"] for line in lines)
     assert any(line.startswith("map ") and "on 8 files of the validation split" in line for line in lines)
+    saved = load_model(tmp_path / "run" / "model.keras")
+    assert anchored.shapes_of(saved) == default_shapes(2)[:1]
+    # It computed in half precision, and is saved in whole.
+    assert {str(weight.dtype) for weight in saved.weights} == {"float32"}
+    assert {layer.compute_dtype for layer in saved.layers} == {"float32"}
+    assert "bfloat16" in (tmp_path / "run" / "architecture.json").read_text()
 
 
 def test_a_run_cannot_be_resumed_with_other_pictures(alone: TrainResult, scenes: Path, tmp_path: Path) -> None:

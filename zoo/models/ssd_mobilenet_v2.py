@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.models.detector_recipes import RECIPE, TRANSFER_RECIPE
 from zoo.models import openimages
+from zoo.models.detector_recipes import RECIPE, TRANSFER_RECIPE
 from zoo.models.layers import RELU_INIT, image_input
 from zoo.models.mobilenet_v2 import BACKBONE, body, keras_layers
 from zoo.registry import register
