@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -72,6 +73,8 @@ def build(
         built = build_from(model, weights, options, seed=request.seed, progress=progress)
     if built.new_head and "tflite" in formats and not new_head:
         raise WeightsError(_new_head(model, weights, built.why_new, built.options["num_classes"]))
+    if request.labels is None and built.labels:
+        request = replace(request, labels=list(built.labels))
     facts: dict[str, Any] = {"architecture": model, "options": built.options, "weights_from": base_name(weights)}
     if why:
         facts["weights_why"] = why

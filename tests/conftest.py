@@ -22,7 +22,7 @@ from PIL import Image
 import zoo
 import zoo.models
 import zoo.registry
-from tests import spotting, surroundings, system
+from tests import openimages, spotting, surroundings, system
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
 from zoo.cli.main import main
 from zoo.quiet import quiet_tensorflow
@@ -435,3 +435,9 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def openimages_asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of MediaPipe's npm package that holds the detector of Open Images, behind its label map."""
+    return openimages.fetch(tmp_path_factory.mktemp("objectron"))

@@ -161,9 +161,3 @@ def test_frames_of_a_video_are_counted_and_drawn(cli: Cli, file: Path, scenes: P
     args = ("--video", tmp_path / "v.mp4", "--frames", "1")
     assert cli("run", file, *args, "--draw", tmp_path / "first.png").code == 0
     assert picture(tmp_path / "first.png").size == (128, 128)
-
-
-def test_folders_of_classes_do_not_judge_a_detector(cli: Cli, file: Path, scenes: Path) -> None:
-    done = cli("evaluate", file, scenes)
-    assert done.code == 1
-    assert done.error.startswith(f"{file} is a detector, and {scenes} is read as pictures by class")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.models.layers import depthwise_init, image_input, make_divisible
-from zoo.models.mobilenet_v2 import body
+from zoo.models.mobilenet_v2 import BACKBONE, BODY_WEIGHTS, body
 from zoo.registry import register
 from zoo.specs import ModelSpec, Option
 
@@ -51,6 +51,8 @@ RARE = -4.6
             ),
         ),
         task="detection",
+        weights=BODY_WEIGHTS,
+        backbone=BACKBONE,
     )
 )
 def ssdlite_mobilenet_v2(

@@ -115,6 +115,17 @@ class Proportional(Protocol):
         """What the scores are worth, for the file's card; empty if they are no probabilities."""
 
 
+@runtime_checkable
+class Drawable(Protocol):
+    """An evaluation whose mistakes can be drawn into the pictures; an evaluation need not be one."""
+
+    def mistaken(self) -> Sequence[Any]:
+        """The pictures with mistakes, the worst first; each has the `path` of its file."""
+
+    def drawn(self, picture: Image.Image, one: Any) -> Image.Image:
+        """Returns a copy of an upright picture with what is there and what is found in it."""
+
+
 class Comparison(Protocol):
     """A comparison of two files on the same pictures."""
 

@@ -121,7 +121,7 @@ class Start:
 def _way(spec: ModelSpec, options: dict[str, Any], *, asked: bool) -> str:
     """Returns what to do for weights that know pictures already; empty where no model has any."""
     for weights in spec.weights:
-        full = {"num_classes": weights.classes} | options
+        full = weights.decided | options
         if weights.file_for(spec.check(full)) is not None:
             give = f"give --weights {weights.name}"
             return give if asked else f"{give} where there is a network, or put the file in its place"

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.boxes.notes import on_objects, on_small
-from zoo.data.boxes.sizes import Sizes, sizes_at
+from zoo.data.boxes.covered import Covered, covered_at
+from zoo.data.boxes.notes import on_anchors, on_objects, on_small
+from zoo.data.boxes.sizes import Sizes, in_input, sizes_at
 from zoo.data.check import BadFile, Copies, NearCopies, leave_out, near_copies_of
 from zoo.data.groups import groups_of, units_of
 from zoo.data.loading import make_reader
@@ -57,6 +58,8 @@ class BoxReport:
     """What is odd about the annotations, by kind: how many, and where the first is."""
     sizes: Sizes
     """How large the objects are in the model's input."""
+    anchors: Covered
+    """How many of them a detector's anchors cover there."""
     bad: tuple[BadFile, ...] = ()
     copies: tuple[Copies, ...] = ()
     near: NearCopies | None = None
@@ -87,6 +90,7 @@ class BoxReport:
                 for i, (name, count) in enumerate(zip(self.class_names, self.pictures_of, strict=True))
             ],
             "sizes": self.sizes.as_dict(),
+            "anchors": self.anchors.as_dict(),
             "remarks": [{"kind": r.kind, "count": r.count, "first": r.first, "text": str(r)} for r in self.remarks],
             "bad": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
             "copies": [{"kind": c.kind, "paths": [str(path) for path in c.paths]} for c in self.copies],
@@ -145,8 +149,7 @@ def check_boxes(
     notes = [*data.notes, *on_unread([(bad.path, bad.reason) for bad in made.bad]), *on_groups(groups, made.splits)]
     notes += [*notes_on_names(data.class_names), *on_near_copies(near)]
     used = [(one, split) for one, split in zip(looked, made.splits, strict=True) if split]
-    sizes = sizes_at([(one.boxes, one.upright) for one, _ in used], (input_shape[1], input_shape[0]), resize)
-    report = _report(data, used, split_by, tally, sizes, notes)
+    report = _report(data, used, split_by, tally, _measured(used, (input_shape[1], input_shape[0]), resize), notes)
     return replace(
         report, path=Path(path), bad=tuple(made.bad), copies=tuple(made.copies), near=near, splits=tuple(made.splits)
     )
@@ -157,7 +160,7 @@ def _report(
     used: Sequence[tuple[_Looked, SplitName]],
     split_by: str,
     tally: Tally,
-    sizes: Sizes,
+    measured: tuple[Sizes, Covered],
     notes: Sequence[str],
 ) -> BoxReport:
     """Counts the pictures that are used, and their objects."""
@@ -177,8 +180,9 @@ def _report(
         found=len(data.pictures),
         split_by=split_by,
         remarks=tally.remarks(),
-        sizes=sizes,
-        notes=(*notes, *on_objects(data.class_names, objects), *on_small(sizes)),
+        sizes=measured[0],
+        anchors=measured[1],
+        notes=(*notes, *on_objects(data.class_names, objects), *on_small(measured[0]), *on_anchors(measured[1])),
         problems=tuple(_problems(data, objects, len(used))),
     )
 
@@ -191,6 +195,16 @@ class _Looked:
     boxes: Boxes
     """Its objects, in pixels of the upright picture; none where it cannot be used."""
     upright: tuple[int, int]
+
+
+def _measured(
+    used: Sequence[tuple[_Looked, SplitName]], size: tuple[int, int], resize: Resize
+) -> tuple[Sizes, Covered]:
+    """Returns how large the objects are in the model's input, and how many of them anchors cover."""
+    boxes = in_input([(one.boxes, one.upright) for one, _ in used], size, resize)
+    names = [label for one, _ in used for label in one.boxes.labels]
+    to_train = np.array([split == "train" for one, split in used for _ in one.boxes.labels], bool)
+    return sizes_at(boxes, names, size), covered_at(boxes, to_train, size)
 
 
 def _look(data: BoxData, findings: Sequence[Finding], tally: Tally) -> list[_Looked]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from zoo.data.boxes.check import BoxReport
+from zoo.data.boxes.covered import Covered
 from zoo.data.boxes.sizes import LARGE, SMALL
 from zoo.data.telling import SHOWN, told_list
 from zoo.inputs.splits import SPLITS, SplitName
+from zoo.tasks.anchors import COVERED
 
 _COPIES = {
     "class": "same pixels with the same boxes, used on one side of the split",
@@ -45,8 +47,20 @@ def summary(report: BoxReport) -> list[str]:
             f"10% below {tenth:.0f}, median {median:.0f}, 10% above {ninetieth:.0f}, largest {most:.0f}",
             f"small (below {SMALL}x{SMALL}) {sizes.small}, medium {sizes.medium}, "
             f"large (from {LARGE}x{LARGE}) {sizes.large}",
+            _on_anchors(report.anchors),
         ]
     return lines
+
+
+def _on_anchors(covered: Covered) -> str:
+    """Returns how many objects the anchors of a detector cover, in one line."""
+    fitted, fine, default = (
+        f"{covered.share(count):.0%}" for count in (covered.fitted, covered.fitted_fine, covered.default)
+    )
+    return (
+        f"boxes that an anchor covers (overlap {COVERED} or more): {fitted} by fitted anchors from stride 16 "
+        f"({covered.objects - covered.fitted} by none), {fine} from stride 8; {default} by the SSD paper's"
+    )
 
 
 def oddities(report: BoxReport) -> list[str]:
