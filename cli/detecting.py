@@ -120,8 +120,8 @@ class Objects:
             is_file = suffix in SUFFIXES and not self._wanted.draw.is_dir()
             if suffix in OTHER_SUFFIXES and not self._wanted.draw.is_dir():
                 raise OptionError(
-                    f"--draw {self._wanted.draw}: {suffix} files are not written; give a .jpg, .png or .webp file for one "
-                    "picture, or a folder for the frames of a video"
+                    f"--draw {self._wanted.draw}: {suffix} files are not written; give a .jpg, .png or .webp file for "
+                    "one picture, or a folder for the frames of a video"
                 )
             if is_file and several:
                 raise OptionError(

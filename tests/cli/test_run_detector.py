@@ -110,7 +110,9 @@ def test_files_that_are_not_written_are_no_folders(cli: Cli, file: Path, scenes:
     for name in ("found.mp4", "found.gif", "found.BMP"):
         done = cli("run", file, scenes / "a.png", "--draw", tmp_path / name)
         assert done.code != 0
-        assert done.error.startswith(f"--draw {tmp_path / name}: {Path(name).suffix.lower()} files are not written; give a")
+        assert done.error.startswith(
+            f"--draw {tmp_path / name}: {Path(name).suffix.lower()} files are not written; give a"
+        )
         assert not (tmp_path / name).exists()
     # A folder that is there may have any name.
     (tmp_path / "frames.mp4").mkdir()
