@@ -20,8 +20,8 @@ from flatbuffers import flexbuffers
 from PIL import Image
 
 from zoo.tasks.boxes import make_anchors
+from zoo.tflite.front import table, tables
 from zoo.tflite.metadata import append_files
-from zoo.tflite.prepend import table, tables
 
 Array = npt.NDArray[Any]
 
@@ -166,6 +166,16 @@ def metadata(anchors: Array = ANCHORS, *, sigmoid: bool = False, identifier: byt
     custom = table(b, {0: b.CreateString("DETECTOR_METADATA"), 1: b.CreateByteVector(detector)})
     b.Finish(table(b, {3: tables(b, [table(b, {9: tables(b, [custom])})])}), b"M001")
     return bytes(b.Output())
+
+
+def heads_only(path: Path, *, quantized: bool = False) -> Path:
+    """A file with two outputs, and nothing that says what they are."""
+    net = Net()
+    outputs = list(heads(net))
+    if quantized:
+        outputs = [net.quantized(outputs[0], 0.05, 128), net.quantized(outputs[1], 1 / 256, 0)]
+    net.graph.outputs = outputs
+    return net.write(path)
 
 
 def two_outputs(

@@ -30,6 +30,19 @@ LIMIT = 100
 LEAST = 0.001
 """The least score of an object that counts in an evaluation."""
 
+HEAD_TAGS = (
+    OutputTag("location", "a coded box for each anchor", corners=(0, 1, 2, 3)),
+    OutputTag("score", "one a class for each anchor", has_labels=True),
+)
+"""The metadata of the outputs of a file whose boxes the runner decodes, or MediaPipe Tasks."""
+OBJECT_TAGS = (
+    OutputTag("location", "top, left, bottom and right of each object", corners=(1, 0, 3, 2), group="detection_result"),
+    OutputTag("category", "its class", has_labels=True, labels_are="values", group="detection_result"),
+    OutputTag("score", "its score", group="detection_result"),
+    OutputTag("number of detections", "how many of the objects count"),
+)
+"""The metadata of the outputs of a file that decodes its boxes itself, named as the Android Task Library expects it."""
+
 
 @dataclass(frozen=True)
 class Detection:
@@ -53,10 +66,7 @@ class Detecting:
     action: str = "Finds the objects in a picture."
     has_confusion: bool = True
     columns: tuple[str, ...] = ("label", "index", "score", "left", "top", "right", "bottom")
-    output_tags: tuple[OutputTag, ...] = (
-        OutputTag("location", "a coded box for each anchor"),
-        OutputTag("score", "one a class for each anchor", has_labels=True),
-    )
+    output_tags: tuple[OutputTag, ...] = HEAD_TAGS
     scores: Scores = "probabilities"
     resize: Resize = "stretch"
     truth: Literal["boxes"] = "boxes"
@@ -66,8 +76,12 @@ class Detecting:
     """The overlap of two boxes of one class above which the one with the lower score is left out."""
     only: frozenset[int] | None = None
     """The classes that are looked for; None for all."""
+    across: bool = False
+    """Whether an anchor has its best class only, and boxes of all classes are rivals, as in files with `nms="file"`."""
     found: Found | None = field(default=None, compare=False)
     """How the outputs of the file are arranged; None if no file was looked at."""
+    compared: Found | None = field(default=None, compare=False)
+    """How the outputs are arranged that `agreement` holds against a reference; None if they are as the reference's."""
 
     @property
     def facts(self) -> dict[str, str]:
@@ -160,6 +174,7 @@ class Detecting:
             iou=self.iou,
             only=self.only,
             limit=LIMIT if limit is None else limit,
+            across=self.across,
         )
         return [
             Detection(labels[at] if at < len(labels) else f"class_{at}", at, score, Box(*box))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 NO_OBJECT = "(none)"
 """The last name of the confusion matrix: its row is nothing there, its column is missed."""
+LOST = 0.02
+"""The mAP that a file of less precision may lose, where there are many objects."""
 TABLE_CLASSES = 20
 """The most classes of a printed confusion matrix."""
 
@@ -102,6 +105,20 @@ class Evaluation:
     def score(self) -> float:
         """The figure that files are compared by: mAP; 0 if no object counts."""
         return self.ap or 0.0
+
+    @property
+    def score_name(self) -> str:
+        """What the score is called."""
+        return "mAP"
+
+    @property
+    def tolerance(self) -> float:
+        """How much less a file of less precision may have: 2 points, more where there are fewer than 625 objects.
+
+        Of so few, chance alone decides about as much: one standard error of a share, 0.5 / sqrt(objects).
+        """
+        objects = sum(one.there for one in self.pictures)
+        return max(LOST, 0.5 / math.sqrt(max(1, objects)))
 
     def headline(self) -> str:
         """The figures in one line."""

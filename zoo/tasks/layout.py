@@ -10,11 +10,11 @@ from zoo.inputs.preprocessing import PictureShape, picture_shape
 from zoo.tasks.boxes import Coding, make_anchors, paper_shapes
 from zoo.tasks.task import Array
 from zoo.tflite import detectors
-from zoo.tflite.modelfile import Graph, ModelFile, Op
+from zoo.tflite.modelfile import POST_PROCESS, Graph, ModelFile, Op
 from zoo.tflite.scores import are_probabilities
 
-POST_PROCESS = "TFLite_Detection_PostProcess"
-"""The custom operation that decodes boxes in the graph; its outputs are boxes, classes, scores and their count."""
+BOXES, SCORES = "boxes", "scores"
+"""The outputs of a file of this package."""
 RAW_BOXES, RAW_SCORES = "raw_outputs/box_encodings", "raw_outputs/class_predictions"
 """The outputs of a file that the Object Detection API exported without that operation."""
 PAPER_LEVELS = 6
@@ -160,7 +160,7 @@ def _heads(file: ModelFile, picture: PictureShape) -> tuple[Heads | None, str]:
     names = [tensor.name.split(":")[0] for tensor in tensors]
     raw = set(names) == {RAW_BOXES, RAW_SCORES}
     four = [place for place, tensor in enumerate(tensors) if tensor.shape[2] == 4]
-    boxes = names.index(RAW_BOXES) if raw else _boxes_place(file, four)
+    boxes = names.index(RAW_BOXES) if raw else _boxes_place(file, names, four)
     if boxes is None:
         return None, f"its outputs are {tensors[0].shape}, {tensors[1].shape}, of which none is boxes of four numbers"
     scores = 1 - boxes
@@ -178,8 +178,10 @@ def _heads(file: ModelFile, picture: PictureShape) -> tuple[Heads | None, str]:
     return Heads(boxes, scores, anchors, Coding(), sigmoid, columns, True, note), ""
 
 
-def _boxes_place(file: ModelFile, four: list[int]) -> int | None:
-    """The place of the boxes: the output of four numbers an anchor; of two such, the one that is no probability."""
+def _boxes_place(file: ModelFile, names: list[str], four: list[int]) -> int | None:
+    """The place of the boxes: by name, else the output of four numbers an anchor that is no probability."""
+    if set(names) == {BOXES, SCORES} and names.index(BOXES) in four:
+        return names.index(BOXES)
     if len(four) == 2:
         graph = file.main
         sure = [place for place in four if not are_probabilities(graph, graph.outputs[place])]

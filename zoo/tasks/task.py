@@ -126,6 +126,23 @@ class Drawable(Protocol):
         """Returns a copy of an upright picture with what is there and what is found in it."""
 
 
+@runtime_checkable
+class Tolerant(Protocol):
+    """An evaluation that says how far below another one a score may be that counts as equal; it need not."""
+
+    @property
+    def score(self) -> float:
+        """The metric by which files are compared, 0..1."""
+
+    @property
+    def score_name(self) -> str:
+        """What it is called: `mAP`."""
+
+    @property
+    def tolerance(self) -> float:
+        """How much less a file of less precision may have on the same pictures, 0..1."""
+
+
 class Comparison(Protocol):
     """A comparison of two files on the same pictures."""
 
