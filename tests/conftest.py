@@ -409,6 +409,12 @@ def tflite_runtime_python() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mediapipe_python() -> Path:
+    """The Python of an environment with MediaPipe, and without this package."""
+    return _environment(".venv-mediapipe", "EDGEZOO_MEDIAPIPE_PYTHON")
+
+
+@pytest.fixture(scope="session")
 def tflite_support_python(tflite_runtime_python: Path) -> Path:
     """The same Python, if the libraries that tflite-support needs are installed, too."""
     system.require("libusb")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,24 @@ def test_the_command_finds_the_task_in_the_file(
     (found,) = json.loads(done.out)["predictions"]
     assert found["label"] == "Cat"
     assert (tmp_path / "cat.png").stat().st_size > 1000
+
+
+def test_it_is_judged_by_the_classes_that_the_labels_have_in_common_with_it(
+    cli: Cli, openimages: tuple[Path, Path], pictures: Path, tmp_path: Path
+) -> None:
+    file, labels = openimages
+    boxes = {"chelsea": ("Cat", 20, 0, 451, 300), "coffee": ("Coffee cup", 150, 10, 460, 380)}
+    rows = [f"{name}.png,{','.join(map(str, box))}" for name, box in boxes.items()]
+    for name in boxes:
+        shutil.copy(pictures / f"{name}.png", tmp_path)
+    header = "path,label,xmin,ymin,xmax,ymax"
+    (tmp_path / "boxes.csv").write_text("\n".join([header, *rows, "coffee.png,Spoon,350,230,540,330"]) + "\n")
+    done = cli("evaluate", file, tmp_path, "--labels", labels, "--json")
+    assert done.code == 0
+    found = json.loads(done.out)
+    assert (found["judged_classes"], found["unknown_classes"]) == (["Cat", "Coffee cup"], {"Spoon": 1})
+    assert (found["ap50"], found["threshold"]["recall"]) == (pytest.approx(1), 1)
+    assert f"{file} knows 21 more classes, which do not count here: Bicycle, Boot" in done.err
 
 
 def test_it_is_no_classifier(openimages: tuple[Path, Path]) -> None:

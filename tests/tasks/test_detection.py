@@ -9,7 +9,7 @@ import pytest
 from tests import detectors
 from tests.detectors import ANCHORS, COLOURS
 from zoo.errors import AnswerError
-from zoo.inputs.fit import Box
+from zoo.inputs.fit import Box, fit
 from zoo.inputs.preprocessing import PictureShape
 from zoo.tasks import TASKS, task_of, truth_of
 from zoo.tasks.boxes import Coding, make_anchors
@@ -74,6 +74,20 @@ def test_at_most_a_hundred_objects_unless_told_otherwise() -> None:
     assert len(task.decode(every, ("x",), limit=300)) == 300
 
 
+def test_an_input_that_is_wider_than_high_has_boxes_in_its_own_frame() -> None:
+    wide = replace(TASK, found=Found(HEADS, "", PictureShape(64, 128, 3)))
+    (found,) = wide.decode(outputs((6, 1, 0.9)), COLOURS)  # second row, third column
+    assert wide.found is not None
+    assert wide.found.picture is not None
+    assert (wide.found.picture.height, wide.found.picture.width) == (64, 128)
+    assert found.box == pytest.approx(Box(64, 16, 96, 32), abs=1e-3)
+    (placed,) = wide.decode(outputs((6, 1, 0.9)), COLOURS, fit((600, 200), (128, 64), "stretch"))
+    assert placed.box == pytest.approx(Box(300, 50, 450, 100), abs=1e-3)
+    # With bars on the left and the right, a square photo is the middle half of the input.
+    (padded,) = wide.decode(outputs((6, 1, 0.9)), COLOURS, fit((400, 400), (128, 64), "pad"))
+    assert padded.box == pytest.approx(Box(200, 100, 400, 200), abs=1e-3)
+
+
 def test_an_object_outside_of_the_picture_is_none_and_one_across_its_edge_is_cut() -> None:
     boxes, scores = outputs((0, 0, 0.9), (1, 0, 0.8))
     boxes[0, 0, 0] = -40  # a whole input's height up
@@ -83,7 +97,7 @@ def test_an_object_outside_of_the_picture_is_none_and_one_across_its_edge_is_cut
 
 
 def test_the_operations_places_beyond_the_count_are_never_read() -> None:
-    task = replace(DETECTION, found=Found(Finished(0, 1, 2, 3, 3), "", PICTURE))
+    task = replace(DETECTION, found=Found(Finished(0, 1, 2, 3, 3, 4), "", PICTURE))
     boxes = np.full((1, 4, 4), np.nan, np.float32)
     boxes[0, 0] = 0, 0.25, 0.5, 0.75
     classes = np.array([[2, 1e32, np.inf, -5]], np.float32)
@@ -128,7 +142,7 @@ def test_objects_as_text_and_in_columns() -> None:
     found = [Detection("dog", 1, 0.912, Box(120.4, 40, 310, 260)), Detection("cat", 0, 0.5, Box(0, 0, 1, 1))]
     assert DETECTION.lines(found) == ["dog   91%  120,40-310,260", "cat   50%  0,0-1,1"]
     assert DETECTION.lines([]) == ["nothing found"]
-    assert DETECTION.brief([*found, found[0]]) == "2 dog, 1 cat"
+    assert DETECTION.brief([*found, found[0]]) == "1 cat, 2 dog"
     assert len(DETECTION.cells(found[0])) == len(DETECTION.columns)
     assert list(DETECTION.schema) == list(vars(found[0]))
 

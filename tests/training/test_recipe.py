@@ -73,7 +73,7 @@ def test_changes_are_converted_and_checked() -> None:
         ({"learning_rate": float("nan")}, "learning_rate=nan"),
         ({"validation": 1.0}, "validation=1.0"),
         ({"schedule": "step"}, "schedule='step' is not one of cosine, plateau, constant"),
-        ({"augment": "much"}, "augment='much' is not one of none, light, standard"),
+        ({"augment": "much"}, "augment='much' is not one of none, light, no-flip, standard"),
     ],
 )
 def test_what_is_not_allowed(values: dict[str, Any], message: str) -> None:

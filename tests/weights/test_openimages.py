@@ -18,7 +18,7 @@ from zoo.models import anchored
 from zoo.tasks.boxes import make_anchors, paper_shapes
 from zoo.training.recipe import TRANSFER
 from zoo.training.stages import freeze_layers, plan
-from zoo.training.tasks import CLASSIFICATION
+from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.weights import Built, auto, build_from, imagenet
 
 if TYPE_CHECKING:

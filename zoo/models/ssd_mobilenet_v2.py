@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.models import openimages
+from zoo.models.detector_recipes import RECIPE, TRANSFER_RECIPE
 from zoo.models.layers import RELU_INIT, image_input
 from zoo.models.mobilenet_v2 import BACKBONE, body, keras_layers
 from zoo.registry import register
@@ -40,6 +41,8 @@ RARE = -4.6
             Option("input_size", "width and height of the pictures", minimum=96, multiple_of=4, in_name="{}"),
         ),
         task="detection",
+        recipe=RECIPE | {"anchors": "paper"},
+        transfer_recipe=TRANSFER_RECIPE | {"anchors": "paper"},
         weights=(openimages.published(keras_layers(), head=True),),
         backbone=BACKBONE,
     )

@@ -14,7 +14,7 @@ from typing import Any
 from zoo.serve.answers import EXACT
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool, available_formats
-from zoo.tasks import Task, min_score_of, scores_of
+from zoo.tasks import Task, min_score_of, scores_of, threshold_of
 from zoo.tflite import modelfile
 
 TEXT = 200
@@ -124,6 +124,7 @@ def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
         "labels": list(predictor.labels),
         "scores": scores_of(predictor.task),
         "min_score": min_score_of(predictor.task),
+        "threshold": threshold_of(predictor.task),
         "notes": [note.replace(str(session.path), session.path.name) for note in predictor.notes],
         "card": public_card(predictor.card),
         "ops": operations(file),

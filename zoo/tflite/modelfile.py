@@ -36,6 +36,8 @@ MAX_ELEMENTS = 2**63 - 1
 """The most elements of a tensor, as runtimes count them. It also keeps numbers of multiply-accumulates printable."""
 _VERSION_BYTES = 32  # length of the text in which a converter states the oldest runtime
 CUSTOM_OP = 32  # BuiltinOperator.CUSTOM
+POST_PROCESS = "TFLite_Detection_PostProcess"
+"""The custom operation that decodes boxes in the graph; its outputs are boxes, classes, scores and their count."""
 ITEM_BYTES = {
     "FLOAT64": 8, "INT64": 8, "UINT64": 8, "COMPLEX64": 8, "COMPLEX128": 16,
     "FLOAT32": 4, "INT32": 4, "UINT32": 4,

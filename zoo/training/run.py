@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import OptionError
 from zoo.locks import exclusive
 from zoo.progress import SILENT, Progress
-from zoo.registry import needs_tensorflow, spec
+from zoo.registry import needs_tensorflow
 from zoo.specs import AUTO
 from zoo.training import start
 from zoo.training.distributed.connect import connect
@@ -23,8 +23,6 @@ from zoo.training.loop import fit
 from zoo.training.recipe import Recipe, default_recipe, field_types
 from zoo.training.results import TrainResult
 from zoo.training.setup import Check, prepare
-from zoo.training.tasks import task_named
-from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.training.watch import NullWatch, Watch
 
 if TYPE_CHECKING:
@@ -179,7 +177,7 @@ def _train(
     import keras
 
     start.check_own_model(begun, options, recipe, meeting.strategy)
-    task = task_named(spec(begun.name).task) if begun.name is not None else CLASSIFICATION
+    task = begun.task()
     facts = {"model": begun.called, "options": options, "pretrained": begun.pretrained, **dataclasses.asdict(recipe)}
     facts |= {"versions": versions()}
     with (
@@ -202,6 +200,7 @@ def _train(
         built = begun.build(loaded, recipe, progress)
         if begun.name is None:
             task.check(built.model, loaded)
+        notes = start.adapt(task, built, loaded, recipe)
         if check is not None:
             check(built.model, loaded)
         run = {
@@ -223,7 +222,7 @@ def _train(
         )
         if connected.is_chief:
             begin_run(folder, run, loaded.class_names, built.model)
-        for note in built.notes:
+        for note in (*built.notes, *notes):
             watch.note(note)
         return fit(setup)
 

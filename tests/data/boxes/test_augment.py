@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,12 @@ def test_an_object_counts_where_its_centre_is_in_sight() -> None:
     np.testing.assert_allclose(found.boxes, [[0, 0, 24, 20]])
 
 
+def test_an_object_counts_where_a_quarter_of_it_is_in_sight() -> None:
+    boxes = Boxes(("whole", "parts"), np.array([[4, 4, 16, 16], [0, 0, 20, 20]], np.float64))
+    assert moved(boxes, Box(5, 5, 15, 15), (10, 10)).labels == ("whole", "parts")
+    assert moved(boxes, Box(5.1, 5.1, 15, 15), (10, 10)).labels == ("whole",)
+
+
 def test_a_picture_in_a_larger_one_stands_on_its_mean_colour() -> None:
     pixels = np.full((10, 10, 3), (200, 100, 50), np.uint8)
     pixels[:5] = (100, 0, 50)
@@ -103,7 +110,8 @@ def test_presets() -> None:
     np.testing.assert_array_equal(theirs.boxes, boxes.boxes)
     # Writing stays readable: it is never mirrored.
     assert Changes.of("light").mirror == 0
-    with pytest.raises(OptionError, match="augment='much' is not one of none, light, standard"):
+    assert Changes.of("no-flip") == dataclasses.replace(Changes.of("standard"), mirror=0)
+    with pytest.raises(OptionError, match="augment='much' is not one of none, light, no-flip, standard"):
         Changes.of("much")  # type: ignore[arg-type]
 
 
