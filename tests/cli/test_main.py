@@ -16,7 +16,7 @@ from zoo.cli.main import zoo as group
 from zoo.data.augment import AUGMENTS
 from zoo.errors import ExportError, VerificationError, ZooError
 from zoo.inputs.preprocessing import RESIZES
-from zoo.training.recipe import OptimizerName, Schedule, field_types
+from zoo.training.recipe import Anchors, OptimizerName, Schedule, field_types
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -75,6 +75,7 @@ def test_options_of_a_recipe_list_the_words_they_take() -> None:
     assert metavars["schedule"] == "|".join(get_args(Schedule))
     assert metavars["augment"] == "|".join(AUGMENTS)
     assert metavars["resize"] == "|".join(RESIZES)
+    assert metavars["anchors"] == "|".join(get_args(Anchors))
 
 
 def commands(name: str | None) -> list[tuple[list[str], click.Command]]:
