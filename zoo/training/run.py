@@ -53,8 +53,8 @@ def train(
     Args:
         model: the name of a model of the zoo, or a Keras model that takes raw pixels and ends in a softmax, or that
             carries anchors (`zoo.models.anchored`).
-        data: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `zoo.data.load`. For a
-            detector labelled boxes; see `zoo.data.boxes.loading.load_boxes`.
+        data: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `zoo.data.load`. For
+            a detector labelled boxes; see `zoo.data.boxes.loading.load_boxes`.
         out: the run's folder, which must not exist; `runs/MODEL-DATA` by default.
         weights: the initial weights, see `zoo.build`; only for the name of a model. By default published ones where
             they exist and can be had at once, else random ones; the result's notes and the run's card say which.
