@@ -23,6 +23,8 @@ DEFAULT_CLASSES = 5
 """The number of best classes that a classifier shows unless told otherwise."""
 SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 """The files that are written, by suffix, with Pillow's names of the formats."""
+OTHER_SUFFIXES = {".avi", ".avif", ".bmp", ".gif", ".mkv", ".mov", ".mp4", ".ppm", ".tif", ".tiff", ".webm"}
+"""The suffixes of other pictures and of videos; who names such a file does not mean a folder."""
 QUALITY = 92
 
 
@@ -114,7 +116,13 @@ class Objects:
         from zoo.files import require_writable
 
         if self._wanted.draw is not None:
-            is_file = self._wanted.draw.suffix.lower() in SUFFIXES and not self._wanted.draw.is_dir()
+            suffix = self._wanted.draw.suffix.lower()
+            is_file = suffix in SUFFIXES and not self._wanted.draw.is_dir()
+            if suffix in OTHER_SUFFIXES and not self._wanted.draw.is_dir():
+                raise OptionError(
+                    f"--draw {self._wanted.draw}: {suffix} files are not written; give a .jpg, .png or .webp file for "
+                    "one picture, or a folder for the frames of a video"
+                )
             if is_file and several:
                 raise OptionError(
                     f"--draw {self._wanted.draw} is one file, but there may be several pictures; give a folder"

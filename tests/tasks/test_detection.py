@@ -142,7 +142,7 @@ def test_objects_as_text_and_in_columns() -> None:
     found = [Detection("dog", 1, 0.912, Box(120.4, 40, 310, 260)), Detection("cat", 0, 0.5, Box(0, 0, 1, 1))]
     assert DETECTION.lines(found) == ["dog   91%  120,40-310,260", "cat   50%  0,0-1,1"]
     assert DETECTION.lines([]) == ["nothing found"]
-    assert DETECTION.brief([*found, found[0]]) == "2 dog, 1 cat"
+    assert DETECTION.brief([*found, found[0]]) == "1 cat, 2 dog"
     assert len(DETECTION.cells(found[0])) == len(DETECTION.columns)
     assert list(DETECTION.schema) == list(vars(found[0]))
 

@@ -263,8 +263,12 @@ class Detecting:
 
     def brief(self, found: Sequence[Detection]) -> str:
         """Returns how many objects of each class there are as part of a line."""
-        counts = Counter(one.label for one in found)
-        return ", ".join(f"{count} {label}" for label, count in counts.items()) or "nothing found"
+        return ", ".join(f"{count} {label}" for label, count in counted(found).items()) or "nothing found"
+
+
+def counted(found: Sequence[Detection]) -> dict[str, int]:
+    """Returns how many objects there are by class, in the order of the file's labels, the same for every picture."""
+    return dict(Counter(one.label for one in sorted(found, key=lambda one: one.index)))
 
 
 def _corners(box: Box) -> str:

@@ -167,14 +167,14 @@ function set(node, attributes) {
   return node;
 }
 
-/** The classes that were found, in the order of their best objects. */
+/** The classes that were found, in the order of the file's labels, so that they keep their places from frame to frame. */
 function byClass(found) {
   const groups = new Map();
   for (const { label, index } of found) {
     const group = groups.get(index) ?? groups.set(index, { label, index, count: 0 }).get(index);
     group.count += 1;
   }
-  return [...groups.values()];
+  return [...groups.values()].sort((one, other) => one.index - other.index);
 }
 
 const inWords = (found) => byClass(found).map(({ label, count }) => `${count} ${label}`).join(", ") || "nothing found";
