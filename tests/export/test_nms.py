@@ -15,7 +15,7 @@ from tests import colours
 from zoo.errors import ExportError, VerificationError
 from zoo.export import nms, to_tflite
 from zoo.runner import Detector
-from zoo.tflite import modelfile
+from zoo.tflite import modelfile, post_process
 from zoo.tflite.flatbuffer import Reader
 from zoo.tflite.normalization import ENTRY, IDENTIFIER
 
@@ -80,7 +80,7 @@ def test_on_an_edge_tpu_only_the_end_stays_on_the_cpu(tmp_path: Path) -> None:
 
 
 def test_an_operation_that_finds_something_else_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = nms.with_post_process
+    right = post_process.with_post_process
 
     def wrong(flatbuffer: bytes, boxes: int, scores: int, added: Any) -> bytes:
         object.__setattr__(added, "anchors", added.anchors + np.float32(0.1))
@@ -112,7 +112,7 @@ def test_mediapipe_finds_what_the_runner_finds(
     pictures = colours.pictures(6, seed=3).astype(np.uint8)
     np.save(tmp_path / "pictures.npy", pictures)
     file = made(quantize, **({"nms": "file"} if place == "file" else {})).path
-    command = [mediapipe_python, "-I", PROGRAM, "0.5", tmp_path / "pictures.npy", file]
+    command: list[str | Path] = [mediapipe_python, "-I", PROGRAM, "0.5", tmp_path / "pictures.npy", file]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (theirs,) = json.loads(done.stdout)
