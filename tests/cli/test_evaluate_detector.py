@@ -141,11 +141,25 @@ def test_classes_that_one_side_does_not_know_do_not_count_and_are_said(cli: Cli,
     done = cli("evaluate", file, tmp_path / "data", "--json")
     assert done.code == 0
     notes = done.err.splitlines()
-    assert f"note: 1 classes of the data are none of {file}; their 2 objects are left out: tree" in notes
+    assert f"note: 1 classes of the data are unknown to {file}; their 2 objects are left out: tree" in notes
     assert f"note: {file} knows 1 more classes, which do not count here: blue" in notes
     found = json.loads(done.out)
     assert (found["judged_classes"], found["unknown_classes"]) == (["red", "green"], {"tree": 2})
     assert (found["objects"], found["threshold"]["precision"], found["threshold"]["recall"]) == (2, 1, 1)
+
+
+def test_two_files_are_compared_by_the_classes_that_both_know(cli: Cli, file: Path, data: Path, tmp_path: Path) -> None:
+    net = detectors.Net()
+    net.graph.outputs = list(detectors.heads(net))
+    other = net.write(tmp_path / "other.tflite", detectors.metadata(), ["red", "lime", "blue"])
+    done = cli("evaluate", file, data, "--against", other, "--json")
+    assert done.code == 0
+    assert f"note: 1 classes of the data are unknown to {file} or to {other}; their 2 objects are left out: green" in (
+        done.err.splitlines()
+    )
+    found = json.loads(done.out)
+    assert (found["judged_classes"], found["objects"], found["against"]["objects"]) == (["red", "blue"], 5, 5)
+    assert found["map"] == pytest.approx(found["against"]["map"])
 
 
 def test_data_without_a_class_of_the_file_are_refused(cli: Cli, file: Path, tmp_path: Path) -> None:
@@ -153,8 +167,8 @@ def test_data_without_a_class_of_the_file_are_refused(cli: Cli, file: Path, tmp_
     done = cli("evaluate", file, data)
     assert (done.code, done.out) == (1, "")
     assert done.error == (
-        f"none of the classes of {data} (Red, tree) is one of {file} (red, green, blue); give --labels with the names "
-        "of the data, in the file's order ('Red' and 'red' differ only by case or blanks: give them one name)"
+        f"none of the classes of {data} (Red, tree) is known to {file} (red, green, blue); give --labels with the "
+        "names of the data, in the file's order ('Red' and 'red' differ only by case or blanks: give them one name)"
     )
     (tmp_path / "labels.txt").write_text("Red\ntree\nblue\n")
     assert cli("evaluate", file, data, "--labels", tmp_path / "labels.txt").code == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,10 @@ import pytest
 
 from tests import annotating, colours
 from zoo.errors import ExportError, VerificationError
-from zoo.export import ExportReport, converter, to_tflite
+from zoo.export import converter, to_tflite
 from zoo.export.calibration import listed_in
 from zoo.export.checks import check_file
 from zoo.export.options import MODES, ExportOptions
-from zoo.inputs.fit import Box
 from zoo.models import anchored
 from zoo.runner import Detector
 from zoo.tflite import detectors, modelfile
@@ -28,39 +26,9 @@ from zoo.weights import is_untrained
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
+    from tests.export.conftest import Made
 
 pytestmark = pytest.mark.slow
-
-Made = Callable[..., ExportReport]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A function that exports the detector of colours in a mode and to a target, once for each."""
-    folder, model, reports = tmp_path_factory.mktemp("detectors"), colours.detector(), {}
-
-    def export(quantize: str = "none", **options: Any) -> ExportReport:
-        key = "-".join([quantize, *map(str, options.values())])
-        if key not in reports:
-            examples = colours.pictures()
-            reports[key] = to_tflite(
-                model,
-                folder / f"{key}.tflite",
-                quantize=quantize,
-                calibration=examples,
-                labels=colours.LABELS[:3],
-                **options,
-            )
-        return reports[key]
-
-    return export
-
-
-def overlap(one: Box, other: Box) -> float:
-    wide = min(one.right, other.right) - max(one.left, other.left)
-    high = min(one.bottom, other.bottom) - max(one.top, other.top)
-    shared = max(wide, 0) * max(high, 0)
-    return float(shared / (one.width * one.height + other.width * other.height - shared))
 
 
 @pytest.mark.parametrize("quantize", MODES)
@@ -216,4 +184,4 @@ def test_the_command_exports_a_saved_detector(cli: Cli, tmp_path: Path) -> None:
     assert "same_objects" in done.out
     found = cli("run", tmp_path / "colours_int8.tflite", tmp_path / "pictures" / "00.png", "--json")
     assert found.code == 0, found.err
-    assert len(json.loads(found.out)[0]["predictions"]) == 4
+    assert len(json.loads(found.out)["predictions"]) == 4

@@ -21,6 +21,7 @@ from zoo.tflite.normalization import ENTRY, IDENTIFIER
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
+    from tests.export.conftest import Made
 
 pytestmark = pytest.mark.slow
 
@@ -28,31 +29,13 @@ PROGRAM = Path(__file__).parent / "programs" / "mediapipe_detect.py"
 LABELS = colours.LABELS[:3]
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The same detector in float and int8, each decoded by the runner and by itself."""
-    folder, model, examples = tmp_path_factory.mktemp("nms"), colours.detector(), colours.pictures()
-    return {
-        f"{quantize}-{place}": to_tflite(
-            model,
-            folder / f"{quantize}-{place}.tflite",
-            quantize=quantize,
-            nms=place,
-            calibration=examples,
-            labels=LABELS,
-        ).path
-        for quantize in ("none", "int8")
-        for place in ("runner", "file")
-    }
-
-
 def shown(found: Any) -> list[tuple[Any, ...]]:
     return sorted((one.label, round(one.score, 3), *(round(side, 2) for side in one.box)) for one in found)
 
 
 @pytest.mark.parametrize("quantize", ["none", "int8"])
-def test_a_file_that_decodes_itself_finds_what_the_runner_finds(files: dict[str, Path], quantize: str) -> None:
-    ours, theirs = Detector(files[f"{quantize}-runner"]), Detector(files[f"{quantize}-file"])
+def test_a_file_that_decodes_itself_finds_what_the_runner_finds(made: Made, quantize: str) -> None:
+    ours, theirs = Detector(made(quantize).path), Detector(made(quantize, nms="file").path)
     assert [one.name for one in theirs.session.outputs] == ["boxes", "classes", "scores", "count"]
     assert {str(one.dtype) for one in theirs.session.outputs} == {"float32"}
     assert str(theirs.session.input.dtype) == ("uint8" if quantize == "int8" else "float32")
@@ -62,8 +45,8 @@ def test_a_file_that_decodes_itself_finds_what_the_runner_finds(files: dict[str,
     assert theirs.labels == tuple(LABELS)
 
 
-def test_its_metadata_is_what_the_android_task_library_looks_for(files: dict[str, Path]) -> None:
-    file = modelfile.read(files["int8-file"])
+def test_its_metadata_is_what_the_android_task_library_looks_for(made: Made) -> None:
+    file = modelfile.read(made("int8", nms="file").path)
     root = Reader(file.metadata[ENTRY]).root(IDENTIFIER)
     assert root.text(7) == "1.2.0"  # the first version of the schema with groups of outputs
     (graph,) = root.tables(3, "graphs", 2)
@@ -121,17 +104,19 @@ def test_the_command_refuses_quantized_outputs_in_one_line(cli: Cli, tmp_path: P
     assert "leave out io (--io)" in done.error
 
 
-@pytest.mark.parametrize("name", ["none-runner", "int8-runner", "none-file", "int8-file"])
+@pytest.mark.parametrize("place", ["runner", "file"])
+@pytest.mark.parametrize("quantize", ["none", "int8"])
 def test_mediapipe_finds_what_the_runner_finds(
-    files: dict[str, Path], name: str, mediapipe_python: Path, tmp_path: Path
+    made: Made, quantize: str, place: str, mediapipe_python: Path, tmp_path: Path
 ) -> None:
     pictures = colours.pictures(6, seed=3).astype(np.uint8)
     np.save(tmp_path / "pictures.npy", pictures)
-    command = [mediapipe_python, "-I", PROGRAM, "0.5", tmp_path / "pictures.npy", files[name]]
+    file = made(quantize, **({"nms": "file"} if place == "file" else {})).path
+    command = [mediapipe_python, "-I", PROGRAM, "0.5", tmp_path / "pictures.npy", file]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (theirs,) = json.loads(done.stdout)
-    detector = Detector(files[name])
+    detector = Detector(file)
     for pixels, answer in zip(pictures, theirs, strict=True):
         ours = detector.detect(pixels)
         assert len(answer) == len(ours) == 4

@@ -92,11 +92,11 @@ def _boxes(predictors: Sequence[Predictor[Any]], data: BoxData, chosen: Choice[S
     files = [(predictor.session.path, predictor.labels) for predictor in predictors]
     only = tuple(name for name in data.class_names if all(name in labels for _, labels in files))
     if not only:
-        labels = files[0][1]
+        known = " and to ".join(str(path) for path, _ in files)
         raise InputError(
-            f"none of the classes of {data.root} ({_listed(data.class_names)}) is one of {' and '.join(_paths(files))} "
-            f"({_listed(labels)}); give --labels with the names of the data, in the file's order"
-            f"{hint_of_alike(next(iter(data.class_names), ''), labels)}"
+            f"none of the classes of {data.root} ({_listed(data.class_names)}) is known to {known} "
+            f"({_listed(files[0][1])}); give --labels with the names of the data, in the file's order"
+            f"{_hint(data.class_names, files)}"
         )
     tally = Tally(data.remarks)
     pictures, unusable = [], []
@@ -130,10 +130,10 @@ def _on_classes(
     notes = []
     others = [name for name in names if name not in only]
     if others:
-        hints = {hint for name in others for _, labels in files if (hint := hint_of_alike(name, labels))}
+        known = " or to ".join(str(path) for path, _ in files)
         notes.append(
-            f"{len(others)} classes of the data are none of {' and '.join(_paths(files))}; their {unknown.total()} "
-            f"objects are left out: {_listed(others)}{min(hints, default='')}"
+            f"{len(others)} classes of the data are unknown to {known}; their {unknown.total()} objects are left out: "
+            f"{_listed(others)}{_hint(others, files)}"
         )
     for path, labels in files:
         more = [label for label in dict.fromkeys(labels) if label not in only]
@@ -148,8 +148,10 @@ def _of(boxes: Boxes, only: Sequence[str]) -> Boxes:
     return Boxes(tuple(label for label, kept in zip(boxes.labels, keep, strict=True) if kept), boxes.boxes[keep])
 
 
-def _paths(files: Sequence[tuple[Path, tuple[str, ...]]]) -> list[str]:
-    return [str(path) for path, _ in files]
+def _hint(names: Sequence[str], files: Sequence[tuple[Path, tuple[str, ...]]]) -> str:
+    """Returns the end of a sentence on the first name that is almost one of a file's; empty if there is none."""
+    hints = (hint_of_alike(name, labels) for name in names for _, labels in files if name not in labels)
+    return next(filter(None, hints), "")
 
 
 def _listed(names: Sequence[str]) -> str:
