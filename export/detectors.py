@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from zoo.graph import layer_of
-from zoo.inputs.preprocessing import Preprocessing, picture_shape
+from zoo.inputs.preprocessing import Preprocessing
 from zoo.tasks import DEFAULT, Task
-from zoo.tasks.boxes import Coding
-from zoo.tasks.detection import DETECTION, Detecting
-from zoo.tasks.layout import Found, Heads, find
+from zoo.tasks.detection import Detecting
+from zoo.tasks.layout import Heads, find
 from zoo.tasks.task import StoredReader
 from zoo.tflite.detectors import Stated
 from zoo.tflite.modelfile import ModelFile
@@ -24,21 +22,7 @@ def task_of(model: keras.Model) -> Task[Any]:
     """Returns the task that a Keras model is for: detection if it carries anchors, else that of most models."""
     from zoo.models import anchored
 
-    return _detecting(model) if anchored.is_detector(model) else DEFAULT
-
-
-def _detecting(model: keras.Model) -> Task[Any]:
-    """Returns the task of a detector with how its outputs are arranged; a model of other outputs is refused later."""
-    from zoo.models import anchored
-
-    made = [isinstance(layer_of(output), anchored.Anchors) for output in model.outputs]
-    if len(made) != 2 or sum(made) != 1:
-        return DETECTION
-    boxes = made.index(True)
-    columns = int(model.outputs[1 - boxes].shape[-1])
-    heads = Heads(boxes, 1 - boxes, anchored.anchors_of(model), Coding(), False, columns, False)
-    picture = picture_shape(tuple(model.inputs[0].shape[1:]))
-    return replace(DETECTION, found=Found(heads, "", picture))
+    return anchored.detecting(model) if anchored.is_detector(model) else DEFAULT
 
 
 def policy_of(task: Task[Any]) -> Preprocessing:
