@@ -18,6 +18,7 @@ from zoo.export.calibration import listed_in
 from zoo.export.checks import check_file
 from zoo.export.detectors import custom_metadata_of
 from zoo.export.options import MODES, ExportOptions
+from zoo.graph import rebuild
 from zoo.models import anchored
 from zoo.runner import Detector
 from zoo.tflite import detectors, modelfile
@@ -151,6 +152,19 @@ def test_labelled_boxes_calibrate_and_name_the_classes(tmp_path: Path, monkeypat
     assert report.card["calibration"]["source"] == "data"
     assert report.card["calibration"]["of"] == 3
     assert Detector(report.path).labels == annotating.NAMES
+
+
+def test_a_detector_that_wants_scaled_pixels_gets_the_scaling_in_front(tmp_path: Path) -> None:
+    def without_scaling(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        return args[0] if type(layer).__name__ == "Rescaling" else layer(*args, **kwargs)
+
+    model, examples = rebuild(colours.detector(), without_scaling), colours.pictures()
+    path = tmp_path / "m.tflite"
+    report = to_tflite(model, path, quantize="int8", input_range=(-1, 1), calibration=examples)
+    assert report.verification is not None
+    assert report.verification.agreement.share == 1
+    assert report.card["detection"]["anchors"] == 16
+    assert len(Detector(path).detect(examples[0])) == 4
 
 
 def test_operations_that_only_finish_the_outputs_stand_last_for_an_edge_tpu(made: Made) -> None:
