@@ -104,6 +104,9 @@ def train(
 ) -> None:
     """Train MODEL on DATA: class folders, train and val folders, or a CSV file of path,label.
 
+    A detector (`zoo list` shows each model's task) learns from labelled boxes: COCO JSON, Pascal VOC XML, YOLO text
+    files or CSV.
+
     Values that you do not give come from the model's own recipe. The run's folder receives the best model, its
     metrics and plots, and checkpoints: Ctrl-C stops after the current step, and --resume continues from the last
     checkpoint, even if the process was killed. --from trains a finished run further.

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from zoo.graph import layer_of
-from zoo.inputs.preprocessing import Preprocessing, picture_shape
+from zoo.inputs.preprocessing import Preprocessing
 from zoo.tasks import DEFAULT, Task
-from zoo.tasks.boxes import Coding, make_anchors
-from zoo.tasks.detection import DETECTION, Detecting
-from zoo.tasks.layout import Found, Heads, find
+from zoo.tasks.detection import Detecting
+from zoo.tasks.layout import Heads, find
 from zoo.tasks.task import StoredReader
 from zoo.tflite.detectors import Stated
 from zoo.tflite.modelfile import ModelFile
@@ -21,27 +19,10 @@ if TYPE_CHECKING:
 
 
 def task_of(model: keras.Model) -> Task[Any]:
-    """Returns the task that a Keras model is for: detection if an output has anchors, else that of most models."""
-    layers = _anchors_of(model)
-    found = [at for at, layer in enumerate(layers) if layer is not None]
-    if not found:
-        return DEFAULT
-    if len(layers) != 2 or len(found) != 1:
-        return DETECTION  # which refuses such outputs
-    boxes = found[0]
-    columns = int(model.outputs[1 - boxes].shape[-1])
-    anchors = make_anchors(layers[boxes].grids, layers[boxes].shapes)
-    heads = Heads(boxes, 1 - boxes, anchors, Coding(), False, columns, False)
-    picture = picture_shape(tuple(model.inputs[0].shape[1:]))
-    return replace(DETECTION, found=Found(heads, "", picture))
+    """Returns the task that a Keras model is for: detection if it carries anchors, else that of most models."""
+    from zoo.models import anchored
 
-
-def _anchors_of(model: keras.Model) -> list[Any]:
-    """Returns for each output the layer that holds its anchors, also one of a nested model; None for other outputs."""
-    from zoo.models.anchored import Anchors
-
-    layers = [layer_of(output) for output in model.outputs]
-    return [layer if isinstance(layer, Anchors) else None for layer in layers]
+    return anchored.detecting(model) if anchored.is_detector(model) else DEFAULT
 
 
 def policy_of(task: Task[Any]) -> Preprocessing:
@@ -77,14 +58,15 @@ def facts_of(model: keras.Model, task: Task[Any]) -> dict[str, Any]:
     heads = heads_of(task)
     if heads is None or not isinstance(task, Detecting):
         return {}
-    layer = _anchors_of(model)[heads.boxes]
+    from zoo.models import anchored
+
     coding = heads.coding
     return {
         "output": "coded boxes, and independent probabilities of the classes",
         "detection": {
             "anchors": len(heads.anchors),
-            "grids": [list(grid) for grid in layer.grids],
-            "shapes": [[[round(side, 6) for side in shape] for shape in level] for level in layer.shapes],
+            "grids": [list(grid) for grid in anchored.grids_of(model)],
+            "shapes": [[[round(side, 6) for side in shape] for shape in level] for level in anchored.shapes_of(model)],
             "rule": "each cell of a grid has the shapes of its level (height, width, as fractions of the input)",
             "coding": {
                 "y_scale": coding.y_scale,

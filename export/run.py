@@ -14,6 +14,7 @@ from zoo.benchmark.interleave import Candidate, time_runs
 from zoo.errors import ExportError, ZooError
 from zoo.export.calibration import MIN_SAMPLES, VERIFY_INPUTS
 from zoo.export.describe import check_labels
+from zoo.export.detectors import task_of
 from zoo.export.judging import ByScore
 from zoo.export.lowering import check_exportable
 from zoo.export.options import ExportOptions, Quantize
@@ -116,7 +117,7 @@ def require_exportable(model: keras.Model, data: Data, wanted: Sequence[ExportOp
     if not wanted:
         return
     plain_model, _ = plain(model, wanted[0].input_size)
-    check_exportable(plain_model)
+    check_exportable(plain_model, task_of(model))
     check_labels(data.class_names, len(data.class_names))
     find_runtime()
     count = len(data.sources["train"])
@@ -216,6 +217,7 @@ def _row(report: ExportReport, name: str) -> dict[str, Any]:
 
 def _keras_latency(model: Any, data: Data) -> float:
     """Measures the median time of one input through the model as a compiled graph, in milliseconds."""
+    import keras
     import tensorflow as tf
 
     call = tf.function(lambda inputs: model(inputs, training=False))
@@ -224,6 +226,6 @@ def _keras_latency(model: Any, data: Data) -> float:
     seconds = []
     for _ in range(LATENCY_RUNS):
         started = time.perf_counter()
-        np.asarray(call(inputs))
+        keras.tree.map_structure(np.asarray, call(inputs))
         seconds.append(time.perf_counter() - started)
     return 1e3 * statistics.median(seconds)

@@ -201,3 +201,11 @@ def test_two_files_are_compared_picture_by_picture() -> None:
     fewer = [one.mistakes < other.mistakes for one, other in zip(first.pictures, second.pictures, strict=True)]
     assert found.better_first == sum(fewer)
     assert found.line().startswith("mAP differs by +")
+
+
+def test_a_file_of_less_precision_may_lose_what_chance_decides() -> None:
+    many, few = (judged(scenes(0, 2, pictures), 2) for pictures in (400, 4))
+    objects = [sum(one.there for one in found.pictures) for found in (many, few)]
+    assert objects[0] > 625 > objects[1] > 0
+    assert many.tolerance == 0.02
+    assert few.tolerance == pytest.approx(0.5 / objects[1] ** 0.5)

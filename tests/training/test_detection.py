@@ -24,7 +24,9 @@ from zoo.data.boxes import check_boxes
 from zoo.errors import InputError, OptionError, TrainingStopped
 from zoo.models import anchored
 from zoo.registry import restore, snapshot
+from zoo.runner import Detector
 from zoo.tasks.anchors import default_shapes
+from zoo.tflite.card import describe
 from zoo.training import TrainResult, resume, train
 from zoo.training.recipe import read_toml
 from zoo.training.run import train_from
@@ -215,6 +217,31 @@ def test_the_command_prints_facts_first_and_figures_last(scenes: Path, tmp_path:
     assert {str(weight.dtype) for weight in saved.weights} == {"float32"}
     assert {layer.compute_dtype for layer in saved.layers} == {"float32"}
     assert "bfloat16" in (tmp_path / "run" / "architecture.json").read_text()
+
+
+def test_the_map_of_every_file_stands_beside_that_of_keras(alone: TrainResult, tmp_path: Path, cli: Cli) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(alone.folder, run)
+    done = cli("train", "--resume", run, "--export", "tflite", "--quantize", "none,int8")
+    assert done.code == 0, done.err
+    (header,) = (line for line in done.out.splitlines() if line.startswith("file "))
+    assert header.split() == ["file", "mode", "size", "mAP", "as", "Keras", "latency", "run", "by"]
+    rows = {row["mode"]: row for row in json.loads((run / "files.json").read_text())}
+    assert set(rows) == {"keras", "none", "int8"}
+    assert rows["keras"]["map"] == alone.score
+    assert rows["none"]["map"] == pytest.approx(alone.score, abs=0.005)
+    assert rows["int8"]["map"] > alone.score - 0.1
+    assert all(row["count"] == 8 and row["split"] == "validation" for row in rows.values())
+    assert all(f" {row['map']:.1%} " in done.out for row in rows.values())
+    assert "| file | size | mAP | as Keras | latency, median | runtime |" in (run / "README.md").read_text()
+    card = describe(run / "spotter_int8.tflite").card
+    assert card["map"] == rows["int8"]["map"]
+    assert card["map_keras"] == alone.score
+    assert card["map_on"] == {"split": "validation", "count": 8}
+    # The file is a detector to the runner, with the fitted anchors.
+    found = Detector(run / "spotter_int8.tflite").detect(alone.data.sources["validation"].paths[3])
+    assert {one.label for one in found} <= set(NAMES)
+    assert found
 
 
 def test_a_run_cannot_be_resumed_with_other_pictures(alone: TrainResult, scenes: Path, tmp_path: Path) -> None:

@@ -45,14 +45,16 @@ def train(
     check: Check | None = None,
     **values: Any,
 ) -> TrainResult:
-    """Trains a model on labelled files.
+    """Trains a model on labelled files: a classifier on classes, a detector on boxes.
 
         result = zoo.train("mobilenet_v2", "pictures", weights="imagenet", epochs=10)
         print(result.accuracy, result.folder)
 
     Args:
-        model: the name of a model of the zoo, or a Keras model that takes raw pixels and ends in a softmax.
-        data: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `zoo.data.load`.
+        model: the name of a model of the zoo, or a Keras model that takes raw pixels and ends in a softmax, or that
+            carries anchors (`zoo.models.anchored`).
+        data: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `zoo.data.load`. For
+            a detector labelled boxes; see `zoo.data.boxes.loading.load_boxes`.
         out: the run's folder, which must not exist; `runs/MODEL-DATA` by default.
         weights: the initial weights, see `zoo.build`; only for the name of a model. By default published ones where
             they exist and can be had at once, else random ones; the result's notes and the run's card say which.
@@ -73,7 +75,7 @@ def train(
     Returns:
         The best model with its metrics. The folder holds `model.keras`, `labels.txt`, `recipe.toml`, `history.csv`,
         `metrics.json`, TensorBoard `events`, `curves.png`, `README.md` and the plots of the task: for classification
-        `confusion.png`, `reliability.png` and `mistakes.png`.
+        `confusion.png`, `reliability.png` and `mistakes.png`, for detection `confusion.png` and `worst.png`.
 
     Raises:
         InputError: the data cannot be used.

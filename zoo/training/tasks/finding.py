@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +10,9 @@ import numpy.typing as npt
 
 from zoo.data.boxes.loading import DetectionData
 from zoo.inputs.fit import fit
-from zoo.inputs.preprocessing import picture_shape
 from zoo.inputs.splits import SplitName
-from zoo.tasks.boxes import Coding
-from zoo.tasks.detection import DETECTION, Detecting, Detection
+from zoo.tasks.detection import DETECTION, Detection
 from zoo.tasks.detection_figures import Evaluation
-from zoo.tasks.layout import Found, Heads
 
 if TYPE_CHECKING:
     import keras
@@ -27,21 +23,14 @@ BATCH = 16
 """Pictures that a model sees at a time."""
 
 
-def detecting(model: keras.Model) -> Detecting:
-    """Returns the task with which the outputs of a Keras model are decoded: boxes, then scores."""
-    from zoo.models.anchored import anchors_of
-
-    classes = int(model.outputs[1].shape[-1])
-    heads = Heads(0, 1, anchors_of(model), Coding(), sigmoid=False, columns=classes, has_background=False)
-    return replace(DETECTION, found=Found(heads, "", picture_shape(tuple(model.input_shape[1:]))))
-
-
 class Finder:
     """Finds objects in the pictures of a training's data."""
 
     def __init__(self, model: keras.Model, class_names: Sequence[str]) -> None:
         """Prepares a model, whose weights may change between the calls."""
         import tensorflow as tf
+
+        from zoo.models.anchored import detecting
 
         self._names = tuple(class_names)
         self._task = detecting(model).for_judging()
