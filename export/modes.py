@@ -14,12 +14,15 @@ MODES: tuple[Quantize, ...] = get_args(Quantize)
 
 
 LEAST_OF_TASK: dict[str, dict[Quantize, float]] = {
-    "detection": {"none": 0.95, "float16": 0.95, "int16x8": 0.90, "dynamic": 0.75, "int8": 0.75},
+    "detection": {"none": 0.95, "float16": 0.95, "dynamic": 0.80, "int16x8": 0.65, "int8": 0.50},
 }
 """Least agreement of trained models, for tasks that count something else than best classes.
 
 Detection counts objects: those above the threshold, found by both with boxes that overlap by 0.9 and scores that differ
-by at most 0.05 (`zoo.tasks.decoding.agreement`).
+by at most 0.05 (`zoo.tasks.decoding.agreement`). Quantization moves the edges of boxes by some pixels. Of a detector of
+Open Images 0.93 (dynamic), 0.82 (int16x8) and 0.74 (int8) were the same on 60 crops of photos, and no less than 0.88,
+0.73 and 0.60 on any of twelve random choices of 32; of one of a few classes 1.00, 0.99 and 0.95. Calibrated on pictures
+of 0..1, or five times too dark, the latter has 0.00 and 0.15 in int8.
 """
 
 

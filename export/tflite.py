@@ -27,6 +27,7 @@ from zoo.export.order import with_output_names, with_tail_last
 from zoo.export.plain import plain
 from zoo.export.verify import Verification, verify
 from zoo.files import atomic
+from zoo.inputs.annotations import holds_boxes
 from zoo.inputs.preprocessing import is_picture
 from zoo.progress import SILENT, Progress
 from zoo.runner import known
@@ -231,10 +232,12 @@ def _labels(
     """Returns the labels to embed, and adds a note if they are the names of calibration's folders."""
     classes = task.classes([tuple(output.shape) for output in model.outputs])
     if labels is None and isinstance(calibration, str | Path) and Path(calibration).suffix != ".npy":
-        folders = class_names(Path(calibration))
+        labelled = holds_boxes(calibration)
+        folders = class_names(Path(calibration)) if labelled or heads_of(task) is None else []
         if len(folders) == classes:
             labels = folders
-            notes.append(f"labels: the classes of {calibration} in alphabetical order, as Keras numbers them")
+            order = "their own order" if labelled else "alphabetical order, as Keras numbers them"
+            notes.append(f"labels: the classes of {calibration} in {order}")
     return check_labels(labels, classes, trained)
 
 

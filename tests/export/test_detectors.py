@@ -16,6 +16,7 @@ from zoo.errors import ExportError, VerificationError
 from zoo.export import converter, to_tflite
 from zoo.export.calibration import listed_in
 from zoo.export.checks import check_file
+from zoo.export.detectors import custom_metadata_of
 from zoo.export.options import MODES, ExportOptions
 from zoo.models import anchored
 from zoo.runner import Detector
@@ -100,15 +101,13 @@ def test_card_and_metadata_say_how_the_boxes_are_coded(made: Made) -> None:
 
 
 def test_anchors_that_the_file_states_wrongly_fail_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.export import describe
-
     def wrong(task: Any) -> Any:
         heads = task.found.layout
-        moved = replace(heads, anchors=heads.anchors + np.float32([0.1, 0, 0, 0]))
+        moved = replace(heads, anchors=heads.anchors + np.array([0.1, 0, 0, 0], np.float32))
         return right(replace(task, found=task.found._replace(layout=moved)))
 
-    right = describe.custom_metadata_of
-    monkeypatch.setattr(describe, "custom_metadata_of", wrong)
+    right = custom_metadata_of
+    monkeypatch.setattr("zoo.export.describe.custom_metadata_of", wrong)
     with pytest.raises(VerificationError, match="finds the same objects as Keras on 0% of .* at least 95% are asked"):
         to_tflite(colours.detector(), tmp_path / "m.tflite", calibration=colours.pictures())
     assert not list(tmp_path.iterdir())
@@ -178,7 +177,7 @@ def test_a_file_whose_graph_the_converter_lost_is_refused(tmp_path: Path) -> Non
 def test_the_command_exports_a_saved_detector(cli: Cli, tmp_path: Path) -> None:
     colours.detector().save(tmp_path / "colours.keras")
     colours.save(tmp_path / "pictures")
-    options = ["--calibration", tmp_path / "pictures", "--out", tmp_path, "--quantize", "none,int8"]
+    options = ["--calibration", str(tmp_path / "pictures"), "--out", str(tmp_path), "--quantize", "none,int8"]
     done = cli("export", tmp_path / "colours.keras", *options)
     assert done.code == 0, done.err
     assert "same_objects" in done.out

@@ -18,6 +18,7 @@ from zoo.runner import Detector
 from zoo.tflite import modelfile
 from zoo.tflite.flatbuffer import Reader
 from zoo.tflite.normalization import ENTRY, IDENTIFIER
+from zoo.tflite.post_process import with_post_process
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -80,7 +81,7 @@ def test_on_an_edge_tpu_only_the_end_stays_on_the_cpu(tmp_path: Path) -> None:
 
 
 def test_an_operation_that_finds_something_else_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = nms.with_post_process
+    right = with_post_process
 
     def wrong(flatbuffer: bytes, boxes: int, scores: int, added: Any) -> bytes:
         object.__setattr__(added, "anchors", added.anchors + np.float32(0.1))
@@ -112,7 +113,7 @@ def test_mediapipe_finds_what_the_runner_finds(
     pictures = colours.pictures(6, seed=3).astype(np.uint8)
     np.save(tmp_path / "pictures.npy", pictures)
     file = made(quantize, **({"nms": "file"} if place == "file" else {})).path
-    command = [mediapipe_python, "-I", PROGRAM, "0.5", tmp_path / "pictures.npy", file]
+    command = [str(mediapipe_python), "-I", str(PROGRAM), "0.5", str(tmp_path / "pictures.npy"), str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (theirs,) = json.loads(done.stdout)

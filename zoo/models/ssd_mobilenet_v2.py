@@ -41,6 +41,7 @@ RARE = -4.6
             Option("input_size", "width and height of the pictures", minimum=96, multiple_of=4, in_name="{}"),
         ),
         task="detection",
+        # The first level has fewer anchors in a cell than the others, so that they cannot be fitted to boxes.
         recipe=RECIPE | {"anchors": "paper"},
         transfer_recipe=TRANSFER_RECIPE | {"anchors": "paper"},
         weights=(openimages.published(keras_layers(), head=True),),
