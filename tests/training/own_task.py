@@ -75,6 +75,7 @@ class PositionTraining:
     score_name: str = "found"
     counts_files: bool = True
     higher_is_better: bool = True
+    trial: str = "squares are easily found"
     caches_features: bool = True
 
     def load(self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> Data:

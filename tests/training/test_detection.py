@@ -255,17 +255,47 @@ def test_a_run_cannot_be_resumed_with_other_pictures(alone: TrainResult, scenes:
         resume(run)
 
 
-@pytest.mark.slow
-def test_two_devices_learn_what_one_does(alone: TrainResult, scenes: Path, tmp_path: Path) -> None:
-    plain: dict[str, Any] = {"augment": "none", "epochs": 2, "min_steps": 20}
-    done = subprocess.run(
-        [sys.executable, PROGRAM, scenes, tmp_path / "two", "2", json.dumps(plain)],
-        capture_output=True,
+PLAIN: dict[str, Any] = {"augment": "none", "epochs": 2, "min_steps": 20}
+
+
+@pytest.fixture(scope="module")
+def plain(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """A short training on one device, without chance."""
+    return train("spotter", scenes, out=tmp_path_factory.mktemp("plain") / "run", **PLAIN)
+
+
+def begin(scenes: Path, out: Path, devices: int = 1, **options: Any) -> subprocess.Popen[str]:
+    """Starts the same training in another process."""
+    return subprocess.Popen(
+        [sys.executable, PROGRAM, scenes, out, str(devices), json.dumps(PLAIN | options)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    history = json.loads(done.stdout.splitlines()[-1])
-    one = train("spotter", scenes, out=tmp_path / "one", **plain)
-    np.testing.assert_allclose(figures(history)[:, :2], figures(one.history)[:, :2], rtol=0.05)
+
+
+def end(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, err = process.communicate(timeout=400)
+    assert process.returncode == 0, err[-3000:]
+    found: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return found
+
+
+@pytest.mark.slow
+def test_two_devices_learn_what_one_does(plain: TrainResult, scenes: Path, tmp_path: Path) -> None:
+    done = end(begin(scenes, tmp_path / "two", 2))
+    np.testing.assert_allclose(figures(done["history"])[:, :2], figures(plain.history)[:, :2], rtol=0.05)
+
+
+@pytest.mark.slow
+def test_two_workers_learn_what_one_does(
+    plain: TrainResult, scenes: Path, tmp_path: Path, addresses: tuple[str, ...]
+) -> None:
+    meeting: dict[str, Any] = {"strategy": "multiworker", "workers": addresses[:2]}
+    first, second = (end(one) for one in [begin(scenes, tmp_path / str(i), index=i, **meeting) for i in range(2)])
+    assert (first["chief"], second["chief"]) == (True, False)
+    assert first["score"] == second["score"]
+    np.testing.assert_allclose(figures(first["history"])[:, :2], figures(plain.history)[:, :2], rtol=0.05)
+    assert anchored.shapes_of(load_model(tmp_path / "0" / "model.keras")) == anchored.shapes_of(plain.model)
+    assert not (tmp_path / "1").exists()

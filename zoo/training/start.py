@@ -25,7 +25,7 @@ from zoo.training.tasks import TrainingTask, columns, task_named, task_of
 from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.training.tasks.detection import DETECTION_TRAINING
 from zoo.weights import Built, build_from, is_untrained, load_model
-from zoo.weights.auto import AUTO, TRIAL, Choice, choose
+from zoo.weights.auto import AUTO, Choice, choose
 
 if TYPE_CHECKING:
     import keras
@@ -129,8 +129,8 @@ class Start:
         if count >= FEW or not source.reader.takes_pictures or source.reader.shape[-1] != 3 or not way:
             return f"the weights are RANDOM at the beginning: {why}"
         return (
-            f"the weights are RANDOM at the beginning: {why}; {count} pictures are few to start from nothing: {TRIAL}; "
-            f"{way}"
+            f"the weights are RANDOM at the beginning: {why}; {count} pictures are few to start from nothing: "
+            f"{self.task().trial}; {way}"
         )
 
 

@@ -121,3 +121,25 @@ def test_colours_change_and_boxes_do_not() -> None:
     changed, found = change(pixels, boxes, photometric, np.random.default_rng(3))
     assert (changed != pixels).any()
     np.testing.assert_array_equal(found.boxes, boxes.boxes)
+
+
+def test_colours_are_changed_as_they_are_named() -> None:
+    pixels = np.random.default_rng(0).integers(60, 180, (6, 8, 3), np.uint8)
+    nothing = Boxes((), np.zeros((0, 4)))
+    seed = 7
+
+    def changed(**what: float) -> npt.NDArray[Any]:
+        found = change(pixels, nothing, Changes(**what), np.random.default_rng(seed))[0]
+        assert (found != pixels).any()
+        return found.astype(np.float64)
+
+    lighter = changed(brightness=0.1) - pixels
+    assert lighter.max() - lighter.min() <= 1
+    steeper = changed(contrast=0.3)
+    assert abs(steeper.mean() - pixels.mean()) < 1
+    assert abs(np.corrcoef(steeper.ravel(), pixels.ravel())[0, 1]) > 0.99
+    gray = np.array([0.299, 0.587, 0.114])
+    np.testing.assert_allclose(changed(saturation=0.4) @ gray, pixels @ gray, atol=1)
+    tinted = changed(tint=0.1) / pixels
+    assert np.ptp(tinted, axis=(0, 1)).max() < 0.02
+    assert np.ptp(tinted.mean(axis=(0, 1))) > 0.01

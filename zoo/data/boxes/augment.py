@@ -175,11 +175,11 @@ def _recoloured(pixels: Pixels, changes: Changes, random: np.random.Generator) -
     tint: Pixels = np.asarray(1 + random.uniform(-changes.tint, changes.tint, pixels.shape[-1]))
     if (brightness, contrast, saturation) == (0, 1, 1) and (tint == 1).all():
         return pixels
-    values = pixels.astype(np.float32)
-    values = (values - values.mean()) * contrast + values.mean() + brightness
-    if pixels.shape[-1] == 3:
-        gray = (values @ _GRAY)[..., np.newaxis]
-        values = gray + (values - gray) * saturation
-    values = values * tint.astype(np.float32)
-    changed: Pixels = values.clip(0, 255).round().astype(np.uint8)
+    # All of it is linear in a pixel's channels: one product instead of five passes over the picture.
+    mix = np.eye(len(tint), dtype=np.float32)
+    if len(tint) == 3:
+        mix = saturation * mix + (1 - saturation) * _GRAY[:, np.newaxis]
+    shift = (1 - contrast) * pixels.mean() + brightness
+    values = pixels.astype(np.float32) @ (contrast * mix * tint).astype(np.float32) + (shift * tint).astype(np.float32)
+    changed: Pixels = np.rint(np.clip(values, 0, 255, out=values), out=values).astype(np.uint8)
     return changed

@@ -25,6 +25,7 @@ from zoo.tasks.task import Section
 from zoo.training.recipe import Recipe
 from zoo.training.tasks.task import Objective
 from zoo.training.tasks.temperature import Temperature, fit, scale
+from zoo.weights.auto import TRIAL
 
 if TYPE_CHECKING:
     import keras
@@ -121,6 +122,7 @@ class ClassificationTraining:
     score_name: str = "accuracy"
     counts_files: bool = True
     higher_is_better: bool = True
+    trial: str = TRIAL
     caches_features: bool = True
 
     def load(self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> Data:

@@ -51,6 +51,7 @@ class DetectionTraining:
     score_name: str = "mAP"
     counts_files: bool = False
     higher_is_better: bool = True
+    trial: str = "a detector finds about half as well from random weights as from published ones"
     caches_features: bool = False
 
     def load(self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> DetectionData:

@@ -93,6 +93,10 @@ class TrainingTask(Protocol):
         """Whether a higher value of the monitored metric is better."""
 
     @property
+    def trial(self) -> str:
+        """What it costs to begin from random weights with few pictures, as part of a sentence."""
+
+    @property
     def caches_features(self) -> bool:
         """Whether a new head is trained on features that a frozen body computes once for each example.
 
