@@ -29,8 +29,8 @@ PAGES := README.md $(wildcard docs/*.md)
 demo: .venv/ready
 	$(BIN)/python tools/demo
 
-# A file's tests stay in one process, which makes what they share once; in the order of the files, so that the long ones of
-# the docs do not come last. A process that crashes ends the run: pytest-xdist would wait for its tests without end.
+# A file's tests stay in one process, which makes what they share once; the longest files come first (tests/order.py). A
+# process that crashes ends the run: pytest-xdist would wait for its tests without end.
 WORKERS ?= auto
 PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 

@@ -294,7 +294,7 @@ def _print_results(results: list[dict[str, Any]], reports: Sequence[ExportReport
                 f"{result['seconds']:.1f} s",
             )
         )
-    titles = (re.sub(r"(?<=[a-z])(?=\d)", "-", name) for name in figures)
+    titles = (re.sub(r"(?<=[a-z])(?=\d)", "-", name).replace("_", " ") for name in figures)
     columns = ("file", "mode", "size", "of float", "max diff", "mean diff", *titles, "time")
     print_table(columns, rows, left=("mode",))
     lines = [_said_of_check(report, report.verification) for report in reports if report.verification]

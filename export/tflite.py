@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError
 from zoo.export import edgetpu, holdout
+from zoo.export.box_range import with_box_range
 from zoo.export.calibration import Array, as_lowered, class_names
 from zoo.export.checks import check_file
 from zoo.export.converter import Settings, convert
@@ -143,7 +144,7 @@ def to_tflite(
     if options.mode.calibrated:
         description.card["calibration"] = examples.calibration.manifest
     progress.step(f"converting ({options.quantize})")
-    flatbuffer, entry = _convert(model, options, examples.calibration.inputs, progress, pixels=pixels)
+    flatbuffer, entry = _convert(model, task, options, examples.calibration.inputs, progress, pixels=pixels)
     with atomic(path) as scratch:
         scratch.write_bytes(description.announce(flatbuffer))
         flatbuffer = flatbuffer if options.nms == "file" else b""
@@ -242,7 +243,7 @@ def _labels(
 
 
 def _convert(
-    model: keras.Model, options: ExportOptions, inputs: Array, progress: Progress, *, pixels: bool
+    model: keras.Model, task: Task[Any], options: ExportOptions, inputs: Array, progress: Progress, *, pixels: bool
 ) -> tuple[bytes, Entry | None]:
     """Returns the flatbuffer, and what its input has to be where it stores pixels as bytes."""
     scaling, entry = None, None
@@ -271,7 +272,8 @@ def _convert(
         flatbuffer = with_entry(flatbuffer, entry)
     if len(model.outputs) > 1:
         flatbuffer = with_tail_last(with_output_names(flatbuffer, output_names(model)))
-    return flatbuffer, entry
+    heads = heads_of(task)
+    return with_box_range(flatbuffer, heads.boxes) if heads else flatbuffer, entry
 
 
 def _compile(path: Path, description: SelfDescription, notes: list[str], progress: Progress) -> Path | None:

@@ -23,7 +23,10 @@ import zoo
 import zoo.models
 import zoo.registry
 from tests import openimages, spotting, surroundings, system
+from tests.narrow import narrow
+from tests.order import pytest_collection_modifyitems
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
+from zoo import processes
 from zoo.cli.main import main
 from zoo.quiet import quiet_tensorflow
 from zoo.runner.runtimes import RUNTIMES
@@ -31,8 +34,8 @@ from zoo.tasks import TASKS
 
 quiet_tensorflow()
 
-# As hooks: a skip in CI.
-__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
+# As hooks: the order of the files, and a skip in CI.
+__all__ = ["pytest_collection_modifyitems", "pytest_make_collect_report", "pytest_runtest_makereport"]
 
 Array = npt.NDArray[Any]
 
@@ -91,7 +94,10 @@ CLASSIFIERS = [name for name in zoo.list_models() if zoo.spec(name).task == "cla
 
 
 class Case:
-    """A small classifier of the zoo with random weights, and files that are made from it when they are first needed."""
+    """A small classifier of the zoo with random weights, and files that are made from it when they are first needed.
+
+    AlexNet and VGG-16 are narrow ones, see `tests.narrow`.
+    """
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
@@ -100,7 +106,8 @@ class Case:
 
     @functools.cached_property
     def model(self) -> Any:
-        return fill(zoo.build(self.name, **self.options))
+        with narrow():
+            return fill(zoo.build(self.name, **self.options))
 
     @functools.cached_property
     def inputs(self) -> Array:
@@ -155,19 +162,31 @@ def store_cases(folder: Path) -> None:
         np.savez(folder / f"{name}.npz", inputs=case.inputs, scores=case.scores)
 
 
+MOST_MEMORY = 1_500_000_000
+"""Bytes that a process of the tests may keep from one file to the next."""
+
+
+def _resident() -> int:
+    """Returns the bytes of memory that this process has now."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _free_memory() -> Iterator[None]:
-    """Gives back what a file's tests leave in TensorFlow and the heap.
+    """Forgets the names that a file's tests gave to layers, and gives back what they left in the heap if it is much.
 
     Without this a process that runs half of the suite grows to 5 GB, beside the children that export large models.
+    Looking through the whole heap takes a third of a second.
     """
     yield
     if "tensorflow" in sys.modules:
         import keras
 
-        keras.backend.clear_session(free_memory=True)
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        crowded = _resident() > MOST_MEMORY
+        keras.backend.clear_session(free_memory=crowded)
+        if crowded:
+            with contextlib.suppress(OSError, AttributeError):
+                ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture(scope="session")
@@ -358,18 +377,26 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     return run
 
 
-@pytest.fixture
-def cli_process(tmp_path: Path) -> Cli:
-    """Runs a command in a separate process, in an empty folder."""
+def _processes(first: list[str], folder: Path) -> Cli:
+    """Runs commands in processes of their own, in a folder; the words stand before those of the command."""
 
     def run(*args: str | Path) -> Result:
-        script = "from zoo.cli.main import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", script, *map(str, args)], capture_output=True, text=True, cwd=tmp_path, check=False
-        )
+        done = subprocess.run([*first, *map(str, args)], capture_output=True, text=True, cwd=folder, check=False)
         return Result(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture
+def cli_process(tmp_path: Path) -> Cli:
+    """Runs a command as users start it, by the installed `zoo`, in an empty folder."""
+    return _processes([str(Path(sys.executable).with_name("zoo"))], tmp_path)
+
+
+@pytest.fixture
+def cli_fork(tmp_path: Path, warm: list[str]) -> Cli:
+    """Runs a command in a process of its own that need not import TensorFlow, see `warm`, in an empty folder."""
+    return _processes([*warm, "zoo"], tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -387,6 +414,23 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         yield [sys.executable, "-IS", str(programs / "ask_warm.py"), place]
+
+
+@pytest.fixture(autouse=True)
+def warm_converter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the process of TensorFlow's converter a fork of a warm one, see `warm`.
+
+    A file of tests about that process has a fixture of its own under this name.
+    """
+    start = processes.command
+
+    def command(module: str, **options: Any) -> list[str]:
+        words = start(module, **options)
+        if module != "zoo.export.converter":
+            return words
+        return [*request.getfixturevalue("warm"), str(ROOT / "tests" / "programs" / "begin_child.py"), words[-1]]
+
+    monkeypatch.setattr(processes, "command", command)
 
 
 def _environment(folder: str, variable: str) -> Path:

@@ -44,6 +44,11 @@ def plant(folder: Path, *names: str) -> Path:
 CHILDREN = Path(__file__).with_name("programs") / "start_child.py"
 
 
+@pytest.fixture
+def warm_converter() -> None:
+    """Leaves the converter's process as it is for users."""
+
+
 @pytest.mark.parametrize("kind", ["trial", "cold start", "doctor, a runtime", "doctor, a file", "converter", "program"])
 def test_no_child_imports_from_the_current_folder(kind: str, lenet: Case, tmp_path: Path) -> None:
     """The parent has already loaded modules of these names, and the folder is on its import path in every way."""

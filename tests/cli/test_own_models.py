@@ -33,49 +33,49 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_commands_know_the_models_of_a_file(cli_process: Cli, file: Path) -> None:
-    listed = json.loads(cli_process("--models", file, "list", "--json").out)
+def test_commands_know_the_models_of_a_file(cli_fork: Cli, file: Path) -> None:
+    listed = json.loads(cli_fork("--models", file, "list", "--json").out)
     assert listed[-1]["name"] == "mine"
     assert listed[-1]["summary"] == "A net of one's own."
-    helped = cli_process("--models", file, "build", "--help")
+    helped = cli_fork("--models", file, "build", "--help")
     assert helped.code == 0
     assert "--breadth INTEGER" in helped.out
-    without = cli_process("build", "mine")
+    without = cli_fork("build", "mine")
     assert without.error.startswith("unknown model 'mine'; ")
 
 
-def test_an_option_is_of_the_type_that_the_model_gives_it(cli_process: Cli, tmp_path: Path) -> None:
+def test_an_option_is_of_the_type_that_the_model_gives_it(cli_fork: Cli, tmp_path: Path) -> None:
     """`conv1d` has a whole `width`, `mobilenet_v2` an `alpha` with a fraction; one's own model the other way round."""
     signature = "width: float = 1.0, alpha: int = 2, num_classes: int = 3, breadth: int = 4"
     mine = tmp_path / "typed.py"
     mine.write_text(NET.format(name="typed").replace("num_classes: int = 3, breadth: int = 4", signature))
     typed = ("--models", mine, "info", "typed")
-    result = cli_process(*typed, "--width", "0.5", "--alpha", "3")
+    result = cli_fork(*typed, "--width", "0.5", "--alpha", "3")
     assert (result.code, result.err) == (0, "")
-    assert "'half' is not a valid float" in cli_process(*typed, "--width", "half").err
-    assert "'0.5' is not a valid integer" in cli_process(*typed, "--alpha", "0.5").err
-    assert "'0.5' is not a valid integer" in cli_process("--models", mine, "info", "conv1d", "--width", "0.5").err
+    assert "'half' is not a valid float" in cli_fork(*typed, "--width", "half").err
+    assert "'0.5' is not a valid integer" in cli_fork(*typed, "--alpha", "0.5").err
+    assert "'0.5' is not a valid integer" in cli_fork("--models", mine, "info", "conv1d", "--width", "0.5").err
 
 
 @pytest.mark.slow
-def test_a_model_of_ones_own_is_built_and_run(cli_process: Cli, file: Path, tmp_path: Path) -> None:
-    built = cli_process("--models", file, "build", "mine", "--breadth", "5", "--quantize", "int8")
+def test_a_model_of_ones_own_is_built_and_run(cli_fork: Cli, file: Path, tmp_path: Path) -> None:
+    built = cli_fork("--models", file, "build", "mine", "--breadth", "5", "--quantize", "int8")
     assert (built.code, built.err) == (0, "")
-    card = json.loads(cli_process("inspect", "mine_int8.tflite", "--json").out)["card"]
+    card = json.loads(cli_fork("inspect", "mine_int8.tflite", "--json").out)["card"]
     assert card["architecture"] == "mine"
     assert card["options"] == {"num_classes": 3, "breadth": 5}
     (tmp_path / "picture.png").write_bytes(_png())
-    ran = cli_process("run", "mine_int8.tflite", "picture.png", "--json")
+    ran = cli_fork("run", "mine_int8.tflite", "picture.png", "--json")
     assert json.loads(ran.out)["predictions"][0]["label"] in {"class_0", "class_1", "class_2"}
 
 
 def test_the_variable_names_several_files(
-    cli_process: Cli, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli_fork: Cli, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path / "other.py"
     other.write_text(NET.format(name="theirs"))
     monkeypatch.setenv("EDGEZOO_MODELS", f"{file}{os.pathsep}{other}")
-    assert [row["name"] for row in json.loads(cli_process("list", "--json").out)][-2:] == ["mine", "theirs"]
+    assert [row["name"] for row in json.loads(cli_fork("list", "--json").out)][-2:] == ["mine", "theirs"]
 
 
 def test_a_bad_file_is_one_line(cli: Cli, file: Path, tmp_path: Path) -> None:

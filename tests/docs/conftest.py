@@ -193,7 +193,7 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class RunPage(Protocol):
     """Runs all of a page in a folder of its own, once."""
 
-    def __call__(self, page: str, *, empty: bool = False, cold: bool = False) -> Runner: ...
+    def __call__(self, page: str, *, empty: bool = False, cold: bool = False, whole: bool = False) -> Runner: ...
 
 
 @pytest.fixture(scope="module")
@@ -202,11 +202,12 @@ def run_page(
 ) -> Iterator[RunPage]:
     """A function that runs all of a page in a copy of the prepared folder, or in an empty one; the caches are shared.
 
-    The page's `zoo` is that of `warm_zoo`. Where it is `cold`, the page runs whole, by the installed one.
+    The page's `zoo` is that of `warm_zoo`, or the installed one where the page is `cold`: for commands that need no
+    TensorFlow. Of MobileNetV2 the head alone is trained, unless the page runs `whole`.
     """
     with contextlib.ExitStack() as stack:
 
-        def run(page: str, *, empty: bool = False, cold: bool = False) -> Runner:
+        def run(page: str, *, empty: bool = False, cold: bool = False, whole: bool = False) -> Runner:
             folder = tmp_path_factory.mktemp("page") / "folder"
             variables = {"KERAS_HOME": str(caches / "keras"), "XDG_CACHE_HOME": str(caches)}
             if empty:
@@ -215,7 +216,7 @@ def run_page(
                 shutil.copytree(request.getfixturevalue("prepared") / "reader", folder)
                 variables["EDGEZOO_WEIGHTS_URL"] = request.getfixturevalue("weights_url")
             first = [] if cold else [request.getfixturevalue("warm_zoo")]
-            runner = Runner(folder, environment(*first, **variables), request.getfixturevalue, whole=cold)
+            runner = Runner(folder, environment(*first, **variables), request.getfixturevalue, whole=whole)
             stack.callback(runner.close)
             runner.run_page(page)
             return runner

@@ -183,6 +183,16 @@ def small_choice(command: str, runner: Runner) -> str:
     return printed.getvalue()
 
 
+def one_file(command: str, runner: Runner) -> str:
+    """`zoo choose --alpha A,B --input-size M,N --files FOLDER`: of the first width and the first size."""
+    return runner.shell(re.sub(r"(--alpha|--input-size) ([\d.]+),\S+", r"\1 \2", command))
+
+
+def narrow(command: str, runner: Runner) -> str:
+    """`zoo build mobilenet_v2 ...`: the narrowest one, of the smallest pictures."""
+    return runner.shell(f"{_bare(command)} --alpha 0.35 --input-size 96")
+
+
 def one_picture(command: str, runner: Runner) -> str:
     """`zoo serve`: on a free port, until it has named a picture."""
     with served(f"{_bare(command)} --port 0", runner) as url:
@@ -265,6 +275,8 @@ COMMANDS = (
     Rule(r"zoo train .*--workers ", "needs several machines", workers),
     Rule(r"zoo train mobilenet_v2 ", "takes a minute; README's runs whole", shorter),
     Rule(r"zoo choose (?!.*(--alpha|--from) )", "builds 44 files, for minutes", small_choice),
+    Rule(r"zoo build mobilenet_v2 --quantize ", "takes half a minute; README's is of full width", narrow),
+    Rule(r"zoo choose .*--files ", "exports four files and says nothing of each", one_file),
     Rule(r"zoo export run/model.keras .*--target edgetpu", "trains first, as README does", of_mine),
     Rule(r"unzip -p model_int8_edgetpu.tflite ", "Coral's compiler makes the file", unpacked),
     Rule(r"zoo doctor ", "tries each installed runtime; a board has one of them", on_a_board),

@@ -23,8 +23,7 @@ README = PAGES[PAGE].read_text(encoding="utf-8")
 
 @pytest.mark.slow
 def test_what_its_commands_print(run_page: RunPage) -> None:
-    # By the installed `zoo`, as users start it.
-    of = run_page(PAGE, cold=True).said
+    of = run_page(PAGE, whole=True).said
     assert "mobilenet_v2_int8.tflite" in of("zoo build")
     assert of("zoo run mobilenet_v2_int8").startswith("photo.jpg\n")
     assert "red" in of("zoo data check")

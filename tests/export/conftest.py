@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 import zoo
 from tests import colours
+from tests.narrow import narrow
 from zoo.export import ExportReport, to_tflite
 from zoo.export.calibration import synthetic
 from zoo.export.options import MODES
@@ -20,8 +22,19 @@ MATRIX: dict[str, dict[str, Any]] = {
     "lenet": {},
     "conv1d": {},
     "alexnet": {"input_size": 95, "num_classes": 10},
+    "narrow-alexnet": {"input_size": 95, "num_classes": 10},
     "mobilenet_v2": {"alpha": 0.35, "input_size": 96, "num_classes": 10},
-    "vgg16": {"input_size": 32, "num_classes": 10},
+    "narrow-vgg16": {"input_size": 32, "num_classes": 10},
+}
+WIDE = ("none", "int8")
+"""The modes of AlexNet as it is published; the narrow one, see `tests.narrow`, has the others.
+
+VGG-16 has no layers that LeNet and AlexNet do not have: two modes are enough.
+"""
+CELLS: dict[str, tuple[str, ...]] = {
+    "alexnet": WIDE,
+    "narrow-alexnet": tuple(mode for mode in MODES if mode not in WIDE),
+    "narrow-vgg16": WIDE,
 }
 
 
@@ -37,7 +50,9 @@ class Matrix:
             import keras
 
             keras.utils.set_random_seed(0)
-            self._models[name] = zoo.build(name, **MATRIX[name])
+            published = name.removeprefix("narrow-")
+            with narrow() if name != published else contextlib.nullcontext():
+                self._models[name] = zoo.build(published, **MATRIX[name])
         return self._models[name]
 
     def inputs(self, name: str) -> np.ndarray[Any, Any]:
@@ -84,11 +99,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 def cells() -> list[tuple[str, str]]:
-    """(model, mode) for every cell of the matrix.
-
-    VGG-16 has no layers that LeNet and AlexNet do not have, and takes the most time by far: two modes are enough.
-    """
-    return [(name, mode) for name in MATRIX for mode in (("none", "int8") if name == "vgg16" else MODES)]
+    """(model, mode) for every cell of the matrix."""
+    return [(name, mode) for name in MATRIX for mode in CELLS.get(name, MODES)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

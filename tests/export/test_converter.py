@@ -22,6 +22,11 @@ from zoo.runner.session import load
 from zoo.tflite import modelfile
 
 
+@pytest.fixture
+def warm_converter() -> None:
+    """Leaves the converter's process as it is for users."""
+
+
 @pytest.fixture(scope="module")
 def lowered() -> Any:
     return lower(zoo.build("lenet"))

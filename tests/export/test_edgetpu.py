@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import zoo
+from tests.narrow import narrow
 from zoo.cli.main import main
 from zoo.errors import ExportError
 from zoo.export import edgetpu, to_tflite
@@ -134,13 +135,14 @@ def test_zoo_models_map_completely(name: str, tmp_path: Path) -> None:
         "alexnet": {"input_size": 63},
     }
     options = sizes.get(name, {})
-    model = zoo.build(name, num_classes=4, **options)
+    with narrow():
+        model = zoo.build(name, num_classes=4, **options)
     report = to_tflite(model, tmp_path / "m.tflite", quantize="int8", target="edgetpu", verify_file=False)
     assert report.edgetpu is not None
     stays = [(p.op, p.why) for p in report.edgetpu.placements if not p.on_tpu]
     assert stays == []
     assert report.edgetpu.mapped_macs == 1
-    assert report.edgetpu.fits_cache == (name != "alexnet")
+    assert report.edgetpu.fits_cache
 
 
 def test_the_graph_is_cut_once(tmp_path: Path) -> None:

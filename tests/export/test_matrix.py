@@ -13,7 +13,7 @@ import pytest
 from tests.export.conftest import cells
 from zoo.export.verify import run_all
 from zoo.runner.session import load
-from zoo.tflite import compat, modelfile
+from zoo.tflite import compat, edgetpu, modelfile
 
 SCORES = Path(__file__).with_name("programs") / "save_scores.py"
 
@@ -50,6 +50,11 @@ def test_file_is_static_and_what_the_mode_says(matrix: Any, matrix_model: str, m
         assert compat.float_ops(file) == []
     for runtime in ("litert 2.3", "tflite-runtime 2.14"):
         assert compat.problems(file, runtime) == []
+
+
+@pytest.mark.slow
+def test_the_weights_of_alexnet_are_too_many_for_the_cache_of_an_edge_tpu(matrix: Any) -> None:
+    assert not edgetpu.report(modelfile.read(matrix.file("alexnet", "int8"))).fits_cache
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from zoo.tflite.normalization import ENTRY, IDENTIFIER
 from zoo.tflite.post_process import with_post_process
 
 if TYPE_CHECKING:
-    from tests.conftest import Cli
+    from tests.conftest import Cli, Elsewhere
     from tests.export.conftest import Made
 
 pytestmark = pytest.mark.slow
@@ -103,6 +103,30 @@ def test_the_command_refuses_quantized_outputs_in_one_line(cli: Cli, tmp_path: P
     assert done.code == 1
     assert "nms='file' needs float32 outputs" in done.error
     assert "leave out io (--io)" in done.error
+
+
+FOUND = """
+import json, sys
+import numpy as np
+from zoo.runner import Detector
+detector = Detector(sys.argv[1], runtime="tflite-runtime")
+found = detector.detect(np.load(sys.argv[2]))
+print(json.dumps(sorted([one.label, one.score, *one.box] for one in found)))
+"""
+
+
+@pytest.mark.parametrize("place", ["runner", "file"])
+@pytest.mark.parametrize("quantize", ["none", "int8"])
+def test_tflite_runtime_finds_what_litert_finds(
+    made: Made, quantize: str, place: str, tflite_runtime_python: Path, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    file = made(quantize, **({"nms": "file"} if place == "file" else {})).path
+    np.save(tmp_path / "picture.npy", colours.pictures(1)[0])
+    theirs = json.loads(elsewhere(tflite_runtime_python, FOUND, file, tmp_path / "picture.npy"))
+    ours = sorted([one.label, one.score, *one.box] for one in Detector(file).detect(colours.pictures(1)[0]))
+    assert [one[0] for one in theirs] == [one[0] for one in ours]
+    for first, second in zip(theirs, ours, strict=True):
+        np.testing.assert_allclose(first[1:], second[1:], atol=0.1 if quantize == "int8" else 1e-3)
 
 
 @pytest.mark.parametrize("place", ["runner", "file"])

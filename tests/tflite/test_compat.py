@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import zoo
+from tests.narrow import narrow
 from zoo.errors import ExportError
 from zoo.export import to_tflite
 from zoo.export.converter import Settings, convert_in_memory
@@ -63,7 +64,8 @@ def test_per_channel_dense_is_a_problem_for_old_runtimes(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_grouped_convolutions_are_refused_by_the_compiler(tmp_path: Path) -> None:
-    model = zoo.build("alexnet", input_size=63, num_classes=3)
+    with narrow():
+        model = zoo.build("alexnet", input_size=63, num_classes=3)
     report = to_tflite(model, tmp_path / "m.tflite", quantize="int8", target="litert", verify_file=False)
     problems = compat.problems(modelfile.read(report.path), "edgetpu_compiler 16")
     assert any(p.op == "CONV_2D" and p.version == 6 and "splits grouped" in p.remedy for p in problems)

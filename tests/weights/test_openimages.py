@@ -15,6 +15,7 @@ from tests import openimages
 from tests.conftest import some_inputs
 from zoo.errors import WeightsError
 from zoo.models import anchored
+from zoo.runner import Detector
 from zoo.tasks.boxes import make_anchors, paper_shapes
 from zoo.training.recipe import TRANSFER
 from zoo.training.stages import freeze_layers, plan
@@ -214,3 +215,21 @@ def test_the_commands_name_source_and_licence(cli: Cli) -> None:
         said = cli("info", name)
         assert "published weights: --weights openimages (MediaPipe Objectron, Apache-2.0)" in said.out
     assert "openimages" in cli("list").out
+
+
+@pytest.mark.slow
+def test_its_int8_file_finds_what_is_on_photos(cli: Cli, home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("astronaut", "chelsea", "coffee", "motorcycle_left", "rocket", "color"):
+        found = next(openimages.pictures().glob(f"{name}.*"))
+        Image.open(found).convert("RGB").save(folder / f"{name}.png")
+    asked = ("--weights", "openimages", "--quantize", "int8", "--calibration", folder, "--out", tmp_path)
+    done = cli("build", "ssd_mobilenet_v2", *asked)
+    assert done.code == 0, done.err
+    detector = Detector(tmp_path / "ssd_mobilenet_v2_int8.tflite")
+    assert detector.labels == zoo.spec("ssd_mobilenet_v2").weights[0].labels
+    assert detector.card["weights_from"] == "openimages"
+    for name, label in {"chelsea": "Cat", "astronaut": "Person", "coffee": "Coffee cup"}.items():
+        best = detector.detect(folder / f"{name}.png", threshold=0.4)[0]
+        assert best.label == label

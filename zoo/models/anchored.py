@@ -85,7 +85,7 @@ class Anchors(keras.layers.Layer):
 
 def is_detector(model: keras.Model) -> bool:
     """Whether a model carries anchors."""
-    return any(isinstance(layer, Anchors) for layer in getattr(model, "layers", []))
+    return bool(_layers_of(model))
 
 
 def anchors_of(model: keras.Model) -> Array:
@@ -146,10 +146,15 @@ HEADS = ("ssd_", "fpn_")
 
 
 def _layer_of(model: keras.Model) -> Anchors:
-    for layer in model.layers:
-        if isinstance(layer, Anchors):
-            return layer
+    for layer in _layers_of(model):
+        return layer
     raise OptionError(f"{model.name} is no detector of this package: it carries no anchors")
+
+
+def _layers_of(model: keras.Model) -> list[Anchors]:
+    """Returns the layers of a model that hold anchors, and those of a nested model that make its outputs."""
+    made = [layer_of(output) for output in getattr(model, "outputs", None) or []]
+    return [layer for layer in [*getattr(model, "layers", []), *made] if isinstance(layer, Anchors)]
 
 
 def detecting(model: keras.Model) -> Detecting:

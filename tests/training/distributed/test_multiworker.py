@@ -1,108 +1,21 @@
-"""Several workers are processes of their own on loopback; several devices are TensorFlow's logical ones."""
+"""Several workers are processes of their own on loopback."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
-import socket
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import zoo
+from tests.training.distributed.started import COMMAND, PROGRAMS, Ended, addresses, begin_workers, end, rows
 from zoo.errors import OptionError
 from zoo.training import train
 
-pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[3]
-PROGRAMS = Path(__file__).with_name("programs")
-COMMAND: list[str] = []
-"""The beginning of a worker's command, see `warm`."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _use_warm_processes(warm: list[str]) -> None:
-    COMMAND[:] = warm
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a process ended, and what it said."""
-
-    code: int
-    said: dict[str, Any]
-
-
-def begin(kind: str, target: Any, *, devices: int = 1, at: Any = None, **options: Any) -> subprocess.Popen[str]:
-    """Starts a training: of lenet (`train`), of another model (`model`), or one that goes on (`resume`).
-
-    `at` is an epoch, a batch of it, and the signal that the process sends to itself after that.
-    """
-    return subprocess.Popen(
-        [*COMMAND, str(PROGRAMS / "worker.py"), json.dumps([kind, target, devices, at, options])],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def end(process: subprocess.Popen[str], limit: float = 240) -> Ended:
-    """Waits for a process; one that hangs is killed, and a failure."""
-    try:
-        out, err = process.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        pytest.fail("the process hangs")
-    lines = [line for line in out.splitlines() if line.startswith("{")]
-    assert lines or process.returncode < 0, err[-3000:]
-    return Ended(process.returncode, json.loads(lines[-1]) if lines else {})
-
-
-def addresses(count: int = 2) -> list[str]:
-    """Free ports of this machine."""
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    found = [f"localhost:{s.getsockname()[1]}" for s in sockets]
-    for s in sockets:
-        s.close()
-    return found
-
-
-def begin_workers(kind: str, targets: Any, out: Path | None, at: dict[int, Any], **options: Any) -> list[Any]:
-    """Starts two workers, with their own targets and signals; each could write its own folder."""
-    workers = addresses()
-    return [
-        begin(
-            kind,
-            targets[index],
-            at=at.get(index),
-            workers=workers,
-            index=index,
-            **(options | ({"out": str(out / str(index)), "strategy": "multiworker"} if out else {})),
-        )
-        for index in range(2)
-    ]
-
-
-def rows(history: list[dict[str, Any]]) -> Any:
-    return np.array([[row[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")] for row in history])
-
-
-@pytest.fixture(scope="module")
-def few(tmp_path_factory: pytest.TempPathFactory, digits: Any) -> str:
-    """200 digits; 161 or so are for training, so that the last batch is smaller."""
-    folder = tmp_path_factory.mktemp("few")
-    for i, (picture, label) in enumerate(zip(digits[0][:200], digits[1][:200], strict=True)):
-        (folder / str(label)).mkdir(exist_ok=True)
-        Image.fromarray(picture[..., 0].astype(np.uint8)).save(folder / str(label) / f"{i:03}.png")
-    return str(folder)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_workers")]
 
 
 @pytest.fixture(scope="module")
@@ -196,65 +109,6 @@ def test_batch_normalization_is_equal_on_both(few: str, tmp_path: Path) -> None:
     assert [worker.code for worker in ended] == [0, 0]
     assert ended[0].said["weights"] == ended[1].said["weights"]
     assert not np.isnan(rows(ended[0].said["history"])).any()
-
-
-@pytest.fixture(scope="module")
-def ten_classes(few: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A model that knows ten classes."""
-    return str(train("lenet", few, out=tmp_path_factory.mktemp("ten") / "run", epochs=1).folder / "model.keras")
-
-
-@pytest.fixture(scope="module")
-def alone(few: str, ten_classes: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What one device makes of trainings that have no chance in them, with class weights and a small last batch."""
-    folder = tmp_path_factory.mktemp("alone")
-    five = folder / "five"
-    for digit in range(5):
-        shutil.copytree(Path(few) / str(digit), five / str(digit))
-    for path in list((five / "3").iterdir())[::2]:
-        path.unlink()
-    options: dict[str, dict[str, Any]] = {
-        "whole": {"epochs": 2, "batch_size": 31, "augment": "none", "label_smoothing": 0.1},
-        "head": {"epochs": 1, "head_epochs": 2, "batch_size": 31, "augment": "none", "weights": ten_classes},
-    }
-    results = {name: train("lenet", five, out=folder / name, **values) for name, values in options.items()}
-    return {
-        "data": str(five),
-        "options": options,
-        "results": {name: rows(result.history) for name, result in results.items()},
-    }
-
-
-@pytest.mark.parametrize("what", ["whole", "head"])
-def test_two_workers_learn_what_one_device_does(alone: dict[str, Any], what: str, tmp_path: Path) -> None:
-    data = alone["data"]
-    chief, other = (
-        end(worker) for worker in begin_workers("train", [data, data], tmp_path, {}, **alone["options"][what])
-    )
-    assert (chief.code, other.code) == (0, 0)
-    np.testing.assert_allclose(rows(chief.said["history"]), alone["results"][what], atol=0.02)
-    assert chief.said["weights"] == other.said["weights"]
-
-
-@pytest.mark.parametrize(("what", "devices"), [("whole", 3), ("head", 2)])
-def test_mirrored_devices_learn_what_one_does(alone: dict[str, Any], what: str, devices: int, tmp_path: Path) -> None:
-    options = alone["options"][what] | {"strategy": "mirrored", "out": str(tmp_path / "run")}
-    stopped = end(begin("train", alone["data"], devices=devices, at=(1, 1, signal.SIGTERM), **options))
-    assert stopped.code == 130
-    assert stopped.said["error"].startswith("stopped in epoch 1 after batch 2 of 3")
-    done = end(begin("resume", str(tmp_path / "run"), devices=devices))
-    assert done.code == 0
-    # What is known of the first epoch is what came after the stop.
-    np.testing.assert_allclose(rows(done.said["history"])[1:], alone["results"][what][1:], atol=0.02)
-    np.testing.assert_allclose(rows(done.said["history"])[0, 2:], alone["results"][what][0, 2:], atol=0.02)
-
-
-def test_mixed_precision_and_xla(few: str, tmp_path: Path) -> None:
-    options = {"epochs": 2, "batch_size": 32, "mixed_precision": True, "xla": True}
-    ended = [end(worker) for worker in begin_workers("train", [few, few], tmp_path, {}, **options)]
-    assert [worker.code for worker in ended] == [0, 0]
-    assert ended[0].said["weights"] == ended[1].said["weights"]
-    assert ended[0].said["history"][-1]["loss"] < ended[0].said["history"][0]["loss"]
 
 
 def command(few: str, tmp_path: Path, *options: tuple[str, ...]) -> list[tuple[int, str, str]]:

@@ -1,0 +1,57 @@
+"""AlexNet and VGG-16 with fewer filters and units: all layers, connected as in the papers, in a tenth of the time.
+
+What a test shows by a model's layers, it shows as well by narrow ones. `tests/export/test_matrix.py` exports AlexNet as
+it is published, and `tests/export/test_tflite.py` VGG-16.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+FILTERS = 4
+"""What the filters of the convolutions are divided by; an even number of groups' filters is left."""
+UNITS = 16
+"""What the units of the dense layers are divided by."""
+
+
+@contextlib.contextmanager
+def narrow() -> Iterator[None]:
+    """Makes `zoo.build` build both models narrow, as long as the block lasts."""
+    alexnet, vgg16 = (importlib.import_module(f"zoo.models.{name}") for name in ("alexnet", "vgg16"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alexnet, "CONVS", tuple((filters // FILTERS, *rest) for filters, *rest in alexnet.CONVS))
+        patch.setattr(vgg16, "BLOCKS", tuple(tuple(n // FILTERS for n in block) for block in vgg16.BLOCKS))
+        for module in (alexnet, vgg16):
+            patch.setattr(module, "DENSE", tuple(units // UNITS for units in module.DENSE))
+        yield
+
+
+@contextlib.contextmanager
+def narrow_applications() -> Iterator[None]:
+    """Makes Keras Applications build VGG-16 as narrow as `narrow` makes ours."""
+    from keras import applications, layers
+
+    def divided(layer: Callable[..., Any], parts: int) -> Callable[..., Any]:
+        # The head's units are the classes.
+        return lambda width, *rest, **options: layer(
+            width if options.get("name") == "predictions" else width // parts, *rest, **options
+        )
+
+    class Narrow:
+        """The module of layers; two kinds are made with fewer filters or units."""
+
+        Conv2D = staticmethod(divided(layers.Conv2D, FILTERS))
+        Dense = staticmethod(divided(layers.Dense, UNITS))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(layers, name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspect.getmodule(inspect.unwrap(applications.VGG16)), "layers", Narrow())
+        yield
