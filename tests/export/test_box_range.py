@@ -55,7 +55,7 @@ def test_boxes_of_objects_are_stored_finely_whatever_other_anchors_say(wild: Any
     pixels = np.concatenate([dark, bright])
     wanted = np.asarray(wild(pixels)[0])
     assert np.abs(wanted).max() > 4 * LIMIT
-    options = {"quantize": "int8", "io": io, "verify_file": False}
+    options: dict[str, Any] = {"quantize": "int8", "io": io, "verify_file": False}
     report = to_tflite(wild, tmp_path / "wild.tflite", calibration=pixels, **options)
     session = load(report.path)
     (boxes, _), step = session.outputs, 2 * LIMIT / 255
