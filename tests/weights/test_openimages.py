@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 import zoo
 from tests import openimages
@@ -221,9 +221,12 @@ def test_the_commands_name_source_and_licence(cli: Cli) -> None:
 def test_its_int8_file_finds_what_is_on_photos(cli: Cli, home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
-    for name in ("astronaut", "chelsea", "coffee", "motorcycle_left", "rocket", "color"):
-        found = next(openimages.pictures().glob(f"{name}.*"))
-        Image.open(found).convert("RGB").save(folder / f"{name}.png")
+    # Those of the package's photos that are in colour, and each mirrored.
+    for path in sorted(openimages.pictures().glob("*.[jp][pn]g")):
+        with Image.open(path) as photo:
+            if photo.mode == "RGB":
+                photo.save(folder / f"{path.stem}.png")
+                ImageOps.mirror(photo).save(folder / f"{path.stem}_mirrored.png")
     asked = ("--weights", "openimages", "--quantize", "int8", "--calibration", folder, "--out", tmp_path)
     done = cli("build", "ssd_mobilenet_v2", *asked)
     assert done.code == 0, done.err
