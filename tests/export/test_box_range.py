@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zoo.export import ExportOptions, to_tflite
+from zoo.export import to_tflite
 from zoo.export.box_range import LIMIT
 from zoo.runner import load
 
@@ -55,8 +55,8 @@ def test_boxes_of_objects_are_stored_finely_whatever_other_anchors_say(wild: Any
     pixels = np.concatenate([dark, bright])
     wanted = np.asarray(wild(pixels)[0])
     assert np.abs(wanted).max() > 4 * LIMIT
-    options = ExportOptions().change(quantize="int8", io=io, verify_file=False)
-    report = to_tflite(wild, tmp_path / "wild.tflite", options, calibration=pixels)
+    options: dict[str, Any] = {"quantize": "int8", "io": io, "verify_file": False}
+    report = to_tflite(wild, tmp_path / "wild.tflite", calibration=pixels, **options)
     session = load(report.path)
     (boxes, _), step = session.outputs, 2 * LIMIT / 255
     stored = [session.run(session.input.store(one[np.newaxis], pixels=True))[0] for one in pixels]

@@ -123,7 +123,8 @@ def test_tflite_runtime_finds_what_litert_finds(
     file = made(quantize, **({"nms": "file"} if place == "file" else {})).path
     np.save(tmp_path / "picture.npy", colours.pictures(1)[0])
     theirs = json.loads(elsewhere(tflite_runtime_python, FOUND, file, tmp_path / "picture.npy"))
-    ours = sorted([one.label, one.score, *one.box] for one in Detector(file).detect(colours.pictures(1)[0]))
+    found = Detector(file).detect(colours.pictures(1)[0])
+    ours: list[list[Any]] = sorted([one.label, one.score, *one.box] for one in found)
     assert [one[0] for one in theirs] == [one[0] for one in ours]
     for first, second in zip(theirs, ours, strict=True):
         np.testing.assert_allclose(first[1:], second[1:], atol=0.1 if quantize == "int8" else 1e-3)
