@@ -141,13 +141,8 @@ def _way(spec: ModelSpec, options: dict[str, Any], *, asked: bool) -> str:
         if weights.file_for(spec.check(full)) is not None:
             give = f"give --weights {weights.name}"
             return give if asked else f"{give} where there is a network, or put the file in its place"
-    having = {
-        name: [one for one in names if models.spec(one).task == spec.task]
-        for name, names in models.models_by_weights().items()
-    }
-    return "; ".join(
-        f"{' and '.join(names)} can begin with --weights {name}" for name, names in having.items() if names
-    )
+    having = models.models_by_weights(spec.task)
+    return "; ".join(f"{' and '.join(names)} can begin with --weights {name}" for name, names in having.items())
 
 
 def adapt(task: TrainingTask, built: Built, data: Data, recipe: Recipe) -> Sequence[str]:
