@@ -74,9 +74,9 @@ def facts_of(model: keras.Model, task: Task[Any]) -> dict[str, Any]:
                 "height_scale": coding.height_scale,
                 "width_scale": coding.width_scale,
             },
-            "threshold": task.threshold,
             "iou": task.iou,
         },
+        "threshold": task.threshold,
     }
 
 

@@ -29,7 +29,7 @@ from zoo.runner.session import load
 from zoo.tasks.confidence import wilson
 from zoo.text import to_json
 from zoo.training.readme import FILES, write_card
-from zoo.training.tasks import task_named
+from zoo.training.tasks import Tuning, task_named
 
 if TYPE_CHECKING:
     import keras
@@ -155,6 +155,10 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
         "trained_on": len(data.sources["train"]),
         seen.FIELD: seen.for_card(data.report.contents),
     }
+    if isinstance(training, Tuning):
+        settings, note = training.settings(model, data)
+        facts |= settings
+        notes += [note] if note else []
     seen.write(folder, data.report.contents)
     for one in wanted:
         progress.step(f"exporting {one.quantize}")

@@ -82,7 +82,7 @@ def test_card_and_metadata_say_how_the_boxes_are_coded(made: Made) -> None:
     assert card["anchors"] == 16
     assert card["grids"] == [[4, 4]]
     assert card["shapes"] == [[[0.25, 0.25]]]
-    assert (card["threshold"], card["iou"]) == (0.5, 0.6)
+    assert (report.card["threshold"], card["iou"]) == (0.5, 0.6)
     assert report.card["preprocessing"] == {"resize": "stretch"}
     file = modelfile.read(report.path)
     stated = detectors.stated(file)

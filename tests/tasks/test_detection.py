@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,3 +156,13 @@ def test_the_task_is_found_by_the_card_or_by_the_outputs(tmp_path: Path) -> None
     assert task_of({"model": "lenet"}, "a.tflite", file) is TASKS["classification"]
     assert (truth_of(DETECTION), truth_of(TASKS["classification"])) == ("boxes", "classes")
     assert isinstance(DETECTION, Detecting)
+
+
+@pytest.mark.parametrize(
+    ("stated", "used"),
+    [(0.36, 0.36), (0, 0.5), (1, 0.5), (-1, 0.5), (1.5, 0.5), (True, 0.5), ("0.3", 0.5), (None, 0.5), (math.nan, 0.5)],
+)
+def test_the_least_score_is_that_of_the_files_card(stated: Any, used: float, tmp_path: Path) -> None:
+    file = modelfile.read(detectors.two_outputs(tmp_path / "boxes.tflite"))
+    assert DETECTION.for_file({"threshold": stated}, file).threshold == used
+    assert DETECTION.for_file({}, file).threshold == 0.5

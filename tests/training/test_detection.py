@@ -238,6 +238,10 @@ def test_the_map_of_every_file_stands_beside_that_of_keras(alone: TrainResult, t
     assert card["map"] == rows["int8"]["map"]
     assert card["map_keras"] == alone.score
     assert card["map_on"] == {"split": "validation", "count": 8}
+    # By default a file shows what gives the best balance on the validation pictures.
+    best = round(alone.metrics["best_threshold"]["threshold"], 2)
+    assert card["threshold"] == best != 0.5
+    assert f"the files show objects from a score of {best:g} on" in done.out + done.err
     # The file is a detector to the runner, with the fitted anchors.
     found = Detector(run / "spotter_int8.tflite").detect(alone.data.sources["validation"].paths[3])
     assert {one.label for one in found} <= set(NAMES)

@@ -108,10 +108,12 @@ class Detecting:
         return looks_like(file)
 
     def for_file(self, card: Mapping[str, Any], file: ModelFile) -> Detecting:
-        """The task with how a file's outputs are arranged."""
+        """The task with how a file's outputs are arranged, and the least score that its card names."""
         from zoo.tasks.layout import find
 
-        return replace(self, found=find(file))
+        stated = card.get("threshold")
+        threshold = float(stated) if isinstance(stated, float) and 0 < stated < 1 else self.threshold
+        return replace(self, found=find(file), threshold=threshold)
 
     @property
     def schema(self) -> dict[str, Any]:

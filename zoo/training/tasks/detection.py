@@ -36,6 +36,10 @@ Array = npt.NDArray[Any]
 
 JUDGED_ON = 100
 """The most training pictures that an epoch is judged on, where none are held out."""
+LEAST_RIGHT = 5
+"""The fewest objects that are found rightly where a threshold is taken from the validation pictures."""
+USUAL = (0.1, 0.9)
+"""The range of thresholds that are taken."""
 COUNTED_ON = 256
 """The most training pictures whose targets are counted to weigh the loss."""
 
@@ -174,6 +178,21 @@ class DetectionTraining:
         """Returns the pictures of a split with their objects in pixels of the upright picture."""
         assert isinstance(data, DetectionData)  # noqa: S101  # `load` loaded it
         return data.truth[split]
+
+    def settings(self, model: keras.Model, data: Data) -> tuple[Mapping[str, Any], str]:
+        """Returns the threshold with the best balance of precision and recall (F1), within `USUAL`."""
+        assert isinstance(data, DetectionData)  # noqa: S101  # `load` loaded it
+        count = len(data.sources["validation"])
+        found = Finder(model, data.class_names).judge(data, "validation", range(count)) if count else None
+        best = None if found is None else found.best
+        if found is None or best is None or (best.recall or 0) * sum(one.count for one in found.classes) < LEAST_RIGHT:
+            return {}, ""
+        threshold = round(min(max(best.threshold, USUAL[0]), USUAL[1]), 2)
+        note = (
+            f"the files show objects from a score of {threshold:g} on, the best balance of precision and recall on the "
+            "validation pictures; --threshold changes it"
+        )
+        return {"threshold": threshold}, note
 
     def describe(self, metrics: Mapping[str, Any], *, pictures: bool) -> str:
         """Returns the kind of model with its number of classes."""

@@ -191,6 +191,17 @@ class Predicting(Protocol):
 
 
 @runtime_checkable
+class Tuning(Protocol):
+    """A task whose files use numbers that held-out files decide; a task need not be one."""
+
+    def settings(self, model: keras.Model, data: Data) -> tuple[Mapping[str, Any], str]:
+        """Returns what a file of a trained model is to use unless told otherwise, by the fields of its card, and a note.
+
+        The validation files decide, not the test files, on which the file is judged.
+        """
+
+
+@runtime_checkable
 class Advising(Protocol):
     """A task that can say what the scores of its models are worth; a task need not be one."""
 
