@@ -27,7 +27,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_what_it_says(cli: Cli, tmp_path: Path) -> None:
+def test_what_it_says_and_what_the_card_holds(cli: Cli, tmp_path: Path) -> None:
     result = cli(*SMALL, "--export", "tflite", "--out", tmp_path / "new")
     assert (result.code, result.err) == (0, "")
     path = tmp_path / "new" / "mobilenet_v2_0.35_32.tflite"
@@ -40,6 +40,11 @@ def test_what_it_says(cli: Cli, tmp_path: Path) -> None:
     assert "mobilenet_v2 and vgg16 have --weights imagenet, mobilenet_v2 has --weights openimages." in result.out
     assert "--weights" in result.out
     assert f"zoo run {path} PHOTO.jpg" in result.out
+    card = Classifier(path).card
+    assert card["architecture"] == "mobilenet_v2"
+    assert card["options"] == {"num_classes": 4, "alpha": 0.35, "input_size": 32, "dropout": 0.2}
+    assert card["weights"] == "random"
+    assert card["seed"] == 0
 
 
 def test_in_the_current_folder(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,50 +54,56 @@ def test_in_the_current_folder(cli: Cli, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_several_formats_and_json(cli: Cli, tmp_path: Path) -> None:
-    result = cli(*SMALL, "--export", "tflite,keras,savedmodel", "--out", tmp_path, "--json")
+    result = cli("build", "lenet", "--export", "tflite,keras,savedmodel", "--out", tmp_path, "--json")
     assert (result.code, result.err) == (0, "")
     found = {entry["format"]: entry for entry in json.loads(result.out)}
     assert list(found) == ["tflite", "keras", "savedmodel"]
-    stem = "mobilenet_v2_0.35_32"
-    assert names(tmp_path) == [f"{stem}.keras", f"{stem}.tflite", f"{stem}_savedmodel"]
-    assert found["tflite"]["bytes"] == (tmp_path / f"{stem}.tflite").stat().st_size
-    assert found["keras"]["bytes"] == (tmp_path / f"{stem}.keras").stat().st_size
+    assert names(tmp_path) == ["lenet.keras", "lenet.tflite", "lenet_savedmodel"]
+    assert found["tflite"]["bytes"] == (tmp_path / "lenet.tflite").stat().st_size
+    assert found["keras"]["bytes"] == (tmp_path / "lenet.keras").stat().st_size
     assert found["tflite"]["verification"]["top1"] == 1.0
     assert not found["tflite"]["trained"]
-    model = load_model(tmp_path / f"{stem}.keras")
-    assert (tmp_path / f"{stem}_savedmodel" / "saved_model.pb").is_file()
+    model = load_model(tmp_path / "lenet.keras")
+    assert (tmp_path / "lenet_savedmodel" / "saved_model.pb").is_file()
     # Both are the same model.
-    pixels = np.full((32, 32, 3), 99, np.float32)
+    pixels = np.full((28, 28, 1), 99, np.float32)
     scores = np.asarray(model(pixels[np.newaxis], training=False))[0]
-    for prediction in Classifier(tmp_path / f"{stem}.tflite").classify(pixels):
+    for prediction in Classifier(tmp_path / "lenet.tflite").classify(pixels):
         assert prediction.score == pytest.approx(scores[prediction.index], abs=1e-5)
 
 
-def test_the_card_says_how_it_was_built(cli: Cli, tmp_path: Path) -> None:
-    assert cli(*SMALL, "--out", tmp_path).code == 0
-    card = Classifier(tmp_path / "mobilenet_v2_0.35_32.tflite").card
-    assert card["architecture"] == "mobilenet_v2"
-    assert card["options"] == {"num_classes": 4, "alpha": 0.35, "input_size": 32, "dropout": 0.2}
-    assert card["weights"] == "random"
-    assert card["seed"] == 0
-
-
-def built(warm: list[str], folder: Path, *args: str, quantize: str = "none,float16,int8") -> dict[str, bytes]:
+def built(warm: list[str], folder: Path, *args: str) -> dict[str, bytes]:
     """The files of a build in a process of its own."""
-    command = [*warm, "zoo", *SMALL, "--quantize", quantize, *args, "--out", str(folder)]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run([*warm, "zoo", *args, "--out", str(folder)], check=True, capture_output=True)
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 @pytest.mark.slow
-def test_the_same_command_gives_the_same_files(warm: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "files"),
+    [
+        (("build", "lenet", "--quantize", "none,float16,int8"), ["lenet", "lenet_float16", "lenet_int8"]),
+        ((*SMALL, "--quantize", "int8"), ["mobilenet_v2_0.35_32_int8"]),
+    ],
+    ids=["all modes", "many layers"],
+)
+def test_the_same_command_gives_the_same_files(
+    warm: list[str], tmp_path: Path, command: tuple[str, ...], files: list[str]
+) -> None:
     """Files are equal byte for byte: weights, calibration, check, card and archive."""
-    first = built(warm, tmp_path / "first")
-    assert list(first) == [f"mobilenet_v2_0.35_32{suffix}.tflite" for suffix in ("", "_float16", "_int8")]
-    assert built(warm, tmp_path / "second") == first
-    ((name, content),) = built(warm, tmp_path / "other", "--seed", "7", quantize="int8").items()
-    assert content != first[name]
-    assert Classifier(tmp_path / "other" / "mobilenet_v2_0.35_32_int8.tflite").card["seed"] == 7
+    first = built(warm, tmp_path / "first", *command)
+    assert list(first) == [f"{name}.tflite" for name in files]
+    assert built(warm, tmp_path / "second", *command) == first
+
+
+@pytest.mark.slow
+def test_another_seed_gives_another_file(cli: Cli, tmp_path: Path) -> None:
+    for seed in ("0", "7"):
+        out = tmp_path / seed
+        assert cli("build", "lenet", "--quantize", "int8", "--seed", seed, "--out", out).code == 0
+        assert Classifier(out / "lenet_int8.tflite").card["seed"] == int(seed)
+    first, second = ((tmp_path / seed / "lenet_int8.tflite").read_bytes() for seed in ("0", "7"))
+    assert first[: len(first) // 2] != second[: len(second) // 2]
 
 
 def test_labels_set_the_number_of_classes(cli: Cli, tmp_path: Path) -> None:
