@@ -195,7 +195,7 @@ class Tuning(Protocol):
     """A task whose files use numbers that held-out files decide; a task need not be one."""
 
     def settings(self, model: keras.Model, data: Data) -> tuple[Mapping[str, Any], str]:
-        """Returns what a file of a trained model is to use unless told otherwise, by the fields of its card, and a note.
+        """Returns what a file of a trained model is to use unless told otherwise, by its card's fields, and a note.
 
         The validation files decide, not the test files, on which the file is judged.
         """
