@@ -34,7 +34,7 @@ demo: .venv/ready
 WORKERS ?= auto
 PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
-test: check .venv-base/ready .venv-tflite-runtime/ready
+test: check .venv-base/ready .venv-tflite-runtime/ready .venv-mediapipe/ready
 	@$(SYSTEM) install tests
 	$(BIN)/python -m pytest $(PARALLEL) --durations 10
 
@@ -128,5 +128,12 @@ jetson: .venv/ready
 	.venv-tflite-runtime/bin/python -m pip install --quiet '.[tflite-runtime]' tflite-support; \
 	touch $@
 
+# What runs our detectors besides our runner. It has no wheel for some Pythons and processors.
+.venv-mediapipe/ready:
+	@$(SYSTEM) install make
+	$(PYTHON) -m venv .venv-mediapipe
+	@if .venv-mediapipe/bin/python -m pip install --quiet --disable-pip-version-check mediapipe; then touch $@; else \
+		rm -rf .venv-mediapipe; echo "MediaPipe cannot be installed here: the tests that run it will be skipped"; fi
+
 clean:
-	rm -rf .venv .venv-base .venv-tflite-runtime demo build dist dist-sbom docs/_build *.egg-info
+	rm -rf .venv .venv-base .venv-tflite-runtime .venv-mediapipe demo build dist dist-sbom docs/_build *.egg-info

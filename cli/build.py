@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -72,6 +73,8 @@ def build(
         built = build_from(model, weights, options, seed=request.seed, progress=progress)
     if built.new_head and "tflite" in formats and not new_head:
         raise WeightsError(_new_head(model, weights, built.why_new, built.options["num_classes"]))
+    if request.labels is None and built.labels:
+        request = replace(request, labels=list(built.labels))
     facts: dict[str, Any] = {"architecture": model, "options": built.options, "weights_from": base_name(weights)}
     if why:
         facts["weights_why"] = why
@@ -89,7 +92,7 @@ def build(
         echo(
             f"note: the weights are RANDOM{f' ({why})' if why else ''}: the files run, but their answers mean nothing "
             f"yet. Train the model on your pictures (zoo train {model} PICTURES --export tflite), or in Keras "
-            f"(zoo.build, model.compile, model.fit) and pass the saved file with --weights; {_published()}."
+            f"(zoo.build, model.compile, model.fit) and pass the saved file with --weights; {_published(spec.task)}."
         )
 
 
@@ -124,9 +127,9 @@ def _new_head(model: str, weights: str, why: str, classes: int) -> str:
     )
 
 
-def _published() -> str:
-    """Returns which models have published weights, in words: `mobilenet_v2 and vgg16 have --weights imagenet`."""
+def _published(task: str) -> str:
+    """Returns which models of a task have which weights: `mobilenet_v2 and vgg16 have --weights imagenet`."""
     return ", ".join(
         f"{' and '.join(having)} {'have' if len(having) > 1 else 'has'} --weights {name}"
-        for name, having in models.models_by_weights().items()
+        for name, having in models.models_by_weights(task).items()
     )

@@ -23,6 +23,8 @@ DEFAULT_CLASSES = 5
 """The number of best classes that a classifier shows unless told otherwise."""
 SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 """The files that are written, by suffix, with Pillow's names of the formats."""
+OTHER_SUFFIXES = {".avi", ".avif", ".bmp", ".gif", ".mkv", ".mov", ".mp4", ".ppm", ".tif", ".tiff", ".webm"}
+"""The suffixes of other pictures and of videos; who names such a file does not mean a folder."""
 QUALITY = 92
 
 
@@ -68,6 +70,18 @@ class Wanted:
         return [f"--{name}" for name, value in vars(self).items() if value is not None and value is not False]
 
 
+def refuse_without_objects(predictor: Predictor[Any], used: Sequence[str]) -> None:
+    """Refuses the options of detectors that were given for another file; does nothing if none was.
+
+    Raises:
+        OptionError: some were.
+    """
+    if used:
+        raise OptionError(
+            f"{predictor.session.path} is a {predictor.task.noun} and finds no objects; leave {' and '.join(used)} out"
+        )
+
+
 class Objects:
     """Prints, draws and cuts out what a detector finds; for other files all of it does nothing."""
 
@@ -90,11 +104,7 @@ class Objects:
         self._task: StoredReader[Any] | None = None
         self._taken: set[str] = set()
         if not isinstance(predictor.task, StoredReader):
-            if wanted.used():
-                raise OptionError(
-                    f"{predictor.session.path} is a {predictor.task.noun} and finds no objects; leave "
-                    f"{' and '.join(wanted.used())} out"
-                )
+            refuse_without_objects(predictor, wanted.used())
             return
         only = [] if wanted.only is None else [name.strip() for name in wanted.only.split(",")]
         self._task = predictor.task = predictor.task.narrowed(
@@ -106,7 +116,13 @@ class Objects:
         from zoo.files import require_writable
 
         if self._wanted.draw is not None:
-            is_file = self._wanted.draw.suffix.lower() in SUFFIXES and not self._wanted.draw.is_dir()
+            suffix = self._wanted.draw.suffix.lower()
+            is_file = suffix in SUFFIXES and not self._wanted.draw.is_dir()
+            if suffix in OTHER_SUFFIXES and not self._wanted.draw.is_dir():
+                raise OptionError(
+                    f"--draw {self._wanted.draw}: {suffix} files are not written; give a .jpg, .png or .webp file for "
+                    "one picture, or a folder for the frames of a video"
+                )
             if is_file and several:
                 raise OptionError(
                     f"--draw {self._wanted.draw} is one file, but there may be several pictures; give a folder"
@@ -155,7 +171,7 @@ class Objects:
 
     def _stem(self, name: str) -> str:
         """Returns a file's name without its suffix, with a number behind it if another picture has that name."""
-        stem = wanted = _safe(Path(name).stem) or "picture"
+        stem = wanted = stem_of(name)
         number = 1
         while stem in self._taken:
             number += 1
@@ -173,7 +189,13 @@ def save(picture: Image.Image, path: Path) -> None:
     from zoo.files import atomic
 
     with atomic(path) as scratch:
-        picture.save(scratch, SUFFIXES[path.suffix.lower()], quality=QUALITY)
+        # Colours at full size: thin lines would lose theirs in JPEG's usual half.
+        picture.save(scratch, SUFFIXES[path.suffix.lower()], quality=QUALITY, subsampling=0)
+
+
+def stem_of(name: str) -> str:
+    """Returns the name of a picture's file without its suffix, as part of the name of another file."""
+    return _safe(Path(name).stem) or "picture"
 
 
 def _safe(text: str) -> str:

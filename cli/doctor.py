@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @json_option
 def doctor(file: Path | None, as_json: bool) -> int:
-    """Show which runtimes and hardware this machine has, and whether FILE runs here.
+    """Show which runtimes and hardware this machine has, what FILE is for, and whether it runs here.
 
     The exit code is 1 if no runtime works, or if none runs FILE.
     """
@@ -33,6 +33,8 @@ def doctor(file: Path | None, as_json: bool) -> int:
 
 
 def _print(found: Diagnosis, file: Path | None) -> None:
+    from zoo.runner.outlook import lines
+
     machine, state = found.machine, found.state
     temperatures = ", ".join(f"{name} {value:.0f} °C" for name, value in state.temperatures.items())
     cores = f"{machine.usable_cores} usable, {machine.physical_cores} of them physical"
@@ -63,6 +65,8 @@ def _print(found: Diagnosis, file: Path | None) -> None:
         echo()
         results = [(state.runtime, state.problem or "runs it") for state in found.file]
         print_table(("runtime", str(file)), results, left=(str(file),))
+    if found.runner is not None:
+        echo("", *lines(found.runner))
 
 
 def _memory(found: Diagnosis) -> str | None:

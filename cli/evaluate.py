@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.detecting import refuse_without_objects, save, stem_of
 from zoo.cli.output import echo, json_option, print_error, print_json, print_table, status
 from zoo.cli.runtime_options import open_predictor, runtime_options
 from zoo.errors import OptionError, OutputError
@@ -34,7 +35,18 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=10,
     show_default=True,
-    help="Number of mistakes to list.",
+    help="Number of mistakes, or of a detector's worst pictures, to list and to draw.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Least score of an object in precision, recall, counts and confusion, for detectors.  [default: 0.5]",
+)
+@click.option(
+    "--draw",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Draw a detector's worst pictures into this folder, with what is there and what is found.",
 )
 @click.option("--all", "everything", is_flag=True, help="Judge the pictures that FILE was trained on, too.")
 @runtime_options
@@ -45,21 +57,24 @@ def evaluate(
     against: Path | None,
     confusion: Path | None,
     mistakes: int,
+    threshold: float | None,
+    draw: Path | None,
     everything: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
     """Measure how often FILE is right on the pictures in DATA.
 
-    DATA is a folder with one folder of pictures for each class, named as in the file's labels. If DATA is split into
-    train, val and test, the held-out part is used. DATA may also be a CSV file of path,label. Pictures
-    that FILE was trained on are counted and left out, as far as FILE or its run's folder tells. With --against, both
-    files get the same pictures, and the difference is printed with its 95% confidence interval.
+    DATA is a folder with one folder of pictures for each class, named as in the file's labels, or a CSV file of
+    path,label. For a detector it is labelled boxes: COCO JSON, Pascal VOC XML, YOLO text files or CSV; the figure is
+    COCO's mAP, the mean over the overlaps 0.50 to 0.95 (what others publish as "AP" may be at an overlap of 0.5, or
+    0.4, alone). If DATA is split into train, val and test, the held-out part is used. Pictures that FILE was trained
+    on are counted and left out, as far as FILE or its run's folder tells. With --against, both files get the same
+    pictures and are compared.
     """
     from zoo.files import require_writable
-    from zoo.inputs.labelled import find_labelled
     from zoo.runner.evaluate import evaluate as judge
-    from zoo.runner.unseen import choose
+    from zoo.runner.truth import find_truth
 
     if confusion is not None:
         if confusion.suffix not in {".csv", ".png"}:
@@ -71,32 +86,35 @@ def evaluate(
             require(confusion)
     predictors = [open_predictor(path, **options) for path in (file, against) if path is not None]
     _check_tasks(predictors, confusion)
-    _check_truth(predictors[0], data)
-    labelled = find_labelled(data, predictors[0].suffixes, least=1)
-    for note in labelled.notes:
+    _set_threshold(predictors, threshold, draw)
+    truth = find_truth(predictors, data, everything=everything)
+    for note in truth.notes:
         echo(f"note: {note}", err=True)
-    chosen = choose(predictors, labelled, everything=everything)
     with status("evaluating") as progress:
-        found = [judge(predictor, chosen.pictures, progress=progress) for predictor in predictors]
+        found = [judge(predictor, truth.pictures, only=truth.only, progress=progress) for predictor in predictors]
     comparison = predictors[0].task.compare(found[0], found[1]) if against else None
     if confusion is not None:
         _write_confusion(found[0].confusion, confusion)
+    if draw is not None:
+        _draw(found[0], draw, mistakes)
+    unreadable = [*truth.unusable, *found[0].unreadable]
     if as_json:
-        document = {"file": str(file), "data": str(data), **chosen.as_dict(), **found[0].as_dict()}
+        document = {"file": str(file), "data": str(data), **truth.as_dict(), **found[0].as_dict()}
+        document["unreadable"] = [str(error) for error in unreadable]
         if comparison is not None:
             document["against"] = {"file": str(against), **found[1].as_dict(), "comparison": comparison.as_dict()}
         print_json(document)
     else:
-        if chosen.note:
-            echo(chosen.note)
+        if truth.note:
+            echo(truth.note)
         _print(found[0], mistakes)
         if comparison is not None:
             echo()
             _print_section(comparison.section((str(file), str(against)), found[0], found[1]))
             echo(comparison.line())
-    for error in found[0].unreadable:
+    for error in unreadable:
         print_error(error)
-    return 1 if found[0].unreadable else 0
+    return 1 if unreadable else 0
 
 
 def _check_tasks(predictors: Sequence[Predictor[Any]], confusion: Path | None) -> None:
@@ -118,20 +136,37 @@ def _check_tasks(predictors: Sequence[Predictor[Any]], confusion: Path | None) -
         )
 
 
-def _check_truth(predictor: Predictor[Any], data: Path) -> None:
-    """Finds out before the evaluation whether the data can judge the file.
+def _set_threshold(predictors: Sequence[Predictor[Any]], threshold: float | None, draw: Path | None) -> None:
+    """Sets the least score of an object, and finds out before the evaluation whether pictures can be drawn.
 
     Raises:
-        OptionError: the file finds objects, and folders of classes do not say where those are.
+        OptionError: the files find no objects.
+        OutputError: nothing can be written into the folder.
     """
-    from zoo.tasks import truth_of
+    from zoo.files import require_writable
+    from zoo.tasks.task import StoredReader
 
-    if truth_of(predictor.task) != "classes":
-        raise OptionError(
-            f"{predictor.session.path} is a {predictor.task.noun}, and {data} is read as pictures by class, which does "
-            "not say where the objects are; in Python, zoo.runner.evaluate judges it by lists of "
-            "zoo.tasks.detection_judge.PictureBoxes"
-        )
+    used = [name for name, value in (("--threshold", threshold), ("--draw", draw)) if value is not None]
+    for one in predictors:
+        if isinstance(one.task, StoredReader):
+            one.task = one.task.narrowed(one.labels, threshold=threshold, iou=None, only=())
+        else:
+            refuse_without_objects(one, used)
+    if draw is not None:
+        require_writable(draw)
+
+
+def _draw(found: Evaluation, folder: Path, most: int) -> None:
+    """Draws the worst pictures, numbered, the worst first."""
+    from zoo.inputs.images import upright
+    from zoo.tasks.task import Drawable
+
+    if isinstance(found, Drawable):
+        worst = found.mistaken()[:most]
+        if not worst:
+            echo("note: no picture has a mistake to draw", err=True)
+        for number, one in enumerate(worst, start=1):
+            save(found.drawn(upright(one.path), one), folder / f"{number:03}_{stem_of(one.path.name)}.jpg")
 
 
 def _print(found: Evaluation, mistakes: int) -> None:

@@ -24,8 +24,8 @@ from zoo.cli.types import int_list
 def export(model: Path, **choices: Any) -> None:
     """Export MODEL, a .keras or .h5 file or a SavedModel folder, to .tflite.
 
-    MODEL may be any classifier with one input. The file takes raw pixels, contains its labels and a card, and is
-    kept only if it agrees with the Keras model and the target's runtime can load it.
+    MODEL may be any classifier with one input, or a detector of the zoo. The file takes raw pixels, contains its
+    labels and a card, and is kept only if it agrees with the Keras model and the target's runtime can load it.
     """
     request = read_request(("tflite",), **choices)
     import_tensorflow()

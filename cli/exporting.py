@@ -15,7 +15,7 @@ import click
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, raise_failures, status
 from zoo.cli.types import RESIZE_HELP, SEED, number_pair, words
 from zoo.errors import ZooError
-from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, ExportOptions
+from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, NMS, ExportOptions
 from zoo.files import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
 from zoo.locks import exclusive
@@ -42,7 +42,8 @@ _OPTIONS = (
     click.option(
         "--calibration",
         type=click.Path(path_type=Path),
-        help="Folder of training pictures, or .npy file, to measure the activation ranges of int8 and int16x8 on. "
+        help="Folder of training pictures, with or without labelled boxes, or .npy file, to measure the activation "
+        "ranges of int8 and int16x8 on. "
         "The check against Keras uses them, too.",
     ),
     click.option(
@@ -75,7 +76,11 @@ _OPTIONS = (
         help="Fixed number of pictures that one run of the model takes.",
     ),
     click.option("--logits", is_flag=True, help="Leave out the final softmax, so that the model returns logits."),
-    click.option("--resize", type=click.Choice(RESIZES), default="crop", show_default=True, help=RESIZE_HELP),
+    click.option(
+        "--resize",
+        type=click.Choice(RESIZES),
+        help=f"{RESIZE_HELP}  [default: crop; stretch for detectors]",
+    ),
     click.option(
         "--input-range",
         type=number_pair,
@@ -86,6 +91,14 @@ _OPTIONS = (
         "--min-agreement",
         type=click.FloatRange(0, 1),
         help="Smallest share of inputs on which the file and Keras must agree.  [default: by the mode]",
+    ),
+    click.option(
+        "--nms",
+        type=click.Choice(NMS),
+        default="runner",
+        show_default=True,
+        help="Who decodes a detector's boxes: the runner (and MediaPipe Tasks), or an operation in the file, as the "
+        "Android Task Library and pycoral want it.",
     ),
     click.option("--no-verify", is_flag=True, help="Skip the comparison of the file with the Keras model."),
     click.option("--labels", type=click.Path(path_type=Path), help="Text file with one class name per line."),
@@ -132,7 +145,7 @@ def read_request(
     *,
     quantize: tuple[str, ...],
     seed: int,
-    resize: Resize,
+    resize: Resize | None,
     no_verify: bool,
     calibration: Path | None,
     labels: Path | None,
@@ -152,7 +165,7 @@ def read_request(
     """
     require_writable(out)
     names = read_labels(labels) if labels else None
-    policy = Preprocessing(resize)
+    policy = Preprocessing(resize) if resize else None
     modes = quantize if "tflite" in formats else ()
     wanted = ExportOptions().in_modes(modes, seed=seed, preprocessing=policy, verify_file=not no_verify, **options)
     return ExportRequest(formats, wanted, seed, calibration, names, license_, out, as_json)
@@ -281,7 +294,7 @@ def _print_results(results: list[dict[str, Any]], reports: Sequence[ExportReport
                 f"{result['seconds']:.1f} s",
             )
         )
-    titles = (re.sub(r"(?<=[a-z])(?=\d)", "-", name) for name in figures)
+    titles = (re.sub(r"(?<=[a-z])(?=\d)", "-", name).replace("_", " ") for name in figures)
     columns = ("file", "mode", "size", "of float", "max diff", "mean diff", *titles, "time")
     print_table(columns, rows, left=("mode",))
     lines = [_said_of_check(report, report.verification) for report in reports if report.verification]

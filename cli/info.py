@@ -53,10 +53,10 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
 
         draw(summary, picture, subtitle=f"{spec.paper} {spec.url}".strip())
     if as_json:
-        print_json({"options": options, **dataclasses.asdict(summary)})
+        print_json({"task": spec.task, "options": options, **dataclasses.asdict(summary)})
         return
     _print_layers(summary)
-    echo("", f"{summary.model}: {spec.paper} {spec.url}".rstrip(), *_published(spec, options))
+    echo("", f"{summary.model}: {spec.paper} {spec.url}".rstrip(), f"task: {spec.task}", *_published(spec, options))
     echo(
         f"input {shape(summary.input_shape)}, {summary.params:,} parameters "
         f"({summary.trainable_params:,} trainable), {summary.macs:,} MACs"

@@ -84,14 +84,14 @@ def _compare_calibration(file: Path, data: Path, as_json: bool) -> int:
 
 
 def _print(file: Path, found: Any, tensors: bool) -> None:
-    from zoo.runner.outlook import outlook
+    from zoo.runner.outlook import lines, outlook
 
     echo(f"{file}: {megabytes(found.file.size)}, TFLite schema {found.file.schema_version}")
     for name, ends in (("input", found.inputs), ("output", found.outputs)):
         for tensor in ends:
             echo(f"{name}: {tensor.name} {shape(tensor.shape)} {tensor.dtype.lower()}{_quantization(tensor)}")
-    for name, text in outlook(found.file, found.description.card).items():
-        echo(f"{'takes' if name == 'input' else name}: {text}")
+    for line in lines(outlook(found.file, found.description.card)):
+        echo(line)
     echo(f"{found.macs:,} MACs, min runtime by its converter: {found.file.min_runtime or 'not said'}", "")
     rows = [
         (name, str(version), str(count), megabytes(found.op_bytes.get(name, 0))) for name, version, count in found.ops

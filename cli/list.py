@@ -22,6 +22,7 @@ def list_models(as_json: bool) -> None:
     rows = [
         (
             spec.name,
+            spec.task,
             spec.paper,
             shape(spec.input_shape),
             count(spec.params),
@@ -32,7 +33,9 @@ def list_models(as_json: bool) -> None:
         for spec in specs
     ]
     print_table(
-        ("model", "paper", "input", "params", "MACs", "weights", "options"), rows, left=("paper", "weights", "options")
+        ("model", "task", "paper", "input", "params", "MACs", "weights", "options"),
+        rows,
+        left=("task", "paper", "weights", "options"),
     )
 
 

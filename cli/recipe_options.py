@@ -23,10 +23,20 @@ _RECIPE_OPTIONS = (
     _recipe_option("--batch-size", "Number of examples in one training step.", type=int),
     _recipe_option("--learning-rate", "Highest learning rate of the schedule.", type=float),
     _recipe_option("--head-learning-rate", "Highest learning rate while only the head is trained.", type=float),
+    _recipe_option(
+        "--body-rate",
+        "Learning rate of the layers before the head, as a share of the head's, while both are trained.",
+        type=float,
+    ),
     _recipe_option("--optimizer", "Optimizer; sgd has Nesterov momentum.", metavar="adam|sgd"),
     _recipe_option("--weight-decay", "Weight decay, decoupled from the loss as in AdamW.", type=float),
     _recipe_option(
         "--schedule", "How the learning rate changes during the training.", metavar="cosine|plateau|constant"
+    ),
+    _recipe_option(
+        "--min-steps",
+        "Least number of steps that train the whole model; an epoch of few files passes over them several times.",
+        type=int,
     ),
     _recipe_option("--warmup-epochs", "Epochs in which a cosine schedule raises the learning rate.", type=int),
     _recipe_option("--patience", "Epochs without a better result after which a stage ends; 0 for never.", type=int),
@@ -35,8 +45,15 @@ _RECIPE_OPTIONS = (
         "What fine-tuning leaves frozen: nothing, all but the head, or all layers up to and including LAYER.",
         metavar="none|all|LAYER",
     ),
+    _recipe_option(
+        "--anchors",
+        "Anchors of a detector with a new head: fitted to the training boxes, or those of the SSD paper.",
+        metavar="fitted|paper",
+    ),
     _recipe_option("--label-smoothing", "Share of each label that is spread over all classes.", type=float),
-    _recipe_option("--augment", "How strongly training pictures are changed at random.", metavar="none|light|standard"),
+    _recipe_option(
+        "--augment", "How strongly training pictures are changed at random.", metavar="none|light|no-flip|standard"
+    ),
     _recipe_option(
         "--balance/--no-balance",
         "Weight the loss so that every class counts the same, instead of every example.",

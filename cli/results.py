@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -49,14 +48,16 @@ def printer(form: str | None, task: Task[Any], *, counts: bool = False) -> Print
 
 def _counter(form: str | None) -> Printer:
     """Returns a function that prints the name of a picture, and how many predictions there are of each class."""
+    from zoo.tasks.detection import counted
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if form == "csv":
         writer.writerow(["file", "label", "count"])
 
     def show(name: str, predictions: Sequence[Any]) -> None:
-        counts = Counter(one.label for one in predictions)
+        counts = counted(predictions)
         if form == "json":
-            print_json({"file": name, "counts": dict(counts)}, indent=None)
+            print_json({"file": name, "counts": counts}, indent=None)
         elif form == "csv":
             writer.writerows([cell(name), cell(label), count] for label, count in counts.items())
             sys.stdout.flush()

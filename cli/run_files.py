@@ -98,7 +98,7 @@ def finish(result: TrainResult, wanted: tuple[ExportOptions, ...], *, as_json: b
         print_json({"folder": str(result.folder), **result.metrics, **found, **exported})
     else:
         if files:
-            _print_files(files.rows, files.notes)
+            _print_files(result, files.rows, files.notes)
         echo(_next(result, files), _more_epochs(result))
     raise_failures([failure.error for failure in failures])
 
@@ -130,27 +130,35 @@ def _print(result: TrainResult) -> None:
         echo(f"note: {note}")
 
 
-def _print_files(rows: Sequence[dict[str, Any]], notes: Sequence[str]) -> None:
-    """Prints the table of a run's files, with accuracy and agreement with Keras, and what is to be known of them."""
+def _print_files(result: TrainResult, rows: Sequence[dict[str, Any]], notes: Sequence[str]) -> None:
+    """Prints the table of a run's files, with score and agreement with Keras, and what is to be known of them."""
+    from zoo.training.tasks import task_named
+
+    task = task_named(result.task)
     cells = [
         (
             row["file"],
             row["mode"],
             megabytes(row["bytes"]),
-            f"{row['accuracy']:.1%}",
-            "" if row["interval"] is None else f"{row['interval'][0]:.1%} to {row['interval'][1]:.1%}",
+            f"{row[task.monitor]:.1%}",
+            *([_interval(row["interval"])] if task.counts_files else []),
             "" if row["agreement"] is None else f"{row['agreement']:.0%}",
             f"{row['latency_ms']:.2f} ms",
             row["runtime"],
         )
         for row in rows
     ]
-    columns = ("file", "mode", "size", "accuracy", "95% interval", "as Keras", "latency", "run by")
+    interval = ("95% interval",) if task.counts_files else ()
+    columns = ("file", "mode", "size", task.score_name, *interval, "as Keras", "latency", "run by")
     echo()
     print_table(columns, cells, left=("mode", "run by"))
     echo()
     for note in notes:
         echo(f"note: {note}")
+
+
+def _interval(ends: Sequence[float] | None) -> str:
+    return "" if ends is None else f"{ends[0]:.1%} to {ends[1]:.1%}"
 
 
 def _next(result: TrainResult, files: RunFiles | None) -> str:

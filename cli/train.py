@@ -25,7 +25,7 @@ from zoo.text import shown
 from zoo.tflite.targets import Target
 
 if TYPE_CHECKING:
-    from zoo.data import DataReport
+    from zoo.data import Report as DataFacts
 
 
 @click.command()
@@ -103,6 +103,9 @@ def train(
     **values: Any,
 ) -> None:
     """Train MODEL on DATA: class folders, train and val folders, or a CSV file of path,label.
+
+    A detector (`zoo list` shows each model's task) learns from labelled boxes: COCO JSON, Pascal VOC XML, YOLO text
+    files or CSV.
 
     Values that you do not give come from the model's own recipe. The run's folder receives the best model, its
     metrics and plots, and checkpoints: Ctrl-C stops after the current step, and --resume continues from the last
@@ -278,11 +281,9 @@ class _Printer:
         size = total if counted else None
         self._progress.update(self._task, description=shown(text), completed=done, total=size, visible=True)
 
-    def data(self, report: DataReport) -> None:
+    def data(self, report: DataFacts) -> None:
         """Prints the facts of the data."""
-        from zoo.data import telling
-
-        for line in telling.lines(report):
+        for line in report.lines():
             self._line(line)
 
     def batch(self, stage: Any, epoch: int, batch: int, batches: int, loss: float) -> None:

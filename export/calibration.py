@@ -17,6 +17,7 @@ from zoo.export.digest import set_digest
 from zoo.export.lowering import Scaling
 from zoo.export.options import CALIBRATION_SAMPLES, ExportOptions
 from zoo.inputs import labelled, npy
+from zoo.inputs.annotations import find_boxes, holds_boxes
 from zoo.inputs.images import load_image
 from zoo.inputs.preprocessing import Preprocessing, is_picture
 from zoo.progress import SILENT, Progress
@@ -182,8 +183,8 @@ def from_folder(
     Pictures that cannot be read are skipped and counted. The choice depends on the seed and the files' names only.
 
     Args:
-        folder: a folder of pictures, a data folder or a CSV file as `find_labelled` reads them; of splits, only the
-            training split is used.
+        folder: a folder of pictures, a data folder or a CSV file as `find_labelled` reads them, or pictures with
+            labelled boxes as `zoo.inputs.annotations` reads them; of splits, only the training split is used.
         shape: `(height, width, channels)`.
         samples: the largest number of pictures.
         seed: the random seed of the choice.
@@ -194,9 +195,7 @@ def from_folder(
     Raises:
         InputError: the folder cannot be read, or holds too few good pictures.
     """
-    if not folder.is_dir() and folder.suffix.lower() not in {".csv", ".tsv"}:
-        raise InputError(f"no calibration folder {folder}")
-    listed = labelled.find_examples(folder)
+    listed = listed_in(folder)
     queue = _interleave(listed.by_class, seed)
     if not is_picture(shape):
         raise InputError(f"a model with input {shape} takes no pictures; give a .npy file of shape (count, ...)")
@@ -266,9 +265,25 @@ def is_calibrated_on(card: dict[str, Any], source: str | Path) -> bool:
 def class_names(folder: Path) -> list[str]:
     """The classes of a data folder or CSV file, as a training on it would number them.
 
-    That is in alphabetical order, in which Keras' `image_dataset_from_directory` numbers them.
+    That is in alphabetical order, in which Keras' `image_dataset_from_directory` numbers them, or in the order of the
+    data's own list, where boxes are labelled.
     """
-    return list(labelled.find_examples(folder).class_names)
+    return list(listed_in(folder).class_names)
+
+
+def listed_in(folder: Path) -> labelled.Examples:
+    """Lists the pictures to calibrate on, with their classes, or in one group where it is boxes that have classes.
+
+    Raises:
+        InputError: the folder or file cannot be read, or is none.
+    """
+    if holds_boxes(folder):
+        data = find_boxes(folder)
+        train = [one for one in data.pictures if one.split in {None, "train"}] or data.pictures
+        return labelled.Examples({"": [one.path for one in train]}, data.class_names, data.notes)
+    if not folder.is_dir() and folder.suffix.lower() not in {".csv", ".tsv"}:
+        raise InputError(f"no calibration folder {folder}")
+    return labelled.find_examples(folder)
 
 
 def synthetic(shape: tuple[int, ...], count: int = VERIFY_INPUTS, seed: int = 0) -> Calibration:

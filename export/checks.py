@@ -38,6 +38,7 @@ def check_file(
         raise ExportError(
             f"{len(dynamic)} tensors have no fixed size, the first is {dynamic[0]!r}: runtimes are slow on it"
         )
+    _require_computed(file)
     if entry is not None:
         require_entry(file, entry)
     if options.mode.integer:
@@ -53,6 +54,25 @@ def check_file(
             ops = [(op, graph) for graph in file.graphs for op in graph.ops if op.name == problem.op]
             raise ExportError(f"{runtime} cannot run this file: {problem}{_at(ops, layers)}")
     return edgetpu.report(file) if options.target == "edgetpu" else None
+
+
+def _require_computed(file: ModelFile) -> None:
+    """Finds out whether every output is computed from the input: a converter that loses the graph leaves zeros.
+
+    Raises:
+        ExportError: one is not.
+    """
+    graph = file.main
+    known = set(graph.inputs)
+    for op in graph.ops:  # they stand in the order in which they run
+        if known & set(op.inputs):
+            known |= set(op.outputs)
+    lost = [graph.tensors[i].name for i in graph.outputs if i not in known]
+    if lost:
+        raise ExportError(
+            f"the converter lost the graph: output {lost[0]!r} does not depend on the input, in a file of {file.size} "
+            "bytes; leave out what was added behind the model, such as a function that stands for an operation"
+        )
 
 
 def _at(ops: list[tuple[Op, Graph]], layers: LayerNames | None) -> str:

@@ -6,13 +6,14 @@ import hashlib
 import platform
 import re
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zoo
 from zoo.errors import InputError
+from zoo.export.detectors import custom_metadata_of, facts_of, policy_of
 from zoo.export.ending import output_of
 from zoo.export.options import ExportOptions
 from zoo.files import atomic, base_name
@@ -46,6 +47,8 @@ class SelfDescription:
     """The input's height, width and channels; None if it is not a picture."""
     signature: Signature
     task: Task[Any]
+    custom: Mapping[str, bytes] = field(default_factory=dict)
+    """Metadata in formats of their own, by name."""
 
     def announce(self, flatbuffer: bytes) -> bytes:
         """Returns the model with metadata that names the files that `append` will put behind it."""
@@ -58,6 +61,7 @@ class SelfDescription:
             image_shape=self.image_shape,
             signature=self.signature,
             outputs=self.task.output_tags,
+            custom=self.custom,
         )
         return with_metadata(flatbuffer, tags, labels_file=LABELS, other_files=[CARD])
 
@@ -128,17 +132,19 @@ def describe(
         "task": task.name,
         "params": model.count_params(),
         "input": {"shape": list(shape), "values": "pixels 0..255" if pixels else "as in training"},
-        "preprocessing": {"resize": options.preprocessing.resize} if pixels else {},
+        "preprocessing": {"resize": (options.preprocessing or policy_of(task)).resize} if pixels else {},
         "classes": len(labels),
         "output": output_of(model, task, logits=options.logits),
         "weights": "trained" if trained else "random",
         "quantize": options.quantize,
         "target": options.target or "litert and tflite-runtime",
+        **facts_of(model, task),
         **facts,
     }
     signature = Signature(layer_name(model.inputs[0]), ("logits",) if options.logits else output_names(model))
     card = without_places(card)
-    return SelfDescription(labels, card, (shape[0], shape[1], shape[2]) if pixels else None, signature, task)
+    picture = (shape[0], shape[1], shape[2]) if pixels else None
+    return SelfDescription(labels, card, picture, signature, task, custom_metadata_of(task))
 
 
 def output_names(model: keras.Model) -> tuple[str, ...]:

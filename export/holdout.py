@@ -122,13 +122,13 @@ def unlike(check: Calibration, shape: tuple[int, ...]) -> Array | None:
     return np.concatenate([patches, negatives])
 
 
-def doubts(agreement: Agreement, check: Calibration, reference: Array, labels: Sequence[str]) -> list[str]:
+def doubts(agreement: Agreement, check: Calibration, reference: Array | None, labels: Sequence[str]) -> list[str]:
     """What makes a check of a trained model say less than its figures, one line each.
 
     Args:
         agreement: what was found.
         check: the inputs.
-        reference: Keras' scores of them, `(count, classes)`.
+        reference: Keras' scores of them, `(count, classes)`; None if it names no pictures.
         labels: the names of the classes.
     """
     count, notes = len(check.inputs), []
@@ -137,6 +137,8 @@ def doubts(agreement: Agreement, check: Calibration, reference: Array, labels: S
             f"Keras gives {agreement.doubt} for all {count} inputs of the check ({check.source}), so it could hardly "
             "fail. Give pictures of all classes, as the model takes them (--calibration)"
         )
+    if reference is None:
+        return notes
     known = {label: i for i, label in enumerate(labels)}
     pairs = [
         (known[path.parent.name], int(scores.argmax()))

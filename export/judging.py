@@ -11,13 +11,13 @@ from zoo.errors import VerificationError, ZooError
 from zoo.export.checks import require_agreement, require_finite
 from zoo.export.options import ExportOptions
 from zoo.export.verify import Verification
-from zoo.inputs.labelled import Labelled, SplitName
+from zoo.inputs.labelled import SplitName
 from zoo.progress import SILENT, Progress
 from zoo.quiet import quiet
 from zoo.runner import Predictor
 from zoo.runner.evaluate import evaluate
 from zoo.tasks.confidence import wilson
-from zoo.tasks.task import Proportional
+from zoo.tasks.task import Proportional, Tolerant, Truth
 
 
 @dataclass(frozen=True)
@@ -44,24 +44,30 @@ def by_agreement(path: Path, verification: Verification | None, options: ExportO
 
 
 @dataclass(frozen=True)
-class ByAccuracy:
-    """Judges files by their accuracy on labelled files, beside that of the Keras model on the same ones.
+class ByScore:
+    """Judges files by their score on labelled files, beside that of the Keras model on the same ones.
 
-    An approximate file is kept if its accuracy is at least the lower end of the 95% confidence interval of Keras'
-    (Wilson's). Agreement alone would refuse the file of an unsure model, whose near ties rounding decides, and keep one
-    whose calibration pictures were too few. Where the user asked for an agreement, both count.
+    Where the score is an accuracy, an approximate file is kept if it is at least the lower end of the 95% confidence
+    interval of Keras' (Wilson's). Agreement alone would refuse the file of an unsure model, whose near ties rounding
+    decides, and keep one whose calibration pictures were too few. Where the user asked for an agreement, both count.
+
+    A detector's file has to agree with Keras in any case, and an approximate one is kept if its mAP is at most the
+    evaluation's `tolerance` below Keras'.
     """
 
-    held_out: Sequence[Labelled]
+    held_out: Sequence[Truth]
     split: SplitName
-    accuracy: float
-    """The accuracy of the Keras model on these files, 0..1."""
+    score: float
+    """The score of the Keras model on these files, 0..1."""
+    name: str = "accuracy"
+    """The name of the score in the card, which has the file's under it, Keras' under `NAME_keras`, and the split and
+    number of the files under `NAME_on`."""
     scores: Mapping[str, Any] = field(default_factory=dict)
     """What is known of the model's scores besides, for the card: their temperature."""
     progress: Progress = SILENT
 
     def __call__(self, path: Path, verification: Verification | None, options: ExportOptions) -> Verdict:
-        """Judges a file; the card gets the accuracy with its split, count and interval.
+        """Judges a file; the card gets the score with its split and count, and the interval of an accuracy.
 
         Raises:
             VerificationError: the file is not to be kept.
@@ -73,22 +79,25 @@ class ByAccuracy:
             require_finite(verification, path.name)
         found = self._evaluate(path)
         facts: dict[str, Any] = {
-            "accuracy": found.score,
-            "accuracy_on": {"split": self.split, "count": self._count(found)},
+            self.name: found.score,
+            f"{self.name}_keras": self.score,
+            f"{self.name}_on": {"split": self.split, "count": self._count(found)},
         }
         if not isinstance(found, Proportional):
             by_agreement(path, verification, options)
+            if approximate and isinstance(found, Tolerant):
+                self._require_close(found, path, options)
             return Verdict(facts)
-        low, high = wilson(round(self.accuracy * found.count), found.count)
+        low, high = wilson(round(self.score * found.count), found.count)
         shown = (
-            f"{found.score:.1%} of {found.count} {self.split} files, Keras on {self.accuracy:.1%} "
+            f"{found.score:.1%} of {found.count} {self.split} files, Keras on {self.score:.1%} "
             f"({low:.1%} to {high:.1%} with 95% confidence)"
         )
         if approximate and found.score < low:
             raise VerificationError(
                 f"{path.name} is right on {shown}; it was not kept. Try another quantization: {_others(options)}"
             )
-        facts |= {"accuracy_interval": list(found.interval), "accuracy_keras": self.accuracy}
+        facts[f"{self.name}_interval"] = list(found.interval)
         if found.sureness:
             facts["scores"] = found.sureness | dict(self.scores)
         if verification is None or not approximate or options.min_agreement is not None:
@@ -105,6 +114,19 @@ class ByAccuracy:
                 f"that of a model that is not sure may do; it is kept because it is right on {shown}",
             ),
         )
+
+    def _require_close(self, found: Tolerant, path: Path, options: ExportOptions) -> None:
+        """Finds out whether a file's score is near that of Keras.
+
+        Raises:
+            VerificationError: it is too far below.
+        """
+        if found.score < self.score - found.tolerance:
+            raise VerificationError(
+                f"{path.name} has {found.score_name} {found.score:.1%} on {len(self.held_out)} {self.split} files, "
+                f"Keras has {self.score:.1%}, and at most {100 * found.tolerance:.1f} points less are allowed; it was "
+                f"not kept. Try another quantization: {_others(options)}"
+            )
 
     def _count(self, found: Any) -> int:
         return found.count if isinstance(found, Proportional) else len(self.held_out)

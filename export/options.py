@@ -1,132 +1,31 @@
-"""Defines the quantization modes, and all options of an export as one checked value."""
+"""Defines all options of an export as one checked value."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, get_args
 
 from zoo.errors import ExportError, OptionError, closest
+from zoo.export.modes import MODES, Mode, Quantize, mode
 from zoo.inputs.preprocessing import Preprocessing, is_input_range
 from zoo.specs import check_seed
 from zoo.tflite.targets import TARGETS, Target
 
-Quantize = Literal["none", "float16", "dynamic", "int8", "int16x8"]
+__all__ = ["CALIBRATION_SAMPLES", "IOS", "MODES", "NMS", "ExportOptions", "Io", "Mode", "Nms", "Quantize", "mode"]
+
 Io = Literal["uint8", "int8", "float32"]
 
-MODES: tuple[Quantize, ...] = get_args(Quantize)
 IOS: tuple[Io, ...] = get_args(Io)
 
+Nms = Literal["runner", "file"]
+"""Who decodes a detector's boxes and removes those that overlap: the runner, or an operation in the file."""
+NMS: tuple[Nms, ...] = get_args(Nms)
 
 CALIBRATION_SAMPLES = 200
 """Default number of examples on which ranges are measured."""
-
-
-@dataclass(frozen=True)
-class Mode:
-    """One way to store and compute a model's numbers."""
-
-    name: Quantize
-    what: str
-    """A description: what is quantized, what it costs, and which boards profit."""
-    calibrated: bool
-    """Whether the ranges of activations are measured on example inputs."""
-    integer: bool
-    """Whether every operation computes with integers."""
-    min_agreement: float
-    """Least share of inputs on which a trained model's file must name the same best class as Keras."""
-    max_shift: float = math.inf
-    """Largest mean difference of outputs, as a share of their mean size, if classes are not judged.
-
-    Rounded weights shift the zoo's random models by less than 0.01; 8-bit activations can shift deep ones by any
-    amount.
-    """
-
-    def asked_agreement(self, *, trained: bool) -> float:
-        """Returns the default of `min_agreement`; it is 0 in approximate modes with random weights."""
-        return self.min_agreement if trained or not self.approximate else 0.0
-
-    @property
-    def suffix(self) -> str:
-        """The suffix of file names: `_int8`; empty for plain float32."""
-        return "" if self.name == "none" else f"_{self.name}"
-
-    @property
-    def typed(self) -> bool:
-        """Whether the type of the file's input and output can be chosen."""
-        return self.name == "int8"
-
-    @property
-    def approximate(self) -> bool:
-        """Whether numbers are stored or computed with less precision than float32.
-
-        The outputs then differ a little from Keras', which is enough to exchange classes that nothing separates, as
-        with random weights.
-        """
-        return self.name != "none"
-
-
-_MODES = {
-    mode.name: mode
-    for mode in (
-        Mode(
-            "none",
-            "Nothing: float32 weights and arithmetic. The reference; fast on any CPU with XNNPACK.",
-            calibrated=False,
-            integer=False,
-            min_agreement=0.99,
-        ),
-        Mode(
-            "float16",
-            "Weights stored as float16, computed as float32 on CPUs. Half the size, no loss to speak of, no gain in "
-            "speed on a CPU; GPU delegates gain. For boards short of storage.",
-            calibrated=False,
-            integer=False,
-            min_agreement=0.98,
-            max_shift=0.1,
-        ),
-        Mode(
-            "dynamic",
-            "Weights int8, activations quantized as they come. A quarter of the size, no pictures needed for "
-            "calibration; gains where dense layers dominate (AlexNet, VGG-16) on any CPU.",
-            calibrated=False,
-            integer=False,
-            min_agreement=0.90,
-        ),
-        Mode(
-            "int8",
-            "Weights int8 per channel, activations int8 with measured ranges, integers from end to end. A quarter of "
-            "the size; fastest on ARM CPUs with LiteRT, and what an Edge TPU needs. Published loss on ImageNet for "
-            "MobileNetV2: 72.78 to 72.39 top-1 (Model Garden).",
-            calibrated=True,
-            integer=True,
-            min_agreement=0.85,
-        ),
-        Mode(
-            "int16x8",
-            "Weights int8, activations int16, integers from end to end but for the float32 input and output. Nearly "
-            "the accuracy of float at a quarter of the size, slow: for models that int8 hurts.",
-            calibrated=True,
-            integer=True,
-            min_agreement=0.95,
-        ),
-    )
-}
-
-
-def mode(name: str) -> Mode:
-    """Looks up a mode.
-
-    Raises:
-        ExportError: no mode has this name; the message lists the modes.
-    """
-    for candidate in _MODES.values():
-        if candidate.name == name:
-            return candidate
-    raise ExportError(f"unknown quantization {name!r}; give one of {', '.join(MODES)}")
 
 
 @dataclass(frozen=True)
@@ -152,8 +51,9 @@ class ExportOptions:
     """The largest number of examples on which ranges are measured, with the same number from each class."""
     seed: int = 0
     """The seed of the choice of these examples."""
-    preprocessing: Preprocessing = field(default_factory=Preprocessing)
-    """The resize policy that calibration uses and the runner will use."""
+    preprocessing: Preprocessing | None = None
+    """The resize policy that calibration uses and the runner will use; None for that of the task: crop for classifiers,
+    stretch for detectors."""
     input_range: tuple[float, float] | None = None
     """What a model takes that does not scale its pixels itself, e.g. `(-1, 1)`; the file gets the scaling, too."""
     input_size: tuple[int, ...] | None = None
@@ -162,11 +62,15 @@ class ExportOptions:
     """The least share of inputs, 0..1, on which file and model must agree; for None see `asked_agreement`."""
     verify_file: bool = True
     """Whether the file is compared with the model; if it is not, the card says so."""
+    nms: Nms = "runner"
+    """Where a detector's boxes are decoded: `runner` leaves it to `zoo run`, `Detector` and MediaPipe Tasks; `file`
+    appends the operation that the Android Task Library and pycoral want."""
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
         _check_word("target", self.target, TARGETS)
         _check_word("input and output type", self.io, IOS)
+        _check_word("place of non-maximum suppression", self.nms, NMS)
         self._check_numbers()
         self._check_together()
 
@@ -206,8 +110,13 @@ class ExportOptions:
 
     @property
     def ends(self) -> Io:
-        """The type of input and output."""
+        """The type of the input, and of the output as well, see `output_type`."""
         return self.io or ("uint8" if self.mode.typed else "float32")
+
+    @property
+    def output_type(self) -> Io:
+        """The type of the outputs; float32 with `nms="file"`, because the operation reads quantized boxes as zeros."""
+        return "float32" if self.nms == "file" else self.ends
 
     @property
     def split_groups(self) -> bool:
@@ -227,9 +136,10 @@ class ExportOptions:
         """
         return self.target == "litert"
 
-    def asked_agreement(self, *, trained: bool) -> float:
-        """Returns the required agreement: `min_agreement`, or the mode's for a trained or a random model."""
-        return self.mode.asked_agreement(trained=trained) if self.min_agreement is None else self.min_agreement
+    def asked_agreement(self, *, trained: bool, task: str = "") -> float:
+        """Returns the required agreement: `min_agreement`, or the mode's for a trained or a random model of a task."""
+        found = self.mode.asked_agreement(trained=trained, task=task)
+        return found if self.min_agreement is None else self.min_agreement
 
     def _check_numbers(self) -> None:
         for name in ("batch", "calibration_samples"):
@@ -243,7 +153,7 @@ class ExportOptions:
                 raise ExportError(f"{name}={getattr(self, name)!r} is not allowed; give True or False")
         if self.min_agreement is not None and not _is_share(self.min_agreement):
             raise ExportError(f"min_agreement={self.min_agreement!r} is not allowed; give 0 to 1")
-        if not isinstance(self.preprocessing, Preprocessing):
+        if not isinstance(self.preprocessing, Preprocessing | None):
             raise ExportError(f"preprocessing={self.preprocessing!r} is not allowed; give a Preprocessing")
         if self.input_range is not None:
             object.__setattr__(self, "input_range", check_input_range(self.input_range))
@@ -258,6 +168,15 @@ class ExportOptions:
             raise ExportError("the Edge TPU takes no float32 input; give io='uint8' or 'int8'")
         if self.target == "edgetpu" and self.batch != 1:
             raise ExportError(f"the Edge TPU takes one picture at a time, not batch={self.batch}")
+        if self.nms == "file" and self.io in {"uint8", "int8"}:
+            raise ExportError(
+                f"nms='file' needs float32 outputs, because its operation gives boxes of zeros for {self.io} ones; "
+                "leave out io (--io): an int8 file then takes uint8 pixels"
+            )
+        if self.nms == "file" and self.batch != 1:
+            raise ExportError(
+                f"nms='file' decodes one picture at a time, not batch={self.batch}; leave out one of them"
+            )
 
 
 def check_input_range(wanted: Sequence[float]) -> tuple[float, float]:

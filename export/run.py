@@ -14,14 +14,14 @@ from zoo.benchmark.interleave import Candidate, time_runs
 from zoo.errors import ExportError, ZooError
 from zoo.export.calibration import MIN_SAMPLES, VERIFY_INPUTS
 from zoo.export.describe import check_labels
-from zoo.export.judging import ByAccuracy
+from zoo.export.detectors import task_of
+from zoo.export.judging import ByScore
 from zoo.export.lowering import check_exportable
 from zoo.export.options import ExportOptions, Quantize
 from zoo.export.plain import plain
 from zoo.export.tflite import ExportReport, to_tflite
 from zoo.files import atomic
 from zoo.inputs import seen
-from zoo.inputs.labelled import Labelled
 from zoo.progress import SILENT, Progress
 from zoo.quiet import quiet
 from zoo.runner.runtimes import find as find_runtime
@@ -29,6 +29,7 @@ from zoo.runner.session import load
 from zoo.tasks.confidence import wilson
 from zoo.text import to_json
 from zoo.training.readme import FILES, write_card
+from zoo.training.tasks import Tuning, task_named
 
 if TYPE_CHECKING:
     import keras
@@ -75,8 +76,8 @@ def export_run(
 ) -> list[dict[str, Any]]:
     """Exports a trained model into its run's folder and adds the results to the folder's model card.
 
-    int8 is calibrated on training files. Every file classifies all held-out files, which the runner reads; an
-    approximate one is kept if it is about as often right as Keras, see `zoo.export.judging.ByAccuracy`.
+    int8 is calibrated on training files. Every file is judged on all held-out files, which the runner reads; an
+    approximate one is kept if it is about as good as Keras, see `zoo.export.judging.ByScore`.
 
     Args:
         result: of `zoo.train` or `zoo.training.resume`.
@@ -86,8 +87,8 @@ def export_run(
         **changes: fields of `ExportOptions` that win over `options`: `target`, `io`, `min_agreement`...
 
     Returns:
-        For Keras and for each file: `file`, `mode`, `bytes`, `split`, `count`, `accuracy`, `interval`, `agreement`,
-        `latency_ms`, `runtime`.
+        For Keras and for each file: `file`, `mode`, `bytes`, `split`, `count`, `accuracy` (of a detector `map`),
+        `interval` (None for a detector), `agreement`, `latency_ms`, `runtime`.
 
     Raises:
         ExportError, OptionError: see `ExportOptions.in_modes` and `require_exportable`; nothing was exported.
@@ -116,7 +117,7 @@ def require_exportable(model: keras.Model, data: Data, wanted: Sequence[ExportOp
     if not wanted:
         return
     plain_model, _ = plain(model, wanted[0].input_size)
-    check_exportable(plain_model)
+    check_exportable(plain_model, task_of(model))
     check_labels(data.class_names, len(data.class_names))
     find_runtime()
     count = len(data.sources["train"])
@@ -141,10 +142,10 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
     data, folder, model = result.data, result.folder, result.model
     require_exportable(model, data, wanted)
     split = result.metrics["split"]
-    source = data.sources[split]
-    held_out = [Labelled(path, data.class_names[i]) for path, i in zip(source.paths, source.labels, strict=True)]
+    training = task_named(result.task)
+    held_out = training.held_out(data, split)
     scores = {key: value for key, value in result.metrics.get("scores", {}).items() if key in SCORE_FACTS}
-    judge = ByAccuracy(held_out, split, result.accuracy, scores, progress)
+    judge = ByScore(held_out, split, result.score, training.monitor, scores, progress)
     rows = [_keras_row(result)]
     failures: list[Failure] = []
     notes: list[str] = []
@@ -154,6 +155,10 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
         "trained_on": len(data.sources["train"]),
         seen.FIELD: seen.for_card(data.report.contents),
     }
+    if isinstance(training, Tuning):
+        settings, note = training.settings(model, data)
+        facts |= settings
+        notes += [note] if note else []
     seen.write(folder, data.report.contents)
     for one in wanted:
         progress.step(f"exporting {one.quantize}")
@@ -168,7 +173,7 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
                 facts=facts,
                 judge=judge,
             )
-            rows.append(_row(report))
+            rows.append(_row(report, training.monitor))
             notes += report.notes
         except ZooError as error:
             failures.append(Failure(one.quantize, error))
@@ -179,13 +184,13 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
 
 
 def _keras_row(result: TrainResult) -> dict[str, Any]:
-    count, accuracy = result.metrics["count"], result.accuracy
+    count, training = result.metrics["count"], task_named(result.task)
     return {
         "file": "model.keras",
         "mode": "keras",
         "bytes": (result.folder / "model.keras").stat().st_size,
-        "accuracy": accuracy,
-        "interval": list(wilson(round(accuracy * count), count)),
+        training.monitor: result.score,
+        "interval": list(wilson(round(result.score * count), count)) if training.counts_files else None,
         "agreement": None,
         "latency_ms": _keras_latency(result.model, result.data),
         "runtime": "tensorflow",
@@ -194,8 +199,8 @@ def _keras_row(result: TrainResult) -> dict[str, Any]:
     }
 
 
-def _row(report: ExportReport) -> dict[str, Any]:
-    """Returns what the table says of a file; its latency is measured now."""
+def _row(report: ExportReport, name: str) -> dict[str, Any]:
+    """Returns what the table says of a file, its score under this name; its latency is measured now."""
     with quiet():
         session = load(report.path)
         candidate = Candidate(report.path, session.runtime, 1, None, trusted=True)
@@ -205,17 +210,18 @@ def _row(report: ExportReport) -> dict[str, Any]:
         "file": report.path.name,
         "mode": report.quantize,
         "bytes": report.path.stat().st_size,
-        "accuracy": report.card["accuracy"],
-        "interval": report.card.get("accuracy_interval"),
+        name: report.card[name],
+        "interval": report.card.get(f"{name}_interval"),
         "agreement": None if verification is None else verification.agreement.share,
         "latency_ms": 1e3 * statistics.median(candidate.record.seconds),
         "runtime": f"{session.runtime}, 1 thread",
-        **report.card["accuracy_on"],
+        **report.card[f"{name}_on"],
     }
 
 
 def _keras_latency(model: Any, data: Data) -> float:
     """Measures the median time of one input through the model as a compiled graph, in milliseconds."""
+    import keras
     import tensorflow as tf
 
     call = tf.function(lambda inputs: model(inputs, training=False))
@@ -224,6 +230,6 @@ def _keras_latency(model: Any, data: Data) -> float:
     seconds = []
     for _ in range(LATENCY_RUNS):
         started = time.perf_counter()
-        np.asarray(call(inputs))
+        keras.tree.map_structure(np.asarray, call(inputs))
         seconds.append(time.perf_counter() - started)
     return 1e3 * statistics.median(seconds)

@@ -10,24 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError
 from zoo.export import edgetpu, holdout
+from zoo.export.box_range import with_box_range
 from zoo.export.calibration import Array, as_lowered, class_names
 from zoo.export.checks import check_file
 from zoo.export.converter import Settings, convert
-from zoo.export.describe import SelfDescription, add_to_card, check_labels, describe
+from zoo.export.describe import SelfDescription, add_to_card, check_labels, describe, output_names
+from zoo.export.detectors import heads_of, policy_of, task_of
 from zoo.export.ending import as_task, notes_of
 from zoo.export.entry import Entry, carries, is_meant, with_entry
 from zoo.export.holdout import Examples
 from zoo.export.judging import FileJudge, by_agreement
 from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
 from zoo.export.naming import LayerNames
+from zoo.export.nms import append, check_detector
 from zoo.export.options import ExportOptions, Quantize
+from zoo.export.order import with_output_names, with_tail_last
 from zoo.export.plain import plain
 from zoo.export.verify import Verification, verify
 from zoo.files import atomic
+from zoo.inputs.annotations import holds_boxes
 from zoo.inputs.preprocessing import is_picture
 from zoo.progress import SILENT, Progress
 from zoo.runner import known
-from zoo.tasks import DEFAULT, Task
+from zoo.tasks import Task
+from zoo.tflite import edgetpu as edgetpu_rules
 from zoo.tflite import modelfile
 from zoo.tflite.edgetpu import EdgeTpuReport
 from zoo.tflite.metadata import without_files
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
     import keras
 
 
-NOT_JUDGED = "the classes were compared with Keras', and not judged: nothing separates those of random weights"
+NOT_JUDGED = "the answers were compared with Keras', and not judged: nothing separates those of random weights"
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def to_tflite(
     *,
     calibration: str | Path | Array | None = None,
     labels: Sequence[str] | None = None,
-    task: Task[Any] = DEFAULT,
+    task: Task[Any] | None = None,
     facts: dict[str, Any] | None = None,
     judge: FileJudge = by_agreement,
     progress: Progress = SILENT,
@@ -96,14 +102,16 @@ def to_tflite(
 
     Args:
         model: a Keras model from pixels `(batch, height, width, channels)`, or values of another shape, to the
-            outputs of the task: for classification, scores `(batch, classes)`. `zoo.export.plain` says what it may be.
+            outputs of the task: for classification, scores `(batch, classes)`; for detection, coded boxes
+            `(batch, anchors, 4)` and scores `(batch, anchors, classes)`. `zoo.export.plain` says what it may be.
         path: of the file; replaced whole or not at all.
         options: what the file is to be like; by default `ExportOptions()`.
-        calibration: for int8 and int16x8: a folder of pictures (of class folders), a `.npy` file, or an array
-            `(count, ...)` of raw pixels or values. Other modes use it for the check.
+        calibration: for int8 and int16x8: a folder of pictures (of class folders, or with labelled boxes), a `.npy`
+            file, or an array `(count, ...)` of raw pixels or values. Other modes use it for the check.
         labels: one a class. By default the class folders of `calibration` where their number fits, ImageNet's names
             for a trained model of 1000 classes, else `class_0..`.
-        task: what the model is for; it says which outputs are right, what they are called, and what agreement is.
+        task: what the model is for; it says which outputs are right, what they are called, and what agreement is. By
+            default detection for a model that carries anchors, else classification.
         facts: more for the card, e.g. `{"options": {...}, "license": "CC-BY-4.0"}`.
         judge: decides whether the finished file is kept; by default its agreement with the model does.
         progress: is told each step.
@@ -119,12 +127,9 @@ def to_tflite(
     """
     path, started = Path(path), time.perf_counter()
     options = (options or ExportOptions()).change(**changes)
-    model, changes_made = plain(model, options.input_size)
-    if options.input_range is not None:
-        model = with_scaling(model, Scaling.for_range(options.input_range), task)
-    shape = check_exportable(model, task)
-    given = model
-    model, task = as_task(model, task)
+    given, task, options, changes_made = _prepared(model, task, options)
+    shape = check_exportable(given, task)
+    model, task = as_task(given, task)
     pixels, trained = is_picture(shape), not is_untrained(model)
     examples, notes = holdout.find(calibration, shape, options, trained=trained, progress=progress)
     notes = [*changes_made, *notes]
@@ -139,19 +144,24 @@ def to_tflite(
     if options.mode.calibrated:
         description.card["calibration"] = examples.calibration.manifest
     progress.step(f"converting ({options.quantize})")
-    flatbuffer, entry = _convert(model, options, examples.calibration.inputs, progress, pixels=pixels)
+    flatbuffer, entry = _convert(model, task, options, examples.calibration.inputs, progress, pixels=pixels)
     with atomic(path) as scratch:
         scratch.write_bytes(description.announce(flatbuffer))
-        del flatbuffer
+        flatbuffer = flatbuffer if options.nms == "file" else b""
         tpu = check_file(modelfile.read(scratch), options, entry, LayerNames(model))
         verification = None
+        # A head that was never trained finds anything.
+        asked = options.asked_agreement(trained=trained and description.card.get("head") != "random", task=task.name)
         if options.verify_file:
             progress.step("checking the file against Keras")
-            asked = options.asked_agreement(trained=trained)
             learned = names if trained and (options.mode.calibrated or examples.check.files) else []
             verification = _verify(model, scratch, options, examples, task, learned, pixels=pixels)
             verification = replace(verification, asked=asked)
             notes += verification.doubts
+        if options.nms == "file":
+            inputs = examples.check.inputs if options.verify_file else None
+            description = append(scratch, flatbuffer, description, target=options.target, inputs=inputs, asked=asked)
+            tpu = tpu and edgetpu_rules.report(modelfile.read(scratch))
         card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
         verdict = judge(scratch, verification, options)
         notes += verdict.notes
@@ -164,6 +174,24 @@ def to_tflite(
         notes.append(NOT_JUDGED)
     seconds = time.perf_counter() - started
     return ExportReport(path, options.quantize, size, seconds, verification, trained, tuple(notes), card, tpu, compiled)
+
+
+def _prepared(
+    model: keras.Model, task: Task[Any] | None, options: ExportOptions
+) -> tuple[keras.Model, Task[Any], ExportOptions, list[str]]:
+    """Returns the model as one that can be exported, its task, the options with those of the task, and notes.
+
+    Raises:
+        ExportError: the model cannot be rebuilt, or has no boxes for `nms="file"`.
+    """
+    model, notes = plain(model, options.input_size)
+    task = task or task_of(model)
+    if options.nms == "file":
+        check_detector(task, model.name)
+    options = options.change(preprocessing=options.preprocessing or policy_of(task))
+    if options.input_range is not None:
+        model = with_scaling(model, Scaling.for_range(options.input_range), task)
+    return model, task, options, notes
 
 
 def _verify(
@@ -179,7 +207,7 @@ def _verify(
     """Compares the file with the model on examples that it was not calibrated on; a trained one has `labels`."""
     reference = lower(model, batch=None, logits=True) if options.logits else model
     others = None
-    if labels and options.mode.calibrated:
+    if labels and options.mode.calibrated and heads_of(task) is None:
         others = holdout.unlike(examples.check, tuple(model.inputs[0].shape[1:]))
     found = verify(
         reference,
@@ -205,15 +233,17 @@ def _labels(
     """Returns the labels to embed, and adds a note if they are the names of calibration's folders."""
     classes = task.classes([tuple(output.shape) for output in model.outputs])
     if labels is None and isinstance(calibration, str | Path) and Path(calibration).suffix != ".npy":
-        folders = class_names(Path(calibration))
+        labelled = holds_boxes(calibration)
+        folders = class_names(Path(calibration)) if labelled or heads_of(task) is None else []
         if len(folders) == classes:
             labels = folders
-            notes.append(f"labels: the classes of {calibration} in alphabetical order, as Keras numbers them")
+            order = "their own order" if labelled else "alphabetical order, as Keras numbers them"
+            notes.append(f"labels: the classes of {calibration} in {order}")
     return check_labels(labels, classes, trained)
 
 
 def _convert(
-    model: keras.Model, options: ExportOptions, inputs: Array, progress: Progress, *, pixels: bool
+    model: keras.Model, task: Task[Any], options: ExportOptions, inputs: Array, progress: Progress, *, pixels: bool
 ) -> tuple[bytes, Entry | None]:
     """Returns the flatbuffer, and what its input has to be where it stores pixels as bytes."""
     scaling, entry = None, None
@@ -231,7 +261,7 @@ def _convert(
         strip_scaling=scaling is not None,
         logits=options.logits,
     )
-    settings = Settings(options.quantize, options.ends, options.dense_per_channel)
+    settings = Settings(options.quantize, options.output_type, options.dense_per_channel, options.ends)
     samples = None
     if options.mode.calibrated:
         samples = as_lowered(inputs, scaling) if pixels else inputs
@@ -240,7 +270,10 @@ def _convert(
         if entry.io != "uint8":  # only behind a uint8 input is a QUANTIZE, which converts from the meant scale
             flatbuffer = convert(lowered, replace(settings, input_io="uint8"), samples, progress)
         flatbuffer = with_entry(flatbuffer, entry)
-    return flatbuffer, entry
+    if len(model.outputs) > 1:
+        flatbuffer = with_tail_last(with_output_names(flatbuffer, output_names(model)))
+    heads = heads_of(task)
+    return with_box_range(flatbuffer, heads.boxes) if heads else flatbuffer, entry
 
 
 def _compile(path: Path, description: SelfDescription, notes: list[str], progress: Progress) -> Path | None:

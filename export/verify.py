@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from zoo.errors import MissingDependencyError
 from zoo.export.calibration import Calibration
+from zoo.export.detectors import compared_with, heads_of
 from zoo.export.holdout import dependence, doubts, sure
 from zoo.quiet import quiet
 from zoo.runner.runtimes import Runtime, find
@@ -83,13 +84,15 @@ def verify(
     """
     inputs = examples.inputs
     with quiet():
-        session = load(path, runtime=_runtime(target), trusted=True)
+        session = load_for(path, target)
     reference = _run_keras(model, inputs)
     outputs = run_all(session, inputs, pixels=pixels)
     differences = [np.abs(ours - theirs).ravel() for ours, theirs in zip(reference, outputs, strict=True)]
     difference = np.concatenate(differences)
-    agreement = task.agreement(reference, outputs)
-    found = doubts(agreement, examples, reference[0], labels) if labels else []
+    agreement = compared_with(task, session.file).agreement(reference, outputs)
+    # A detector's first output says nothing of the picture as a whole.
+    scores = reference[0] if heads_of(task) is None else None
+    found = doubts(agreement, examples, scores, labels) if labels else []
     if others is not None:
         found += _on_others(model, session, others, task, pixels=pixels)
     return Verification(
@@ -112,6 +115,11 @@ def _on_others(model: keras.Model, session: Session, others: Array, task: Task[A
         return []
     outputs = run_all(session, others[chosen], pixels=pixels)
     return dependence(task.agreement([one[chosen] for one in reference], outputs), int(chosen.sum()))
+
+
+def load_for(path: Path, target: str | None) -> Session:
+    """Loads a file that was made here, with its target's runtime where that is installed, else with the best one."""
+    return load(path, runtime=_runtime(target), trusted=True)
 
 
 def run_all(session: Session, inputs: Array, *, pixels: bool) -> tuple[Array, ...]:

@@ -22,7 +22,7 @@ from PIL import Image
 import zoo
 import zoo.models
 import zoo.registry
-from tests import spotting, surroundings, system
+from tests import openimages, spotting, surroundings, system
 from tests.narrow import narrow
 from tests.order import pytest_collection_modifyitems
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
@@ -453,6 +453,12 @@ def tflite_runtime_python() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mediapipe_python() -> Path:
+    """The Python of an environment with MediaPipe, and without this package."""
+    return _environment(".venv-mediapipe", "EDGEZOO_MEDIAPIPE_PYTHON")
+
+
+@pytest.fixture(scope="session")
 def tflite_support_python(tflite_runtime_python: Path) -> Path:
     """The same Python, if the libraries that tflite-support needs are installed, too."""
     system.require("libusb")
@@ -479,3 +485,9 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def openimages_asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of MediaPipe's npm package that holds the detector of Open Images, behind its label map."""
+    return openimages.fetch(tmp_path_factory.mktemp("objectron"))

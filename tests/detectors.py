@@ -6,6 +6,7 @@ what such a file has to find in a picture.
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
+from PIL import Image
 
 from zoo.tasks.boxes import make_anchors
+from zoo.tflite.front import table, tables
 from zoo.tflite.metadata import append_files
-from zoo.tflite.prepend import table, tables
 
 Array = npt.NDArray[Any]
 
@@ -100,9 +102,9 @@ class Net:
         self.op(schema.BuiltinOperator.RESHAPE, [grid, to], [rows], reshape)
         return rows
 
-    def quantized(self, index: int, scale: float, zero_point: int) -> int:
+    def quantized(self, index: int, scale: float, zero_point: int, kind: int = schema.TensorType.UINT8) -> int:
         shape = self.graph.tensors[index].shape
-        made = self.tensor("Identity", shape, schema.TensorType.UINT8, scale=(scale, zero_point))
+        made = self.tensor("Identity", shape, kind, scale=(scale, zero_point))
         self.op(schema.BuiltinOperator.QUANTIZE, [index], [made], schema.QuantizeOptionsT())
         return made
 
@@ -119,10 +121,20 @@ class Net:
         return path
 
 
-def heads(net: Net, names: tuple[str, str] = ("boxes", "scores"), *, sigmoid: bool = True) -> tuple[int, int]:
+def heads(
+    net: Net,
+    names: tuple[str, str] = ("boxes", "scores"),
+    *,
+    sigmoid: bool = True,
+    channels_first: bool = False,
+) -> tuple[int, int]:
     """The net's two outputs: boxes that are the anchors, and scores that are the colours' means, 0..1."""
     entry = net.tensor("picture", (1, SIDE, SIDE, 3))
     net.graph.inputs = [entry]
+    if channels_first:
+        net.graph.inputs = [net.tensor("planes", (1, 3, SIDE, SIDE))]
+        order = net.tensor("order", (4,), schema.TensorType.INT32, np.array([0, 2, 3, 1], np.int32))
+        net.op(schema.BuiltinOperator.TRANSPOSE, [net.graph.inputs[0], order], [entry], schema.TransposeOptionsT())
     boxes = net.head(entry, names[0], np.zeros((4, CELL, CELL, 3)), np.zeros(4))
     kernel = np.zeros((3, CELL, CELL, 3))
     for colour in range(3):
@@ -156,12 +168,33 @@ def metadata(anchors: Array = ANCHORS, *, sigmoid: bool = False, identifier: byt
     return bytes(b.Output())
 
 
-def two_outputs(path: Path, *, quantized: bool = False, swapped: bool = False, sigmoid: bool = True) -> Path:
-    """A file with two outputs and MediaPipe's metadata."""
+def heads_only(path: Path, *, quantized: bool = False) -> Path:
+    """A file with two outputs, and nothing that says what they are."""
     net = Net()
-    outputs = list(heads(net, sigmoid=sigmoid))
+    outputs = list(heads(net))
     if quantized:
         outputs = [net.quantized(outputs[0], 0.05, 128), net.quantized(outputs[1], 1 / 256, 0)]
+    net.graph.outputs = outputs
+    return net.write(path)
+
+
+def two_outputs(
+    path: Path,
+    *,
+    quantized: bool = False,
+    signed: bool = False,
+    swapped: bool = False,
+    sigmoid: bool = True,
+    channels_first: bool = False,
+) -> Path:
+    """A file with two outputs and MediaPipe's metadata."""
+    net = Net()
+    outputs = list(heads(net, sigmoid=sigmoid, channels_first=channels_first))
+    if quantized:
+        outputs = [net.quantized(outputs[0], 0.05, 128), net.quantized(outputs[1], 1 / 256, 0)]
+    if signed:
+        kind = schema.TensorType.INT8
+        outputs = [net.quantized(outputs[0], 0.05, 7, kind), net.quantized(outputs[1], 1 / 256, -128, kind)]
     net.graph.outputs = outputs[::-1] if swapped else outputs
     return net.write(path, metadata(), COLOURS)
 
@@ -199,6 +232,23 @@ def raw_outputs(path: Path) -> Path:
     return net.write(path)
 
 
+def one_output(path: Path) -> Path:
+    """A file with boxes and scores in one tensor, (1, 304, 7), as YOLO's exports have them."""
+    net = Net()
+    boxes, scores = heads(net)
+    rows = [net.tensor(f"row{at}", (1, GRID * GRID, 7)) for at in range(19)]
+    options = schema.ConcatenationOptionsT()
+    options.axis = 2
+    for row in rows:
+        net.op(schema.BuiltinOperator.CONCATENATION, [boxes, scores], [row], options)
+    options = schema.ConcatenationOptionsT()
+    options.axis = 1
+    whole = net.tensor("Identity", (1, 19 * GRID * GRID, 7))
+    net.op(schema.BuiltinOperator.CONCATENATION, rows, [whole], options)
+    net.graph.outputs = [whole]
+    return net.write(path)
+
+
 def cells(*filled: tuple[int, int, str], size: int = SIDE) -> Array:
     """A black picture with cells (row, column) full of a colour."""
     picture = np.zeros((size, size, 3), np.uint8)
@@ -212,3 +262,38 @@ def damaged(blob: bytes) -> bytes:
     """Metadata whose last vector is longer than the file."""
     at = blob.rindex(b"V001") - 4
     return blob[:at] + struct.pack("<I", 1 << 30) + blob[at + 4 :]
+
+
+Scene = tuple[list[tuple[int, int, str]], list[tuple[int, int, str]]]
+"""The cells (row, column, colour) of a picture, and those that are labelled."""
+SCENES: dict[str, Scene] = {
+    # All right; one labelled as another colour; one found that is not labelled; one labelled that is not there.
+    "a": ([(0, 0, "red"), (3, 3, "blue")], [(0, 0, "red"), (3, 3, "blue")]),
+    "b": ([(1, 1, "red"), (2, 2, "red")], [(1, 1, "red"), (2, 2, "green")]),
+    "c": ([(0, 3, "green"), (2, 0, "blue")], [(0, 3, "green")]),
+    "d": ([(1, 2, "blue")], [(1, 2, "blue"), (3, 0, "blue")]),
+}
+
+
+def write_scenes(folder: Path, scenes: dict[str, Scene] = SCENES, names: tuple[str, ...] = COLOURS) -> Path:
+    """COCO's file and pictures of twice the size of the input, of which `b` is stored on its side."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    step = 2 * CELL
+    for number, (name, (filled, labelled)) in enumerate(scenes.items(), start=1):
+        picture = Image.fromarray(cells(*filled, size=2 * SIDE))
+        exif = Image.Exif()
+        if name == "b":
+            exif[0x0112] = 6
+            picture = picture.transpose(Image.Transpose.ROTATE_90)
+        picture.save(folder / f"{name}.png", exif=exif)
+        images.append({"id": number, "file_name": f"{name}.png", "width": 2 * SIDE, "height": 2 * SIDE})
+        for row, column, colour in labelled:
+            box = [column * step, row * step, step, step]
+            kind = names.index(colour) + 1
+            annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": kind, "bbox": box})
+    categories = [{"id": i + 1, "name": name} for i, name in enumerate(names)]
+    document = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "_annotations.coco.json").write_text(json.dumps(document))
+    return folder

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Case
 
-MODELS = ["mobilenet_v2", "alexnet", "vgg16", "lenet", "mlp", "conv1d", "ssdlite_mobilenet_v2"]
+MODELS = ["mobilenet_v2", "alexnet", "vgg16", "lenet", "mlp", "conv1d", "ssdlite_mobilenet_v2", "ssd_mobilenet_v2"]
 
 
 def test_the_zoo_has_these_models() -> None:

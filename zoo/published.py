@@ -17,6 +17,10 @@ from zoo.errors import OptionError
 
 KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 """The address under which Keras Applications publishes its weights; Keras' own source names it."""
+NPM_FILES = "https://cdn.jsdelivr.net/npm/"
+"""The address under which single files of npm packages are served, each version of a package in a folder of its own."""
+PUBLISHERS = (KERAS_APPLICATIONS, NPM_FILES)
+"""The addresses that a mirror stands for; what follows in a file's address is the same on the mirror."""
 
 TOLERANCE = 1e-5
 """Differences below this fraction of the range of prepared pixels are rounding errors of float32."""
@@ -56,6 +60,27 @@ MINUS_1_TO_1 = Preparation((1 / 127.5,) * 3, (-1.0,) * 3)
 
 
 @dataclass(frozen=True)
+class Inside:
+    """A TensorFlow Lite model in a file, whose convolutions hold the weights.
+
+    Batch normalization is folded into the convolutions of such a file: a kernel and a bias are all that is left.
+    """
+
+    begin: int
+    """The first byte of the model; it ends where the file ends."""
+    layers: tuple[str, ...]
+    """The layer that each convolution stands for, in the order of the file; empty where a convolution is left out."""
+    norms: Mapping[str, str] = field(default_factory=dict)
+    """The batch normalization behind each layer that has one. It gets the bias, and does nothing else."""
+    background: frozenset[str] = frozenset()
+    """The layers that give scores, whose first class of each anchor is the background, which is left out."""
+    classes: int = 0
+    """The number of classes of those layers, with the background."""
+    epsilon: float = 1e-3
+    """The constant that batch normalization adds to the variance."""
+
+
+@dataclass(frozen=True)
 class WeightsFile:
     """One published file of weights, and the models that it is for."""
 
@@ -73,6 +98,8 @@ class WeightsFile:
     """The MD5 in hexadecimal, if the publisher gives it; it detects damage, but not an exchanged file."""
     most_bytes: int | None = None
     """The most bytes that the file may have, if that is known; the download of a larger file is refused."""
+    inside: Inside | None = None
+    """Where the weights are in a file that is none of Keras."""
 
     def __post_init__(self) -> None:
         for name, digits in (("sha256", 64), ("md5", 32)):
@@ -94,6 +121,11 @@ class WeightsFile:
         """The file's name without its folders."""
         return self.address.rsplit("/", 1)[-1]
 
+    @property
+    def publisher(self) -> str:
+        """The one of `PUBLISHERS` that the address begins with; empty for any other address."""
+        return next((one for one in PUBLISHERS if self.address.startswith(one)), "")
+
     def fits(self, options: Mapping[str, Any]) -> bool:
         """Whether the file is for a model of these options."""
         return all(options.get(name) == value for name, value in self.options.items())
@@ -107,8 +139,8 @@ class PublishedWeights:
     """The name for `weights=` and `--weights`, e.g. `imagenet`."""
     trained_on: str
     """The name of the training data, e.g. `ImageNet`."""
-    classes: int
-    """The number of classes of the training data."""
+    classes: int | None
+    """The number of classes of the training data; None if the files hold a backbone alone."""
     files: tuple[WeightsFile, ...]
     """The files, preferred ones first: if none was trained at a model's input size, the first that fits is taken."""
     pixels: Preparation | None = None
@@ -116,8 +148,12 @@ class PublishedWeights:
     source: str = ""
     """The publisher of the weights."""
     licence: str = ""
+    labels: tuple[str, ...] = ()
+    """The names of the classes, in the order of the scores; empty if they are not known, or known elsewhere."""
 
     def __post_init__(self) -> None:
+        if self.labels and len(self.labels) != self.classes:
+            raise OptionError(f"the weights {self.name!r} have {self.classes} classes and {len(self.labels)} labels")
         if not re.fullmatch(r"[\w-]+", self.name) or self.name in {"none", "auto"}:
             raise OptionError(
                 f"weights cannot be named {self.name!r}; give letters, digits, _ and - only, and another word than "
@@ -125,6 +161,11 @@ class PublishedWeights:
             )
         if not self.files:
             raise OptionError(f"the weights {self.name!r} have no files; give at least one")
+
+    @property
+    def decided(self) -> dict[str, Any]:
+        """The options that the files decide where a user does not."""
+        return {} if self.classes is None else {"num_classes": self.classes}
 
     def file_for(self, options: Mapping[str, Any]) -> WeightsFile | None:
         """Returns the file for a model with these options; None if there is none.

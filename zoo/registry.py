@@ -119,11 +119,11 @@ def spec(name: str) -> ModelSpec:
     return _lookup(name)[0]
 
 
-def models_by_weights() -> dict[str, list[str]]:
-    """Returns the names of all published weights, each with the models that have them."""
+def models_by_weights(task: str | None = None) -> dict[str, list[str]]:
+    """Returns the names of all published weights, each with the models that have them, or those of one task."""
     found: dict[str, list[str]] = {}
     for model, (known, _) in _MODELS.items():
-        for weights in known.weights:
+        for weights in known.weights if task in {None, known.task} else ():
             found.setdefault(weights.name, []).append(model)
     return found
 

@@ -225,7 +225,14 @@ def export_memory(result: dict[str, Any]) -> str:
     return table(columns, rows)
 
 
+def decoding(result: dict[str, Any]) -> str:
+    """Compares the decoding of a detector's outputs with a plain loop."""
+    rows = [(f"{row['anchors']} x {row['classes']}", row["case"], *_sides(row)) for row in result["rows"]]
+    return table(("anchors x classes", "case", "a plain loop", "ours", "it / ours"), rows)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "decoding": decoding,
     "export_latency": export_latency,
     "export_memory": export_memory,
     "modes": modes,

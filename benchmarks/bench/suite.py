@@ -33,6 +33,7 @@ SUITE = (
     Benchmark("export_latency", "export_latency.py", "--seconds 8", "--models lenet --seconds 1"),
     Benchmark("modes", "modes.py", "--runs 40", "--models lenet --epochs 2 --runs 10"),
     Benchmark("runner_speed", "runner_speed.py", "--rounds 15", "--rounds 3 --pictures 4"),
+    Benchmark("decoding", "decoding.py", "", "--rounds 3"),
     Benchmark(
         "scaling",
         "scaling.py",

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
+
+from tests import detectors
 
 if TYPE_CHECKING:
     from tests.conftest import Cli, Elsewhere
@@ -62,6 +65,25 @@ def test_json(cli: Cli, lenet_file: Path) -> None:
     assert measured["cold_start"]["peak_bytes"] > measured["cold_start"]["before_bytes"] > 1e6
     assert measured["from_jpeg"]["per_second"]["median"] > 0
     assert {"machine", "before", "after", "notes", "runs", "warmup", "photo"} < set(document)
+
+
+def test_decoding_boxes_is_timed_apart(cli: Cli, lenet_file: Path, tmp_path: Path) -> None:
+    file = detectors.two_outputs(tmp_path / "colours.tflite")
+    photo = tmp_path / "scene.jpg"
+    Image.fromarray(detectors.cells((0, 1, "red"), (2, 2, "blue"), size=128)).save(photo, quality=95)
+    args = (lenet_file, file, "--runs", "2", "--warmup", "0", "--threads", "1", "--photo", photo)
+    lines = cli("benchmark", *args).out.splitlines()
+    without, row = rows(lines, "file decoding")
+    assert without == [str(lenet_file)]
+    assert [cell.endswith(" ms") for cell in row[1:4]] == [True] * 3
+    assert row[4:] == ["2 above 0.5"]
+    first, second = json.loads(cli("benchmark", *args, "--json").out)["measurements"]
+    assert first["decoding"] is None
+    decoding = second["decoding"]
+    assert (decoding["objects"], decoding["threshold"], decoding["time"]["runs"]) == (2, 0.5, 2)
+    assert decoding["most"]["min_ms"] > 0
+    # There is no such table where no file is a detector.
+    assert "decoding" not in cli("benchmark", lenet_file, "--runs", "1").out.split()
 
 
 def test_profile(cli: Cli, lenet_file: Path) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import detectors
+
 if TYPE_CHECKING:
     from tests.conftest import Case, Cli, Elsewhere
 
@@ -46,6 +48,21 @@ def test_on_a_board(
     states = {state["name"]: state for state in found["runtimes"]}
     assert states["tensorflow"]["problem"].startswith("not installed: pip install")
     assert found["machine"]["python"].startswith("3.")
+
+
+def test_what_a_file_is_for_is_said(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.runner.doctor._in_a_process", lambda *_: None)
+    file = detectors.two_outputs(tmp_path / "colours.tflite")
+    done = cli("doctor", file)
+    assert done.code == 0
+    assert "task: detection, 3 classes" in done.out
+    assert "boxes: one for each of 16 anchors" in done.out
+    raw = detectors.raw_outputs(tmp_path / "raw.tflite")
+    found = json.loads(cli("doctor", raw, "--json").out)["runner"]
+    assert found["input"].endswith("the anchors of its 16 boxes are not in the file")
+    raw.write_bytes(raw.read_bytes()[:3000])
+    assert "refused: " in cli("doctor", raw).out
+    assert json.loads(cli("doctor", "--json").out)["runner"] is None
 
 
 def test_a_pip_line_keeps_its_brackets(cli: Cli, uninstall: Callable[..., None]) -> None:

@@ -58,6 +58,7 @@ def test_table(cli: Cli) -> None:
     assert [line.split()[0] for line in table] == [row.name for row in outline("alexnet").rows]
     assert "60,965,224 parameters (60,965,224 trainable), 724,406,816 MACs" in result.out
     assert "https://papers.nips.cc" in result.out
+    assert "task: classification" in lines
 
 
 def test_padding_on_one_side(cli: Cli) -> None:

@@ -15,6 +15,8 @@ def test_table(cli: Cli) -> None:
     lines = result.out.splitlines()
     assert len(lines) == 2 + len(zoo.list_models())
     (mobilenet,) = [line for line in lines if line.startswith("mobilenet_v2 ")]
+    (detector,) = [line for line in lines if line.startswith("ssdlite_mobilenet_v2 ")]
+    assert (mobilenet.split()[1], detector.split()[1]) == ("classification", "detection")
     for part in (
         "Sandler et al.",
         "224x224x3",

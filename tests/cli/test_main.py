@@ -16,7 +16,7 @@ from zoo.cli.main import zoo as group
 from zoo.data.augment import AUGMENTS
 from zoo.errors import ExportError, VerificationError, ZooError
 from zoo.inputs.preprocessing import RESIZES
-from zoo.training.recipe import OptimizerName, Schedule, field_types
+from zoo.training.recipe import Anchors, OptimizerName, Schedule, field_types
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -75,6 +75,7 @@ def test_options_of_a_recipe_list_the_words_they_take() -> None:
     assert metavars["schedule"] == "|".join(get_args(Schedule))
     assert metavars["augment"] == "|".join(AUGMENTS)
     assert metavars["resize"] == "|".join(RESIZES)
+    assert metavars["anchors"] == "|".join(get_args(Anchors))
 
 
 def commands(name: str | None) -> list[tuple[list[str], click.Command]]:
@@ -218,7 +219,16 @@ def test_in_a_process(cli_process: Cli, tmp_path: Path) -> None:
     result = cli_process("list")
     assert result.code == 0
     assert result.err == ""
-    assert result.out.splitlines()[0].split() == ["model", "paper", "input", "params", "MACs", "weights", "options"]
+    assert result.out.splitlines()[0].split() == [
+        "model",
+        "task",
+        "paper",
+        "input",
+        "params",
+        "MACs",
+        "weights",
+        "options",
+    ]
     result = cli_process("build", "mobilnet", "--export", "tflite")
     assert result.code == 1
     assert result.error.startswith("unknown model 'mobilnet'; did you mean 'mobilenet_v2'? the zoo has ")

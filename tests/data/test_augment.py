@@ -75,7 +75,7 @@ def test_it_is_for_training_only(pictures: Path) -> None:
 
 
 def test_an_unknown_preset() -> None:
-    with pytest.raises(OptionError, match="augment='mild' is not one of none, light, standard"):
+    with pytest.raises(OptionError, match="augment='mild' is not one of none, light, no-flip, standard"):
         augmentation("mild")  # type: ignore[arg-type]
-    assert AUGMENTS == ("none", "light", "standard")
+    assert AUGMENTS == ("none", "light", "no-flip", "standard")
     assert zoo.load_folder is load_folder

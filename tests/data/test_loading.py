@@ -182,7 +182,7 @@ def test_windows(tmp_path: Path) -> None:
     ("choices", "message"),
     [
         ({"batch_size": 0}, "batch_size=0 is not allowed; give an integer, at least 1"),
-        ({"augment": "heavy"}, "augment='heavy' is not one of none, light, standard"),
+        ({"augment": "heavy"}, "augment='heavy' is not one of none, light, no-flip, standard"),
         ({"resize": "zoom"}, "resize='zoom' is not one of crop, pad, stretch"),
         ({"cache": "ram"}, "cache='ram' is not one of"),
         ({"channels": 4}, "pictures have 3 channels or 1, not 4"),

@@ -19,7 +19,7 @@ from PIL import Image
 
 import zoo
 import zoo.registry
-from tests import detectors
+from tests import colours, detectors
 from tests.docs.runner import Runner, environment
 from tests.weights.conftest import Server, handler, save_legacy
 from zoo.weights.imagenet import choose
@@ -132,6 +132,8 @@ def _write_own_files(folder: Path, model: Any) -> None:
     keras.Sequential([backbone, keras.layers.Dense(len(COLOURS), "softmax")]).save(folder / "mine.h5")
     shutil.copy(Path(__file__).parents[1] / "weights" / "keras2" / "teachable.h5", folder / "keras_model.h5")
     detectors.two_outputs(folder / "objects.tflite")
+    detectors.write_scenes(folder / "boxes")
+    colours.detector().save(folder / "detector.keras")
     shutil.copy(folder / "mine.tflite", folder / "model.tflite")
     shutil.copy(folder / "mine_int8.tflite", folder / "model_int8.tflite")
 

@@ -7,6 +7,7 @@ is done with the page's own words.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import runpy
 import shlex
@@ -197,14 +198,16 @@ def one_picture(command: str, runner: Runner) -> str:
     with served(f"{_bare(command)} --port 0", runner) as url:
         token = re.search(r"--token (\S+)", command)
         headers = {"Authorization": f"Bearer {token[1]}"} if token else {}
-        return ask(f"{url}v1/classify", runner.folder / "photo.jpg", **headers)
+        endpoint = json.loads(ask(f"{url}v1/model", None, **headers))["endpoint"]
+        return ask(url + endpoint.lstrip("/"), runner.folder / "photo.jpg", **headers)
 
 
 def asked(command: str, runner: Runner) -> str:
     """`curl ... http://HOST:8000/`: the same of a server on a free port."""
     system.require("curl")
     token = re.search(r"Bearer ([\w-]+)", command)
-    with served("zoo serve mine.tflite --port 0" + (f" --token {token[1]}" if token else ""), runner) as url:
+    file = "objects.tflite" if "/v1/detect" in command else "mine.tflite"
+    with served(f"zoo serve {file} --port 0" + (f" --token {token[1]}" if token else ""), runner) as url:
         return runner.shell(re.sub(r"http://[\w.]+:8000/", url, command).replace("curl ", "curl -sS --fail ", 1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 import zoo
+from tests import colours
 from tests.narrow import narrow
-from zoo.export import to_tflite
+from zoo.export import ExportReport, to_tflite
 from zoo.export.calibration import synthetic
 from zoo.export.options import MODES
 
@@ -69,6 +71,31 @@ class Matrix:
 @pytest.fixture(scope="session")
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
     return Matrix(tmp_path_factory.mktemp("matrix"))
+
+
+Made = Callable[..., ExportReport]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A function that exports the detector of colours in a mode, with other options, once for each."""
+    folder = tmp_path_factory.mktemp("colours")
+    reports: dict[str, ExportReport] = {}
+
+    def export(quantize: str = "none", **options: Any) -> ExportReport:
+        key = "-".join([quantize, *map(str, options.values())])
+        if key not in reports:
+            reports[key] = to_tflite(
+                colours.detector(),
+                folder / f"{key}.tflite",
+                quantize=quantize,
+                calibration=colours.pictures(),
+                labels=colours.LABELS[:3],
+                **options,
+            )
+        return reports[key]
+
+    return export
 
 
 def cells() -> list[tuple[str, str]]:

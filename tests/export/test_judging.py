@@ -12,7 +12,7 @@ from PIL import Image
 
 from zoo.errors import VerificationError
 from zoo.export import Verification, to_tflite
-from zoo.export.judging import ByAccuracy, by_agreement
+from zoo.export.judging import ByScore, by_agreement
 from zoo.export.options import ExportOptions
 from zoo.inputs.labelled import Labelled
 from zoo.tasks.task import Agreement
@@ -69,7 +69,7 @@ INT8 = ExportOptions(quantize="int8")
 def test_a_file_as_accurate_as_keras_is_kept_though_they_often_differ(
     shades: list[Labelled], threshold: Callable[[float], Path]
 ) -> None:
-    judge = ByAccuracy(shades, "validation", accuracy=0.9)
+    judge = ByScore(shades, "validation", score=0.9)
     verdict = judge(threshold(127), verification(0.6), INT8)
     assert verdict.facts["accuracy"] == 1
     assert verdict.facts["accuracy_on"] == {"split": "validation", "count": 40}
@@ -87,7 +87,7 @@ def test_a_file_as_accurate_as_keras_is_kept_though_they_often_differ(
 def test_a_file_that_agrees_and_is_less_accurate_is_refused(
     shades: list[Labelled], threshold: Callable[[float], Path]
 ) -> None:
-    judge = ByAccuracy(shades, "test", accuracy=0.95)
+    judge = ByScore(shades, "test", score=0.95)
     with pytest.raises(VerificationError, match=r"^shade\.tflite is right on 70\.0% of 40 test files, Keras on 95\.0%"):
         judge(threshold(187), verification(1.0), INT8)
 
@@ -95,7 +95,7 @@ def test_a_file_that_agrees_and_is_less_accurate_is_refused(
 def test_a_float_file_has_to_agree_whatever_its_accuracy(
     shades: list[Labelled], threshold: Callable[[float], Path]
 ) -> None:
-    judge = ByAccuracy(shades, "test", accuracy=0.95)
+    judge = ByScore(shades, "test", score=0.95)
     with pytest.raises(VerificationError, match="names the same class"):
         judge(threshold(127), verification(0.6), ExportOptions())
 
@@ -103,7 +103,7 @@ def test_a_float_file_has_to_agree_whatever_its_accuracy(
 def test_an_agreement_that_was_asked_for_counts_beside_the_accuracy(
     shades: list[Labelled], threshold: Callable[[float], Path]
 ) -> None:
-    judge = ByAccuracy(shades, "test", accuracy=0.95)
+    judge = ByScore(shades, "test", score=0.95)
     with pytest.raises(VerificationError, match="are asked for"):
         judge(threshold(127), verification(0.6), INT8.change(min_agreement=0.7))
 
@@ -111,7 +111,7 @@ def test_an_agreement_that_was_asked_for_counts_beside_the_accuracy(
 def test_a_file_without_numbers_or_without_an_answer_is_refused(
     shades: list[Labelled], threshold: Callable[[float], Path]
 ) -> None:
-    judge = ByAccuracy(shades, "test", accuracy=0.5)
+    judge = ByScore(shades, "test", score=0.5)
     with pytest.raises(VerificationError, match="not finite"):
         judge(threshold(127), verification(1.0, difference=float("nan")), INT8)
 

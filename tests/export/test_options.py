@@ -43,6 +43,9 @@ def test_input_types() -> None:
     assert ExportOptions("int8").ends == "uint8"
     assert ExportOptions("int8", io="int8").ends == "int8"
     assert ExportOptions("int16x8").ends == "float32"
+    assert ExportOptions("int8").output_type == "uint8"
+    decoded = ExportOptions("int8", nms="file")
+    assert (decoded.ends, decoded.output_type) == ("uint8", "float32")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,13 @@ def test_input_types() -> None:
         ({"min_agreement": math.nan}, "min_agreement=nan is not allowed; give 0 to 1"),
         ({"min_agreement": "all"}, "min_agreement='all' is not allowed; give 0 to 1"),
         ({"preprocessing": "pad"}, "preprocessing='pad' is not allowed; give a Preprocessing"),
+        ({"nms": "board"}, "unknown place of non-maximum suppression 'board'; give one of runner, file"),
+        (
+            {"quantize": "int8", "nms": "file", "io": "uint8"},
+            "nms='file' needs float32 outputs, .* zeros for uint8 ones",
+        ),
+        ({"quantize": "int8", "nms": "file", "io": "int8"}, "nms='file' needs float32 outputs"),
+        ({"nms": "file", "batch": 2}, "nms='file' decodes one picture at a time, not batch=2"),
         ({"input_range": (1, -1)}, "input range 1,-1 is not allowed; give the lower end first"),
         ({"input_range": (0, math.inf)}, "input range 0,inf is not allowed"),
         ({"input_range": 1}, "input_range=1 is not allowed; give two numbers"),
@@ -120,6 +130,9 @@ def test_one_bad_mode_refuses_all() -> None:
 
 def test_agreement_is_asked_for_by_the_mode_or_by_the_user() -> None:
     assert ExportOptions("int8").asked_agreement(trained=True) == mode("int8").min_agreement
+    assert ExportOptions("none").asked_agreement(trained=True, task="detection") == 0.95
+    assert ExportOptions("int8").asked_agreement(trained=True, task="detection") == 0.5
+    assert ExportOptions("int8").asked_agreement(trained=False, task="detection") == 0
     assert ExportOptions("int8").asked_agreement(trained=False) == 0
     assert ExportOptions("int8", min_agreement=0.5).asked_agreement(trained=False) == 0.5
     assert ExportOptions("int8", min_agreement=0).asked_agreement(trained=True) == 0

@@ -187,7 +187,7 @@ def test_a_class_of_one_split_that_is_called_otherwise_in_another(tmp_path: Path
     ],
 )  # fmt: skip
 def test_boxes_and_masks_are_recognized(tmp_path: Path, files: tuple[str, ...], words: str) -> None:
-    with pytest.raises(InputError, match="edgezoo classifies whole pictures") as raised:
+    with pytest.raises(InputError, match="no pictures by class, which classifiers learn from") as raised:
         find_labelled(touch(tmp_path, *files))
     assert words in str(raised.value)
 

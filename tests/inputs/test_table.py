@@ -154,7 +154,7 @@ def test_a_header_that_nobody_knows_is_told(listing: Path) -> None:
 )  # fmt: skip
 def test_lists_of_boxes_and_masks(listing: Path, header: str, what: str) -> None:
     listing.write_text(f"{header}\ni/1.jpg\n", encoding="utf-8")
-    with pytest.raises(InputError, match=f"holds {what} for .*edgezoo classifies whole pictures"):
+    with pytest.raises(InputError, match=f"holds {what} for .*no pictures by class, which classifiers learn from"):
         find_labelled(listing)
 
 

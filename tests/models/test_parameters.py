@@ -13,6 +13,13 @@ from zoo.summary.table import outline
 if TYPE_CHECKING:
     from tests.conftest import Case
 
+SSD_LEVELS = ((576, 3), (1280, 6), (512, 6), (256, 6), (256, 6), (128, 6))
+"""Channels of each level of the SSD, and anchors in each of its cells."""
+SSD_HEADS = sum((channels + 1) * anchors * (4 + 23) for channels, anchors in SSD_LEVELS)
+SSD_EXTRAS = sum(
+    (before + 1) * narrow + (9 * narrow + 1) * wide
+    for before, narrow, wide in ((1280, 256, 512), (512, 128, 256), (256, 128, 256), (256, 64, 128))
+)
 PARAMS = [
     ("alexnet", {}, 60_965_224),
     ("alexnet", {"groups": 1}, 62_378_344),
@@ -30,6 +37,7 @@ PARAMS = [
     ("lenet", {}, 25 * 6 + 6 + 25 * 6 * 16 + 16 + 400 * 120 + 120 + 120 * 84 + 84 + 84 * 10 + 10),
     # The body is that of the classifier without its dense layer; the rest is the head, counted by hand below.
     ("ssdlite_mobilenet_v2", {}, 2_257_984 + 1_517_888),
+    ("ssd_mobilenet_v2", {}, 2_257_984 + SSD_EXTRAS + SSD_HEADS),
     ("conv1d", {}, 5 * 6 * 16 + 16 + 5 * 16 * 32 + 32 + 3 * 32 * 64 + 64 + 64 * 6 + 6),
 ]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from zoo.models import anchored
 from zoo.models.anchored import Anchors
 from zoo.weights import load_model
 
-SMALL = {"alpha": 0.35, "input_size": 96, "num_classes": 3}
+SMALL: dict[str, Any] = {"alpha": 0.35, "input_size": 96, "num_classes": 3}
 
 
 @pytest.mark.parametrize(("small_objects", "strides"), [(False, (16, 32, 64, 128)), (True, (8, 16, 32, 64, 128))])

@@ -33,6 +33,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {
         "float": detectors.two_outputs(folder / "float.tflite"),
         "uint8": detectors.two_outputs(folder / "uint8.tflite", quantized=True),
+        "int8": detectors.two_outputs(folder / "int8.tflite", signed=True),
+        "channels first": detectors.two_outputs(folder / "first.tflite", channels_first=True),
         "swapped": detectors.two_outputs(folder / "swapped.tflite", swapped=True, quantized=True),
         "four": detectors.four_outputs(folder / "four.tflite"),
         "four mixed": detectors.four_outputs(folder / "mixed.tflite", (3, 2, 0, 1)),
@@ -40,7 +42,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-@pytest.fixture(scope="module", params=["float", "uint8", "swapped", "four", "four mixed", "four integers"])
+@pytest.fixture(
+    scope="module",
+    params=["float", "uint8", "int8", "channels first", "swapped", "four", "four mixed", "four integers"],
+)
 def detector(request: pytest.FixtureRequest, files: dict[str, Path]) -> Detector:
     return Detector(files[request.param])
 
@@ -51,19 +56,19 @@ def plain(files: dict[str, Path]) -> Detector:
 
 
 def test_every_kind_of_file_finds_the_same_objects(detector: Detector) -> None:
-    found = detector.detect(SCENE)
+    found = detector.detect(Image.fromarray(SCENE))
     assert places(found) == FOUND
     assert all(isinstance(one.box, Box) and one.score > 0.99 and COLOURS[one.index] == one.label for one in found)
     assert detector.labels == COLOURS
     # Nothing beyond the count is read: an empty picture has no objects, whatever the memory holds.
-    assert detector.detect(cells()) == []
+    assert detector.detect(Image.fromarray(cells())) == []
 
 
 def test_the_task_is_found_in_a_file_without_a_card(files: dict[str, Path]) -> None:
     for path in files.values():
         predictor: Predictor[Any] = Predictor(path)
         assert predictor.task.name == "detection"
-        assert places(predictor.predict(SCENE)) == FOUND
+        assert places(predictor.predict(Image.fromarray(SCENE))) == FOUND
 
 
 def test_boxes_are_in_pixels_of_the_upright_photo(plain: Detector, tmp_path: Path) -> None:
@@ -94,8 +99,9 @@ def test_the_whole_picture_is_seen_unless_told_otherwise(files: dict[str, Path])
 
 def test_threshold_limit_and_names_narrow_what_is_found(detector: Detector) -> None:
     # Half of a cell is red: a score of one half.
-    scene = cells((0, 0, "green"), (3, 3, "blue"))
-    scene[16:32, 32:40, 0] = 255
+    pixels = cells((0, 0, "green"), (3, 3, "blue"))
+    pixels[16:32, 32:40, 0] = 255
+    scene = Image.fromarray(pixels)
     assert {one.label for one in detector.detect(scene, threshold=0.45)} == {"red", "green", "blue"}
     assert {one.label for one in detector.detect(scene, threshold=0.6)} == {"green", "blue"}
     assert {one.label for one in detector.detect(scene, threshold=0.45, only=["red", "blue"])} == {"red", "blue"}
@@ -137,6 +143,18 @@ def test_what_cannot_be_decoded_is_named_and_still_runs(tmp_path: Path) -> None:
     net.graph.outputs = list(detectors.heads(net))
     with pytest.raises(ModelFileError, match="damaged metadata"):
         Detector(net.write(tmp_path / "broken.tflite", detectors.metadata(identifier=b"XXXX")))
+
+
+def test_boxes_and_scores_in_one_tensor_are_named_for_what_they_are(tmp_path: Path) -> None:
+    """As YOLO's exports have them: in integers, pixels and scores of one scale leave no scores, and nothing tells."""
+    path = detectors.one_output(tmp_path / "one.tflite")
+    with pytest.raises(
+        ModelFileError, match=r"its outputs are \(1, 304, 7\), neither \(batch, anchors, 4\) with"
+    ) as error:
+        Predictor(path)
+    assert "no detector that can be decoded" in str(error.value)
+    (both,) = load(path).run(SCENE[np.newaxis].astype(np.float32))
+    assert both.shape == (1, 304, 7)
 
 
 def test_a_detector_is_no_classifier_and_the_other_way_round(files: dict[str, Path]) -> None:

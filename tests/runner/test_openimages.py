@@ -2,62 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-import subprocess
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.openimages import LABELS, pictures
 from zoo.errors import ModelFileError
 from zoo.runner import Classifier, Detector
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
-PACKAGE = "@mediapipe/objectron@0.4.1675468480"
-MEMBER = "package/objectron_solution_packed_assets.data"
-LABELS, END = 184, 9_987_912
-SHA256 = "d0a5255bf8c4f5a0bc4240741a76c41d5e939f7655078f945f50ab53a9375da6"
-MISSING = "the npm package @mediapipe/objectron cannot be had"
-
 PHOTOS = {"chelsea": "Cat", "astronaut": "Person", "coffee": "Coffee cup"}
 
 
 @pytest.fixture(scope="session")
-def openimages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The detector of Open Images and its label map. npm keeps what it has fetched in a cache of its own."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip(f"{MISSING}: npm is not installed")
-    folder = tmp_path_factory.mktemp("openimages")
-    command = [npm, "pack", "--prefer-offline", "--silent", "--pack-destination", str(folder), PACKAGE]
-    try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=folder)
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"{MISSING}: npm took too long")
-    packed = next(folder.glob("*.tgz"), None)
-    if done.returncode or packed is None:
-        pytest.skip(f"{MISSING}: npm ended with {done.returncode}")
-    with tarfile.open(packed) as archive:
-        member = archive.extractfile(MEMBER)
-        assert member is not None
-        content = member.read(END)
-    assert hashlib.sha256(content[LABELS:]).hexdigest() == SHA256
+def openimages(openimages_asset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The detector of Open Images and its label map."""
+    content, folder = openimages_asset.read_bytes(), tmp_path_factory.mktemp("openimages")
     file, labels = folder / "openimages.tflite", folder / "labels.txt"
     file.write_bytes(content[LABELS:])
     labels.write_bytes(content[:LABELS])
     return file, labels
 
 
-@pytest.fixture(scope="session")
-def pictures() -> Path:
-    skimage = pytest.importorskip("skimage")  # the development environment has it
-
-    return Path(skimage.__file__).parent / "data"
+@pytest.fixture(scope="session", name="pictures")
+def folder_of_pictures() -> Path:
+    return pictures()
 
 
 def test_a_cat_a_person_and_a_cup_are_found_on_photos(openimages: tuple[Path, Path], pictures: Path) -> None:
@@ -87,6 +61,24 @@ def test_the_command_finds_the_task_in_the_file(
     (found,) = json.loads(done.out)["predictions"]
     assert found["label"] == "Cat"
     assert (tmp_path / "cat.png").stat().st_size > 1000
+
+
+def test_it_is_judged_by_the_classes_that_the_labels_have_in_common_with_it(
+    cli: Cli, openimages: tuple[Path, Path], pictures: Path, tmp_path: Path
+) -> None:
+    file, labels = openimages
+    boxes = {"chelsea": ("Cat", 20, 0, 451, 300), "coffee": ("Coffee cup", 150, 10, 460, 380)}
+    rows = [f"{name}.png,{','.join(map(str, box))}" for name, box in boxes.items()]
+    for name in boxes:
+        shutil.copy(pictures / f"{name}.png", tmp_path)
+    header = "path,label,xmin,ymin,xmax,ymax"
+    (tmp_path / "boxes.csv").write_text("\n".join([header, *rows, "coffee.png,Spoon,350,230,540,330"]) + "\n")
+    done = cli("evaluate", file, tmp_path, "--labels", labels, "--json")
+    assert done.code == 0
+    found = json.loads(done.out)
+    assert (found["judged_classes"], found["unknown_classes"]) == (["Cat", "Coffee cup"], {"Spoon": 1})
+    assert (found["ap50"], found["threshold"]["recall"]) == (pytest.approx(1), 1)
+    assert f"{file} knows 21 more classes, which do not count here: Bicycle, Boot" in done.err
 
 
 def test_it_is_no_classifier(openimages: tuple[Path, Path]) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from zoo.errors import InputError
-from zoo.runner import Classifier, load
+from tests import detectors
+from zoo.errors import InputError, ModelFileError
+from zoo.runner import Classifier, Detector, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,3 +59,21 @@ def test_a_signal_is_handled_when_sessions_have_ended(lenet_file: Path) -> None:
     command = [sys.executable, "-X", "faulthandler", "-c", AFTER_SESSIONS, str(lenet_file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
+
+
+def test_outputs_of_one_name_are_refused_with_the_name(tmp_path: Path) -> None:
+    """OpenVINO keeps one of them and says nothing."""
+    pytest.importorskip("openvino")
+    file = detectors.two_outputs(tmp_path / "colours.tflite", quantized=True)
+    with pytest.raises(ModelFileError, match="one of several ends with the same name, and the file has 'Identity', 'I"):
+        load(file, runtime="openvino")
+
+
+def test_several_outputs_keep_their_order(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    picture = detectors.cells((1, 2, "green"))
+    for swapped in (False, True):
+        file = detectors.two_outputs(tmp_path / f"{swapped}.tflite", swapped=swapped)
+        (found,) = Detector(file, runtime="openvino").detect(picture)
+        assert found.label == "green"
+        assert list(found.box) == pytest.approx([32, 16, 48, 32])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import zoo.runner.demo
+from tests import detectors
 from zoo.runner import Predictor
 from zoo.runner.outlook import outlook
 from zoo.tflite import modelfile
@@ -36,11 +38,12 @@ def test_a_file_of_ours(cli: Cli) -> None:
     found = outlook(modelfile.read(FILE), predictor.card)
     size = f"{predictor.picture.width}x{predictor.picture.height}"
     assert found == {
+        "task": "classification, 10 classes",
         "input": f"gray pictures of {size} (width x height); pixels 0..255 as they are",
         "scores": "probabilities, shown in percent",
     }
     shown = cli("inspect", FILE).out
-    assert f"takes: {found['input']}\nscores: {found['scores']}\n" in shown
+    assert f"task: {found['task']}\ntakes: {found['input']}\nscores: {found['scores']}\n" in shown
 
 
 @pytest.mark.parametrize(
@@ -76,3 +79,21 @@ def test_scores_that_are_no_probabilities_and_outputs_that_are_no_scores() -> No
     assert outlook(other, {})["input"].startswith("refused: the file is no classifier")
     two = replace(file, graphs=(replace(file.main, inputs=(*file.main.inputs, index)),))
     assert outlook(two, {})["input"] == "refused: it has 2 inputs; only models with one are supported"
+
+
+def test_a_detector_says_where_its_boxes_come_from(tmp_path: Path, cli: Cli) -> None:
+    path = detectors.two_outputs(tmp_path / "colours.tflite", sigmoid=False)
+    found = outlook(modelfile.read(path), {})
+    assert found["task"] == "detection, 3 classes"
+    assert found["boxes"].startswith("one for each of 16 anchors, coded as in SSD (scales 10, 10, 5, 5, sizes as")
+    assert found["threshold"].startswith("0.5, the least score of an object")
+    assert f"task: detection, 3 classes\ntakes: {found['input']}\n" in cli("inspect", path).out
+    four = outlook(modelfile.read(detectors.four_outputs(tmp_path / "four.tflite", (3, 1, 0, 2), most=7)), {})
+    assert four["boxes"] == "at most 7, decoded in the file by TFLite_Detection_PostProcess"
+    assert "overlap" not in four["threshold"], "the file has left them out itself"
+
+
+def test_boxes_that_cannot_be_decoded_say_why(tmp_path: Path) -> None:
+    found = outlook(modelfile.read(detectors.raw_outputs(tmp_path / "raw.tflite")), {})
+    assert found["task"] == "detection"
+    assert found["input"].endswith("no detector that can be decoded: the anchors of its 16 boxes are not in the file")

@@ -123,6 +123,16 @@ def test_the_card_that_visitors_see_is_about_the_model() -> None:
     }
 
 
+def test_the_card_of_a_detector_shows_what_its_boxes_are_worth() -> None:
+    detection = {"anchors": 1917, "grids": [[19, 19]], "shapes": [[[0.1, 0.1]]]}
+    card = {"detection": detection, "threshold": 0.5, "map": 0.41, "map_on": {"split": "test", "count": 90}}
+    shown = public_card({**card, "verification": {"inputs": 32, "same_objects": 1.0}})
+    assert shown["detection"] == {"anchors": 1917}
+    assert shown["threshold"] == 0.5
+    assert (shown["map"], shown["map_on"]) == (0.41, {"split": "test", "count": 90})
+    assert shown["verification"]["same_objects"] == 1.0
+
+
 @pytest.mark.parametrize(
     "place",
     [

@@ -22,6 +22,7 @@ import zoo
 from zoo.runner import Classifier
 from zoo.serve import page
 from zoo.serve.app import routes
+from zoo.serve.asked import Asked
 from zoo.tasks.classification import CLASSIFICATION
 
 if TYPE_CHECKING:
@@ -425,7 +426,7 @@ def test_a_picture_goes_through_no_other_decoder(site: Site, monkeypatch: pytest
         return original(*args, **options)
 
     monkeypatch.setattr(Image, "open", watch)
-    assert asyncio.run(site.api.pool.predict(encoded("PNG"), 1)).predictions
+    assert asyncio.run(site.api.pool.predict(encoded("PNG"), Asked(1))).predictions
     assert len(opened) == 1
     assert all(formats and "EPS" not in formats and "TIFF" not in formats for formats in opened)
 

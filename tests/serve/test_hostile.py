@@ -248,7 +248,7 @@ def test_a_picture_that_is_here_gives_way_to_no_other_address(
     monkeypatch.setattr(limits, "PATIENCE", 0.0)
     go, predict = threading.Event(), digits.predict
 
-    def slowly(pixels: Any, top_k: int) -> Any:
+    def slowly(pixels: Any, top_k: int, _: Any) -> Any:
         assert go.wait(LONG)
         return predict(pixels, top_k)
 
@@ -271,7 +271,7 @@ def test_nobody_waits_behind_all_that_another_one_sent(
     go, order = threading.Event(), []
     predict = digits.predict
 
-    def in_order(pixels: Any, top_k: int) -> Any:
+    def in_order(pixels: Any, top_k: int, _: Any) -> Any:
         assert go.wait(LONG)
         order.append(top_k)
         return predict(pixels, top_k)

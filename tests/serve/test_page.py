@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,49 +12,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.serve.pages import (
+    WAIT,
+    OpenPage,
+    labels,
+    sync_api,
+    take,
+    wait_for_all,
+    wait_for_answer,
+    wait_for_frames,
+    wait_for_model,
+    wait_until,
+)
 from zoo.runner import Classifier, Prediction, Predictor
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
     from tests.serve.conftest import Serving, Site
-
-WAIT = 30_000
-"""Milliseconds, for what takes a moment."""
-
-OpenPage = Callable[..., "Page"]
-
-
-def labels(page: Page) -> list[str]:
-    return page.locator("#bars .label").all_text_contents()
-
-
-def wait_for_answer(page: Page) -> None:
-    sync_api.expect(page.locator("#total")).to_have_text(re.compile("ms$"), timeout=WAIT)
-
-
-def wait_for_all(page: Page) -> None:
-    sync_api.expect(page.locator("#strip span", has_text="…")).to_have_count(0, timeout=WAIT)
-
-
-def wait_for_model(page: Page) -> None:
-    sync_api.expect(page.locator("#facts")).to_have_text(re.compile("classes"), timeout=WAIT)
-
-
-def wait_for_frames(page: Page) -> None:
-    # A rate is shown from the second frame on.
-    sync_api.expect(page.locator("#fps")).to_have_text(re.compile(r"^[\d.]+ fps$"), timeout=WAIT)
-
-
-def wait_until(page: Page, true: Callable[[], bool]) -> None:
-    """Lets the page go on until something holds, however slow the machine is."""
-    for _ in range(WAIT // 100):
-        if true():
-            return
-        page.wait_for_timeout(100)
-    pytest.fail("it never came to that")
 
 
 def test_upload(site: Site, open_page: OpenPage, photos: tuple[Path, Path], model: Path) -> None:
@@ -345,11 +316,6 @@ def test_screenshots(serving: Serving, trained: Path, open_page: OpenPage, photo
     """Those in docs/, and others to look at."""
     folder = Path(os.environ["EDGEZOO_SCREENSHOTS"])
 
-    def take(page: Page, name: str) -> None:
-        with Image.open(io.BytesIO(page.screenshot())) as image:
-            # 256 colours: a third of the size.
-            image.convert("RGB").quantize(256).save(folder / f"{name}.png", optimize=True)
-
     phone: dict[str, Any] = {"width": 390, "height": 844, "is_mobile": True, "has_touch": True}
     views: dict[str, dict[str, Any]] = {
         "serve": {"height": 800},
@@ -359,18 +325,18 @@ def test_screenshots(serving: Serving, trained: Path, open_page: OpenPage, photo
     with serving(Classifier(trained)) as site:
         for name, options in views.items():
             page = open_page(site.url, **options)
-            take(page, f"{name}-empty")
+            take(page, folder / f"{name}-empty.png")
             page.set_input_files("#files", photos[::-1])
             wait_for_all(page)
             page.wait_for_timeout(300)
-            take(page, name)
+            take(page, folder / f"{name}.png")
             page.click("#tab-model")
-            take(page, f"{name}-model")
+            take(page, folder / f"{name}-model.png")
             page.click("#tab-try")
             page.click("#camera")
             wait_for_frames(page)
             page.wait_for_timeout(2000)
-            take(page, f"{name}-camera")
+            take(page, folder / f"{name}-camera.png")
 
 
 def test_a_file_for_another_task(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from zoo.errors import OptionError
-from zoo.serve import Settings
+from zoo.serve import Settings, page
 from zoo.serve.answers import HEADERS
 from zoo.serve.security import OPEN_PATHS
 from zoo.serve.tokens import FREE
@@ -154,7 +154,7 @@ def test_headers_of_every_answer(site: Site) -> None:
 
 
 def test_the_page_asks_no_one_else(site: Site) -> None:
-    for path in ("/", "/page.css", "/page.js", "/icon.svg"):
+    for path in page.FILES:
         text = site.get(path).body.decode().replace("http://www.w3.org/2000/svg", "")
         assert "://" not in text
         assert "@import" not in text

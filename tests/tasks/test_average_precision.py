@@ -157,6 +157,26 @@ def test_counts_confusion_and_the_worst_picture_by_hand() -> None:
     assert found.as_dict()["worst"] == [{"path": "1.jpg", "there": 3, "found": 3, "right": 1}]
 
 
+def test_which_objects_are_met_and_which_detections_are_right_is_kept_for_drawing() -> None:
+    """A better detection of the same object, and one of another class at its place, leave the worse ones wrong."""
+    truth = np.array([[20, 20, 30, 30], [0, 0, 10.0, 10], [40, 40, 50, 50]])
+    guess = np.array([[0, 0, 10, 9.0], [0, 0, 10, 10], [20, 20, 30, 30], [40, 40, 50, 50]])
+    picture = (truth, np.array([0, 0, 1]), guess, np.array([0.8, 0.9, 0.7, 0.3]), np.array([0, 0, 1, 1]))
+    (one,) = judged([picture], 2).pictures
+    assert [found.score for found in one.detections] == [0.8, 0.9, 0.7]
+    assert (one.met, one.are_right) == ((False, True, False), (False, True, False))
+    assert (one.there, one.found, one.right, one.mistakes) == (3, 3, 1, 4)
+
+
+def test_what_is_found_beyond_the_names_is_left_out() -> None:
+    """An operation in a graph may name a class by any number."""
+    truth = np.array([[0, 0, 10.0, 10]])
+    both = np.array([[0, 0, 10.0, 10], [50, 50, 60, 60]])
+    found = judged([(truth, np.zeros(1, int), both, np.array([0.9, 0.8]), np.array([0, 7]))], 2)
+    assert found.ap == pytest.approx(1)
+    assert found.use.precision == 1
+
+
 def test_below_the_threshold_nothing_counts_but_for_ap() -> None:
     truth = np.array([[0, 0, 10.0, 10]])
     found = judged([(truth, np.zeros(1, int), truth, np.array([0.4]), np.zeros(1, int))], 1)
@@ -181,3 +201,11 @@ def test_two_files_are_compared_picture_by_picture() -> None:
     fewer = [one.mistakes < other.mistakes for one, other in zip(first.pictures, second.pictures, strict=True)]
     assert found.better_first == sum(fewer)
     assert found.line().startswith("mAP differs by +")
+
+
+def test_a_file_of_less_precision_may_lose_what_chance_decides() -> None:
+    many, few = (judged(scenes(0, 2, pictures), 2) for pictures in (400, 4))
+    objects = [sum(one.there for one in found.pictures) for found in (many, few)]
+    assert objects[0] > 625 > objects[1] > 0
+    assert many.tolerance == 0.02
+    assert few.tolerance == pytest.approx(0.5 / objects[1] ** 0.5)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from tests import detectors
 from tests.detectors import ANCHORS, COLOURS
 from zoo.errors import AnswerError
-from zoo.inputs.fit import Box
+from zoo.inputs.fit import Box, fit
 from zoo.inputs.preprocessing import PictureShape
 from zoo.tasks import TASKS, task_of, truth_of
 from zoo.tasks.boxes import Coding, make_anchors
@@ -74,6 +76,20 @@ def test_at_most_a_hundred_objects_unless_told_otherwise() -> None:
     assert len(task.decode(every, ("x",), limit=300)) == 300
 
 
+def test_an_input_that_is_wider_than_high_has_boxes_in_its_own_frame() -> None:
+    wide = replace(TASK, found=Found(HEADS, "", PictureShape(64, 128, 3)))
+    (found,) = wide.decode(outputs((6, 1, 0.9)), COLOURS)  # second row, third column
+    assert wide.found is not None
+    assert wide.found.picture is not None
+    assert (wide.found.picture.height, wide.found.picture.width) == (64, 128)
+    assert found.box == pytest.approx(Box(64, 16, 96, 32), abs=1e-3)
+    (placed,) = wide.decode(outputs((6, 1, 0.9)), COLOURS, fit((600, 200), (128, 64), "stretch"))
+    assert placed.box == pytest.approx(Box(300, 50, 450, 100), abs=1e-3)
+    # With bars on the left and the right, a square photo is the middle half of the input.
+    (padded,) = wide.decode(outputs((6, 1, 0.9)), COLOURS, fit((400, 400), (128, 64), "pad"))
+    assert padded.box == pytest.approx(Box(200, 100, 400, 200), abs=1e-3)
+
+
 def test_an_object_outside_of_the_picture_is_none_and_one_across_its_edge_is_cut() -> None:
     boxes, scores = outputs((0, 0, 0.9), (1, 0, 0.8))
     boxes[0, 0, 0] = -40  # a whole input's height up
@@ -83,7 +99,7 @@ def test_an_object_outside_of_the_picture_is_none_and_one_across_its_edge_is_cut
 
 
 def test_the_operations_places_beyond_the_count_are_never_read() -> None:
-    task = replace(DETECTION, found=Found(Finished(0, 1, 2, 3, 3), "", PICTURE))
+    task = replace(DETECTION, found=Found(Finished(0, 1, 2, 3, 3, 4), "", PICTURE))
     boxes = np.full((1, 4, 4), np.nan, np.float32)
     boxes[0, 0] = 0, 0.25, 0.5, 0.75
     classes = np.array([[2, 1e32, np.inf, -5]], np.float32)
@@ -128,7 +144,7 @@ def test_objects_as_text_and_in_columns() -> None:
     found = [Detection("dog", 1, 0.912, Box(120.4, 40, 310, 260)), Detection("cat", 0, 0.5, Box(0, 0, 1, 1))]
     assert DETECTION.lines(found) == ["dog   91%  120,40-310,260", "cat   50%  0,0-1,1"]
     assert DETECTION.lines([]) == ["nothing found"]
-    assert DETECTION.brief([*found, found[0]]) == "2 dog, 1 cat"
+    assert DETECTION.brief([*found, found[0]]) == "1 cat, 2 dog"
     assert len(DETECTION.cells(found[0])) == len(DETECTION.columns)
     assert list(DETECTION.schema) == list(vars(found[0]))
 
@@ -140,3 +156,13 @@ def test_the_task_is_found_by_the_card_or_by_the_outputs(tmp_path: Path) -> None
     assert task_of({"model": "lenet"}, "a.tflite", file) is TASKS["classification"]
     assert (truth_of(DETECTION), truth_of(TASKS["classification"])) == ("boxes", "classes")
     assert isinstance(DETECTION, Detecting)
+
+
+@pytest.mark.parametrize(
+    ("stated", "used"),
+    [(0.36, 0.36), (0, 0.5), (1, 0.5), (-1, 0.5), (1.5, 0.5), (True, 0.5), ("0.3", 0.5), (None, 0.5), (math.nan, 0.5)],
+)
+def test_the_least_score_is_that_of_the_files_card(stated: Any, used: float, tmp_path: Path) -> None:
+    file = modelfile.read(detectors.two_outputs(tmp_path / "boxes.tflite"))
+    assert DETECTION.for_file({"threshold": stated}, file).threshold == used
+    assert DETECTION.for_file({}, file).threshold == 0.5

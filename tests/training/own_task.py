@@ -72,7 +72,11 @@ class PositionTraining:
     metrics: tuple[str, ...] = ("distance",)
     judged: tuple[str, ...] = ("found",)
     monitor: str = "found"
+    score_name: str = "found"
+    counts_files: bool = True
     higher_is_better: bool = True
+    trial: str = "squares are easily found"
+    caches_features: bool = True
 
     def load(self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> Data:
         """The names of the files say where the square is."""
@@ -87,17 +91,23 @@ class PositionTraining:
         return dataclasses.replace(
             loaded,
             sources=sources,
-            train=self.training_batches(sources["train"], recipe.batch_size, loaded.order, recipe.augment),
+            train=self.training_batches(sources["train"], recipe.batch_size, loaded.order, recipe.augment, loaded),
             validation=make_dataset(sources["validation"], recipe.batch_size),
         )
 
-    def training_batches(self, source: Source, batch_size: int, order: Order, augment: Augment) -> Any:
+    def training_batches(self, source: Source, batch_size: int, order: Order, augment: Augment, data: Data) -> Any:
         """Every picture of a training is mirrored, and its label with it."""
         batches = make_dataset(source, batch_size, order)
         return batches.map(lambda pictures, places: (pictures[:, :, ::-1], places * [1.0, -1.0] + [0.0, 1.0]))
 
     def check(self, model: Any, data: Data) -> None:
         pass
+
+    def adapt(self, model: Any, data: Data, recipe: Recipe) -> Sequence[str]:
+        return ()
+
+    def held_out(self, data: Data, split: SplitName) -> Sequence[Any]:
+        return data.sources[split].paths
 
     def head_index(self, model: Any) -> int:
         return graph.head_index(model)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from zoo.data import DataReport
+from zoo.data import Report
 from zoo.errors import InputError, OptionError
 from zoo.training import TrainResult, train, train_from
 from zoo.training.recipe import read_toml
@@ -28,12 +28,12 @@ class Told(NullWatch):
 
     def __init__(self) -> None:
         self.notes: list[str] = []
-        self.reports: list[DataReport] = []
+        self.reports: list[Report] = []
 
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def data(self, report: DataReport) -> None:
+    def data(self, report: Report) -> None:
         self.reports.append(report)
 
 

@@ -23,9 +23,9 @@ def test_every_model_has_its_own(name: str) -> None:
     # Whoever has published weights says how to train on from them: gently, and from which layer on.
     assert bool(spec.transfer_recipe) == bool(spec.weights)
     if spec.transfer_recipe:
-        assert transfer.learning_rate < scratch.learning_rate
-        layers = [layer.name for layer in zoo.build(name, input_size=32, num_classes=2).layers]
-        assert transfer.freeze in layers
+        assert transfer.learning_rate * transfer.body_rate < scratch.learning_rate
+        layers = [layer.name for layer in zoo.build(name, input_size=96, num_classes=2).layers]
+        assert transfer.freeze in layers or (transfer.freeze == "none" and transfer.body_rate < 1)
 
 
 def test_a_model_by_nobodys_name_takes_the_common_one() -> None:
@@ -73,7 +73,7 @@ def test_changes_are_converted_and_checked() -> None:
         ({"learning_rate": float("nan")}, "learning_rate=nan"),
         ({"validation": 1.0}, "validation=1.0"),
         ({"schedule": "step"}, "schedule='step' is not one of cosine, plateau, constant"),
-        ({"augment": "much"}, "augment='much' is not one of none, light, standard"),
+        ({"augment": "much"}, "augment='much' is not one of none, light, no-flip, standard"),
     ],
 )
 def test_what_is_not_allowed(values: dict[str, Any], message: str) -> None:
@@ -92,3 +92,22 @@ def test_files(tmp_path: Path) -> None:
         read_recipe(path)
     with pytest.raises(InputError, match="cannot read recipe"):
         read_recipe(tmp_path / "none.toml")
+
+
+def test_the_least_number_of_steps_is_spread_over_the_epochs() -> None:
+    assert Recipe(epochs=14, min_steps=700).min_batches == 50
+    assert Recipe(epochs=14, min_steps=701).min_batches == 51
+    assert Recipe(epochs=0, head_epochs=6, min_steps=300).min_batches == 50
+    assert Recipe().min_batches == 0
+
+
+def test_detectors_count_steps_and_see_the_whole_picture() -> None:
+    transfer = default_recipe("ssdlite_mobilenet_v2", pretrained=True)
+    assert (transfer.head_epochs + transfer.epochs) * transfer.min_batches == 1000
+    # Layers that know something already never learn faster than this.
+    assert transfer.learning_rate * transfer.body_rate <= 1e-3
+    for pretrained in (True, False):
+        recipe = default_recipe("ssdlite_mobilenet_v2", pretrained=pretrained)
+        assert (recipe.resize, recipe.augment, recipe.anchors) == ("stretch", "standard", "fitted")
+    # Its anchors come with its boxes.
+    assert default_recipe("ssd_mobilenet_v2", pretrained=True).anchors == "paper"

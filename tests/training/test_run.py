@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.data import DataReport
+from zoo.data import Report
 from zoo.errors import InputError, OptionError, OutputError, TrainingError
 from zoo.training import TrainResult, resume, train
 from zoo.training.checkpoint import Checkpoint
@@ -35,10 +35,10 @@ class Notes:
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
         self.notes: list[str] = []
-        self.reports: list[DataReport] = []
+        self.reports: list[Report] = []
         self.batches: list[tuple[int, int, int]] = []
 
-    def data(self, report: DataReport) -> None:
+    def data(self, report: Report) -> None:
         self.reports.append(report)
 
     def batch(self, stage: Any, epoch: int, batch: int, batches: int, loss: float) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -87,3 +88,20 @@ def test_both_halves_make_the_whole(cases: Any, name: str) -> None:
     # They share the weights.
     assert {id(w) for w in head.weights} <= {id(w) for w in case.model.weights}
     assert 0 < head.count_params() < case.model.count_params()
+
+
+def test_the_norms_of_a_new_head_learn_while_those_before_it_are_frozen(mobilenet: Any) -> None:
+    # A task whose head begins before the last convolution and its norm.
+    task = dataclasses.replace(CLASSIFICATION, caches_features=False)
+    start = [layer.name for layer in mobilenet.layers].index("Conv_1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(task), "head_index", lambda self, model: start)
+        recipe = Recipe(augment="light", freeze="all")
+        (stage,) = plan(mobilenet, recipe, task, pretrained=True, new_head=True)
+        assert (stage.augment, stage.cached_features) == ("light", False)
+        freeze_layers(mobilenet, stage, task, steps=4)
+        assert {w.path.split("/")[0] for w in mobilenet.trainable_weights} == {"Conv_1", "Conv_1_bn", "logits"}
+        freeze_layers(mobilenet, dataclasses.replace(stage, freeze="none"), task, steps=4)
+        learning = {w.path.split("/")[0] for w in mobilenet.trainable_weights}
+    assert "Conv1" in learning
+    assert {name for name in learning if "bn" in name} == {"Conv_1_bn"}

@@ -114,7 +114,9 @@ def test_other_models_have_none_of_that_name(write: Callable[..., Path]) -> None
     zoo.load_models(write('WeightsFile("digits.keras")'))
     with pytest.raises(WeightsError, match="no ten digits weights are published for lenet; there are for net$"):
         zoo.build("lenet", weights="digits")
-    with pytest.raises(WeightsError, match="no ImageNet weights are published for net; there are for mobilenet_v2 and"):
+    with pytest.raises(
+        WeightsError, match="no ImageNet weights are published for net; there are for mobilenet_v2, vgg16 and"
+    ):
         zoo.build("net", weights="imagenet")
 
 

@@ -47,6 +47,20 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """The step from a detector's outputs for the photo to objects: threshold, boxes, and those that overlap."""
+
+    threshold: float
+    """The threshold in use."""
+    objects: int
+    """Number of objects in the photo with scores above it."""
+    time: Times
+    """Times at that threshold."""
+    most: Times
+    """Times at a threshold of 0, where there is most to do."""
+
+
+@dataclass(frozen=True)
 class Measurement:
     """All results for one candidate: a file on a runtime with a number of threads."""
 
@@ -61,6 +75,8 @@ class Measurement:
     """Times of one run: the input is set, the model runs, the output is fetched."""
     per_second: float
     """Inputs a second without pauses: `batch` divided by the mean latency."""
+    decoding: Decoding | None
+    """The step from outputs to objects, which `latency` does not include; None if the file has none."""
     ratio: Ratio | None
     """Ratio to the first file on the same runtime with as many threads; for a single file, to the first candidate."""
     cold_start: ColdStart
@@ -201,6 +217,8 @@ def _run_all(
             candidate.predictor.read(photo)
     time_runs(candidates, runs, warmup, progress)
     time_pictures(candidates, photo, progress)
+    for candidate in candidates:
+        candidate.decode(photo, runs)
     if with_profile:
         for done, candidate in enumerate(candidates):
             progress.step("profile", done, len(candidates))
@@ -231,12 +249,20 @@ def _measurement(records: Sequence[Record], index: int, start: ColdStart) -> Mea
         batch=record.batch,
         latency=latency,
         per_second=1e3 * record.batch / latency.mean_ms,
+        decoding=_decoding(record),
         ratio=None if to == index else Ratio(to, ratio(record.seconds, records[to].seconds)),
         cold_start=start,
         from_jpeg=Rate(Spread.of(record.rates), record.pictures) if record.rates else None,
         no_jpeg=record.no_jpeg,
         ops=record.ops,
     )
+
+
+def _decoding(record: Record) -> Decoding | None:
+    if not record.decoding:
+        return None
+    (threshold, usual), *_ = record.decoding.items()
+    return Decoding(threshold, usual.objects, Times.of(usual.seconds), Times.of(record.decoding[0.0].seconds))
 
 
 def _reference(records: Sequence[Record], index: int) -> int:

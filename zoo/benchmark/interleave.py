@@ -15,6 +15,7 @@ from zoo.errors import ModelFileError
 from zoo.progress import SILENT, Progress
 from zoo.runner.predictor import Predictor
 from zoo.runner.session import Session, load
+from zoo.tasks.task import StoredReader
 
 RATE_ROUNDS = 5
 RATE_SECONDS = 0.5
@@ -38,7 +39,19 @@ class Record:
     """Pictures a second in each round."""
     pictures: int = 0
     """Number of pictures in each of these rounds."""
+    decoding: dict[float, Decoded] = field(default_factory=dict)
+    """What was found in the photo and how long that took by the threshold; empty if outputs are no coded boxes."""
     ops: tuple[OpTime, ...] | None = None
+
+
+@dataclass
+class Decoded:
+    """The decoding of a detector's outputs for the photo, at one threshold."""
+
+    objects: int
+    """Number of objects that were found."""
+    seconds: list[float] = field(default_factory=list)
+    """Time of each decoding, from the outputs as the file stores them to objects."""
 
 
 class Candidate:
@@ -77,6 +90,29 @@ class Candidate:
             if result.error:
                 raise result.error
         return time.perf_counter() - started
+
+    def decode(self, photo: Path, runs: int) -> None:
+        """Times the step from outputs to objects, if the file's task has one; the model itself runs once, untimed.
+
+        It is timed at the threshold in use, and at 0, where there is most to do.
+
+        Raises:
+            InputError: the picture cannot be read.
+            AnswerError: the file gives no answer to it.
+        """
+        predictor = self.predictor
+        if predictor is None or not isinstance(predictor.task, StoredReader):
+            return
+        sample = predictor.read(photo)
+        outputs = predictor.stored_outputs(sample.values)
+        for threshold in (predictor.task.threshold, 0.0):
+            task = predictor.task.narrowed(predictor.labels, threshold=threshold)
+            decoded = Decoded(len(task.decode_stored(outputs, predictor.labels, sample.fit, None)))
+            for _ in range(runs):
+                started = time.perf_counter()
+                task.decode_stored(outputs, predictor.labels, sample.fit, None)
+                decoded.seconds.append(time.perf_counter() - started)
+            self.record.decoding[threshold] = decoded
 
 
 def _load(path: Path, options: dict[str, Any]) -> tuple[Session, Predictor[Any] | None, str | None]:

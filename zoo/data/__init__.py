@@ -8,8 +8,18 @@ TensorFlow is imported when datasets are made; `check` does not need it.
 """
 
 from zoo.data.augment import augmentation
-from zoo.data.check import DataReport
 from zoo.data.loading import Data, check, load, load_folder, load_windows
+from zoo.data.report import DataReport, Report
 from zoo.inputs.labelled import find_labelled
 
-__all__ = ["Data", "DataReport", "augmentation", "check", "find_labelled", "load", "load_folder", "load_windows"]
+__all__ = [
+    "Data",
+    "DataReport",
+    "Report",
+    "augmentation",
+    "check",
+    "find_labelled",
+    "load",
+    "load_folder",
+    "load_windows",
+]

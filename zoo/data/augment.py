@@ -9,7 +9,7 @@ from zoo.errors import OptionError
 if TYPE_CHECKING:
     import tensorflow as tf
 
-Augment = Literal["none", "light", "standard"]
+Augment = Literal["none", "light", "no-flip", "standard"]
 AUGMENTS: tuple[Augment, ...] = get_args(Augment)
 
 
@@ -19,6 +19,7 @@ def augmentation(preset: Augment) -> list[Any]:
     - `none`: no layers;
     - `light`: shifts and zooms of at most 5 % and brightness of at most 10 %, which do not change the meaning of digits
       and writing;
+    - `no-flip`: as `standard`, without mirroring: for photos with writing, signs, or a left and a right;
     - `standard`: mirrors left and right, shifts and zooms of at most 10 %, turns of at most 15 degrees, brightness and
       contrast of at most 20 %: for photos.
 
@@ -39,8 +40,9 @@ def augmentation(preset: Augment) -> list[Any]:
             layers.RandomZoom(0.05, seed=0),
             layers.RandomBrightness(0.1, value_range=(0, 255), seed=0),
         ]
+    flip = [layers.RandomFlip("horizontal", seed=0)] if preset == "standard" else []
     return [
-        layers.RandomFlip("horizontal", seed=0),
+        *flip,
         layers.RandomTranslation(0.1, 0.1, seed=0),
         layers.RandomZoom(0.1, seed=0),
         layers.RandomRotation(15 / 360, seed=0),

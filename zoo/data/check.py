@@ -1,4 +1,4 @@
-"""Reports on labelled data before a training."""
+"""Decides which labelled files are used and for what, and reports on them before a training."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from zoo.data.groups import groups_of, units_of
 from zoo.data.near import near_copies
 from zoo.data.notes import on_few, on_groups, on_missing, on_near_copies, on_shares, on_unread, unfit_name
 from zoo.data.reading import Finding
+from zoo.data.report import BadFile, Copies, DataReport, NearCopies
 from zoo.data.split import split_by_content
 from zoo.data.store import Place
 from zoo.errors import OptionError
@@ -24,123 +25,6 @@ MIN_DISTINCT = 2
 """Smallest number of files of a class: one for training and one for validation."""
 PAIRS_KEPT = 100
 """The most pairs of near copies that a report lists."""
-
-
-@dataclass(frozen=True)
-class BadFile:
-    """A file that cannot be used."""
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True)
-class Copies:
-    """Files with the same content: the same bytes, or the same pixels as the model sees them."""
-
-    kind: Literal["class", "classes", "splits"]
-    """`class`: all copies are in one class and are used, on one side of the split. `classes`: the copies have several
-    classes, so that no label is surely right, and none is used. `splits`: the copies are in several splits of one
-    class, and only those in the first of test, validation and training are used."""
-    paths: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class NearCopies:
-    """Held-out pictures that look almost like a training picture; see `zoo.data.near`."""
-
-    count: int
-    """Number of such held-out pictures."""
-    compared: int
-    """Number of held-out pictures that were compared with all training pictures."""
-    pairs: tuple[tuple[Path, Path, float], ...]
-    """The held-out picture, the training picture and their likeness, up to 1; the most alike first."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Returns the values as JSON can hold them."""
-        return {
-            "count": self.count,
-            "compared": self.compared,
-            "pairs": [
-                {"held_out": str(one), "training": str(other), "likeness": round(likeness, 4)}
-                for one, other, likeness in self.pairs
-            ],
-        }
-
-
-@dataclass(frozen=True)
-class DataReport:
-    """The report that `zoo data check` prints, and that describes the data of a training."""
-
-    path: Path
-    class_names: tuple[str, ...]
-    counts: dict[SplitName, tuple[int, ...]]
-    """Numbers of the files that are used, by split and class."""
-    found: int
-    """Number of all files that were found, good and bad."""
-    split_by: str
-    """A description of how validation files were chosen."""
-    bad: tuple[BadFile, ...]
-    copies: tuple[Copies, ...]
-    sizes: dict[str, tuple[int, int]]
-    """Width and height of the stored pictures: the `smallest`, `median` and `largest` by area."""
-    modes: dict[str, int]
-    """Number of stored pictures by their mode, as Pillow names it."""
-    place: Place
-    """Where decoded examples are kept."""
-    notes: tuple[str, ...] = ()
-    """Notes for the user."""
-    problems: tuple[str, ...] = ()
-    """Reasons why training is impossible."""
-    contents: tuple[tuple[str, SplitName | None], ...] = ()
-    """SHA-256 of the bytes of each listed file, and its split, for `zoo.inputs.seen`."""
-    near: NearCopies | None = None
-    """Near copies across the split; None where the files are no pictures or nothing is held out."""
-
-    @property
-    def used(self) -> int:
-        """Number of the files that are used, in all splits."""
-        return sum(map(sum, self.counts.values()))
-
-    @property
-    def imbalance(self) -> float:
-        """Size of the largest training class divided by that of the smallest."""
-        train = self.counts["train"]
-        return max(train) / min(train) if min(train) else float("inf")
-
-    @property
-    def class_weights(self) -> dict[int, float]:
-        """Weights for `fit(class_weight=...)` that make every class count the same: `total / (classes * count)`."""
-        train = self.counts["train"]
-        return {i: sum(train) / (len(train) * count) for i, count in enumerate(train) if count}
-
-    def as_dict(self) -> dict[str, Any]:
-        """Returns the values as JSON can hold them."""
-        return {
-            "path": str(self.path),
-            "found": self.found,
-            "used": self.used,
-            "split_by": self.split_by,
-            "classes": [
-                {"name": name, "files": {split: counts[i] for split, counts in self.counts.items()}}
-                | {"weight": self.class_weights.get(i)}
-                for i, name in enumerate(self.class_names)
-            ],
-            "imbalance": self.imbalance if min(self.counts["train"]) else None,
-            "bad": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
-            "copies": [{"kind": c.kind, "paths": [str(path) for path in c.paths]} for c in self.copies],
-            "near_copies": None if self.near is None else self.near.as_dict(),
-            "sizes": {name: list(size) for name, size in self.sizes.items()},
-            "modes": self.modes,
-            "cache": {
-                "kind": self.place.kind,
-                "bytes": self.place.size,
-                "why": self.place.why,
-                "folder": str(self.place.folder) if self.place.folder else None,
-            },
-            "notes": list(self.notes),
-            "problems": list(self.problems),
-        }
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.data.augment import AUGMENTS, Augment
-from zoo.data.check import DataReport, assign
-from zoo.data.pipeline import Order, Source, make_dataset
+from zoo.data.check import assign
+from zoo.data.pipeline import Order, Source, make_dataset, passes_for
 from zoo.data.reading import Reader, read_all
+from zoo.data.report import DataReport, Report
 from zoo.data.store import Cache, choose_place
 from zoo.errors import InputError, OptionError
 from zoo.inputs.labelled import SPLITS, LabelledData, SplitName, find_labelled
@@ -41,7 +43,7 @@ class Data:
     class_names: tuple[str, ...]
     class_weights: dict[int, float]
     """Weights for `fit(class_weight=...)`, with which every class counts the same."""
-    report: DataReport
+    report: Report
     sources: dict[SplitName, Source]
     """The files and labels of each split, in order; `fetch` returns their pixels."""
     order: Order
@@ -56,6 +58,13 @@ class Data:
         return source.fetch(np.sort(chosen))
 
 
+@dataclass(frozen=True, eq=False)
+class ClassData(Data):
+    """Examples that are labelled with one class each."""
+
+    report: DataReport
+
+
 def load_folder(
     path: str | Path,
     size: int | tuple[int, int] = 224,
@@ -63,7 +72,7 @@ def load_folder(
     *,
     resize: Resize | None = None,
     **choices: Any,
-) -> Data:
+) -> ClassData:
     """Loads labelled pictures.
 
         data = load_folder("pictures", size=96)
@@ -86,7 +95,7 @@ def load_folder(
     return load(path, (height, width, channels), resize=resize, **choices)
 
 
-def load_windows(path: str | Path, shape: tuple[int, ...], **choices: Any) -> Data:
+def load_windows(path: str | Path, shape: tuple[int, ...], **choices: Any) -> ClassData:
     """Loads labelled windows of sensor values: `.npy` files, or `.csv` files with one row a step.
 
     Args:
@@ -110,10 +119,11 @@ def load(
     group_by: str = "",
     resize: Resize | None = None,
     augment: Augment = "none",
+    min_batches: int = 0,
     cache: Cache = "auto",
     cache_folder: str | Path | None = None,
     progress: Progress = SILENT,
-) -> Data:
+) -> ClassData:
     """Loads labelled examples for a model with this input: pictures if it has three dimensions, otherwise windows.
 
     Every file is read once, in threads, and its decoded values are kept, so that later epochs read no file.
@@ -127,7 +137,9 @@ def load(
         group_by: a regular expression that finds in a file's path the group of files that stay on one side of that
             split; see `zoo.data.groups`.
         resize: the resize policy, as in `load_folder`.
-        augment: the random changes to training pictures: `none`, `light` or `standard`; see `augmentation`.
+        augment: the random changes to training pictures: a preset of `augmentation`.
+        min_batches: the least number of batches in an epoch; if the files are too few, it passes over them several
+            times.
         cache: where decoded examples are kept: `memory`, `disk`, `none` or `auto`; see `choose_place`.
         cache_folder: the folder of the examples on disk.
         progress: is told how many files have been read.
@@ -148,12 +160,11 @@ def load(
     store = place.allocate((count, *reader.shape), reader.dtype)
     findings = read_all([example.path for example in labelled.examples], reader, store, progress)
     splits, report = assign(labelled, findings, place, validation, seed, group_by)
-    if report.problems:
-        more = f" (and {len(report.problems) - 1} more: zoo data check {path})" if len(report.problems) > 1 else ""
-        raise InputError(report.problems[0] + more)
+    require_learnable(report)
     sources = {name: _source(labelled, splits, name, reader, store) for name in SPLITS}
-    order = Order(len(sources["train"]), seed)
-    return Data(
+    count = len(sources["train"])
+    order = Order(count, seed, passes=passes_for(count, batch_size, min_batches))
+    return ClassData(
         train=make_dataset(sources["train"], batch_size, order, augment),
         validation=make_dataset(sources["validation"], batch_size) if len(sources["validation"]) else None,
         test=make_dataset(sources["test"], batch_size) if len(sources["test"]) else None,
@@ -192,6 +203,18 @@ def check(
     )
     findings = read_all([example.path for example in labelled.examples], reader, progress=progress)
     return assign(labelled, findings, place, validation, seed, group_by)[1]
+
+
+def require_learnable(report: Report) -> None:
+    """Refuses data from which nothing can be learned.
+
+    Raises:
+        InputError: there is a problem.
+    """
+    if report.problems:
+        others = len(report.problems) - 1
+        more = f" (and {others} more: zoo data check {shlex.quote(str(report.path))})" if others else ""
+        raise InputError(report.problems[0] + more)
 
 
 def make_reader(input_shape: tuple[int, ...], resize: Resize | None = None) -> Reader:

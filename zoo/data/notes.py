@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zoo.inputs.splits import SplitName
 
 if TYPE_CHECKING:
-    from zoo.data.check import NearCopies
+    from zoo.data.report import NearCopies
 
 Counts = dict[SplitName, tuple[int, ...]]
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 Array = npt.NDArray[Any]
+Change = Callable[[Array, Array, Array], tuple[Array, Array]]
+"""Changes a batch of examples, as they are stored, and float32 labels. The third array, `(batch, 3)` integers, has
+other numbers for each example of each epoch, so that a change that depends on them alone is the same after a stop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +28,7 @@ class Source:
 
     paths: Sequence[Path]
     labels: Array
-    """Class indices, int32, one for each path."""
+    """Labels, one for each path: class indices, int32, or whatever a task learns, `(count, ...)`."""
     reader: Reader
     store: Array | None = None
     """Decoded examples of all splits, if they are kept."""
@@ -54,25 +57,43 @@ class Order:
     seed: int
     epoch: int = field(default=0)
     """Index of the next epoch, counted from 0."""
+    passes: int = 1
+    """How often an epoch passes over all examples."""
+
+    @property
+    def length(self) -> int:
+        """Number of examples in an epoch, each counted as often as it is passed over."""
+        return self.count * self.passes
 
     def next(self) -> tuple[Array, np.int64]:
-        """Returns the order of the next epoch, and a stamp for its augmentation."""
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+        """Returns the order of the next epoch, `(length,)`, and a stamp for its augmentation."""
+        seeds = [(self.seed, self.epoch), *((self.seed, self.epoch, 1 + one) for one in range(1, self.passes))]
+        order = np.concatenate([np.random.default_rng(seed).permutation(self.count) for seed in seeds])
         stamp = np.random.default_rng((self.seed, self.epoch, 1)).integers(2**20)
         self.epoch += 1
         return order.astype(np.int64), np.int64(stamp)
 
 
+def passes_for(count: int, batch_size: int, min_batches: int) -> int:
+    """Returns how often an epoch must pass over its examples to have at least so many batches."""
+    return max(1, -(-min_batches * batch_size // max(1, count)))
+
+
 def make_dataset(
-    source: Source, batch_size: int, order: Order | None = None, augment: Augment = "none"
+    source: Source,
+    batch_size: int,
+    order: Order | None = None,
+    augment: Augment = "none",
+    change: Change | None = None,
 ) -> tf.data.Dataset:
-    """Makes batches of `(batch, *shape)` float32 and `(batch,)` int32; the last batch may be smaller.
+    """Makes batches of `(batch, *shape)` float32 and of labels; the last batch may be smaller.
 
     Args:
         source: the examples.
         batch_size: the number of examples in a batch.
         order: the order of training; by default the order of the files.
-        augment: see `augmentation`.
+        augment: see `augmentation`; the labels stay what they are.
+        change: changes examples and labels alike, in an order of training, in the threads that read.
     """
     import tensorflow as tf
 
@@ -86,6 +107,16 @@ def make_dataset(
         examples = tf.cast(tf.ensure_shape(examples, (None, *source.reader.shape)), tf.float32)
         return examples, tf.gather(source.labels, indices)
 
+    def fetch_changed(indices: Array, stamps: Array, places: Array) -> tuple[Array, Array]:
+        assert change is not None  # noqa: S101  # it is called for a change only
+        return change(source.fetch(indices), source.labels[indices], np.stack([stamps, places, indices], axis=1))
+
+    @plain
+    def changed(indices: tf.Tensor, stamps: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        examples, labels = tf.numpy_function(fetch_changed, [indices, stamps, places], (stored, tf.float32))
+        examples = tf.cast(tf.ensure_shape(examples, (None, *source.reader.shape)), tf.float32)
+        return examples, tf.ensure_shape(labels, (None, *source.labels.shape[1:]))
+
     if order is None:
         indices = tf.data.Dataset.range(len(source)).batch(batch_size)
         return indices.map(fetch, num_parallel_calls=2, deterministic=True).prefetch(2)
@@ -93,11 +124,12 @@ def make_dataset(
     @plain
     def begin(_: tf.Tensor) -> tf.data.Dataset:
         shuffled, stamp = tf.numpy_function(order.next, [], (tf.int64, tf.int64))
-        shuffled = tf.ensure_shape(shuffled, (order.count,))
-        return tf.data.Dataset.from_tensor_slices((shuffled, tf.fill((order.count,), stamp))).batch(batch_size)
+        shuffled = tf.ensure_shape(shuffled, (order.length,))
+        places = tf.range(order.length, dtype=tf.int64)
+        return tf.data.Dataset.from_tensor_slices((shuffled, tf.fill((order.length,), stamp), places)).batch(batch_size)
 
     @plain
-    def stamped(chosen: tf.Tensor, stamps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def stamped(chosen: tf.Tensor, stamps: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         # The stamp is the epoch's; each batch has another first example.
         return *fetch(chosen), tf.stack([stamps[0], chosen[0]])
 
@@ -106,11 +138,13 @@ def make_dataset(
         return apply(layers, examples, stamp), labels
 
     batches = tf.data.Dataset.range(1).flat_map(begin)
-    batches = batches.apply(tf.data.experimental.assert_cardinality(-(-order.count // batch_size)))
+    batches = batches.apply(tf.data.experimental.assert_cardinality(-(-order.length // batch_size)))
     layers = augmentation(augment)
     # Two batches are read at a time: while one waits for its last picture, the cores read the next.
-    if not layers:
-        dataset = batches.map(plain(lambda chosen, _: fetch(chosen)), num_parallel_calls=2, deterministic=True)
+    if change is not None:
+        dataset = batches.map(changed, num_parallel_calls=2, deterministic=True)
+    elif not layers:
+        dataset = batches.map(plain(lambda chosen, *_: fetch(chosen)), num_parallel_calls=2, deterministic=True)
     else:
         # Batches are augmented one after the other, because the layers share their random state.
         dataset = batches.map(stamped, num_parallel_calls=2, deterministic=True).map(augmented)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from zoo.inputs.splits import SPLITS, SplitName
 
 if TYPE_CHECKING:
-    from zoo.data.check import BadFile, DataReport
+    from zoo.data.boxes.check import BoxReport
+    from zoo.data.report import BadFile, DataReport
 
 SHOWN = 10
 """The most files of a list that are told."""
@@ -46,31 +47,51 @@ def lines(report: DataReport, *, classes: int = 20, most: int = 5) -> list[str]:
     more = f"zoo data check {shlex.quote(str(report.path))}"
     return [
         f"data: {report.path}, {report.used} of {report.found} files used",
-        *_table(report, classes, more),
+        *aligned(count_rows(report), classes, more),
         *summary(report),
         *notes(report),
         *lists(report, most, more=more),
     ]
 
 
-def _table(report: DataReport, classes: int, more: str) -> list[str]:
-    """Returns the counts of the classes in aligned columns, the sums last."""
-    columns, rows = count_rows(report)
-    hidden = max(0, len(rows) - 1 - classes)
-    shown = [row[:-1] for row in (columns, *rows[: len(rows) - 1 - hidden], rows[-1])]
+def aligned(
+    table: tuple[tuple[str, ...], list[tuple[str, ...]]], classes: int, more: str, *, sums: int = 1
+) -> list[str]:
+    """Returns the counts of the classes in aligned columns, the sums last.
+
+    Args:
+        table: columns and rows; the last column is left out.
+        classes: the most classes that are told.
+        more: where the others are to be found.
+        sums: the number of rows at the end that are no classes.
+    """
+    columns, rows = table
+    hidden = max(0, len(rows) - sums - classes)
+    shown = [row[:-1] for row in (columns, *rows[: len(rows) - sums - hidden], *rows[len(rows) - sums :])]
     widths = [max(len(row[i]) for row in shown) for i in range(len(shown[0]))]
     told = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in shown]
-    return told if not hidden else [*told[:-1], f"and {hidden} more classes ({more})", told[-1]]
+    return told if not hidden else [*told[:-sums], f"and {hidden} more classes ({more})", *told[-sums:]]
 
 
 def without_names(report: DataReport) -> list[str]:
     """Returns what a report says in sentences that name no file and no place, for pages that are given away."""
     found = [f"{report.used} of {report.found} files used", *summary(report)]
+    return [*found, *nameless(report, _COPIES)]
+
+
+def nameless(report: DataReport | BoxReport, copies_of: Mapping[str, str]) -> list[str]:
+    """Returns what was left out and what is to be known of any data, in sentences that name no file and no place.
+
+    Args:
+        report: the report.
+        copies_of: what is done with each kind of copies, in words.
+    """
+    found = []
     reasons = Counter(map(_kind, report.bad))
     found += [f"skipped: {count} files: {reason}" for reason, count in reasons.most_common(SHOWN)]
     if len(reasons) > SHOWN:
         found.append(f"skipped for other reasons: {sum(n for _, n in reasons.most_common()[SHOWN:])} files")
-    for kind, text in _COPIES.items():
+    for kind, text in copies_of.items():
         count = sum(len(copies.paths) for copies in report.copies if copies.kind == kind)
         found += [f"{text}: {count} files"] if count else []
     if report.near is not None and report.near.count:

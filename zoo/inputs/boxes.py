@@ -111,9 +111,9 @@ def columns_of_boxes(columns: set[str]) -> str | None:
 
 def refusal(root: Path, what: str) -> str:
     """Returns the message for data of boxes or masks."""
-    boxes = "; zoo data check reads boxes, but no detector can be trained yet" if what.startswith(_BOXES) else ""
+    boxes = "; a detector of zoo list learns from boxes" if what.startswith(_BOXES) else ""
     return (
-        f"{root} holds {what}, and no pictures by class: edgezoo classifies whole pictures{boxes}. Give a folder of "
+        f"{root} holds {what}, and no pictures by class, which classifiers learn from{boxes}. Give a folder of "
         f"pictures for each class, as in {root.name}/cat/1.jpg"
     )
 

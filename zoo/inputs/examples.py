@@ -7,9 +7,25 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from zoo.errors import InputError
 from zoo.inputs.splits import SplitName, alike
+
+
+class InSplit(Protocol):
+    """A file that data may assign to a split."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def split(self) -> SplitName | None:
+        """The split that the data assign it to; None if they assign none."""
+
+
+Divided = TypeVar("Divided", bound=InSplit)
 
 
 @dataclass(frozen=True)
@@ -52,17 +68,22 @@ class LabelledData:
         Raises:
             InputError: there are no examples.
         """
-        for split in ("test", "validation"):
-            found = tuple(example for example in self.examples if example.split == split)
-            if found:
-                return found
         if not self.examples:
             raise InputError(f"{self.root} holds no files in its class folders")
-        return self.examples
+        return held_out(self.examples)
 
     def for_training(self) -> tuple[Labelled, ...]:
         """Returns the examples of the training split; all examples if the data assign no splits."""
         return tuple(example for example in self.examples if example.split in {None, "train"})
+
+
+def held_out(examples: Sequence[Divided]) -> tuple[Divided, ...]:
+    """Returns the examples to evaluate a file on: the test split, else the validation split, else all."""
+    for split in ("test", "validation"):
+        found = tuple(example for example in examples if example.split == split)
+        if found:
+            return found
+    return tuple(examples)
 
 
 def notes_on_names(names: tuple[str, ...]) -> list[str]:

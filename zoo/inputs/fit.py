@@ -41,6 +41,11 @@ class Fit:
     placed: Box
     """The same part in pixels of the model's input; what is outside of it is padding."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the upright picture in pixels; the part that a model sees is its middle."""
+        return round(self.seen.left + self.seen.right), round(self.seen.top + self.seen.bottom)
+
     def to_model(self, places: Array) -> Array:
         """Converts points or boxes from pixels of the picture to pixels of the model's input.
 

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 
 from zoo.errors import OptionError
-from zoo.tasks.boxes import make_anchors
+from zoo.graph import layer_of
+from zoo.inputs.preprocessing import picture_shape
+from zoo.tasks.boxes import Coding, make_anchors
+from zoo.tasks.detection import DETECTION, Detecting
+from zoo.tasks.layout import Found, Heads
 from zoo.tasks.task import Array
 
 Shapes = Sequence[Sequence[tuple[float, float]]]
@@ -80,7 +85,7 @@ class Anchors(keras.layers.Layer):
 
 def is_detector(model: keras.Model) -> bool:
     """Whether a model carries anchors."""
-    return any(isinstance(layer, Anchors) for layer in getattr(model, "layers", []))
+    return bool(_layers_of(model))
 
 
 def anchors_of(model: keras.Model) -> Array:
@@ -141,7 +146,28 @@ HEADS = ("ssd_", "fpn_")
 
 
 def _layer_of(model: keras.Model) -> Anchors:
-    for layer in model.layers:
-        if isinstance(layer, Anchors):
-            return layer
+    for layer in _layers_of(model):
+        return layer
     raise OptionError(f"{model.name} is no detector of this package: it carries no anchors")
+
+
+def _layers_of(model: keras.Model) -> list[Anchors]:
+    """Returns the layers of a model that hold anchors, and those of a nested model that make its outputs."""
+    made = [layer_of(output) for output in getattr(model, "outputs", None) or []]
+    return [layer for layer in [*getattr(model, "layers", []), *made] if isinstance(layer, Anchors)]
+
+
+def detecting(model: keras.Model) -> Detecting:
+    """Returns the task of a detector with how its outputs are arranged; without that if they are not two.
+
+    Raises:
+        OptionError: the model carries no anchors.
+    """
+    made = [isinstance(layer_of(output), Anchors) for output in model.outputs]
+    anchors = anchors_of(model)
+    if len(made) != 2 or sum(made) != 1:
+        return DETECTION
+    boxes = made.index(True)
+    columns = int(model.outputs[1 - boxes].shape[-1])
+    heads = Heads(boxes, 1 - boxes, anchors, Coding(), sigmoid=False, columns=columns, has_background=False)
+    return replace(DETECTION, found=Found(heads, "", picture_shape(tuple(model.inputs[0].shape[1:]))))

@@ -6,8 +6,10 @@ of keras.applications' MobileNetV2, whose weights are in the same order.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from zoo.models import openimages
 from zoo.models.layers import RELU_INIT, batch_norm, classifier_head, image_input, inverted_residual, make_divisible
 from zoo.published import KERAS_APPLICATIONS, MINUS_1_TO_1, Accuracies, Backbone, PublishedWeights, WeightsFile
 from zoo.registry import register
@@ -28,6 +30,17 @@ BLOCKS = (
     (6, 320, 1, 1),  # 7x7x160
 )
 LAST_FILTERS = 1280
+
+
+def keras_layers() -> tuple[str, ...]:
+    """The names that keras.applications gives the layers that have weights, in order."""
+    names = ["Conv1", "bn_Conv1"]
+    for i in range(sum(repeats for _, _, repeats, _ in BLOCKS)):
+        prefix = f"block_{i}" if i else "expanded_conv"
+        for part in ("expand", "depthwise", "project") if i else ("depthwise", "project"):
+            names += [f"{prefix}_{part}", f"{prefix}_{part}_BN"]
+    return (*names, "Conv_1", "Conv_1_bn")
+
 
 # alpha, {input size: ImageNet top-1 and top-5 in percent}; weights are published for the same combinations (Keras has
 # the widths 1.3 and 1.4 at 224x224 only, keras#16452).
@@ -64,6 +77,21 @@ IMAGENET = PublishedWeights(
     source="TF-slim, by way of Keras Applications",
     licence="Apache-2.0",
 )
+OPENIMAGES = openimages.published(keras_layers(), head=False, options={"alpha": 1.0})
+BODY_WEIGHTS = (
+    OPENIMAGES,
+    replace(
+        IMAGENET,
+        classes=None,
+        files=tuple(
+            replace(file, options={"alpha": file.options["alpha"]})
+            for file in IMAGENET.files
+            if "num_classes" not in file.options
+        ),
+    ),
+)
+"""The weights for models for other tasks, which take the body alone."""
+BACKBONE = Backbone("Conv_1_bn", MINUS_1_TO_1, keras_layers())
 RECIPE = {
     "epochs": 100, "learning_rate": 2e-3, "warmup_epochs": 3, "patience": 25, "label_smoothing": 0.1,
     "augment": "standard", "weight_decay": 1e-4,
@@ -72,16 +100,6 @@ RECIPE = {
 TRANSFER_RECIPE = {
     "epochs": 20, "learning_rate": 1e-4, "freeze": "res_connect_12", "label_smoothing": 0.1, "augment": "standard",
 }  # fmt: skip
-
-
-def keras_layers() -> tuple[str, ...]:
-    """The names that keras.applications gives the layers that have weights, in order."""
-    names = ["Conv1", "bn_Conv1"]
-    for i in range(sum(repeats for _, _, repeats, _ in BLOCKS)):
-        prefix = f"block_{i}" if i else "expanded_conv"
-        for part in ("expand", "depthwise", "project") if i else ("depthwise", "project"):
-            names += [f"{prefix}_{part}", f"{prefix}_{part}_BN"]
-    return (*names, "Conv_1", "Conv_1_bn")
 
 
 @register(
@@ -101,9 +119,9 @@ def keras_layers() -> tuple[str, ...]:
         ),
         recipe=RECIPE,
         transfer_recipe=TRANSFER_RECIPE,
-        weights=(IMAGENET,),
+        weights=(IMAGENET, OPENIMAGES),
         accuracies=ACCURACIES,
-        backbone=Backbone("Conv_1_bn", MINUS_1_TO_1, keras_layers()),
+        backbone=BACKBONE,
     )
 )
 def mobilenet_v2(

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zoo.models.detector_recipes import RECIPE, TRANSFER_RECIPE
 from zoo.models.layers import depthwise_init, image_input, make_divisible
-from zoo.models.mobilenet_v2 import body
+from zoo.models.mobilenet_v2 import BACKBONE, BODY_WEIGHTS, body
 from zoo.registry import register
 from zoo.specs import ModelSpec, Option
 
@@ -51,6 +52,10 @@ RARE = -4.6
             ),
         ),
         task="detection",
+        recipe=RECIPE,
+        transfer_recipe=TRANSFER_RECIPE,
+        weights=BODY_WEIGHTS,
+        backbone=BACKBONE,
     )
 )
 def ssdlite_mobilenet_v2(
@@ -91,7 +96,7 @@ def ssdlite_mobilenet_v2(
     all_scores = layers.Concatenate(axis=1, name=f"{prefix}_scores")(scores)
     grids = [(level.shape[1], level.shape[2]) for level in levels]
     all_boxes = Anchors(grids, default_shapes(len(grids)), name=NAME)(all_boxes)
-    return keras.Model(pixels, [all_boxes, layers.Activation("sigmoid", name="scores")(all_scores)])
+    return keras.Model(pixels, [all_boxes, layers.Activation("sigmoid", dtype="float32", name="scores")(all_scores)])
 
 
 def _levels(backbone: keras.Model, alpha: float) -> list[keras.KerasTensor]:

@@ -21,7 +21,8 @@ from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.machine.procfs import ROOT, text
 from zoo.quiet import quiet
 from zoo.runner import delegates, runtimes
-from zoo.tflite import kinds
+from zoo.runner.outlook import outlook
+from zoo.tflite import card, kinds, modelfile
 
 PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python")
 SECONDS = 600
@@ -64,6 +65,8 @@ class Diagnosis:
     cameras: tuple[str, ...]
     file: tuple[FileState, ...] | None
     """One result for each runtime that works; None if no file was given."""
+    runner: dict[str, str] | None
+    """What the file is for, what it takes and what comes out, see `zoo.runner.outlook`; None if no file was given."""
 
     @property
     def well(self) -> bool:
@@ -102,7 +105,15 @@ def diagnose(path: str | Path | None = None, *, root: Path = ROOT) -> Diagnosis:
         edgetpu_devices=edgetpu_devices(root),
         cameras=tuple(map(_camera_name, video_devices(root))),
         file=file,
+        runner=None if path is None else _outlook(path),
     )
+
+
+def _outlook(path: str | Path) -> dict[str, str]:
+    try:
+        return outlook(modelfile.read(path), card.describe(path).card)
+    except ZooError as error:
+        return {"input": f"refused: {in_one_line(error)}"}
 
 
 def edgetpu_devices(root: Path = ROOT) -> tuple[str, ...]:

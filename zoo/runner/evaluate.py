@@ -9,21 +9,23 @@ from zoo.errors import AnswerError, InputError
 from zoo.inputs.examples import hint_of_alike
 from zoo.progress import SILENT, Progress
 from zoo.runner.predictor import Predictor
-from zoo.tasks.task import StoredReader, Truth
+from zoo.tasks.task import StoredReader, Task, Truth
 
 
 def evaluate(
     predictor: Predictor[Any],
     data: Sequence[Truth],
     *,
+    only: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> Any:
     """Runs a file on all pictures, and evaluates its predictions by its task.
 
     Args:
         predictor: the file.
-        data: labelled pictures, see `find_labelled`, or for a detector `zoo.tasks.detection_judge.PictureBoxes`; labels
-            are matched with those of the file by name.
+        data: labelled pictures, see `zoo.runner.truth.find_truth`: of a classifier `zoo.inputs.examples.Labelled`, of a
+            detector `zoo.tasks.detection_judge.PictureBoxes`. Labels are matched with those of the file by name.
+        only: the classes by which a detector is judged, where the data have labels for some only; by default all.
         progress: is told how many pictures are done.
 
     Returns:
@@ -48,9 +50,11 @@ def evaluate(
             f"{doubled[0]!r} is the name of several classes of {predictor.session.path}: {places}; give --labels with "
             "a name of its own for each"
         )
-    judge = predictor.task.judge(labels)
+    task: Task[Any] = predictor.task
+    judge = task.judge(labels)
     unreadable: list[InputError] = []
-    task = predictor.task.for_judging() if isinstance(predictor.task, StoredReader) else predictor.task
+    if isinstance(task, StoredReader):
+        task = task.narrowed(labels, threshold=None, iou=None, only=only).for_judging()
     results = predictor.predict_many((item.path for item in data), task=task)
     for done, (item, result) in enumerate(zip(data, results, strict=True), start=1):
         progress.step(f"evaluating {predictor.session.path.name}", done, len(data))

@@ -108,6 +108,9 @@ def _compile(path: str, threads: int, **more: Any) -> Any:
 
 def _details(graph: modelfile.Graph, indexes: tuple[int, ...], ports: list[Any]) -> list[dict[str, Any]]:
     details = []
+    if len(ports) != len(indexes):
+        names = ", ".join(repr(graph.tensors[i].name) for i in indexes)
+        raise RuntimeError(f"it keeps one of several ends with the same name, and the file has {names}")
     for n, (tensor, port) in enumerate(zip((graph.tensors[i] for i in indexes), ports, strict=True)):
         scale = float(tensor.scales[0]) if len(tensor.scales) else 0.0
         zero_point = int(tensor.zero_points[0]) if len(tensor.zero_points) else 0

@@ -1,4 +1,4 @@
-"""What the runner will make of a file's input and scores, told without loading the file."""
+"""What the runner will make of a file: its task, its input, its scores and boxes, told without loading the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from zoo.errors import ZooError
 from zoo.runner.entry import Entry, open_entry
 from zoo.runner.session import TensorInfo
-from zoo.tasks import known_of, scores_of, task_of
+from zoo.tasks import facts_of, known_of, scores_of, task_of
 from zoo.tflite.modelfile import ModelFile, Tensor
 
 _SCORES = {
@@ -32,15 +32,16 @@ class _Unloaded:
 
 
 def outlook(file: ModelFile, card: Mapping[str, Any]) -> dict[str, str]:
-    """Returns what the input takes and what the scores are, each in words: the runner's own rules decide it.
+    """Returns what a file is for, what its input takes and what comes out, in words: the runner's own rules decide it.
 
     Args:
         file: the file.
         card: its card; empty for a file that another tool made.
 
     Returns:
-        `input` and `scores`, and `note` where the file does not say how pixels are scaled. Where the runner refuses the
-        file, `input` has the reason alone.
+        `task`, `input` and `scores`, what else the task knows of the outputs (`boxes` and `threshold`), and `note`
+        where the file does not say how pixels are scaled. Where the runner refuses the file, `input` has the reason,
+        and `task` stands before it if it is known.
     """
     tensors = [file.main.tensors[i] for i in file.main.inputs]
     outputs = [file.main.tensors[i] for i in file.main.outputs]
@@ -53,11 +54,20 @@ def outlook(file: ModelFile, card: Mapping[str, Any]) -> dict[str, str]:
         task = known_of(task_of(card, file.path, file), card, file)
     except ZooError as error:
         return {"input": f"refused: {error}"}
-    fault = "" if any(one.dynamic for one in outputs) else task.fault([one.shape for one in outputs])
+    shapes = [one.shape for one in outputs]
+    is_open = any(one.dynamic for one in outputs)
+    fault = "" if is_open else task.fault(shapes)
     if fault:
-        return {"input": f"refused: the file is {fault}"}
+        return {"task": task.name, "input": f"refused: the file is {fault}"}
     note = {"note": entry.unsure} if entry.unsure else {}
-    return {"input": _input(entry), "scores": _SCORES[scores_of(task)], **note}
+    classes = "" if is_open else f", {task.classes(shapes):,} classes"
+    facts = {"task": f"{task.name}{classes}", "input": _input(entry), "scores": _SCORES[scores_of(task)]}
+    return {**facts, **facts_of(task), **note}
+
+
+def lines(found: Mapping[str, str]) -> list[str]:
+    """Returns what `outlook` found as lines of text."""
+    return [f"{'takes' if name == 'input' else name}: {text}" for name, text in found.items()]
 
 
 def _info(tensor: Tensor) -> TensorInfo:

@@ -40,6 +40,11 @@ class Sample(NamedTuple):
     fit: Fit | None
     """Place of the pixels in the upright picture; None if the source is an array or no picture."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the upright picture in pixels; of the values, if they come from no picture."""
+        return self.fit.size if self.fit is not None else (self.values.shape[1], self.values.shape[0])
+
 
 @dataclass(frozen=True)
 class Result(Generic[Found]):
@@ -148,13 +153,16 @@ class Predictor(Generic[Found]):
         known = (*self._notes, self.entry.unsure, gray, note_of(self.task, self.session.path))
         return tuple(note for note in known if note)
 
-    def predict(self, source: Source | Sample, limit: int | None = None) -> list[Found]:
+    def predict(
+        self, source: Source | Sample, limit: int | None = None, task: Task[Found] | None = None
+    ) -> list[Found]:
         """Makes predictions for a picture.
 
         Args:
             source: a picture file, an opened picture, an array of the input's shape (raw pixels 0..255), or what `read`
                 returned. For a model that does not take pictures: a `.npy` or `.csv` file, or an array.
             limit: the largest number of predictions; by default all that the task finds.
+            task: the task of this file with other limits to what it finds; by default the file's.
 
         Returns:
             The predictions, best first.
@@ -164,7 +172,7 @@ class Predictor(Generic[Found]):
         """
         check_limit(limit)
         sample = source if isinstance(source, Sample) else self.read(source)
-        return self._decode(sample, limit, self.task)
+        return self._decode(sample, limit, task or self.task)
 
     def predict_many(
         self,
@@ -223,15 +231,26 @@ class Predictor(Generic[Found]):
             InputError: the values have another shape, or do not fit the type of an input that is not quantized.
             AnswerError: an output holds values that are not finite numbers.
         """
-        stored = self._stored(values)
+        stored = self._run(values)
         found = tuple(output.dequantize(one) for output, one in zip(self.session.outputs, stored, strict=True))
         for one in found:
             if not np.isfinite(one).all():
                 raise self._no_answer(f"gives no answer: {float(one[~np.isfinite(one)][0])} is among its scores")
         return found
 
-    def _stored(self, values: Array) -> tuple[Array, ...]:
-        """Runs the model, and returns each output for the first picture of the batch as the file stores it."""
+    def stored_outputs(self, values: Array) -> list[Stored]:
+        """Runs the model on the values that `read` returned, and returns the outputs as the file stores them.
+
+        Raises:
+            InputError: see `outputs`.
+        """
+        return [
+            Stored(one, output.scale, output.zero_point)
+            for output, one in zip(self.session.outputs, self._run(values), strict=True)
+        ]
+
+    def _run(self, values: Array) -> tuple[Array, ...]:
+        """Runs the model, and returns each output for the first picture of the batch."""
         entry = self.session.input
         if values.shape == entry.shape[1:]:
             # A file with a larger batch gets the same picture in every position.
@@ -253,13 +272,9 @@ class Predictor(Generic[Found]):
     def _decode(self, sample: Sample, limit: int | None, task: Task[Found]) -> list[Found]:
         if not isinstance(task, StoredReader):
             return task.decode(self.outputs(sample.values), self.labels, sample.fit, limit)
-        stored = self._stored(sample.values)
-        outputs = [
-            Stored(one, output.scale, output.zero_point)
-            for output, one in zip(self.session.outputs, stored, strict=True)
-        ]
+        stored = self.stored_outputs(sample.values)
         try:
-            found: list[Found] = task.decode_stored(outputs, self.labels, sample.fit, limit)
+            found: list[Found] = task.decode_stored(stored, self.labels, sample.fit, limit)
         except AnswerError as error:
             raise self._no_answer(str(error)) from error
         return found

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 from zoo.inputs import seen
-from zoo.inputs.examples import Labelled, LabelledData
+from zoo.inputs.examples import Divided, held_out
 from zoo.runner.predictor import Predictor
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Generic[Divided]):
     """The pictures to judge by, and what is to be said of them."""
 
-    pictures: tuple[Labelled, ...]
+    pictures: tuple[Divided, ...]
     trained_on: int | None
     """How many of the data's pictures a file was trained on; None if that is not known."""
     note: str
@@ -26,19 +26,18 @@ class Choice:
         return {"training_pictures": self.trained_on, "note": self.note or None}
 
 
-def choose(predictors: Sequence[Predictor[Any]], data: LabelledData, *, everything: bool = False) -> Choice:
+def choose(
+    predictors: Sequence[Predictor[Any]], examples: Sequence[Divided], *, everything: bool = False
+) -> Choice[Divided]:
     """Chooses the held-out pictures of data, and of those the ones that no file was trained on.
 
     Args:
         predictors: the files to judge.
-        data: the labelled pictures.
+        examples: all pictures of the data, by which a file's card knows what it was trained on.
         everything: whether training pictures are judged, too.
-
-    Raises:
-        InputError: there are no pictures.
     """
-    pictures = data.held_out()
-    known = [_recall(predictor, data) for predictor in predictors]
+    pictures = held_out(examples)
+    known = [_recall(predictor, examples) for predictor in predictors]
     trained = {path for found in known if found for path, split in found.items() if split == "train"}
     count, there = sum(one.path in trained for one in pictures), len(pictures)
     if all(found is None for found in known):
@@ -53,8 +52,8 @@ def choose(predictors: Sequence[Predictor[Any]], data: LabelledData, *, everythi
     return Choice(rest, count, f"{trained_on}; {len(rest)} were held out")
 
 
-def _recall(predictor: Predictor[Any], data: LabelledData) -> dict[Any, Any] | None:
-    return seen.recall(predictor.card, predictor.session.path, [example.path for example in data.examples])
+def _recall(predictor: Predictor[Any], examples: Sequence[Divided]) -> dict[Any, Any] | None:
+    return seen.recall(predictor.card, predictor.session.path, [example.path for example in examples])
 
 
 def _doubt(predictors: Sequence[Predictor[Any]]) -> str:

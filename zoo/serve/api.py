@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import math
 import time
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,16 +15,17 @@ from starlette.responses import Response
 
 from zoo import __version__
 from zoo.errors import AnswerError, InputError, closest
-from zoo.serve import metrics, openapi
+from zoo.serve import asked, metrics, openapi
 from zoo.serve.answers import Answer, refusal, to_bytes
+from zoo.serve.asked import Asked
 from zoo.serve.connections import Connections, that_fit
 from zoo.serve.limits import Gate, read_body
-from zoo.serve.model import describe
+from zoo.serve.model import describe, endpoint
 from zoo.serve.peers import Peers
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Named, Pool, TooManyPixelsError, UnsupportedPictureError
+from zoo.tasks import TASKS, Task
 
-DEFAULT_TOP_K = 5
 WRAPPED = ("multipart/", "application/json")
 """Content types of bodies that hold a picture inside something else."""
 
@@ -47,12 +49,12 @@ class Api:
 
     async def predict(self, request: Request) -> Response:
         """Answers `POST` at the `endpoint` of the task, such as `/v1/classify`; the body is a picture file."""
-        _require_known(request, ("top_k",))
-        top_k = _top_k(request.query_params.get("top_k", str(DEFAULT_TOP_K)))
+        _require_known(request, tuple(asked.parameters(self.pool.predictor.task)))
+        wanted = asked.read(request.query_params, self.pool.predictor)
         if request.headers.get("content-type", "").lower().startswith(WRAPPED):
             raise HTTPException(415, "send the picture's file itself as the body: curl --data-binary @photo.jpg")
         peer = self.peers.of(request.scope)
-        work = self._receive_and_name(request, top_k, peer)
+        work = self._receive_and_name(request, wanted, peer)
         receive, answer = await self.gate.hold(peer, work, self.expected_wait)
         stages = {"receive": receive, "wait": answer.wait, "decode": answer.decode, "inference": answer.inference}
         for stage, seconds in stages.items():
@@ -60,6 +62,7 @@ class Api:
         return Answer(
             {
                 "predictions": [dataclasses.asdict(found) for found in answer.predictions],
+                "picture": list(answer.size),
                 "milliseconds": {stage: round(seconds * 1e3, 3) for stage, seconds in stages.items()},
             }
         )
@@ -86,18 +89,18 @@ class Api:
         """Answers `GET /openapi.json`."""
         return Answer(openapi.document(self.settings, self.pool.predictor.task))
 
-    async def _receive_and_name(self, request: Request, top_k: int, peer: str) -> tuple[float, Named]:
+    async def _receive_and_name(self, request: Request, wanted: Asked, peer: str) -> tuple[float, Named]:
         """Returns the seconds that the picture took to arrive, and the predictions for it."""
         start = time.perf_counter()
         picture = await read_body(request, self.settings.max_bytes, self.settings.timeout)
         self.gate.arrived()
         receive = time.perf_counter() - start
-        return receive, await self._answer(picture, top_k, peer)
+        return receive, await self._answer(picture, wanted, peer)
 
-    async def _answer(self, picture: bytes, top_k: int, peer: str) -> Named:
+    async def _answer(self, picture: bytes, wanted: Asked, peer: str) -> Named:
         timeout = self.settings.timeout
         try:
-            return await asyncio.wait_for(self.pool.predict(picture, top_k, peer), timeout)
+            return await asyncio.wait_for(self.pool.predict(picture, wanted, peer), timeout)
         except asyncio.TimeoutError:  # TimeoutError itself from Python 3.11 on
             again = {"Retry-After": str(max(1, math.ceil(self.expected_wait)))}
             raise HTTPException(503, f"there was no answer within {timeout:g} s; try again", again) from None
@@ -131,12 +134,6 @@ def _require_known(request: Request, known: tuple[str, ...]) -> None:
             raise HTTPException(400, f"the parameter {name!r} is there {names.count(name)} times; give it once")
 
 
-def _top_k(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= 9 and int(text) >= 1):
-        raise HTTPException(400, f"top_k={text[:40]!r} is not allowed; give 1 or more")
-    return int(text)
-
-
 def error_line(request: Request, error: Exception) -> Answer:
     """Any error as one line; what was not expected is said on the server's own stderr only."""
     if isinstance(error, HTTPException):
@@ -147,7 +144,10 @@ def error_line(request: Request, error: Exception) -> Answer:
 def _line(request: Request, error: HTTPException) -> str:
     path, allowed = request.url.path, ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
     if error.status_code == 404:
-        names = {place.rsplit("/", 1)[1]: place for place in openapi.PLACES}
+        task: Task[Any] = request.app.state.task
+        if path in {endpoint(other) for other in TASKS.values()}:
+            return f"the file is a {task.noun}: send pictures to {endpoint(task)}"
+        names = {place.rsplit("/", 1)[1]: place for place in openapi.places(task)}
         near = difflib.get_close_matches(path[:40].rstrip("/").rsplit("/", 1)[-1].lower(), names, n=1, cutoff=0.6)
         return f"there is nothing here; {f'did you mean {names[near[0]]!r}? ' if near else ''}see /openapi.json"
     if error.status_code == 405:

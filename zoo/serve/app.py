@@ -18,6 +18,7 @@ def create_app(api: Api) -> ASGIApp:
     """Returns an ASGI application, for any ASGI server with one process."""
     app = Starlette(routes=routes(api), exception_handlers={HTTPException: error_line, Exception: error_line})
     app.router.redirect_slashes = False
+    app.state.task = api.pool.predictor.task
     # These are around all of Starlette, so that its answer to a bug is counted and has our headers, too.
     return Count(Guard(app, api.settings, api.peers), api.metrics, frozenset(route.path for route in routes(api)))
 

@@ -14,7 +14,7 @@ from typing import Any
 from zoo.serve.answers import EXACT
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool, available_formats
-from zoo.tasks import Task, min_score_of, scores_of
+from zoo.tasks import Task, min_score_of, scores_of, threshold_of
 from zoo.tflite import modelfile
 
 TEXT = 200
@@ -59,6 +59,8 @@ CARD: Fields = {
     "preprocessing": {"resize": _text},
     "classes": _number,
     "output": _text,
+    "detection": {"anchors": _number},
+    "threshold": _number,
     "weights": _text,
     "quantize": _text,
     "target": _text,
@@ -67,11 +69,14 @@ CARD: Fields = {
     "accuracy_on": {"split": _text, "count": _number},
     "accuracy_interval": _numbers,
     "accuracy_keras": _number,
+    "map": _number,
+    "map_on": {"split": _text, "count": _number},
+    "map_keras": _number,
     "scores": {"temperature": _number, "calibration_error": _number},
     "license": _text,
     "calibration": {"count": _number, "range": _numbers},
     "verification": {
-        **dict.fromkeys(("inputs", "max_diff", "mean_diff", "top1", "top5"), _number),
+        **dict.fromkeys(("inputs", "max_diff", "mean_diff", "top1", "top5", "same_objects"), _number),
         "runtime": _text,
     },
     "flatbuffer": {"bytes": _number, "sha256": _text, "crc32": _number},
@@ -124,6 +129,7 @@ def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
         "labels": list(predictor.labels),
         "scores": scores_of(predictor.task),
         "min_score": min_score_of(predictor.task),
+        "threshold": threshold_of(predictor.task),
         "notes": [note.replace(str(session.path), session.path.name) for note in predictor.notes],
         "card": public_card(predictor.card),
         "ops": operations(file),

@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from zoo import __version__
+from zoo.serve.asked import parameters
 from zoo.serve.model import endpoint
 from zoo.serve.settings import Settings
 from zoo.tasks import Task
 
 Json = dict[str, Any]
 
-PLACES = ("/v1/classify", "/v1/model", "/healthz", "/metrics", "/openapi.json")
-"""The paths of the API."""
-
 TRIED = "Too many tokens were wrong; Retry-After says when to try again."
 
 _NUMBER: Json = {"type": "number"}
 _INTEGER: Json = {"type": "integer"}
 _STRING: Json = {"type": "string"}
+
+
+def places(task: Task[Any]) -> tuple[str, ...]:
+    """Returns the paths of the API of a server with a model for this task."""
+    return (endpoint(task), "/v1/model", "/healthz", "/metrics", "/openapi.json")
 
 
 def document(settings: Settings, task: Task[Any]) -> Json:
@@ -56,7 +59,8 @@ def _predict(settings: Settings, task: Task[Any], refusals: dict[str, str]) -> J
     return {
         "summary": task.action,
         "parameters": [
-            {"name": "top_k", "in": "query", "schema": {"type": "integer", "minimum": 1, "default": 5}},
+            {"name": name, "in": "query", "description": meaning, "schema": schema}
+            for name, (meaning, schema) in parameters(task).items()
         ],
         "requestBody": {"required": True, "content": {"image/*": picture, "application/octet-stream": picture}},
         "responses": {"200": _answer("The predictions for the picture.", _ref("Answer")), **_errors(errors)},
@@ -100,6 +104,7 @@ def _schemas(task: Task[Any]) -> Json:
         "Prediction": _object(**task.schema),
         "Answer": _object(
             predictions={**_list(_ref("Prediction")), "description": "The best one comes first."},
+            picture={**_list(_INTEGER), "description": "Width and height of the upright picture in pixels."},
             milliseconds={**milliseconds, "description": "The times of the server's stages."},
         ),
         "Operation": _object(op=_STRING, count=_INTEGER, macs=_INTEGER, bytes=_INTEGER),
@@ -119,6 +124,10 @@ def _schemas(task: Task[Any]) -> Json:
             min_score={
                 "type": ["number", "null"],
                 "description": "The least score of an answer; below it, the first prediction is not sure, index -1.",
+            },
+            threshold={
+                "type": ["number", "null"],
+                "description": "The least score of an object unless a request says another; null if there are none.",
             },
             notes={**_list(_STRING), "description": "What to know before the answers."},
             card={"type": "object", "description": "The fields of the file's card that are about the model."},

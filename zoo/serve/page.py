@@ -1,4 +1,4 @@
-"""The page: three files and an icon, which are read once and sent unchanged."""
+"""The page: its files, which are read once and sent unchanged."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/boxes.js": ("boxes.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 

@@ -18,6 +18,7 @@ from zoo.inputs.formats import OtherFormatError, is_installed
 from zoo.machine.cores import usable_cores
 from zoo.runner import Predictor
 from zoo.runner.predictor import Sample
+from zoo.serve.asked import Asked
 from zoo.serve.threads import Threads
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "PPM")
@@ -38,6 +39,8 @@ class Named:
     """The predictions for a picture, and the times of its stages, in seconds."""
 
     predictions: list[Any]
+    size: tuple[int, int]
+    """Width and height of the upright picture in pixels."""
     wait: float
     """Time until a thread and an interpreter were free."""
     decode: float
@@ -60,12 +63,12 @@ class Pool:
         for predictor in predictors:
             self._idle.put(predictor)
 
-    async def predict(self, picture: bytes, limit: int, peer: str = "") -> Named:
+    async def predict(self, picture: bytes, wanted: Asked, peer: str = "") -> Named:
         """Makes predictions for a picture.
 
         Args:
             picture: the content of a picture file.
-            limit: the largest number of predictions.
+            wanted: what to look for in it.
             peer: the sender; peers take turns.
 
         Raises:
@@ -75,10 +78,10 @@ class Pool:
         """
         start = time.perf_counter()
         sample, decode = await self._decoders.run(peer, functools.partial(self.decode, picture))
-        predictions, inference = await self._runners.run(peer, functools.partial(self._run, sample, limit))
+        predictions, inference = await self._runners.run(peer, functools.partial(self._run, sample, wanted))
         wait = time.perf_counter() - start - decode - inference
         self.pace += 0.1 * (max(inference, decode / usable_cores()) - self.pace)
-        return Named(predictions, max(0.0, wait), decode, inference)
+        return Named(predictions, sample.size, max(0.0, wait), decode, inference)
 
     def decode(self, picture: bytes) -> Sample:
         """Returns the pixels that the model gets, and their place in the picture; errors as in `predict`."""
@@ -115,11 +118,11 @@ class Pool:
         self._decoders.close()
         self._runners.close()
 
-    def _run(self, sample: Sample, limit: int) -> list[Any]:
+    def _run(self, sample: Sample, wanted: Asked) -> list[Any]:
         # There are as many threads as interpreters, so one is always idle here.
         predictor = self._idle.get()
         try:
-            return predictor.predict(sample, limit)
+            return predictor.predict(sample, wanted.limit, wanted.task)
         finally:
             self._idle.put(predictor)
 

@@ -60,6 +60,11 @@ def known_of(task: Task[Any], card: Mapping[str, Any], file: ModelFile) -> Task[
     return found
 
 
+def facts_of(task: Task[Any]) -> Mapping[str, str]:
+    """Returns what is known of a file's outputs besides classes and scores: texts by what they are about."""
+    return task.facts if isinstance(task, FileAware) else {}
+
+
 def note_of(task: Task[Any], path: Path) -> str:
     """Returns what a user should know of a file's outputs, in one line; empty if there is nothing to say."""
     return f"{path} {task.note}" if isinstance(task, FileAware) and task.note else ""
@@ -87,6 +92,11 @@ def min_score_of(task: Task[Any]) -> float | None:
     return task.min_score if isinstance(task, Selective) else None
 
 
+def threshold_of(task: Task[Any]) -> float | None:
+    """Returns the least score of what a task finds in a picture; None for a task that finds no objects."""
+    return task.threshold if isinstance(task, StoredReader) else None
+
+
 def truth_of(task: Task[Any]) -> str:
     """Returns what has to be known of pictures to judge a task: their `classes`, or the `boxes` in them."""
     return task.truth if isinstance(task, StoredReader) else "classes"
@@ -96,11 +106,13 @@ __all__ = [
     "DEFAULT",
     "TASKS",
     "Task",
+    "facts_of",
     "known_of",
     "min_score_of",
     "note_of",
     "scores_of",
     "selective",
     "task_of",
+    "threshold_of",
     "truth_of",
 ]

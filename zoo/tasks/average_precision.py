@@ -35,6 +35,10 @@ class Matched:
     """`(10, detections)`: whether it does not count, because of its size or that of the box it takes."""
     boxes: int
     """Number of boxes of the truth that count."""
+    rows: Array
+    """`(detections,)`: the row of each among the boxes that were given."""
+    takes: Array
+    """`(detections,)`: the row of the box of the truth that each takes at the least overlap, 0.5; -1 for none."""
 
 
 def matched(truth: Array, found: Array, scores: Array, size: tuple[float, float]) -> Matched:
@@ -54,16 +58,21 @@ def matched(truth: Array, found: Array, scores: Array, size: tuple[float, float]
     truth, aside = truth[by_count], aside[by_count]
     counting = int((~aside).sum())
     shared = overlaps(found, truth)
+    reach = shared.max(axis=1, initial=0)  # most of a hundred detections reach no box of the truth
     right = np.zeros((len(OVERLAPS), len(found)), bool)
     ignored = np.zeros_like(right)
-    for level, least in enumerate(OVERLAPS):
+    takes = np.full(len(found), -1)
+    for level, exact in enumerate(OVERLAPS):
+        least = min(exact, 1 - 1e-10)
         free = np.ones(len(truth), bool)
-        for at in range(len(found)):
-            taken = _best(shared[at], free, min(least, 1 - 1e-10), counting)
+        for at in np.flatnonzero(reach >= least):
+            taken = _best(shared[at], free, least, counting)
             if taken is not None:
                 free[taken] = False
                 right[level, at], ignored[level, at] = True, aside[taken]
-    return Matched(scores, right, ignored | (~right & _outside(found, size)), counting)
+                if level == 0:
+                    takes[at] = by_count[taken]
+    return Matched(scores, right, ignored | (~right & _outside(found, size)), counting, order, takes)
 
 
 def _outside(boxes: Array, size: tuple[float, float]) -> Array:

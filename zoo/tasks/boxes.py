@@ -19,6 +19,8 @@ from zoo.tasks.task import Array
 
 ROOM = 1e-9
 """The least height and width of a box that is coded, so that its logarithm is a number."""
+BLOCK = 64
+"""The number of boxes that are compared with each other at once: tables that stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -145,13 +147,31 @@ def suppress(boxes: Array, scores: Array, classes: Array, *, iou: float, limit: 
     """
     order = np.argsort(-scores, kind="stable")
     boxes, classes = boxes[order], classes[order]
-    rivals = (overlaps(boxes, boxes) > iou) & (classes[:, np.newaxis] == classes)
-    stays = np.ones(len(order), bool)
-    kept: list[int] = []
-    for at in range(len(order)):
-        if stays[at]:
-            kept.append(at)
-            if len(kept) == limit:
-                break
-            stays &= ~rivals[at]
-    return order[np.array(kept, np.intp)]
+    kept = np.empty(0, np.intp)
+    for start in range(0, len(order), BLOCK):
+        block = np.arange(start, min(start + BLOCK, len(order)))
+        block = block[~_rivals(boxes, classes, kept, block, iou).any(axis=0)]
+        kept = np.concatenate([kept, block[_best_first(_rivals(boxes, classes, block, block, iou))]])
+        if len(kept) >= limit:
+            break
+    return order[kept[:limit]]
+
+
+def _rivals(boxes: Array, classes: Array, first: Array, second: Array, iou: float) -> Array:
+    """Returns whether each box of one list of indexes rules out each of another: `(n, m)`."""
+    overlap = overlaps(boxes[first], boxes[second]) > iou
+    rivals: Array = overlap & (classes[first, np.newaxis] == classes[second])
+    return rivals
+
+
+def _best_first(rivals: Array) -> list[int]:
+    """Returns the rows that stay if each that stays rules out its later rivals; `rivals` is `(n, n)`, best first."""
+    # Rows of bits as whole numbers: a loop over them is ten times as fast as one over rows of an array.
+    rows = np.packbits(rivals, axis=1, bitorder="little")
+    width, content = rows.shape[1], rows.tobytes()
+    stays, gone = [], 0
+    for at in range(len(rivals)):
+        if not gone >> at & 1:
+            stays.append(at)
+            gone |= int.from_bytes(content[at * width : (at + 1) * width], "little")
+    return stays

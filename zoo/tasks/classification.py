@@ -58,6 +58,11 @@ class Classification:
     """The least score of an answer: below it, the first prediction is `NOT_SURE`. None for any."""
 
     @property
+    def facts(self) -> dict[str, str]:
+        """Nothing: the outputs are scores alone."""
+        return {}
+
+    @property
     def note(self) -> str:
         """What a user should know of scores that are no probabilities."""
         if self.scores == "probabilities":

@@ -24,6 +24,7 @@ SAME_BOX = 0.9
 """The least overlap of two boxes that are the same in the comparison of two files."""
 SAME_SCORE = 0.05
 """The largest difference of their scores."""
+MEANING = "finds the same objects as Keras"
 
 Objects = tuple[Array, Array, Array]
 """Boxes `(n, 4)`, scores `(n,)` and classes `(n,)`, best first."""
@@ -39,6 +40,7 @@ def objects_in(
     iou: float,
     only: frozenset[int] | None,
     limit: int,
+    across: bool = False,
 ) -> Objects:
     """Returns the objects that a detector finds in one picture.
 
@@ -51,6 +53,7 @@ def objects_in(
         iou: the overlap above which the worse of two boxes of one class is left out.
         only: the classes that are looked for; None for all.
         limit: the largest number of objects.
+        across: whether an anchor has its best class only, and boxes of all classes are rivals.
 
     Returns:
         Boxes in pixels of the upright picture (of the input if there is none), inside of what the model sees of it.
@@ -59,7 +62,7 @@ def objects_in(
         AnswerError: a score or the box of an object is not a finite number.
     """
     boxes, scores, classes = (
-        _from_heads(layout, outputs, threshold, only)
+        _from_heads(layout, outputs, threshold, only, across=across)
         if isinstance(layout, Heads)
         else _from_operation(layout, outputs, threshold, only)
     )
@@ -70,13 +73,16 @@ def objects_in(
     pixels = np.clip(pixels, [left, top, left, top], [right, bottom, right, bottom])
     there = np.flatnonzero(areas(pixels) > 0)
     if isinstance(layout, Heads):
-        stays = there[suppress(whole[there], scores[there], classes[there], iou=iou, limit=limit)]
+        rivals = np.zeros_like(classes) if across else classes
+        stays = there[suppress(whole[there], scores[there], rivals[there], iou=iou, limit=limit)]
     else:
         stays = there[np.argsort(-scores[there], kind="stable")[:limit]]
     return pixels[stays], scores[stays], classes[stays]
 
 
-def _from_heads(layout: Heads, outputs: Sequence[Stored], threshold: float, only: frozenset[int] | None) -> Objects:
+def _from_heads(
+    layout: Heads, outputs: Sequence[Stored], threshold: float, only: frozenset[int] | None, *, across: bool
+) -> Objects:
     """Decodes the boxes whose scores reach the threshold, which is compared with the stored values."""
     scores, boxes = outputs[layout.scores], outputs[layout.boxes]
     stored = scores.values[0]
@@ -86,6 +92,8 @@ def _from_heads(layout: Heads, outputs: Sequence[Stored], threshold: float, only
     passes = stored >= scores.least(_logit(threshold) if layout.sigmoid else threshold)
     if only is not None:
         passes[:, [at for at in range(stored.shape[1]) if at not in only]] = False
+    if across:
+        passes &= np.arange(stored.shape[1]) == stored.argmax(axis=1)[:, np.newaxis]
     flat = np.flatnonzero(passes)
     values = stored.reshape(-1)[flat]
     if len(values) > CANDIDATES:
@@ -141,7 +149,9 @@ def _require_finite(values: Array) -> None:
         raise AnswerError(f"gives no answer: {float(values[~finite][0])} is among its scores or boxes")
 
 
-def agreement(task: Detecting, reference: Sequence[Array], outputs: Sequence[Array]) -> Agreement:
+def agreement(
+    task: Detecting, reference: Sequence[Array], outputs: Sequence[Array], *, least: float = 0.0
+) -> Agreement:
     """Returns the share of the objects above the threshold that two answers have in common.
 
     Two objects are the same if they are of one class, their boxes overlap by 0.9 or more, and their scores differ by at
@@ -152,16 +162,21 @@ def agreement(task: Detecting, reference: Sequence[Array], outputs: Sequence[Arr
     Args:
         task: the task as the file has it.
         reference: the outputs of the reference, real numbers; the first axis is the inputs.
-        outputs: the outputs to compare.
+        outputs: the outputs to compare, arranged as `task.compared` says.
+        least: a score below which nothing is compared; one of the files may leave out such objects.
     """
     every = replace(task, threshold=0.0)
+    theirs = replace(every, found=task.compared or task.found)
     labels = tuple(map(str, range(task.classes([one.shape for one in reference]))))
     pairs = [
-        tuple(every.decode([one[at : at + 1] for one in answer], labels, None) for answer in (reference, outputs))
+        tuple(
+            how.decode([one[at : at + 1] for one in answer], labels, None)
+            for how, answer in ((every, reference), (theirs, outputs))
+        )
         for at in range(len(reference[0]))
     ]
     best = [found[0][0].score for found in pairs if found[0]]
-    threshold = min(task.threshold, float(np.median(best))) if best else task.threshold
+    threshold = max(min(task.threshold, float(np.median(best))) if best else task.threshold, least)
     same = total = 0
     for first, second in pairs:
         for one, other in ((first, second), (second, first)):
@@ -169,7 +184,8 @@ def agreement(task: Detecting, reference: Sequence[Array], outputs: Sequence[Arr
             total += len(sure)
             same += _in_common(sure, other)
     share = same / total if total else 1.0
-    return Agreement(share, "finds the same objects as Keras", {"same_objects": share})
+    doubt = "" if any(score >= task.threshold for score in best) else f"no object with a score of {task.threshold:g}"
+    return Agreement(share, MEANING, {"same_objects": share}, doubt)
 
 
 def _in_common(sure: Sequence[Detection], others: Sequence[Detection]) -> int:

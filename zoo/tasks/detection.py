@@ -30,6 +30,19 @@ LIMIT = 100
 LEAST = 0.001
 """The least score of an object that counts in an evaluation."""
 
+HEAD_TAGS = (
+    OutputTag("location", "a coded box for each anchor", corners=(0, 1, 2, 3)),
+    OutputTag("score", "one a class for each anchor", has_labels=True),
+)
+"""The metadata of the outputs of a file whose boxes the runner decodes, or MediaPipe Tasks."""
+OBJECT_TAGS = (
+    OutputTag("location", "top, left, bottom and right of each object", corners=(1, 0, 3, 2), group="detection_result"),
+    OutputTag("category", "its class", has_labels=True, labels_are="values", group="detection_result"),
+    OutputTag("score", "its score", group="detection_result"),
+    OutputTag("number of detections", "how many of the objects count"),
+)
+"""The metadata of the outputs of a file that decodes its boxes itself, named as the Android Task Library expects it."""
+
 
 @dataclass(frozen=True)
 class Detection:
@@ -53,10 +66,7 @@ class Detecting:
     action: str = "Finds the objects in a picture."
     has_confusion: bool = True
     columns: tuple[str, ...] = ("label", "index", "score", "left", "top", "right", "bottom")
-    output_tags: tuple[OutputTag, ...] = (
-        OutputTag("location", "a coded box for each anchor"),
-        OutputTag("score", "one a class for each anchor", has_labels=True),
-    )
+    output_tags: tuple[OutputTag, ...] = HEAD_TAGS
     scores: Scores = "probabilities"
     resize: Resize = "stretch"
     truth: Literal["boxes"] = "boxes"
@@ -66,8 +76,23 @@ class Detecting:
     """The overlap of two boxes of one class above which the one with the lower score is left out."""
     only: frozenset[int] | None = None
     """The classes that are looked for; None for all."""
+    across: bool = False
+    """Whether an anchor has its best class only, and boxes of all classes are rivals, as in files with `nms="file"`."""
     found: Found | None = field(default=None, compare=False)
     """How the outputs of the file are arranged; None if no file was looked at."""
+    compared: Found | None = field(default=None, compare=False)
+    """How the outputs are arranged that `agreement` holds against a reference; None if they are as the reference's."""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """How the boxes of the file come about, and which ones are shown."""
+        layout = self.found.layout if self.found is not None else None
+        if layout is None:
+            return {}
+        threshold = f"{self.threshold:g}, the least score of an object unless told otherwise"
+        if layout.leaves_overlaps:
+            threshold += f"; of two of one class that overlap by more than {self.iou:g}, the better one is shown"
+        return {"boxes": layout.origin, "threshold": threshold}
 
     @property
     def note(self) -> str:
@@ -83,10 +108,12 @@ class Detecting:
         return looks_like(file)
 
     def for_file(self, card: Mapping[str, Any], file: ModelFile) -> Detecting:
-        """The task with how a file's outputs are arranged."""
+        """The task with how a file's outputs are arranged, and the least score that its card names."""
         from zoo.tasks.layout import find
 
-        return replace(self, found=find(file))
+        stated = card.get("threshold")
+        threshold = float(stated) if isinstance(stated, float) and 0 < stated < 1 else self.threshold
+        return replace(self, found=find(file), threshold=threshold)
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -149,6 +176,7 @@ class Detecting:
             iou=self.iou,
             only=self.only,
             limit=LIMIT if limit is None else limit,
+            across=self.across,
         )
         return [
             Detection(labels[at] if at < len(labels) else f"class_{at}", at, score, Box(*box))
@@ -177,7 +205,8 @@ class Detecting:
                 raise InputError(
                     f"{name!r} is none of the classes of the file ({known}); {closest(name, labels)}".rstrip("; ")
                 )
-        wanted = frozenset(at for at, label in enumerate(labels) if label in set(only)) if only else self.only
+        names = set(only)
+        wanted = frozenset(at for at, label in enumerate(labels) if label in names) if names else self.only
         return replace(
             self,
             threshold=self.threshold if threshold is None else threshold,
@@ -236,8 +265,12 @@ class Detecting:
 
     def brief(self, found: Sequence[Detection]) -> str:
         """Returns how many objects of each class there are as part of a line."""
-        counts = Counter(one.label for one in found)
-        return ", ".join(f"{count} {label}" for label, count in counts.items()) or "nothing found"
+        return ", ".join(f"{count} {label}" for label, count in counted(found).items()) or "nothing found"
+
+
+def counted(found: Sequence[Detection]) -> dict[str, int]:
+    """Returns how many objects there are by class, in the order of the file's labels, the same for every picture."""
+    return dict(Counter(one.label for one in sorted(found, key=lambda one: one.index)))
 
 
 def _corners(box: Box) -> str:

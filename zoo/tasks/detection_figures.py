@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError
+from zoo.inputs.boxes import Boxes
 from zoo.tasks.average_precision import Threshold
 from zoo.tasks.confusion import Confusion
 from zoo.tasks.task import Section
 
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from zoo.tasks.detection import Detection
+
 NO_OBJECT = "(none)"
 """The last name of the confusion matrix: its row is nothing there, its column is missed."""
+LOST = 0.02
+"""The mAP that a file of less precision may lose, where there are many objects."""
 TABLE_CLASSES = 20
 """The most classes of a printed confusion matrix."""
 
@@ -22,17 +31,38 @@ class PictureFigures:
     """What a detector finds in one picture with the threshold in use, at an overlap of 0.5."""
 
     path: Path
-    there: int
-    """Number of objects."""
-    found: int
-    """Number of objects that the detector finds, right or wrong."""
-    right: int
-    """Number of those that are there, of their class."""
+    truth: Boxes
+    """The objects, in pixels of the upright picture."""
+    met: tuple[bool, ...]
+    """Whether each of them is found as what it is."""
+    detections: tuple[Detection, ...]
+    """What the detector finds, right or wrong, the best first."""
+    are_right: tuple[bool, ...]
+    """Whether each of those is there, and of its class."""
+
+    @property
+    def there(self) -> int:
+        """Number of objects."""
+        return len(self.truth)
+
+    @property
+    def found(self) -> int:
+        """Number of objects that the detector finds, right or wrong."""
+        return len(self.detections)
+
+    @property
+    def right(self) -> int:
+        """Number of those that are there, of their class."""
+        return sum(self.are_right)
 
     @property
     def mistakes(self) -> int:
         """Number of objects missed, and of those that are not there."""
         return self.there + self.found - 2 * self.right
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the numbers as JSON can hold them."""
+        return {"path": str(self.path), "there": self.there, "found": self.found, "right": self.right}
 
 
 @dataclass(frozen=True)
@@ -76,6 +106,20 @@ class Evaluation:
         """The figure that files are compared by: mAP; 0 if no object counts."""
         return self.ap or 0.0
 
+    @property
+    def score_name(self) -> str:
+        """What the score is called."""
+        return "mAP"
+
+    @property
+    def tolerance(self) -> float:
+        """How much less a file of less precision may have: 2 points, more where there are fewer than 625 objects.
+
+        Of so few, chance alone decides about as much: one standard error of a share, 0.5 / sqrt(objects).
+        """
+        objects = sum(one.there for one in self.pictures)
+        return max(LOST, 0.5 / math.sqrt(max(1, objects)))
+
     def headline(self) -> str:
         """The figures in one line."""
         objects = sum(one.there for one in self.pictures)
@@ -117,7 +161,7 @@ class Evaluation:
             table = [(names[at], *(str(counts[i, j] or "") for j in used)) for at, i in enumerate(used)]
             title = f"What they are (rows), what they are taken for (columns); {NO_OBJECT}: nothing there, or missed:"
             found.append(Section(title, ("", *names), table))
-        worst = [one for one in self.worst() if one.mistakes][:mistakes]
+        worst = self.mistaken()[:mistakes]
         if worst:
             listed = [(str(one.path), str(one.there), str(one.found), str(one.right)) for one in worst]
             found.append(Section("The worst pictures:", ("picture", "objects", "found", "right"), listed))
@@ -126,6 +170,16 @@ class Evaluation:
     def worst(self) -> list[PictureFigures]:
         """Returns the pictures, those with the most mistakes first."""
         return sorted(self.pictures, key=lambda one: -one.mistakes)
+
+    def mistaken(self) -> list[PictureFigures]:
+        """Returns the pictures with mistakes, those with the most first."""
+        return [one for one in self.worst() if one.mistakes]
+
+    def drawn(self, picture: Image.Image, one: PictureFigures) -> Image.Image:
+        """Returns a copy of an upright picture with what is there and what is found in it, in different colours."""
+        from zoo.tasks.draw import drawn_beside_truth
+
+        return drawn_beside_truth(picture, one)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the values as JSON can hold them."""
@@ -141,7 +195,7 @@ class Evaluation:
             "best_threshold": None if self.best is None else asdict(self.best),
             "counting_error": self.counting_error,
             "confusion": {"labels": list(self.confusion.labels), "counts": self.confusion.counts.tolist()},
-            "worst": [{**asdict(one), "path": str(one.path)} for one in self.worst()[:20] if one.mistakes],
+            "worst": [one.as_dict() for one in self.mistaken()[:20]],
             "unreadable": [str(error) for error in self.unreadable],
         }
 

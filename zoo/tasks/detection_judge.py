@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.inputs.boxes import Boxes
+from zoo.inputs.splits import SplitName
 from zoo.tasks.average_precision import SIZES, Matched, at_threshold, average_precisions, best_threshold, matched
 from zoo.tasks.boxes import overlaps
 from zoo.tasks.confusion import Confusion
@@ -43,6 +44,8 @@ class PictureBoxes:
 
     path: Path
     boxes: Boxes
+    split: SplitName | None = None
+    """The split that the data assign it to; None if they assign none."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,19 +66,34 @@ class DetectionJudge:
         self._off = 0
 
     def add(self, truth: BoxTruth, found: Sequence[Detection]) -> None:
-        """Adds one picture; `found` holds everything the detector finds, also with low scores."""
+        """Adds one picture.
+
+        Args:
+            truth: the picture and the objects in it.
+            found: everything the detector finds, also with low scores. What has no name among the labels is left out.
+        """
         there = np.array([self._index[label] for label in truth.boxes.labels], np.intp)
-        boxes, scores, classes = _arrays(found)
-        right = 0
+        named = [one for one in found if one.index < len(self._labels)]
+        boxes, scores, classes = _arrays(named)
+        sure = scores >= self._threshold
+        right, met = np.zeros(len(named), bool), np.zeros(len(there), bool)
         for index in np.union1d(there, classes):
-            mine, own = there == index, classes == index
+            (mine,), (own,) = (there == index).nonzero(), (classes == index).nonzero()
             for size, limits in SIZES.items():
                 one = matched(truth.boxes.boxes[mine], boxes[own], scores[own], limits)
                 self._matched[size][index].append(one)
                 if size == "all":
-                    right += int((one.right[0] & (one.scores >= self._threshold)).sum())
-        sure = scores >= self._threshold
-        self._pictures.append(PictureFigures(truth.path, len(there), int(sure.sum()), right))
+                    taking = (one.takes >= 0) & sure[own[one.rows]]
+                    right[own[one.rows[taking]]], met[mine[one.takes[taking]]] = True, True
+        self._pictures.append(
+            PictureFigures(
+                truth.path,
+                truth.boxes,
+                tuple(map(bool, met)),
+                tuple(one for one, keep in zip(named, sure, strict=True) if keep),
+                tuple(map(bool, right[sure])),
+            )
+        )
         self._off += _miscount(there, classes[sure])
         self._add_confusion(truth.boxes.boxes, there, boxes[sure], classes[sure])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,11 +10,11 @@ from zoo.inputs.preprocessing import PictureShape, picture_shape
 from zoo.tasks.boxes import Coding, make_anchors, paper_shapes
 from zoo.tasks.task import Array
 from zoo.tflite import detectors
-from zoo.tflite.modelfile import Graph, ModelFile, Op
+from zoo.tflite.modelfile import POST_PROCESS, Graph, ModelFile, Op
 from zoo.tflite.scores import are_probabilities
 
-POST_PROCESS = "TFLite_Detection_PostProcess"
-"""The custom operation that decodes boxes in the graph; its outputs are boxes, classes, scores and their count."""
+BOXES, SCORES = "boxes", "scores"
+"""The outputs of a file of this package."""
 RAW_BOXES, RAW_SCORES = "raw_outputs/box_encodings", "raw_outputs/class_predictions"
 """The outputs of a file that the Object Detection API exported without that operation."""
 PAPER_LEVELS = 6
@@ -41,6 +42,21 @@ class Heads:
     """Whether the first of them is that of the background."""
     note: str = ""
     """What is assumed of the file, as the rest of a sentence about it."""
+    leaves_overlaps: bool = True
+    """Whether boxes that overlap are still to be left out."""
+
+    @property
+    def origin(self) -> str:
+        """Where boxes come from, in words."""
+        coding = self.coding
+        by = (coding.y_scale, coding.x_scale, coding.height_scale, coding.width_scale)
+        scales = ", ".join(f"{scale:g}" for scale in by)
+        sizes = "logarithms" if coding.exponential else "multiples"
+        scores = ", and scores before the sigmoid" if self.sigmoid else ""
+        return (
+            f"one for each of {len(self.anchors):,} anchors, coded as in SSD (scales {scales}, "
+            f"sizes as {sizes}){scores}; decoded by the runner"
+        )
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,15 @@ class Finished:
     count: int
     columns: int
     """Number of scores of each anchor in the graph; the background may be among them."""
+    most: int
+    """The most objects of one picture."""
     note: str = ""
+    leaves_overlaps: bool = False
+
+    @property
+    def origin(self) -> str:
+        """Where boxes come from, in words."""
+        return f"at most {self.most:,}, decoded in the file by {POST_PROCESS}"
 
 
 Layout = Heads | Finished
@@ -115,7 +139,8 @@ def _finished(graph: Graph) -> Finished | None:
             scores = graph.tensors[op.inputs[1]].shape if len(op.inputs) > 1 and op.inputs[1] >= 0 else ()
     if set(places) != {0, 1, 2, 3} or not scores:
         return None
-    return Finished(places[0], places[1], places[2], places[3], scores[-1])
+    boxes = graph.tensors[graph.outputs[places[0]]].shape
+    return Finished(places[0], places[1], places[2], places[3], scores[-1], math.prod(boxes) // 4)
 
 
 def _followed(makers: dict[int, Op], index: int) -> tuple[Op | None, int]:
@@ -135,7 +160,7 @@ def _heads(file: ModelFile, picture: PictureShape) -> tuple[Heads | None, str]:
     names = [tensor.name.split(":")[0] for tensor in tensors]
     raw = set(names) == {RAW_BOXES, RAW_SCORES}
     four = [place for place, tensor in enumerate(tensors) if tensor.shape[2] == 4]
-    boxes = names.index(RAW_BOXES) if raw else _boxes_place(file, four)
+    boxes = names.index(RAW_BOXES) if raw else _boxes_place(file, names, four)
     if boxes is None:
         return None, f"its outputs are {tensors[0].shape}, {tensors[1].shape}, of which none is boxes of four numbers"
     scores = 1 - boxes
@@ -153,8 +178,10 @@ def _heads(file: ModelFile, picture: PictureShape) -> tuple[Heads | None, str]:
     return Heads(boxes, scores, anchors, Coding(), sigmoid, columns, True, note), ""
 
 
-def _boxes_place(file: ModelFile, four: list[int]) -> int | None:
-    """The place of the boxes: the output of four numbers an anchor; of two such, the one that is no probability."""
+def _boxes_place(file: ModelFile, names: list[str], four: list[int]) -> int | None:
+    """The place of the boxes: by name, else the output of four numbers an anchor that is no probability."""
+    if set(names) == {BOXES, SCORES} and names.index(BOXES) in four:
+        return names.index(BOXES)
     if len(four) == 2:
         graph = file.main
         sure = [place for place in four if not are_probabilities(graph, graph.outputs[place])]

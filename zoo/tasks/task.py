@@ -115,6 +115,34 @@ class Proportional(Protocol):
         """What the scores are worth, for the file's card; empty if they are no probabilities."""
 
 
+@runtime_checkable
+class Drawable(Protocol):
+    """An evaluation whose mistakes can be drawn into the pictures; an evaluation need not be one."""
+
+    def mistaken(self) -> Sequence[Any]:
+        """The pictures with mistakes, the worst first; each has the `path` of its file."""
+
+    def drawn(self, picture: Image.Image, one: Any) -> Image.Image:
+        """Returns a copy of an upright picture with what is there and what is found in it."""
+
+
+@runtime_checkable
+class Tolerant(Protocol):
+    """An evaluation that says how far below another one a score may be that counts as equal; it need not."""
+
+    @property
+    def score(self) -> float:
+        """The metric by which files are compared, 0..1."""
+
+    @property
+    def score_name(self) -> str:
+        """What it is called: `mAP`."""
+
+    @property
+    def tolerance(self) -> float:
+        """How much less a file of less precision may have on the same pictures, 0..1."""
+
+
 class Comparison(Protocol):
     """A comparison of two files on the same pictures."""
 
@@ -234,6 +262,10 @@ class FileAware(Protocol):
         """What the scores are: probabilities, or other numbers."""
 
     @property
+    def facts(self) -> Mapping[str, str]:
+        """What is known of the outputs besides classes and scores: texts by what they are about."""
+
+    @property
     def note(self) -> str:
         """What a user should know of the outputs, as the rest of a sentence about the file; empty if nothing."""
 
@@ -282,6 +314,14 @@ class StoredReader(Protocol[Found]):
         """How pictures are resized for a file that does not say it."""
 
     @property
+    def threshold(self) -> float:
+        """The least score of what is found, 0..1."""
+
+    @property
+    def iou(self) -> float:
+        """The overlap of two boxes of one class above which the one with the lower score is left out, 0..1."""
+
+    @property
     def truth(self) -> Literal["boxes"]:
         """What has to be known of a picture to judge predictions for it."""
 
@@ -298,7 +338,12 @@ class StoredReader(Protocol[Found]):
         """
 
     def narrowed(
-        self, labels: tuple[str, ...], *, threshold: float | None, iou: float | None, only: Sequence[str]
+        self,
+        labels: tuple[str, ...],
+        *,
+        threshold: float | None = None,
+        iou: float | None = None,
+        only: Sequence[str] = (),
     ) -> Any:
         """Returns the task with other limits to what it finds; None and nothing keep those it has.
 

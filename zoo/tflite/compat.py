@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.assets import read_json
 from zoo.errors import ExportError
-from zoo.tflite.modelfile import Graph, ModelFile, Op
+from zoo.tflite.modelfile import POST_PROCESS, Graph, ModelFile, Op
 from zoo.tflite.targets import Target
 
 RUNTIMES = {
@@ -36,6 +36,8 @@ _REMEDIES = {
     "FULLY_CONNECTED": "export with target='tflite-runtime', which keeps dense layers at one scale each",
     "CONV_2D": "export with target='edgetpu', which splits grouped convolutions",
 }
+_WITH_POST_PROCESS = {"litert 2.3", "tflite-runtime 2.14", "edgetpu_compiler 16"}
+"""The runtimes that have the custom operation of detectors; an Edge TPU leaves it to its host's runtime."""
 _OTHER_REMEDY = "use a newer runtime, or another quantization"
 
 
@@ -62,6 +64,8 @@ def problems(file: ModelFile, runtime: str) -> list[Problem]:
     found: dict[tuple[str, int, str], Problem] = {}
     for graph in file.graphs:
         for op in graph.ops:
+            if op.custom and op.name == POST_PROCESS and runtime in _WITH_POST_PROCESS:
+                continue
             reason = _refusal(op, highest) or _misreading(op, graph, runtime)
             if reason:
                 remedy = _REMEDIES.get(op.name, _OTHER_REMEDY)

@@ -27,6 +27,10 @@ MOST_CACHE_BYTES = 8 * 1024 * 1024
 """Size of weights that the chip certainly does not keep all of; between the two nobody knows before compiling."""
 
 
+_ARRANGING = {"CONCATENATION", "RESHAPE"}
+"""Operations of which the compiler maps those of large tensors or not, as it says."""
+
+
 @dataclass(frozen=True)
 class Placement:
     """The place where one operation runs."""
@@ -74,10 +78,15 @@ class EdgeTpuReport:
                 f"{size} do not fit the on-chip cache of about 8 MB: the rest crosses USB or PCIe at every inference, "
                 "which then costs more than the arithmetic; a smaller model is faster"
             )
-        return [
-            f"Edge TPU: {mapped} of {len(self.placements)} operations, {self.mapped_macs:.1%} of the MACs",
-            cache,
-        ]
+        found = [f"Edge TPU: {mapped} of {len(self.placements)} operations, {self.mapped_macs:.1%} of the MACs"]
+        last = max((i for i, one in enumerate(self.placements) if one.macs), default=-1)
+        tail = [one.op for one in self.placements[last + 1 :]]
+        if _ARRANGING & set(tail):
+            found.append(
+                f"the last {len(tail)} operations only arrange the outputs; if the compiler leaves some of them to the "
+                "CPU, such as a RESHAPE of large tensors, all before them still runs on the Edge TPU"
+            )
+        return [*found, cache]
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the values as JSON can hold them."""

@@ -14,16 +14,19 @@ from pathlib import Path
 
 import flatbuffers
 
+from zoo.tflite.front import aligned_bytes, integers, table, tables
 from zoo.tflite.normalization import ENTRY, IDENTIFIER
-from zoo.tflite.prepend import prepend_root, table, tables
+from zoo.tflite.prepend import prepend_root
 from zoo.tflite.tags import OutputTag, Tags
 
 # Enum values and union types of metadata_schema.fbs.
-_AXIS_LABELS = 2  # AssociatedFileType.TENSOR_AXIS_LABELS
+_LABELS = {"entries": 2, "values": 3}  # AssociatedFileType.TENSOR_AXIS_LABELS, TENSOR_VALUE_LABELS
 _RGB, _GRAYSCALE = 1, 2  # ColorSpaceType
-_FEATURE_PROPERTIES, _IMAGE_PROPERTIES = 1, 2  # ContentProperties
+_FEATURE_PROPERTIES, _IMAGE_PROPERTIES, _BOX_PROPERTIES = 1, 2, 3  # ContentProperties
+_BOUNDARIES = 1  # BoundingBoxType; the CoordinateType RATIO is 0, the default
 _NORMALIZATION = 1  # ProcessUnitOptions.NormalizationOptions
-_MIN_PARSER_VERSION = "1.0.0"
+# The versions of the schema that brought groups of outputs, and metadata of other formats.
+_MIN_PARSER_VERSION, _WITH_GROUPS, _WITH_CUSTOM = "1.0.0", "1.2.0", "1.5.0"
 
 
 def with_metadata(flatbuffer: bytes, tags: Tags, *, labels_file: str, other_files: Sequence[str] = ()) -> bytes:
@@ -57,13 +60,9 @@ def _metadata(tags: Tags, labels_file: str, other_files: Sequence[str]) -> bytes
         return table(b, {0: b.CreateString(name)}, {2: ("Int8", kind)})
 
     def output_tensor(tag: OutputTag) -> int:
-        offsets = {
-            0: b.CreateString(tag.name),
-            1: b.CreateString(tag.description),
-            3: table(b, {1: table(b)}, {0: ("Uint8", _FEATURE_PROPERTIES)}),
-        }
+        offsets = {0: b.CreateString(tag.name), 1: b.CreateString(tag.description), 3: _output_content(b, tag)}
         if tag.has_labels:
-            offsets[6] = tables(b, [associated_file(labels_file, _AXIS_LABELS)])
+            offsets[6] = tables(b, [associated_file(labels_file, _LABELS[tag.labels_are])])
         return table(b, offsets)
 
     if tags.image_shape is None:
@@ -83,7 +82,7 @@ def _metadata(tags: Tags, labels_file: str, other_files: Sequence[str]) -> bytes
         {0: b.CreateString("input"), 1: b.CreateString(input_text), 3: content, 4: tables(b, [process])},
     )
     outputs = [output_tensor(tag) for tag in tags.outputs]
-    subgraph = table(b, {2: tables(b, [input_tensor]), 3: tables(b, outputs)})
+    subgraph = table(b, {2: tables(b, [input_tensor]), 3: tables(b, outputs)} | _additions(b, tags))
     root = table(
         b,
         {
@@ -93,11 +92,44 @@ def _metadata(tags: Tags, labels_file: str, other_files: Sequence[str]) -> bytes
             4: b.CreateString(tags.author),
             5: b.CreateString(tags.license),
             6: tables(b, [associated_file(name) for name in other_files]),
-            7: b.CreateString(_MIN_PARSER_VERSION),
+            7: b.CreateString(_least_version(tags)),
         },
     )
     b.Finish(root, IDENTIFIER)
     return bytes(b.Output())
+
+
+def _output_content(b: flatbuffers.Builder, tag: OutputTag) -> int:
+    """Writes what an output holds: boxes as fractions of the picture, or values of any kind."""
+    if tag.corners is None:
+        return table(b, {1: table(b)}, {0: ("Uint8", _FEATURE_PROPERTIES)})
+    boxes = table(b, {0: integers(b, tag.corners)}, {1: ("Int8", _BOUNDARIES)})
+    return table(b, {1: boxes}, {0: ("Uint8", _BOX_PROPERTIES)})
+
+
+def _additions(b: flatbuffers.Builder, tags: Tags) -> dict[int, int]:
+    """Writes groups of outputs, and metadata of other formats; returns their offsets by slot of `SubGraphMetadata`."""
+    found = {}
+    groups = dict.fromkeys(tag.group for tag in tags.outputs if tag.group)
+    if groups:
+        made = []
+        for group in groups:
+            members = [b.CreateString(tag.name) for tag in tags.outputs if tag.group == group]
+            made.append(table(b, {0: b.CreateString(group), 1: tables(b, members)}))
+        found[8] = tables(b, made)
+    if tags.custom:
+        made = []
+        for name, blob in tags.custom.items():
+            made.append(table(b, {0: b.CreateString(name), 1: aligned_bytes(b, blob)}))
+        found[9] = tables(b, made)
+    return found
+
+
+def _least_version(tags: Tags) -> str:
+    """Returns the oldest version of the schema whose readers know all that is written."""
+    if tags.custom:
+        return _WITH_CUSTOM
+    return _WITH_GROUPS if any(tag.group for tag in tags.outputs) else _MIN_PARSER_VERSION
 
 
 def _floats(b: flatbuffers.Builder, *values: float) -> int:

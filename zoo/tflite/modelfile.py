@@ -5,8 +5,6 @@ The reader is pure Python and safe on any input: a damaged file raises `ModelFil
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import math
 import mmap
 from collections import Counter
@@ -17,9 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo.errors import MissingDependencyError, ModelFileError
+from zoo.errors import ModelFileError
 from zoo.tflite.flatbuffer import Data, Reader, Table, shortened
 from zoo.tflite.kinds import IDENTIFIER, opened
+from zoo.tflite.schema import op_names, type_names
 
 MAX_METADATA_BYTES = 16 * 1024 * 1024
 """Largest size of all metadata entries together, in bytes; further entries are not read."""
@@ -37,6 +36,8 @@ MAX_ELEMENTS = 2**63 - 1
 """The most elements of a tensor, as runtimes count them. It also keeps numbers of multiply-accumulates printable."""
 _VERSION_BYTES = 32  # length of the text in which a converter states the oldest runtime
 CUSTOM_OP = 32  # BuiltinOperator.CUSTOM
+POST_PROCESS = "TFLite_Detection_PostProcess"
+"""The custom operation that decodes boxes in the graph; its outputs are boxes, classes, scores and their count."""
 ITEM_BYTES = {
     "FLOAT64": 8, "INT64": 8, "UINT64": 8, "COMPLEX64": 8, "COMPLEX128": 16,
     "FLOAT32": 4, "INT32": 4, "UINT32": 4,
@@ -63,6 +64,10 @@ class Tensor:
     """Whether some dimension is known only at run time."""
     bytes: int
     """Size of its constant data, in bytes; 0 for a computed tensor."""
+    start: int = 0
+    """The first byte of its constant data in the file."""
+    sparse: bool = False
+    """Whether its constant data leave out zeros, and are to be read by a rule of their own."""
 
     @property
     def is_constant(self) -> bool:
@@ -154,10 +159,19 @@ def read(path: str | Path) -> ModelFile:
     with opened(path) as file:
         # The file stays open, because the operations' option tables still read from it.
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    return _parse(data, path)
+    return parse(data, path)
 
 
-def _parse(data: Data, path: Path) -> ModelFile:
+def parse(data: Data, path: Path) -> ModelFile:
+    """Parses the bytes of a file like `read`, for a file that stands in another one.
+
+    Args:
+        data: the bytes of the model.
+        path: what error messages call it.
+
+    Raises:
+        ModelFileError: see `read`.
+    """
     try:
         root = Reader(data).root(IDENTIFIER)
         codes = [_op_code(table) for table in root.tables(1, "operator codes", MAX_OPS)]
@@ -190,7 +204,7 @@ def _op_code(table: Table) -> tuple[str, int, bool]:
     # Old files hold the operation's code in a byte, new ones in an additional int; the larger one is right.
     code = max(table.number(0, "b"), table.number(3, "i"))
     custom = code == CUSTOM_OP
-    name = table.text(1) if custom else _op_names().get(code, f"UNKNOWN_{code}")
+    name = table.text(1) if custom else op_names().get(code, f"UNKNOWN_{code}")
     return name, table.number(2, "i", 1), custom
 
 
@@ -233,10 +247,10 @@ def _tensor(table: Table, index: int, buffers: list[tuple[int, int]]) -> Tensor:
     elements = math.prod(shape)
     if elements > MAX_ELEMENTS:
         raise ModelFileError(f"{called} of shape {shape} has more than 2**63 elements")
-    dtype = _type_names().get(table.number(1, "b"))
+    dtype = type_names().get(table.number(1, "b"))
     if dtype is None:
         raise ModelFileError(f"{called} has the unknown type {table.number(1, 'b')}")
-    _, size = _pick(buffers, table.number(2, "I"), "buffer")
+    start, size = _pick(buffers, table.number(2, "I"), "buffer")
     item, sparse = ITEM_BYTES.get(dtype), table.table(6) is not None
     if size and item and not sparse and size != item * elements:
         raise ModelFileError(f"{called} of shape {shape}, {dtype}, has {size} bytes of data")
@@ -248,7 +262,7 @@ def _tensor(table: Table, index: int, buffers: list[tuple[int, int]]) -> Tensor:
         axis = quantization.number(6, "i")
     if len(scales) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
         raise ModelFileError(f"{called} of shape {shape} has {len(scales)} scales on axis {axis}")
-    return Tensor(index, name, shape, dtype, scales, zero_points, axis, -1 in signature, size)
+    return Tensor(index, name, shape, dtype, scales, zero_points, axis, -1 in signature, size, start, sparse)
 
 
 def _dimensions(table: Table, slot: int, called: str) -> tuple[int, ...]:
@@ -263,28 +277,3 @@ def _pick(items: list[Any], index: int, what: str) -> Any:
     if index >= len(items):
         raise ModelFileError(f"{what} {index} is asked for, there are {len(items)}")
     return items[index]
-
-
-@functools.cache
-def _op_names() -> dict[int, str]:
-    return _names("BuiltinOperator")
-
-
-@functools.cache
-def _type_names() -> dict[int, str]:
-    return _names("TensorType")
-
-
-def _names(enum: str) -> dict[int, str]:
-    """Returns the names of an enum of TensorFlow's schema by their values."""
-    package = importlib.util.find_spec("tflite")
-    if package is None or not package.submodule_search_locations:  # a base dependency
-        raise MissingDependencyError("the package tflite is not installed: pip install tflite")
-    # Only the one module is imported: the package imports about 200, which takes 0.05 to 0.2 s of every `zoo run`.
-    path = Path(package.submodule_search_locations[0], f"{enum}.py")
-    spec = importlib.util.spec_from_file_location(f"_tflite_{enum}", path)
-    assert spec is not None  # noqa: S101  # a name that ends in .py
-    assert spec.loader is not None  # noqa: S101
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return {value: name for name, value in vars(getattr(module, enum)).items() if isinstance(value, int)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,13 @@ class OutputTag:
     name: str
     description: str
     has_labels: bool = False
-    """Whether the label file names the entries of its last axis."""
+    """Whether the label file names its classes."""
+    labels_are: Literal["entries", "values"] = "entries"
+    """What the labels name: the entries of its last axis, or the classes whose numbers are its values."""
+    corners: tuple[int, int, int, int] | None = None
+    """For boxes, the places of left, top, right and bottom in the last axis; None for other values."""
+    group: str = ""
+    """The name of the group of outputs whose entries belong together; empty for none."""
 
 
 @dataclass(frozen=True)
@@ -38,3 +46,5 @@ class Tags:
     signature: Signature
     outputs: tuple[OutputTag, ...]
     """The metadata of the outputs, in the order of the graph."""
+    custom: Mapping[str, bytes] = field(default_factory=dict)
+    """Further metadata in formats of their own, by name."""

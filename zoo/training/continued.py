@@ -137,4 +137,6 @@ def _build_again(
     # The run was killed before the first epoch was saved. It begins anew, in the same order, as seeds are drawn in it.
     name, options = run["model"]["name"], run["model"]["options"]
     data = task.load(run["data"]["path"], input_shape(name, options), recipe, progress)
-    return build_from(name, run["model"]["weights"], options).model, data
+    built = build_from(name, run["model"]["weights"], options)
+    start.adapt(task, built, data, recipe)
+    return built.model, data

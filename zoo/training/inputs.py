@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from zoo.data import Data, telling
+from zoo.data import Data
 from zoo.errors import OptionError
 from zoo.registry import spec
 
@@ -49,12 +49,12 @@ def describe_data(data: Data) -> dict[str, Any]:
 
     They name classes, and no file.
     """
-    columns, rows = telling.count_rows(data.report)
+    columns, rows = data.report.table()
     return {
         "pictures": data.sources["train"].reader.takes_pictures,
         "splits": facts_of(data)["files"],
         "counts": [list(row[:-1]) for row in (columns, *rows)],
-        "report": telling.without_names(data.report),
+        "report": data.report.without_names(),
     }
 
 

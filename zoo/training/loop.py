@@ -18,14 +18,14 @@ from zoo.training.checkpoint import TrainState
 from zoo.training.checkpointer import MODEL, Checkpointer
 from zoo.training.feeds import Feed, make_feed
 from zoo.training.history import History
-from zoo.training.optimizer import compile_model, make_optimizer
+from zoo.training.optimizer import compile_model, make_optimizer, slow_body
 from zoo.training.precision import full_precision
 from zoo.training.readme import write_card
 from zoo.training.results import TrainResult
 from zoo.training.setup import Setup
 from zoo.training.stages import Stage, freeze_layers
 from zoo.training.start import notes_on
-from zoo.training.tasks import Calibrating, Report
+from zoo.training.tasks import Calibrating, Predicting, Report
 from zoo.training.watch import Row
 from zoo.weights import load_model
 
@@ -92,6 +92,8 @@ def _evaluate(setup: Setup, trainer: Trainer) -> tuple[keras.Model, Report]:
     _copy_weights(setup.model, model)
 
     def outputs(split: SplitName) -> Any:
+        if isinstance(task, Predicting):
+            return task.predict(model, data, split)
         # The outputs of a head on features are known already, in the precision that it was trained in.
         known = None if setup.recipe.mixed_precision else trainer.known_outputs(split)
         return results.predict(model, data, split) if known is None else known
@@ -212,7 +214,9 @@ class Trainer:
             checkpoint.restore_model(setup.model)
         setup.strategy.broadcast_variables(setup.model.variables)
         feed = make_feed(setup, stage)
-        compile_model(feed.model, make_optimizer(setup.recipe, stage, setup.batches), setup.objective, setup.recipe)
+        optimizer = make_optimizer(setup.recipe, stage, setup.batches)
+        slow_body(optimizer, setup.model, setup.task, setup.recipe, stage)
+        compile_model(feed.model, optimizer, setup.objective, setup.recipe)
         optimizer = feed.model.optimizer
         if checkpoint is not None:
             checkpoint.restore_optimizer(optimizer)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zoo.training.recipe import Recipe
-from zoo.training.stages import Stage
-from zoo.training.tasks import Objective
+from zoo.training.stages import WHOLE, Stage, body_layers
+from zoo.training.tasks import Objective, TrainingTask
 
 if TYPE_CHECKING:
     import keras
+
+BODY_MOST = 1e-3
+"""Highest learning rate of a body that is to learn slower than its head. Above it pretrained weights are lost."""
 
 
 def make_optimizer(recipe: Recipe, stage: Stage, batches: int) -> Any:
@@ -35,6 +38,32 @@ def make_optimizer(recipe: Recipe, stage: Stage, batches: int) -> Any:
     if recipe.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
     return keras.optimizers.Adam(rate, weight_decay=decay)
+
+
+def slow_body(optimizer: Any, model: keras.Model, task: TrainingTask, recipe: Recipe, stage: Stage) -> None:
+    """Makes an optimizer change the layers before a model's head at the recipe's share of the learning rate.
+
+    The updates are scaled, not the gradients: Adam does not see the scale of gradients. The optimizer stays one of
+    Keras' own, so that the saved model can be loaded without edgezoo. Weight decay is not scaled.
+
+    Args:
+        optimizer: the optimizer, as it is before the model is compiled.
+        model: the model, of which the stage's layers are trainable.
+        task: the task, which knows the model's head.
+        recipe: the recipe, with the share as `body_rate`.
+        stage: the stage.
+    """
+    if recipe.body_rate == 1 or stage.name != WHOLE:
+        return
+    share = min(recipe.body_rate, BODY_MOST / stage.learning_rate if stage.learning_rate else 1.0)
+    # On several devices the optimizer sees the parts of a variable; its own key is the same for all of them.
+    key, update = optimizer._var_key, optimizer.update_step
+    slow = {key(one) for layer in body_layers(model, task) for one in layer.trainable_variables}
+
+    def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
+        update(gradient, variable, learning_rate * share if key(variable) in slow else learning_rate)
+
+    optimizer.update_step = update_step
 
 
 def compile_model(model: keras.Model, optimizer: Any, objective: Objective, recipe: Recipe) -> None:

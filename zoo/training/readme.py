@@ -11,7 +11,7 @@ from zoo.errors import InputError
 from zoo.files import atomic, base_name, read_text
 from zoo.text import markdown
 from zoo.training.recipe import read_toml
-from zoo.training.tasks import sureness, task_of
+from zoo.training.tasks import TASKS, TrainingTask, sureness, task_of
 
 FILES = "files.json"
 """Name of the list of exported files with accuracy, size and latency, which `zoo.export` writes."""
@@ -41,7 +41,8 @@ def read_files(folder: Path) -> list[dict[str, Any]]:
 
 def _is_file(row: dict[str, Any]) -> bool:
     """Returns whether a row holds what the card shows of a file, with numbers that can be printed."""
-    numbers = [row.get(key) for key in ("bytes", "count", "accuracy")]
+    scores = [row[name] for name in (task.monitor for task in TASKS.values()) if name in row]
+    numbers = [row.get("bytes"), row.get("count"), *(scores or [None])]
     numbers += [row.get(key) or 0 for key in ("latency_ms", "agreement")]
     return all(isinstance(row.get(key), str) for key in ("file", "split", "runtime")) and all(
         isinstance(number, int | float) and abs(number) < _LARGEST for number in numbers
@@ -79,16 +80,15 @@ def write_card(folder: Path) -> None:
         "",
     ]
     if exported:
-        columns = ("file", "size", "accuracy", "as Keras", "latency, median", "runtime")
+        columns = ("file", "size", task.score_name, "as Keras", "latency, median", "runtime")
         rows = [
-            (f["file"], _size(f["bytes"]), f"{f['accuracy']:.1%}", _agreement(f), _time(f), f["runtime"])
-            for f in exported
+            (f["file"], _size(f["bytes"]), _score(f, task), _agreement(f), _time(f), f["runtime"]) for f in exported
         ]
         lines += ["## Files", *_table(columns, rows), ""]
         lines += [
-            f"Accuracy: on the {exported[0]['count']} files of the {markdown(exported[0]['split'])} split, read by "
-            "what runs the file. As Keras: share of calibration files to which the file gives Keras' answer. Latency: "
-            "this machine, one picture, in turn.",
+            f"{_capital(task.score_name)}: on the {exported[0]['count']} files of the "
+            f"{markdown(exported[0]['split'])} split, read by what runs the file. As Keras: share of Keras' answers to "
+            "calibration files that the file gives. Latency: this machine, one picture, in turn.",
             "",
         ]
     lines += [*_data(run["data"])]
@@ -150,6 +150,14 @@ def _about_weights(model: dict[str, Any]) -> str:
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> list[str]:
     cells = [columns, ("---",) * len(columns), *rows]
     return ["| " + " | ".join(cell if cell == "---" else markdown(cell) for cell in row) + " |" for row in cells]
+
+
+def _score(row: dict[str, Any], task: TrainingTask) -> str:
+    return f"{row[task.monitor]:.1%}" if task.monitor in row else ""
+
+
+def _capital(name: str) -> str:
+    return name[0].upper() + name[1:] if name.islower() else name
 
 
 def _size(value: int) -> str:

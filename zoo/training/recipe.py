@@ -19,6 +19,7 @@ from zoo.specs import check_seed
 
 Schedule = Literal["cosine", "plateau", "constant"]
 OptimizerName = Literal["adam", "sgd"]
+Anchors = Literal["fitted", "paper"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Recipe:
     """The values of a training.
 
     With pretrained weights and a new head there are two stages: first the head alone, on features that the frozen
-    layers compute once for each picture; then fine-tuning of the last blocks and the head, with frozen batch
-    normalization. Otherwise there is only the second stage.
+    layers compute once for each picture (of a detector: on augmented pictures); then fine-tuning of the last blocks and
+    the head, with frozen batch normalization before the head. Otherwise there is only the second stage.
     """
 
     epochs: int = 40
@@ -40,6 +41,8 @@ class Recipe:
     """Highest learning rate of the second stage."""
     head_learning_rate: float = 3e-3
     """Highest learning rate of the first stage."""
+    body_rate: float = 1.0
+    """Learning rate of the layers before the head in the second stage, as a share of the head's; 1 for the same."""
     optimizer: OptimizerName = "adam"
     """Optimizer; `sgd` has Nesterov momentum 0.9."""
     weight_decay: float = 0.0
@@ -66,6 +69,12 @@ class Recipe:
     """Regular expression that finds a group in a file's path; files of one group stay on one side of the split."""
     resize: Resize = "crop"
     """How pictures are resized to the model's input; see `zoo.inputs.preprocessing`."""
+    min_steps: int = 0
+    """Least number of steps of the second stage: where the files are too few for that many, each epoch passes over them
+    several times."""
+    anchors: Anchors = "fitted"
+    """Anchors of a detector with a new head: `fitted` to the boxes of the training pictures, or those of the SSD
+    `paper`; see `zoo.tasks.anchors`."""
     seed: int = 0
     """Random seed of weights, validation split, order and augmentation."""
     mixed_precision: bool = False
@@ -80,6 +89,8 @@ class Recipe:
             "batch_size": (1, 65_536),
             "learning_rate": (0, 10),
             "head_learning_rate": (0, 10),
+            "body_rate": (0, 1),
+            "min_steps": (0, 10_000_000),
             "weight_decay": (0, 1),
             "warmup_epochs": (0, 1000),
             "patience": (0, 100_000),
@@ -94,6 +105,11 @@ class Recipe:
         for name, words in _WORDS.items():
             if getattr(self, name) not in words:
                 raise OptionError(f"{name}={getattr(self, name)!r} is not one of {', '.join(words)}")
+
+    @property
+    def min_batches(self) -> int:
+        """Least number of batches in an epoch, of either stage."""
+        return -(-self.min_steps // (self.epochs or self.head_epochs or 1))
 
     def change(self, values: dict[str, Any]) -> Recipe:
         """Returns a recipe with other values, each converted to its field's type.
@@ -112,6 +128,7 @@ class Recipe:
 _WORDS: dict[str, tuple[str, ...]] = {
     "schedule": typing.get_args(Schedule),
     "optimizer": typing.get_args(OptimizerName),
+    "anchors": typing.get_args(Anchors),
     "augment": AUGMENTS,
     "resize": RESIZES,
 }

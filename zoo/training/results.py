@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from zoo import plots
-from zoo.data import Data, DataReport
+from zoo.data import Data
+from zoo.data import Report as DataFacts
+from zoo.errors import OptionError
 from zoo.files import atomic
 from zoo.inputs.labelled import SplitName
 from zoo.text import to_json
 from zoo.training.checkpoint import TrainState
-from zoo.training.tasks import Report, TrainingTask
+from zoo.training.tasks import Report, TrainingTask, task_named
 
 if TYPE_CHECKING:
     import keras
@@ -50,14 +52,33 @@ class TrainResult:
     """Whether this process wrote the folder; of several workers, only the first one does."""
 
     @property
-    def report(self) -> DataReport:
+    def report(self) -> DataFacts:
         """The report on the data: counts, what was left out and why, and what looks wrong."""
         return self.data.report
 
     @property
     def accuracy(self) -> float:
-        """Top-1 accuracy of a classifier, on the same files as `score`."""
-        return float(self.metrics["accuracy"])
+        """Top-1 accuracy of a classifier, on the same files as `score`.
+
+        Raises:
+            OptionError: the model was trained for another task.
+        """
+        return self._score_of("accuracy")
+
+    @property
+    def map(self) -> float:
+        """COCO's mAP of a detector, on the same files as `score`.
+
+        Raises:
+            OptionError: the model was trained for another task.
+        """
+        return self._score_of("map")
+
+    def _score_of(self, name: str) -> float:
+        monitor = task_named(self.task).monitor
+        if name != monitor:
+            raise OptionError(f"a run for {self.task} has no {name}; its score is its {monitor}")
+        return self.score
 
 
 def evaluated_split(data: Data) -> SplitName:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import OptionError
 from zoo.locks import exclusive
 from zoo.progress import SILENT, Progress
-from zoo.registry import needs_tensorflow, spec
+from zoo.registry import needs_tensorflow
 from zoo.specs import AUTO
 from zoo.training import start
 from zoo.training.distributed.connect import connect
@@ -23,8 +23,6 @@ from zoo.training.loop import fit
 from zoo.training.recipe import Recipe, default_recipe, field_types
 from zoo.training.results import TrainResult
 from zoo.training.setup import Check, prepare
-from zoo.training.tasks import task_named
-from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.training.watch import NullWatch, Watch
 
 if TYPE_CHECKING:
@@ -47,14 +45,16 @@ def train(
     check: Check | None = None,
     **values: Any,
 ) -> TrainResult:
-    """Trains a model on labelled files.
+    """Trains a model on labelled files: a classifier on classes, a detector on boxes.
 
         result = zoo.train("mobilenet_v2", "pictures", weights="imagenet", epochs=10)
         print(result.accuracy, result.folder)
 
     Args:
-        model: the name of a model of the zoo, or a Keras model that takes raw pixels and ends in a softmax.
-        data: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `zoo.data.load`.
+        model: the name of a model of the zoo, or a Keras model that takes raw pixels and ends in a softmax, or that
+            carries anchors (`zoo.models.anchored`).
+        data: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `zoo.data.load`. For
+            a detector labelled boxes; see `zoo.data.boxes.loading.load_boxes`.
         out: the run's folder, which must not exist; `runs/MODEL-DATA` by default.
         weights: the initial weights, see `zoo.build`; only for the name of a model. By default published ones where
             they exist and can be had at once, else random ones; the result's notes and the run's card say which.
@@ -75,7 +75,7 @@ def train(
     Returns:
         The best model with its metrics. The folder holds `model.keras`, `labels.txt`, `recipe.toml`, `history.csv`,
         `metrics.json`, TensorBoard `events`, `curves.png`, `README.md` and the plots of the task: for classification
-        `confusion.png`, `reliability.png` and `mistakes.png`.
+        `confusion.png`, `reliability.png` and `mistakes.png`, for detection `confusion.png` and `worst.png`.
 
     Raises:
         InputError: the data cannot be used.
@@ -179,7 +179,7 @@ def _train(
     import keras
 
     start.check_own_model(begun, options, recipe, meeting.strategy)
-    task = task_named(spec(begun.name).task) if begun.name is not None else CLASSIFICATION
+    task = begun.task()
     facts = {"model": begun.called, "options": options, "pretrained": begun.pretrained, **dataclasses.asdict(recipe)}
     facts |= {"versions": versions()}
     with (
@@ -202,6 +202,7 @@ def _train(
         built = begun.build(loaded, recipe, progress)
         if begun.name is None:
             task.check(built.model, loaded)
+        notes = start.adapt(task, built, loaded, recipe)
         if check is not None:
             check(built.model, loaded)
         run = {
@@ -223,7 +224,7 @@ def _train(
         )
         if connected.is_chief:
             begin_run(folder, run, loaded.class_names, built.model)
-        for note in built.notes:
+        for note in (*built.notes, *notes):
             watch.note(note)
         return fit(setup)
 

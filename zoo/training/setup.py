@@ -47,7 +47,7 @@ class Setup:
     @property
     def batches(self) -> int:
         """Number of batches in an epoch."""
-        return -(-len(self.data.sources["train"]) // self.recipe.batch_size)
+        return -(-self.data.order.length // self.recipe.batch_size)
 
 
 def prepare(

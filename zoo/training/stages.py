@@ -28,7 +28,7 @@ class Stage:
     freeze: str
     augment: Augment
     frozen_norms: bool
-    """Whether batch normalization keeps its statistics."""
+    """Whether batch normalization before the head keeps its statistics."""
     cached_features: bool = False
     """Whether the body stays as it is, so that its outputs, the features, are computed only once for each example."""
 
@@ -48,9 +48,9 @@ def plan(model: keras.Model, recipe: Recipe, task: TrainingTask, *, pretrained: 
                 recipe.head_epochs,
                 recipe.head_learning_rate,
                 freeze="all",
-                augment="none",
+                augment="none" if task.caches_features else recipe.augment,
                 frozen_norms=True,
-                cached_features=True,
+                cached_features=task.caches_features,
             )
         )
     names = [layer.name for layer in model.layers]
@@ -83,10 +83,20 @@ def freeze_layers(model: keras.Model, stage: Stage, task: TrainingTask, steps: i
     last = -1 if stage.freeze == "none" else task.head_index(model) - 1
     if stage.freeze not in {"none", "all"}:
         last = min([layer.name for layer in model.layers].index(stage.freeze), last)
+    body = len(body_layers(model, task)) if stage.frozen_norms else 0
     for i, layer in enumerate(model.layers):
         norm = isinstance(layer, layers.BatchNormalization)
-        layer.trainable = i > last and not (norm and stage.frozen_norms)
-        if norm and not stage.frozen_norms:
+        # The statistics of a new head are those of nothing yet.
+        layer.trainable = i > last and not (norm and i < body)
+        if norm and i >= body:
             # A momentum of 0.999, as for ImageNet, needs thousands of steps. Small data sets do not have them, so the
             # statistics are averaged over about two epochs instead.
             layer.momentum = min(layer.momentum, max(0.9, 1 - 1 / max(1, 2 * steps)))
+
+
+def body_layers(model: keras.Model, task: TrainingTask) -> list[keras.layers.Layer]:
+    """Returns the layers before a model's head; all of them if the task finds no head in it."""
+    try:
+        return list(model.layers[: task.head_index(model)])
+    except OptionError:
+        return list(model.layers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,11 @@ from zoo.training.folder import RECIPE, read_run
 from zoo.training.precision import policy
 from zoo.training.recipe import Recipe
 from zoo.training.results import METRICS
-from zoo.training.tasks import columns, task_of
+from zoo.training.tasks import TrainingTask, columns, task_named, task_of
+from zoo.training.tasks.classification import CLASSIFICATION
+from zoo.training.tasks.detection import DETECTION_TRAINING
 from zoo.weights import Built, build_from, is_untrained, load_model
-from zoo.weights.auto import AUTO, TRIAL, Choice, choose
+from zoo.weights.auto import AUTO, Choice, choose
 
 if TYPE_CHECKING:
     import keras
@@ -62,6 +65,18 @@ class Start:
         """The model's name for people."""
         return self.name or str(self.model.name if self.model is not None else "")
 
+    def task(self) -> TrainingTask:
+        """Returns what the model is trained for: as its spec says, or for one without a spec as its layers show.
+
+        Raises:
+            OptionError: models cannot be trained for that task.
+        """
+        if self.name is not None:
+            return task_named(models.spec(self.name).task)
+        from zoo.models.anchored import is_detector
+
+        return DETECTION_TRAINING if is_detector(self.model) else CLASSIFICATION
+
     def build(self, data: Data, recipe: Recipe, progress: Progress) -> Built:
         """Builds the model for the classes of the data, or returns the one that is there.
 
@@ -69,7 +84,8 @@ class Start:
             OptionError, WeightsError: see `zoo.build`.
         """
         if self.model is not None:
-            return Built(self.model, self.options, new_head=self.run != "" and _learns_head_alone(recipe))
+            learns_head = self.run != "" and _learns_head_alone(recipe)
+            return Built(self.model, self.options, new_head=learns_head, weights=OWN)
         assert self.name is not None  # noqa: S101  # either there is a model, or it has a name
         with policy(recipe):
             classes = {"num_classes": len(data.class_names)}
@@ -113,20 +129,32 @@ class Start:
         if count >= FEW or not source.reader.takes_pictures or source.reader.shape[-1] != 3 or not way:
             return f"the weights are RANDOM at the beginning: {why}"
         return (
-            f"the weights are RANDOM at the beginning: {why}; {count} pictures are few to start from nothing: {TRIAL}; "
-            f"{way}"
+            f"the weights are RANDOM at the beginning: {why}; {count} pictures are few to start from nothing: "
+            f"{self.task().trial}; {way}"
         )
 
 
 def _way(spec: ModelSpec, options: dict[str, Any], *, asked: bool) -> str:
     """Returns what to do for weights that know pictures already; empty where no model has any."""
     for weights in spec.weights:
-        full = {"num_classes": weights.classes} | options
+        full = weights.decided | options
         if weights.file_for(spec.check(full)) is not None:
             give = f"give --weights {weights.name}"
             return give if asked else f"{give} where there is a network, or put the file in its place"
-    having = models.models_by_weights()
+    having = models.models_by_weights(spec.task)
     return "; ".join(f"{' and '.join(names)} can begin with --weights {name}" for name, names in having.items())
+
+
+def adapt(task: TrainingTask, built: Built, data: Data, recipe: Recipe) -> Sequence[str]:
+    """Adapts a built model to the data where its head is new; the same data give the same model, also in `resume`.
+
+    Where only the classes of a detector are new, its boxes keep their anchors.
+
+    Returns:
+        Notes for the user.
+    """
+    new = built.weights == NONE or (built.new_head and built.weights != OWN and not built.has_boxes)
+    return task.adapt(built.model, data, recipe) if new else ()
 
 
 def find(

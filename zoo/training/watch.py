@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zoo.training.stages import Stage
 
 if TYPE_CHECKING:
-    from zoo.data import DataReport
+    from zoo.data import Report as DataFacts
 
 Row = dict[str, Any]
 
@@ -32,8 +32,8 @@ def describe_row(row: Row) -> str:
 class Watch(Protocol):
     """Receives the progress of a training."""
 
-    def data(self, report: DataReport) -> None:
-        """Is called once, before the first epoch, with what the data are; `zoo.data.telling` puts it into lines."""
+    def data(self, report: DataFacts) -> None:
+        """Is called once, before the first epoch, with what the data are; its `lines()` tell it."""
 
     def batch(self, stage: Stage, epoch: int, batch: int, batches: int, loss: float) -> None:
         """Is called after each batch; all numbers count from 1."""
@@ -48,7 +48,7 @@ class Watch(Protocol):
 class NullWatch:
     """A `Watch` that ignores all reports."""
 
-    def data(self, report: DataReport) -> None:
+    def data(self, report: DataFacts) -> None:
         """Ignores the report."""
 
     def batch(self, stage: Stage, epoch: int, batch: int, batches: int, loss: float) -> None:

@@ -12,7 +12,9 @@
 | `savedmodel`, `graphs` | loads SavedModel folders, if all that they compute is harmless |
 | `hdf5` | what an HDF5 file may be made of |
 | `files` | reads `.keras`, `.h5` and `.weights.h5` files of Keras 2 and 3 |
+| `lite` | reads the convolutions of a TensorFlow Lite model that stands in a published file |
 | `transfer` | finds a backbone and a head among the layers that were read |
+| `detectors` | finds a detector's head, with its anchors |
 | `auto` | takes published weights if they can be had, else random ones |
 | `pixels` | fits a model to a file's pixels, whatever the architecture |
 | `preprocessing` | finds out how a foreign model prepares its pixels, and makes ours do the same |

@@ -79,11 +79,15 @@ def choose(
     full = spec.check(options)
     if not spec.weights:
         return Choice(building.NONE, f"none are published for {name}")
-    for weights in spec.weights:
+    # If there are none, the most helpful reason is that of weights that are published for these options.
+    ordered = sorted(spec.weights, key=lambda weights: weights.file_for(full | weights.decided) is None)
+    missed: list[Choice] = []
+    for weights in ordered:
         choice = _try(spec, weights, full, options, head=head, any_classes=any_classes, tries=tries, progress=progress)
         if not choice.is_random:
-            break
-    return choice
+            return choice
+        missed.append(choice)
+    return missed[0]
 
 
 def _try(
@@ -99,13 +103,9 @@ def _try(
 ) -> Choice:
     """Returns these weights, or random ones and what keeps these away."""
     if "num_classes" in full and "num_classes" not in options:
-        full = full | {"num_classes": weights.classes}
-    if head and full.get("num_classes", weights.classes) != weights.classes:
-        return Choice(
-            building.NONE,
-            f"the published ones know the {weights.classes} classes of {weights.trained_on}, so the head for "
-            f"{full['num_classes']} classes would be random all the same",
-        )
+        full = full | weights.decided
+    if head and (why := _head_is_random(weights, full)):
+        return Choice(building.NONE, why)
     if weights.file_for(full) is None:
         try:
             imagenet.choose(spec.name, full, weights.name)
@@ -127,6 +127,18 @@ def _try(
             building.NONE, f"the file of those trained on {weights.trained_on} is of no use", in_one_line(error)
         )
     return Choice(weights.name)
+
+
+def _head_is_random(weights: PublishedWeights, full: dict[str, Any]) -> str:
+    """Says why a model's head is random even with published weights; empty if it is not."""
+    if weights.classes is None:
+        return f"the published ones, trained on {weights.trained_on}, have no head, so it would be random all the same"
+    if full.get("num_classes", weights.classes) == weights.classes:
+        return ""
+    return (
+        f"the published ones know the {weights.classes} classes of {weights.trained_on}, so the head for "
+        f"{full['num_classes']} classes would be random all the same"
+    )
 
 
 def _not_had(weights: PublishedWeights) -> str:

@@ -12,7 +12,7 @@ from zoo.graph import unallocated
 from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow
 from zoo.specs import ModelSpec, check_seed
-from zoo.weights import files, imagenet, transfer
+from zoo.weights import files, imagenet, lite, transfer
 from zoo.weights.preprocessing import adopt
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ class Built:
     """Where the head is new: what is the matter with the file's."""
     weights: str = NONE
     """The source of the weights as `weights=` names it, and what `auto` chose."""
+    labels: tuple[str, ...] = ()
+    """The names of the classes, where published weights came with them."""
+    has_boxes: bool = False
+    """Whether a detector's boxes came with the weights, and with them the anchors that they are relative to."""
 
 
 def build(
@@ -103,7 +107,7 @@ def build_from(
     published = imagenet.find(spec, str(weights))
     if published is not None:
         if "num_classes" in full:
-            options = {"num_classes": published.classes} | options
+            options = published.decided | options
             full = spec.check(options)
         source = imagenet.choose(name, full, published.name)
         notes += source.notes
@@ -117,7 +121,7 @@ def build_from(
     skeleton = _skeleton(name, full)
     found = transfer.fit(skeleton, contents, published.pixels if published else None)
     new_head = False
-    if found.head and "num_classes" in full:
+    if found.heads and "num_classes" in full:
         if "num_classes" not in options:
             if found.classes is None:
                 raise WeightsError(
@@ -129,12 +133,15 @@ def build_from(
     del contents, skeleton
     model = models.build(name, **full)
     _apply(model, found, names, new_head)
+    if published is not None and source.file.inside:
+        _freeze_norms(model, found)
     what = ""
     if new_head:
         what = f"it has {found.classes} classes" if found.classes else found.why
         notes.append(f"{path.name}: {what}, so the head for {full['num_classes']} classes is new: train it")
     notes += _notes(found, path, known=published is not None)
-    return Built(model, full, tuple(notes), new_head, what, str(weights))
+    labels = published.labels if published and not new_head else ()
+    return Built(model, full, tuple(notes), new_head, what, str(weights), labels, found.has_boxes)
 
 
 def load_weights(model: keras.Model, path: str | Path) -> None:
@@ -150,8 +157,10 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
     """
     path = Path(path)
     found = transfer.fit(model, files.read(path))
-    if found.head and found.classes is None:
-        raise WeightsError(f"{path} does not fit {model.name}: there is nothing for layer {found.head!r}: {found.why}")
+    if found.heads and found.classes is None:
+        raise WeightsError(
+            f"{path} does not fit {model.name}: there is nothing for layer {found.heads[0]!r}: {found.why}"
+        )
     for layer in files.layers_of(model):
         theirs = files.Layer(path.name, layer.kind, found.arrays.get(layer.name, ()))
         if theirs.shapes != layer.shapes:
@@ -166,7 +175,8 @@ def read_published(source: imagenet.Published) -> files.Contents:
         WeightsError: the file is damaged; a download's message says to delete it.
     """
     try:
-        return files.read(source.path)
+        inside = source.file.inside
+        return lite.read(source.path, inside) if inside else files.read(source.path)
     except WeightsError as error:
         if source.file.is_remote:
             raise WeightsError(f"{error}; delete the file; it is then downloaded again") from error
@@ -203,10 +213,23 @@ def _apply(model: keras.Model, found: transfer.Fit, names: list[str], new_head: 
         new_head: whether the head keeps its own weights.
     """
     for name, layer in zip(names, files.weighted_layers(model), strict=True):
-        if name in found.arrays and not (new_head and name == found.head):
+        if name in found.arrays and not (new_head and name in found.heads):
             layer.set_weights(found.arrays[name])
     if found.adopt:
         adopt(model, found.adopt)
+    if found.shapes is not None:
+        from zoo.models import anchored
+
+        anchored.set_shapes(model, found.shapes)
+
+
+def _freeze_norms(model: keras.Model, found: transfer.Fit) -> None:
+    """Lets batch normalization keep its statistics in every training, where a file has it folded into convolutions."""
+    from keras import layers
+
+    for layer in model.layers:
+        if layer.name in found.arrays and isinstance(layer, layers.BatchNormalization):
+            layer.trainable = False
 
 
 def _notes(found: transfer.Fit, path: Path, *, known: bool) -> list[str]:
@@ -215,6 +238,11 @@ def _notes(found: transfer.Fit, path: Path, *, known: bool) -> list[str]:
         notes.append(
             f"{path.name} was trained on pixels scaled in another way; the model's first layers now do the same. A "
             ".weights.h5 file does not keep that: save the model as .keras"
+        )
+    if found.has_boxes and found.shapes is None and not known:
+        notes.append(
+            f"{path.name} does not hold the anchors that its boxes are relative to; the model's own are taken. A "
+            ".keras file holds them"
         )
     if found.assumed and not known:
         notes.append(f"{path.name} does not say how its pixels are prepared; they are taken to be {found.assumed}")

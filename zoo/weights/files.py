@@ -200,6 +200,12 @@ def weighted_layers(model: keras.Model) -> Iterator[keras.Layer]:
             yield layer
 
 
+def listed(layers: Sequence[Layer]) -> str:
+    """Returns the names of layers for a message, the first of them if there are many."""
+    names = [layer.name for layer in layers[:3]]
+    return ", ".join(names) + (f" and {len(layers) - 3} more" if len(layers) > 3 else "")
+
+
 def _stages(config: dict[str, Any]) -> Iterator[Stage]:
     """Yields the layers of a model's configuration, with nested models' layers in their place."""
     layers = config.get("config")

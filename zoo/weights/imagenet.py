@@ -19,13 +19,13 @@ from zoo import models
 from zoo.errors import WeightsError
 from zoo.files import home
 from zoo.progress import SILENT, Progress
-from zoo.published import KERAS_APPLICATIONS, PublishedWeights, WeightsFile
+from zoo.published import KERAS_APPLICATIONS, NPM_FILES, PublishedWeights, WeightsFile
 from zoo.specs import ModelSpec, in_words
 from zoo.weights.download import LIMIT, fetch, file_hash
 from zoo.weights.pins import Pins
 
 URL_VARIABLE = "EDGEZOO_WEIGHTS_URL"
-"""Environment variable with the address of a mirror of Keras Applications' files, e.g. in a classroom's network."""
+"""Environment variable with the address of a mirror of the publishers' files, e.g. in a classroom's network."""
 
 IMAGENET = "imagenet"
 
@@ -49,25 +49,29 @@ class Published:
     def url(self) -> str:
         """The address from which the file is downloaded."""
         mirror = os.environ.get(URL_VARIABLE)
-        if mirror and self._is_keras:
-            return f"{mirror.rstrip('/')}/{self.file.address.removeprefix(KERAS_APPLICATIONS)}"
+        if mirror and self.file.publisher:
+            return f"{mirror.rstrip('/')}/{self._below}"
         return self.file.address
 
     @property
     def path(self) -> Path:
         """The file's path: that of a local file, or the place in Keras' cache where a download is put.
 
-        Keras Applications' files are where Keras itself looks for them. Other files are in one folder for each model,
-        because two models' files may have the same name.
+        Keras Applications' files are where Keras itself looks for them, and those of npm packages in a folder of the
+        package, since several models may use one. Other files are in one folder for each model, because two models'
+        files may have the same name.
         """
         if not self.file.is_remote:
             return Path(self.file.address)
         folder = keras_home() / "models"
-        return (folder if self._is_keras else folder / self.model) / self.name
+        if self.file.publisher == KERAS_APPLICATIONS:
+            return folder / self.name
+        return folder / "npm" / self._below if self.file.publisher == NPM_FILES else folder / self.model / self.name
 
     @property
-    def _is_keras(self) -> bool:
-        return self.file.address.startswith(KERAS_APPLICATIONS)
+    def _below(self) -> str:
+        """The rest of the address behind the publisher's."""
+        return self.file.address.removeprefix(self.file.publisher)
 
     def fetch(self, progress: Progress = SILENT, *, within: float | None = None) -> Path:
         """Downloads the file, unless it is on this machine.

@@ -127,6 +127,6 @@ def layer_of(model: Any, wanted: Layer) -> Any:
 
 
 def is_own(contents: Contents, kind: str) -> bool:
-    """Whether a file of weights is one of ours: those name the scaling and the softmax of our graph, too."""
+    """Whether a file of weights is one of ours: those name the scaling and the end of our graph, too."""
     group = contents.group_of(kind)
-    return group is not None and {"rescaling", "softmax"} <= group.kinds
+    return group is not None and "rescaling" in group.kinds and not group.kinds.isdisjoint({"softmax", "anchors"})

@@ -11,7 +11,9 @@ import numpy as np
 from zoo import models
 from zoo.errors import WeightsError
 from zoo.published import RAW, Backbone, Preparation
-from zoo.weights.files import Contents, Layer, Stage, layers_of
+from zoo.weights import detectors
+from zoo.weights.detectors import Shapes
+from zoo.weights.files import Contents, Layer, Stage, layers_of, listed
 from zoo.weights.pixels import configured, is_own, layer_of, other_pixels, take_pixels
 from zoo.weights.preprocessing import Array, own_preparation, preparation_of, rescalings
 
@@ -31,8 +33,9 @@ class Fit:
 
     arrays: dict[str, tuple[Array, ...]]
     """The arrays of each of our layers, by the layer's name."""
-    head: str
-    """The name of our dense layer that has a unit for each class; empty if our model does not end in one."""
+    heads: tuple[str, ...]
+    """The names of our layers that have units for each class: a classifier's dense layer; none if our model does not
+    end in such layers."""
     classes: int | None
     """Number of classes of the file's head; None if it has no head, or none that our model could use."""
     adopt: Preparation | None = None
@@ -41,6 +44,10 @@ class Fit:
     """Where the file does not say how pixels are prepared: what was assumed, as part of a sentence."""
     why: str = ""
     """The reason why the file's head cannot be used, if `classes` is None."""
+    shapes: Shapes | None = None
+    """The anchors that the file's boxes are relative to, where it holds a detector's and says so."""
+    has_boxes: bool = False
+    """Whether the file's layers for a detector's boxes are taken."""
 
 
 def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = None) -> Fit:
@@ -57,8 +64,9 @@ def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = Non
     ours = list(layers_of(model))
     if not ours:
         raise WeightsError(f"{model.name} has no weights to load")
-    head = ours[-1] if _is_dense(ours[-1]) else None
-    body = ours[:-1] if head else ours
+    detects = detectors.detects(model)
+    body = detectors.body_of(ours) if detects else ours[:-1] if _is_dense(ours[-1]) else ours
+    head = ours[len(body) :]
     backbone = _backbone_of(model, ours)
     core = [layer.name for layer in ours].index(backbone.last) + 1 if backbone else len(body)
     theirs = _in_our_order(contents, ours, backbone)
@@ -69,32 +77,77 @@ def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = Non
     taken = {
         layer.name: tuple(map(np.asarray, found.arrays)) for layer, found in zip(body[:count], theirs, strict=False)
     }
-    if expected := pixels or (backbone.pixels if backbone else None):
-        own = own_preparation(model)
-        prepared, guessed = _their_pixels(ours[0], theirs[0], expected, own, contents)
-        adopted = take_pixels(ours[0], prepared, own, taken, str(contents.path))
-        assumed = "as keras.applications' preprocess_input makes them" if guessed else ""
-    else:
-        adopted, assumed = other_pixels(model, ours[0], theirs[0], contents, taken)
-    if adopted and not rescalings(model):
-        raise WeightsError(
-            f"{contents.path} scales its pixels, and {model.name} takes them as they are; `zoo export` takes the file "
-            "as it is"
-        )
-    none = Fit(taken, head.name if head else "", None, adopted, assumed)
-    if head is None:
+    expected = pixels or (backbone.pixels if backbone else None)
+    adopted, assumed = _pixels(model, ours[0], theirs[0], expected, contents, taken)
+    if detects:
+        return _with_detector_head(model, Fit(taken, (), None, adopted, assumed), head, rest, contents)
+    none = Fit(taken, tuple(layer.name for layer in head), None, adopted, assumed)
+    if not head:
         if rest:
             raise WeightsError(_too_few(model.name, ours, contents))
         return none
     if count < len(body) and rest:
         return replace(none, why=f"its dense layers do not fit those of {model.name}")
-    why = _head_fault(head, rest, backbone, contents)
+    (dense,) = head
+    why = _head_fault(dense, rest, backbone, contents)
     if why:
         if not backbone and len(rest) != 1:
             raise WeightsError(_too_few(model.name, ours, contents))
         return replace(none, why=why)
-    taken[head.name] = _softmax_head(rest[0]) if backbone else tuple(map(np.asarray, rest[0].arrays))
-    return replace(none, classes=taken[head.name][0].shape[1])
+    taken[dense.name] = _softmax_head(rest[0]) if backbone else tuple(map(np.asarray, rest[0].arrays))
+    return replace(none, classes=taken[dense.name][0].shape[1])
+
+
+def _with_detector_head(
+    model: keras.Model, body: Fit, head: Sequence[Layer], rest: Sequence[Layer], contents: Contents
+) -> Fit:
+    """Adds a detector's head to the body that was found, if the file has one of the same kind."""
+    found = detectors.take_head(model, head, rest, contents)
+    return replace(
+        body,
+        arrays=body.arrays | found.arrays,
+        heads=found.of_classes,
+        classes=found.classes,
+        why=found.why,
+        shapes=found.shapes,
+        has_boxes=bool(found.arrays),
+    )
+
+
+def _pixels(
+    model: keras.Model,
+    first: Layer,
+    found: Layer,
+    expected: Preparation | None,
+    contents: Contents,
+    taken: dict[str, tuple[Array, ...]],
+) -> tuple[Preparation | None, str]:
+    """Fits a model to a file's pixels; see `zoo.weights.pixels.other_pixels`.
+
+    Args:
+        model: one of the zoo.
+        first: its first layer with weights.
+        found: that of the file.
+        expected: how pixels are prepared for the weights, where the file does not say it; None where nobody knows.
+        contents: the contents of the file.
+        taken: what the model takes from the file; the first kernel changes where it can carry the difference.
+
+    Raises:
+        WeightsError: the file prepares its inputs in a way that the model cannot.
+    """
+    if expected:
+        own = own_preparation(model)
+        prepared, guessed = _their_pixels(first, found, expected, own, contents)
+        adopted = take_pixels(first, prepared, own, taken, str(contents.path))
+        assumed = "as keras.applications' preprocess_input makes them" if guessed else ""
+    else:
+        adopted, assumed = other_pixels(model, first, found, contents, taken)
+    if adopted and not rescalings(model):
+        raise WeightsError(
+            f"{contents.path} scales its pixels, and {model.name} takes them as they are; `zoo export` takes the file "
+            "as it is"
+        )
+    return adopted, assumed
 
 
 def average_head(model: keras.Model, contents: Contents) -> bool:
@@ -187,7 +240,7 @@ def _head_fault(head: Layer, rest: Sequence[Layer], backbone: Backbone | None, c
     if not rest:
         return "it has no head"
     if len(rest) > 1 or not _is_dense(rest[0]):
-        return f"its head is more than one dense layer ({', '.join(layer.name for layer in rest)})"
+        return f"its head is more than one dense layer ({listed(rest)})"
     if rest[0].shapes[0][0] != head.shapes[0][0]:
         return misfit(head, rest[0])
     if backbone is None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,12 @@ def test_an_object_counts_where_its_centre_is_in_sight() -> None:
     np.testing.assert_allclose(found.boxes, [[0, 0, 24, 20]])
 
 
+def test_an_object_counts_where_a_quarter_of_it_is_in_sight() -> None:
+    boxes = Boxes(("whole", "parts"), np.array([[4, 4, 16, 16], [0, 0, 20, 20]], np.float64))
+    assert moved(boxes, Box(5, 5, 15, 15), (10, 10)).labels == ("whole", "parts")
+    assert moved(boxes, Box(5.1, 5.1, 15, 15), (10, 10)).labels == ("whole",)
+
+
 def test_a_picture_in_a_larger_one_stands_on_its_mean_colour() -> None:
     pixels = np.full((10, 10, 3), (200, 100, 50), np.uint8)
     pixels[:5] = (100, 0, 50)
@@ -103,7 +110,8 @@ def test_presets() -> None:
     np.testing.assert_array_equal(theirs.boxes, boxes.boxes)
     # Writing stays readable: it is never mirrored.
     assert Changes.of("light").mirror == 0
-    with pytest.raises(OptionError, match="augment='much' is not one of none, light, standard"):
+    assert Changes.of("no-flip") == dataclasses.replace(Changes.of("standard"), mirror=0)
+    with pytest.raises(OptionError, match="augment='much' is not one of none, light, no-flip, standard"):
         Changes.of("much")  # type: ignore[arg-type]
 
 
@@ -113,3 +121,25 @@ def test_colours_change_and_boxes_do_not() -> None:
     changed, found = change(pixels, boxes, photometric, np.random.default_rng(3))
     assert (changed != pixels).any()
     np.testing.assert_array_equal(found.boxes, boxes.boxes)
+
+
+def test_colours_are_changed_as_they_are_named() -> None:
+    pixels = np.random.default_rng(0).integers(60, 180, (6, 8, 3), np.uint8)
+    nothing = Boxes((), np.zeros((0, 4)))
+    seed = 7
+
+    def changed(**what: float) -> npt.NDArray[Any]:
+        found = change(pixels, nothing, Changes(**what), np.random.default_rng(seed))[0]
+        assert (found != pixels).any()
+        return found.astype(np.float64)
+
+    lighter = changed(brightness=0.1) - pixels
+    assert lighter.max() - lighter.min() <= 1
+    steeper = changed(contrast=0.3)
+    assert abs(steeper.mean() - pixels.mean()) < 1
+    assert abs(np.corrcoef(steeper.ravel(), pixels.ravel())[0, 1]) > 0.99
+    gray = np.array([0.299, 0.587, 0.114])
+    np.testing.assert_allclose(changed(saturation=0.4) @ gray, pixels @ gray, atol=1)
+    tinted = changed(tint=0.1) / pixels
+    assert np.ptp(tinted, axis=(0, 1)).max() < 0.02
+    assert np.ptp(tinted.mean(axis=(0, 1))) > 0.01

@@ -63,5 +63,5 @@ def test_a_layout_for_boxes_without_any_is_told(tmp_path: Path, layout: tuple[st
 @pytest.mark.parametrize("tool", ["Roboflow COCO", "CVAT VOC", "LabelImg YOLO"])
 def test_what_reads_classes_says_what_reads_boxes(tmp_path: Path, tool: str) -> None:
     LAYOUTS[tool][0](tmp_path / "data")
-    with pytest.raises(InputError, match="zoo data check reads boxes, but no detector can be trained yet"):
+    with pytest.raises(InputError, match="a detector of zoo list learns from boxes"):
         find_labelled(tmp_path / "data")

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo.data.boxes.notes import on_objects, on_small
-from zoo.data.boxes.sizes import Sizes, sizes_at
-from zoo.data.check import BadFile, Copies, NearCopies, leave_out, near_copies_of
-from zoo.data.groups import groups_of, units_of
+from zoo.data.boxes.covered import Covered, covered_at
+from zoo.data.boxes.looking import Looked, hold_out, listed_by_objects, look
+from zoo.data.boxes.notes import on_anchors, on_objects, on_small
+from zoo.data.boxes.sizes import Sizes, in_input, sizes_at
+from zoo.data.check import leave_out, near_copies_of
+from zoo.data.groups import groups_of
 from zoo.data.loading import make_reader
 from zoo.data.notes import on_groups, on_near_copies, on_unread, unfit_name
-from zoo.data.reading import Finding, in_threads, read_all
-from zoo.data.split import split_by_content
-from zoo.errors import InputError, OptionError
-from zoo.inputs.annotations import BoxData, Remark, Tally, find_boxes, place
+from zoo.data.reading import Array, Reader, read_all
+from zoo.data.report import BadFile, Copies, NearCopies
+from zoo.errors import OptionError
+from zoo.inputs.annotations import BoxData, Remark, Tally, find_boxes
 from zoo.inputs.boxes import Boxes
-from zoo.inputs.examples import Labelled, LabelledData, notes_on_names
+from zoo.inputs.examples import notes_on_names
 from zoo.inputs.preprocessing import Resize
 from zoo.inputs.splits import SPLITS, SplitName
-from zoo.inputs.stored import Stored, stored
 from zoo.progress import SILENT, Progress
 from zoo.specs import check_seed
 from zoo.text import first_hidden
-
-NOTHING = ""
-"""The class that pictures without objects have in the split, so that each side gets its share of them, too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +55,8 @@ class BoxReport:
     """What is odd about the annotations, by kind: how many, and where the first is."""
     sizes: Sizes
     """How large the objects are in the model's input."""
+    anchors: Covered
+    """How many of them a detector's anchors cover there."""
     bad: tuple[BadFile, ...] = ()
     copies: tuple[Copies, ...] = ()
     near: NearCopies | None = None
@@ -65,11 +65,31 @@ class BoxReport:
     """Reasons why nothing can be learned from the data."""
     splits: tuple[SplitName | None, ...] = field(default=(), repr=False)
     """The split of each annotated picture; None for one that is not used."""
+    contents: tuple[tuple[str, SplitName | None], ...] = field(default=(), repr=False)
+    """SHA-256 of the bytes of each annotated picture, and its split, for `zoo.inputs.seen`."""
 
     @property
     def used(self) -> int:
         """Pictures used, in all splits."""
         return sum(self.pictures.values())
+
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Returns columns and rows of the counts, see `zoo.data.report.Report`."""
+        from zoo.data.boxes import telling
+
+        return telling.count_rows(self)
+
+    def lines(self) -> list[str]:
+        """Returns the report as a training prints it, see `zoo.data.report.Report`."""
+        from zoo.data.boxes import telling
+
+        return telling.lines(self)
+
+    def without_names(self) -> list[str]:
+        """Returns the report without names of files, see `zoo.data.report.Report`."""
+        from zoo.data.boxes import telling
+
+        return telling.without_names(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the values as JSON can hold them."""
@@ -87,6 +107,7 @@ class BoxReport:
                 for i, (name, count) in enumerate(zip(self.class_names, self.pictures_of, strict=True))
             ],
             "sizes": self.sizes.as_dict(),
+            "anchors": self.anchors.as_dict(),
             "remarks": [{"kind": r.kind, "count": r.count, "first": r.first, "text": str(r)} for r in self.remarks],
             "bad": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
             "copies": [{"kind": c.kind, "paths": [str(path) for path in c.paths]} for c in self.copies],
@@ -122,17 +143,55 @@ def check_boxes(
         InputError: there are no annotations. What is wrong with those that are there stands in the report.
         OptionError: a value that is not allowed.
     """
+    reader = make_reader(input_shape, resize)
+    choices: dict[str, Any] = {"validation": validation, "seed": seed, "group_by": group_by}
+    return read_boxes(path, reader, **choices, progress=progress).report
+
+
+@dataclass(frozen=True, eq=False)
+class ReadBoxes:
+    """A data set of boxes whose pictures have been read."""
+
+    data: BoxData
+    pictures: tuple[Looked, ...]
+    """What was read of each of the annotated pictures."""
+    report: BoxReport
+
+
+def read_boxes(
+    path: str | Path,
+    reader: Reader,
+    *,
+    validation: float,
+    seed: int,
+    group_by: str,
+    store: Callable[[int], Array | None] = lambda count: None,
+    progress: Progress = SILENT,
+) -> ReadBoxes:
+    """Reads all pictures of a data set of boxes and splits them: for `zoo data check` and for trainings alike.
+
+    Args:
+        path: as in `check_boxes`.
+        reader: reads a picture as the model sees it.
+        validation: as in `check_boxes`.
+        seed: as in `check_boxes`.
+        group_by: as in `check_boxes`.
+        store: returns where the pixels of so many pictures are kept, `(count, *reader.shape)`; None to keep none.
+        progress: as in `check_boxes`.
+
+    Raises:
+        InputError, OptionError: as in `check_boxes`.
+    """
     check_seed(seed)
     if not 0 <= validation < 1:
         raise OptionError(f"validation={validation!r} is not a share: give a number of at least 0 and below 1")
-    reader = make_reader(input_shape, resize)
     if not reader.takes_pictures:
-        raise OptionError(f"boxes are in pictures, not in windows of shape {input_shape}")
+        raise OptionError(f"boxes are in pictures, not in windows of shape {reader.shape}")
     data = find_boxes(path)
-    findings = read_all([one.path for one in data.pictures], reader, progress=progress)
+    findings = read_all([one.path for one in data.pictures], reader, store(len(data.pictures)), progress)
     tally = Tally(data.remarks)
-    looked = _look(data, findings, tally)
-    listed = _listed(data, looked)
+    looked = look(data, findings, tally)
+    listed = listed_by_objects(data, looked)
     groups = groups_of(listed, group_by)
     made = leave_out(listed, [one.finding for one in looked])
     split_by = "as given by the data"
@@ -140,24 +199,30 @@ def check_boxes(
         split_by = "no validation, as asked for"
         if validation:
             split_by = f"{validation:.0%} of the pictures of each class for validation, by content, seed {seed}"
-            _hold_out(made.splits, looked, groups, validation, seed)
+            hold_out(made.splits, looked, groups, validation, seed)
     near = near_copies_of(listed, [one.finding for one in looked], made.splits)
     notes = [*data.notes, *on_unread([(bad.path, bad.reason) for bad in made.bad]), *on_groups(groups, made.splits)]
     notes += [*notes_on_names(data.class_names), *on_near_copies(near)]
     used = [(one, split) for one, split in zip(looked, made.splits, strict=True) if split]
-    sizes = sizes_at([(one.boxes, one.upright) for one, _ in used], (input_shape[1], input_shape[0]), resize)
-    report = _report(data, used, split_by, tally, sizes, notes)
-    return replace(
-        report, path=Path(path), bad=tuple(made.bad), copies=tuple(made.copies), near=near, splits=tuple(made.splits)
+    measured = _measured(used, (reader.shape[1], reader.shape[0]), reader.preprocessing.resize)
+    report = replace(
+        _report(data, used, split_by, tally, measured, notes),
+        path=Path(path),
+        bad=tuple(made.bad),
+        copies=tuple(made.copies),
+        near=near,
+        splits=tuple(made.splits),
+        contents=tuple((one.finding.content, split) for one, split in zip(looked, made.splits, strict=True)),
     )
+    return ReadBoxes(data, tuple(looked), report)
 
 
 def _report(
     data: BoxData,
-    used: Sequence[tuple[_Looked, SplitName]],
+    used: Sequence[tuple[Looked, SplitName]],
     split_by: str,
     tally: Tally,
-    sizes: Sizes,
+    measured: tuple[Sizes, Covered],
     notes: Sequence[str],
 ) -> BoxReport:
     """Counts the pictures that are used, and their objects."""
@@ -177,80 +242,19 @@ def _report(
         found=len(data.pictures),
         split_by=split_by,
         remarks=tally.remarks(),
-        sizes=sizes,
-        notes=(*notes, *on_objects(data.class_names, objects), *on_small(sizes)),
+        sizes=measured[0],
+        anchors=measured[1],
+        notes=(*notes, *on_objects(data.class_names, objects), *on_small(measured[0]), *on_anchors(measured[1])),
         problems=tuple(_problems(data, objects, len(used))),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Looked:
-    """An annotated picture that has been read."""
-
-    finding: Finding
-    boxes: Boxes
-    """Its objects, in pixels of the upright picture; none where it cannot be used."""
-    upright: tuple[int, int]
-
-
-def _look(data: BoxData, findings: Sequence[Finding], tally: Tally) -> list[_Looked]:
-    """Puts the boxes of each picture into place; one where that cannot be done cannot be used."""
-
-    def about(row: int) -> Stored | None:
-        return None if findings[row].error else stored(data.pictures[row].path)
-
-    made = []
-    shapes = in_threads(about, range(len(findings)))
-    for stated, finding, shape in zip(data.pictures, findings, shapes, strict=True):
-        one = _Looked(finding, Boxes((), np.zeros((0, 4))), (0, 0))
-        if shape is not None:
-            try:
-                one = _Looked(finding, place(stated, shape, tally), shape.upright)
-            except InputError as error:
-                one = replace(one, finding=replace(finding, error=str(error)))
-        made.append(one)
-    return made
-
-
-def _listed(data: BoxData, looked: Sequence[_Looked]) -> LabelledData:
-    """Returns the pictures with what is in them as their class: copies with other boxes are right in none of them."""
-    keys = [_key(one) for one in looked]
-    examples = (Labelled(one.path, key, one.split) for one, key in zip(data.pictures, keys, strict=True))
-    return LabelledData(data.root, tuple(examples), tuple(sorted(set(keys))))
-
-
-def _key(one: _Looked) -> str:
-    """Returns the objects of a picture as text, to a hundredth of its sides: the same for copies of another size."""
-    shares = one.boxes.boxes / np.tile(np.maximum(one.upright, 1), 2)
-    return "; ".join(sorted(f"{label} {np.round(box, 2)}" for label, box in zip(one.boxes.labels, shares, strict=True)))
-
-
-def _hold_out(
-    splits: list[SplitName | None],
-    looked: Sequence[_Looked],
-    groups: Sequence[str | None],
-    validation: float,
-    seed: int,
-) -> None:
-    """Moves the share of training pictures to validation. A picture counts for each class that it shows."""
-    rows = [row for row, split in enumerate(splits) if split == "train"]
-    found = [looked[row].finding for row in rows]
-    units = units_of([one.content for one in found], [one.seen for one in found], [groups[row] for row in rows])
-    numbers: dict[str, int] = {}
-    shown = [
-        (at, numbers.setdefault(label, len(numbers)))
-        for at, row in enumerate(rows)
-        for label in sorted(set(looked[row].boxes.labels)) or [NOTHING]
-    ]
-    chosen = split_by_content(
-        [found[at].content for at, _ in shown],
-        [label for _, label in shown],
-        validation,
-        seed,
-        [units[at] for at, _ in shown],
-    )
-    for (at, _), split in zip(shown, chosen, strict=True):
-        splits[rows[at]] = split
+def _measured(used: Sequence[tuple[Looked, SplitName]], size: tuple[int, int], resize: Resize) -> tuple[Sizes, Covered]:
+    """Returns how large the objects are in the model's input, and how many of them anchors cover."""
+    boxes = in_input([(one.boxes, one.upright) for one, _ in used], size, resize)
+    names = [label for one, _ in used for label in one.boxes.labels]
+    to_train = np.array([split == "train" for one, split in used for _ in one.boxes.labels], bool)
+    return sizes_at(boxes, names, size), covered_at(boxes, to_train, size)
 
 
 def _counted(names: Sequence[str], boxes: Sequence[Boxes], *, each: bool = True) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from zoo.data.boxes.covered import Covered
 from zoo.data.boxes.sizes import TINY, Sizes
 from zoo.data.notes import FEW, FEW_HELD_OUT, listed
 from zoo.inputs.splits import SplitName
@@ -45,4 +46,13 @@ def on_small(sizes: Sizes) -> Iterator[str]:
         yield (
             f"{sizes.tiny} of {sizes.count} objects are less than {TINY} pixels wide or high at "
             f"{sizes.width}x{sizes.height}, too small to be found: take a larger --input-size, or cut the pictures up"
+        )
+
+
+def on_anchors(covered: Covered) -> Iterator[str]:
+    """Yields a note where many objects have no anchor without the level for small objects."""
+    if covered.wants_fine:
+        yield (
+            f"fitted anchors cover {covered.share(covered.fitted_fine):.0%} of the boxes from stride 8, "
+            f"{covered.share(covered.fitted):.0%} from stride 16: train with --small-objects"
         )

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.fit import fit
 from zoo.inputs.preprocessing import Resize
+
+Array = npt.NDArray[Any]
 
 SMALL, LARGE = 32, 96
 """COCO calls objects small below 32x32 pixels, and large from 96x96 on; here in pixels of the model's input."""
@@ -51,20 +54,30 @@ class Sizes:
         }
 
 
-def sizes_at(pictures: Sequence[tuple[Boxes, tuple[int, int]]], size: tuple[int, int], resize: Resize) -> Sizes:
-    """Returns the sizes of objects in a model's input.
+def in_input(pictures: Sequence[tuple[Boxes, tuple[int, int]]], size: tuple[int, int], resize: Resize) -> Array:
+    """Returns the boxes of pictures in pixels of a model's input: `(objects, 4)` left, top, right, bottom.
 
     Args:
         pictures: the boxes of each picture in pixels of the upright picture, and its width and height.
         size: width and height of the model's input.
         resize: the resize policy.
     """
-    labels = np.array([label for boxes, _ in pictures for label in boxes.labels], object)
     mapped = [fit(upright, size, resize).to_model(boxes.boxes) for boxes, upright in pictures if len(boxes)]
-    if not mapped:
+    return np.concatenate(mapped) if mapped else np.zeros((0, 4))
+
+
+def sizes_at(boxes: Array, names: Sequence[str], size: tuple[int, int]) -> Sizes:
+    """Returns the sizes of objects in a model's input.
+
+    Args:
+        boxes: `(n, 4)` boxes in pixels of the model's input, see `in_input`.
+        names: the class of each object.
+        size: width and height of the model's input.
+    """
+    if not len(boxes):
         return Sizes(*size)
-    all_boxes = np.concatenate(mapped)
-    sides = all_boxes[:, 2:] - all_boxes[:, :2]
+    labels = np.array(names, object)
+    sides = boxes[:, 2:] - boxes[:, :2]
     roots = np.sqrt(sides.prod(axis=1))
     return Sizes(
         *size,

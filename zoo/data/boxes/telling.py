@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from zoo.data.boxes.check import BoxReport
-from zoo.data.boxes.sizes import LARGE, SMALL
-from zoo.data.telling import SHOWN, told_list
-from zoo.inputs.splits import SPLITS, SplitName
+import shlex
 
+from zoo.data.boxes.check import BoxReport
+from zoo.data.boxes.covered import Covered
+from zoo.data.boxes.sizes import LARGE, SMALL
+from zoo.data.telling import SHOWN, aligned, nameless, told_list
+from zoo.inputs.annotations.values import KINDS
+from zoo.inputs.splits import SPLITS, SplitName
+from zoo.tasks.anchors import COVERED
+
+SUMS = 3
+"""Rows at the end of the table of counts that are no classes."""
 _COPIES = {
     "class": "same pixels with the same boxes, used on one side of the split",
     "splits": "same pixels in several splits, used in one of them only",
@@ -34,6 +41,31 @@ def count_rows(report: BoxReport) -> tuple[tuple[str, ...], list[tuple[str, ...]
     return ("objects", *splits, "pictures", "median size"), rows
 
 
+def lines(report: BoxReport, *, classes: int = 20, most: int = 5) -> list[str]:
+    """Returns a report as a training prints it before it begins: counts, sizes, notes, and the beginning of each list.
+
+    Args:
+        report: the report.
+        classes: the most classes whose counts are told.
+        most: the most entries of each list.
+    """
+    more = f"zoo data check {shlex.quote(str(report.path))}"
+    return [
+        f"data: {report.path}, {report.used} of {report.found} pictures used",
+        *aligned(count_rows(report), classes, more, sums=SUMS),
+        *summary(report),
+        *(f"note: {note}" for note in report.notes),
+        *oddities(report),
+        *lists(report, most, more),
+    ]
+
+
+def without_names(report: BoxReport) -> list[str]:
+    """Returns what a report says in sentences that name no file and no place, for pages that are given away."""
+    odd = [f"{one.count} {KINDS[one.kind]}" for one in report.remarks]
+    return [f"{report.used} of {report.found} pictures used", *summary(report), *nameless(report, _COPIES), *odd]
+
+
 def summary(report: BoxReport) -> list[str]:
     """Returns the format, how the data are split, and how large the objects are, in lines."""
     sizes = report.sizes
@@ -45,8 +77,20 @@ def summary(report: BoxReport) -> list[str]:
             f"10% below {tenth:.0f}, median {median:.0f}, 10% above {ninetieth:.0f}, largest {most:.0f}",
             f"small (below {SMALL}x{SMALL}) {sizes.small}, medium {sizes.medium}, "
             f"large (from {LARGE}x{LARGE}) {sizes.large}",
+            _on_anchors(report.anchors),
         ]
     return lines
+
+
+def _on_anchors(covered: Covered) -> str:
+    """Returns how many objects the anchors of a detector cover, in one line."""
+    fitted, fine, default = (
+        f"{covered.share(count):.0%}" for count in (covered.fitted, covered.fitted_fine, covered.default)
+    )
+    return (
+        f"boxes that an anchor covers (overlap {COVERED} or more): {fitted} by fitted anchors from stride 16 "
+        f"({covered.objects - covered.fitted} by none), {fine} from stride 8; {default} by the SSD paper's"
+    )
 
 
 def oddities(report: BoxReport) -> list[str]:
@@ -54,9 +98,8 @@ def oddities(report: BoxReport) -> list[str]:
     return ["", "odd entries:", *(f"  {remark}" for remark in report.remarks)] if report.remarks else []
 
 
-def lists(report: BoxReport, most: int = SHOWN) -> list[str]:
+def lists(report: BoxReport, most: int = SHOWN, more: str = "--json lists all") -> list[str]:
     """Returns the lists of pictures that are not used, of copies and near copies; an empty line before each."""
-    more = "--json lists all"
     found = told_list("cannot be used and is skipped", [bad.reason for bad in report.bad], len(report.bad), most, more)
     for kind, text in _COPIES.items():
         same = [" = ".join(map(str, copies.paths)) for copies in report.copies if copies.kind == kind]

@@ -2,6 +2,7 @@
 //
 // One file, although it is long: its parts share one state and one stage, and call each other both ways (a picture
 // stops the camera, the camera takes the stage); a board sends it in one answer, and there is no build step to join more.
+// Only what files that find objects need is a file of its own, boxes.js: the page of a classifier does without it.
 
 const $ = (id) => document.getElementById(id);
 const seconds = (value) => new Promise((done) => setTimeout(done, value * 1000));
@@ -25,6 +26,17 @@ const state = {
   shown: null,
   stream: null,
 };
+
+// How answers are asked for, shown, and told in a caption. A file that finds objects has another one, of boxes.js.
+let view = {
+  query: () => `top_k=${$("top-k").value}`,
+  show: (answer) => showBars(answer?.predictions ?? []),
+  caption: ({ predictions: [best] }) => best.label,
+  place() {}, // the picture has another place on the screen
+  clear() {}, // there is no picture any more
+};
+let modelIsShown;
+const ready = new Promise((done) => (modelIsShown = done));
 
 // ---- Text that others wrote
 
@@ -62,9 +74,9 @@ async function call(path, options = {}) {
 
 /** Sends a picture to the model; `milliseconds` gets what of the round trip was not the server's own. */
 async function predict(picture) {
-  const { endpoint } = state.model ?? (await call("v1/model"));
+  await ready;
   const start = performance.now();
-  const answer = await call(`.${endpoint}?top_k=${$("top-k").value}`, { method: "POST", body: picture });
+  const answer = await call(`.${state.model.endpoint}?${view.query()}`, { method: "POST", body: picture });
   const times = answer.milliseconds;
   times.total = performance.now() - start;
   times.network = Math.max(0, times.total - times.wait - times.decode - times.inference);
@@ -110,7 +122,16 @@ function element(tag, text = "", className = "") {
 function showAnswer(answer, problem = "") {
   $("problem").hidden = !problem;
   $("problem").textContent = shown(problem);
-  const found = answer?.predictions ?? [];
+  view.show(answer);
+  const times = answer?.milliseconds;
+  $("total").textContent = times ? `${milliseconds(times.total)}` : "";
+  for (const stage of ["decode", "inference", "network", "wait"]) {
+    $(`ms-${stage}`).textContent = times ? milliseconds(times[stage]) : "–";
+    $("split").querySelector(`.${stage}`).style.width = times ? `${(100 * times[stage]) / times.total}%` : "0";
+  }
+}
+
+function showBars(found) {
   const bars = $("bars");
   bars.querySelector(".empty")?.remove();
   while (bars.children.length > found.length) bars.lastChild.remove();
@@ -122,12 +143,6 @@ function showAnswer(answer, problem = "") {
     bar.querySelector(".score").textContent = index < 0 ? "" : scoreText(score);
     bar.querySelector(".fill").style.width = index < 0 ? "0" : `${barShare(score, found[0].score) * 100}%`;
   });
-  const times = answer?.milliseconds;
-  $("total").textContent = times ? `${milliseconds(times.total)}` : "";
-  for (const stage of ["decode", "inference", "network", "wait"]) {
-    $(`ms-${stage}`).textContent = times ? milliseconds(times[stage]) : "–";
-    $("split").querySelector(`.${stage}`).style.width = times ? `${(100 * times[stage]) / times.total}%` : "0";
-  }
 }
 
 /** A score as text: a probability in percent, any other number as it is; null is one that is no number. */
@@ -191,11 +206,14 @@ async function work(picture) {
     if (error.status === 429 || error.status === 503) return seconds(error.again || 1);
     picture.problem = error.message;
   }
-  const [best] = picture.answer?.predictions ?? [];
-  const caption = picture.button.lastChild;
-  caption.textContent = shown(best?.label ?? "not read");
-  caption.classList.toggle("failed", !best);
+  showCaption(picture);
   if (state.shown === picture) show(picture);
+}
+
+function showCaption({ answer, problem, button }) {
+  if (!answer && !problem) return; // it is not its turn yet
+  button.lastChild.textContent = shown(answer ? view.caption(answer) : "not read");
+  button.lastChild.classList.toggle("failed", !answer);
 }
 
 function addToStrip(picture) {
@@ -222,6 +240,7 @@ function show(picture) {
   $("video").hidden = true;
   fillStage(true);
   if (picture.answer || picture.problem) showAnswer(picture.answer, picture.problem && `${picture.problem}`);
+  else view.clear();
 }
 
 const megabytes = (size) => `${(size / 1e6).toFixed(size < 1e7 ? 2 : 0)} MB`;
@@ -251,6 +270,7 @@ async function startCamera(deviceId) {
   $("video").hidden = false;
   $("camera").textContent = "Stop camera";
   $("camera").setAttribute("aria-pressed", "true");
+  view.clear();
   state.stream.getVideoTracks()[0].onended = stopCamera;
   await $("video").play();
   fillStage(true);
@@ -262,6 +282,7 @@ function stopCamera() {
   if (!state.stream) return;
   for (const track of state.stream.getTracks()) track.stop();
   state.stream = $("video").srcObject = null;
+  view.clear();
   $("video").hidden = $("fps").hidden = true;
   $("camera").textContent = "Start camera";
   $("camera").setAttribute("aria-pressed", "false");
@@ -325,7 +346,12 @@ function grab(canvas) {
 function fillStage(full) {
   $("stage").classList.toggle("full", full);
   $("hint").hidden = full;
+  place();
+}
+
+function place() {
   placeCrop();
+  view.place();
 }
 
 /** Frames what the model sees of a picture where the file says that it is cut. */
@@ -354,6 +380,7 @@ function showModel(model) {
   say("");
   const resize = { crop: "cut to the middle", pad: "filled up with black", stretch: "stretched" }[model.input.resize];
   const unsure = model.min_score === null ? {} : { "not sure below": scoreText(model.min_score) };
+  if (model.threshold !== null) unsure.threshold = scoreText(model.threshold);
   list($("summary"), {
     file: model.file, size: megabytes(model.bytes), input: `${width} × ${height} × ${channels}, ${model.input.dtype}`,
     "other shapes are": resize, ...unsure, classes: number.format(model.labels.length), MACs: number.format(model.macs),
@@ -377,7 +404,7 @@ function showModel(model) {
   if (classes <= 20) counts.push(classes);
   $("top-k").replaceChildren(...counts.map((count) => new Option(count, count)));
   $("top-k").value = String(Math.min(5, classes));
-  placeCrop();
+  place();
 }
 
 function showLabels(labels) {
@@ -410,7 +437,7 @@ function selectTab(name) {
     $(`tab-${tab}`).setAttribute("aria-selected", String(tab === name));
     $(`tab-${tab}`).tabIndex = tab === name ? 0 : -1;
   }
-  placeCrop();
+  place();
 }
 
 // ---- Start
@@ -443,13 +470,18 @@ for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
   });
 }
 addEventListener("paste", (event) => addPictures(event.clipboardData.files));
-addEventListener("resize", placeCrop);
-for (const node of [$("picture"), $("video")]) for (const kind of ["load", "resize", "error"]) node.addEventListener(kind, placeCrop);
+addEventListener("resize", place);
+for (const node of [$("picture"), $("video")]) for (const kind of ["load", "resize", "error"]) node.addEventListener(kind, place);
 
 for (;;) {
   try {
     state.model = await call("v1/model");
+    if (state.model.threshold !== null) {
+      const { openBoxes } = await import("./boxes.js");
+      view = openBoxes(state.model, { element, shown, scoreText, changed: () => state.pictures.forEach(showCaption) });
+    }
     showModel(state.model);
+    modelIsShown();
     break;
   } catch (error) {
     say(error.message);

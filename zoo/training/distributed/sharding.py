@@ -24,7 +24,7 @@ class Shard:
     """
 
     count: int
-    """Number of examples of all workers."""
+    """Number of examples of all workers, each counted as often as an epoch passes over it."""
     batch_size: int
     """Size of a global batch, over all workers."""
     replicas: int
@@ -75,7 +75,7 @@ class ShardedOrder(Order):
 
     def next(self) -> tuple[Array, np.int64]:
         """Returns this worker's rows of the next epoch, and the stamp for its augmentation."""
-        order, stamp = Order(self._whole.count, self.seed, self.epoch).next()
+        order, stamp = dataclasses.replace(self._whole, epoch=self.epoch).next()
         self.epoch += 1
         return order[self._positions], stamp
 

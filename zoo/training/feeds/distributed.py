@@ -9,6 +9,7 @@ the whole batch, whatever the number of devices. One loss sees all outputs of a 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.data.augment import Augment
-from zoo.data.pipeline import Order, make_dataset
+from zoo.data.pipeline import make_dataset
 from zoo.inputs.labelled import SplitName
 from zoo.training.distributed.sharding import Shard, ShardedOrder, subset
 from zoo.training.setup import Setup
@@ -35,14 +36,14 @@ class DistributedFeed:
         """Makes the steps and computes the features, if the stage caches them; called within the strategy's scope."""
         self._strategy, self._data, self._recipe = setup.strategy, setup.data, setup.recipe
         self._task, self._objective = setup.task, setup.objective
-        self._shard = self._shard_of("train")
+        self._shard = self._shard_of("train", setup.data.order.length)
         self._rows, self._counts = self._shard.rows()
-        self._order = ShardedOrder(Order(self._shard.count, setup.data.order.seed), self._rows)
+        self._order = ShardedOrder(dataclasses.replace(setup.data.order, epoch=0), self._rows)
         self._datasets: dict[SplitName, Any] = {}
         self._features: dict[SplitName, Array] = {}
         if stage.cached_features:
             body, self.model = setup.task.split_at_head(setup.model)
-            setup.watch.note(f"computing the features of {self._shard.count} pictures, once")
+            setup.watch.note(f"computing the features of {setup.data.order.count} pictures, once")
             splits: tuple[SplitName, ...] = ("train", "validation")
             for split in splits:
                 if len(setup.data.sources[split]):
@@ -110,8 +111,8 @@ class DistributedFeed:
         """Returns None: each worker has the outputs of its own rows only."""
         return None
 
-    def _shard_of(self, split: SplitName) -> Shard:
-        strategy, count = self._strategy, len(self._data.sources[split])
+    def _shard_of(self, split: SplitName, count: int = 0) -> Shard:
+        strategy, count = self._strategy, count or len(self._data.sources[split])
         return Shard(count, self._recipe.batch_size, strategy.replicas, strategy.first_replica, strategy.local_replicas)
 
     def _stop_all(self, stops: list[Any], how_many: float) -> None:
@@ -126,7 +127,9 @@ class DistributedFeed:
             return ((self._features["train"][rows], source.labels[rows]) for rows in chosen)
         if "train" not in self._datasets:
             augment: Augment = self._recipe.augment if source.reader.takes_pictures else "none"
-            self._datasets["train"] = self._task.training_batches(source, self._rows.shape[1], self._order, augment)
+            self._datasets["train"] = self._task.training_batches(
+                source, self._rows.shape[1], self._order, augment, self._data
+            )
         return iter(self._datasets["train"].skip(skip))
 
     def _batches(self, split: SplitName, positions: Array) -> Iterator[tuple[Any, Any]]:

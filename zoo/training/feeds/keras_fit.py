@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zoo.data.pipeline import Order, make_dataset
+from zoo.data.pipeline import make_dataset
 from zoo.inputs.labelled import SplitName
 from zoo.training.setup import Setup
 
@@ -54,7 +55,7 @@ class CachedFeatures:
         """Splits the model, and computes the features of the training files."""
         self._body, self.model = setup.task.split_at_head(setup.model)
         self._data, self._objective = setup.data, setup.objective
-        self._batch_size, self._seed = setup.recipe.batch_size, setup.recipe.seed
+        self._batch_size = setup.recipe.batch_size
         self._known: dict[SplitName, Array] = {}
         setup.watch.note(f"computing the features of {len(self._data.sources['train'])} pictures, once")
         self._features("train")
@@ -62,7 +63,7 @@ class CachedFeatures:
     def fit(self, epoch: int, skip: int, callbacks: list[Any]) -> dict[str, float]:
         """See `Feed`."""
         labels = self._data.sources["train"].labels
-        order = Order(len(labels), self._seed, epoch).next()[0][skip * self._batch_size :]
+        order = dataclasses.replace(self._data.order, epoch=epoch).next()[0][skip * self._batch_size :]
         fitted = self.model.fit(
             self._features("train")[order],
             self._targets(labels[order]),

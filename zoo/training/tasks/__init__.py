@@ -10,9 +10,10 @@ from typing import Any
 
 from zoo.errors import OptionError
 from zoo.training.tasks.classification import CLASSIFICATION
-from zoo.training.tasks.task import Calibrating, Objective, Report, TrainingTask
+from zoo.training.tasks.detection import DETECTION_TRAINING
+from zoo.training.tasks.task import Advising, Calibrating, Objective, Predicting, Report, TrainingTask, Tuning
 
-TASKS: dict[str, TrainingTask] = {task.name: task for task in (CLASSIFICATION,)}
+TASKS: dict[str, TrainingTask] = {task.name: task for task in (CLASSIFICATION, DETECTION_TRAINING)}
 """The tasks that models can be trained for, by their names in specs, recipes and cards."""
 
 
@@ -44,15 +45,18 @@ def columns(task: TrainingTask) -> tuple[str, ...]:
 
 def sureness(task: TrainingTask, metrics: Mapping[str, Any]) -> Sequence[str]:
     """Returns what the scores of a model are worth, in lines of text; none if its task says nothing of it."""
-    return task.sureness(metrics) if isinstance(task, Calibrating) else ()
+    return task.sureness(metrics) if isinstance(task, Advising) else ()
 
 
 __all__ = [
     "TASKS",
+    "Advising",
     "Calibrating",
     "Objective",
+    "Predicting",
     "Report",
     "TrainingTask",
+    "Tuning",
     "columns",
     "sureness",
     "task_named",

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo import graph, plots
+from zoo import graph, models, plots
 from zoo.data import Data, load
 from zoo.data.augment import Augment
 from zoo.data.pipeline import Order, Source, make_dataset
-from zoo.errors import OptionError
-from zoo.inputs.labelled import SplitName
+from zoo.errors import InputError, OptionError
+from zoo.inputs.annotations import holds_boxes
+from zoo.inputs.labelled import Labelled, SplitName
 from zoo.inputs.preprocessing import is_picture
 from zoo.progress import Progress
 from zoo.tasks.confidence import calibration_error, reliability, thresholds
@@ -24,6 +25,7 @@ from zoo.tasks.task import Section
 from zoo.training.recipe import Recipe
 from zoo.training.tasks.task import Objective
 from zoo.training.tasks.temperature import Temperature, fit, scale
+from zoo.weights.auto import TRIAL
 
 if TYPE_CHECKING:
     import keras
@@ -32,6 +34,9 @@ Array = npt.NDArray[Any]
 
 MISTAKES_SHOWN = 25
 """The most pictures in `mistakes.png`."""
+
+DETECTION = "detection"
+"""The name of the task that learns from labelled boxes."""
 
 CONFUSION_PLOT, MISTAKES_PLOT, RELIABILITY_PLOT = "confusion.png", "mistakes.png", "reliability.png"
 
@@ -114,26 +119,45 @@ class ClassificationTraining:
     metrics: tuple[str, ...] = ("accuracy",)
     judged: tuple[str, ...] = ()
     monitor: str = "accuracy"
+    score_name: str = "accuracy"
+    counts_files: bool = True
     higher_is_better: bool = True
+    trial: str = TRIAL
+    caches_features: bool = True
 
     def load(self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> Data:
-        """Loads labelled files; errors as `zoo.data.load`."""
+        """Loads labelled files; errors as `zoo.data.load`, and one that names a detector where the data hold boxes."""
         pictures = is_picture(shape)
-        return load(
-            data,
-            shape,
-            batch_size=recipe.batch_size,
-            validation=recipe.validation,
-            seed=recipe.seed,
-            group_by=recipe.group_by,
-            resize=recipe.resize if pictures else None,
-            augment=recipe.augment if pictures else "none",
-            progress=progress,
-        )
+        try:
+            return load(
+                data,
+                shape,
+                batch_size=recipe.batch_size,
+                validation=recipe.validation,
+                seed=recipe.seed,
+                group_by=recipe.group_by,
+                resize=recipe.resize if pictures else None,
+                augment=recipe.augment if pictures else "none",
+                min_batches=recipe.min_batches,
+                progress=progress,
+            )
+        except InputError:
+            path = Path(data)
+            if not path.exists() or not holds_boxes(path):
+                raise
+            names = " or ".join(name for name in models.list_models() if models.spec(name).task == DETECTION)
+            raise InputError(
+                f"{path} holds labelled boxes, and a classifier learns from pictures by class: train a detector "
+                f"({names}), or give a folder of pictures for each class"
+            ) from None
 
-    def training_batches(self, source: Source, batch_size: int, order: Order, augment: Augment) -> Any:
+    def training_batches(self, source: Source, batch_size: int, order: Order, augment: Augment, data: Data) -> Any:
         """Makes batches of augmented examples; a class stays what it is."""
         return make_dataset(source, batch_size, order, augment)
+
+    def adapt(self, model: keras.Model, data: Data, recipe: Recipe) -> Sequence[str]:
+        """Changes nothing: a classifier takes the data as they are."""
+        return ()
 
     def check(self, model: keras.Model, data: Data) -> None:
         """Checks that the model has one output for each class.
@@ -173,6 +197,11 @@ class ClassificationTraining:
         """Counts true and predicted classes by the scores, `(count, classes)`."""
         confusion = Confusion.of(data.class_names, data.sources[split].labels, outputs.argmax(axis=1))
         return ClassificationReport(data, split, confusion, outputs.astype(np.float32))
+
+    def held_out(self, data: Data, split: SplitName) -> Sequence[Labelled]:
+        """Returns the files of a split with their classes."""
+        source = data.sources[split]
+        return [Labelled(path, data.class_names[i]) for path, i in zip(source.paths, source.labels, strict=True)]
 
     def describe(self, metrics: Mapping[str, Any], *, pictures: bool) -> str:
         """Returns the kind of classifier with its number of classes."""

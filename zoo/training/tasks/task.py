@@ -81,8 +81,27 @@ class TrainingTask(Protocol):
         """The metric that decides on the validation files which epoch is the best; at a tie, the lower loss does."""
 
     @property
+    def score_name(self) -> str:
+        """What the monitored metric is called in tables: `accuracy`."""
+
+    @property
+    def counts_files(self) -> bool:
+        """Whether the monitored metric is the share of files that are right, which has a confidence interval."""
+
+    @property
     def higher_is_better(self) -> bool:
         """Whether a higher value of the monitored metric is better."""
+
+    @property
+    def trial(self) -> str:
+        """What it costs to begin from random weights with few pictures, as part of a sentence."""
+
+    @property
+    def caches_features(self) -> bool:
+        """Whether a new head is trained on features that a frozen body computes once for each example.
+
+        Where random changes to the examples move what is to be learned, it is not.
+        """
 
     def load(self, data: str | Path, shape: tuple[int, ...], recipe: Recipe, progress: Progress) -> Data:
         """Loads the data of a training.
@@ -97,7 +116,7 @@ class TrainingTask(Protocol):
             InputError: the data cannot be used.
         """
 
-    def training_batches(self, source: Source, batch_size: int, order: Order, augment: Augment) -> Any:
+    def training_batches(self, source: Source, batch_size: int, order: Order, augment: Augment, data: Data) -> Any:
         """Makes the `tf.data` batches of `(examples, labels)` of a training, as `Data.train` has them.
 
         Args:
@@ -105,6 +124,7 @@ class TrainingTask(Protocol):
             batch_size: number of examples in a batch.
             order: the order of the examples, which depends on the epoch.
             augment: the random changes to the examples; labels that say where something is must change with them.
+            data: the data that the source is a part of.
         """
 
     def check(self, model: keras.Model, data: Data) -> None:
@@ -112,6 +132,13 @@ class TrainingTask(Protocol):
 
         Raises:
             OptionError: they do not.
+        """
+
+    def adapt(self, model: keras.Model, data: Data, recipe: Recipe) -> Sequence[str]:
+        """Adapts a model whose head is new to the data, before its weights are trained.
+
+        Returns:
+            Notes for the user.
         """
 
     def head_index(self, model: keras.Model) -> int:
@@ -134,6 +161,9 @@ class TrainingTask(Protocol):
     def evaluate(self, outputs: Any, data: Data, split: SplitName) -> Report:
         """Evaluates a model's outputs, arrays `(count, ...)`, for the files of a split in their order."""
 
+    def held_out(self, data: Data, split: SplitName) -> Sequence[Any]:
+        """Returns the files of a split in their order, with what is known of each, as exported files are judged by."""
+
     def describe(self, metrics: Mapping[str, Any], *, pictures: bool) -> str:
         """Returns the kind of model, to begin a sentence with: `An image classifier of 10 classes`.
 
@@ -153,6 +183,33 @@ class TrainingTask(Protocol):
 
 
 @runtime_checkable
+class Predicting(Protocol):
+    """A task that makes results of a model's outputs at once, since those of all files take much memory."""
+
+    def predict(self, model: keras.Model, data: Data, split: SplitName) -> Any:
+        """Returns the results for the files of a split in their order, for `evaluate` instead of the outputs."""
+
+
+@runtime_checkable
+class Tuning(Protocol):
+    """A task whose files use numbers that held-out files decide; a task need not be one."""
+
+    def settings(self, model: keras.Model, data: Data) -> tuple[Mapping[str, Any], str]:
+        """Returns what a file of a trained model is to use unless told otherwise, by its card's fields, and a note.
+
+        The validation files decide, not the test files, on which the file is judged.
+        """
+
+
+@runtime_checkable
+class Advising(Protocol):
+    """A task that can say what the scores of its models are worth; a task need not be one."""
+
+    def sureness(self, metrics: Mapping[str, Any]) -> Sequence[str]:
+        """Returns what the scores are worth, in lines of text; none for metrics of an older run."""
+
+
+@runtime_checkable
 class Calibrating(Protocol):
     """A task whose scores can be made to say how often they are right; a task need not be one."""
 
@@ -168,6 +225,3 @@ class Calibrating(Protocol):
         Returns:
             The report of the calibrated model.
         """
-
-    def sureness(self, metrics: Mapping[str, Any]) -> Sequence[str]:
-        """Returns what the scores are worth, in lines of text; none for metrics of an older run."""
