@@ -214,8 +214,10 @@ def test_a_file_that_is_skipped_whole_fails_in_ci(tmp_path: Path) -> None:
 
 def test_every_allowed_reason_of_a_skip_is_used_by_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
-    said = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    said = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py") if path.name != "skips.py"
+    )
     for reason in ALLOWED:
-        assert reason in said
+        assert re.search(reason, said)
         assert excused(reason)
     assert not excused("there is no cc here")

@@ -229,8 +229,9 @@ def test_an_address_without_a_hash_is_refused_in_one_line(cli: Cli, write: Calla
 def test_the_help_names_all_weights(cli_process: Cli, write: Callable[..., Path]) -> None:
     path = write('WeightsFile("digits.keras")')
     helped = cli_process("--models", path, "build", "--help").out
-    assert "--weights auto|none|imagenet|digits|FILE" in helped
-    assert "(imagenet for mobilenet_v2, vgg16; digits for net)" in " ".join(helped.split())
+    assert "--weights auto|none|imagenet|openimages|digits|FILE" in " ".join(helped.split())
+    assert "(imagenet for mobilenet_v2, vgg16, ssdlite_mobilenet_v2; " in " ".join(helped.split())
+    assert "; digits for net)" in " ".join(helped.split())
 
 
 @pytest.mark.slow
