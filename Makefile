@@ -1,4 +1,4 @@
-# make demo   export MobileNetV2 and run it on a photo; train LeNet, export int8, name ten held-out digits
+# make demo   run MobileNetV2 on a photo; train LeNet and name ten held-out digits; train a detector and find digits on photos
 # make test   lint, types and all tests, on all cores (WORKERS=1: one after the other); make test-quick: without the slow ones
 # make docs   build the documentation's site into docs/_build/html
 # make jetson build the Jetson image for arm64 and run it as a Cortex-A57 (Debian 12, root)

@@ -46,7 +46,7 @@ Row = dict[str, Any]
 @click.option("--json", "as_json", is_flag=True)
 def main(rounds: int, pictures: int, python: Path, threads: int, mediapipe: str, as_json: bool) -> None:
     """Makes files and photos, times the runner and the others, and prints the results."""
-    peer, missing = find_mediapipe(mediapipe)
+    peer, missing = mediapipe_env.find(mediapipe)
     if missing:
         click.echo(f"without MediaPipe: {missing}", err=True)
     with tempfile.TemporaryDirectory() as place:
@@ -69,23 +69,6 @@ def main(rounds: int, pictures: int, python: Path, threads: int, mediapipe: str,
         for r in rows
     ]
     print_table(("", "beside", "it", "ours", "it / ours"), table, left=("beside",))
-
-
-def find_mediapipe(asked: str) -> tuple[Path | None, str | None]:
-    """Returns a Python with MediaPipe, or the reason why there is none.
-
-    Raises:
-        ClickException: the given Python does not have MediaPipe.
-    """
-    if asked == "no":
-        return None, "not asked for"
-    if asked != "auto":
-        mediapipe_env.version(Path(asked))
-        return Path(asked), None
-    try:
-        return mediapipe_env.python_with_mediapipe(), None
-    except click.ClickException as error:
-        return None, error.message
 
 
 def make_files(folder: Path) -> dict[Quantize, Path]:

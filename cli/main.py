@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     # name: (module, attribute, short help), so that `zoo --help` imports none of them.
-    "demo": ("zoo.cli.demo", "demo", "Classify ten handwritten digits with a model that is part of the package."),
+    "demo": ("zoo.cli.demo", "demo", "Classify and find handwritten digits, with models that are part of the package."),
     "list": ("zoo.cli.list", "list_models", "List the models of the zoo."),
     "info": ("zoo.cli.info", "info", "Show a model layer by layer."),
     "view": ("zoo.cli.view", "view", "Show a model's graph in the browser, with Netron."),

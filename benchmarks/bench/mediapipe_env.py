@@ -57,3 +57,23 @@ def python_with_mediapipe() -> Path:
         version(python)
         (place / "ready").touch()
     return python
+
+
+def find(asked: str) -> tuple[Path | None, str | None]:
+    """Returns a Python with MediaPipe, or the reason why there is none.
+
+    Args:
+        asked: a Python, `auto` for that of the cache folder, or `no`.
+
+    Raises:
+        ClickException: the given Python does not have MediaPipe.
+    """
+    if asked == "no":
+        return None, "not asked for"
+    if asked != "auto":
+        version(Path(asked))
+        return Path(asked), None
+    try:
+        return python_with_mediapipe(), None
+    except click.ClickException as error:
+        return None, error.message

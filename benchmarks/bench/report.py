@@ -231,6 +231,27 @@ def decoding(result: dict[str, Any]) -> str:
     return table(("anchors x classes", "case", "a plain loop", "ours", "it / ours"), rows)
 
 
+def detection(result: dict[str, Any]) -> str:
+    """Shows how good, large and fast detectors are by input size and mode, and how fast beside MediaPipe."""
+    version = result["mediapipe_version"]
+    peer = f"MediaPipe {version}" if version else "MediaPipe"
+    columns = ("input", "mode", "size", "mAP", "AP50", "model", "decoding", peer, "ours", "it / ours", "same boxes")
+    rows = [
+        (
+            f"{row['size']}x{row['size']}",
+            f"`{row['mode']}`",
+            f"{row['bytes'] / 1e6:.2f} MB",
+            *(f"{row[key]:.1%}" for key in ("map", "ap50")),
+            *(_between(row[key], "ms") for key in ("model_ms", "decoding_ms")),
+            *(_sides(row["mediapipe"]) if "mediapipe" in row else ("", "", "")),
+            f"{row['same']:.1%} of {row['of']}" if "same" in row else "",
+        )
+        for row in result["rows"]
+    ]
+    text, missing = table(columns, rows), result["mediapipe_missing"]
+    return text if missing is None else f"{text}\n\nWithout MediaPipe: {missing}."
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "decoding": decoding,
     "export_latency": export_latency,

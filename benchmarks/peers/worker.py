@@ -1,9 +1,10 @@
 """Does one task for each line of standard input, and prints the seconds and the result as JSON.
 
-    python worker.py ours|bare|mediapipe FILE PICTURES_FOLDER THREADS
+    python worker.py ours|bare|mediapipe|ours-boxes|mediapipe-boxes FILE PICTURES_FOLDER THREADS
 
 The task `one` takes a decoded picture of the model's size from pixels to the best class; `many` finds the best class of
-each picture file in the folder. MediaPipe has no option for threads in Python; on Linux it uses one.
+each picture file in the folder. Of detectors `one` takes the first picture, decoded, from pixels to boxes, and `many`
+finds the objects of each picture. MediaPipe has no option for threads in Python; on Linux it uses one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from typing import Any
 import numpy as np
 
 SIZE = (224, 224)
+THRESHOLD, IOU, LIMIT = 0.5, 0.6, 100
+"""The least score of an object, the overlap above which one of two is left out, and the most objects of a picture.
+MediaPipe's overlap is fixed in the file or its default, so that it may keep another one of two boxes."""
 Tasks = dict[str, Callable[[], Any]]
 
 
@@ -75,13 +79,62 @@ def mediapipe(file: str, photos: list[Path], _threads: int) -> Tasks:
     }
 
 
+def ours_boxes(file: str, photos: list[Path], threads: int) -> Tasks:
+    """Finds objects with the runner."""
+    from zoo.runner import Detector
+
+    detector = Detector(file, threads=threads)
+    picture = _picture(photos[0])
+
+    def found(source: Any) -> list[Any]:
+        objects = detector.detect(source, threshold=THRESHOLD, iou=IOU, limit=LIMIT)
+        return [(one.label, one.score, *one.box) for one in objects]
+
+    return {"one": lambda: found(picture), "many": lambda: [found(path) for path in photos]}
+
+
+def mediapipe_boxes(file: str, photos: list[Path], _threads: int) -> Tasks:
+    """Finds objects with MediaPipe's object detector."""
+    import mediapipe as mp
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.ObjectDetectorOptions(
+        base_options=BaseOptions(model_asset_path=file), max_results=LIMIT, score_threshold=THRESHOLD
+    )
+    detector = vision.ObjectDetector.create_from_options(options)
+    decoded = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.asarray(_picture(photos[0])))
+
+    def found(image: Any) -> list[Any]:
+        objects = []
+        for one in detector.detect(image).detections:
+            box, best = one.bounding_box, one.categories[0]
+            corners = (box.origin_x, box.origin_y, box.origin_x + box.width, box.origin_y + box.height)
+            objects.append((best.category_name, best.score, *corners))
+        return objects
+
+    return {
+        "one": lambda: found(decoded),
+        "many": lambda: [found(mp.Image.create_from_file(str(path))) for path in photos],
+    }
+
+
+def _picture(path: Path) -> Any:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return image.convert("RGB")
+
+
 def main() -> None:
     """Does tasks until standard input ends."""
     # Output of native libraries must not get between our lines.
     with os.fdopen(os.dup(1), "w") as report:
         os.dup2(2, 1)
         who, file, folder, threads = sys.argv[1:5]
-        make = {"ours": ours, "bare": bare, "mediapipe": mediapipe}[who]
+        make = {
+            "ours": ours, "bare": bare, "mediapipe": mediapipe, "ours-boxes": ours_boxes,
+            "mediapipe-boxes": mediapipe_boxes,
+        }[who]  # fmt: skip
         tasks = make(file, sorted(Path(folder).iterdir()), int(threads))
         for line in sys.stdin:
             started = time.perf_counter()

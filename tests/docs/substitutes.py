@@ -154,6 +154,16 @@ def shorter_program(program: str, runner: Runner) -> str:
     return runner.python(changed)
 
 
+def options_of_training(command: str, runner: Runner) -> str:
+    """`zoo train ssdlite_mobilenet_v2 DATA ...`: the data are there, and the command takes the options."""
+    from zoo.cli.train import train
+
+    words = shlex.split(command, comments=True)[2:]
+    assert (runner.folder / words[1]).exists(), command
+    train.make_context("train", words)
+    return ""
+
+
 def of_mine(command: str, runner: Runner) -> str:
     """`zoo export run/model.keras ...`: of the model that the folder has."""
     shutil.copy(runner.folder / "mine.keras", runner.folder / "model.keras")
@@ -273,6 +283,11 @@ COMMANDS = (
     Rule(r"(\S+/)?zoo run .*--camera ", "needs a camera", as_video),
     Rule(r"rpicam-jpeg ", "needs a Raspberry Pi's camera module", as_photo),
     Rule(r"zoo train .*--workers ", "needs several machines", workers),
+    Rule(
+        r"zoo train ssdlite_mobilenet_v2 .*--weights openimages",
+        "takes minutes, and needs a network; docs/detection.md trains a small one",
+        options_of_training,
+    ),
     Rule(r"zoo train mobilenet_v2 ", "takes a minute; README's runs whole", shorter),
     Rule(r"zoo choose (?!.*(--alpha|--from) )", "builds 44 files, for minutes", small_choice),
     Rule(r"zoo build mobilenet_v2 --quantize ", "takes half a minute; README's is of full width", narrow),

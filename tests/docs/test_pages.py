@@ -27,6 +27,7 @@ OWN_TESTS = {
     "README.md": "test_readme.py",
     "docs/adding-a-model.md": "test_adding_a_model.py",
     "docs/boards.md": "test_boards.py",
+    "docs/detection.md": "test_detection.py",
     "docs/detection-data.md": "test_detection_data.py",
     "docs/first-classifier.md": "test_first_classifier.py",
     "docs/jetson.md": "test_jetson.py",

@@ -1,4 +1,4 @@
-"""`tools/demo`, which is `make demo`: its last part, with right and with wrong answers."""
+"""`tools/demo`, which is `make demo`: its last parts, with right and with wrong answers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import demo_boxes
+import demo_detector
 import demo_digits
 import zoo.runner.demo
 
 ROOT = Path(__file__).resolve().parents[2]
-FILE = zoo.runner.demo.folder() / "digits_int8.tflite"
+FILE = zoo.runner.demo.folder() / zoo.runner.demo.DIGITS
+BOXES = zoo.runner.demo.folder() / zoo.runner.demo.BOXES
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -87,3 +90,39 @@ def test_the_digits_are_those_of_scikit_learn(tmp_path: Path) -> None:
     assert sorted({path.parent.name for path in files}) == sorted(demo_digits.LABELS)
     with Image.open(tmp_path / "three" / "001.png") as picture:
         assert np.array_equal(np.asarray(picture), pictures[:100][truth[:100] == 3][1])
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Digits on photos, of which the held-out ones are looked for."""
+    folder = tmp_path_factory.mktemp("photos") / "boxes"
+    demo_boxes.save(folder, 1, 6, seed=3)
+    return folder
+
+
+def test_held_out_digits_are_found_on_photos_and_drawn(photos: Path, tmp_path: Path) -> None:
+    """The detector of `zoo demo` stands for the one that `make demo` trains."""
+    done = run("--find", BOXES, photos, "--folder", tmp_path)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    found = re.search(
+        r"([\d.]+)% of the (\d+) held-out digits found; of what is found ([\d.]+)% is right\n$", done.stdout
+    )
+    assert found
+    assert float(found[1]) >= 100 * demo_detector.ENOUGH
+    assert int(found[2]) == sum(len(path.read_text().splitlines()) for path in photos.glob("valid/labels/*.txt"))
+    with Image.open(tmp_path / "found.jpg") as drawn:
+        assert drawn.size == (demo_detector.DRAWN * demo_boxes.SIZE, demo_boxes.SIZE)
+    assert len(re.findall(r"^  00\d.jpg  (?:\w+ \d+%(?:, )?)+$", done.stdout, re.MULTILINE)) == demo_detector.DRAWN
+
+
+def test_too_few_digits_found_fail(photos: Path, tmp_path: Path) -> None:
+    """The pictures are turned upside down, and their labels are not."""
+    spoilt = tmp_path / "boxes"
+    shutil.copytree(photos, spoilt)
+    for path in spoilt.glob("valid/images/*.jpg"):
+        with Image.open(path) as picture:
+            turned = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+        turned.save(path)
+    done = run("--find", BOXES, spoilt, "--folder", tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"demo: only \d+% of the digits are found, at least 60% are expected\n", done.stderr)

@@ -99,7 +99,7 @@ def demo(at: Setting) -> None:
     """Runs the container without any file of the user."""
     done = at.zoo("demo", data=False)
     require(done.returncode == 0 and "10 of 10 right" in done.stdout, f"zoo demo: {done.stdout}{done.stderr}")
-    say(f"  demo: {done.stdout.splitlines()[-1]}")
+    say(f"  demo: 10 of 10 right; {done.stdout.splitlines()[-1]}")
 
 
 def commands(at: Setting) -> None:
@@ -146,6 +146,25 @@ def agreement(at: Setting) -> None:
         if folder == files.pictures:
             right = sum(at_label(name, host.best(theirs[name])) for name in theirs)
             require(right >= INT8_AGREEMENT * len(theirs), f"{model}: only {right} of {len(theirs)} digits are right")
+
+
+def detection(at: Setting) -> None:
+    """Checks that both files of detectors find on photos what they find on the host, and that int8 finds the digits."""
+    files = at.files
+    # The float file is unsure, since it was trained for a moment; a place of int8 is a few tenths of a pixel.
+    for model, threshold, pixels, score in ((files.boxes_float, 0.1, 0.05, 1e-3), (files.boxes_int8, 0.3, 4.0, 0.1)):
+        words = ("--threshold", str(threshold), "--json")
+        ours = host.objects(
+            host.zoo(at.root, "run", files.folder / model, files.folder / files.photos, *words).splitlines()
+        )
+        theirs = host.objects(at.good("run", f"/data/{model}", f"/data/{files.photos}", *words).splitlines())
+        require(len(ours) >= 2 and ours.keys() == theirs.keys(), f"{model}: {len(ours)}, {len(theirs)} photos")
+        counts = [host.same_objects(*pair, pixels=pixels, score=score) for pair in ((ours, theirs), (theirs, ours))]
+        say(f"  {model}: {counts[0][0]} of {counts[0][1]} objects as on the host")
+        require(counts[0][1] >= 6 and all(met == of for met, of in counts), f"{model}: {ours} here, {theirs} there")
+    figures = json.loads(at.good("evaluate", f"/data/{files.boxes_int8}", f"/data/{files.photos}", "--json"))
+    require(figures["threshold"]["recall"] == 1, f"{files.boxes_int8}: misses digits: {figures['threshold']}")
+    say(f"  {files.boxes_int8}: all {figures['objects']} digits found")
 
 
 def at_label(name: str, index: int) -> bool:
@@ -247,6 +266,7 @@ CHECKS: dict[str, Callable[[Setting], None]] = {
     "demo": demo,
     "commands": commands,
     "agreement": agreement,
+    "detection": detection,
     "bad-input": bad_input,
     "killed": killed,
     "serve": serve,

@@ -21,6 +21,8 @@ PER_CLASS = 6
 
 Scores = dict[str, dict[int, float]]
 """The score of each class index, for each picture (the last two parts of its path)."""
+Objects = dict[str, list[tuple[str, float, list[float]]]]
+"""Label, score and corners in pixels of each object, for each picture."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,17 @@ class Files:
     """A file of 244 MB, which is more than the container of the memory check may have."""
     pictures: str = "pictures"
     """The class folders."""
+    boxes_float: str = "digits_on_photos.tflite"
+    """A detector that was trained for a moment."""
+    boxes_int8: str = "digits_on_photos_int8.tflite"
+    """The detector of the package."""
+    photos: str = "photos"
+    """The photos of the package, with labelled boxes."""
     photo: str = "photo.jpg"
 
 
 def make_files(root: Path, folder: Path) -> Files:
-    """Trains LeNet on digits, exports it, MobileNetV2 and AlexNet, and writes pictures beside them.
+    """Trains LeNet and a detector, exports them, MobileNetV2 and AlexNet, and writes pictures beside them.
 
     Raises:
         EmulationError: a command failed.
@@ -61,7 +69,9 @@ def make_files(root: Path, folder: Path) -> Files:
             folder,
         )
         zoo(root, "build", "alexnet", "--export", "tflite", "--no-verify", "--out", folder)
-    shutil.copy(root / "zoo/assets/demo/digits_int8.tflite", folder / files.digits_int8)
+    for name in (files.digits_int8, files.boxes_int8):
+        shutil.copy(root / "zoo/assets/demo" / name, folder / name)
+    shutil.copytree(root / "zoo/assets/demo/photos", folder / files.photos)
     for label in (folder / "held_out").iterdir():
         (folder / files.pictures / label.name).mkdir(parents=True)
         for picture in sorted(label.iterdir())[:PER_CLASS]:
@@ -101,6 +111,40 @@ def scores(lines: Iterable[str]) -> Scores:
             name = "/".join(Path(result["file"]).parts[-2:])
             found[name] = {entry["index"]: entry["score"] for entry in result["predictions"]}
     return found
+
+
+def objects(lines: Iterable[str]) -> Objects:
+    """Parses the output of `zoo run --json` of a detector."""
+    found: Objects = {}
+    for line in lines:
+        if line.startswith("{"):
+            result = json.loads(line)
+            found[Path(result["file"]).name] = [
+                (one["label"], one["score"], one["box"]) for one in result["predictions"]
+            ]
+    return found
+
+
+def same_objects(first: Objects, second: Objects, *, pixels: float, score: float) -> tuple[int, int]:
+    """Returns how many objects of the first have one of the same class in the second, and how many there are.
+
+    Args:
+        first: the objects of each picture.
+        second: those of the same pictures.
+        pixels: the most that a side of their boxes may differ by.
+        score: the most that their scores may differ by.
+    """
+    met = [
+        any(
+            label == other
+            and abs(value - others) <= score
+            and all(abs(side - there) <= pixels for side, there in zip(box, place, strict=True))
+            for other, others, place in second[name]
+        )
+        for name, found in first.items()
+        for label, value, box in found
+    ]
+    return sum(met), len(met)
 
 
 def best(classes: dict[int, float]) -> int:
