@@ -420,13 +420,14 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
 def warm_converter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the process of TensorFlow's converter a fork of a warm one, see `warm`.
 
-    A file of tests about that process has a fixture of its own under this name.
+    A file of tests about that process has a fixture of its own under this name. A test that gives Python's place to
+    another program gets that program.
     """
-    start = processes.command
+    start, python = processes.command, sys.executable
 
     def command(module: str, **options: Any) -> list[str]:
         words = start(module, **options)
-        if module != "zoo.export.converter":
+        if module != "zoo.export.converter" or sys.executable != python:
             return words
         return [*request.getfixturevalue("warm"), str(ROOT / "tests" / "programs" / "begin_child.py"), words[-1]]
 

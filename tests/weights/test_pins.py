@@ -90,14 +90,15 @@ def test_a_file_larger_than_the_published_ones() -> None:
 
 
 def test_every_published_file_is_within_its_limit() -> None:
-    # Sizes as the servers give them; that of the largest MobileNetV2 follows from its parameters.
+    # Sizes as the servers give them; that of the largest MobileNetV2 on ImageNet follows from its parameters.
     sizes = {
         "vgg16_weights_tf_dim_ordering_tf_kernels.h5": 553_467_096,
         "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5": 58_889_256,
+        "objectron_solution_packed_assets.data": 9_987_912,
     }
     files = [file for name in zoo.list_models() for weights in zoo.spec(name).weights for file in weights.files]
     assert files
     assert all(file.most_bytes for file in files)
     limits = {file.name: file.most_bytes or 0 for file in files}
-    assert all(size < limits[name] < 1.03 * size for name, size in sizes.items())
+    assert all(size <= limits[name] < 1.03 * size for name, size in sizes.items())
     assert all(4 * 6_156_712 < limit < 40_000_000 for name, limit in limits.items() if name not in sizes)
