@@ -42,7 +42,8 @@ def test_json(cli: Cli) -> None:
         "help": "number of groups of the convolutions conv2, conv4 and conv5",
     }
     assert (alexnet["task"], alexnet["recipe"]["epochs"], alexnet["weights"]) == ("classification", 60, [])
-    (imagenet,) = found["mobilenet_v2"]["weights"]
+    imagenet, openimages = found["mobilenet_v2"]["weights"]
+    assert (openimages["name"], openimages["licence"]) == ("openimages", "Apache-2.0")
     assert (imagenet["name"], imagenet["trained_on"], imagenet["licence"]) == ("imagenet", "ImageNet", "Apache-2.0")
     assert "TF-slim" in found["mobilenet_v2"]["accuracies"]["source"]
     assert all(model["paper"] and model["url"] for model in found.values())
