@@ -11,7 +11,7 @@ from sphinx.domains.python import PyXRefRole
 from sphinx.ext.napoleon import Config, GoogleDocstring
 
 import zoo
-from zoo.quiet import quiet_tensorflow
+from zoo.quiet import quiet
 
 project = "edgezoo"
 copyright = "the edgezoo authors"  # noqa: A001  # Sphinx' own name
@@ -98,11 +98,11 @@ def _not_ours(_app: Any, _env: object, node: Any, contnode: Any) -> Any:
 
 
 def _exists(target: str) -> bool:
-    quiet_tensorflow()  # some modules import it, and a warning ends the build
     names = target.split(".")
     for split in range(len(names), 0, -1):
         try:
-            found: Any = importlib.import_module(".".join(names[:split]))
+            with quiet():  # some modules import TensorFlow
+                found: Any = importlib.import_module(".".join(names[:split]))
             for name in names[split:]:
                 found = getattr(found, name)
         except (ImportError, AttributeError):
