@@ -237,7 +237,7 @@ def test_pictures_that_it_was_trained_on_are_left_out(cli: Cli, data: Path, tmp_
 
 @pytest.fixture
 def digits_file() -> Path:
-    return next(Path(zoo.assets.__file__).parent.glob("demo/*.tflite"))
+    return next(Path(zoo.assets.__file__).parent.glob("demo/digits_int8.tflite"))
 
 
 def test_data_of_the_other_task_are_refused_in_one_line(
