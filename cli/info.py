@@ -61,7 +61,7 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
         f"input {shape(summary.input_shape)}, {summary.params:,} parameters "
         f"({summary.trainable_params:,} trainable), {summary.macs:,} MACs"
     )
-    for note in spec.notes(options):
+    for note in (*spec.notes(options), *spec.cautions_for(options)):
         echo(f"note: {note}")
     if picture is not None:
         echo(f"drawn: {picture}")

@@ -107,6 +107,20 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Caution:
+    """What a user should know before he makes files of some variants of a model in some quantization modes."""
+
+    text: str
+    modes: tuple[str, ...]
+    options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """The variants: values of options. An option that is not listed may have any value."""
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether it is about a model with these options."""
+        return all(values.get(name) in allowed for name, allowed in self.options.items())
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """The description of an architecture. All figures are those of the default options."""
 
@@ -130,6 +144,7 @@ class ModelSpec:
     """The fields that differ from `zoo.training.recipe.TRANSFER` in a training from pretrained weights."""
     weights: tuple[PublishedWeights, ...] = ()
     accuracies: Accuracies | None = None
+    cautions: tuple[Caution, ...] = ()
     backbone: Backbone | None = None
     """The facts about this architecture's model in keras.applications, if there is one."""
 
@@ -167,6 +182,20 @@ class ModelSpec:
         ]
         return notes or self._notes_on_tied_options(given, [name for name in given if published[name]])
 
+    def cautions_for(self, values: Mapping[str, Any], modes: Iterable[str] | None = None) -> list[str]:
+        """Returns what a user should know of files with these options, one line each.
+
+        Args:
+            values: all of the model's options, see `check`.
+            modes: the quantization modes of the files; by default any.
+        """
+        wanted = None if modes is None else set(modes)
+        return [
+            caution.text
+            for caution in self.cautions
+            if caution.holds(values) and (wanted is None or wanted.intersection(caution.modes))
+        ]
+
     def _notes_on_tied_options(self, given: dict[str, Any], names: list[str]) -> list[str]:
         """Says it if weights are published for each of some options' values, but not for all of them together."""
         tied = {name: given[name] for name in names}
@@ -200,6 +229,10 @@ class ModelSpec:
         for weights in self.weights:
             for file in weights.files:
                 self.check(dict(file.options))
+        for caution in self.cautions:
+            for name, allowed in caution.options.items():
+                for value in allowed:
+                    self.check({name: value})
         if self.accuracies is not None:
             for row in self.accuracies.figures:
                 self.check(dict(zip(self.accuracies.options, row, strict=False)))

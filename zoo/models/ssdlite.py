@@ -96,6 +96,7 @@ def _register(row: Row) -> None:
         recipe=RECIPE,
         transfer_recipe=TRANSFER_RECIPE,
         weights=row.weights,
+        cautions=classifier.cautions,
         backbone=classifier.backbone,
     )
     register(about)(build)
