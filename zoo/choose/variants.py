@@ -11,6 +11,7 @@ from zoo import models
 from zoo.errors import OptionError
 from zoo.export.options import Quantize, mode
 from zoo.published import Accuracies
+from zoo.specs import in_words
 
 AXES = ("alpha", "input_size")
 """The options that a caller may give values for, if a model has them; options that accuracies depend on vary, too."""
@@ -52,7 +53,7 @@ class Variant:
         spec = models.spec(self.model)
         defaults = {option.name: option.default for option in spec.options}
         parts = ["zoo build", self.model]
-        parts += [f"--{name.replace('_', '-')} {v:g}" for name, v in self.options if v != defaults[name]]
+        parts += [f"--{name.replace('_', '-')} {in_words(v)}" for name, v in self.options if v != defaults[name]]
         return " ".join([*parts, *([] if self.quantize == "none" else [f"--quantize {self.quantize}"])])
 
 

@@ -3,6 +3,7 @@
 # ruff: noqa: F401, I001  # models are listed in this order
 from zoo.models import mobilenet_v2
 from zoo.models import mobilenet_v1
+from zoo.models import mobilenet_v3
 from zoo.models import efficientnet_lite
 from zoo.models import mobilenet_v4
 from zoo.models import alexnet
