@@ -148,7 +148,11 @@ IMAGENET = PublishedWeights(
     classes=1000,
     files=tuple(
         WeightsFile(
-            f"{HUGGING_FACE}timm/{place}/model.safetensors", {"variant": variant}, size, sha256, most_bytes=size_in_bytes
+            f"{HUGGING_FACE}timm/{place}/model.safetensors",
+            {"variant": variant},
+            size,
+            sha256,
+            most_bytes=size_in_bytes,
         )
         for variant, size, place, sha256, size_in_bytes in FILES
     ),

@@ -16,9 +16,7 @@ from zoo.weights.files import Layer
 from zoo.weights.named import Array, Named
 
 
-def match(
-    named: Named, ours: Sequence[Layer], known: Sequence[Original], path: Path
-) -> tuple[Original, list[Layer]]:
+def match(named: Named, ours: Sequence[Layer], known: Sequence[Original], path: Path) -> tuple[Original, list[Layer]]:
     """Finds the program that wrote a file, and returns its layers in our order and with the axes of Keras.
 
     The head may be missing in the file.
