@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import functools
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -418,6 +419,12 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         yield [sys.executable, "-IS", str(programs / "ask_warm.py"), place]
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    """Begins every test with the same seed, from which Keras takes those of random weights."""
+    random.seed(0)
 
 
 @pytest.fixture(autouse=True)
