@@ -47,9 +47,14 @@ def _facts(spec: ModelSpec) -> dict[str, object]:
     ]
     accuracies = spec.accuracies and {"source": spec.accuracies.source, "url": spec.accuracies.url}
     left = {"options": _options(spec.options), "weights": weights, "accuracies": accuracies}
-    plain = dataclasses.replace(spec, options=(), weights=(), accuracies=None, backbone=None)
-    return {name: value for name, value in dataclasses.asdict(plain).items() if name != "backbone"} | left
+    plain = dataclasses.replace(spec, options=(), weights=(), accuracies=None, backbone=None, originals=())
+    inner = {"backbone", "originals"}  # what the zoo needs to read weights
+    return {name: value for name, value in dataclasses.asdict(plain).items() if name not in inner} | left
 
 
 def _options(options: tuple[Option, ...]) -> list[dict[str, object]]:
-    return [{"name": o.name, "default": o.default, "allowed": o.allowed, "help": o.help} for o in options]
+    return [
+        {"name": o.name, "default": o.default, "allowed": o.allowed, "help": o.help}
+        | ({"defaults": {o.follows: dict(o.defaults)}} if o.follows else {})
+        for o in options
+    ]

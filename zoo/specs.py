@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import OptionError
-from zoo.published import Accuracies, Backbone, PublishedWeights
+from zoo.published import Accuracies, Backbone, Original, PublishedWeights
 
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy's global random state takes."""
@@ -53,6 +53,14 @@ class Option:
     in_name: str = ""
     """The format of a value other than the default in the model's name, e.g. `{:g}`; empty to leave it out."""
     default: Any = None
+    follows: str = ""
+    """The name of another option that decides the default; empty if the default is always the same."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """The default for each value of the option that `follows` names."""
+
+    def default_with(self, values: Mapping[str, Any]) -> Any:
+        """Returns the default beside these values of the other options."""
+        return self.defaults.get(values.get(self.follows, ""), self.default)
 
     @property
     def allowed(self) -> str:
@@ -147,6 +155,8 @@ class ModelSpec:
     cautions: tuple[Caution, ...] = ()
     backbone: Backbone | None = None
     """The facts about this architecture's model in keras.applications, if there is one."""
+    originals: tuple[Original, ...] = ()
+    """The programs whose files of weights fit, although they are not Keras': PyTorch's and TensorFlow 1's."""
 
     def check(self, values: dict[str, Any]) -> dict[str, Any]:
         """Returns the values of all options, including defaults.
@@ -159,20 +169,28 @@ class ModelSpec:
             if name not in known:
                 takes = ", ".join(known) or "none"
                 raise OptionError(f"{self.name} has no option {name!r}; it takes {takes}")
-        return {name: option.check(values.get(name, option.default), self.name) for name, option in known.items()}
+        # Options that follow others come second, because their defaults depend on the others' checked values.
+        found: dict[str, Any] = {}
+        for option in sorted(self.options, key=lambda option: bool(option.follows)):
+            default = option.default_with(found)
+            found[option.name] = option.check(values.get(option.name, default), self.name)
+        return {name: found[name] for name in known}
 
     def instance_name(self, values: dict[str, Any]) -> str:
         """Returns the name of a built model and of its files: `mobilenet_v2`, or `mobilenet_v2_0.35_96`."""
-        parts = [self.name]
-        for option in self.options:
-            value = values.get(option.name, option.default)
-            if option.in_name and value != option.default:
-                parts.append(option.in_name.format(value))
-        return "_".join(parts)
+        full = self._filled(values)
+        named = [option for option in self.options if option.in_name]
+        parts = [o.in_name.format(full[o.name]) for o in named if full[o.name] != o.default_with(full)]
+        return "_".join([self.name, *parts])
+
+    def _filled(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the values of all options, with the defaults of those that are missing; nothing is checked."""
+        plain = {option.name: values.get(option.name, option.default) for option in self.options}
+        return {option.name: values.get(option.name, option.default_with(plain)) for option in self.options}
 
     def notes(self, values: dict[str, Any]) -> list[str]:
         """Returns notes for the user about these option values, one line each."""
-        given = {option.name: values.get(option.name, option.default) for option in self.options}
+        given = self._filled(values)
         published = {name: self.published_values(name) for name in given}
         notes = [
             f"{name} {in_words(value)} is not a published one ({_listed(published[name])}): "
@@ -217,12 +235,15 @@ class ModelSpec:
         return tuple(sorted({value for values in found for value in values})) if all(found) else ()
 
     def check_facts(self) -> None:
-        """Checks that the published weights and accuracies fit the options.
+        """Checks that the published weights, accuracies and defaults fit the options.
 
         Raises:
             OptionError: two weights have the same name, or a fact is about an option or a value that the model does
                 not have.
         """
+        for option in self.options:
+            for value, default in option.defaults.items():
+                self.check({option.follows: value, option.name: default})
         names = [weights.name for weights in self.weights]
         if len(set(names)) < len(names):
             raise OptionError(f"{self.name}: two published weights have one name ({', '.join(names)})")
@@ -264,3 +285,13 @@ AUTO = "auto"
 
 DROPOUT = Option("dropout", "share of units that dropout switches off in training", kind=float, minimum=0, below=1)
 """The option with the share of units that are dropped in training, before or after the large dense layers."""
+
+
+def dropout_of(option: str, shares: Mapping[str, float]) -> Option:
+    """Returns `DROPOUT` for a model whose share depends on another option.
+
+    Args:
+        option: the name of the other option.
+        shares: the share for each of its values.
+    """
+    return dataclasses.replace(DROPOUT, follows=option, defaults=shares)

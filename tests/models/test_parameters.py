@@ -85,7 +85,34 @@ MACS = [
     ("mobilenet_v2", {}, 301),
     ("mobilenet_v2", {"alpha": 1.3}, 509),
     ("mobilenet_v2", {"alpha": 1.4}, 582),
+    # Google's table has 407, 631, 899, 1440 and 2640, which is more than convolutions and dense layers.
+    ("efficientnet_lite", {}, 385),
+    ("efficientnet_lite", {"variant": "lite1"}, 600),
+    ("efficientnet_lite", {"variant": "lite2"}, 860),
+    ("efficientnet_lite", {"variant": "lite3"}, 1383),
+    ("efficientnet_lite", {"variant": "lite4"}, 2553),
+    # The paper has 0.2 G and 1.0 G.
+    ("mobilenet_v4", {}, 186),
+    ("mobilenet_v4", {"variant": "conv_medium"}, 1080),
 ]
+
+
+TRAINABLE = [
+    # Google's `efficientnet_lite_builder_test.py`.
+    ("efficientnet_lite", "lite0", 4_652_008),
+    ("efficientnet_lite", "lite1", 5_416_680),
+    ("efficientnet_lite", "lite2", 6_092_072),
+    ("efficientnet_lite", "lite3", 8_197_096),
+    ("efficientnet_lite", "lite4", 13_006_568),
+    # timm's models.
+    ("mobilenet_v4", "conv_small", 3_774_024),
+    ("mobilenet_v4", "conv_medium", 9_715_512),
+]
+
+
+@pytest.mark.parametrize(("name", "variant", "params"), TRAINABLE)
+def test_trainable_parameters(name: str, variant: str, params: int) -> None:
+    assert outline(name, variant=variant).trainable_params == params
 
 
 @pytest.mark.parametrize(("name", "options", "params"), PARAMS)
