@@ -47,8 +47,8 @@ def _facts(spec: ModelSpec) -> dict[str, object]:
     ]
     accuracies = spec.accuracies and {"source": spec.accuracies.source, "url": spec.accuracies.url}
     left = {"options": _options(spec.options), "weights": weights, "accuracies": accuracies}
-    plain = dataclasses.replace(spec, options=(), weights=(), accuracies=None, backbone=None, originals=())
-    inner = {"backbone", "originals"}  # what the zoo needs to read weights
+    plain = dataclasses.replace(spec, options=(), weights=(), accuracies=None, backbone=None, originals=(), taps={})
+    inner = {"backbone", "originals", "taps"}  # what the zoo itself needs
     return {name: value for name, value in dataclasses.asdict(plain).items() if name not in inner} | left
 
 
