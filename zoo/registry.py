@@ -128,6 +128,21 @@ def models_by_weights(task: str | None = None) -> dict[str, list[str]]:
     return found
 
 
+def rated_models() -> tuple[str, ...]:
+    """Returns the names of the models that accuracies are published for."""
+    return tuple(name for name, (known, _) in _MODELS.items() if known.accuracies is not None)
+
+
+def rated_options() -> dict[str, tuple[Option, ...]]:
+    """Returns the options that published accuracies depend on by name, each as the models have it."""
+    found: dict[str, tuple[Option, ...]] = {}
+    for known, _ in _MODELS.values():
+        for option in known.options:
+            if known.accuracies is not None and option.name in known.accuracies.options:
+                found[option.name] = (*found.get(option.name, ()), option)
+    return found
+
+
 def build(name: str, **options: Any) -> keras.Model:
     """Builds a model with random weights; `zoo.build` does the same and can load other weights, too.
 

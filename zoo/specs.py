@@ -76,11 +76,15 @@ class Option:
         """Returns `value` in the option's type; an `OptionError` names the value, the model and what is allowed."""
         if value is None and self.default is None:
             return None
+        if not self.allows(value):
+            raise OptionError(f"{model}: {self.name}={value!r} is not allowed; give {self.allowed}")
+        return self._convert(value)
+
+    def allows(self, value: Any) -> bool:
+        """Whether the option can have a value."""
         converted = self._convert(value)
         items = converted if isinstance(converted, tuple) else (converted,)
-        if converted is None or not all(self._fits(item) for item in items):
-            raise OptionError(f"{model}: {self.name}={value!r} is not allowed; give {self.allowed}")
-        return converted
+        return converted is not None and all(self._fits(item) for item in items)
 
     def _convert(self, value: Any) -> Any:
         if self.kind is bool or isinstance(value, bool):
@@ -171,6 +175,43 @@ class ModelSpec:
         """Returns an option's values that weights are published for, in ascending order; empty if any value fits."""
         found = [weights.values(option) for weights in self.weights]
         return tuple(sorted({value for values in found for value in values})) if all(found) else ()
+
+    def variants(self) -> list[dict[str, Any]]:
+        """Returns all options of the models that accuracies are published for, the default ones first.
+
+        An architecture without published accuracies has its default options alone.
+        """
+        names = self.accuracies.options if self.accuracies else ()
+        rows = self.accuracies.figures if self.accuracies else ()
+        found = [self.check({})]
+        for row in rows:
+            values = self.check(dict(zip(names, row, strict=False)))
+            if values not in found:
+                found.append(values)
+        return found
+
+    def top1(self, values: Mapping[str, Any]) -> float | None:
+        """Returns the published top-1 accuracy of the float weights with these option values, in percent.
+
+        None if there is none. A figure is one of the default values of all options that its table does not name.
+        """
+        return self.accuracies.top1(values) if self.accuracies and self._is_as_published(values) else None
+
+    def int8_top1(self, values: Mapping[str, Any]) -> float | None:
+        """Returns the same in 8-bit integers."""
+        return self.accuracies.int8_top1(values) if self.accuracies and self._is_as_published(values) else None
+
+    def _is_as_published(self, values: Mapping[str, Any]) -> bool:
+        """Whether the options that the table of accuracies does not name have the values that it stands for.
+
+        The number of classes is that of a user's data, and dropout is for training alone.
+        """
+        named = {*(self.accuracies.options if self.accuracies else ()), NUM_CLASSES.name, DROPOUT.name}
+        return all(
+            values.get(option.name, option.default) == option.default
+            for option in self.options
+            if option.name not in named
+        )
 
     def check_facts(self) -> None:
         """Checks that the published weights and accuracies fit the options.

@@ -136,7 +136,8 @@ def test_a_board(write_board: Callable[..., Path]) -> None:
     assert document["pick"]["command"] == choice.pick.variant.command
     assert document["pick"]["top1"] == 71.8
     assert [one["file"] for one in document["front"]] == [f"{one.variant.stem}.tflite" for one in choice.front]
-    assert document["top1"]["url"].endswith("mobilenet/README.md")
+    assert document["models"] == ["mobilenet_v2"]
+    assert document["top1"]["mobilenet_v2"]["url"].endswith("mobilenet/README.md")
 
 
 def test_paths_of_any_system_are_recognized(write_board: Callable[..., Path], entry: Callable[..., Any]) -> None:

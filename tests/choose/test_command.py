@@ -22,8 +22,21 @@ def test_the_table_of_a_board(cli: Cli, write_board: Callable[..., Path], tmp_pa
     )
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
-    assert lines[0].split() == ["alpha", "input", "mode", "top-1", "median", "p90", "size", "limits"]
-    assert lines[2].split() == ["0.35", "96", "int8", "45.5%", "0.500", "ms", "0.550", "ms", "1.90", "MB", "fits"]
+    assert lines[0].split() == ["alpha", "input", "mode", "top-1", "of", "median", "p90", "size", "limits"]
+    assert lines[2].split() == [
+        "0.35",
+        "96",
+        "int8",
+        "45.5%",
+        "float",
+        "0.500",
+        "ms",
+        "0.550",
+        "ms",
+        "1.90",
+        "MB",
+        "fits",
+    ]
     (picked,) = [line.split() for line in lines if line.rstrip().endswith("PICK")]
     assert picked[:4] == ["1", "224", "int8", "71.8%"]
     assert "4 of 9 combinations are on the front of those of at most 4 MB." in lines
@@ -38,7 +51,7 @@ def test_the_table_of_a_board(cli: Cli, write_board: Callable[..., Path], tmp_pa
 def test_all_combinations_and_json(cli: Cli, write_board: Callable[..., Path]) -> None:
     board = write_board()
     lines = cli("choose", "mobilenet_v2", "--from", board, "--all").out.splitlines()
-    assert lines[0].split() == ["alpha", "input", "mode", "top-1", "median", "p90", "size", "front"]
+    assert lines[0].split() == ["alpha", "input", "mode", "top-1", "of", "median", "p90", "size", "front"]
     (unrated,) = [line.split() for line in lines if line.split()[:2] == ["1.4", "96"]]
     assert unrated == ["1.4", "96", "int8", "2.20", "ms", "2.42", "ms", "6.70", "MB"]
     assert not any(line.startswith("pick") for line in lines)

@@ -13,6 +13,7 @@ from zoo.choose.variants import Variant
 from zoo.files import atomic, cache_home
 from zoo.machine.info import Machine
 from zoo.runner import runtimes
+from zoo.specs import in_words
 
 _SPEED = (
     "architecture",
@@ -80,5 +81,5 @@ class Cache:
             scratch.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
     def _path(self, variant: Variant) -> Path:
-        options = "_".join(f"{name}-{value:g}" for name, value in variant.options)
+        options = "_".join(f"{name}-{in_words(value)}" for name, value in variant.options)
         return self.folder / f"{variant.model}_{options}_{variant.quantize}.json"
