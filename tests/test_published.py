@@ -109,6 +109,7 @@ def test_every_published_file_has_a_hash_or_comes_from_keras() -> None:
     counts = {
         "mobilenet_v2": 2 * 22 + 1,
         "mobilenet_v1": 2 * 16,
+        "mobilenet_v3": 6,
         "vgg16": 2,
         "ssdlite_mobilenet_v2": 22 + 1,
         "ssd_mobilenet_v2": 1,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -200,6 +200,14 @@ class PublishedWeights:
             return ()
         return tuple(sorted({file.options[option] for file in self.files}))
 
+    def values_with(self, option: str, options: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Returns an option's values for which there are files, in ascending order, with these values of others."""
+        others = {name: value for name, value in options.items() if name != option}
+        fitting = [
+            file for file in self.files if all(file.options.get(n, value) == value for n, value in others.items())
+        ]
+        return tuple(sorted({file.options[option] for file in fitting if option in file.options}))
+
     def starting_at(self, folder: Path) -> PublishedWeights:
         """Returns the same weights, with relative paths of files resolved from a folder."""
         files = tuple(
@@ -219,8 +227,13 @@ class Backbone:
     """How keras.applications' model expects its pixels, as its `preprocess_input` makes them."""
     layers: tuple[str, ...] = ()
     """The names that keras.applications gives the layers with weights, in order; empty if they are the zoo's names."""
-    taps: Mapping[int, str] = field(default_factory=dict)
-    """The layers whose outputs a detector's head can begin at, by their strides in pixels: 8, 16 and 32."""
+    taps: Mapping[int, str] | Callable[[Mapping[str, Any]], Mapping[int, str]] = field(default_factory=dict)
+    """The layers whose outputs a detector's head can begin at, by their strides in pixels: 8, 16 and 32. Or, where they
+    depend on the model's options, a function that returns them."""
+
+    def taps_for(self, options: Mapping[str, Any]) -> Mapping[int, str]:
+        """Returns the layers that a detector's head can begin at in a model with these options, by their strides."""
+        return self.taps(options) if callable(self.taps) else self.taps
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -161,15 +161,30 @@ class ModelSpec:
 
     def notes(self, values: dict[str, Any]) -> list[str]:
         """Returns notes for the user about these option values, one line each."""
-        notes = []
-        for option in self.options:
-            value, published = values.get(option.name, option.default), self.published_values(option.name)
-            if published and value not in published:
-                notes.append(
-                    f"{option.name} {in_words(value)} is not a published one ({', '.join(map(in_words, published))}): "
+        given = {option.name: values.get(option.name, option.default) for option in self.options}
+        published = {name: self.published_values(name) for name in given}
+        notes = [
+            f"{name} {in_words(value)} is not a published one ({_listed(published[name])}): "
+            "no pretrained weights exist for it"
+            for name, value in given.items()
+            if published[name] and value not in published[name]
+        ]
+        return notes or self._notes_on_tied_options(given, [name for name in given if published[name]])
+
+    def _notes_on_tied_options(self, given: dict[str, Any], names: list[str]) -> list[str]:
+        """Says it if weights are published for each of some options' values, but not for all of them together."""
+        tied = {name: given[name] for name in names}
+        for name in reversed(names):
+            found = {value for weights in self.weights for value in weights.values_with(name, tied)}
+            if tied[name] in found:
+                return []
+            if found:
+                others = " and ".join(f"{other} {in_words(tied[other])}" for other in names if other != name)
+                return [
+                    f"{name} {in_words(tied[name])} is not a published one with {others} ({_listed(sorted(found))}): "
                     "no pretrained weights exist for it"
-                )
-        return notes
+                ]
+        return []
 
     def published_values(self, option: str) -> tuple[Any, ...]:
         """Returns an option's values that weights are published for, in ascending order; empty if any value fits."""
@@ -243,6 +258,10 @@ class ModelSpec:
 def in_words(value: Any) -> str:
     """Returns an option's value as messages show it: `0.35`, `dense`."""
     return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(map(in_words, values))
 
 
 NUM_CLASSES = Option("num_classes", "number of classes", minimum=2)

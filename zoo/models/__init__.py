@@ -3,6 +3,7 @@
 # ruff: noqa: F401, I001  # models are listed in this order
 from zoo.models import mobilenet_v2
 from zoo.models import mobilenet_v1
+from zoo.models import mobilenet_v3
 from zoo.models import alexnet
 from zoo.models import vgg16
 from zoo.models import lenet
