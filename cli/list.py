@@ -100,8 +100,9 @@ def _facts(spec: ModelSpec, *, with_variants: bool) -> dict[str, object]:
     left = {"options": _options(spec.options), "weights": weights, "accuracies": accuracies}
     if with_variants:
         left["variants"] = [_variant(spec, values) for values in spec.variants()]
-    plain = dataclasses.replace(spec, options=(), weights=(), accuracies=None, backbone=None)
-    return {name: value for name, value in dataclasses.asdict(plain).items() if name != "backbone"} | left
+    plain = dataclasses.replace(spec, options=(), weights=(), accuracies=None, backbone=None, originals=())
+    inner = {"backbone", "originals"}  # what the zoo needs to read weights
+    return {name: value for name, value in dataclasses.asdict(plain).items() if name not in inner} | left
 
 
 def _variant(spec: ModelSpec, values: dict[str, Any]) -> dict[str, object]:
@@ -115,4 +116,8 @@ def _variant(spec: ModelSpec, values: dict[str, Any]) -> dict[str, object]:
 
 
 def _options(options: tuple[Option, ...]) -> list[dict[str, object]]:
-    return [{"name": o.name, "default": o.default, "allowed": o.allowed, "help": o.help} for o in options]
+    return [
+        {"name": o.name, "default": o.default, "allowed": o.allowed, "help": o.help}
+        | ({"defaults": {o.follows: dict(o.defaults)}} if o.follows else {})
+        for o in options
+    ]

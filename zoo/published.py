@@ -19,8 +19,14 @@ KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applicatio
 """The address under which Keras Applications publishes its weights; Keras' own source names it."""
 NPM_FILES = "https://cdn.jsdelivr.net/npm/"
 """The address under which single files of npm packages are served, each version of a package in a folder of its own."""
-PUBLISHERS = (KERAS_APPLICATIONS, NPM_FILES)
+CLOUD_TPU = "https://storage.googleapis.com/cloud-tpu-checkpoints/"
+"""The address under which Google publishes the checkpoints of its reference models for Cloud TPUs."""
+HUGGING_FACE = "https://huggingface.co/"
+"""The address under which Hugging Face serves single files, each revision of a model in a folder of its own."""
+PUBLISHERS = (KERAS_APPLICATIONS, NPM_FILES, CLOUD_TPU, HUGGING_FACE)
 """The addresses that a mirror stands for; what follows in a file's address is the same on the mirror."""
+WITHOUT_HASHES = (KERAS_APPLICATIONS, CLOUD_TPU)
+"""The publishers that give no SHA-256 of their files."""
 
 TOLERANCE = 1e-5
 """Differences below this fraction of the range of prepared pixels are rounding errors of float32."""
@@ -93,7 +99,7 @@ class WeightsFile:
     """Width and height in pixels of the pictures that it was trained on. A model with another input size can use the
     file, too; the user gets a note."""
     sha256: str = ""
-    """The SHA-256 in hexadecimal. Every address needs it, except those of Keras Applications, which publishes none."""
+    """The SHA-256 in hexadecimal. Every address needs it, except those of publishers that give none."""
     md5: str = ""
     """The MD5 in hexadecimal, if the publisher gives it; it detects damage, but not an exchanged file."""
     most_bytes: int | None = None
@@ -106,7 +112,7 @@ class WeightsFile:
             value = getattr(self, name)
             if value and not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
                 raise OptionError(f"{name}={value!r} is not allowed; give {digits} hexadecimal digits in lower case")
-        if self.is_remote and not self.sha256 and not self.address.startswith(KERAS_APPLICATIONS):
+        if self.is_remote and not self.sha256 and self.publisher not in WITHOUT_HASHES:
             raise OptionError(
                 f"the weights at {self.address} need their SHA-256; give sha256= (`sha256sum FILE` prints it)"
             )
@@ -234,6 +240,19 @@ class Backbone:
     def taps_for(self, options: Mapping[str, Any]) -> Mapping[int, str]:
         """Returns the layers that a detector's head can begin at in a model with these options, by their strides."""
         return self.taps(options) if callable(self.taps) else self.taps
+
+
+@dataclass(frozen=True)
+class Original:
+    """The same architecture in another program, whose files say which layer each array belongs to."""
+
+    program: str
+    """The program's name, for messages."""
+    pixels: Preparation
+    """How the program prepares pixels."""
+    layers: tuple[tuple[str, ...], ...]
+    """The names that the program gives the layers with weights, in the order of the zoo's model: one row for each
+    depth that the model has."""
 
 
 @dataclass(frozen=True)

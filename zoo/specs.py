@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import OptionError
-from zoo.published import Accuracies, Backbone, PublishedWeights
+from zoo.published import Accuracies, Backbone, Original, PublishedWeights
 
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy's global random state takes."""
@@ -53,6 +53,14 @@ class Option:
     in_name: str = ""
     """The format of a value other than the default in the model's name, e.g. `{:g}`; empty to leave it out."""
     default: Any = None
+    follows: str = ""
+    """The name of another option that decides the default; empty if the default is always the same."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """The default for each value of the option that `follows` names."""
+
+    def default_with(self, values: Mapping[str, Any]) -> Any:
+        """Returns the default beside these values of the other options."""
+        return self.defaults.get(values.get(self.follows, ""), self.default)
 
     @property
     def allowed(self) -> str:
@@ -136,6 +144,8 @@ class ModelSpec:
     accuracies: Accuracies | None = None
     backbone: Backbone | None = None
     """The facts about this architecture's model in keras.applications, if there is one."""
+    originals: tuple[Original, ...] = ()
+    """The programs whose files of weights fit, although they are not Keras': PyTorch's and TensorFlow 1's."""
 
     def check(self, values: dict[str, Any]) -> dict[str, Any]:
         """Returns the values of all options, including defaults.
@@ -148,20 +158,28 @@ class ModelSpec:
             if name not in known:
                 takes = ", ".join(known) or "none"
                 raise OptionError(f"{self.name} has no option {name!r}; it takes {takes}")
-        return {name: option.check(values.get(name, option.default), self.name) for name, option in known.items()}
+        # Options that follow others come second, because their defaults depend on the others' checked values.
+        found: dict[str, Any] = {}
+        for option in sorted(self.options, key=lambda option: bool(option.follows)):
+            default = option.default_with(found)
+            found[option.name] = option.check(values.get(option.name, default), self.name)
+        return {name: found[name] for name in known}
 
     def instance_name(self, values: dict[str, Any]) -> str:
         """Returns the name of a built model and of its files: `mobilenet_v2`, or `mobilenet_v2_0.35_96`."""
-        parts = [self.name]
-        for option in self.options:
-            value = values.get(option.name, option.default)
-            if option.in_name and value != option.default:
-                parts.append(option.in_name.format(value))
-        return "_".join(parts)
+        full = self._filled(values)
+        named = [option for option in self.options if option.in_name]
+        parts = [o.in_name.format(full[o.name]) for o in named if full[o.name] != o.default_with(full)]
+        return "_".join([self.name, *parts])
+
+    def _filled(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the values of all options, with the defaults of those that are missing; nothing is checked."""
+        plain = {option.name: values.get(option.name, option.default) for option in self.options}
+        return {option.name: values.get(option.name, option.default_with(plain)) for option in self.options}
 
     def notes(self, values: dict[str, Any]) -> list[str]:
         """Returns notes for the user about these option values, one line each."""
-        given = {option.name: values.get(option.name, option.default) for option in self.options}
+        given = self._filled(values)
         published = {name: self.published_values(name) for name in given}
         notes = [
             f"{name} {in_words(value)} is not a published one ({_listed(published[name])}): "
@@ -192,49 +210,43 @@ class ModelSpec:
         return tuple(sorted({value for values in found for value in values})) if all(found) else ()
 
     def variants(self) -> list[dict[str, Any]]:
-        """Returns all options of the models that accuracies are published for, the default ones first.
-
-        An architecture without published accuracies has its default options alone.
-        """
-        names = self.accuracies.options if self.accuracies else ()
-        rows = self.accuracies.figures if self.accuracies else ()
-        found = [self.check({})]
-        for row in rows:
-            values = self.check(dict(zip(names, row, strict=False)))
-            if values not in found:
-                found.append(values)
+        """Returns all options of the nets that accuracies are published for, the default ones first, if not alone."""
+        known = self.accuracies
+        rows = [dict(zip(known.options, row, strict=False)) for row in known.figures] if known else []
+        found: list[dict[str, Any]] = []
+        for values in map(self.check, ({}, *rows)):
+            found += [] if values in found else [values]
         return found
 
     def top1(self, values: Mapping[str, Any]) -> float | None:
-        """Returns the published top-1 accuracy of the float weights with these option values, in percent.
+        """Returns the published top-1 accuracy of the float weights with these options in percent; None if none is.
 
-        None if there is none. A figure is one of the default values of all options that its table does not name.
+        A figure holds for the default values of all options that its table does not name, except for the number of
+        classes, which is that of a user's data, and for dropout, which is for training alone.
         """
-        return self.accuracies.top1(values) if self.accuracies and self._is_as_published(values) else None
+        full = self._filled(values)
+        return self.accuracies.top1(full) if self.accuracies and self._is_as_published(full) else None
 
     def int8_top1(self, values: Mapping[str, Any]) -> float | None:
         """Returns the same in 8-bit integers."""
-        return self.accuracies.int8_top1(values) if self.accuracies and self._is_as_published(values) else None
+        full = self._filled(values)
+        return self.accuracies.int8_top1(full) if self.accuracies and self._is_as_published(full) else None
 
-    def _is_as_published(self, values: Mapping[str, Any]) -> bool:
-        """Whether the options that the table of accuracies does not name have the values that it stands for.
-
-        The number of classes is that of a user's data, and dropout is for training alone.
-        """
+    def _is_as_published(self, full: Mapping[str, Any]) -> bool:
         named = {*(self.accuracies.options if self.accuracies else ()), NUM_CLASSES.name, DROPOUT.name}
-        return all(
-            values.get(option.name, option.default) == option.default
-            for option in self.options
-            if option.name not in named
-        )
+        others = (option for option in self.options if option.name not in named)
+        return all(full[option.name] == option.default_with(full) for option in others)
 
     def check_facts(self) -> None:
-        """Checks that the published weights and accuracies fit the options.
+        """Checks that the published weights, accuracies and defaults fit the options.
 
         Raises:
             OptionError: two weights have the same name, or a fact is about an option or a value that the model does
                 not have.
         """
+        for option in self.options:
+            for value, default in option.defaults.items():
+                self.check({option.follows: value, option.name: default})
         names = [weights.name for weights in self.weights]
         if len(set(names)) < len(names):
             raise OptionError(f"{self.name}: two published weights have one name ({', '.join(names)})")
@@ -272,3 +284,13 @@ AUTO = "auto"
 
 DROPOUT = Option("dropout", "share of units that dropout switches off in training", kind=float, minimum=0, below=1)
 """The option with the share of units that are dropped in training, before or after the large dense layers."""
+
+
+def dropout_of(option: str, shares: Mapping[str, float]) -> Option:
+    """Returns `DROPOUT` for a model whose share depends on another option.
+
+    Args:
+        option: the name of the other option.
+        shares: the share for each of its values.
+    """
+    return dataclasses.replace(DROPOUT, follows=option, defaults=shares)

@@ -69,8 +69,7 @@ class Variant:
     @property
     def command(self) -> str:
         """The command that builds its file."""
-        spec = models.spec(self.model)
-        defaults = {option.name: option.default for option in spec.options}
+        defaults = {option.name: option.default_with(self.values) for option in models.spec(self.model).options}
         parts = ["zoo build", self.model]
         parts += [f"--{name.replace('_', '-')} {in_words(v)}" for name, v in self.options if v != defaults[name]]
         return " ".join([*parts, *([] if self.quantize == "none" else [f"--quantize {self.quantize}"])])

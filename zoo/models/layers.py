@@ -19,17 +19,25 @@ def depthwise_init(kernel: int) -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(stddev=math.sqrt(2) / kernel)
 
 
-def image_input(size: int, channels: int = 3) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+def image_input(
+    size: int, channels: int = 3, *, scaling: tuple[float, float] = (1 / 127.5, -1)
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Makes the input of every image model, and its scaled form.
 
+    Args:
+        size: width and height in pixels.
+        channels: 3 for RGB, 1 for gray.
+        scaling: a factor, and what is added to the product.
+
     Returns:
-        `(pixels, scaled)`: raw pixels 0..255 `(batch, size, size, channels)`, and the same in [-1, 1]. The
-        scaling is the model's first layer, so no caller ever preprocesses.
+        `(pixels, scaled)`: raw pixels 0..255 `(batch, size, size, channels)`, and the same scaled, by default to
+        [-1, 1]. The scaling is the model's first layer, so no caller ever preprocesses.
     """
     import keras
 
+    scale, offset = scaling
     pixels = keras.Input((size, size, channels), name="pixels")
-    return pixels, keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(pixels)
+    return pixels, keras.layers.Rescaling(scale, offset=offset, name="rescale")(pixels)
 
 
 def classifier_head(x: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
@@ -95,8 +103,8 @@ def inverted_residual(x: keras.KerasTensor, expansion: int, filters: int, stride
     return x
 
 
-def batch_norm(name: str) -> keras.layers.BatchNormalization:
-    """Adds batch normalization with the constants of keras.applications' MobileNetV2."""
+def batch_norm(name: str, *, epsilon: float = 1e-3) -> keras.layers.BatchNormalization:
+    """Adds batch normalization with the constants of keras.applications' MobileNetV2, or another epsilon."""
     from keras import layers
 
-    return layers.BatchNormalization(epsilon=1e-3, momentum=0.999, name=name)
+    return layers.BatchNormalization(epsilon=epsilon, momentum=0.999, name=name)
