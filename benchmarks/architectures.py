@@ -32,7 +32,7 @@ from bench.processes import PEERS, output
 from bench.turns import spread
 from zoo import models
 from zoo.cli.output import megabytes, print_json, print_table, short_count
-from zoo.cli.types import words
+from zoo.cli.types import word_list
 from zoo.files import atomic, cache_home
 from zoo.quiet import quiet, quiet_tensorflow
 
@@ -59,7 +59,7 @@ def imagenet_models() -> tuple[str, ...]:
 
 
 @click.command()
-@click.option("--models", "names", type=words(*imagenet_models()), metavar="NAMES", help="Some models.  [default: all]")
+@click.option("--models", "names", type=word_list, metavar="NAMES", help="Some models.  [default: all]")
 @click.option("--default-only", is_flag=True, help="Measure only the variant of each model's default options.")
 @click.option("--rounds", type=click.IntRange(min=5), default=15, show_default=True, help="Of each net, at most.")
 @click.option("--seconds", type=click.FloatRange(min=0), default=20, show_default=True, help="Of each net, at most.")
@@ -77,6 +77,9 @@ def main(
 ) -> None:
     """Measures what is missing, and prints all that is known of the models on this machine."""
     quiet_tensorflow()
+    for name in names or ():
+        if name not in imagenet_models():
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(imagenet_models())}", param_hint="--models")
     pythons = {"litert": Path(sys.executable), "tflite-runtime": tflite_runtime_python}
     if not tflite_runtime_python.exists():
         click.echo(f"without tflite-runtime: there is no {tflite_runtime_python}; make test makes it", err=True)
@@ -95,7 +98,7 @@ def main(
             keeping.put(net, row)
             for path in set(files.values()) - set(reference.values()):
                 path.unlink()
-    rows = [row for net in nets(imagenet_models()) if (row := keeping.get(net))]
+    rows = [kept for net in nets(imagenet_models()) if (kept := keeping.get(net))]
     if as_json:
         print_json({"reference": REFERENCE, "rows": rows})
     else:

@@ -119,6 +119,18 @@ def spec(name: str) -> ModelSpec:
     return _lookup(name)[0]
 
 
+def source_of(name: str) -> Path | None:
+    """Returns the file that registers a model; None if it is not in a file.
+
+    Raises:
+        UnknownModelError: no model has this name.
+    """
+    try:
+        return Path(inspect.getfile(inspect.unwrap(_lookup(name)[1]))).resolve()
+    except (OSError, TypeError):
+        return None
+
+
 def models_by_weights(task: str | None = None) -> dict[str, list[str]]:
     """Returns the names of all published weights, each with the models that have them, or those of one task."""
     found: dict[str, list[str]] = {}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
@@ -72,6 +72,34 @@ def test_nothing_fits(cli: Cli, write_board: Callable[..., Path]) -> None:
     )
 
 
+def test_without_a_name_the_architectures_are_compared(
+    cli: Cli, write_board: Callable[..., Path], entry: Callable[..., Any]
+) -> None:
+    files = {"mobilenet_v2_int8": 6.0, "mobilenet_v1_0.5_int8": 2.0}
+    board = write_board([entry(f"{name}.tflite", 4_000_000, ms) for name, ms in files.items()])
+    result = cli("choose", "--from", board, "--max-ms", "10")
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[0].split() == ["model", "mode", "top-1", "of", "median", "p90", "size", "limits"]
+    assert [line.split()[:4] for line in lines[2:4]] == [
+        ["mobilenet_v1_0.5", "int8", "62.2%", "int8"],
+        ["mobilenet_v2", "int8", "71.8%", "float"],
+    ]
+    assert "pick: zoo build mobilenet_v2 --quantize int8" in lines
+    assert [line.split(":")[0] for line in lines if line.startswith("top-1")] == [
+        "top-1 of mobilenet_v1",
+        "top-1 of mobilenet_v2",
+    ]
+    document = json.loads(cli("choose", "--from", board, "--json").out)
+    assert [(one["model"], one["top1_of"]) for one in document["front"]] == [
+        ("mobilenet_v1", "int8"),
+        ("mobilenet_v2", "float"),
+    ]
+    assert set(document["top1"]) == {"mobilenet_v1", "mobilenet_v2"}
+    named = json.loads(cli("choose", "mobilenet_v2", "--from", board, "--json").out)
+    assert [one["model"] for one in named["candidates"]] == ["mobilenet_v2"]
+
+
 @pytest.mark.slow
 def test_files_for_a_board(
     cli: Cli,
@@ -116,6 +144,8 @@ def test_measuring_here(cli: Cli, cache_folder: Path) -> None:
         (("lenet",), "no ImageNet accuracy is published for lenet"),
         (("mobilenet_v2", "--max-ms", "0"), "max_ms=0 is not allowed; give a number above 0"),
         (("mobilenet_v2", "--min-top1", "0.7"), "min_top1=0.7 is not allowed; give percent, e.g. 60"),
+        (("--min-top1", "99"), "nothing is left to measure: "),
+        (("--input-size", "33"), "no model has a published accuracy with input_size=33; name a model"),
         (("mobilenet_v2", "--plot", "front.jpg"), "front.jpg ends neither in .png nor in .svg"),
         (("mobilenet_v2", "--from", "gone.json"), "cannot read benchmark gone.json: No such file"),
         (

@@ -95,7 +95,7 @@ def test_vgg16_has_one_size_and_no_width() -> None:
     ("model", "options", "error", "message"),
     [
         ("lenet", {}, OptionError, "no ImageNet accuracy is published for lenet as it is built here"),
-        ("mobilenet", {}, UnknownModelError, "did you mean 'mobilenet_v2'?"),
+        ("mobilnet_v2", {}, UnknownModelError, "did you mean 'mobilenet_v2'?"),
         ("mobilenet_v2", {"input_size": [100]}, OptionError, "mobilenet_v2: input_size=100 is not allowed"),
         ("mobilenet_v2", {"alpha": [0]}, OptionError, "mobilenet_v2: alpha=0 is not allowed"),
         ("mobilenet_v2", {"quantize": ["int4"]}, ExportError, "unknown quantization 'int4'"),
