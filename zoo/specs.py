@@ -84,11 +84,15 @@ class Option:
         """Returns `value` in the option's type; an `OptionError` names the value, the model and what is allowed."""
         if value is None and self.default is None:
             return None
+        if not self.allows(value):
+            raise OptionError(f"{model}: {self.name}={value!r} is not allowed; give {self.allowed}")
+        return self._convert(value)
+
+    def allows(self, value: Any) -> bool:
+        """Whether the option can have a value."""
         converted = self._convert(value)
         items = converted if isinstance(converted, tuple) else (converted,)
-        if converted is None or not all(self._fits(item) for item in items):
-            raise OptionError(f"{model}: {self.name}={value!r} is not allowed; give {self.allowed}")
-        return converted
+        return converted is not None and all(self._fits(item) for item in items)
 
     def _convert(self, value: Any) -> Any:
         if self.kind is bool or isinstance(value, bool):
@@ -235,6 +239,34 @@ class ModelSpec:
         """Returns an option's values that weights are published for, in ascending order; empty if any value fits."""
         found = [weights.values(option) for weights in self.weights]
         return tuple(sorted({value for values in found for value in values})) if all(found) else ()
+
+    def variants(self) -> list[dict[str, Any]]:
+        """Returns all options of the nets that accuracies are published for, the default ones first, if not alone."""
+        known = self.accuracies
+        rows = [dict(zip(known.options, row, strict=False)) for row in known.figures] if known else []
+        found: list[dict[str, Any]] = []
+        for values in map(self.check, ({}, *rows)):
+            found += [] if values in found else [values]
+        return found
+
+    def top1(self, values: Mapping[str, Any]) -> float | None:
+        """Returns the published top-1 accuracy of the float weights with these options in percent; None if none is.
+
+        A figure holds for the default values of all options that its table does not name, except for the number of
+        classes, which is that of a user's data, and for dropout, which is for training alone.
+        """
+        full = self._filled(values)
+        return self.accuracies.top1(full) if self.accuracies and self._is_as_published(full) else None
+
+    def int8_top1(self, values: Mapping[str, Any]) -> float | None:
+        """Returns the same in 8-bit integers."""
+        full = self._filled(values)
+        return self.accuracies.int8_top1(full) if self.accuracies and self._is_as_published(full) else None
+
+    def _is_as_published(self, full: Mapping[str, Any]) -> bool:
+        named = {*(self.accuracies.options if self.accuracies else ()), NUM_CLASSES.name, DROPOUT.name}
+        others = (option for option in self.options if option.name not in named)
+        return all(full[option.name] == option.default_with(full) for option in others)
 
     def check_facts(self) -> None:
         """Checks that the published weights, accuracies and defaults fit the options.
