@@ -46,6 +46,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SMALL: dict[str, dict[str, Any]] = {
     "alexnet": {"input_size": 63, "num_classes": 10},
     "vgg16": {"input_size": 32, "num_classes": 10},
+    "resnet": {"input_size": 32, "num_classes": 10},
     "mobilenet_v2": {"alpha": 0.35, "input_size": 96, "num_classes": 10},
 }
 
@@ -96,7 +97,7 @@ CLASSIFIERS = [name for name in zoo.list_models() if zoo.spec(name).task == "cla
 class Case:
     """A small classifier of the zoo with random weights, and files that are made from it when they are first needed.
 
-    AlexNet and VGG-16 are narrow ones, see `tests.narrow`.
+    AlexNet, VGG-16 and ResNet are narrow ones, see `tests.narrow`.
     """
 
     def __init__(self, name: str, folder: Path) -> None:

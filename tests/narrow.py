@@ -1,4 +1,4 @@
-"""AlexNet and VGG-16 with fewer filters and units: all layers, connected as in the papers, in a tenth of the time.
+"""AlexNet, VGG-16 and ResNet with fewer filters and units: all layers, connected as in the papers, in a tenth of the time.
 
 What a test shows by a model's layers, it shows as well by narrow ones. `tests/export/test_matrix.py` exports AlexNet as
 it is published, and `tests/export/test_tflite.py` VGG-16.
@@ -22,11 +22,13 @@ UNITS = 16
 
 @contextlib.contextmanager
 def narrow() -> Iterator[None]:
-    """Makes `zoo.build` build both models narrow, as long as the block lasts."""
-    alexnet, vgg16 = (importlib.import_module(f"zoo.models.{name}") for name in ("alexnet", "vgg16"))
+    """Makes `zoo.build` build these models narrow, as long as the block lasts."""
+    alexnet, vgg16, resnet = (importlib.import_module(f"zoo.models.{name}") for name in ("alexnet", "vgg16", "resnet"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(alexnet, "CONVS", tuple((filters // FILTERS, *rest) for filters, *rest in alexnet.CONVS))
         patch.setattr(vgg16, "BLOCKS", tuple(tuple(n // FILTERS for n in block) for block in vgg16.BLOCKS))
+        patch.setattr(resnet, "FIRST_FILTERS", resnet.FIRST_FILTERS // FILTERS)
+        patch.setattr(resnet, "STAGES", tuple((filters // FILTERS, stride) for filters, stride in resnet.STAGES))
         for module in (alexnet, vgg16):
             patch.setattr(module, "DENSE", tuple(units // UNITS for units in module.DENSE))
         yield
@@ -34,7 +36,7 @@ def narrow() -> Iterator[None]:
 
 @contextlib.contextmanager
 def narrow_applications() -> Iterator[None]:
-    """Makes Keras Applications build VGG-16 as narrow as `narrow` makes ours."""
+    """Makes Keras Applications build VGG-16 and ResNet-50 as narrow as `narrow` makes ours."""
     from keras import applications, layers
 
     def divided(layer: Callable[..., Any], parts: int) -> Callable[..., Any]:
@@ -53,5 +55,6 @@ def narrow_applications() -> Iterator[None]:
             return getattr(layers, name)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inspect.getmodule(inspect.unwrap(applications.VGG16)), "layers", Narrow())
+        for build in (applications.VGG16, applications.ResNet50):
+            patch.setattr(inspect.getmodule(inspect.unwrap(build)), "layers", Narrow())
         yield

@@ -25,6 +25,8 @@ MATRIX: dict[str, dict[str, Any]] = {
     "narrow-alexnet": {"input_size": 95, "num_classes": 10},
     "mobilenet_v2": {"alpha": 0.35, "input_size": 96, "num_classes": 10},
     "narrow-vgg16": {"input_size": 32, "num_classes": 10},
+    "narrow-resnet": {"input_size": 64, "num_classes": 10},
+    "narrow-resnet-18": {"variant": 18, "input_size": 64, "num_classes": 10},
 }
 WIDE = ("none", "int8")
 """The modes of AlexNet as it is published; the narrow one, see `tests.narrow`, has the others.
@@ -50,8 +52,8 @@ class Matrix:
             import keras
 
             keras.utils.set_random_seed(0)
-            published = name.removeprefix("narrow-")
-            with narrow() if name != published else contextlib.nullcontext():
+            published = name.removeprefix("narrow-").removesuffix("-18")
+            with narrow() if name.startswith("narrow-") else contextlib.nullcontext():
                 self._models[name] = zoo.build(published, **MATRIX[name])
         return self._models[name]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,17 +20,29 @@ def depthwise_init(kernel: int) -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(stddev=math.sqrt(2) / kernel)
 
 
-def image_input(size: int, channels: int = 3) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+def image_input(
+    size: int, channels: int = 3, mean: Sequence[float] | None = None
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Makes the input of every image model, and its scaled form.
 
+    Args:
+        size: width and height.
+        channels: 3 for RGB, 1 for gray.
+        mean: a mean pixel 0..255 to subtract, by a layer of its own behind the scaling: an int8 file's input carries
+            one scale and offset for all channels, and a padding of zeros behind it stands for the mean colour.
+
     Returns:
-        `(pixels, scaled)`: raw pixels 0..255 `(batch, size, size, channels)`, and the same in [-1, 1]. The
-        scaling is the model's first layer, so no caller ever preprocesses.
+        `(pixels, scaled)`: raw pixels 0..255 `(batch, size, size, channels)`, and the same in [-1, 1]; with a mean,
+        less the mean in the same scale. The scaling is the model's first layer, so no caller ever preprocesses.
     """
     import keras
 
     pixels = keras.Input((size, size, channels), name="pixels")
-    return pixels, keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(pixels)
+    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(pixels)
+    if mean is None:
+        return pixels, scaled
+    offset = [1 - one / 127.5 for one in mean]
+    return pixels, keras.layers.Rescaling(1.0, offset=offset, name="center")(scaled)
 
 
 def classifier_head(x: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
