@@ -76,7 +76,9 @@ def _published(spec: ModelSpec, options: dict[str, Any]) -> list[str]:
             lines.append(f"published weights: --weights {weights.name}" + (f" ({about})" if about else ""))
     top1 = spec.accuracies.top1(options) if spec.accuracies else None
     if spec.accuracies and top1 is not None:
-        lines.append(f"published ImageNet top-1: {top1}% ({spec.accuracies.source})")
+        int8 = spec.accuracies.int8_top1(options)
+        more = "" if int8 is None else f", {int8}% in 8-bit integers"
+        lines.append(f"published ImageNet top-1: {top1}%{more} ({spec.accuracies.source})")
     return lines
 
 

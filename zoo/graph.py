@@ -106,12 +106,20 @@ def _functional(model: keras.Model) -> keras.Model:
 def head_index(model: keras.Model) -> int:
     """Returns the index of the last dense layer in `model.layers`.
 
+    A 1x1 convolution of a single cell counts as one; keras.applications' MobileNet ends in such a layer.
+
     Raises:
         OptionError: the model has no dense layer.
     """
     from keras import layers
 
-    found = [i for i, layer in enumerate(model.layers) if isinstance(layer, layers.Dense)]
+    def is_dense(layer: keras.layers.Layer) -> bool:
+        if isinstance(layer, layers.Conv2D):
+            cells = {tuple(output.shape[1:3]) for node in layer._inbound_nodes for output in node.outputs}
+            return layer.kernel_size == (1, 1) and cells == {(1, 1)}
+        return isinstance(layer, layers.Dense)
+
+    found = [i for i, layer in enumerate(model.layers) if is_dense(layer)]
     if not found:
         raise OptionError(f"{model.name} has no dense layer to train as its head; use freeze='none'")
     return found[-1]

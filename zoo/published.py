@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,19 @@ class PublishedWeights:
         size = options.get("input_size")
         return next((file for file in fitting if file.input_size in {None, size}), fitting[0] if fitting else None)
 
+    def body(self, names: Sequence[str] = ()) -> PublishedWeights:
+        """Returns the same weights for a model of another task, which takes the layers before the head alone.
+
+        Args:
+            names: the options that such a model has; the files' other options are left out.
+        """
+        files = tuple(
+            dataclasses.replace(file, options={name: file.options[name] for name in names if name in file.options})
+            for file in self.files
+            if "num_classes" not in file.options
+        )
+        return dataclasses.replace(self, classes=None, files=files, labels=())
+
     def sizes(self, options: Mapping[str, Any]) -> tuple[int, ...]:
         """Returns the input sizes of the files for a model with these options, in ascending order."""
         return tuple(sorted({file.input_size for file in self.files if file.input_size and file.fits(options)}))
@@ -206,29 +219,36 @@ class Backbone:
     """How keras.applications' model expects its pixels, as its `preprocess_input` makes them."""
     layers: tuple[str, ...] = ()
     """The names that keras.applications gives the layers with weights, in order; empty if they are the zoo's names."""
+    taps: Mapping[int, str] = field(default_factory=dict)
+    """The layers whose outputs a detector's head can begin at, by their strides in pixels: 8, 16 and 32."""
 
 
 @dataclass(frozen=True)
 class Accuracies:
-    """ImageNet accuracies from one source, in percent, of float weights."""
+    """ImageNet accuracies from one source, in percent."""
 
     source: str
     url: str
     columns: tuple[str, ...]
-    """The names of the options, then `top1` and `top5`."""
-    figures: tuple[tuple[float, ...], ...]
-    """One row for each combination of options that has a published accuracy."""
+    """The names of the options, then `top1` and `top5` of the float weights, then `int8_top1` if any is published."""
+    figures: tuple[tuple[Any, ...], ...]
+    """One row for each combination of options that has a published accuracy; None for a figure that is not published,
+    other than `top1`."""
     quantized: str = ""
     """A published note on the accuracy that quantized files lose; may be empty."""
 
     def __post_init__(self) -> None:
-        if self.columns[-2:] != ("top1", "top5") or any(len(row) != len(self.columns) for row in self.figures):
-            raise OptionError("accuracies need the columns of their options, then top1 and top5, and rows as long")
+        if self.columns[len(self.options) :] not in {("top1", "top5"), ("top1", "top5", "int8_top1")} or any(
+            len(row) != len(self.columns) for row in self.figures
+        ):
+            raise OptionError(
+                "accuracies need the columns of their options, then top1 and top5, perhaps int8_top1, and rows as long"
+            )
 
     @property
     def options(self) -> tuple[str, ...]:
         """The names of the options that the figures depend on."""
-        return self.columns[:-2]
+        return tuple(name for name in self.columns if name not in {"top1", "top5", "int8_top1"})
 
     def values(self, option: str) -> tuple[Any, ...]:
         """Returns the values of an option that figures are published for, in ascending order."""
@@ -238,6 +258,15 @@ class Accuracies:
         return tuple(sorted({row[at] for row in self.figures}))
 
     def top1(self, options: Mapping[str, Any]) -> float | None:
-        """Returns the top-1 accuracy with these options, in percent; None if it is not published."""
-        wanted = tuple(options.get(name) for name in self.options)
-        return next((row[-2] for row in self.figures if row[:-2] == wanted), None)
+        """Returns the top-1 accuracy of the float weights in percent; None if it is not published for these options."""
+        return self._figure("top1", options)
+
+    def int8_top1(self, options: Mapping[str, Any]) -> float | None:
+        """Returns the top-1 accuracy in 8-bit integers in percent; None if it is not published for these options."""
+        return self._figure("int8_top1", options)
+
+    def _figure(self, column: str, options: Mapping[str, Any]) -> float | None:
+        if column not in self.columns:
+            return None
+        wanted, at = tuple(options.get(name) for name in self.options), self.columns.index(column)
+        return next((row[at] for row in self.figures if row[: len(wanted)] == wanted), None)

@@ -116,6 +116,8 @@ def test_what_is_published_of_these_options_is_said(cli: Cli) -> None:
     said = cli("info", "mobilenet_v2", "--alpha", "0.35", "--input-size", "96").out
     assert "published weights: --weights imagenet (TF-slim, by way of Keras Applications, Apache-2.0)\n" in said
     assert "published ImageNet top-1: 45.5% (TF-slim," in said
+    said = cli("info", "mobilenet_v1", "--alpha", "0.25", "--input-size", "128").out
+    assert "published ImageNet top-1: 41.5%, 39.9% in 8-bit integers (TF-slim," in said
     # There are weights for any size, but no accuracy for this one.
     said = cli("info", "mobilenet_v2", "--input-size", "64").out
     assert "--weights imagenet" in said

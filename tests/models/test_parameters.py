@@ -35,6 +35,11 @@ PARAMS = [
     ("mobilenet_v2", {"alpha": 1.4}, 6_156_712),
     # A fully convolutional body has the same parameters at every size.
     ("mobilenet_v2", {"input_size": 96}, 3_538_984),
+    # From Keras Applications' own models.
+    ("mobilenet_v1", {"alpha": 0.25}, 475_544),
+    ("mobilenet_v1", {"alpha": 0.5}, 1_342_536),
+    ("mobilenet_v1", {"alpha": 0.75}, 2_601_976),
+    ("mobilenet_v1", {}, 4_253_864),
     ("mlp", {}, 784 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10),
     ("mlp", {"hidden": (32,), "features": 7, "num_classes": 3}, 7 * 32 + 32 + 32 * 3 + 3),
     ("lenet", {}, 25 * 6 + 6 + 25 * 6 * 16 + 16 + 400 * 120 + 120 + 120 * 84 + 84 + 84 * 10 + 10),

@@ -1,6 +1,16 @@
 """The architectures. Importing this package registers them; Keras is imported when one is built."""
 
-from zoo.models import mobilenet_v2, resnet, alexnet, vgg16, lenet, mlp, conv1d, ssdlite_mobilenet_v2, ssd_mobilenet_v2  # noqa: F401, I001  # listed in this order
+# ruff: noqa: F401, I001  # models are listed in this order
+from zoo.models import mobilenet_v2
+from zoo.models import mobilenet_v1
+from zoo.models import resnet
+from zoo.models import alexnet
+from zoo.models import vgg16
+from zoo.models import lenet
+from zoo.models import mlp
+from zoo.models import conv1d
+from zoo.models import ssdlite_mobilenet_v2
+from zoo.models import ssd_mobilenet_v2
 from zoo.registry import build, list_models, models_by_weights, register, spec
 
 __all__ = ["build", "list_models", "models_by_weights", "register", "spec"]

@@ -6,7 +6,6 @@ of keras.applications' MobileNetV2, whose weights are in the same order.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zoo.models import openimages
@@ -80,18 +79,16 @@ IMAGENET = PublishedWeights(
 OPENIMAGES = openimages.published(keras_layers(), head=False, options={"alpha": 1.0})
 BODY_WEIGHTS = (
     OPENIMAGES,
-    replace(
-        IMAGENET,
-        classes=None,
-        files=tuple(
-            replace(file, options={"alpha": file.options["alpha"]})
-            for file in IMAGENET.files
-            if "num_classes" not in file.options
-        ),
-    ),
+    IMAGENET.body(["alpha"]),
 )
 """The weights for models for other tasks, which take the body alone."""
-BACKBONE = Backbone("Conv_1_bn", MINUS_1_TO_1, keras_layers())
+BACKBONE = Backbone(
+    "Conv_1_bn",
+    MINUS_1_TO_1,
+    keras_layers(),
+    # The widened maps before the body halves their size.
+    taps={8: "conv_6_relu", 16: "conv_13_relu", 32: "out_relu"},
+)
 RECIPE = {
     "epochs": 100, "learning_rate": 2e-3, "warmup_epochs": 3, "patience": 25, "label_smoothing": 0.1,
     "augment": "standard", "weight_decay": 1e-4,

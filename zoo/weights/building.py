@@ -13,6 +13,7 @@ from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow
 from zoo.specs import ModelSpec, check_seed
 from zoo.weights import files, imagenet, lite, transfer
+from zoo.weights.fitting import misfit
 from zoo.weights.preprocessing import adopt
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
     for layer in files.layers_of(model):
         theirs = files.Layer(path.name, layer.kind, found.arrays.get(layer.name, ()))
         if theirs.shapes != layer.shapes:
-            raise WeightsError(f"{path} does not fit {model.name}: {transfer.misfit(layer, theirs)}")
+            raise WeightsError(f"{path} does not fit {model.name}: {misfit(layer, theirs)}")
     _apply(model, found, [layer.name for layer in files.weighted_layers(model)], new_head=False)
 
 

@@ -13,18 +13,13 @@ from zoo.errors import WeightsError
 from zoo.published import RAW, Backbone, Preparation
 from zoo.weights import detectors
 from zoo.weights.detectors import Shapes
-from zoo.weights.files import Contents, Layer, Stage, layers_of, listed
+from zoo.weights.files import Contents, Layer, layers_of
+from zoo.weights.fitting import dense_shape, head_arrays, head_fault, is_head, misfit
 from zoo.weights.pixels import configured, is_own, layer_of, other_pixels, take_pixels
 from zoo.weights.preprocessing import Array, own_preparation, preparation_of, rescalings
 
 if TYPE_CHECKING:
     import keras
-
-
-# The kinds of layers that may follow a backbone in a model whose head can be used.
-_PLAIN = {"input_layer", "dropout", "dense", "softmax", "activation", "re_lu", "identity"}
-_POOLED = _PLAIN | {"max_pooling2d", "global_average_pooling2d"}
-_FLATTENED = _PLAIN | {"max_pooling2d", "flatten"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = Non
     if not ours:
         raise WeightsError(f"{model.name} has no weights to load")
     detects = detectors.detects(model)
-    body = detectors.body_of(ours) if detects else ours[:-1] if _is_dense(ours[-1]) else ours
+    body = detectors.body_of(ours) if detects else ours[:-1] if is_head(ours[-1], model) else ours
     head = ours[len(body) :]
     backbone = _backbone_of(model, ours)
     core = [layer.name for layer in ours].index(backbone.last) + 1 if backbone else len(body)
@@ -87,15 +82,16 @@ def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = Non
             raise WeightsError(_too_few(model.name, ours, contents))
         return none
     if count < len(body) and rest:
-        return replace(none, why=f"its dense layers do not fit those of {model.name}")
-    (dense,) = head
-    why = _head_fault(dense, rest, backbone, contents)
+        return replace(none, why=f"its layers behind the backbone do not fit those of {model.name}")
+    (last,) = head
+    why = head_fault(last, rest, backbone, contents)
     if why:
         if not backbone and len(rest) != 1:
             raise WeightsError(_too_few(model.name, ours, contents))
         return replace(none, why=why)
-    taken[dense.name] = _softmax_head(rest[0]) if backbone else tuple(map(np.asarray, rest[0].arrays))
-    return replace(none, classes=taken[dense.name][0].shape[1])
+    arrays = head_arrays(last, rest[0], softmax=backbone is not None)
+    taken[last.name] = arrays
+    return replace(none, classes=arrays[0].shape[-1])
 
 
 def _with_detector_head(
@@ -159,20 +155,7 @@ def average_head(model: keras.Model, contents: Contents) -> bool:
     core = [layer.name for layer in ours].index(backbone.last) + 1
     rest = _in_our_order(contents, ours, backbone)[core:]
     channels = ours[core - 1].shapes[0][-1]
-    return len(rest) == 1 and _is_dense(rest[0]) and rest[0].shapes[0][0] == channels
-
-
-def misfit(layer: Layer, found: Layer | None) -> str:
-    """Says how a layer does not fit: `layer 'conv1' has kernel (3, 3, 3, 8), the file has (3, 3, 3, 16)`."""
-    if found is None:
-        return f"the file has nothing for layer {layer.name!r}"
-    for i, shape in enumerate(layer.shapes):
-        name = layer.names[i] if i < len(layer.names) else f"array {i}"
-        if i >= len(found.shapes):
-            return f"layer {layer.name!r} has {name} {shape}, the file has none ({found.name})"
-        if found.shapes[i] != shape:
-            return f"layer {layer.name!r} has {name} {shape}, the file has {found.shapes[i]} ({found.name})"
-    return f"layer {layer.name!r} has {len(layer.arrays)} arrays, the file has {len(found.arrays)} ({found.name})"
+    return len(rest) == 1 and (dense_shape(rest[0]) or (0,))[0] == channels
 
 
 def _backbone_of(model: keras.Model, ours: Sequence[Layer]) -> Backbone | None:
@@ -186,13 +169,21 @@ def _in_our_order(contents: Contents, ours: Sequence[Layer], backbone: Backbone 
     """Returns the file's layers, beginning with the one that matches our first layer."""
     theirs = contents.in_order([layer.kind for layer in ours])
     # In files of Keras 2 the layers of a partly trained backbone are out of order, but they have their names.
-    names = list(backbone.layers) if backbone else []
+    names = _names_in_files(ours, backbone)
     known = {layer.name: layer for layer in theirs}
     if names and set(names) <= set(known):
         return [*(known[name] for name in names), *(layer for layer in theirs if layer.name not in set(names))]
     # A layer that normalizes pixels may come before it.
     first = next((i for i, layer in enumerate(theirs) if layer.kind in {"", ours[0].kind}), 0)
     return theirs[first:]
+
+
+def _names_in_files(ours: Sequence[Layer], backbone: Backbone | None) -> list[str]:
+    """Returns the names that keras.applications gives the backbone's layers."""
+    if backbone is None or backbone.layers:
+        return list(backbone.layers) if backbone else []
+    names = [layer.name for layer in ours]
+    return names[: names.index(backbone.last) + 1]
 
 
 def _require(layer: Layer, found: Layer | None, name: str, contents: Contents) -> None:
@@ -226,51 +217,3 @@ def _their_pixels(
     elif is_own(contents, first.kind):
         return own, False
     return expected, True
-
-
-def _is_dense(layer: Layer) -> bool:
-    """Whether a layer's arrays are a kernel and a bias, or a kernel."""
-    if layer.kind not in {"", "dense"} or not layer.shapes or len(layer.shapes[0]) != 2:
-        return False
-    return layer.shapes[1:] in {(), ((layer.shapes[0][1],),)}
-
-
-def _head_fault(head: Layer, rest: Sequence[Layer], backbone: Backbone | None, contents: Contents) -> str:
-    """Says why our model cannot use the head in the file; empty if it can."""
-    if not rest:
-        return "it has no head"
-    if len(rest) > 1 or not _is_dense(rest[0]):
-        return f"its head is more than one dense layer ({listed(rest)})"
-    if rest[0].shapes[0][0] != head.shapes[0][0]:
-        return misfit(head, rest[0])
-    if backbone is None:
-        return ""
-    if not contents.stages:
-        return "" if rest[0].shapes[0][1] > 1 else "its head has a single unit"
-    return _graph_fault(contents.stages, rest[0])
-
-
-def _graph_fault(stages: Sequence[Stage], dense: Layer) -> str:
-    """Says why the layers behind a backbone are not pooling (or flattening), dropout and a dense softmax layer."""
-    last = max(i for i, stage in enumerate(stages) if stage.kind in {"conv2d", "batch_normalization"})
-    kinds = {stage.kind for stage in stages[last + 1 :]}
-    strange = kinds - (_POOLED if "global_average_pooling2d" in kinds else _FLATTENED)
-    if strange:
-        return f"its head has layers that ours does not have ({', '.join(sorted(strange))})"
-    activation = [stage.config.get("activation") for stage in stages if stage.kind == "dense"][-1]
-    units = dense.shapes[0][1]
-    if (units, activation) == (1, "sigmoid") or (units > 1 and activation in {"softmax", "linear"}):
-        return ""
-    return f"its head has {units} unit{'s' * (units > 1)} with the activation {activation!r}, not a softmax of classes"
-
-
-def _softmax_head(dense: Layer) -> tuple[Array, Array]:
-    """Returns kernel and bias for a softmax.
-
-    One unit with a sigmoid becomes two units, of which the first is always 0, with the same probabilities.
-    """
-    kernel = np.asarray(dense.arrays[0])
-    bias = np.asarray(dense.arrays[1]) if len(dense.arrays) > 1 else np.zeros(kernel.shape[1], np.float32)
-    if kernel.shape[1] > 1:
-        return kernel, bias
-    return np.concatenate([np.zeros_like(kernel), kernel], axis=1), np.concatenate([np.zeros_like(bias), bias])
