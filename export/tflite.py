@@ -20,7 +20,7 @@ from zoo.export.ending import as_task, notes_of
 from zoo.export.entry import Entry, carries, is_meant, with_entry
 from zoo.export.holdout import Examples
 from zoo.export.judging import FileJudge, by_agreement
-from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
+from zoo.export.lowering import check_exportable, lower, scaling_of, with_preparation
 from zoo.export.naming import LayerNames
 from zoo.export.nms import append, check_detector
 from zoo.export.options import ExportOptions, Quantize
@@ -135,10 +135,11 @@ def to_tflite(
     notes = [*changes_made, *notes]
     names = _labels(model, labels, calibration, trained, task, notes)
     notes += notes_of(given, model, task, names)
-    if pixels and scaling_of(model) is None and options.input_range is None:
+    if pixels and scaling_of(model) is None and options.preparation is None:
         notes.append(
             f"{model.name} does not begin with one scale for all channels; the file hands it pixels 0..255 as they "
-            "are. If it was trained on scaled pixels, give their range (input_range, --input-range -1,1)"
+            "are. If its training prepared them outside of the model, say how (pixels, --pixels -1,1 or caffe, torch; "
+            "0,255 if it did not)"
         )
     description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
     if options.mode.calibrated:
@@ -189,8 +190,8 @@ def _prepared(
     if options.nms == "file":
         check_detector(task, model.name)
     options = options.change(preprocessing=options.preprocessing or policy_of(task))
-    if options.input_range is not None:
-        model = with_scaling(model, Scaling.for_range(options.input_range), task)
+    if options.preparation is not None:
+        model = with_preparation(model, options.preparation, task)
     return model, task, options, notes
 
 
