@@ -9,7 +9,7 @@ import click
 
 from zoo import models
 from zoo.cli.exporting import FORMATS, ExportRequest, export_files, export_options, read_request
-from zoo.cli.model_options import given, model_options, weights_option
+from zoo.cli.model_options import given, model_options, spec_of, weights_option
 from zoo.cli.output import echo, import_tensorflow, require_memory, status
 from zoo.cli.types import words
 from zoo.errors import WeightsError
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
 def build(
     ctx: click.Context, /, model: str, weights: str, formats: tuple[str, ...], new_head: bool, **choices: Any
 ) -> None:
-    """Build MODEL and export it.
+    """Build MODEL and export it: one of `zoo list`, or keras:NAME for any classifier of keras.applications.
 
     The .tflite file takes raw pixels, contains its labels and a card, and is kept only if it agrees with the Keras
     model. The same command gives the same file: --seed decides the random weights, and the card says which weights
     --weights auto has found.
     """
-    spec = models.spec(model)
+    spec = spec_of(model)
     options = given(ctx, model)
     request = read_request(formats, **choices)
     if request.labels is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError
-from zoo.export import edgetpu, holdout
+from zoo.export import edgetpu, fragile, grouped, holdout
 from zoo.export.box_range import with_box_range
 from zoo.export.calibration import Array, as_lowered, class_names
 from zoo.export.checks import check_file
@@ -144,6 +144,9 @@ def to_tflite(
     description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
     if options.mode.calibrated:
         description.card["calibration"] = examples.calibration.manifest
+    points = fragile.weak_points(model) if options.quantize == "int8" else []
+    weakness = fragile.warning(points) if points else ""
+    notes += [*filter(None, [weakness]), *grouped.notes(model, options)]
     progress.step(f"converting ({options.quantize})")
     flatbuffer, entry = _convert(model, task, options, examples.calibration.inputs, progress, pixels=pixels)
     with atomic(path) as scratch:
@@ -157,7 +160,7 @@ def to_tflite(
             progress.step("checking the file against Keras")
             learned = names if trained and (options.mode.calibrated or examples.check.files) else []
             verification = _verify(model, scratch, options, examples, task, learned, pixels=pixels)
-            verification = replace(verification, asked=asked)
+            verification = replace(verification, asked=asked, weakness=weakness)
             notes += verification.doubts
         if options.nms == "file":
             inputs = examples.check.inputs if options.verify_file else None

@@ -17,9 +17,12 @@ from zoo.errors import OptionError
 
 KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 """The address under which Keras Applications publishes its weights; Keras' own source names it."""
+KERAS_EFFICIENTNET = "https://storage.googleapis.com/keras-applications/"
+"""The address under which Keras Applications publishes the weights of EfficientNet."""
 NPM_FILES = "https://cdn.jsdelivr.net/npm/"
 """The address under which single files of npm packages are served, each version of a package in a folder of its own."""
-PUBLISHERS = (KERAS_APPLICATIONS, NPM_FILES)
+KERAS_FILES = (KERAS_APPLICATIONS, KERAS_EFFICIENTNET)
+PUBLISHERS = (*KERAS_FILES, NPM_FILES)
 """The addresses that a mirror stands for; what follows in a file's address is the same on the mirror."""
 
 TOLERANCE = 1e-5
@@ -106,7 +109,7 @@ class WeightsFile:
             value = getattr(self, name)
             if value and not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
                 raise OptionError(f"{name}={value!r} is not allowed; give {digits} hexadecimal digits in lower case")
-        if self.is_remote and not self.sha256 and not self.address.startswith(KERAS_APPLICATIONS):
+        if self.is_remote and not self.sha256 and not self.address.startswith(KERAS_FILES):
             raise OptionError(
                 f"the weights at {self.address} need their SHA-256; give sha256= (`sha256sum FILE` prints it)"
             )

@@ -148,7 +148,8 @@ class ModelSpec:
 
     def instance_name(self, values: dict[str, Any]) -> str:
         """Returns the name of a built model and of its files: `mobilenet_v2`, or `mobilenet_v2_0.35_96`."""
-        parts = [self.name]
+        # What comes from elsewhere has a word and a colon in front, which a file's name cannot have.
+        parts = [self.name.rpartition(":")[-1]]
         for option in self.options:
             value = values.get(option.name, option.default)
             if option.in_name and value != option.default:

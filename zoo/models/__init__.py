@@ -11,6 +11,9 @@ from zoo.models import mlp
 from zoo.models import conv1d
 from zoo.models import ssdlite_mobilenet_v2
 from zoo.models import ssd_mobilenet_v2
-from zoo.registry import build, list_models, models_by_weights, register, spec
+from zoo.models import applications
+from zoo.registry import add_source, build, list_models, models_by_weights, register, spec
 
 __all__ = ["build", "list_models", "models_by_weights", "register", "spec"]
+
+add_source(applications.PREFIX, applications.lookup)

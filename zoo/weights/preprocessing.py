@@ -21,11 +21,16 @@ Array = npt.NDArray[Any]
 
 
 def own_preparation(model: keras.Model, channels: int = 3) -> Preparation:
-    """What a model of the zoo does to pixels in the `Rescaling` layers before its first layer with weights."""
-    scale, offset = np.ones(channels), np.zeros(channels)
-    for layer in rescalings(model):
-        scale, offset = scale * layer.scale, offset * layer.scale + layer.offset
-    return Preparation(tuple(map(float, scale)), tuple(map(float, offset)), tuple(range(channels)))
+    """What a model of the zoo does to pixels in the steps before its first layer with weights."""
+    import keras
+
+    scale, offset, order = np.ones(channels), np.zeros(channels), np.arange(channels)
+    for step in itertools.takewhile(lambda step: not getattr(step, "weights", ()), model.operations):
+        if isinstance(step, keras.layers.Rescaling):
+            scale, offset = scale * step.scale, offset * step.scale + step.offset
+        elif type(step).__name__ == "GetItem":  # the only one that the zoo's models have there
+            scale, offset, order = scale[::-1], offset[::-1], order[::-1]
+    return Preparation(tuple(map(float, scale)), tuple(map(float, offset)), tuple(map(int, order)))
 
 
 def rescalings(model: keras.Model) -> list[Any]:
