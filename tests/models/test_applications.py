@@ -12,6 +12,7 @@ import pytest
 
 import zoo
 from tests.narrow import narrow_applications
+from tests.spread import spread
 from zoo.errors import OptionError, UnknownModelError
 from zoo.graph import unallocated
 from zoo.models import applications, list_models, models_by_weights
@@ -38,7 +39,7 @@ def _thin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     densenet = inspect.getmodule(inspect.unwrap(keras.applications.DenseNet121))
     assert densenet is not None
     whole = vars(densenet)["DenseNet"]
-    monkeypatch.setattr(densenet, "DenseNet", lambda blocks, **options: whole([1] * len(blocks), **options))
+    monkeypatch.setattr(densenet, "DenseNet", lambda blocks, *rest, **named: whole([1] * len(blocks), *rest, **named))
     with narrow_applications():
         yield
 
@@ -91,9 +92,9 @@ def test_raw_pixels_give_the_answers_of_keras(
 
     ours = zoo.build(f"keras:{name}", num_classes=6, input_size=64, **options)
     model = getattr(keras.applications, name)(weights=None, classes=6, input_shape=(64, 64, 3), **theirs)
-    randomize(model, gain=1)
-    ours.set_weights(model.get_weights())
     pixels = inputs_for((64, 64, 3), 3)
+    spread(randomize(model, gain=1), preprocess(name)(pixels.copy()))
+    ours.set_weights(model.get_weights())
     expected = np.asarray(model(preprocess(name)(pixels.copy()), training=False))
     assert np.ptp(expected, axis=0).max() > 1e-3, "the inputs give the same answer: the comparison shows little"
     np.testing.assert_allclose(np.asarray(ours(pixels, training=False)), expected, rtol=0, atol=1e-5)

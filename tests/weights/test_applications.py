@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.narrow import narrow_applications
+from tests.spread import spread
 from tests.weights.conftest import save_legacy
 from zoo.errors import WeightsError
 from zoo.weights import build_from
@@ -29,12 +30,12 @@ def _narrow() -> Iterator[None]:
 
 
 @pytest.fixture
-def theirs(randomize: Callable[..., Any]) -> Any:
+def theirs(randomize: Callable[..., Any], inputs_for: Callable[..., Array]) -> Any:
     """MobileNet 0.25 of keras.applications with random weights."""
     import keras
 
     model = keras.applications.MobileNet(input_shape=(64, 64, 3), alpha=0.25, weights=None)
-    return randomize(model, gain=1.5)
+    return spread(randomize(model), keras.applications.mobilenet.preprocess_input(inputs_for((64, 64, 3), 3)))
 
 
 def same(ours: Any, theirs: Any, prepare: Callable[[Array], Array], pixels: Array) -> None:
@@ -74,7 +75,7 @@ def test_what_was_built_is_taken_back(
 ) -> None:
     """The channels of ResNet are turned in the graph, in ours as in the file."""
     built = build_from("keras:ResNet50", None, {"input_size": 32, "num_classes": 4})
-    randomize(built.model, gain=1)
+    spread(randomize(built.model, gain=1), inputs_for((32, 32, 3), 3))
     built.model.save(tmp_path / "mine.keras")
     again = build_from("keras:ResNet50", tmp_path / "mine.keras", {"input_size": 32})
     assert again.options["num_classes"] == 4

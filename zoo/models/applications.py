@@ -47,6 +47,11 @@ class _KerasWeights(PublishedWeights):
         """Returns the file for a model with these options; None if there is none."""
         return self.find(options)
 
+    def sizes(self, options: Mapping[str, Any]) -> tuple[int, ...]:
+        """Returns the input size of the file for a model with these options; empty if there is none."""
+        file = self.find(options)
+        return () if file is None or file.input_size is None else (file.input_size,)
+
     def values(self, option: str) -> tuple[Any, ...]:
         """Returns nothing: which values there are weights for, only Keras knows."""
         del option
@@ -197,14 +202,24 @@ def _asked(
     options["input_tensor"] = pixels if preparation is None else prepared(pixels, preparation)
     try:
         with _loading_nothing() as asked:
-            try:
-                model = function(weights="imagenet", **options)
-            except ValueError:  # there are none for this width; then the graph is the same
-                model = function(weights=None, **options)
+            model = _first_built(
+                lambda: function(weights="imagenet", input_shape=(size, size, 3), **options),
+                lambda: function(weights="imagenet", **options),  # none for this size; those of another one are taken
+                lambda: function(weights=None, **options),  # none for this width either; then the graph is the same
+            )
     except Exception as error:  # Keras raises what its layers raise
         what = ", ".join([f"input_size={size}", *([] if alpha is None else [f"alpha={alpha:g}"])])
         raise OptionError(f"Keras cannot build {function.__name__} with {what}: {first_line(error)}") from error
     return model, size, asked[-1] if asked else None
+
+
+def _first_built(*ways: Callable[[], keras.Model]) -> keras.Model:
+    """Returns the model of the first way that Keras does not refuse."""
+    *others, last = ways
+    for way in others:
+        with contextlib.suppress(ValueError):
+            return way()
+    return last()
 
 
 @contextlib.contextmanager
