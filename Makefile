@@ -1,10 +1,11 @@
 # make demo   run MobileNetV2 on a photo; train LeNet and name ten held-out digits; train a detector and find digits on photos
-# make test   lint, types and all tests, on all cores (WORKERS=1: one after the other); make test-quick: without the slow ones
-# make docs   build the documentation's site into docs/_build/html
+# make test   lint, types and the tests, on all cores (WORKERS=1: one after the other); make test-quick: without the slow ones
+# make docs   make site, and run the commands and programs of README and docs as they are written there
+# make site   build the documentation's site into docs/_build/html
 # make jetson build the Jetson image for arm64 and run it as a Cortex-A57 (Debian 12, root)
 # make check  lint, types and generated tables only
 # make tables write the tables of README and docs anew
-# make benchmarks  all of them, about 20 minutes; writes docs/benchmarks.json and the tables of the docs
+# make benchmarks  all of them, about an hour; writes docs/benchmarks.json and the tables of the docs
 # make dist   sdist and wheel, checked; make sbom: what is installed with the wheel; make release-check: both, tried
 # make lock   the Jetson image's locks anew, after a change of its pins; make audit: known vulnerabilities, lowest and newest
 # make fuzz   the parsers that read strangers' files, for FUZZ_SECONDS each (60)
@@ -24,24 +25,27 @@ SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.t
 
 PAGES := README.md $(wildcard docs/*.md)
 
-.PHONY: demo test test-quick check tables docs benchmarks dist sbom release-check matrix lock audit fuzz jetson clean
+.PHONY: demo test test-quick check tables site docs benchmarks dist sbom release-check matrix lock audit fuzz jetson clean
 
 demo: .venv/ready
 	$(BIN)/python tools/demo
 
 # A file's tests stay in one process, which makes what they share once; the longest files come first (tests/order.py). A
-# process that crashes ends the run: pytest-xdist would wait for its tests without end.
-WORKERS ?= auto
-PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+# process that crashes ends the run: pytest-xdist would wait for its tests without end. One process more than there are
+# cores, up to four, because some tests wait.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
+PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+ENVIRONMENTS = .venv/ready .venv-base/ready .venv-tflite-runtime/ready
 
-test: check .venv-base/ready .venv-tflite-runtime/ready .venv-mediapipe/ready
+# What the pages say is run by `make docs`.
+test: check $(ENVIRONMENTS) .venv-mediapipe/ready
 	@$(SYSTEM) install tests
-	$(BIN)/python -m pytest $(PARALLEL) --durations 10
+	$(BIN)/python -m pytest $(PARALLEL) --durations 10 --ignore tests/docs
 
 # What a developer runs before a commit: nothing that takes more than a few seconds, in the environment as it is.
 test-quick: .venv/ready
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow'
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow' --ignore tests/docs
 
 check: .venv/ready
 	$(BIN)/ruff format --check .
@@ -54,14 +58,18 @@ tables: .venv/ready
 	$(BIN)/python -m cogapp -r -I tools $(PAGES)
 
 # The tables are written anew even where one failed: the others are there.
-benchmarks: .venv/ready .venv-base/ready .venv-tflite-runtime/ready
+benchmarks: $(ENVIRONMENTS)
 	$(BIN)/python benchmarks/all.py; code=$$?; $(BIN)/python -m cogapp -r -I tools $(PAGES) && exit $$code
 
 # Strict: a warning, such as a link or a name in a docstring that leads nowhere, fails. All pages anew: a page that is not
 # read again is not warned of again.
-docs: .venv/ready
+site: .venv/ready
 	$(BIN)/sphinx-build -W --keep-going -E -q -b html docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+docs: site $(ENVIRONMENTS)
+	@$(SYSTEM) install tests
+	$(BIN)/python -m pytest $(PARALLEL) --durations 10 tests/docs
 
 # The wheel comes from the sdist, as for those who install from one.
 dist: .venv/ready

@@ -1,4 +1,4 @@
-"""The documentation site: `make docs` builds it. Any warning is an error there."""
+"""The documentation site: `make site` builds it. Any warning is an error there."""
 
 from __future__ import annotations
 

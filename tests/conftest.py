@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import functools
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -48,7 +49,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "vgg16": {"input_size": 32, "num_classes": 10},
     "resnet": {"input_size": 32, "num_classes": 10},
     "mobilenet_v1": {"alpha": 0.25, "input_size": 96, "num_classes": 10},
+    "mobilenet_v3": {"variant": "small_minimalistic", "alpha": 0.5, "input_size": 64, "num_classes": 10},
     "mobilenet_v2": {"alpha": 0.35, "input_size": 96, "num_classes": 10},
+    "efficientnet_lite": {"input_size": 64, "num_classes": 10},
+    "mobilenet_v4": {"input_size": 64, "num_classes": 10},
 }
 
 
@@ -98,7 +102,7 @@ CLASSIFIERS = [name for name in zoo.list_models() if zoo.spec(name).task == "cla
 class Case:
     """A small classifier of the zoo with random weights, and files that are made from it when they are first needed.
 
-    AlexNet, VGG-16 and ResNet are narrow ones, see `tests.narrow`.
+    Those without a width option are narrow ones, see `tests.narrow`.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -416,6 +420,12 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         yield [sys.executable, "-IS", str(programs / "ask_warm.py"), place]
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    """Begins every test with the same seed, from which Keras takes those of random weights."""
+    random.seed(0)
 
 
 @pytest.fixture(autouse=True)

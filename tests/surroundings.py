@@ -48,6 +48,10 @@ FIXED = {
     "EDGEZOO_WEIGHTS_URL": "http://127.0.0.1:9",
     # A test assumes neither that there is a GPU nor that there is none.
     "CUDA_VISIBLE_DEVICES": "-1",
+    # A process of tests keeps one core busy: threads of small nets mostly wait for each other.
+    **dict.fromkeys(
+        ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
+    ),
     # The checkout may belong to another user than the one who runs the tests.
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "safe.directory",

@@ -133,6 +133,17 @@ def test_an_unpublished_alpha_earns_a_note() -> None:
         assert spec.notes(spec.check({"alpha": alpha})) == []
 
 
+def test_options_that_are_published_but_not_together_earn_a_note() -> None:
+    spec = zoo.spec("mobilenet_v3")
+    (note,) = spec.notes(spec.check({"variant": "small_minimalistic", "alpha": 0.75}))
+    assert note == (
+        "alpha 0.75 is not a published one with variant small_minimalistic (1): no pretrained weights exist for it"
+    )
+    (note,) = spec.notes(spec.check({"variant": "small", "alpha": 0.5}))
+    assert note == "alpha 0.5 is not a published one (0.75, 1): no pretrained weights exist for it"
+    assert spec.notes(spec.check({"variant": "small", "alpha": 0.75})) == []
+
+
 def test_a_spec_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         zoo.spec("lenet").params = 1  # type: ignore[misc]

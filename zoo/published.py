@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,15 @@ KERAS_EFFICIENTNET = "https://storage.googleapis.com/keras-applications/"
 """The address under which Keras Applications publishes the weights of EfficientNet."""
 NPM_FILES = "https://cdn.jsdelivr.net/npm/"
 """The address under which single files of npm packages are served, each version of a package in a folder of its own."""
+CLOUD_TPU = "https://storage.googleapis.com/cloud-tpu-checkpoints/"
+"""The address under which Google publishes the checkpoints of its reference models for Cloud TPUs."""
+HUGGING_FACE = "https://huggingface.co/"
+"""The address under which Hugging Face serves single files, each revision of a model in a folder of its own."""
 KERAS_FILES = (KERAS_APPLICATIONS, KERAS_EFFICIENTNET)
-PUBLISHERS = (*KERAS_FILES, NPM_FILES)
+PUBLISHERS = (*KERAS_FILES, NPM_FILES, CLOUD_TPU, HUGGING_FACE)
 """The addresses that a mirror stands for; what follows in a file's address is the same on the mirror."""
+WITHOUT_HASHES = (*KERAS_FILES, CLOUD_TPU)
+"""The publishers that give no SHA-256 of their files."""
 
 TOLERANCE = 1e-5
 """Differences below this fraction of the range of prepared pixels are rounding errors of float32."""
@@ -96,7 +102,7 @@ class WeightsFile:
     """Width and height in pixels of the pictures that it was trained on. A model with another input size can use the
     file, too; the user gets a note."""
     sha256: str = ""
-    """The SHA-256 in hexadecimal. Every address needs it, except those of Keras Applications, which publishes none."""
+    """The SHA-256 in hexadecimal. Every address needs it, except those of publishers that give none."""
     md5: str = ""
     """The MD5 in hexadecimal, if the publisher gives it; it detects damage, but not an exchanged file."""
     most_bytes: int | None = None
@@ -109,7 +115,7 @@ class WeightsFile:
             value = getattr(self, name)
             if value and not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
                 raise OptionError(f"{name}={value!r} is not allowed; give {digits} hexadecimal digits in lower case")
-        if self.is_remote and not self.sha256 and not self.address.startswith(KERAS_FILES):
+        if self.is_remote and not self.sha256 and self.publisher not in WITHOUT_HASHES:
             raise OptionError(
                 f"the weights at {self.address} need their SHA-256; give sha256= (`sha256sum FILE` prints it)"
             )
@@ -203,6 +209,14 @@ class PublishedWeights:
             return ()
         return tuple(sorted({file.options[option] for file in self.files}))
 
+    def values_with(self, option: str, options: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Returns an option's values for which there are files, in ascending order, with these values of others."""
+        others = {name: value for name, value in options.items() if name != option}
+        fitting = [
+            file for file in self.files if all(file.options.get(n, value) == value for n, value in others.items())
+        ]
+        return tuple(sorted({file.options[option] for file in fitting if option in file.options}))
+
     def starting_at(self, folder: Path) -> PublishedWeights:
         """Returns the same weights, with relative paths of files resolved from a folder."""
         files = tuple(
@@ -222,8 +236,26 @@ class Backbone:
     """How keras.applications' model expects its pixels, as its `preprocess_input` makes them."""
     layers: tuple[str, ...] = ()
     """The names that keras.applications gives the layers with weights, in order; empty if they are the zoo's names."""
-    taps: Mapping[int, str] = field(default_factory=dict)
-    """The layers whose outputs a detector's head can begin at, by their strides in pixels: 8, 16 and 32."""
+    taps: Mapping[int, str] | Callable[[Mapping[str, Any]], Mapping[int, str]] = field(default_factory=dict)
+    """The layers whose outputs a detector's head can begin at, by their strides in pixels: 8, 16 and 32. Or, where they
+    depend on the model's options, a function that returns them."""
+
+    def taps_for(self, options: Mapping[str, Any]) -> Mapping[int, str]:
+        """Returns the layers that a detector's head can begin at in a model with these options, by their strides."""
+        return self.taps(options) if callable(self.taps) else self.taps
+
+
+@dataclass(frozen=True)
+class Original:
+    """The same architecture in another program, whose files say which layer each array belongs to."""
+
+    program: str
+    """The program's name, for messages."""
+    pixels: Preparation
+    """How the program prepares pixels."""
+    layers: tuple[tuple[str, ...], ...]
+    """The names that the program gives the layers with weights, in the order of the zoo's model: one row for each
+    depth that the model has."""
 
 
 @dataclass(frozen=True)

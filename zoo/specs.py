@@ -8,13 +8,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import OptionError
-from zoo.published import Accuracies, Backbone, PublishedWeights
+from zoo.published import Accuracies, Backbone, Original, PublishedWeights
 
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy's global random state takes."""
@@ -53,6 +53,14 @@ class Option:
     in_name: str = ""
     """The format of a value other than the default in the model's name, e.g. `{:g}`; empty to leave it out."""
     default: Any = None
+    follows: str = ""
+    """The name of another option that decides the default; empty if the default is always the same."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """The default for each value of the option that `follows` names."""
+
+    def default_with(self, values: Mapping[str, Any]) -> Any:
+        """Returns the default beside these values of the other options."""
+        return self.defaults.get(values.get(self.follows, ""), self.default)
 
     @property
     def allowed(self) -> str:
@@ -76,11 +84,15 @@ class Option:
         """Returns `value` in the option's type; an `OptionError` names the value, the model and what is allowed."""
         if value is None and self.default is None:
             return None
+        if not self.allows(value):
+            raise OptionError(f"{model}: {self.name}={value!r} is not allowed; give {self.allowed}")
+        return self._convert(value)
+
+    def allows(self, value: Any) -> bool:
+        """Whether the option can have a value."""
         converted = self._convert(value)
         items = converted if isinstance(converted, tuple) else (converted,)
-        if converted is None or not all(self._fits(item) for item in items):
-            raise OptionError(f"{model}: {self.name}={value!r} is not allowed; give {self.allowed}")
-        return converted
+        return converted is not None and all(self._fits(item) for item in items)
 
     def _convert(self, value: Any) -> Any:
         if self.kind is bool or isinstance(value, bool):
@@ -107,6 +119,20 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Caution:
+    """What a user should know before he makes files of some variants of a model in some quantization modes."""
+
+    text: str
+    modes: tuple[str, ...]
+    options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """The variants: values of options. An option that is not listed may have any value."""
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether it is about a model with these options."""
+        return all(values.get(name) in allowed for name, allowed in self.options.items())
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """The description of an architecture. All figures are those of the default options."""
 
@@ -130,8 +156,11 @@ class ModelSpec:
     """The fields that differ from `zoo.training.recipe.TRANSFER` in a training from pretrained weights."""
     weights: tuple[PublishedWeights, ...] = ()
     accuracies: Accuracies | None = None
+    cautions: tuple[Caution, ...] = ()
     backbone: Backbone | None = None
     """The facts about this architecture's model in keras.applications, if there is one."""
+    originals: tuple[Original, ...] = ()
+    """The programs whose files of weights fit, although they are not Keras': PyTorch's and TensorFlow 1's."""
 
     def check(self, values: dict[str, Any]) -> dict[str, Any]:
         """Returns the values of all options, including defaults.
@@ -144,48 +173,120 @@ class ModelSpec:
             if name not in known:
                 takes = ", ".join(known) or "none"
                 raise OptionError(f"{self.name} has no option {name!r}; it takes {takes}")
-        return {name: option.check(values.get(name, option.default), self.name) for name, option in known.items()}
+        # Options that follow others come second, because their defaults depend on the others' checked values.
+        found: dict[str, Any] = {}
+        for option in sorted(self.options, key=lambda option: bool(option.follows)):
+            default = option.default_with(found)
+            found[option.name] = option.check(values.get(option.name, default), self.name)
+        return {name: found[name] for name in known}
 
     def instance_name(self, values: dict[str, Any]) -> str:
         """Returns the name of a built model and of its files: `mobilenet_v2`, or `mobilenet_v2_0.35_96`."""
+        full = self._filled(values)
+        named = [option for option in self.options if option.in_name]
+        parts = [o.in_name.format(full[o.name]) for o in named if full[o.name] != o.default_with(full)]
         # What comes from elsewhere has a word and a colon in front, which a file's name cannot have.
-        parts = [self.name.rpartition(":")[-1]]
-        for option in self.options:
-            value = values.get(option.name, option.default)
-            if option.in_name and value != option.default:
-                parts.append(option.in_name.format(value))
-        return "_".join(parts)
+        return "_".join([self.name.rpartition(":")[-1], *parts])
+
+    def _filled(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the values of all options, with the defaults of those that are missing; nothing is checked."""
+        plain = {option.name: values.get(option.name, option.default) for option in self.options}
+        return {option.name: values.get(option.name, option.default_with(plain)) for option in self.options}
 
     def notes(self, values: dict[str, Any]) -> list[str]:
         """Returns notes for the user about these option values, one line each."""
-        notes = []
-        for option in self.options:
-            value, published = values.get(option.name, option.default), self.published_values(option.name)
-            if published and value not in published:
-                notes.append(
-                    f"{option.name} {in_words(value)} is not a published one ({', '.join(map(in_words, published))}): "
+        given = self._filled(values)
+        published = {name: self.published_values(name) for name in given}
+        notes = [
+            f"{name} {in_words(value)} is not a published one ({_listed(published[name])}): "
+            "no pretrained weights exist for it"
+            for name, value in given.items()
+            if published[name] and value not in published[name]
+        ]
+        return notes or self._notes_on_tied_options(given, [name for name in given if published[name]])
+
+    def cautions_for(self, values: Mapping[str, Any], modes: Iterable[str] | None = None) -> list[str]:
+        """Returns what a user should know of files with these options, one line each.
+
+        Args:
+            values: all of the model's options, see `check`.
+            modes: the quantization modes of the files; by default any.
+        """
+        wanted = None if modes is None else set(modes)
+        return [
+            caution.text
+            for caution in self.cautions
+            if caution.holds(values) and (wanted is None or wanted.intersection(caution.modes))
+        ]
+
+    def _notes_on_tied_options(self, given: dict[str, Any], names: list[str]) -> list[str]:
+        """Says it if weights are published for each of some options' values, but not for all of them together."""
+        tied = {name: given[name] for name in names}
+        for name in reversed(names):
+            found = {value for weights in self.weights for value in weights.values_with(name, tied)}
+            if tied[name] in found:
+                return []
+            if found:
+                others = " and ".join(f"{other} {in_words(tied[other])}" for other in names if other != name)
+                return [
+                    f"{name} {in_words(tied[name])} is not a published one with {others} ({_listed(sorted(found))}): "
                     "no pretrained weights exist for it"
-                )
-        return notes
+                ]
+        return []
 
     def published_values(self, option: str) -> tuple[Any, ...]:
         """Returns an option's values that weights are published for, in ascending order; empty if any value fits."""
         found = [weights.values(option) for weights in self.weights]
         return tuple(sorted({value for values in found for value in values})) if all(found) else ()
 
+    def variants(self) -> list[dict[str, Any]]:
+        """Returns all options of the nets that accuracies are published for, the default ones first, if not alone."""
+        known = self.accuracies
+        rows = [dict(zip(known.options, row, strict=False)) for row in known.figures] if known else []
+        found: list[dict[str, Any]] = []
+        for values in map(self.check, ({}, *rows)):
+            found += [] if values in found else [values]
+        return found
+
+    def top1(self, values: Mapping[str, Any]) -> float | None:
+        """Returns the published top-1 accuracy of the float weights with these options in percent; None if none is.
+
+        A figure holds for the default values of all options that its table does not name, except for the number of
+        classes, which is that of a user's data, and for dropout, which is for training alone.
+        """
+        full = self._filled(values)
+        return self.accuracies.top1(full) if self.accuracies and self._is_as_published(full) else None
+
+    def int8_top1(self, values: Mapping[str, Any]) -> float | None:
+        """Returns the same in 8-bit integers."""
+        full = self._filled(values)
+        return self.accuracies.int8_top1(full) if self.accuracies and self._is_as_published(full) else None
+
+    def _is_as_published(self, full: Mapping[str, Any]) -> bool:
+        named = {*(self.accuracies.options if self.accuracies else ()), NUM_CLASSES.name, DROPOUT.name}
+        others = (option for option in self.options if option.name not in named)
+        return all(full[option.name] == option.default_with(full) for option in others)
+
     def check_facts(self) -> None:
-        """Checks that the published weights and accuracies fit the options.
+        """Checks that the published weights, accuracies and defaults fit the options.
 
         Raises:
             OptionError: two weights have the same name, or a fact is about an option or a value that the model does
                 not have.
         """
+        for option in self.options:
+            for value, default in option.defaults.items():
+                self.check({option.follows: value, option.name: default})
         names = [weights.name for weights in self.weights]
         if len(set(names)) < len(names):
             raise OptionError(f"{self.name}: two published weights have one name ({', '.join(names)})")
         for weights in self.weights:
             for file in weights.files:
                 self.check(dict(file.options))
+        for caution in self.cautions:
+            for name, allowed in caution.options.items():
+                for value in allowed:
+                    self.check({name: value})
         if self.accuracies is not None:
             for row in self.accuracies.figures:
                 self.check(dict(zip(self.accuracies.options, row, strict=False)))
@@ -205,6 +306,10 @@ def in_words(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(map(in_words, values))
+
+
 NUM_CLASSES = Option("num_classes", "number of classes", minimum=2)
 """The option that every classifier has: its number of classes."""
 
@@ -213,3 +318,13 @@ AUTO = "auto"
 
 DROPOUT = Option("dropout", "share of units that dropout switches off in training", kind=float, minimum=0, below=1)
 """The option with the share of units that are dropped in training, before or after the large dense layers."""
+
+
+def dropout_of(option: str, shares: Mapping[str, float]) -> Option:
+    """Returns `DROPOUT` for a model whose share depends on another option.
+
+    Args:
+        option: the name of the other option.
+        shares: the share for each of its values.
+    """
+    return dataclasses.replace(DROPOUT, follows=option, defaults=shares)

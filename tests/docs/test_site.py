@@ -22,7 +22,7 @@ API = ("zoo", "zoo.data", "zoo.training", "zoo.weights", "zoo.export", "zoo.runn
 
 
 def build(docs: Path, out: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Builds as `make docs` does, into another folder."""
+    """Builds as `make site` does, into another folder."""
     recipe = re.search(r"\$\(BIN\)/sphinx-build (.*) docs docs/_build/html", (ROOT / "Makefile").read_text())
     assert recipe
     return subprocess.run(

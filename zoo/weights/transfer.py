@@ -10,8 +10,8 @@ import numpy as np
 
 from zoo import models
 from zoo.errors import WeightsError
-from zoo.published import RAW, Backbone, Preparation
-from zoo.weights import detectors
+from zoo.published import RAW, Backbone, Original, Preparation
+from zoo.weights import detectors, originals
 from zoo.weights.detectors import Shapes
 from zoo.weights.files import Contents, Layer, layers_of
 from zoo.weights.fitting import dense_shape, head_arrays, head_fault, is_head, misfit
@@ -62,9 +62,13 @@ def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = Non
     detects = detectors.detects(model)
     body = detectors.body_of(ours) if detects else ours[:-1] if is_head(ours[-1], model) else ours
     head = ours[len(body) :]
-    backbone = _backbone_of(model, ours)
+    original, backbone = None, None
+    if contents.named is not None:
+        original, theirs = originals.match(contents.named, ours, _originals_of(model), contents.path)
+    else:
+        backbone = _backbone_of(model, ours)
+        theirs = _in_our_order(contents, ours, backbone)
     core = [layer.name for layer in ours].index(backbone.last) + 1 if backbone else len(body)
-    theirs = _in_our_order(contents, ours, backbone)
     for layer, found in zip(ours[:core], [*theirs, *[None] * core], strict=False):
         _require(layer, found, model.name, contents)
     count = len(body) if _same(body, theirs) else core
@@ -72,8 +76,11 @@ def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = Non
     taken = {
         layer.name: tuple(map(np.asarray, found.arrays)) for layer, found in zip(body[:count], theirs, strict=False)
     }
-    expected = pixels or (backbone.pixels if backbone else None)
+    about = original or backbone
+    expected = pixels or (about.pixels if about else None)
     adopted, assumed = _pixels(model, ours[0], theirs[0], expected, contents, taken)
+    if assumed and original:
+        assumed = f"as {original.program} prepares them"
     if detects:
         return _with_detector_head(model, Fit(taken, (), None, adopted, assumed), head, rest, contents)
     none = Fit(taken, tuple(layer.name for layer in head), None, adopted, assumed)
@@ -86,7 +93,7 @@ def fit(model: keras.Model, contents: Contents, pixels: Preparation | None = Non
     (last,) = head
     why = head_fault(last, rest, backbone, contents)
     if why:
-        if not backbone and len(rest) != 1:
+        if not about and len(rest) != 1:
             raise WeightsError(_too_few(model.name, ours, contents))
         return replace(none, why=why)
     arrays = head_arrays(last, rest[0], softmax=backbone is not None)
@@ -163,6 +170,12 @@ def _backbone_of(model: keras.Model, ours: Sequence[Layer]) -> Backbone | None:
     names = {layer.name for layer in ours}
     specs = sorted(map(models.spec, models.list_models()), key=lambda spec: not model.name.startswith(spec.name))
     return next((spec.backbone for spec in specs if spec.backbone and spec.backbone.last in names), None)
+
+
+def _originals_of(model: keras.Model) -> tuple[Original, ...]:
+    """Finds the programs that the model's architecture is known in, by the beginning of the model's name."""
+    names = [name for name in models.list_models() if model.name.startswith(name)]
+    return models.spec(max(names, key=len)).originals if names else ()
 
 
 def _in_our_order(contents: Contents, ours: Sequence[Layer], backbone: Backbone | None) -> list[Layer]:
