@@ -182,6 +182,8 @@ def test_a_finished_run_is_trained_further_with_its_anchors(alone: TrainResult, 
     result = train_from(alone.folder, out=tmp_path / "more", epochs=1, min_steps=10, learning_rate=1e-4)
     assert result.history[0]["val_map"] > 0.8 * alone.score
     assert anchored.shapes_of(result.model) == anchored.shapes_of(alone.model)
+    # The file alone knows the names of the classes.
+    assert anchored.labels_of(load_model(result.folder / "model.keras")) == tuple(NAMES)
 
 
 def test_data_of_the_other_kind_are_refused_with_what_would_fit(scenes: Path, digits_folder: Path, cli: Cli) -> None:
