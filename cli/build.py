@@ -12,7 +12,7 @@ from zoo.cli.exporting import FORMATS, ExportRequest, export_files, export_optio
 from zoo.cli.model_options import given, model_options, spec_of, weights_option
 from zoo.cli.output import echo, import_tensorflow, require_memory, status
 from zoo.cli.types import words
-from zoo.errors import WeightsError
+from zoo.errors import WeightsError, listed
 from zoo.files import base_name
 from zoo.specs import AUTO
 
@@ -130,6 +130,6 @@ def _new_head(model: str, weights: str, why: str, classes: int) -> str:
 def _published(task: str) -> str:
     """Returns which models of a task have which weights: `mobilenet_v2 and vgg16 have --weights imagenet`."""
     return ", ".join(
-        f"{' and '.join(having)} {'have' if len(having) > 1 else 'has'} --weights {name}"
+        f"{listed(having)} {'have' if len(having) > 1 else 'has'} --weights {name}"
         for name, having in models.models_by_weights(task).items()
     )

@@ -109,8 +109,8 @@ def to_tflite(
         options: what the file is to be like; by default `ExportOptions()`.
         calibration: for int8 and int16x8: a folder of pictures (of class folders, or with labelled boxes), a `.npy`
             file, or an array `(count, ...)` of raw pixels or values. Other modes use it for the check.
-        labels: one a class. By default the class folders of `calibration` where their number fits, ImageNet's names
-            for a trained model of 1000 classes, else `class_0..`.
+        labels: one a class. By default those that a detector carries, the class folders of `calibration` where their
+            number fits, ImageNet's names for a trained model of 1000 classes, else `class_0..`.
         task: what the model is for; it says which outputs are right, what they are called, and what agreement is. By
             default detection for a model that carries anchors, else classification.
         facts: more for the card, e.g. `{"options": {...}, "license": "CC-BY-4.0"}`.
@@ -236,7 +236,11 @@ def _labels(
     notes: list[str],
 ) -> list[str]:
     """Returns the labels to embed, and adds a note if they are the names of calibration's folders."""
+    from zoo.models.anchored import labels_of
+
     classes = task.classes([tuple(output.shape) for output in model.outputs])
+    if labels is None and len(own := labels_of(model)) == classes:
+        labels = own
     if labels is None and isinstance(calibration, str | Path) and Path(calibration).suffix != ".npy":
         labelled = holds_boxes(calibration)
         folders = class_names(Path(calibration)) if labelled or heads_of(task) is None else []
