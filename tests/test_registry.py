@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
     from tests.conftest import Case
 
-MODELS = ["mobilenet_v2", "alexnet", "vgg16", "lenet", "mlp", "conv1d", "ssdlite_mobilenet_v2", "ssd_mobilenet_v2"]
+MODELS = [
+    "mobilenet_v2", "mobilenet_v1", "mobilenet_v3", "efficientnet_lite", "mobilenet_v4", "resnet", "alexnet", "vgg16",
+    "lenet", "mlp", "conv1d", "ssdlite_mobilenet_v2", "ssdlite_mobilenet_v1", "ssdlite_mobilenet_v3",
+    "ssd_mobilenet_v2",
+]  # fmt: skip
 
 
 def test_the_zoo_has_these_models() -> None:
