@@ -11,6 +11,7 @@ import click
 
 from zoo.cli.detecting import refuse_without_objects, save, stem_of
 from zoo.cli.output import echo, json_option, print_error, print_json, print_table, status
+from zoo.cli.places import require_elsewhere
 from zoo.cli.runtime_options import open_predictor, runtime_options
 from zoo.errors import OptionError, OutputError
 from zoo.text import cell
@@ -88,6 +89,12 @@ def evaluate(
     _check_tasks(predictors, confusion)
     _set_threshold(predictors, threshold, draw)
     truth = find_truth(predictors, data, everything=everything)
+    read = [one.path for one in truth.pictures]
+    if draw is not None:
+        require_elsewhere("--draw", draw, read, is_folder=True)
+    if confusion is not None:
+        given = [path for path in (file, data, against) if path is not None]
+        require_elsewhere("--confusion", confusion, [*given, *read], is_folder=False)
     for note in truth.notes:
         echo(f"note: {note}", err=True)
     with status("evaluating") as progress:

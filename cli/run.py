@@ -78,7 +78,7 @@ def run(
         raise click.UsageError("--frames is for --camera and --video")
     predictor = open_predictor(file, **options)
     wanted = Wanted(threshold, only, count, draw, crop)
-    objects = Objects(predictor, wanted, several=frames != 1 and not _is_one(photos))
+    objects = Objects(predictor, wanted, photos, several=frames != 1 and not _is_one(photos))
     limit = objects.limit(top_k)
     if photos:
         failed = _run_on_pictures(predictor, photos, objects, limit, strict, form)

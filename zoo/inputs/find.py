@@ -49,7 +49,7 @@ def find_pictures(
     systems leave in folders, named pipes and devices are left out.
 
     Args:
-        paths: files, folders and patterns.
+        paths: files, folders and patterns; `-` stands for standard input, also beside a folder of that name.
         suffixes: the suffixes of the files in folders to take; those of pictures by default.
         left_out: receives the number of other files in the folders, by suffix; see `told`.
 
@@ -63,7 +63,7 @@ def find_pictures(
         text = str(path)
         found = False
         before = left_out.copy()
-        if os.path.isdir(text):  # noqa: PTH112  # called for each of possibly many names
+        if text != "-" and os.path.isdir(text):  # noqa: PTH112  # called for each of possibly many names
             for picture in _walk(text, suffixes, left_out):
                 found = True
                 yield picture
