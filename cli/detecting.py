@@ -99,8 +99,8 @@ class Objects:
             several: whether there may be more pictures than one.
 
         Raises:
-            OptionError: the file finds no objects, one file was named for many pictures, or a picture that is read would
-                be overwritten.
+            OptionError: the file finds no objects, one file was named for many pictures, or pictures that are read lie
+                in the place of those to write.
             InputError: a class is none of the file's.
             OutputError: nothing can be written there.
         """

@@ -89,12 +89,7 @@ def evaluate(
     _check_tasks(predictors, confusion)
     _set_threshold(predictors, threshold, draw)
     truth = find_truth(predictors, data, everything=everything)
-    read = [one.path for one in truth.pictures]
-    if draw is not None:
-        require_elsewhere("--draw", draw, read, is_folder=True)
-    if confusion is not None:
-        given = [path for path in (file, data, against) if path is not None]
-        require_elsewhere("--confusion", confusion, [*given, *read], is_folder=False)
+    _check_places(draw, confusion, [one.path for one in truth.pictures], [file, data, *([against] if against else [])])
     for note in truth.notes:
         echo(f"note: {note}", err=True)
     with status("evaluating") as progress:
@@ -161,6 +156,18 @@ def _set_threshold(predictors: Sequence[Predictor[Any]], threshold: float | None
             refuse_without_objects(one, used)
     if draw is not None:
         require_writable(draw)
+
+
+def _check_places(draw: Path | None, confusion: Path | None, pictures: Sequence[Path], given: Sequence[Path]) -> None:
+    """Finds out before the evaluation whether what it writes would take the place of what it reads.
+
+    Raises:
+        OptionError: it would.
+    """
+    if draw is not None:
+        require_elsewhere("--draw", draw, pictures, is_folder=True)
+    if confusion is not None:
+        require_elsewhere("--confusion", confusion, [*given, *pictures], is_folder=False)
 
 
 def _draw(found: Evaluation, folder: Path, most: int) -> None:

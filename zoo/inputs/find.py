@@ -110,7 +110,7 @@ def _walk(folder: str, suffixes: Collection[str], left_out: Counter[str]) -> Ite
             suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
             if suffix in suffixes:
                 path = Path(root, name)
-                if not _is_endless(path):
+                if not is_pipe(path):
                     yield path
             else:
                 left_out[suffix] += 1
@@ -118,7 +118,8 @@ def _walk(folder: str, suffixes: Collection[str], left_out: Counter[str]) -> Ite
         raise ZooError(f"cannot read {closed[0].filename}: {closed[0].strerror}")
 
 
-def _is_endless(path: Path) -> bool:
+def is_pipe(path: Path) -> bool:
+    """Whether a file is left out because it is a named pipe or a device, which might be read for ever."""
     try:
         return is_endless(path)
     except OSError:  # the reader reports what is wrong, for example a broken link
