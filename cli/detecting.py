@@ -34,7 +34,9 @@ def detecting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --threshold, --only, --count, --draw and --crop."""
     options = [
         click.option(
-            "--threshold", type=click.FloatRange(0, 1), help="Least score of an object, for detectors.  [default: 0.5]"
+            "--threshold",
+            type=click.FloatRange(0, 1),
+            help="Least score of an object, for detectors.  [default: that of FILE, or 0.5]",
         ),
         click.option("--only", metavar="NAME,...", help="Classes to look for, for detectors.  [default: all]"),
         click.option("--count", is_flag=True, help="Print how many objects of each class there are, for detectors."),
@@ -149,6 +151,12 @@ class Objects:
     def limit(self, asked: int | None) -> int | None:
         """Returns the largest number of predictions: as asked, else what is usual for the file's task."""
         return asked if asked is not None or self._task is not None else DEFAULT_CLASSES
+
+    def is_full(self, found: Sequence[Any], limit: int | None) -> bool:
+        """Whether a picture has as many objects as are found at most, so that there may be more of them."""
+        from zoo.tasks.detection import LIMIT
+
+        return len(found) >= (LIMIT if limit is None else limit)
 
     def write(self, source: Any, name: str, found: Sequence[Any]) -> None:
         """Writes the drawn picture and the parts in boxes, where that is wanted.

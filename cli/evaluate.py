@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    help="Least score of an object in precision, recall, counts and confusion, for detectors.  [default: 0.5]",
+    help="Least score of an object in precision, recall, counts and confusion, for detectors.  "
+    "[default: that of FILE, or 0.5]",
 )
 @click.option(
     "--draw",

@@ -82,6 +82,13 @@ def test_counts_by_class_and_picture(cli: Cli, file: Path, scenes: Path) -> None
     assert sorted(row[1:] for row in rows[1:]) == [["blue", "1"], ["red", "2"]]
 
 
+def test_a_picture_with_the_most_objects_that_are_counted_is_noted(cli: Cli, file: Path, scenes: Path) -> None:
+    done = cli("run", file, scenes, "--count", "--top-k", "3")
+    assert done.err == "note: 1 pictures have the most objects that are counted; --top-k sets another number\n"
+    assert cli("run", file, scenes, "--count", "--top-k", "4").err == ""
+    assert cli("run", file, scenes, "--top-k", "3").err == ""
+
+
 def test_drawn_pictures_and_parts_are_written(cli: Cli, file: Path, scenes: Path, tmp_path: Path) -> None:
     done = cli("run", file, scenes, "--draw", tmp_path / "drawn", "--crop", tmp_path / "parts")
     assert done.code == 0

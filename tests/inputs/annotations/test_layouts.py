@@ -144,3 +144,15 @@ def test_a_table_of_boxes_in_another_form_is_told_with_the_columns_it_needs(tmp_
         assert holds_boxes(path)
         with pytest.raises(InputError, match=r"no CSV file of path,label,xmin,ymin,xmax,ymax.*; it begins with "):
             find_boxes(path)
+
+
+@pytest.mark.parametrize(
+    "line", ["cup 0.5 0.5 0.1 0.1", "0,0.5,0.5,0.1,0.1", "0.0 0.5 0.5 0.1 0.1", "0 0,5 0,5 0,1 0,1", "0 1 2"]
+)
+def test_the_first_line_of_yolos_files_that_is_not_read_is_told(tmp_path: Path, line: str) -> None:
+    annotating.roboflow_yolo(tmp_path)
+    for path in tmp_path.rglob("labels/*.txt"):
+        path.write_text(line)
+    with pytest.raises(InputError) as raised:
+        find_boxes(tmp_path)
+    assert f"line 1, {line!r}, is not 'class x y width height'" in str(raised.value)

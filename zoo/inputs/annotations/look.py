@@ -69,10 +69,10 @@ def find_boxes(path: str | Path) -> BoxData:
         return _by_their_numbers(read())
     if _is_cvats(folder):
         raise InputError(f"{path} holds {_CVAT}")
-    what = boxes.what_it_is(path)
+    what, labels = boxes.what_it_is(path), yolo.label_files(folder)
     raise InputError(
         f"{path} holds {what or 'pictures'}, but no annotations of boxes that are read here: COCO JSON, Pascal VOC "
-        f"XML, YOLO text files or CSV{told_suffixes(folder.others)}"
+        f"XML, YOLO text files or CSV{told_suffixes(folder.others)}{yolo.first_that_is_none(labels.values())}"
     )
 
 
