@@ -120,7 +120,7 @@ class Objects:
         )
         self._check_places(several, [path for path in photos if path != Path("-")], predictor.suffixes)
 
-    def _check_places(self, several: bool, photos: Sequence[Path], suffixes: Collection[str]) -> None:
+    def _check_places(self, several: bool, photos: Sequence[Path], suffixes: Collection[str] | None) -> None:
         from zoo.cli.places import require_elsewhere
         from zoo.files import require_writable
         from zoo.inputs.find import find_pictures

@@ -226,9 +226,23 @@ def test_the_estimate_of_memory_is_not_below_what_python_takes() -> None:
 
 def test_a_document_is_parsed_once(tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, document)
-    parsed = []
+    parsed: list[Path] = []
     read = coco.read_json
-    monkeypatch.setattr(coco, "read_json", lambda path: parsed.append(path) or read(path))
+
+    def counted(path: Path) -> Any:
+        parsed.append(path)
+        return read(path)
+
+    monkeypatch.setattr(coco, "read_json", counted)
     assert holds_boxes(tmp_path)
     assert find_boxes(tmp_path).pictures
     assert parsed == [tmp_path / "boxes.json"]
+
+
+@pytest.mark.parametrize("name", ["instance.json", "result.json", "notes.json"])
+def test_other_documents_beside_class_folders_are_no_boxes(tmp_path: Path, name: str) -> None:
+    for folder in ("cat", "dog"):
+        (tmp_path / folder).mkdir()
+        picture(folder).save(tmp_path / folder / "1.jpg")
+    write(tmp_path, {"images": 2, "accuracy": 0.5}, name)
+    assert not holds_boxes(tmp_path)

@@ -79,7 +79,7 @@ def seem_coco(paths: Sequence[Path]) -> bool:
 
 def _is_sure(path: Path) -> bool:
     """Whether a file has a name that no other kind of files has."""
-    return path.name.lower() == ROBOFLOW or path.name.lower().startswith("instance")
+    return path.name.lower() == ROBOFLOW or path.name.lower().startswith(("instance_", "instances_"))
 
 
 def _has_words(path: Path) -> bool:
