@@ -50,6 +50,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "mobilenet_v1": {"alpha": 0.25, "input_size": 96, "num_classes": 10},
     "mobilenet_v3": {"variant": "small_minimalistic", "alpha": 0.5, "input_size": 64, "num_classes": 10},
     "mobilenet_v2": {"alpha": 0.35, "input_size": 96, "num_classes": 10},
+    "efficientnet_lite": {"input_size": 64, "num_classes": 10},
+    "mobilenet_v4": {"input_size": 64, "num_classes": 10},
 }
 
 
@@ -99,7 +101,7 @@ CLASSIFIERS = [name for name in zoo.list_models() if zoo.spec(name).task == "cla
 class Case:
     """A small classifier of the zoo with random weights, and files that are made from it when they are first needed.
 
-    AlexNet and VGG-16 are narrow ones, see `tests.narrow`.
+    Those without a width option are narrow ones, see `tests.narrow`.
     """
 
     def __init__(self, name: str, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""AlexNet and VGG-16 with fewer filters and units: all layers, connected as in the papers, in a tenth of the time.
+"""Nets without a width option with fewer filters and units: all layers, connected as in the papers, in less time.
 
 What a test shows by a model's layers, it shows as well by narrow ones. `tests/export/test_matrix.py` exports AlexNet as
 it is published, and `tests/export/test_tflite.py` VGG-16.
@@ -18,17 +18,34 @@ FILTERS = 4
 """What the filters of the convolutions are divided by; an even number of groups' filters is left."""
 UNITS = 16
 """What the units of the dense layers are divided by."""
+DENSE = (4096, 4096)
+"""The units of VGG-16's dense layers outside of every block."""
 
 
 @contextlib.contextmanager
 def narrow() -> Iterator[None]:
-    """Makes `zoo.build` build both models narrow, as long as the block lasts."""
-    alexnet, vgg16 = (importlib.import_module(f"zoo.models.{name}") for name in ("alexnet", "vgg16"))
+    """Makes `zoo.build` build these models narrow, as long as the block lasts; a block in another changes nothing."""
+    alexnet, vgg16, lite, v4 = (
+        importlib.import_module(f"zoo.models.{name}")
+        for name in ("alexnet", "vgg16", "efficientnet_lite", "mobilenet_v4")
+    )
+    if vgg16.DENSE != DENSE:
+        yield
+        return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(alexnet, "CONVS", tuple((filters // FILTERS, *rest) for filters, *rest in alexnet.CONVS))
         patch.setattr(vgg16, "BLOCKS", tuple(tuple(n // FILTERS for n in block) for block in vgg16.BLOCKS))
         for module in (alexnet, vgg16):
             patch.setattr(module, "DENSE", tuple(units // UNITS for units in module.DENSE))
+        stages = tuple((expansion, channels // FILTERS, *rest) for expansion, channels, *rest in lite.STAGES)
+        patch.setattr(lite, "STAGES", stages)
+        few = {
+            name: tuple(tuple(row._replace(channels=row.channels // FILTERS) for row in rows) for rows in table)
+            for name, table in v4.STAGES.items()
+        }
+        patch.setattr(v4, "STAGES", few)
+        for module in (lite, v4):
+            patch.setattr(module, "LAST_FILTERS", module.LAST_FILTERS // UNITS)
         yield
 
 

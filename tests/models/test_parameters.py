@@ -20,6 +20,25 @@ SSD_EXTRAS = sum(
     (before + 1) * narrow + (9 * narrow + 1) * wide
     for before, narrow, wide in ((1280, 256, 512), (512, 128, 256), (256, 128, 256), (256, 64, 128))
 )
+
+
+def ssdlite_head(middle: int, last: int) -> int:
+    """Counts SSDLite's head of 80 classes on maps of so many channels: a batch norm has four values for each."""
+
+    def pointwise(channels: int, filters: int) -> int:
+        return channels * filters + 4 * filters
+
+    def depthwise(channels: int) -> int:
+        return 9 * channels + 4 * channels
+
+    extras, levels = 0, [middle, last]
+    for filters in (512, 256):
+        extras += pointwise(levels[-1], filters // 2) + depthwise(filters // 2) + pointwise(filters // 2, filters)
+        levels.append(filters)
+    ends = sum(2 * depthwise(channels) + (channels + 1) * 4 * (4 + 80) for channels in levels)
+    return extras + ends
+
+
 PARAMS = [
     ("alexnet", {}, 60_965_224),
     ("alexnet", {"groups": 1}, 62_378_344),
@@ -47,7 +66,10 @@ PARAMS = [
     ("mlp", {"hidden": (32,), "features": 7, "num_classes": 3}, 7 * 32 + 32 + 32 * 3 + 3),
     ("lenet", {}, 25 * 6 + 6 + 25 * 6 * 16 + 16 + 400 * 120 + 120 + 120 * 84 + 84 + 84 * 10 + 10),
     # The body is that of the classifier without its dense layer; the rest is the head, counted by hand below.
-    ("ssdlite_mobilenet_v2", {}, 2_257_984 + 1_517_888),
+    ("ssdlite_mobilenet_v2", {}, 2_257_984 + ssdlite_head(576, 1280)),
+    # keras.applications' count without a top, and what the head has on 512 and 1024, or 672 and 960 channels.
+    ("ssdlite_mobilenet_v1", {}, 3_228_864 + ssdlite_head(512, 1024)),
+    ("ssdlite_mobilenet_v3", {}, 1_437_608 + ssdlite_head(672, 960)),
     ("ssd_mobilenet_v2", {}, 2_257_984 + SSD_EXTRAS + SSD_HEADS),
     ("conv1d", {}, 5 * 6 * 16 + 16 + 5 * 16 * 32 + 32 + 3 * 32 * 64 + 64 + 64 * 6 + 6),
 ]
@@ -63,7 +85,34 @@ MACS = [
     ("mobilenet_v2", {}, 301),
     ("mobilenet_v2", {"alpha": 1.3}, 509),
     ("mobilenet_v2", {"alpha": 1.4}, 582),
+    # Google's table has 407, 631, 899, 1440 and 2640, which is more than convolutions and dense layers.
+    ("efficientnet_lite", {}, 385),
+    ("efficientnet_lite", {"variant": "lite1"}, 600),
+    ("efficientnet_lite", {"variant": "lite2"}, 860),
+    ("efficientnet_lite", {"variant": "lite3"}, 1383),
+    ("efficientnet_lite", {"variant": "lite4"}, 2553),
+    # The paper has 0.2 G and 1.0 G.
+    ("mobilenet_v4", {}, 186),
+    ("mobilenet_v4", {"variant": "conv_medium"}, 1080),
 ]
+
+
+TRAINABLE = [
+    # Google's `efficientnet_lite_builder_test.py`.
+    ("efficientnet_lite", "lite0", 4_652_008),
+    ("efficientnet_lite", "lite1", 5_416_680),
+    ("efficientnet_lite", "lite2", 6_092_072),
+    ("efficientnet_lite", "lite3", 8_197_096),
+    ("efficientnet_lite", "lite4", 13_006_568),
+    # timm's models.
+    ("mobilenet_v4", "conv_small", 3_774_024),
+    ("mobilenet_v4", "conv_medium", 9_715_512),
+]
+
+
+@pytest.mark.parametrize(("name", "variant", "params"), TRAINABLE)
+def test_trainable_parameters(name: str, variant: str, params: int) -> None:
+    assert outline(name, variant=variant).trainable_params == params
 
 
 @pytest.mark.parametrize(("name", "options", "params"), PARAMS)

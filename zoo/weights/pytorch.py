@@ -1,7 +1,7 @@
 """Reads the weights that a PyTorch program wrote to a safetensors file, such as those of timm.
 
-The library `safetensors` checks that the file holds exactly the arrays that its header lists, so that no array is larger
-than the file.
+The library `safetensors` checks that the file holds exactly the arrays that its header lists: no array is larger than
+the file.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def read(path: Path) -> Named:
     try:
         with safe_open(path, framework="np") as file:
             # PyTorch's counters of batches are no weights.
-            names = [name for name in file.keys() if name.rpartition(".")[2] in PYTORCH.parts]
-            arrays = {name: file.get_tensor(name) for name in names}
+            found = file.keys()
+            arrays = {name: file.get_tensor(name) for name in found if name.rpartition(".")[2] in PYTORCH.parts}
     # The library raises a TypeError for a type of numbers that numpy does not have.
     except (OSError, SafetensorError, TypeError, ValueError) as error:
         raise WeightsError(f"cannot read weights from {path}: {first_line(error)}") from error

@@ -8,7 +8,7 @@ import tarfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from zoo.archives import MAX_EXPANSION, SLACK, ArchiveError, RefusedArchiveError
 
@@ -41,7 +41,7 @@ def take(path: Path, most: Mapping[str, int], prefix: Path) -> dict[str, int]:
     try:
         with path.open("rb") as packed, gzip.GzipFile(fileobj=packed) as unpacked:
             limited = _Limited(unpacked, SLACK + MAX_EXPANSION * path.stat().st_size)
-            with tarfile.open(fileobj=limited, mode="r|", tarinfo=_Part) as archive:
+            with tarfile.open(fileobj=cast("IO[bytes]", limited), mode="r|", tarinfo=_Part) as archive:
                 for number, part in enumerate(archive):
                     if number >= MAX_PARTS:
                         raise RefusedArchiveError(f"it has more than {MAX_PARTS} parts")
@@ -85,7 +85,7 @@ class _Part(tarfile.TarInfo):
     """A part of an archive. What is said about it is read into memory, and so may not be long."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> _Part:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Part:
         part = super().frombuf(buf, encoding, errors)
         plain = {tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE, tarfile.DIRTYPE}
         if part.type not in plain and part.size > MAX_TEXT:
