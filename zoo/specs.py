@@ -91,9 +91,8 @@ class Option:
     def allows(self, value: Any) -> bool:
         """Whether the option can have a value."""
         converted = self._convert(value)
-        return converted is not None and all(
-            map(self._fits, converted if isinstance(converted, tuple) else [converted])
-        )
+        items = converted if isinstance(converted, tuple) else (converted,)
+        return converted is not None and all(map(self._fits, items))
 
     def _convert(self, value: Any) -> Any:
         if self.kind is bool or isinstance(value, bool):
@@ -251,9 +250,8 @@ class ModelSpec:
         names = [weights.name for weights in self.weights]
         if len(set(names)) < len(names):
             raise OptionError(f"{self.name}: two published weights have one name ({', '.join(names)})")
-        for weights in self.weights:
-            for file in weights.files:
-                self.check(dict(file.options))
+        for file in (file for weights in self.weights for file in weights.files):
+            self.check(dict(file.options))
         for caution in self.cautions:
             for name, allowed in caution.options.items():
                 for value in allowed:
@@ -264,8 +262,8 @@ class ModelSpec:
 
     def with_defaults(self, defaults: dict[str, Any]) -> ModelSpec:
         """Returns the same spec with the builder's default values in the options."""
-        options = tuple(dataclasses.replace(o, default=defaults[o.name]) for o in self.options)
-        return dataclasses.replace(self, options=options)
+        options = (dataclasses.replace(option, default=defaults[option.name]) for option in self.options)
+        return dataclasses.replace(self, options=tuple(options))
 
     def starting_at(self, folder: Path) -> ModelSpec:
         """Returns the same spec, with relative paths of its weights' files resolved from a folder."""
