@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,18 @@ from zoo.errors import OptionError
 
 KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 """The address under which Keras Applications publishes its weights; Keras' own source names it."""
+KERAS_EFFICIENTNET = "https://storage.googleapis.com/keras-applications/"
+"""The address under which Keras Applications publishes the weights of EfficientNet."""
 NPM_FILES = "https://cdn.jsdelivr.net/npm/"
 """The address under which single files of npm packages are served, each version of a package in a folder of its own."""
 CLOUD_TPU = "https://storage.googleapis.com/cloud-tpu-checkpoints/"
 """The address under which Google publishes the checkpoints of its reference models for Cloud TPUs."""
 HUGGING_FACE = "https://huggingface.co/"
 """The address under which Hugging Face serves single files, each revision of a model in a folder of its own."""
-PUBLISHERS = (KERAS_APPLICATIONS, NPM_FILES, CLOUD_TPU, HUGGING_FACE)
+KERAS_FILES = (KERAS_APPLICATIONS, KERAS_EFFICIENTNET)
+PUBLISHERS = (*KERAS_FILES, NPM_FILES, CLOUD_TPU, HUGGING_FACE)
 """The addresses that a mirror stands for; what follows in a file's address is the same on the mirror."""
-WITHOUT_HASHES = (KERAS_APPLICATIONS, CLOUD_TPU)
+WITHOUT_HASHES = (*KERAS_FILES, CLOUD_TPU)
 """The publishers that give no SHA-256 of their files."""
 
 TOLERANCE = 1e-5
@@ -233,13 +236,6 @@ class Backbone:
     """How keras.applications' model expects its pixels, as its `preprocess_input` makes them."""
     layers: tuple[str, ...] = ()
     """The names that keras.applications gives the layers with weights, in order; empty if they are the zoo's names."""
-    taps: Mapping[int, str] | Callable[[Mapping[str, Any]], Mapping[int, str]] = field(default_factory=dict)
-    """The layers whose outputs a detector's head can begin at, by their strides in pixels: 8, 16 and 32. Or, where they
-    depend on the model's options, a function that returns them."""
-
-    def taps_for(self, options: Mapping[str, Any]) -> Mapping[int, str]:
-        """Returns the layers that a detector's head can begin at in a model with these options, by their strides."""
-        return self.taps(options) if callable(self.taps) else self.taps
 
 
 @dataclass(frozen=True)
