@@ -67,7 +67,7 @@ def preparation(words: str | Sequence[float] | Preparation) -> Preparation:
         if name not in values or len(re.findall(rf"(?:^|:){name}=", words)) > 1:
             raise _refused(words)
         found = _numbers(numbers, (1, 3), words)
-        values[name] = tuple(found) if len(found) == 3 else (found[0],) * 3
+        values[name] = (found[0], found[1], found[2]) if len(found) == 3 else (found[0],) * 3
     if min(values["std"]) <= 0:
         raise _refused(words)
     scale = [1 / values["std"][channel] for channel in order]

@@ -258,8 +258,8 @@ def _file(function: Function, default: int, options: Mapping[str, Any]) -> Weigh
     address, digest = found
     # A function with one file for all sizes was trained at its own.
     trained_at = default if size == default or found == _address(function, default, alpha) else size
-    hashes = {"sha256" if len(digest) == _SHA256_DIGITS else "md5": digest} if digest else {}
-    return WeightsFile(address, {} if alpha is None else {"alpha": alpha}, trained_at, **hashes)
+    sha256, md5 = (digest, "") if len(digest) == _SHA256_DIGITS else ("", digest)
+    return WeightsFile(address, {} if alpha is None else {"alpha": alpha}, trained_at, sha256, md5)
 
 
 @functools.cache
