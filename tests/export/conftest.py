@@ -25,6 +25,8 @@ MATRIX: dict[str, dict[str, Any]] = {
     "narrow-alexnet": {"input_size": 95, "num_classes": 10},
     "mobilenet_v2": {"alpha": 0.35, "input_size": 96, "num_classes": 10},
     "narrow-vgg16": {"input_size": 32, "num_classes": 10},
+    "narrow-efficientnet_lite": {"input_size": 64, "num_classes": 10},
+    "narrow-mobilenet_v4": {"input_size": 64, "num_classes": 10},
 }
 WIDE = ("none", "int8")
 """The modes of AlexNet as it is published; the narrow one, see `tests.narrow`, has the others.

@@ -153,7 +153,7 @@ def test_a_file_of_another_architecture_is_refused(
 
 
 def test_a_deeper_net_is_refused_although_all_our_layers_are_in_it(lite: Case, tmp_path: Path) -> None:
-    """lite1 has the widths of lite0 and a few layers more."""
+    """EfficientNet-Lite1 has the widths of Lite0 and a few layers more."""
     arrays = foreign.torch_arrays(lite.model, LITE)
     arrays["blocks.1.2.conv_pw.weight"] = arrays["blocks.1.1.conv_pw.weight"]
     path = foreign.write_safetensors(tmp_path / "lite1.safetensors", arrays)
