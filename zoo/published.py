@@ -22,7 +22,7 @@ NPM_FILES = "https://cdn.jsdelivr.net/npm/"
 CLOUD_TPU = "https://storage.googleapis.com/cloud-tpu-checkpoints/"
 """The address under which Google publishes the checkpoints of its reference models for Cloud TPUs."""
 HUGGING_FACE = "https://huggingface.co/"
-"""The address under which Hugging Face serves single files, each revision of a model in a folder of its own."""
+"""The address under which Hugging Face serves the files of each revision of a model."""
 PUBLISHERS = (KERAS_APPLICATIONS, NPM_FILES, CLOUD_TPU, HUGGING_FACE)
 """The addresses that a mirror stands for; what follows in a file's address is the same on the mirror."""
 WITHOUT_HASHES = (KERAS_APPLICATIONS, CLOUD_TPU)
@@ -247,12 +247,10 @@ class Original:
     """The same architecture in another program, whose files say which layer each array belongs to."""
 
     program: str
-    """The program's name, for messages."""
     pixels: Preparation
     """How the program prepares pixels."""
     layers: tuple[tuple[str, ...], ...]
-    """The names that the program gives the layers with weights, in the order of the zoo's model: one row for each
-    depth that the model has."""
+    """The names that it gives the layers with weights, in the order of the zoo's model; one row for each depth."""
 
 
 @dataclass(frozen=True)

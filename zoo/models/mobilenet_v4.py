@@ -187,7 +187,7 @@ TRANSFER_RECIPE = {
 @register(
     ModelSpec(
         name="mobilenet_v4",
-        summary="universal inverted bottlenecks, ReLU alone; the fastest for its accuracy",
+        summary="universal inverted bottlenecks, ReLU alone; few MACs for its accuracy",
         paper="Qin et al., MobileNetV4: Universal Models for the Mobile Ecosystem, 2024",
         url="https://arxiv.org/abs/2404.10518",
         input_shape=(224, 224, 3),
