@@ -74,7 +74,7 @@ def main(
         variants = grid("mobilenet_v2", alpha=alphas, input_size=sizes, quantize=("none", "int8"), whole=True)
         click.echo(f"exporting {len(variants)} files", err=True)
         with quiet():
-            paths = write_files(variants, folder / "files")
+            paths = list(write_files(variants, folder / "files").values())
         click.echo("timing", err=True)
         latency = latencies(variants, paths, runs)
         # A model of medium size in int8 is fast enough to show what the rest costs.

@@ -2,31 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, status
 from zoo.cli.runtime_options import runtime_option, threads_option
-from zoo.cli.types import float_list, int_list, words
+from zoo.cli.types import any_list, float_list, int_list, word_list, words
 from zoo.export.options import MODES
 from zoo.files import require_writable
+from zoo.models import rated_options
 from zoo.quiet import quiet, quiet_tensorflow
+from zoo.specs import in_words
 
 if TYPE_CHECKING:
-    from zoo.choose import Candidate, Choice
+    from zoo.choose import Candidate, Choice, Limits, Variant
+    from zoo.errors import ExportError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+LISTS: dict[type, tuple[Callable[[str], tuple[Any, ...]], str]] = {
+    float: (float_list, "A,..."),
+    int: (int_list, "N,..."),
+    str: (word_list, "NAME,..."),
+}
+"""The parser and the metavar of lists of a type."""
+
+
+def varied_options(command: Command) -> Command:
+    """Adds an option for each option of the models that published accuracies depend on, from the registry."""
+    for name, options in reversed(rated_options().items()):
+        kinds = {option.kind for option in options}
+        parse, metavar = LISTS[kinds.pop()] if len(kinds) == 1 else (any_list, "VALUE,...")
+        command = click.option(
+            "--" + name.replace("_", "-"),
+            name,
+            type=parse,
+            metavar=metavar,
+            help=f"Values of {name.replace('_', ' ')} to try.  [default: those with published accuracies]",
+            expose_value=False,
+            callback=_collect,
+        )(command)
+    return command
+
+
+def _collect(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value is not None and param.name:
+        ctx.meta.setdefault(__name__, {})[param.name] = value
 
 
 @click.command()
-@click.argument("model")
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
 @click.option("--max-ms", type=float, help="Largest median time for one picture, in milliseconds.")
 @click.option("--max-mb", type=float, help="Largest size of the file, in units of 1,000,000 bytes.")
 @click.option("--min-top1", type=float, help="Smallest published ImageNet top-1 accuracy, in percent.")
-@click.option(
-    "--alpha", type=float_list, metavar="A,...", help="Width multipliers to try.  [default: the published ones]"
-)
-@click.option("--input-size", type=int_list, metavar="N,...", help="Input sizes to try.  [default: the published ones]")
+@varied_options
 @click.option(
     "--quantize",
     type=words(*MODES),
@@ -56,13 +88,14 @@ if TYPE_CHECKING:
 )
 @click.option("--all", "show_all", is_flag=True, help="Show all combinations, not only the Pareto front.")
 @json_option
+@click.pass_context
 def choose(
-    model: str,
+    ctx: click.Context,
+    /,
+    names: tuple[str, ...],
     max_ms: float | None,
     max_mb: float | None,
     min_top1: float | None,
-    alpha: tuple[float, ...] | None,
-    input_size: tuple[int, ...] | None,
     quantize: tuple[str, ...] | None,
     num_classes: int | None,
     board: Path | None,
@@ -72,18 +105,19 @@ def choose(
     as_json: bool,
     **how: Any,
 ) -> None:
-    """Choose a width, an input size and a quantization of MODEL.
+    """Choose an architecture, its options and a quantization.
 
-    Each combination is built with random weights, exported, and timed on this machine; its accuracy is the ImageNet
-    top-1 published for it. The table shows the Pareto front: the combinations (of at most --max-mb) for which no other
-    one is both as fast and as accurate. The command picks the most accurate one within your limits (with --min-top1
-    alone, the fastest).
+    Compares the combinations of all models with published ImageNet accuracies, or of the MODELs that you name. Each is
+    built with random weights, exported, and timed on this machine; its accuracy is the top-1 published for it, in int8
+    where there is one for int8. The table shows the Pareto front: the combinations (of at most --max-mb) for which no
+    other one is both as fast and as accurate. The command picks the most accurate one within your limits (with
+    --min-top1 alone, the fastest). Among several models, combinations that your limits rule out are not measured.
 
     Times are kept in ~/.cache/edgezoo, so that only missing ones are measured. The first run takes minutes; you may
     interrupt it and start it again.
 
     \b
-    zoo choose mobilenet_v2 --max-ms 20 --max-mb 4
+    zoo choose --max-ms 20 --max-mb 4 --min-top1 65
     zoo choose mobilenet_v2 --min-top1 60 --plot front.png
     """
     quiet_tensorflow()
@@ -94,21 +128,20 @@ def choose(
     limits = Limits(max_ms, max_mb, min_top1)
     default = MODES if board else ("none", "int8")
     variants = grid(
-        model,
-        alpha=alpha or (),
-        input_size=input_size or (),
+        names or None,
         quantize=quantize or default,
         num_classes=num_classes,
         whole=board is not None,
+        **ctx.meta.get(__name__, {}),
     )
     if plot is not None:
         require(plot)
         require_writable(plot.parent)
     if files is not None:
-        _write(model, variants, files)
+        _write(names, variants, limits, files)
         return
     with status("loading", steady=True) as progress, quiet():
-        choice = find(model, limits, variants=variants, board=board, progress=progress, **how)
+        choice = find(limits=limits, variants=variants, board=board, progress=progress, **how)
     if plot is not None:
         from zoo.choose.plotting import plot_choice
 
@@ -125,24 +158,33 @@ def choose(
         )
 
 
-def _write(model: str, variants: Any, folder: Path) -> None:
-    from zoo.choose import write_files
+def _write(names: Sequence[str], variants: Sequence[Variant], limits: Limits, folder: Path) -> None:
+    from zoo.choose import prune, write_files
 
     require_writable(folder)
+    failures: dict[Variant, ExportError] = {}
     with status("loading", steady=True) as progress, quiet():
-        write_files(variants, folder, progress)
-    echo(f"{len(variants)} files in {folder}. On the board: zoo benchmark {folder}/*.tflite --json > board.json")
-    echo(f"Then: zoo choose {model} --from board.json")
+        pruned = prune(variants, limits, progress) if len({one.model for one in variants}) > 1 else None
+        written = write_files(pruned.variants if pruned else variants, folder, progress, failures)
+    if failures and not written:
+        raise next(iter(failures.values()))
+    echo(f"{len(written)} files in {folder}. On the board: zoo benchmark {folder}/*.tflite --json > board.json")
+    echo(f"Then: {' '.join(['zoo choose', *names, '--from board.json'])}")
+    for note in pruned.notes if pruned else ():
+        echo(f"note: {note}")
+    for variant, error in failures.items():
+        echo(f"note: {variant.stem} cannot be exported: {error}")
 
 
 def _print(choice: Choice, show_all: bool) -> None:
     shown = choice.candidates if show_all else choice.front
-    options = shown[0].variant.varied if shown else ()
+    options = shown[0].variant.varied if shown and len(choice.models) == 1 else ()
     rows = [
         (
-            *(f"{candidate.variant.values[name]:g}" for name in options),
+            *_named(candidate, options),
             "float" if candidate.variant.quantize == "none" else candidate.variant.quantize,
             "" if candidate.top1 is None else f"{candidate.top1:.1f}%",
+            candidate.top1_of or "",
             milliseconds(candidate.measured.median_ms),
             milliseconds(candidate.measured.p90_ms),
             megabytes(candidate.measured.size_bytes),
@@ -152,24 +194,33 @@ def _print(choice: Choice, show_all: bool) -> None:
         for candidate in shown
     ]
     columns = (
-        *(name.replace("_", " ").removesuffix(" size") for name in options),
+        *([name.replace("_", " ").removesuffix(" size") for name in options] or ["model"]),
         "mode",
         "top-1",
+        "of",
         "median",
         "p90",
         "size",
         *(["front"] if show_all else []),
         *(["limits"] if choice.limits.any else []),
     )
-    print_table(columns, rows, left=("mode", "front", "limits"))
+    print_table(columns, rows, left=("mode", "of", "front", "limits"))
     small = "" if choice.limits.max_mb is None else f" of those of at most {choice.limits.max_mb:g} MB"
     echo("", f"{len(choice.front)} of {len(choice.candidates)} combinations are on the front{small}.")
     if choice.pick is not None:
         echo(f"pick: {choice.pick.variant.command}")
     echo(f"machine: {choice.machine}; {choice.runtime}, threads: {choice.threads}")
-    echo(f"top-1: {choice.source.source}, {choice.source.url}")
+    for model, known in choice.sources.items():
+        of = "top-1" if len(choice.models) == 1 else f"top-1 of {model}"
+        echo(f"{of}: {known.source}, {known.url}")
     for note in choice.notes:
         echo(f"note: {note}")
+
+
+def _named(candidate: Candidate, options: Sequence[str]) -> list[str]:
+    """Returns the columns that name a combination: its options if there is one model, else the name of the net."""
+    values = candidate.variant.values
+    return [in_words(values[name]) for name in options] or [candidate.variant.net]
 
 
 def _verdict(candidate: Candidate, choice: Choice) -> str:

@@ -61,7 +61,7 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
         f"input {shape(summary.input_shape)}, {summary.params:,} parameters "
         f"({summary.trainable_params:,} trainable), {summary.macs:,} MACs"
     )
-    for note in spec.notes(options):
+    for note in (*spec.notes(options), *spec.cautions_for(options)):
         echo(f"note: {note}")
     if picture is not None:
         echo(f"drawn: {picture}")
@@ -74,10 +74,9 @@ def _published(spec: ModelSpec, options: dict[str, Any]) -> list[str]:
         if weights.file_for(options) is not None:
             about = ", ".join(filter(None, (weights.source, weights.licence)))
             lines.append(f"published weights: --weights {weights.name}" + (f" ({about})" if about else ""))
-    top1 = spec.accuracies.top1(options) if spec.accuracies else None
+    top1, int8_top1 = spec.top1(options), spec.int8_top1(options)
     if spec.accuracies and top1 is not None:
-        int8 = spec.accuracies.int8_top1(options)
-        more = "" if int8 is None else f", {int8}% in 8-bit integers"
+        more = "" if int8_top1 is None else f", {int8_top1}% in 8-bit integers"
         lines.append(f"published ImageNet top-1: {top1}%{more} ({spec.accuracies.source})")
     return lines
 

@@ -3,53 +3,116 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import click
 
 from zoo import models
-from zoo.cli.output import count, json_option, print_json, print_table, shape
+from zoo.cli.output import count, json_option, print_json, print_table, shape, short_count
 from zoo.specs import ModelSpec, Option
 
 
 @click.command("list")
+@click.option(
+    "--all", "show_all", is_flag=True, help="Show all that is known, with a line for each variant with an accuracy."
+)
 @json_option
-def list_models(as_json: bool) -> None:
-    """List the models of the zoo."""
+def list_models(show_all: bool, as_json: bool) -> None:
+    """List the models of the zoo, a line for each architecture.
+
+    The accuracies are published ImageNet top-1 figures in percent: from the least to the most accurate variant.
+    """
     specs = [models.spec(name) for name in models.list_models()]
     if as_json:
-        print_json([_facts(spec) for spec in specs])
-        return
+        print_json([_facts(spec, with_variants=show_all) for spec in specs])
+    elif show_all:
+        _print_variants(specs)
+    else:
+        _print_families(specs)
+
+
+def _print_families(specs: list[ModelSpec]) -> None:
     rows = [
         (
             spec.name,
             spec.task,
-            spec.paper,
-            shape(spec.input_shape),
-            count(spec.params),
-            count(spec.macs),
-            " ".join(weights.name for weights in spec.weights),
-            " ".join(f"--{option.name.replace('_', '-')}" for option in spec.options),
+            short_count(spec.params),
+            short_count(spec.macs),
+            _range([top for row in spec.variants() if (top := spec.top1(row)) is not None]),
+            ", ".join(weights.name for weights in spec.weights),
         )
         for spec in specs
     ]
-    print_table(
-        ("model", "task", "paper", "input", "params", "MACs", "weights", "options"),
-        rows,
-        left=("task", "paper", "weights", "options"),
-    )
+    print_table(("model", "task", "params", "MACs", "top-1", "weights"), rows, left=("task", "weights"))
 
 
-def _facts(spec: ModelSpec) -> dict[str, object]:
-    """Returns what is known of a model as JSON values, without the single files of its weights and accuracies."""
+def _print_variants(specs: list[ModelSpec]) -> None:
+    rows = []
+    for spec in specs:
+        for values in spec.variants():
+            is_default = values == spec.check({})
+            rows.append(
+                (
+                    spec.instance_name(values),
+                    spec.task,
+                    spec.paper if is_default else "",
+                    shape(_input(spec, values)),
+                    # Those of other options are not known before a model is built; `zoo info` counts them.
+                    count(spec.params) if is_default else "",
+                    count(spec.macs) if is_default else "",
+                    _percent(spec.top1(values)),
+                    _percent(spec.int8_top1(values)),
+                    " ".join(weights.name for weights in spec.weights if weights.file_for(values)),
+                    " ".join(f"--{option.name.replace('_', '-')}" for option in spec.options) if is_default else "",
+                )
+            )
+    columns = ("model", "task", "paper", "input", "params", "MACs", "top-1", "in int8", "weights", "options")
+    print_table(columns, rows, left=("task", "paper", "weights", "options"))
+
+
+def _input(spec: ModelSpec, values: dict[str, Any]) -> tuple[int, ...] | None:
+    """Returns the shape of the input, if it is that of the default options but for its size."""
+    size = values.get("input_size")
+    if size is None or spec.input_shape is None:
+        return spec.input_shape if values == spec.check({}) else None
+    return (size, size, *spec.input_shape[2:])
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}%"
+
+
+def _range(values: list[float]) -> str:
+    """Returns the least and the greatest of some percentages, or the only one."""
+    if not values:
+        return ""
+    least, most = min(values), max(values)
+    return f"{most:.1f}%" if least == most else f"{least:.1f} to {most:.1f}%"
+
+
+def _facts(spec: ModelSpec, *, with_variants: bool) -> dict[str, object]:
+    """Returns what is known of a model as JSON values, without the single files of its weights."""
     weights = [
         {"name": one.name, "trained_on": one.trained_on, "source": one.source, "licence": one.licence}
         for one in spec.weights
     ]
     accuracies = spec.accuracies and {"source": spec.accuracies.source, "url": spec.accuracies.url}
     left = {"options": _options(spec.options), "weights": weights, "accuracies": accuracies}
+    if with_variants:
+        left["variants"] = [_variant(spec, values) for values in spec.variants()]
     plain = dataclasses.replace(spec, options=(), weights=(), accuracies=None, backbone=None, originals=())
     inner = {"backbone", "originals"}  # what the zoo needs to read weights
     return {name: value for name, value in dataclasses.asdict(plain).items() if name not in inner} | left
+
+
+def _variant(spec: ModelSpec, values: dict[str, Any]) -> dict[str, object]:
+    return {
+        "name": spec.instance_name(values),
+        "options": values,
+        "top1": spec.top1(values),
+        "int8_top1": spec.int8_top1(values),
+        "weights": [weights.name for weights in spec.weights if weights.file_for(values)],
+    }
 
 
 def _options(options: tuple[Option, ...]) -> list[dict[str, object]]:

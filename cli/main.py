@@ -37,7 +37,7 @@ COMMANDS = {
     "serve": ("zoo.cli.serve", "serve", "Serve a .tflite file: a web page with webcam, and an HTTP API."),
     "evaluate": ("zoo.cli.evaluate", "evaluate", "Measure a .tflite file's accuracy on labelled pictures."),
     "benchmark": ("zoo.cli.benchmark", "benchmark", "Measure how fast .tflite files run."),
-    "choose": ("zoo.cli.choose", "choose", "Choose a width, an input size and a quantization for a machine."),
+    "choose": ("zoo.cli.choose", "choose", "Choose an architecture, its options and a quantization for a machine."),
     "doctor": ("zoo.cli.doctor", "doctor", "Show which runtimes and hardware this machine has."),
 }
 

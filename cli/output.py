@@ -19,7 +19,7 @@ import click
 
 from zoo.errors import OptionError, ZooError
 from zoo.progress import SILENT, Progress
-from zoo.text import shown, to_json
+from zoo.text import short_number, shown, to_json
 
 MOST_ROWS, MOST_IN_CELL = 10_000, 500
 """Most rows of a table, and most characters of a cell, because every row of a column is as wide as its longest cell."""
@@ -154,6 +154,11 @@ def significant(value: float) -> str:
 def count(value: int | None) -> str:
     """Returns a number of parameters or MACs with thousands separators; empty for None."""
     return "" if value is None else f"{value:,}"
+
+
+def short_count(value: int | None) -> str:
+    """Returns a number of parameters or MACs with a unit, e.g. `3.54 M`; empty for None."""
+    return "" if value is None else short_number(value)
 
 
 def shape(dims: Sequence[int] | None) -> str:

@@ -35,6 +35,25 @@ def float_list(text: str) -> tuple[float, ...]:
         raise click.BadParameter(f"{text!r} is not a list of numbers such as 0.35,0.5") from None
 
 
+def word_list(text: str) -> tuple[str, ...]:
+    """Parses `large,small`."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def any_list(text: str) -> tuple[int | float | str, ...]:
+    """Parses a list of numbers or words; what is no number is a word."""
+    return tuple(_number_or_word(part) for part in word_list(text))
+
+
+def _number_or_word(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
 def number_pair(text: str) -> tuple[float, float]:
     """Parses `-1,1`."""
     try:

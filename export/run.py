@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.benchmark.interleave import Candidate, time_runs
-from zoo.errors import ExportError, ZooError
+from zoo.errors import ExportError, InputError, ZooError
 from zoo.export.calibration import MIN_SAMPLES, VERIFY_INPUTS
+from zoo.export.cautions import cautions
 from zoo.export.describe import check_labels
 from zoo.export.detectors import task_of
 from zoo.export.judging import ByScore
@@ -28,10 +29,13 @@ from zoo.runner.runtimes import find as find_runtime
 from zoo.runner.session import load
 from zoo.tasks.confidence import wilson
 from zoo.text import to_json
+from zoo.training.folder import read_run
 from zoo.training.readme import FILES, write_card
 from zoo.training.tasks import Tuning, task_named
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
 
     from zoo.data import Data
@@ -155,6 +159,7 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
         "trained_on": len(data.sources["train"]),
         seen.FIELD: seen.for_card(data.report.contents),
     }
+    about = _architecture(folder)
     if isinstance(training, Tuning):
         settings, note = training.settings(model, data)
         facts |= settings
@@ -174,7 +179,7 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
                 judge=judge,
             )
             rows.append(_row(report, training.monitor))
-            notes += report.notes
+            notes += [*cautions(about, one.quantize), *report.notes]
         except ZooError as error:
             failures.append(Failure(one.quantize, error))
     with atomic(folder / FILES) as scratch:
@@ -233,3 +238,12 @@ def _keras_latency(model: Any, data: Data) -> float:
         keras.tree.map_structure(np.asarray, call(inputs))
         seconds.append(time.perf_counter() - started)
     return 1e3 * statistics.median(seconds)
+
+
+def _architecture(folder: Path) -> dict[str, Any]:
+    """Returns the registered name and the options of a run's model; empty if its folder does not say them."""
+    try:
+        trained = read_run(folder)["model"]
+    except InputError:
+        return {}
+    return {"architecture": trained["name"], "options": trained["options"]}

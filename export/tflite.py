@@ -12,6 +12,7 @@ from zoo.errors import ExportError
 from zoo.export import edgetpu, holdout
 from zoo.export.box_range import with_box_range
 from zoo.export.calibration import Array, as_lowered, class_names
+from zoo.export.cautions import cautions, told
 from zoo.export.checks import check_file
 from zoo.export.converter import Settings, convert
 from zoo.export.describe import SelfDescription, add_to_card, check_labels, describe, output_names
@@ -144,7 +145,9 @@ def to_tflite(
     if options.mode.calibrated:
         description.card["calibration"] = examples.calibration.manifest
     progress.step(f"converting ({options.quantize})")
-    flatbuffer, entry = _convert(model, task, options, examples.calibration.inputs, progress, pixels=pixels)
+    with told(cautions(facts or {}, options.quantize)) as warnings:
+        flatbuffer, entry = _convert(model, task, options, examples.calibration.inputs, progress, pixels=pixels)
+    notes += warnings
     with atomic(path) as scratch:
         scratch.write_bytes(description.announce(flatbuffer))
         flatbuffer = flatbuffer if options.nms == "file" else b""

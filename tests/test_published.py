@@ -114,6 +114,8 @@ def test_every_published_file_has_a_hash_or_comes_from_a_publisher_that_gives_no
         "efficientnet_lite": 5,
         "vgg16": 2,
         "ssdlite_mobilenet_v2": 22 + 1,
+        "ssdlite_mobilenet_v1": 16,
+        "ssdlite_mobilenet_v3": 6,
         "ssd_mobilenet_v2": 1,
     }
     assert {name: len(found) for name, found in files.items() if name in counts} == counts

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from zoo import models
 from zoo.cli.main import COMMANDS
-from zoo.cli.output import shape
+from zoo.cli.output import count, shape, short_count
 from zoo.specs import ModelSpec
 
 
@@ -14,7 +14,7 @@ def model_table() -> str:
     """Returns a table with one row for each registered model."""
     specs = [models.spec(name) for name in models.list_models()]
     rows = [
-        (f"`{s.name}`", s.summary, shape(s.input_shape), f"{s.params:,}", _macs(s.macs), _weights(s), _options(s))
+        (f"`{s.name}`", s.summary, shape(s.input_shape), count(s.params), short_count(s.macs), _weights(s), _options(s))
         for s in specs
     ]
     return _table(("model", "", "input", "parameters", "MACs", "`--weights`", "options"), rows)
@@ -23,13 +23,6 @@ def model_table() -> str:
 def command_table() -> str:
     """Returns a table with one row for each command, as `zoo --help` lists them."""
     return _table(("command", "what it does"), [(f"`zoo {name}`", text) for name, (_, _, text) in COMMANDS.items()])
-
-
-def _macs(count: int | None) -> str:
-    if count is None:
-        return ""
-    value, unit = (count / 1e9, "G") if count >= 1e9 else (count / 1e6, "M")
-    return f"{value:.3g} {unit}"
 
 
 def _weights(spec: ModelSpec) -> str:

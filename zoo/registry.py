@@ -119,12 +119,39 @@ def spec(name: str) -> ModelSpec:
     return _lookup(name)[0]
 
 
+def source_of(name: str) -> Path | None:
+    """Returns the file that registers a model; None if it is not in a file.
+
+    Raises:
+        UnknownModelError: no model has this name.
+    """
+    try:
+        return Path(inspect.getfile(inspect.unwrap(_lookup(name)[1]))).resolve()
+    except (OSError, TypeError):
+        return None
+
+
 def models_by_weights(task: str | None = None) -> dict[str, list[str]]:
     """Returns the names of all published weights, each with the models that have them, or those of one task."""
     found: dict[str, list[str]] = {}
     for model, (known, _) in _MODELS.items():
         for weights in known.weights if task in {None, known.task} else ():
             found.setdefault(weights.name, []).append(model)
+    return found
+
+
+def rated_models() -> tuple[str, ...]:
+    """Returns the names of the models that accuracies are published for."""
+    return tuple(name for name, (known, _) in _MODELS.items() if known.accuracies is not None)
+
+
+def rated_options() -> dict[str, tuple[Option, ...]]:
+    """Returns the options that published accuracies depend on by name, each as the models have it."""
+    found: dict[str, tuple[Option, ...]] = {}
+    for known, _ in _MODELS.values():
+        for option in known.options:
+            if known.accuracies is not None and option.name in known.accuracies.options:
+                found[option.name] = (*found.get(option.name, ()), option)
     return found
 
 

@@ -84,11 +84,15 @@ class Option:
         """Returns `value` in the option's type; an `OptionError` names the value, the model and what is allowed."""
         if value is None and self.default is None:
             return None
+        if not self.allows(value):
+            raise OptionError(f"{model}: {self.name}={value!r} is not allowed; give {self.allowed}")
+        return self._convert(value)
+
+    def allows(self, value: Any) -> bool:
+        """Whether the option can have a value."""
         converted = self._convert(value)
         items = converted if isinstance(converted, tuple) else (converted,)
-        if converted is None or not all(self._fits(item) for item in items):
-            raise OptionError(f"{model}: {self.name}={value!r} is not allowed; give {self.allowed}")
-        return converted
+        return converted is not None and all(self._fits(item) for item in items)
 
     def _convert(self, value: Any) -> Any:
         if self.kind is bool or isinstance(value, bool):
@@ -115,6 +119,20 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Caution:
+    """What a user should know before he makes files of some variants of a model in some quantization modes."""
+
+    text: str
+    modes: tuple[str, ...]
+    options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """The variants: values of options. An option that is not listed may have any value."""
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether it is about a model with these options."""
+        return all(values.get(name) in allowed for name, allowed in self.options.items())
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """The description of an architecture. All figures are those of the default options."""
 
@@ -138,6 +156,7 @@ class ModelSpec:
     """The fields that differ from `zoo.training.recipe.TRANSFER` in a training from pretrained weights."""
     weights: tuple[PublishedWeights, ...] = ()
     accuracies: Accuracies | None = None
+    cautions: tuple[Caution, ...] = ()
     backbone: Backbone | None = None
     """The facts about this architecture's model in keras.applications, if there is one."""
     originals: tuple[Original, ...] = ()
@@ -185,6 +204,20 @@ class ModelSpec:
         ]
         return notes or self._notes_on_tied_options(given, [name for name in given if published[name]])
 
+    def cautions_for(self, values: Mapping[str, Any], modes: Iterable[str] | None = None) -> list[str]:
+        """Returns what a user should know of files with these options, one line each.
+
+        Args:
+            values: all of the model's options, see `check`.
+            modes: the quantization modes of the files; by default any.
+        """
+        wanted = None if modes is None else set(modes)
+        return [
+            caution.text
+            for caution in self.cautions
+            if caution.holds(values) and (wanted is None or wanted.intersection(caution.modes))
+        ]
+
     def _notes_on_tied_options(self, given: dict[str, Any], names: list[str]) -> list[str]:
         """Says it if weights are published for each of some options' values, but not for all of them together."""
         tied = {name: given[name] for name in names}
@@ -205,6 +238,34 @@ class ModelSpec:
         found = [weights.values(option) for weights in self.weights]
         return tuple(sorted({value for values in found for value in values})) if all(found) else ()
 
+    def variants(self) -> list[dict[str, Any]]:
+        """Returns all options of the nets that accuracies are published for, the default ones first, if not alone."""
+        known = self.accuracies
+        rows = [dict(zip(known.options, row, strict=False)) for row in known.figures] if known else []
+        found: list[dict[str, Any]] = []
+        for values in map(self.check, ({}, *rows)):
+            found += [] if values in found else [values]
+        return found
+
+    def top1(self, values: Mapping[str, Any]) -> float | None:
+        """Returns the published top-1 accuracy of the float weights with these options in percent; None if none is.
+
+        A figure holds for the default values of all options that its table does not name, except for the number of
+        classes, which is that of a user's data, and for dropout, which is for training alone.
+        """
+        full = self._filled(values)
+        return self.accuracies.top1(full) if self.accuracies and self._is_as_published(full) else None
+
+    def int8_top1(self, values: Mapping[str, Any]) -> float | None:
+        """Returns the same in 8-bit integers."""
+        full = self._filled(values)
+        return self.accuracies.int8_top1(full) if self.accuracies and self._is_as_published(full) else None
+
+    def _is_as_published(self, full: Mapping[str, Any]) -> bool:
+        named = {*(self.accuracies.options if self.accuracies else ()), NUM_CLASSES.name, DROPOUT.name}
+        others = (option for option in self.options if option.name not in named)
+        return all(full[option.name] == option.default_with(full) for option in others)
+
     def check_facts(self) -> None:
         """Checks that the published weights, accuracies and defaults fit the options.
 
@@ -221,6 +282,10 @@ class ModelSpec:
         for weights in self.weights:
             for file in weights.files:
                 self.check(dict(file.options))
+        for caution in self.cautions:
+            for name, allowed in caution.options.items():
+                for value in allowed:
+                    self.check({name: value})
         if self.accuracies is not None:
             for row in self.accuracies.figures:
                 self.check(dict(zip(self.accuracies.options, row, strict=False)))

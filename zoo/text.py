@@ -189,3 +189,13 @@ def _json_line(text: str) -> str:
     if text.isprintable() and not _BLANK.search(text):
         return text
     return "".join(json.dumps(c)[1:-1] if _is_hidden(text, i) else c for i, c in enumerate(text))
+
+
+def short_number(value: int) -> str:
+    """Returns a number with three significant digits and a unit: `992`, `10.8 M`, `1.39 G`."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= 0.9995 * limit:
+            number = value / limit
+            digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
+            return f"{number:.{digits}f} {unit}"
+    return str(value)

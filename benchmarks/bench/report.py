@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import results
+from bench.architectures_table import architectures
+from bench.cells import between, multiple, sides, table
 from bench.results import Entry, Machine
 from bench.turns import ratio_text, versus
 from zoo.errors import InputError
@@ -68,12 +70,6 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table in Markdown."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def export_latency(result: dict[str, Any]) -> str:
     """Compares our files with a user's own conversion."""
     columns = (
@@ -83,8 +79,8 @@ def export_latency(result: dict[str, Any]) -> str:
     rows = [
         (
             *(row[key] for key in ("model", "mode", "runtime", "beside")),
-            *_sides(row["pixels"]),
-            *_sides(row["invoke"]),
+            *sides(row["pixels"]),
+            *sides(row["invoke"]),
             f"{row['plain_bytes'] / 1e6:.2f} MB",
             f"{row['bytes'] / 1e6:.2f} MB",
         )
@@ -101,7 +97,7 @@ def runner_speed(result: dict[str, Any]) -> str:
         peer = f"MediaPipe {version}" if row["peer"] == "MediaPipe" else row["peer"]
         text = ratio_text(row) + (f", {row['more_ms']:+.2f} ms" if "more_ms" in row else "")
         same = f"{row['same_top1']} of {row['of']}" if "same_top1" in row else ""
-        rows.append((row["what"], peer, *_sides(row)[:2], text, same))
+        rows.append((row["what"], peer, *sides(row)[:2], text, same))
     text = table(("", "beside", "it", "ours", "it / ours", "same top-1"), rows)
     missing = result["mediapipe_missing"]
     return text if missing is None else f"{text}\n\nWithout MediaPipe: {missing}."
@@ -119,7 +115,7 @@ def modes(result: dict[str, Any]) -> str:
             f"{row['accuracy']:.1%} of {row['count']}",
             f"{row['agreement']:.1%}",
             f"{row['ms']['median']:.3g} ms",
-            "1" if row["mode"] == "none" else _times(row["time"]),
+            "1" if row["mode"] == "none" else multiple(row["time"]),
         )
         for row in result["rows"]
     ]
@@ -131,7 +127,7 @@ def scaling(result: dict[str, Any]) -> str:
     latency = table(
         ("alpha", "input", "MACs", "float32", "int8"),
         [
-            (f"{a:g}", str(size), f"{rows[0]['macs'] / 1e6:.0f} M", *(_between(row["ms"], "ms") for row in rows))
+            (f"{a:g}", str(size), f"{rows[0]['macs'] / 1e6:.0f} M", *(between(row["ms"], "ms") for row in rows))
             for (a, size), rows in _by_cell(result["latency"]).items()
         ],
     )
@@ -142,12 +138,12 @@ def scaling(result: dict[str, Any]) -> str:
     ]
     threads = table(
         ("threads", "pictures a second"),
-        [(str(row["threads"]), _between(row["per_second"])) for row in result["threads"]],
+        [(str(row["threads"]), between(row["per_second"])) for row in result["threads"]],
     )
     folders = table(
         ("pictures in the folder", "pictures a second", "peak memory of `zoo run`"),
         [
-            (f"{rate['count']:,}", _between(rate["per_second"]), f"{memory['peak_mb']:.1f} MB")
+            (f"{rate['count']:,}", between(rate["per_second"]), f"{memory['peak_mb']:.1f} MB")
             for rate, memory in zip(result["pictures"], result["memory"], strict=True)
         ],
     )
@@ -167,7 +163,7 @@ def train_throughput(result: dict[str, Any]) -> str:
     """Compares training with plain Keras."""
     rows = []
     for name, row in result.items():
-        cells = _sides({"unit": "s", "plain": row["keras"], **row})
+        cells = sides({"unit": "s", "plain": row["keras"], **row})
         rows.append((name, *cells, f"{row['cpu_ratio']:.2f}x" if "cpu_ratio" in row else ""))
     return table(("", "plain Keras", "ours", "Keras / ours", "processor time"), rows)
 
@@ -178,11 +174,11 @@ def train_input(result: dict[str, Any]) -> str:
     for name, epochs in (("first epoch", slice(0, 1)), ("later epochs", slice(1, None))):
         cells: list[str] = []
         for kind in ("wall", "cpu"):
-            sides = {
+            both = {
                 who: [statistics.median(one[who][kind][epochs]) / result["pictures"] for one in result["rounds"]]
                 for who in ("keras", "ours")
             }
-            cells += _sides({**versus(sides["keras"], sides["ours"], "ms", 1e3)})
+            cells += sides({**versus(both["keras"], both["ours"], "ms", 1e3)})
         rows.append((name, *cells))
     columns = ("a picture", "Keras", "ours", "Keras / ours", "processor time: Keras", "ours", "Keras / ours")
     size = f"{result['pictures']} photos of {result['bytes_each'] / 1e6:.1f} MB to {result['size']}x{result['size']}:"
@@ -227,7 +223,7 @@ def export_memory(result: dict[str, Any]) -> str:
 
 def decoding(result: dict[str, Any]) -> str:
     """Compares the decoding of a detector's outputs with a plain loop."""
-    rows = [(f"{row['anchors']} x {row['classes']}", row["case"], *_sides(row)) for row in result["rows"]]
+    rows = [(f"{row['anchors']} x {row['classes']}", row["case"], *sides(row)) for row in result["rows"]]
     return table(("anchors x classes", "case", "a plain loop", "ours", "it / ours"), rows)
 
 
@@ -242,8 +238,8 @@ def detection(result: dict[str, Any]) -> str:
             f"`{row['mode']}`",
             f"{row['bytes'] / 1e6:.2f} MB",
             *(f"{row[key]:.1%}" for key in ("map", "ap50")),
-            *(_between(row[key], "ms") for key in ("model_ms", "decoding_ms")),
-            *(_sides(row["mediapipe"]) if "mediapipe" in row else ("", "", "")),
+            *(between(row[key], "ms") for key in ("model_ms", "decoding_ms")),
+            *(sides(row["mediapipe"]) if "mediapipe" in row else ("", "", "")),
             f"{row['same']:.1%} of {row['of']}" if "same" in row else "",
         )
         for row in result["rows"]
@@ -253,6 +249,7 @@ def detection(result: dict[str, Any]) -> str:
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "architectures": architectures,
     "decoding": decoding,
     "export_latency": export_latency,
     "export_memory": export_memory,
@@ -263,20 +260,3 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "train_input": train_input,
     "train_throughput": train_throughput,
 }
-
-
-def _sides(row: Any) -> tuple[str, str, str]:
-    """Returns both sides of a `Versus` and its ratio."""
-    return f"{_number(row['plain'])} {row['unit']}", f"{_number(row['ours'])} {row['unit']}", ratio_text(row)
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
-
-
-def _between(spread: dict[str, float], unit: str = "") -> str:
-    return f"{_number(spread['median'])}{' ' * bool(unit)}{unit} ({_number(spread['p10'])} to {_number(spread['p90'])})"
-
-
-def _times(spread: dict[str, float]) -> str:
-    return f"{spread['median']:.2f}x ({spread['p10']:.2f} to {spread['p90']:.2f})"

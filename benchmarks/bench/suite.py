@@ -24,12 +24,18 @@ class Benchmark:
     name: str
     script: str
     full: str
-    """Options of the full run; all full runs together take about 20 minutes on two idle cores."""
+    """Options of the full run; all full runs together take about an hour on two idle cores."""
     quick: str
     """Options of a quick run, which only shows that the script works."""
 
 
 SUITE = (
+    Benchmark(
+        "architectures",
+        "architectures.py",
+        "--rounds 15",
+        "--models mobilenet_v2 --default-only --again --rounds 5 --seconds 1",
+    ),
     Benchmark("export_latency", "export_latency.py", "--seconds 8", "--models lenet --seconds 1"),
     Benchmark("modes", "modes.py", "--runs 40", "--models lenet --epochs 2 --runs 10"),
     Benchmark("runner_speed", "runner_speed.py", "--rounds 15", "--rounds 3 --pictures 4"),

@@ -9,15 +9,28 @@ import pytest
 
 import zoo
 from tests.told import Told
-from zoo.choose import Limits, choose, grid, measuring
+from zoo.choose import Limits, Variant, choose, grid, measuring
 from zoo.choose.benchmark_report import read_board
 from zoo.choose.plotting import plot_choice
-from zoo.errors import InputError
+from zoo.errors import ExportError, InputError
 from zoo.export.options import MODES
 from zoo.machine.cores import usable_cores
 from zoo.runner import runtimes
 
 SMALL = grid("mobilenet_v2", alpha=[0.35], input_size=[96, 128], quantize=["none", "int8"])
+
+
+OWN = """
+import zoo
+from zoo.published import Accuracies
+from zoo.specs import NUM_CLASSES, ModelSpec
+
+KNOWN = Accuracies("a paper", "https://example.org", ("top1", "top5"), ((60.0, 80.0),))
+
+@zoo.register(ModelSpec("own", "", options=(NUM_CLASSES,), accuracies=KNOWN))
+def own(*, num_classes=1000):
+    ...
+"""
 
 
 def never(*_: Any, **__: Any) -> Any:
@@ -91,6 +104,53 @@ def test_when_kept_measurements_are_used(cache_folder: Path, monkeypatch: pytest
         choose("mobilenet_v2", variants=SMALL, threads=1, runs=2)
 
 
+@pytest.mark.usefixtures("stand_in", "cache_folder", "own_registry")
+def test_a_users_model_is_measured_again_when_its_file_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(OWN)
+    zoo.load_models(file)
+    assert [one.top1 for one in choose("own", threads=1, runs=1).candidates] == [60.0, 60.0]
+    monkeypatch.setattr(measuring, "write_files", never)
+    assert choose("own", threads=1, runs=1).models == ("own",)
+    file.write_text(OWN + "# another net\n")
+    with pytest.raises(AssertionError, match="this was to be in the cache"):
+        choose("own", threads=1, runs=1)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_what_cannot_be_exported_or_is_hopeless_is_said(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = measuring.__dict__["write_files"]
+
+    def refuse(variants: Any, folder: Path, progress: Any, failures: dict[Variant, ExportError]) -> dict[Variant, Path]:
+        bad = [variant for variant in variants if variant.quantize == "int16x8"]
+        failures |= {variant: ExportError("no such operation") for variant in bad}
+        found: dict[Variant, Path] = real([v for v in variants if v not in bad], folder, progress, failures)
+        return found
+
+    monkeypatch.setattr(measuring, "write_files", refuse)
+    variants = grid("mobilenet_v2", alpha=[0.35], input_size=[96], quantize=["int8", "int16x8"])
+    choice = choose(variants=variants, threads=1, runs=1)
+    assert [candidate.variant.quantize for candidate in choice.candidates] == ["int8"]
+    assert "1 combinations cannot be exported, e.g. mobilenet_v2_0.35_96_int16x8: no such operation" in choice.notes
+    with pytest.raises(ExportError, match="no such operation"):
+        choose(variants=variants[1:], threads=1, runs=1)
+
+
+@pytest.mark.usefixtures("stand_in", "cache_folder")
+def test_architectures_are_measured_from_the_cheapest_on_until_one_is_far_too_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(measuring, "GROUP", 1)
+    variants = grid(["mobilenet_v2", "mobilenet_v1"], alpha=[0.5], input_size=[128, 160, 192], quantize=["int8"])
+    choice = choose(limits=Limits(max_ms=1e-6), variants=variants, threads=1, runs=1)
+    assert [one.variant.values["input_size"] for one in choice.candidates] == [128, 128]
+    assert set(choice.models) == {"mobilenet_v1", "mobilenet_v2"}
+    assert "4 combinations are not measured: smaller ones of their kind were too slow already" in choice.notes
+    assert choice.pick is None
+
+
 @pytest.mark.usefixtures("stand_in")
 def test_the_cache_says_whose_it_is(cache_folder: Path) -> None:
     choose("mobilenet_v2", variants=SMALL[:1], threads=1, runs=1)
@@ -136,7 +196,32 @@ def test_a_board(write_board: Callable[..., Path]) -> None:
     assert document["pick"]["command"] == choice.pick.variant.command
     assert document["pick"]["top1"] == 71.8
     assert [one["file"] for one in document["front"]] == [f"{one.variant.stem}.tflite" for one in choice.front]
-    assert document["top1"]["url"].endswith("mobilenet/README.md")
+    assert document["models"] == ["mobilenet_v2"]
+    assert document["top1"]["mobilenet_v2"]["url"].endswith("mobilenet/README.md")
+
+
+def test_a_board_that_measured_several_architectures(
+    write_board: Callable[..., Path], entry: Callable[..., Any], tmp_path: Path
+) -> None:
+    files = {"mobilenet_v2_int8": 6.0, "mobilenet_v1_int8": 7.0, "mobilenet_v1_0.5_int8": 2.0, "vgg16": 900.0}
+    board = write_board([entry(f"{name}.tflite", 4_000_000, ms) for name, ms in files.items()])
+    variants = grid(quantize=MODES, whole=True)
+    choice = choose(limits=Limits(max_ms=10), variants=variants, board=board)
+    assert choice.models == ("mobilenet_v1", "mobilenet_v2", "vgg16")
+    # In int8 MobileNetV1 has an accuracy of its own, MobileNetV2 that of the float weights.
+    assert [(one.variant.net, one.top1, one.top1_of) for one in choice.front] == [
+        ("mobilenet_v1_0.5", 62.2, "int8"),
+        ("mobilenet_v2", 71.8, "float"),
+    ]
+    assert choice.pick is not None
+    assert choice.pick.variant.command == "zoo build mobilenet_v2 --quantize int8"
+    (note,) = [note for note in choice.notes if "float weights" in note]
+    assert note.startswith("the accuracies of quantized files of mobilenet_v2 are those of the float weights")
+    assert any(note.startswith("mobilenet_v1: the published 8-bit files") for note in choice.notes)
+    plot_choice(choice, tmp_path / "front.svg")
+    drawn = (tmp_path / "front.svg").read_text(encoding="utf-8")
+    for text in ("mobilenet_v1", "vgg16", "0.5/224", "1/224", "10 ms", "filled: on the front", "3 architectures on"):
+        assert text in drawn
 
 
 def test_paths_of_any_system_are_recognized(write_board: Callable[..., Path], entry: Callable[..., Any]) -> None:

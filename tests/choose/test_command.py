@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
@@ -22,8 +22,21 @@ def test_the_table_of_a_board(cli: Cli, write_board: Callable[..., Path], tmp_pa
     )
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
-    assert lines[0].split() == ["alpha", "input", "mode", "top-1", "median", "p90", "size", "limits"]
-    assert lines[2].split() == ["0.35", "96", "int8", "45.5%", "0.500", "ms", "0.550", "ms", "1.90", "MB", "fits"]
+    assert lines[0].split() == ["alpha", "input", "mode", "top-1", "of", "median", "p90", "size", "limits"]
+    assert lines[2].split() == [
+        "0.35",
+        "96",
+        "int8",
+        "45.5%",
+        "float",
+        "0.500",
+        "ms",
+        "0.550",
+        "ms",
+        "1.90",
+        "MB",
+        "fits",
+    ]
     (picked,) = [line.split() for line in lines if line.rstrip().endswith("PICK")]
     assert picked[:4] == ["1", "224", "int8", "71.8%"]
     assert "4 of 9 combinations are on the front of those of at most 4 MB." in lines
@@ -38,7 +51,7 @@ def test_the_table_of_a_board(cli: Cli, write_board: Callable[..., Path], tmp_pa
 def test_all_combinations_and_json(cli: Cli, write_board: Callable[..., Path]) -> None:
     board = write_board()
     lines = cli("choose", "mobilenet_v2", "--from", board, "--all").out.splitlines()
-    assert lines[0].split() == ["alpha", "input", "mode", "top-1", "median", "p90", "size", "front"]
+    assert lines[0].split() == ["alpha", "input", "mode", "top-1", "of", "median", "p90", "size", "front"]
     (unrated,) = [line.split() for line in lines if line.split()[:2] == ["1.4", "96"]]
     assert unrated == ["1.4", "96", "int8", "2.20", "ms", "2.42", "ms", "6.70", "MB"]
     assert not any(line.startswith("pick") for line in lines)
@@ -57,6 +70,34 @@ def test_nothing_fits(cli: Cli, write_board: Callable[..., Path]) -> None:
         "none of the 9 combinations has at most 1 ms, at least 60%; the fastest takes 0.500 ms, the smallest has "
         "1.90 MB, the most accurate 75%"
     )
+
+
+def test_without_a_name_the_architectures_are_compared(
+    cli: Cli, write_board: Callable[..., Path], entry: Callable[..., Any]
+) -> None:
+    files = {"mobilenet_v2_int8": 6.0, "mobilenet_v1_0.5_int8": 2.0}
+    board = write_board([entry(f"{name}.tflite", 4_000_000, ms) for name, ms in files.items()])
+    result = cli("choose", "--from", board, "--max-ms", "10")
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[0].split() == ["model", "mode", "top-1", "of", "median", "p90", "size", "limits"]
+    assert [line.split()[:4] for line in lines[2:4]] == [
+        ["mobilenet_v1_0.5", "int8", "62.2%", "int8"],
+        ["mobilenet_v2", "int8", "71.8%", "float"],
+    ]
+    assert "pick: zoo build mobilenet_v2 --quantize int8" in lines
+    assert [line.split(":")[0] for line in lines if line.startswith("top-1")] == [
+        "top-1 of mobilenet_v1",
+        "top-1 of mobilenet_v2",
+    ]
+    document = json.loads(cli("choose", "--from", board, "--json").out)
+    assert [(one["model"], one["top1_of"]) for one in document["front"]] == [
+        ("mobilenet_v1", "int8"),
+        ("mobilenet_v2", "float"),
+    ]
+    assert set(document["top1"]) == {"mobilenet_v1", "mobilenet_v2"}
+    named = json.loads(cli("choose", "mobilenet_v2", "--from", board, "--json").out)
+    assert [one["model"] for one in named["candidates"]] == ["mobilenet_v2"]
 
 
 @pytest.mark.slow
@@ -103,6 +144,8 @@ def test_measuring_here(cli: Cli, cache_folder: Path) -> None:
         (("lenet",), "no ImageNet accuracy is published for lenet"),
         (("mobilenet_v2", "--max-ms", "0"), "max_ms=0 is not allowed; give a number above 0"),
         (("mobilenet_v2", "--min-top1", "0.7"), "min_top1=0.7 is not allowed; give percent, e.g. 60"),
+        (("--min-top1", "99"), "nothing is left to measure: "),
+        (("--input-size", "33"), "no model has a published accuracy with input_size=33; name a model"),
         (("mobilenet_v2", "--plot", "front.jpg"), "front.jpg ends neither in .png nor in .svg"),
         (("mobilenet_v2", "--from", "gone.json"), "cannot read benchmark gone.json: No such file"),
         (

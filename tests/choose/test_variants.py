@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import zoo
-from zoo.choose import grid
+from zoo.choose import Candidate, Measured, grid
 from zoo.cli.main import main
 from zoo.errors import ExportError, OptionError, UnknownModelError, ZooError
 from zoo.published import Accuracies
@@ -23,19 +23,22 @@ def test_the_published_combinations_of_mobilenet_v2() -> None:
     assert [tops[1.0, size] for size in (192, 160, 128, 96)] == [70.7, 68.8, 65.3, 60.3]
 
 
-@pytest.mark.parametrize("model", [name for name in zoo.list_models() if zoo.spec(name).accuracies])
+@pytest.mark.parametrize("model", zoo.models.rated_models())
 def test_the_figures_are_of_models_that_can_be_built(model: str) -> None:
-    known = zoo.spec(model).accuracies
+    spec = zoo.spec(model)
+    known = spec.accuracies
     assert known is not None
     assert known.url.startswith("https://")
-    spec = zoo.spec(model)
     for row in known.figures:
-        options = spec.check(dict(zip(known.options, row, strict=False)))
-        top1, top5, int8_top1 = known.top1(options), row[known.columns.index("top5")], known.int8_top1(options)
-        assert top1 is not None
-        assert 40 < top1 < (top5 or 95) <= 95
-        assert int8_top1 is None or top1 - 4 < int8_top1 < top1
-    assert known.values("alpha") == spec.published_values("alpha")
+        facts = dict(zip(known.columns, row, strict=True))
+        options = {name: facts[name] for name in known.options}
+        assert spec.check(options)
+        assert spec.top1(spec.check(options)) == facts["top1"]
+        assert 35 < facts["top1"] < 95
+        assert facts["top5"] is None or facts["top1"] < facts["top5"] < 99
+        # Integers cost a few points, and never gain one; the loss of another source's training does not count.
+        in_int8 = facts.get("int8_top1")
+        assert in_int8 is None or facts["top1"] - 5 < in_int8 < facts["top1"] + 1
 
 
 def test_combinations_that_nobody_published() -> None:
@@ -92,7 +95,7 @@ def test_vgg16_has_one_size_and_no_width() -> None:
     ("model", "options", "error", "message"),
     [
         ("lenet", {}, OptionError, "no ImageNet accuracy is published for lenet as it is built here"),
-        ("mobilenet", {}, UnknownModelError, "did you mean 'mobilenet_v2'?"),
+        ("mobilnet_v2", {}, UnknownModelError, "did you mean 'mobilenet_v2'?"),
         ("mobilenet_v2", {"input_size": [100]}, OptionError, "mobilenet_v2: input_size=100 is not allowed"),
         ("mobilenet_v2", {"alpha": [0]}, OptionError, "mobilenet_v2: alpha=0 is not allowed"),
         ("mobilenet_v2", {"quantize": ["int4"]}, ExportError, "unknown quantization 'int4'"),
@@ -102,6 +105,50 @@ def test_vgg16_has_one_size_and_no_width() -> None:
 def test_errors(model: str, options: dict[str, Any], error: type[ZooError], message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         grid(model, **options)
+
+
+def test_without_a_name_all_models_with_accuracies_are_combined() -> None:
+    variants = grid(quantize=["int8"])
+    assert tuple(dict.fromkeys(variant.model for variant in variants)) == zoo.models.rated_models()
+    assert all(variant.top1 for variant in variants)
+    assert len(set(variants)) == len(variants)
+    assert len({variant.stem for variant in variants}) == len(variants)
+    assert set(grid(["vgg16", "mobilenet_v2"], quantize=["int8"])) <= set(variants)
+
+
+def test_without_a_name_models_without_an_option_or_its_value_are_left_out() -> None:
+    narrow = grid(alpha=[0.5], quantize=["int8"])
+    assert {variant.values["alpha"] for variant in narrow} == {0.5}
+    assert "vgg16" not in {variant.model for variant in narrow}
+    # 100 is no multiple of 32, and the only published size of VGG-16 is 224.
+    assert {variant.values["input_size"] for variant in grid(input_size=[100, 224])} == {224}
+    with pytest.raises(OptionError, match="no model has a published accuracy with input_size=100; name a model"):
+        grid(input_size=[100])
+    with pytest.raises(OptionError, match="vgg16 has no option 'alpha'; leave it out"):
+        grid(["mobilenet_v2", "vgg16"], alpha=[0.5])
+
+
+def test_int8_files_have_the_accuracy_of_int8_where_it_is_published(own_registry: None) -> None:
+    rows = ((1.0, 60.0, 80.0, 58.5), (0.5, 50.0, 75.0, None))
+    known = Accuracies("a paper", "https://example.org", ("breadth", "top1", "top5", "int8_top1"), rows)
+    options = (Option("breadth", "", kind=float, in_name="{:g}"), Option("variant", "", kind=str, choices=("a", "b")))
+
+    @zoo.register(ModelSpec("mine", "", options=(NUM_CLASSES, *options), accuracies=known))
+    def mine(*, num_classes: int = 1000, breadth: float = 1.0, variant: str = "a") -> Any:
+        """Is never called, because the model is not built."""
+
+    def tops(**values: Any) -> list[tuple[str, float | None]]:
+        found = grid("mine", quantize=["none", "int8", "dynamic"], **values)
+        return [(Candidate(one, Measured(1, 1, 1, 1), one.top1).top1_of or "", one.top1) for one in found]
+
+    assert tops(breadth=[1.0]) == [("float", 60.0), ("int8", 58.5), ("float", 60.0)]
+    assert tops(breadth=[0.5]) == [("float", 50.0)] * 3
+    # The table does not name the variant, so that its figures are those of the default one.
+    assert tops(breadth=[1.0], variant=["b"]) == [("", None)] * 3
+    assert zoo.spec("mine").top1({"breadth": 1.0, "variant": "b"}) is None
+    (variant,) = grid("mine", quantize=["int8"], variant=["b"], breadth=[0.5])
+    assert (variant.short, variant.command) == ("0.5/b", "zoo build mine --breadth 0.5 --variant b --quantize int8")
+    assert "mine" in {one.model for one in grid()}
 
 
 def test_a_users_own_model_brings_its_accuracies(own_registry: None) -> None:

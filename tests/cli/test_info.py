@@ -123,3 +123,6 @@ def test_what_is_published_of_these_options_is_said(cli: Cli) -> None:
     assert "--weights imagenet" in said
     assert "top-1" not in said
     assert "published" not in cli("info", "lenet").out
+    # The accuracy of VGG-16 is one with the large dense layers.
+    assert "published ImageNet top-1: 71.3%" in cli("info", "vgg16").out
+    assert "top-1" not in cli("info", "vgg16", "--head", "average").out

@@ -24,6 +24,9 @@ MATRIX: dict[str, dict[str, Any]] = {
     "alexnet": {"input_size": 95, "num_classes": 10},
     "narrow-alexnet": {"input_size": 95, "num_classes": 10},
     "mobilenet_v2": {"alpha": 0.35, "input_size": 96, "num_classes": 10},
+    "mobilenet_v1": {"alpha": 0.25, "input_size": 64, "num_classes": 10},
+    "mobilenet_v3": {"variant": "small_minimalistic", "alpha": 0.5, "input_size": 64, "num_classes": 10},
+    "mobilenet_v3-small": {"variant": "small", "alpha": 0.5, "input_size": 64, "num_classes": 10},
     "narrow-vgg16": {"input_size": 32, "num_classes": 10},
     "narrow-efficientnet_lite": {"input_size": 64, "num_classes": 10},
     "narrow-mobilenet_v4": {"input_size": 64, "num_classes": 10},
@@ -36,6 +39,8 @@ VGG-16 has no layers that LeNet and AlexNet do not have: two modes are enough.
 CELLS: dict[str, tuple[str, ...]] = {
     "alexnet": WIDE,
     "narrow-alexnet": tuple(mode for mode in MODES if mode not in WIDE),
+    # TensorFlow has no hard-swish for int16x8; the minimalistic variants have all modes.
+    "mobilenet_v3-small": tuple(mode for mode in MODES if mode != "int16x8"),
     "narrow-vgg16": WIDE,
 }
 
@@ -52,8 +57,8 @@ class Matrix:
             import keras
 
             keras.utils.set_random_seed(0)
-            published = name.removeprefix("narrow-")
-            with narrow() if name != published else contextlib.nullcontext():
+            published = name.removeprefix("narrow-").partition("-")[0]
+            with narrow() if name.startswith("narrow-") else contextlib.nullcontext():
                 self._models[name] = zoo.build(published, **MATRIX[name])
         return self._models[name]
 

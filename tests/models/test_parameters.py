@@ -20,6 +20,25 @@ SSD_EXTRAS = sum(
     (before + 1) * narrow + (9 * narrow + 1) * wide
     for before, narrow, wide in ((1280, 256, 512), (512, 128, 256), (256, 128, 256), (256, 64, 128))
 )
+
+
+def ssdlite_head(middle: int, last: int) -> int:
+    """Counts SSDLite's head of 80 classes on maps of so many channels: a batch norm has four values for each."""
+
+    def pointwise(channels: int, filters: int) -> int:
+        return channels * filters + 4 * filters
+
+    def depthwise(channels: int) -> int:
+        return 9 * channels + 4 * channels
+
+    extras, levels = 0, [middle, last]
+    for filters in (512, 256):
+        extras += pointwise(levels[-1], filters // 2) + depthwise(filters // 2) + pointwise(filters // 2, filters)
+        levels.append(filters)
+    ends = sum(2 * depthwise(channels) + (channels + 1) * 4 * (4 + 80) for channels in levels)
+    return extras + ends
+
+
 PARAMS = [
     ("alexnet", {}, 60_965_224),
     ("alexnet", {"groups": 1}, 62_378_344),
@@ -47,7 +66,10 @@ PARAMS = [
     ("mlp", {"hidden": (32,), "features": 7, "num_classes": 3}, 7 * 32 + 32 + 32 * 3 + 3),
     ("lenet", {}, 25 * 6 + 6 + 25 * 6 * 16 + 16 + 400 * 120 + 120 + 120 * 84 + 84 + 84 * 10 + 10),
     # The body is that of the classifier without its dense layer; the rest is the head, counted by hand below.
-    ("ssdlite_mobilenet_v2", {}, 2_257_984 + 1_517_888),
+    ("ssdlite_mobilenet_v2", {}, 2_257_984 + ssdlite_head(576, 1280)),
+    # keras.applications' count without a top, and what the head has on 512 and 1024, or 672 and 960 channels.
+    ("ssdlite_mobilenet_v1", {}, 3_228_864 + ssdlite_head(512, 1024)),
+    ("ssdlite_mobilenet_v3", {}, 1_437_608 + ssdlite_head(672, 960)),
     ("ssd_mobilenet_v2", {}, 2_257_984 + SSD_EXTRAS + SSD_HEADS),
     ("conv1d", {}, 5 * 6 * 16 + 16 + 5 * 16 * 32 + 32 + 3 * 32 * 64 + 64 + 64 * 6 + 6),
 ]

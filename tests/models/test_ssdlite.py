@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,17 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.training.scenes import NAMES, draw_scenes
+from tests.weights.conftest import save_legacy
+from zoo import registry
 from zoo.errors import OptionError
+from zoo.export import export_run, to_tflite
+from zoo.graph import unallocated
 from zoo.models import anchored
 from zoo.models.anchored import Anchors
-from zoo.weights import load_model
+from zoo.runner import Detector
+from zoo.training import train
+from zoo.weights import build_from, load_model
 
 SMALL: dict[str, Any] = {"alpha": 0.35, "input_size": 96, "num_classes": 3}
 
@@ -37,6 +45,124 @@ def test_the_body_is_that_of_the_classifier(small_objects: bool) -> None:
     assert names[:start] == [layer.name for layer in body.layers][:start]
     assert names[start - 1] == "out_relu"
     assert all(name.startswith(anchored.HEADS) for name in names[start:] if name not in {"boxes", "scores"})
+
+
+OTHERS: list[tuple[str, dict[str, Any]]] = [
+    ("mobilenet_v1", {"alpha": 0.25}),
+    ("mobilenet_v3", {"variant": "small_minimalistic", "alpha": 0.5}),
+    ("mobilenet_v3", {"variant": "large", "alpha": 0.5}),
+]
+"""Classifiers of other rows, each with options for its body."""
+
+
+@pytest.mark.parametrize("small_objects", [False, True])
+@pytest.mark.parametrize(("classifier", "options"), OTHERS)
+def test_every_row_has_the_body_of_its_classifier(
+    classifier: str, options: dict[str, Any], small_objects: bool
+) -> None:
+    size = {"input_size": 96, "num_classes": 3}
+    with unallocated():
+        body = registry.build(classifier, **options, **size)
+        model = registry.build(f"ssdlite_{classifier}", **options, **size, small_objects=small_objects)
+    start = anchored.head_start(model)
+    names = [layer.name for layer in model.layers]
+    assert names[:start] == [layer.name for layer in body.layers][:start]
+    assert body.layers[start].name == "global_average_pool"
+    strides = (8, 16, 32, 64, 128) if small_objects else (16, 32, 64, 128)
+    assert anchored.grids_of(model) == [(-(-96 // stride),) * 2 for stride in strides]
+
+
+def test_names_of_files_tell_a_small_variant_from_small_objects() -> None:
+    spec = zoo.spec("ssdlite_mobilenet_v3")
+    assert spec.instance_name(spec.check({"variant": "small"})) == "ssdlite_mobilenet_v3_small"
+    assert spec.instance_name(spec.check({"small_objects": True})) == "ssdlite_mobilenet_v3_small_objects"
+    spec = zoo.spec("ssdlite_mobilenet_v2")
+    assert spec.instance_name(spec.check({"small_objects": True})) == "ssdlite_mobilenet_v2_small"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "application", "file", "last"),
+    [
+        (
+            "ssdlite_mobilenet_v1",
+            {"alpha": 0.25, "input_size": 128},
+            lambda: keras.applications.MobileNet((128, 128, 3), alpha=0.25, weights=None, include_top=False),
+            "mobilenet/mobilenet_2_5_128_tf_no_top.h5",
+            "conv_pw_13_relu",
+        ),
+        (
+            "ssdlite_mobilenet_v3",
+            {"variant": "small_minimalistic", "input_size": 64},
+            lambda: keras.applications.MobileNetV3Small(
+                (64, 64, 3), minimalistic=True, weights=None, include_top=False
+            ),
+            "mobilenet_v3/weights_mobilenet_v3_small_minimalistic_224_1.0_float_no_top_v2.h5",
+            "conv_1_activation",
+        ),
+    ],
+)
+def test_the_body_begins_with_the_weights_of_imagenet(
+    name: str,
+    options: dict[str, Any],
+    application: Callable[[], Any],
+    file: str,
+    last: str,
+    randomize: Callable[..., Any],
+    inputs_for: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    theirs = randomize(application(), gain=1.5)
+    path = save_legacy(theirs, tmp_path / file)
+    # The file lies where a download would put it; that its hash is looked at is tested with downloads.
+    monkeypatch.setattr("zoo.weights.imagenet.Published.fetch", lambda *_, **__: path)
+    monkeypatch.setattr("zoo.weights.imagenet.Published.path", path)
+    built = build_from(name, "imagenet", options | {"num_classes": 2})
+    assert built.new_head
+    assert built.notes[-1] == f"{path.name}: it has no head, so the head for 2 classes is new: train it"
+    pixels = inputs_for((options["input_size"],) * 2 + (3,), 2)
+    features = keras.Model(built.model.inputs[0], built.model.get_layer(last).output)
+    expected = np.asarray(theirs(pixels if "v3" in name else pixels / 127.5 - 1, training=False))
+    assert np.ptp(expected) > 0.1
+    np.testing.assert_allclose(np.asarray(features(pixels, training=False)), expected, rtol=0, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_scenes(tmp_path_factory.mktemp("scenes") / "data", count=12)
+
+
+@pytest.mark.slow
+def test_one_on_mobilenet_v3_is_trained_exported_and_run(scenes: Path, tmp_path: Path) -> None:
+    result = train(
+        "ssdlite_mobilenet_v3",
+        scenes,
+        out=tmp_path / "run",
+        weights=None,
+        recipe={"epochs": 1, "min_steps": 0, "batch_size": 6, "augment": "none"},
+        input_size=96,
+        variant="small_minimalistic",
+        alpha=0.5,
+    )
+    assert len(result.history) == 1
+    assert [row["mode"] for row in export_run(result, ["int8"])] == ["keras", "int8"]
+    (path,) = tmp_path.joinpath("run").glob("*_int8.tflite")
+    finds(path, scenes, NAMES)
+
+
+def test_one_on_mobilenet_v1_is_exported_and_run(scenes: Path, tmp_path: Path) -> None:
+    model = zoo.build("ssdlite_mobilenet_v1", alpha=0.25, input_size=96, num_classes=2, seed=0)
+    report = to_tflite(model, tmp_path / "int8.tflite", quantize="int8", labels=NAMES, verify_file=False)
+    finds(report.path, scenes, NAMES)
+
+
+def finds(path: Path, scenes: Path, names: tuple[str, ...]) -> None:
+    """Lets a file find whatever it finds in a picture, however unlikely."""
+    detector = Detector(path)
+    assert tuple(detector.labels) == names
+    found = detector.detect(scenes / "valid" / "images" / "3.png", threshold=0.0)
+    assert found
+    assert {one.label for one in found} <= set(names)
 
 
 def test_a_new_detector_finds_nothing_anywhere() -> None:

@@ -12,8 +12,9 @@ from PIL import Image
 import zoo
 from zoo.errors import InputError
 from zoo.summary.blocks import blocks
-from zoo.summary.drawing import draw, short
+from zoo.summary.drawing import draw
 from zoo.summary.table import outline
+from zoo.text import short_number
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -35,7 +36,7 @@ def test_every_block_stands_in_the_picture(name: str, tmp_path: Path) -> None:
     for block in blocks(summary):
         assert "×".join(map(str, block.output_shape)) in shown
         if block.params:
-            assert short(block.params) in shown
+            assert short_number(block.params) in shown
         if block.receptive_field:
             assert "×".join(map(str, block.receptive_field)) in shown
 
@@ -65,7 +66,7 @@ def test_a_vector_has_no_receptive_field(tmp_path: Path) -> None:
     ],
 )
 def test_short_numbers(value: int, text: str) -> None:
-    assert short(value) == text
+    assert short_number(value) == text
 
 
 def test_other_formats_are_refused(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Chooses a width, an input size and a quantization by their speed on a machine and their published accuracy.
+"""Chooses an architecture, its options and a quantization by their speed on a machine and their published accuracy.
 
     from zoo.choose import Limits, choose
-    choice = choose("mobilenet_v2", Limits(max_ms=20, max_mb=4))
+    choice = choose(limits=Limits(max_ms=20, max_mb=4))
     print(choice.pick.variant.command)
 
 The files are made with random weights, because neither their speed nor their size depends on the values.
@@ -19,7 +19,8 @@ from zoo.choose.benchmark_report import read_board
 from zoo.choose.cache import Cache
 from zoo.choose.front import Candidate, Limits, Measured, pareto, pick
 from zoo.choose.measuring import measure_all, write_files
-from zoo.choose.variants import Variant, accuracies, grid
+from zoo.choose.pruning import Pruned, prune
+from zoo.choose.variants import IMAGENET_CLASSES, Variant, accuracies, grid
 from zoo.errors import InputError
 from zoo.export.describe import versions
 from zoo.files import base_name
@@ -29,7 +30,7 @@ from zoo.published import Accuracies
 from zoo.runner import runtimes
 from zoo.runner.runtimes import Runtime
 
-__all__ = ["Candidate", "Choice", "Limits", "Measured", "Variant", "choose", "grid", "write_files"]
+__all__ = ["Candidate", "Choice", "Limits", "Measured", "Variant", "choose", "grid", "prune", "write_files"]
 
 RUNS = 50
 
@@ -38,7 +39,6 @@ RUNS = 50
 class Choice:
     """The measured combinations, and the choice among them."""
 
-    model: str
     limits: Limits
     candidates: tuple[Candidate, ...]
     """All measured combinations, fastest first."""
@@ -49,15 +49,23 @@ class Choice:
     machine: str
     runtime: str
     threads: int
-    source: Accuracies
-    """The published accuracies."""
     notes: tuple[str, ...]
     """Notes for the user, one line each."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the architectures, the one with the fastest combination first."""
+        return tuple(dict.fromkeys(candidate.variant.model for candidate in self.candidates))
+
+    @property
+    def sources(self) -> dict[str, Accuracies]:
+        """The published accuracies, by the names of the architectures."""
+        return {model: accuracies(model) for model in self.models}
 
     def as_dict(self) -> dict[str, Any]:
         """Returns all values as JSON can hold them."""
         return {
-            "model": self.model,
+            "models": list(self.models),
             "limits": dataclasses.asdict(self.limits),
             "pick": {**self.pick.as_dict(), "command": self.pick.variant.command} if self.pick else None,
             "front": [candidate.as_dict() for candidate in self.front],
@@ -65,13 +73,16 @@ class Choice:
             "machine": self.machine,
             "runtime": self.runtime,
             "threads": self.threads,
-            "top1": {"source": self.source.source, "url": self.source.url},
+            "top1": {
+                model: {"source": known.source, "url": known.url, "quantized": known.quantized}
+                for model, known in self.sources.items()
+            },
             "notes": list(self.notes),
         }
 
 
 def choose(
-    model: str,
+    model: str | Sequence[str] | None = None,
     limits: Limits | None = None,
     *,
     variants: Sequence[Variant] | None = None,
@@ -82,15 +93,17 @@ def choose(
     again: bool = False,
     progress: Progress = SILENT,
 ) -> Choice:
-    """Measures combinations of width, input size and quantization, and chooses among them.
+    """Measures combinations of architecture, options and quantization, and chooses among them.
 
     Measurements are kept for this machine, runtime and number of threads (`zoo.choose.cache`), so that the next call
-    makes only those that are missing, also after an interrupt.
+    makes only those that are missing, also after an interrupt. Where several architectures are compared, combinations
+    that cannot be chosen are not measured (`zoo.choose.pruning`).
 
     Args:
-        model: a registered name that ImageNet accuracies are published for.
+        model: a registered name that ImageNet accuracies are published for, or several; by default all there are.
         limits: the limits that the choice must keep.
-        variants: combinations from `grid`; by default the published combinations, in float and int8.
+        variants: combinations from `grid`, instead of `model`; by default the published combinations, in float and
+            int8.
         board: a document of `zoo benchmark --json` to read instead of measuring here.
         runtime: see `zoo.runner.load`.
         threads: the number of CPU threads; by default the number of physical cores, at most 4.
@@ -101,58 +114,103 @@ def choose(
     Raises:
         UnknownModelError: no model has this name.
         OptionError: no accuracies are published for the model.
-        InputError: the document cannot be used, or a number is out of range.
+        InputError: the document cannot be used, or a number is out of range; or the limits rule out all combinations
+            before any measurement.
+        ExportError: no combination can be exported.
         MissingDependencyError: something must be measured, and TensorFlow or the runtime is not installed.
     """
     limits = limits or Limits()
     if runs < 1:
         raise InputError(f"runs={runs} is not allowed; give 1 or more")
-    variants = variants or grid(model)
-    source = accuracies(model)
-    notes = []
+    variants = tuple(variants or grid(model))
     if board is not None:
         read = read_board(Path(board), variants, runtime=None if runtime == "auto" else runtime, threads=threads)
-        measured, machine, name, count = read.measured, read.machine, read.runtime, read.threads
-        if read.unknown:
-            notes.append(f"{len(read.unknown)} other files in {base_name(board)} are left out, e.g. {read.unknown[0]}")
-    else:
-        here, state = read_machine(), read_state()
-        name, count = runtimes.find(runtime)[0], threads or runtimes.default_threads()
-        machine = ", ".join(filter(None, (here.board, here.cpu, f"{here.usable_cores} cores")))
-        cache = Cache(here, name, count, versions())
-        unknown = len(variants) if again else sum(cache.get(variant, runs) is None for variant in variants)
-        measured = measure_all(variants, cache, runtime=name, threads=count, runs=runs, again=again, progress=progress)
-        if unknown and (busy := state.busy(here.usable_cores)):
-            notes.append(busy)
-        if unknown < len(variants):
-            known = len(variants) - unknown
-            notes.append(f"{known} of {len(variants)} were measured before: {cache.folder.name} in the cache")
+        unknown = f"{len(read.unknown)} other files in {base_name(board)} are left out, e.g. "
+        notes = [unknown + read.unknown[0]] if read.unknown else []
+        return _chosen(limits, read.measured, (read.machine, read.runtime, read.threads), notes)
+    pruned = prune(variants, limits, progress) if len({one.model for one in variants}) > 1 else None
+    if pruned is not None:
+        variants = pruned.variants
+        if not variants:
+            raise InputError(f"nothing is left to measure: {'; '.join(pruned.notes)}")
+    return _measured_here(variants, limits, pruned, runtime, threads, runs, again=again, progress=progress)
+
+
+def _measured_here(
+    variants: tuple[Variant, ...],
+    limits: Limits,
+    pruned: Pruned | None,
+    runtime: Runtime,
+    threads: int | None,
+    runs: int,
+    *,
+    again: bool,
+    progress: Progress,
+) -> Choice:
+    """Measures on this machine what is not known of it yet, and chooses."""
+    here, state = read_machine(), read_state()
+    name, count = runtimes.find(runtime)[0], threads or runtimes.default_threads()
+    cache = Cache(here, name, count, versions())
+    unknown = len(variants) if again else sum(cache.get(variant, runs) is None for variant in variants)
+
+    def hopeless(variant: Variant, found: Any) -> bool:
+        return pruned is not None and pruned.is_hopeless(variant, found, limits.max_ms)
+
+    done = measure_all(
+        variants, cache, runtime=name, threads=count, runs=runs, again=again, progress=progress, hopeless=hopeless
+    )
+    notes = list(pruned.notes) if pruned else []
+    if done.skipped:
+        notes.append(f"{done.skipped} combinations are not measured: smaller ones of their kind were too slow already")
+    if done.failed:
+        variant, reason = next(iter(done.failed.items()))
+        notes.append(f"{len(done.failed)} combinations cannot be exported, e.g. {variant.stem}: {reason}")
+    if unknown and (busy := state.busy(here.usable_cores)):
+        notes.append(busy)
+    if unknown < len(variants):
+        known = len(variants) - unknown
+        notes.append(f"{known} of {len(variants)} were measured before: {cache.folder.name} in the cache")
+    machine = ", ".join(filter(None, (here.board, here.cpu, f"{here.usable_cores} cores")))
+    return _chosen(limits, done.measured, (machine, name, count), notes)
+
+
+def _chosen(
+    limits: Limits, measured: dict[Variant, Measured], where: tuple[str, str, int], notes: Sequence[str]
+) -> Choice:
+    """Chooses among what was measured, on a machine by a runtime with so many threads."""
     candidates = [Candidate(variant, times, variant.top1) for variant, times in measured.items()]
     candidates.sort(key=lambda one: (one.measured.median_ms, one.measured.size_bytes))
     front = pareto(candidates, limits.max_mb)
     return Choice(
-        model=model,
         limits=limits,
         candidates=tuple(candidates),
         front=front,
         pick=pick(front, limits),
-        machine=machine,
-        runtime=name,
-        threads=count,
-        source=source,
-        notes=(*notes, *_notes(candidates, source)),
+        machine=where[0],
+        runtime=where[1],
+        threads=where[2],
+        notes=(*notes, *_notes(candidates)),
     )
 
 
-def _notes(candidates: Sequence[Candidate], source: Accuracies) -> list[str]:
+def _notes(candidates: Sequence[Candidate]) -> list[str]:
+    """Says what the accuracies are not: those of a mode, of a user's classes, or there at all."""
     notes = []
     unrated = [one.variant for one in candidates if one.top1 is None]
     if unrated:
         notes.append(
             f"{len(unrated)} combinations have no published accuracy and are not on the front, e.g. {unrated[0].stem}"
         )
-    if any(one.variant.quantize != "none" for one in candidates) and source.quantized:
-        notes.append(f"the accuracies are those of the float weights; {source.quantized}")
-    if any(one.variant.values["num_classes"] != 1000 for one in candidates):
+    approximate = [one.variant for one in candidates if one.variant.quantize != "none" and one.top1 is not None]
+    in_float = tuple(dict.fromkeys(one.model for one in approximate if one.int8_top1 is None))
+    if in_float:
+        notes.append(
+            f"the accuracies of quantized files of {', '.join(in_float)} are those of the float weights: each loses "
+            "something, which zoo evaluate measures on your data"
+        )
+    for model in dict.fromkeys(one.model for one in approximate):
+        if said := accuracies(model).quantized:
+            notes.append(f"{model}: {said}")
+    if any(one.variant.values["num_classes"] != IMAGENET_CLASSES for one in candidates):
         notes.append("the accuracies are for ImageNet's 1000 classes: with yours, take them as an order only")
     return notes

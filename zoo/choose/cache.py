@@ -8,11 +8,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from zoo import registry
 from zoo.choose.front import Measured
 from zoo.choose.variants import Variant
 from zoo.files import atomic, cache_home
 from zoo.machine.info import Machine
 from zoo.runner import runtimes
+from zoo.specs import in_words
 
 _SPEED = (
     "architecture",
@@ -52,9 +54,15 @@ class Cache:
         self.folder = cache_home() / "choose" / f"{runtime}-{version}-{threads}-threads-{digest}"
 
     def get(self, variant: Variant, runs: int) -> Measured | None:
-        """Returns a measurement; None if there is none, if it has too few runs, or if its file is damaged."""
+        """Returns a measurement; None if there is none that fits.
+
+        It does not fit if it has too few runs, if its file is damaged, or if the file that registers the model has
+        changed since.
+        """
         try:
             document = json.loads(self._path(variant).read_text(encoding="utf-8"))
+            if document["source"] != _digest(variant.model):
+                return None
             measured = Measured(**{field.name: document[field.name] for field in dataclasses.fields(Measured)})
             return measured if measured.runs >= runs else None
         except (OSError, ValueError, KeyError, TypeError):
@@ -74,11 +82,18 @@ class Cache:
             **variant.values,
             "model": variant.model,
             "quantize": variant.quantize,
+            "source": _digest(variant.model),
             **dataclasses.asdict(measured),
         }
         with atomic(self._path(variant)) as scratch:
             scratch.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
     def _path(self, variant: Variant) -> Path:
-        options = "_".join(f"{name}-{value:g}" for name, value in variant.options)
+        options = "_".join(f"{name}-{in_words(value)}" for name, value in variant.options)
         return self.folder / f"{variant.model}_{options}_{variant.quantize}.json"
+
+
+def _digest(model: str) -> str:
+    """Returns the beginning of the hash of the file that registers a model; empty if there is none."""
+    source = registry.source_of(model)
+    return hashlib.sha256(source.read_bytes()).hexdigest()[:12] if source and source.is_file() else ""

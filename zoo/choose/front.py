@@ -28,7 +28,14 @@ class Candidate:
     variant: Variant
     measured: Measured
     top1: float | None
-    """Published top-1 accuracy of the float weights, in percent."""
+    """Published top-1 accuracy in percent, see `Variant.top1`."""
+
+    @property
+    def top1_of(self) -> str | None:
+        """The weights that the accuracy is of, `int8` or `float`; None if there is none."""
+        if self.top1 is None:
+            return None
+        return "float" if self.variant.int8_top1 is None else "int8"
 
     @property
     def megabytes(self) -> float:
@@ -47,10 +54,12 @@ class Candidate:
     def as_dict(self) -> dict[str, Any]:
         """Returns the values as JSON can hold them."""
         return {
+            "model": self.variant.model,
             **self.variant.values,
             "quantize": self.variant.quantize,
             "file": f"{self.variant.stem}.tflite",
             "top1": self.top1,
+            "top1_of": self.top1_of,
             "median_ms": self.measured.median_ms,
             "p90_ms": self.measured.p90_ms,
             "runs": self.measured.runs,
@@ -103,8 +112,8 @@ class Limits:
 def pareto(candidates: Sequence[Candidate], max_mb: float | None = None) -> tuple[Candidate, ...]:
     """Returns the Pareto front of time and accuracy, fastest first: the candidates that no other one beats.
 
-    File size depends only on the width, so it is a limit and not an axis of the front: candidates larger than `max_mb`
-    are ignored. Candidates without a published accuracy are ignored, too, because they cannot be compared.
+    File size depends little on the input, so it is a limit and not an axis of the front: candidates larger than
+    `max_mb` are ignored. Candidates without a published accuracy are ignored, too, because they cannot be compared.
     """
     rated = [one for one in candidates if one.top1 is not None and (max_mb is None or one.megabytes <= max_mb)]
     front = [one for one in rated if not any(other.beats(one) for other in rated)]

@@ -2,56 +2,44 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.choose.front import pareto
 from zoo.plots import caption, figure, save
 
 if TYPE_CHECKING:
     from zoo.choose import Candidate, Choice
 
-_STYLES = {
-    # Each quantization has a marker and a colour of Okabe and Ito's palette.
-    "none": ("o", "#0072b2"),
-    "float16": ("D", "#56b4e9"),
-    "dynamic": ("^", "#009e73"),
-    "int8": ("s", "#e69f00"),
-    "int16x8": ("v", "#cc79a7"),
-}
+_MARKERS = {"none": "o", "float16": "D", "dynamic": "^", "int8": "s", "int16x8": "v"}
+_MODES = {"none": "#0072b2", "float16": "#56b4e9", "dynamic": "#009e73", "int8": "#e69f00", "int16x8": "#cc79a7"}
+"""The colours of the modes of one architecture, of Okabe and Ito's palette."""
+_FAMILIES = (
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#8c564b", "#7a5195", "#b5bd00", "#17a2a2", "#e377c2",
+)  # fmt: skip
+"""The colours of architectures; the palette's vermilion is left for the pick."""
 
 
 def plot_choice(choice: Choice, path: str | Path) -> None:
     """Draws all combinations with a published accuracy, the limits and the pick, as PNG or SVG.
 
-    The points of the front are filled and have their names beside them.
+    The points of the front are filled and have their options beside them. With several architectures each has a colour,
+    and a thin line joins its own front.
 
     Raises:
         InputError: the file's name does not end in `.png` or `.svg`.
         OutputError: the file cannot be written.
         MissingDependencyError: matplotlib is not installed.
     """
-    drawing = figure(8, 5)
+    drawing = figure(8, 5) if len(choice.models) == 1 else figure(9, 6)
     axes = drawing.subplots()
     rated = [candidate for candidate in choice.candidates if candidate.top1 is not None]
-    for quantize in dict.fromkeys(candidate.variant.quantize for candidate in rated):
-        marker, colour = _STYLES[quantize]
-        label = "float" if quantize == "none" else quantize
-        for filled in (False, True):
-            some = [c for c in rated if c.variant.quantize == quantize and (c in choice.front) == filled]
-            if not some:
-                continue
-            axes.scatter(
-                [candidate.measured.median_ms for candidate in some],
-                [candidate.top1 for candidate in some],
-                s=42 if filled else 26,
-                marker=marker,
-                facecolors=colour if filled else "none",
-                edgecolors=colour,
-                alpha=1 if filled else 0.6,
-                label=f"{label}, on the front" if filled else label,
-                zorder=3 if filled else 2,
-            )
+    if len(choice.models) == 1:
+        _draw_modes(axes, rated, choice.front)
+    else:
+        _draw_families(axes, rated, choice)
     _name(axes, choice.front)
     limits = choice.limits
     if limits.max_ms is not None:
@@ -75,23 +63,74 @@ def plot_choice(choice: Choice, path: str | Path) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
     axes.set_xlabel(f"ms for one picture (median), {caption(choice.runtime)}, threads: {choice.threads}")
-    axes.set_ylabel("published ImageNet top-1 of the float weights, %")
+    in_int8 = any(candidate.top1_of == "int8" for candidate in rated)
+    axes.set_ylabel(f"published ImageNet top-1{'' if in_int8 else ' of the float weights'}, %")
     among = "" if limits.max_mb is None else f"; front of the files of at most {limits.max_mb:g} MB"
-    axes.set_title(f"{caption(choice.model)} on {caption(choice.machine)}{among}", fontsize=10)
+    what = choice.models[0] if len(choice.models) == 1 else f"{len(choice.models)} architectures"
+    axes.set_title(f"{caption(what)} on {caption(choice.machine)}{among}", fontsize=10)
     axes.grid(alpha=0.25, which="both")
     axes.legend(fontsize=8, loc="lower right")
     save(drawing, Path(path))
 
 
+def _draw_modes(axes: Any, rated: Sequence[Candidate], front: Sequence[Candidate]) -> None:
+    """Draws the combinations of one architecture, each mode with a marker and a colour."""
+    for quantize in dict.fromkeys(candidate.variant.quantize for candidate in rated):
+        label = "float" if quantize == "none" else quantize
+        some = [candidate for candidate in rated if candidate.variant.quantize == quantize]
+        _scatter(axes, some, front, _MODES[quantize], _MARKERS[quantize], (label, f"{label}, on the front"))
+
+
+def _draw_families(axes: Any, rated: Sequence[Candidate], choice: Choice) -> None:
+    """Draws the combinations of several architectures, each with a colour and a line along its own front."""
+    for model, colour in zip(choice.models, itertools.cycle(_FAMILIES), strict=False):
+        own = [candidate for candidate in rated if candidate.variant.model == model]
+        best = pareto(own, choice.limits.max_mb)
+        times, accuracies = [one.measured.median_ms for one in best], [one.top1 for one in best]
+        axes.plot(times, accuracies, color=colour, linewidth=0.8, alpha=0.7, label=caption(model))
+        for quantize in dict.fromkeys(candidate.variant.quantize for candidate in own):
+            some = [candidate for candidate in own if candidate.variant.quantize == quantize]
+            _scatter(axes, some, choice.front, colour, _MARKERS[quantize])
+    for quantize in dict.fromkeys(candidate.variant.quantize for candidate in rated):
+        label = "float" if quantize == "none" else quantize
+        axes.scatter([], [], s=26, marker=_MARKERS[quantize], facecolors="none", edgecolors="#222222", label=label)
+    axes.scatter([], [], s=42, marker="o", color="#222222", label="filled: on the front")
+
+
+def _scatter(
+    axes: Any,
+    some: Sequence[Candidate],
+    front: Sequence[Candidate],
+    colour: str,
+    marker: str,
+    labels: tuple[str, str] = ("", ""),
+) -> None:
+    """Draws points, filled if they are on the front; labels are those of the others and of these."""
+    for filled in (False, True):
+        points = [candidate for candidate in some if (candidate in front) == filled]
+        if points:
+            axes.scatter(
+                [candidate.measured.median_ms for candidate in points],
+                [candidate.top1 for candidate in points],
+                s=42 if filled else 26,
+                marker=marker,
+                facecolors=colour if filled else "none",
+                edgecolors=colour,
+                alpha=1 if filled else 0.6,
+                label=labels[filled] or None,
+                zorder=3 if filled else 2,
+            )
+
+
 def _name(axes: Any, front: Sequence[Candidate]) -> None:
-    """Joins the points of the front by a line, and writes each width and size beside one point."""
+    """Joins the points of the front by a line, and writes the options beside one point of each net."""
     named: set[str] = set()
     for candidate in front:
-        values = candidate.variant.values
-        name = "/".join(f"{values[option]:g}" for option in candidate.variant.varied)
-        if name not in named:
+        net = candidate.variant.net
+        if net not in named:
             at = (candidate.measured.median_ms, candidate.top1)
+            name = candidate.variant.short
             axes.annotate(name, at, xytext=(-7, 3), textcoords="offset points", ha="right", fontsize=7)
-        named.add(name)
+        named.add(net)
     times, accuracies = [one.measured.median_ms for one in front], [one.top1 for one in front]
     axes.step(times, accuracies, where="post", color="#222222", linewidth=0.8, zorder=1)

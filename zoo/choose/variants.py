@@ -1,9 +1,9 @@
-"""Lists the combinations to choose from: width, input size and quantization of one architecture."""
+"""Lists the combinations to choose from: the options of one architecture or of several, and quantizations."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +11,15 @@ from zoo import models
 from zoo.errors import OptionError
 from zoo.export.options import Quantize, mode
 from zoo.published import Accuracies
-from zoo.specs import in_words
+from zoo.specs import ModelSpec, in_words
 
-AXES = ("alpha", "input_size")
-"""The options that a caller may give values for, if a model has them; options that accuracies depend on vary, too."""
+IMAGENET_CLASSES = 1000
+"""The number of classes that the published accuracies are for."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One combination of option values and quantization."""
+    """One combination of architecture, option values and quantization."""
 
     model: str
     options: tuple[tuple[str, Any], ...]
@@ -37,21 +37,39 @@ class Variant:
         return dict(self.options)
 
     @property
+    def short(self) -> str:
+        """The values of the options that are varied, e.g. `0.35/96`; empty if none is."""
+        return "/".join(in_words(value) for name, value in self.options if name != "num_classes" and value is not None)
+
+    @property
+    def net(self) -> str:
+        """The name of the model that is built, e.g. `mobilenet_v2_0.35_96`."""
+        return models.spec(self.model).instance_name(self.values)
+
+    @property
     def stem(self) -> str:
         """The name of its file as `zoo build` writes it, without `.tflite`."""
-        return models.spec(self.model).instance_name(self.values) + mode(self.quantize).suffix
+        return self.net + mode(self.quantize).suffix
+
+    @property
+    def float_top1(self) -> float | None:
+        """The published ImageNet top-1 of the float weights in percent; None if nothing is published."""
+        return models.spec(self.model).top1(self.values)
+
+    @property
+    def int8_top1(self) -> float | None:
+        """The published ImageNet top-1 in 8-bit integers in percent, of an int8 file; None if there is none."""
+        return models.spec(self.model).int8_top1(self.values) if self.quantize == "int8" else None
 
     @property
     def top1(self) -> float | None:
-        """The published ImageNet top-1 of the float weights in percent; None if nothing is published."""
-        known = models.spec(self.model).accuracies
-        return known.top1(self.values) if known else None
+        """The published ImageNet top-1 in percent: in int8 if the file is, and there is one, else in float."""
+        return self.float_top1 if self.int8_top1 is None else self.int8_top1
 
     @property
     def command(self) -> str:
         """The command that builds its file."""
-        spec = models.spec(self.model)
-        defaults = {option.name: option.default for option in spec.options}
+        defaults = {option.name: option.default_with(self.values) for option in models.spec(self.model).options}
         parts = ["zoo build", self.model]
         parts += [f"--{name.replace('_', '-')} {in_words(v)}" for name, v in self.options if v != defaults[name]]
         return " ".join([*parts, *([] if self.quantize == "none" else [f"--quantize {self.quantize}"])])
@@ -74,46 +92,71 @@ def accuracies(model: str) -> Accuracies:
 
 
 def grid(
-    model: str,
+    model: str | Sequence[str] | None = None,
     *,
-    alpha: Sequence[float] = (),
-    input_size: Sequence[int] = (),
     quantize: Sequence[str] = ("none", "int8"),
     num_classes: int | None = None,
     whole: bool = False,
+    **values: Sequence[Any],
 ) -> tuple[Variant, ...]:
     """Returns all combinations of some values.
 
     Args:
-        model: a registered name.
-        alpha: width multipliers; by default those with published accuracies.
-        input_size: input sizes; by default those with published accuracies.
+        model: a registered name, or several; by default all models with published accuracies that have these options
+            and allow one of their values.
         quantize: modes of `zoo.export.options`.
         num_classes: the number of classes; by default the model's own.
         whole: whether to add the combinations of default values that have no published accuracy.
+        **values: the values of an option, such as `alpha=[0.35, 0.5]`; by default those with published accuracies.
 
     Raises:
         UnknownModelError: no model has this name.
         OptionError: no accuracy is published for the model, it does not have an option, or a value is not allowed.
         ExportError: there is no such mode.
     """
-    spec = models.spec(model)
-    known = accuracies(model)
     modes = [mode(name).name for name in dict.fromkeys(quantize)]
-    given = {"alpha": tuple(alpha), "input_size": tuple(input_size)}
-    names = {option.name for option in spec.options}
-    for name in AXES:
-        if given[name] and name not in names:
-            raise OptionError(f"{model} has no option {name!r}; leave it out")
-    axes = list(dict.fromkeys((*known.options, *(name for name in AXES if given[name]))))
-    choices = [dict.fromkeys(given.get(name, ())) or known.values(name) for name in axes]
-    classes = {} if num_classes is None else {"num_classes": num_classes}
-    found = []
-    for combination in itertools.product(*choices):
-        asked = dict(zip(axes, combination, strict=True))
-        checked = spec.check(asked | classes)
-        options = tuple((name, checked[name]) for name in (*axes, "num_classes"))
-        variants = [Variant(model, options, name) for name in modes]
-        if whole or any(given.values()) or variants[0].top1 is not None:
-            found += variants
+    given = {name: tuple(some) for name, some in values.items() if len(some)}
+    if model is not None:
+        names = (model,) if isinstance(model, str) else tuple(dict.fromkeys(model))
+        return tuple(one for name in names for one in _of_one(name, given, modes, num_classes, whole=whole))
+    found: list[Variant] = []
+    for name in models.rated_models():
+        allowed = _allowed(models.spec(name), given)
+        if all(allowed.values()):
+            some = _of_one(name, allowed, modes, num_classes, whole=whole)
+            found += [variant for variant in some if whole or variant.top1 is not None]
+    if not found:
+        asked = ", ".join(f"{name}={','.join(map(in_words, some))}" for name, some in given.items())
+        raise OptionError(f"no model has a published accuracy with {asked}; name a model, or leave that out")
     return tuple(found)
+
+
+def _of_one(
+    model: str, given: Mapping[str, Sequence[Any]], modes: Sequence[Quantize], num_classes: int | None, *, whole: bool
+) -> list[Variant]:
+    """Returns the combinations of one model."""
+    spec, known = models.spec(model), accuracies(model)
+    names = {option.name for option in spec.options}
+    for name in given:
+        if name not in names:
+            raise OptionError(f"{model} has no option {name!r}; leave it out")
+    varied = list(dict.fromkeys((*known.options, *given)))
+    choices = [dict.fromkeys(given.get(name, ())) or known.values(name) for name in varied]
+    classes = {} if num_classes is None else {"num_classes": num_classes}
+    found: list[Variant] = []
+    for combination in itertools.product(*choices):
+        checked = spec.check(dict(zip(varied, combination, strict=True)) | classes)
+        options = tuple((name, checked[name]) for name in (*varied, "num_classes"))
+        variants = [Variant(model, options, name) for name in modes]
+        if whole or given or variants[0].float_top1 is not None:
+            found += variants
+    return found
+
+
+def _allowed(spec: ModelSpec, given: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
+    """Returns, for each option, those of the given values that a model allows; none if it does not have the option."""
+    options = {option.name: option for option in spec.options}
+    return {
+        name: tuple(value for value in some if name in options and options[name].allows(value))
+        for name, some in given.items()
+    }

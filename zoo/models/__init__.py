@@ -11,8 +11,8 @@ from zoo.models import vgg16
 from zoo.models import lenet
 from zoo.models import mlp
 from zoo.models import conv1d
-from zoo.models import ssdlite_mobilenet_v2
+from zoo.models import ssdlite
 from zoo.models import ssd_mobilenet_v2
-from zoo.registry import build, list_models, models_by_weights, register, spec
+from zoo.registry import build, list_models, models_by_weights, rated_models, rated_options, register, spec
 
-__all__ = ["build", "list_models", "models_by_weights", "register", "spec"]
+__all__ = ["build", "list_models", "models_by_weights", "rated_models", "rated_options", "register", "spec"]

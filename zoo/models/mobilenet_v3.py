@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zoo.models.layers import RELU_INIT, batch_norm, classifier_head, depthwise_init, image_input, make_divisible
 from zoo.published import KERAS_APPLICATIONS, MINUS_1_TO_1, Accuracies, Backbone, PublishedWeights, WeightsFile
 from zoo.registry import register
-from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
+from zoo.specs import DROPOUT, NUM_CLASSES, Caution, ModelSpec, Option
 
 if TYPE_CHECKING:
     import keras
@@ -127,6 +127,14 @@ def taps(options: Mapping[str, Any]) -> dict[int, str]:
     }
 
 
+CAUTION = Caution(
+    "the variants large and small are slow in integers, by hard-swish and squeeze-and-excite: on an x86-64 core "
+    "their int8 files took 1.8 and 2.7 times as long as the float ones, an Edge TPU runs 2 of their operations, and "
+    "int16x8 cannot be written at all; take --quantize float16, or --variant large_minimalistic or small_minimalistic, "
+    "whose int8 files took half as long as the float ones",
+    ("int8", "int16x8"),
+    {"variant": ("large", "small")},
+)
 BACKBONE = Backbone("conv_1_bn", MINUS_1_TO_1, taps=taps)
 RECIPE = {
     "epochs": 100, "learning_rate": 2e-3, "warmup_epochs": 3, "patience": 25, "label_smoothing": 0.1,
@@ -166,6 +174,7 @@ TRANSFER_RECIPE = {
         transfer_recipe=TRANSFER_RECIPE,
         weights=(IMAGENET,),
         accuracies=ACCURACIES,
+        cautions=(CAUTION,),
         backbone=BACKBONE,
     )
 )

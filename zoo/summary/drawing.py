@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.plots import caption, figure, save
 from zoo.summary.blocks import LEGEND, Block, Kind, blocks
-from zoo.text import shown
+from zoo.text import short_number, shown
 
 if TYPE_CHECKING:
     from zoo.summary.table import Axes, Summary
@@ -234,15 +234,5 @@ def _draw_bars(page: _Page, panel: str, title: str, values: Sequence[int], found
         height = _BAR * value / most if most else 0.0
         if value:
             page.box(page.x(i) - width / 2, bottom, width, height, _COLOURS[block.kind])
-            page.text(page.x(i), bottom + height + 0.22, short(value), 8)
+            page.text(page.x(i), bottom + height + 0.22, short_number(value), 8)
             page.text(page.x(i), bottom + height + 0.09, f"{value / total:.1%}", 6.5, color=_FAINT)
-
-
-def short(value: int) -> str:
-    """Returns a number with three significant digits and a unit: `992`, `10.8 M`, `1.39 G`."""
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= 0.9995 * limit:
-            number = value / limit
-            digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
-            return f"{number:.{digits}f} {unit}"
-    return str(value)

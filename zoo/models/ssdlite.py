@@ -1,4 +1,4 @@
-"""SSDLite on MobileNetV2, a detector for boards.
+"""SSDLite, a detector for boards, on the bodies of the zoo's classifiers; a row of `ROWS` makes a model.
 
 Liu et al., SSD: Single Shot MultiBox Detector, 2016 (https://arxiv.org/abs/1512.02325); SSDLite is from Sandler et al.,
 MobileNetV2, 2018 (https://arxiv.org/abs/1801.04381), section 6.2: the head's 3x3 convolutions are separable. The head
@@ -8,19 +8,44 @@ scores is from Lin et al., Focal Loss, 2017 (https://arxiv.org/abs/1708.02002), 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
+from zoo.models import mobilenet_v1, mobilenet_v2, mobilenet_v3
 from zoo.models.detector_recipes import RECIPE, TRANSFER_RECIPE
 from zoo.models.layers import depthwise_init, image_input, make_divisible
-from zoo.models.mobilenet_v2 import BACKBONE, BODY_WEIGHTS, body
-from zoo.registry import register
+from zoo.published import PublishedWeights
+from zoo.registry import register, spec
 from zoo.specs import ModelSpec, Option
 
 if TYPE_CHECKING:
     import keras
 
-STRIDE_8, STRIDE_16, STRIDE_32 = "conv_6_relu", "conv_13_relu", "out_relu"
-"""The layers of the body that the head begins at: the widened maps before the body halves their size."""
+
+@dataclass(frozen=True)
+class Row:
+    """A body for SSDLite."""
+
+    title: str
+    classifier: str
+    """The registered name of the classifier, whose spec says the body's options and the layers to begin at."""
+    body: Callable[..., keras.KerasTensor]
+    """Adds the body to scaled pixels, by the options that the classifier has and a detector has not."""
+    weights: tuple[PublishedWeights, ...]
+    params: int
+    """Number of parameters with the default options."""
+    macs: int
+
+
+ROWS = (
+    Row("MobileNetV2", "mobilenet_v2", mobilenet_v2.body, mobilenet_v2.BODY_WEIGHTS, 3_775_872, 781_479_296),
+    Row("MobileNetV1", "mobilenet_v1", mobilenet_v1.body, mobilenet_v1.BODY_WEIGHTS, 4_565_376, 1_304_192_896),
+    Row("MobileNetV3", "mobilenet_v3", mobilenet_v3.body, mobilenet_v3.BODY_WEIGHTS, 2_792_488, 586_029_696),
+)
+OWN = ("num_classes", "input_size", "dropout")
+"""The options of a classifier that are none of its body's."""
 EXTRA_FILTERS = (512, 256)
 """Channels of the two levels behind the body, of strides 64 and 128."""
 PYRAMID_FILTERS = 96
@@ -31,37 +56,56 @@ RARE = -4.6
 """Initial bias of the scores: the sigmoid of it is 1%, since nearly all anchors show nothing."""
 
 
-@register(
-    ModelSpec(
-        name="ssdlite_mobilenet_v2",
-        summary="finds objects and their boxes; MobileNetV2 with the head of SSDLite",
-        paper="Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, 2018",
-        url="https://arxiv.org/abs/1801.04381",
-        input_shape=(320, 320, 3),
-        params=3_775_872,
-        macs=781_479_296,
-        options=(
-            Option("num_classes", "number of classes", minimum=1),
-            Option("alpha", "width multiplier of all layers", kind=float, above=0, in_name="{:g}"),
-            Option("input_size", "width and height of the pictures", minimum=32, multiple_of=32, in_name="{}"),
-            Option(
-                "small_objects",
-                "adds a level with a stride of 8 pixels, by a feature pyramid",
-                kind=bool,
-                in_name="small",
-            ),
+def _register(row: Row) -> None:
+    """Registers the detector of a row, with the options of its body beside its own."""
+    classifier = spec(row.classifier)
+    of_body = tuple(option for option in classifier.options if option.name not in OWN)
+    options = (
+        Option("num_classes", "number of classes", minimum=1),
+        *of_body,
+        Option("input_size", "width and height of the pictures", minimum=32, multiple_of=32, in_name="{}"),
+        Option(
+            "small_objects",
+            "adds a level with a stride of 8 pixels, by a feature pyramid",
+            kind=bool,
+            # A variant of the body may be called small.
+            in_name="small_objects" if any("small" in option.choices for option in of_body) else "small",
         ),
+    )
+    defaults = {option.name: option.default for option in of_body} | {
+        "num_classes": 80, "input_size": 320, "small_objects": False,
+    }  # fmt: skip
+
+    def build(*, num_classes: int, input_size: int, small_objects: bool, **chosen: Any) -> keras.Model:
+        """Builds the detector; see `_detector`."""
+        return _detector(row, num_classes, input_size, chosen, small_objects=small_objects)
+
+    cast("Any", build).__signature__ = inspect.Signature(
+        [inspect.Parameter(o.name, inspect.Parameter.KEYWORD_ONLY, default=defaults[o.name]) for o in options]
+    )
+    about = ModelSpec(
+        name=f"ssdlite_{row.classifier}",
+        summary=f"finds objects and their boxes; {row.title} with the head of SSDLite",
+        paper=classifier.paper,
+        url=classifier.url,
+        input_shape=(320, 320, 3),
+        params=row.params,
+        macs=row.macs,
+        options=options,
         task="detection",
         recipe=RECIPE,
         transfer_recipe=TRANSFER_RECIPE,
-        weights=BODY_WEIGHTS,
-        backbone=BACKBONE,
+        weights=row.weights,
+        cautions=classifier.cautions,
+        backbone=classifier.backbone,
     )
-)
-def ssdlite_mobilenet_v2(
-    *, num_classes: int = 80, alpha: float = 1.0, input_size: int = 320, small_objects: bool = False
+    register(about)(build)
+
+
+def _detector(
+    row: Row, num_classes: int, input_size: int, chosen: Mapping[str, Any], *, small_objects: bool
 ) -> keras.Model:
-    """Builds the detector, with two outputs for each of its anchors.
+    """Builds a detector, with two outputs for each of its anchors.
 
     `boxes`, `(batch, anchors, 4)`, are coded relative to the anchors as SSD does it; `scores`,
     `(batch, anchors, num_classes)`, are independent probabilities, without one of the background.
@@ -73,8 +117,11 @@ def ssdlite_mobilenet_v2(
     from zoo.tasks.anchors import default_shapes
 
     pixels, x = image_input(input_size)
-    backbone = keras.Model(pixels, body(x, alpha))
-    levels = _pyramid(backbone) if small_objects else _levels(backbone, alpha)
+    backbone = keras.Model(pixels, row.body(x, **chosen))
+    known = spec(row.classifier).backbone
+    taps = known.taps_for(chosen) if known else {}
+    maps = {stride: backbone.get_layer(name).output for stride, name in taps.items()}
+    levels = _pyramid(maps) if small_objects else _levels(maps, chosen.get("alpha", 1.0))
     prefix = "fpn" if small_objects else "ssd"
     boxes, scores = [], []
     for i, level in enumerate(levels):
@@ -99,9 +146,9 @@ def ssdlite_mobilenet_v2(
     return keras.Model(pixels, [all_boxes, layers.Activation("sigmoid", dtype="float32", name="scores")(all_scores)])
 
 
-def _levels(backbone: keras.Model, alpha: float) -> list[keras.KerasTensor]:
+def _levels(maps: Mapping[int, keras.KerasTensor], alpha: float) -> list[keras.KerasTensor]:
     """Returns the feature maps of SSDLite, of strides 16, 32, 64 and 128."""
-    found = [backbone.get_layer(name).output for name in (STRIDE_16, STRIDE_32)]
+    found = [maps[16], maps[32]]
     for i, filters in enumerate(make_divisible(filters * alpha) for filters in EXTRA_FILTERS):
         x = _pointwise(found[-1], filters // 2, f"ssd_extra{i}_narrow")
         x = _depthwise(x, 2, f"ssd_extra{i}")
@@ -109,13 +156,13 @@ def _levels(backbone: keras.Model, alpha: float) -> list[keras.KerasTensor]:
     return found
 
 
-def _pyramid(backbone: keras.Model) -> list[keras.KerasTensor]:
+def _pyramid(maps: Mapping[int, keras.KerasTensor]) -> list[keras.KerasTensor]:
     """Returns the feature maps of a pyramid, of strides 8, 16, 32, 64 and 128, all with `PYRAMID_FILTERS` channels."""
     from keras import layers
 
     sides = [
-        _pointwise(backbone.get_layer(name).output, PYRAMID_FILTERS, f"fpn_side{i}", activation=False)
-        for i, name in enumerate((STRIDE_8, STRIDE_16, STRIDE_32))
+        _pointwise(maps[stride], PYRAMID_FILTERS, f"fpn_side{i}", activation=False)
+        for i, stride in enumerate((8, 16, 32))
     ]
     x = sides[2]
     found = [x]
@@ -154,3 +201,7 @@ def _narrow() -> keras.initializers.Initializer:
     import keras
 
     return keras.initializers.TruncatedNormal(stddev=0.03)
+
+
+for _row in ROWS:
+    _register(_row)
