@@ -100,8 +100,8 @@ def _facts(spec: ModelSpec, *, with_variants: bool) -> dict[str, object]:
     left = {"options": _options(spec.options), "weights": weights, "accuracies": accuracies}
     if with_variants:
         left["variants"] = [_variant(spec, values) for values in spec.variants()]
-    plain = dataclasses.replace(spec, options=(), weights=(), accuracies=None, backbone=None, originals=())
-    inner = {"backbone", "originals"}  # what the zoo needs to read weights
+    plain = dataclasses.replace(spec, options=(), weights=(), accuracies=None, backbone=None, originals=(), taps={})
+    inner = {"backbone", "originals", "taps"}  # what the zoo itself needs
     return {name: value for name, value in dataclasses.asdict(plain).items() if name not in inner} | left
 
 

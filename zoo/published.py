@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -233,13 +233,6 @@ class Backbone:
     """How keras.applications' model expects its pixels, as its `preprocess_input` makes them."""
     layers: tuple[str, ...] = ()
     """The names that keras.applications gives the layers with weights, in order; empty if they are the zoo's names."""
-    taps: Mapping[int, str] | Callable[[Mapping[str, Any]], Mapping[int, str]] = field(default_factory=dict)
-    """The layers whose outputs a detector's head can begin at, by their strides in pixels: 8, 16 and 32. Or, where they
-    depend on the model's options, a function that returns them."""
-
-    def taps_for(self, options: Mapping[str, Any]) -> Mapping[int, str]:
-        """Returns the layers that a detector's head can begin at in a model with these options, by their strides."""
-        return self.taps(options) if callable(self.taps) else self.taps
 
 
 @dataclass(frozen=True)

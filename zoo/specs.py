@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,6 +159,9 @@ class ModelSpec:
     cautions: tuple[Caution, ...] = ()
     backbone: Backbone | None = None
     """The facts about this architecture's model in keras.applications, if there is one."""
+    taps: Mapping[int, str] | Callable[[Mapping[str, Any]], Mapping[int, str]] = field(default_factory=dict)
+    """The layers whose outputs a detector's head can begin at, by their strides in pixels: 8, 16 and 32. Or, where they
+    depend on the options, a function that returns them."""
     originals: tuple[Original, ...] = ()
     """The programs whose files of weights fit, although they are not Keras': PyTorch's and TensorFlow 1's."""
 
@@ -180,6 +183,10 @@ class ModelSpec:
             found[option.name] = option.check(values.get(option.name, default), self.name)
         return {name: found[name] for name in known}
 
+    def taps_for(self, options: Mapping[str, Any]) -> Mapping[int, str]:
+        """Returns the layers that a detector's head can begin at in a model with these options, by their strides."""
+        return self.taps(options) if callable(self.taps) else self.taps
+
     def instance_name(self, values: dict[str, Any]) -> str:
         """Returns the name of a built model and of its files: `mobilenet_v2`, or `mobilenet_v2_0.35_96`."""
         full = self._filled(values)
@@ -195,14 +202,24 @@ class ModelSpec:
     def notes(self, values: dict[str, Any]) -> list[str]:
         """Returns notes for the user about these option values, one line each."""
         given = self._filled(values)
-        published = {name: self.published_values(name) for name in given}
-        notes = [
-            f"{name} {in_words(value)} is not a published one ({_listed(published[name])}): "
-            "no pretrained weights exist for it"
-            for name, value in given.items()
-            if published[name] and value not in published[name]
-        ]
-        return notes or self._notes_on_tied_options(given, [name for name in given if published[name]])
+        published = {name: found for name in given if (found := self.published_values(name))}
+
+        def note(name: str, others: Iterable[Any], beside: str = "") -> str:
+            known = ", ".join(map(in_words, others))
+            what = f"{name} {in_words(given[name])}"
+            return f"{what} is not a published one{beside} ({known}): no pretrained weights exist for it"
+
+        notes = [note(name, found) for name, found in published.items() if given[name] not in found]
+        # Weights may be published for each value, but not for all of them together.
+        tied = {name: given[name] for name in published}
+        for name in reversed([] if notes else list(tied)):
+            fitting = {value for weights in self.weights for value in weights.values_with(name, tied)}
+            if tied[name] in fitting:
+                return []
+            if fitting:
+                beside = " and ".join(f"{other} {in_words(tied[other])}" for other in tied if other != name)
+                return [note(name, sorted(fitting), f" with {beside}")]
+        return notes
 
     def cautions_for(self, values: Mapping[str, Any], modes: Iterable[str] | None = None) -> list[str]:
         """Returns what a user should know of files with these options, one line each.
@@ -217,21 +234,6 @@ class ModelSpec:
             for caution in self.cautions
             if caution.holds(values) and (wanted is None or wanted.intersection(caution.modes))
         ]
-
-    def _notes_on_tied_options(self, given: dict[str, Any], names: list[str]) -> list[str]:
-        """Says it if weights are published for each of some options' values, but not for all of them together."""
-        tied = {name: given[name] for name in names}
-        for name in reversed(names):
-            found = {value for weights in self.weights for value in weights.values_with(name, tied)}
-            if tied[name] in found:
-                return []
-            if found:
-                others = " and ".join(f"{other} {in_words(tied[other])}" for other in names if other != name)
-                return [
-                    f"{name} {in_words(tied[name])} is not a published one with {others} ({_listed(sorted(found))}): "
-                    "no pretrained weights exist for it"
-                ]
-        return []
 
     def published_values(self, option: str) -> tuple[Any, ...]:
         """Returns an option's values that weights are published for, in ascending order; empty if any value fits."""
@@ -303,10 +305,6 @@ class ModelSpec:
 def in_words(value: Any) -> str:
     """Returns an option's value as messages show it: `0.35`, `dense`."""
     return f"{value:g}" if isinstance(value, int | float) else str(value)
-
-
-def _listed(values: Iterable[Any]) -> str:
-    return ", ".join(map(in_words, values))
 
 
 NUM_CLASSES = Option("num_classes", "number of classes", minimum=2)

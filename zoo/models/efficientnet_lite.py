@@ -149,6 +149,8 @@ TRANSFER_RECIPE = {
         transfer_recipe=TRANSFER_RECIPE,
         weights=(IMAGENET,),
         accuracies=ACCURACIES,
+        # The widened maps before a depthwise convolution halves their size.
+        taps={8: "stage4_block1_expand_relu", 16: "stage6_block1_expand_relu", 32: "head_relu"},
         originals=(
             Original("Google's code", PIXELS, tuple(map(tensorflow_layers, VARIANTS))),
             Original("timm", MINUS_1_TO_1, tuple(map(timm_layers, VARIANTS))),

@@ -83,9 +83,8 @@ IMAGENET = PublishedWeights(
 )
 BODY_WEIGHTS = (IMAGENET.body(["alpha"]),)
 """The weights for models for other tasks, which take the body alone."""
-BACKBONE = Backbone(
-    "conv_pw_13_bn", MINUS_1_TO_1, taps={8: "conv_pw_5_relu", 16: "conv_pw_11_relu", 32: "conv_pw_13_relu"}
-)
+BACKBONE = Backbone("conv_pw_13_bn", MINUS_1_TO_1)
+TAPS = {8: "conv_pw_5_relu", 16: "conv_pw_11_relu", 32: "conv_pw_13_relu"}
 RECIPE = {
     "epochs": 100, "learning_rate": 2e-3, "warmup_epochs": 3, "patience": 25, "label_smoothing": 0.1,
     "augment": "standard", "weight_decay": 1e-4,
@@ -116,6 +115,7 @@ TRANSFER_RECIPE = {
         weights=(IMAGENET,),
         accuracies=ACCURACIES,
         backbone=BACKBONE,
+        taps=TAPS,
     )
 )
 def mobilenet_v1(

@@ -82,13 +82,9 @@ BODY_WEIGHTS = (
     IMAGENET.body(["alpha"]),
 )
 """The weights for models for other tasks, which take the body alone."""
-BACKBONE = Backbone(
-    "Conv_1_bn",
-    MINUS_1_TO_1,
-    keras_layers(),
-    # The widened maps before the body halves their size.
-    taps={8: "conv_6_relu", 16: "conv_13_relu", 32: "out_relu"},
-)
+BACKBONE = Backbone("Conv_1_bn", MINUS_1_TO_1, keras_layers())
+TAPS = {8: "conv_6_relu", 16: "conv_13_relu", 32: "out_relu"}
+"""The widened maps before the body halves their size."""
 RECIPE = {
     "epochs": 100, "learning_rate": 2e-3, "warmup_epochs": 3, "patience": 25, "label_smoothing": 0.1,
     "augment": "standard", "weight_decay": 1e-4,
@@ -119,6 +115,7 @@ TRANSFER_RECIPE = {
         weights=(IMAGENET, OPENIMAGES),
         accuracies=ACCURACIES,
         backbone=BACKBONE,
+        taps=TAPS,
     )
 )
 def mobilenet_v2(

@@ -135,7 +135,7 @@ CAUTION = Caution(
     ("int8", "int16x8"),
     {"variant": ("large", "small")},
 )
-BACKBONE = Backbone("conv_1_bn", MINUS_1_TO_1, taps=taps)
+BACKBONE = Backbone("conv_1_bn", MINUS_1_TO_1)
 RECIPE = {
     "epochs": 100, "learning_rate": 2e-3, "warmup_epochs": 3, "patience": 25, "label_smoothing": 0.1,
     "augment": "standard", "weight_decay": 1e-4,
@@ -176,6 +176,7 @@ TRANSFER_RECIPE = {
         accuracies=ACCURACIES,
         cautions=(CAUTION,),
         backbone=BACKBONE,
+        taps=taps,
     )
 )
 def mobilenet_v3(

@@ -210,6 +210,8 @@ TRANSFER_RECIPE = {
         transfer_recipe=TRANSFER_RECIPE,
         weights=(IMAGENET,),
         accuracies=ACCURACIES,
+        # The widened maps before a depthwise convolution halves their size.
+        taps={8: "stage3_block1_expand_relu", 16: "stage4_block1_expand_relu", 32: "stage5_block1_relu"},
         originals=(Original("timm", PIXELS, tuple(map(timm_layers, STAGES))),),
     )
 )

@@ -118,8 +118,7 @@ def _detector(
 
     pixels, x = image_input(input_size)
     backbone = keras.Model(pixels, row.body(x, **chosen))
-    known = spec(row.classifier).backbone
-    taps = known.taps_for(chosen) if known else {}
+    taps = spec(row.classifier).taps_for(chosen)
     maps = {stride: backbone.get_layer(name).output for stride, name in taps.items()}
     levels = _pyramid(maps) if small_objects else _levels(maps, chosen.get("alpha", 1.0))
     prefix = "fpn" if small_objects else "ssd"
