@@ -9,10 +9,10 @@ import click
 
 from zoo import models
 from zoo.cli.exporting import FORMATS, ExportRequest, export_files, export_options, read_request
-from zoo.cli.model_options import given, model_options, weights_option
+from zoo.cli.model_options import given, model_options, spec_of, weights_option
 from zoo.cli.output import echo, import_tensorflow, require_memory, status
 from zoo.cli.types import words
-from zoo.errors import WeightsError
+from zoo.errors import WeightsError, listed
 from zoo.files import base_name
 from zoo.specs import AUTO
 
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
 def build(
     ctx: click.Context, /, model: str, weights: str, formats: tuple[str, ...], new_head: bool, **choices: Any
 ) -> None:
-    """Build MODEL and export it.
+    """Build MODEL and export it: one of `zoo list`, or keras:NAME for any classifier of keras.applications.
 
     The .tflite file takes raw pixels, contains its labels and a card, and is kept only if it agrees with the Keras
     model. The same command gives the same file: --seed decides the random weights, and the card says which weights
     --weights auto has found.
     """
-    spec = models.spec(model)
+    spec = spec_of(model)
     options = given(ctx, model)
     request = read_request(formats, **choices)
     if request.labels is not None:
@@ -130,6 +130,6 @@ def _new_head(model: str, weights: str, why: str, classes: int) -> str:
 def _published(task: str) -> str:
     """Returns which models of a task have which weights: `mobilenet_v2 and vgg16 have --weights imagenet`."""
     return ", ".join(
-        f"{' and '.join(having)} {'have' if len(having) > 1 else 'has'} --weights {name}"
+        f"{listed(having)} {'have' if len(having) > 1 else 'has'} --weights {name}"
         for name, having in models.models_by_weights(task).items()
     )

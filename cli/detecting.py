@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.errors import OptionError
+from zoo.errors import OptionError, listed
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -78,7 +78,7 @@ def refuse_without_objects(predictor: Predictor[Any], used: Sequence[str]) -> No
     """
     if used:
         raise OptionError(
-            f"{predictor.session.path} is a {predictor.task.noun} and finds no objects; leave {' and '.join(used)} out"
+            f"{predictor.session.path} is a {predictor.task.noun} and finds no objects; leave {listed(used)} out"
         )
 
 

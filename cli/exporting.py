@@ -85,7 +85,15 @@ _OPTIONS = (
         "--input-range",
         type=number_pair,
         metavar="LOW,HIGH",
-        help="Range of pixel values that the Keras model expects, if it does not scale raw pixels itself, e.g. -1,1.",
+        help="Range of pixel values that the Keras model expects, if it does not scale raw pixels itself, e.g. -1,1; "
+        "the same as --pixels -1,1.",
+    ),
+    click.option(
+        "--pixels",
+        metavar="WORDS",
+        help="Preparation of pixels that the Keras model expects, if it does not do it itself: tf, caffe or torch, as "
+        "keras.applications calls them, a range LOW,HIGH, or mean=R,G,B and std=R,G,B of pixels 0..255, joined by "
+        "colons, and bgr for blue first, e.g. mean=123.68,116.779,103.939:bgr.",
     ),
     click.option(
         "--min-agreement",

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo import models
-from zoo.cli.model_options import given, model_options
+from zoo.cli.model_options import given, model_options, spec_of
 from zoo.cli.output import count, echo, import_tensorflow, json_option, print_json, print_table, shape
 from zoo.files import require_writable
 from zoo.specs import ModelSpec
@@ -37,7 +36,7 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
     receptive field (the input pixels that one output value depends on) and the jump (the input pixels between two
     neighbouring output values).
     """
-    spec = models.spec(model)
+    spec = spec_of(model)
     options = spec.check(given(ctx, model))
     if picture is not None:
         from zoo.plots import require

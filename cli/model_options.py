@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
+from zoo.cli.output import import_tensorflow, status
 from zoo.cli.types import int_list
 from zoo.models import list_models, models_by_weights, spec
-from zoo.specs import AUTO, Option
+from zoo.specs import AUTO, ModelSpec, Option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -60,6 +61,20 @@ def weights_option(command: Command) -> Command:
         f"ones; none for random ones; the name of published ones ({published}); or a .keras, .h5 or .weights.h5 file, "
         "timm's .safetensors, or a TensorFlow 1 checkpoint in a .tar.gz.",
     )(command)
+
+
+def spec_of(model: str) -> ModelSpec:
+    """Returns what is known of a model; what Keras itself has is asked of Keras, which is loaded then.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        MissingDependencyError: Keras has to be asked, and TensorFlow is not installed.
+    """
+    if ":" not in model:
+        return spec(model)
+    import_tensorflow()
+    with status(f"looking up {model}"):
+        return spec(model)
 
 
 def given(ctx: click.Context, model: str | None) -> dict[str, Any]:

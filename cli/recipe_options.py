@@ -35,7 +35,7 @@ _RECIPE_OPTIONS = (
     ),
     _recipe_option(
         "--min-steps",
-        "Least number of steps that train the whole model; an epoch of few files passes over them several times.",
+        "Least number of steps that train the whole model; an epoch of few files takes them several times.",
         type=int,
     ),
     _recipe_option("--warmup-epochs", "Epochs in which a cosine schedule raises the learning rate.", type=int),

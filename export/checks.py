@@ -119,5 +119,5 @@ def require_agreement(verification: Verification, mode: Mode, name: str) -> None
         raise VerificationError(
             f"{name} {agreement.meaning} on {agreement.share:.0%} of {verification.inputs} "
             f"inputs only ({verification.source}), at least {verification.asked:.0%} are asked for (--min-agreement); "
-            "it was not kept"
+            f"it was not kept{'; ' * bool(verification.weakness)}{verification.weakness}"
         )

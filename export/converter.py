@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from zoo import processes
 from zoo.errors import ExportError, ZooError, first_line
+from zoo.export import fragile
 from zoo.export.isolation import unusual
 from zoo.export.naming import LayerNames
 from zoo.export.options import Io, Quantize
@@ -173,7 +174,8 @@ def _refusal(model: keras.Model, settings: Settings, reason: str, whole: str) ->
     at = f" (at {layer})" if layer else ""
     way = ""
     if settings.quantize != "none":
-        others = {"int8": "float16 or dynamic", "int16x8": "int8, float16 or dynamic"}.get(settings.quantize, "none")
+        weak = "" if fragile.weak_points(model) else "int8, "
+        others = {"int8": "float16 or dynamic", "int16x8": f"{weak}float16 or dynamic"}.get(settings.quantize, "none")
         way = f"; leave such layers out, or choose another quantization, such as {others}"
     return f"TensorFlow cannot convert {model.name}: {reason}{at}{way}"
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import ExportError
+from zoo.export.naming import operations_of
+from zoo.export.options import ExportOptions
 
 if TYPE_CHECKING:
     import keras
@@ -37,6 +39,19 @@ def call(layer: Any, x: keras.KerasTensor, *, split_groups: bool, whole: bool) -
     if split_groups and (layer.groups <= MAX_PARTS or whole):
         return split(layer, x)
     return layer(x)
+
+
+def notes(model: keras.Model, options: ExportOptions) -> list[str]:
+    """Returns what the user should know of a model's grouped convolutions, one line each."""
+    layers = [one for one in operations_of(model) if is_grouped(one) and not is_depthwise(one, one.input.shape[-1])]
+    many = [one for one in layers if one.groups > MAX_PARTS]
+    if not many or not options.split_groups or options.target == "edgetpu":
+        return []
+    return [
+        f"{len(many)} grouped convolutions, such as {many[0].name!r} with {many[0].groups} groups, stay as they are, "
+        f"because they have more than {MAX_PARTS} groups: tflite-runtime is several times slower on them in "
+        f"{options.quantize} than LiteRT"
+    ]
 
 
 def is_depthwise(layer: Any, channels: int) -> bool:

@@ -95,7 +95,8 @@ class ByScore:
         )
         if approximate and found.score < low:
             raise VerificationError(
-                f"{path.name} is right on {shown}; it was not kept. Try another quantization: {_others(options)}"
+                f"{path.name} is right on {shown}; it was not kept. "
+                + ((verification and verification.weakness) or f"Try another quantization: {_others(options)}")
             )
         facts[f"{self.name}_interval"] = list(found.interval)
         if found.sureness:

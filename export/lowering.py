@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ExportError
-from zoo.export import grouped, recurrent
-from zoo.export.options import check_input_range
+from zoo.errors import ExportError, OptionError
+from zoo.export import channels, grouped, recurrent
 from zoo.graph import has_graph, input_readers, rebuild, rebuild_nested
+from zoo.models.layers import prepared
+from zoo.published import Preparation
 from zoo.tasks import DEFAULT, Task
 
 if TYPE_CHECKING:
@@ -21,16 +22,6 @@ class Scaling:
 
     scale: float
     offset: float
-
-    @classmethod
-    def for_range(cls, wanted: tuple[float, float]) -> Scaling:
-        """Returns the scaling that maps pixels 0 and 255 to the ends of a range.
-
-        Raises:
-            ExportError: the range is empty or not finite.
-        """
-        low, high = check_input_range(wanted)
-        return cls((high - low) / 255, low)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -82,17 +73,20 @@ def scaling_of(model: keras.Model) -> Scaling | None:
     return Scaling(scale, offset) if scale > 0 else None
 
 
-def with_scaling(model: keras.Model, scaling: Scaling, task: Task[Any] = DEFAULT) -> keras.Model:
-    """Puts a scaling of raw pixels in front of a model that wants scaled ones.
+def with_preparation(model: keras.Model, preparation: Preparation, task: Task[Any] = DEFAULT) -> keras.Model:
+    """Puts a preparation of raw pixels in front of a model that wants prepared ones.
 
     Raises:
-        ExportError: see `check_exportable`.
+        ExportError: see `check_exportable`; or the preparation is one of other channels than the model's.
     """
     import keras
 
-    pixels = keras.Input(check_exportable(model, task), name="pixels")
-    scaled = keras.layers.Rescaling(scaling.scale, offset=scaling.offset, name="rescale")(pixels)
-    return keras.Model(pixels, model(scaled), name=model.name)
+    shape = check_exportable(model, task)
+    pixels = keras.Input(shape, name="pixels")
+    try:
+        return keras.Model(pixels, model(prepared(pixels, preparation)), name=model.name)
+    except OptionError as error:
+        raise ExportError(f"{model.name} takes inputs of shape {shape}: {error}; leave out --pixels") from error
 
 
 def lower(
@@ -139,11 +133,9 @@ def lower(
             return _linear_twin(layer)(args[0]) if kind == "Dense" else args[0]
         if grouped.is_grouped(layer):
             return grouped.call(layer, args[0], split_groups=split_groups, whole=whole_split)
-        if unroll and recurrent.is_recurrent(layer):
-            return recurrent.unrolled(layer, *args, **kwargs)
         if has_graph(layer) and len(layer.inputs) == 1:
             return rebuild_nested(layer, call, *args, **kwargs)
-        return layer(*args, **kwargs)
+        return _called(layer, args, kwargs, unroll=unroll)
 
     shape = tuple(model.inputs[0].shape[1:])
     inputs = keras.Input(batch_shape=(batch, *shape), dtype=model.inputs[0].dtype, name="input")
@@ -151,6 +143,15 @@ def lower(
     if logits and not softmax_found:
         raise ExportError(f"{model.name} does not end in a softmax but in {_named(last)}: there is none to leave out")
     return lowered
+
+
+def _called(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, unroll: bool) -> Any:
+    """Calls a layer, or what a runtime is better at."""
+    if channels.is_step(layer, args):
+        return channels.call(layer, args[0])
+    if unroll and recurrent.is_recurrent(layer):
+        return recurrent.unrolled(layer, *args, **kwargs)
+    return layer(*args, **kwargs)
 
 
 def _named(tensor: Any) -> str:

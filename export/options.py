@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 from zoo.errors import ExportError, OptionError, closest
 from zoo.export.modes import MODES, Mode, Quantize, mode
 from zoo.inputs.preprocessing import Preprocessing, is_input_range
+from zoo.pixels import preparation
+from zoo.published import Preparation
 from zoo.specs import check_seed
 from zoo.tflite.targets import TARGETS, Target
 
@@ -56,6 +58,9 @@ class ExportOptions:
     stretch for detectors."""
     input_range: tuple[float, float] | None = None
     """What a model takes that does not scale its pixels itself, e.g. `(-1, 1)`; the file gets the scaling, too."""
+    pixels: Preparation | str | None = None
+    """The same for any preparation, in the words of `zoo.pixels.preparation`, e.g. `caffe`; the file then prepares raw
+    pixels."""
     input_size: tuple[int, ...] | None = None
     """The sizes of the axes that a model leaves open, such as height and width; a single one counts for all."""
     min_agreement: float | None = None
@@ -109,6 +114,12 @@ class ExportOptions:
         return mode(self.quantize)
 
     @property
+    def preparation(self) -> Preparation | None:
+        """How pixels are prepared for the model outside of its graph; None if that is not said."""
+        wanted = self.pixels if self.input_range is None else self.input_range
+        return None if wanted is None else preparation(wanted)
+
+    @property
     def ends(self) -> Io:
         """The type of the input, and of the output as well, see `output_type`."""
         return self.io or ("uint8" if self.mode.typed else "float32")
@@ -155,11 +166,15 @@ class ExportOptions:
             raise ExportError(f"min_agreement={self.min_agreement!r} is not allowed; give 0 to 1")
         if not isinstance(self.preprocessing, Preprocessing | None):
             raise ExportError(f"preprocessing={self.preprocessing!r} is not allowed; give a Preprocessing")
+        if self.pixels is not None:
+            object.__setattr__(self, "pixels", preparation(self.pixels))
         if self.input_range is not None:
             object.__setattr__(self, "input_range", check_input_range(self.input_range))
 
     def _check_together(self) -> None:
         chosen = self.mode
+        if self.pixels is not None and self.input_range is not None:
+            raise ExportError("pixels and input_range both say how pixels are prepared; leave out one of them")
         if self.target == "edgetpu" and chosen.name != "int8":
             raise ExportError(f"the Edge TPU runs int8 files only, not {chosen.name!r}; give quantize='int8'")
         if self.io not in {None, "float32"} and not chosen.typed:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError
-from zoo.export import edgetpu, holdout
+from zoo.export import edgetpu, fragile, grouped, holdout
 from zoo.export.box_range import with_box_range
 from zoo.export.calibration import Array, as_lowered, class_names
 from zoo.export.cautions import cautions, told
@@ -21,7 +21,7 @@ from zoo.export.ending import as_task, notes_of
 from zoo.export.entry import Entry, carries, is_meant, with_entry
 from zoo.export.holdout import Examples
 from zoo.export.judging import FileJudge, by_agreement
-from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
+from zoo.export.lowering import check_exportable, lower, scaling_of, with_preparation
 from zoo.export.naming import LayerNames
 from zoo.export.nms import append, check_detector
 from zoo.export.options import ExportOptions, Quantize
@@ -109,8 +109,8 @@ def to_tflite(
         options: what the file is to be like; by default `ExportOptions()`.
         calibration: for int8 and int16x8: a folder of pictures (of class folders, or with labelled boxes), a `.npy`
             file, or an array `(count, ...)` of raw pixels or values. Other modes use it for the check.
-        labels: one a class. By default the class folders of `calibration` where their number fits, ImageNet's names
-            for a trained model of 1000 classes, else `class_0..`.
+        labels: one a class. By default those that a detector carries, the class folders of `calibration` where their
+            number fits, ImageNet's names for a trained model of 1000 classes, else `class_0..`.
         task: what the model is for; it says which outputs are right, what they are called, and what agreement is. By
             default detection for a model that carries anchors, else classification.
         facts: more for the card, e.g. `{"options": {...}, "license": "CC-BY-4.0"}`.
@@ -136,14 +136,18 @@ def to_tflite(
     notes = [*changes_made, *notes]
     names = _labels(model, labels, calibration, trained, task, notes)
     notes += notes_of(given, model, task, names)
-    if pixels and scaling_of(model) is None and options.input_range is None:
+    if pixels and scaling_of(model) is None and options.preparation is None:
         notes.append(
             f"{model.name} does not begin with one scale for all channels; the file hands it pixels 0..255 as they "
-            "are. If it was trained on scaled pixels, give their range (input_range, --input-range -1,1)"
+            "are. If its training prepared them outside of the model, say how (pixels, --pixels -1,1 or caffe, torch; "
+            "0,255 if it did not)"
         )
     description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
     if options.mode.calibrated:
         description.card["calibration"] = examples.calibration.manifest
+    points = fragile.weak_points(model) if options.quantize == "int8" else []
+    weakness = fragile.warning(points) if points else ""
+    notes += [*filter(None, [weakness]), *grouped.notes(model, options)]
     progress.step(f"converting ({options.quantize})")
     with told(cautions(facts or {}, options.quantize)) as warnings:
         flatbuffer, entry = _convert(model, task, options, examples.calibration.inputs, progress, pixels=pixels)
@@ -159,7 +163,7 @@ def to_tflite(
             progress.step("checking the file against Keras")
             learned = names if trained and (options.mode.calibrated or examples.check.files) else []
             verification = _verify(model, scratch, options, examples, task, learned, pixels=pixels)
-            verification = replace(verification, asked=asked)
+            verification = replace(verification, asked=asked, weakness=weakness)
             notes += verification.doubts
         if options.nms == "file":
             inputs = examples.check.inputs if options.verify_file else None
@@ -192,8 +196,8 @@ def _prepared(
     if options.nms == "file":
         check_detector(task, model.name)
     options = options.change(preprocessing=options.preprocessing or policy_of(task))
-    if options.input_range is not None:
-        model = with_scaling(model, Scaling.for_range(options.input_range), task)
+    if options.preparation is not None:
+        model = with_preparation(model, options.preparation, task)
     return model, task, options, notes
 
 
@@ -234,7 +238,11 @@ def _labels(
     notes: list[str],
 ) -> list[str]:
     """Returns the labels to embed, and adds a note if they are the names of calibration's folders."""
+    from zoo.models.anchored import labels_of
+
     classes = task.classes([tuple(output.shape) for output in model.outputs])
+    if labels is None and len(own := labels_of(model)) == classes:
+        labels = own
     if labels is None and isinstance(calibration, str | Path) and Path(calibration).suffix != ".npy":
         labelled = holds_boxes(calibration)
         folders = class_names(Path(calibration)) if labelled or heads_of(task) is None else []

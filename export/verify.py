@@ -49,13 +49,15 @@ class Verification:
     """Mean absolute value of Keras' outputs, to hold `mean_diff` against."""
     held_out: bool = True
     """Whether the file was calibrated on none of the inputs."""
+    weakness: str = ""
+    """What in the model may be why its file loses, see `zoo.export.fragile`; empty if nothing is known."""
     doubts: tuple[str, ...] = ()
     """What makes the figures say less than they seem to, one line each."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the values as JSON can hold them; the task's figures are beside the others."""
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        del plain["agreement"], plain["doubts"]
+        del plain["agreement"], plain["doubts"], plain["weakness"]
         return plain | self.agreement.figures
 
 

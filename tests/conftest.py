@@ -47,6 +47,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SMALL: dict[str, dict[str, Any]] = {
     "alexnet": {"input_size": 63, "num_classes": 10},
     "vgg16": {"input_size": 32, "num_classes": 10},
+    "resnet": {"input_size": 32, "num_classes": 10},
     "mobilenet_v1": {"alpha": 0.25, "input_size": 96, "num_classes": 10},
     "mobilenet_v3": {"variant": "small_minimalistic", "alpha": 0.5, "input_size": 64, "num_classes": 10},
     "mobilenet_v2": {"alpha": 0.35, "input_size": 96, "num_classes": 10},

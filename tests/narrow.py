@@ -25,9 +25,9 @@ DENSE = (4096, 4096)
 @contextlib.contextmanager
 def narrow() -> Iterator[None]:
     """Makes `zoo.build` build these models narrow, as long as the block lasts; a block in another changes nothing."""
-    alexnet, vgg16, lite, v4 = (
+    alexnet, vgg16, resnet, lite, v4 = (
         importlib.import_module(f"zoo.models.{name}")
-        for name in ("alexnet", "vgg16", "efficientnet_lite", "mobilenet_v4")
+        for name in ("alexnet", "vgg16", "resnet", "efficientnet_lite", "mobilenet_v4")
     )
     if vgg16.DENSE != DENSE:
         yield
@@ -35,6 +35,8 @@ def narrow() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(alexnet, "CONVS", tuple((filters // FILTERS, *rest) for filters, *rest in alexnet.CONVS))
         patch.setattr(vgg16, "BLOCKS", tuple(tuple(n // FILTERS for n in block) for block in vgg16.BLOCKS))
+        patch.setattr(resnet, "FIRST_FILTERS", resnet.FIRST_FILTERS // FILTERS)
+        patch.setattr(resnet, "STAGES", tuple((filters // FILTERS, stride) for filters, stride in resnet.STAGES))
         for module in (alexnet, vgg16):
             patch.setattr(module, "DENSE", tuple(units // UNITS for units in module.DENSE))
         stages = tuple((expansion, channels // FILTERS, *rest) for expansion, channels, *rest in lite.STAGES)
@@ -51,7 +53,7 @@ def narrow() -> Iterator[None]:
 
 @contextlib.contextmanager
 def narrow_applications() -> Iterator[None]:
-    """Makes Keras Applications build VGG-16 as narrow as `narrow` makes ours."""
+    """Makes Keras Applications build VGG-16 and ResNet-50 as narrow as `narrow` makes ours."""
     from keras import applications, layers
 
     def divided(layer: Callable[..., Any], parts: int) -> Callable[..., Any]:
@@ -70,5 +72,6 @@ def narrow_applications() -> Iterator[None]:
             return getattr(layers, name)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inspect.getmodule(inspect.unwrap(applications.VGG16)), "layers", Narrow())
+        for build in (applications.VGG16, applications.ResNet50):
+            patch.setattr(inspect.getmodule(inspect.unwrap(build)), "layers", Narrow())
         yield

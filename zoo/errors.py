@@ -34,6 +34,12 @@ def closest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {best!r}? " if best and near[best] >= 0.5 else ""
 
 
+def listed(names: Iterable[object], word: str = "and") -> str:
+    """Returns names as part of a sentence: `a`, `a and b`, `a, b and c`."""
+    *first, last = map(str, names)
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
 class ZooError(Exception):
     """Base of every error this package raises on purpose."""
 

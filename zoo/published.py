@@ -17,15 +17,18 @@ from zoo.errors import OptionError
 
 KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 """The address under which Keras Applications publishes its weights; Keras' own source names it."""
+KERAS_EFFICIENTNET = "https://storage.googleapis.com/keras-applications/"
+"""The address under which Keras Applications publishes the weights of EfficientNet."""
 NPM_FILES = "https://cdn.jsdelivr.net/npm/"
 """The address under which single files of npm packages are served, each version of a package in a folder of its own."""
 CLOUD_TPU = "https://storage.googleapis.com/cloud-tpu-checkpoints/"
 """The address under which Google publishes the checkpoints of its reference models for Cloud TPUs."""
 HUGGING_FACE = "https://huggingface.co/"
 """The address under which Hugging Face serves the files of each revision of a model."""
-PUBLISHERS = (KERAS_APPLICATIONS, NPM_FILES, CLOUD_TPU, HUGGING_FACE)
+KERAS_FILES = (KERAS_APPLICATIONS, KERAS_EFFICIENTNET)
+PUBLISHERS = (*KERAS_FILES, NPM_FILES, CLOUD_TPU, HUGGING_FACE)
 """The addresses that a mirror stands for; what follows in a file's address is the same on the mirror."""
-WITHOUT_HASHES = (KERAS_APPLICATIONS, CLOUD_TPU)
+WITHOUT_HASHES = (*KERAS_FILES, CLOUD_TPU)
 """The publishers that give no SHA-256 of their files."""
 
 TOLERANCE = 1e-5

@@ -28,6 +28,8 @@ BACKEND = "tensorflow"
 """The backend that Keras has to run on."""
 
 _MODELS: dict[str, tuple[ModelSpec, Callable[..., keras.Model]]] = {}
+_SOURCES: dict[str, Callable[[str], tuple[ModelSpec, Callable[..., keras.Model]]]] = {}
+"""Where models come from that are not listed, by the word before the colon of their names."""
 
 
 @overload
@@ -50,6 +52,16 @@ def register(target: Builder | ModelSpec) -> Builder | Callable[[Builder], Build
         spec = target
         return lambda builder: _register(builder, spec)
     return _register(target, _infer_spec(target))
+
+
+def add_source(prefix: str, lookup: Callable[[str], tuple[ModelSpec, Callable[..., keras.Model]]]) -> None:
+    """Adds models that are not listed, under names `prefix:NAME`.
+
+    Args:
+        prefix: the word before the colon.
+        lookup: returns the spec and the builder of the model of a name behind the colon, or raises `UnknownModelError`.
+    """
+    _SOURCES[prefix] = lookup
 
 
 def _register(builder: Builder, spec: ModelSpec) -> Builder:
@@ -203,6 +215,9 @@ def needs_tensorflow() -> Iterator[None]:
 
 
 def _lookup(name: str) -> tuple[ModelSpec, Callable[..., keras.Model]]:
+    prefix, colon, own = name.partition(":")
+    if colon and prefix in _SOURCES:
+        return _SOURCES[prefix](own)
     try:
         return _MODELS[name]
     except KeyError:

@@ -192,7 +192,8 @@ class ModelSpec:
         full = self._filled(values)
         named = [option for option in self.options if option.in_name]
         parts = [o.in_name.format(full[o.name]) for o in named if full[o.name] != o.default_with(full)]
-        return "_".join([self.name, *parts])
+        # What comes from elsewhere has a word and a colon in front, which a file's name cannot have.
+        return "_".join([self.name.rpartition(":")[-1], *parts])
 
     def _filled(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the values of all options, with the defaults of those that are missing; nothing is checked."""

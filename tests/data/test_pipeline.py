@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from zoo.data.pipeline import Order, Source, make_dataset, passes_for
+from zoo.data.pipeline import Order, Source, make_dataset
 from zoo.data.reading import Reader
 
 
@@ -20,9 +20,7 @@ def source() -> Source:
 
 
 def test_an_epoch_of_few_examples_passes_over_them_several_times() -> None:
-    assert [passes_for(count, 16, 50) for count in (1, 40, 41, 800, 801, 5000)] == [800, 20, 20, 1, 1, 1]
-    assert passes_for(40, 16, 0) == 1
-    once, thrice = Order(7, seed=3, epoch=2), Order(7, seed=3, epoch=2, passes=3)
+    once, thrice = Order(7, seed=3, epoch=2), Order(7, seed=3, epoch=2, least=21)
     order, _ = thrice.next()
     assert thrice.length == len(order) == 21
     rounds = order.reshape(3, 7)
@@ -30,6 +28,19 @@ def test_an_epoch_of_few_examples_passes_over_them_several_times() -> None:
     assert len({tuple(one) for one in rounds}) == 3
     # The first pass is that of an epoch of one pass.
     np.testing.assert_array_equal(rounds[0], once.next()[0])
+
+
+@pytest.mark.parametrize(("count", "least", "length"), [(7, 0, 7), (7, 6, 7), (7, 8, 8), (7, 20, 20), (7, 22, 22)])
+def test_an_epoch_takes_no_more_examples_than_its_steps_need(count: int, least: int, length: int) -> None:
+    """A few examples short of the steps is no reason to take all of them once more, for twice the time."""
+    order = Order(count, seed=3, least=least)
+    assert order.length == length
+    epochs = [order.next()[0] for _ in range(2)]
+    assert [len(one) for one in epochs] == [length, length]
+    often = np.bincount(epochs[0], minlength=count)
+    assert often.max() - often.min() <= 1
+    # Which are taken once more is another matter in each epoch.
+    assert length % count == 0 or not np.array_equal(epochs[0][-1:], epochs[1][-1:])
 
 
 def test_examples_and_labels_are_changed_alike_and_the_same_again(source: Source) -> None:
@@ -46,7 +57,7 @@ def test_examples_and_labels_are_changed_alike_and_the_same_again(source: Source
         )
 
     def epoch(number: int) -> list[Any]:
-        batches = make_dataset(source, 4, Order(5, seed=1, epoch=number, passes=2), change=change)
+        batches = make_dataset(source, 4, Order(5, seed=1, epoch=number, least=10), change=change)
         assert int(batches.cardinality()) == 3
         return [(np.asarray(examples), np.asarray(labels)) for examples, labels in batches]
 

@@ -30,6 +30,8 @@ MATRIX: dict[str, dict[str, Any]] = {
     "narrow-vgg16": {"input_size": 32, "num_classes": 10},
     "narrow-efficientnet_lite": {"input_size": 64, "num_classes": 10},
     "narrow-mobilenet_v4": {"input_size": 64, "num_classes": 10},
+    "narrow-resnet": {"input_size": 64, "num_classes": 10},
+    "narrow-resnet-18": {"variant": 18, "input_size": 64, "num_classes": 10},
 }
 WIDE = ("none", "int8")
 """The modes of AlexNet as it is published; the narrow one, see `tests.narrow`, has the others.

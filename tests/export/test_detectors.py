@@ -22,9 +22,10 @@ from zoo.graph import rebuild
 from zoo.models import anchored
 from zoo.runner import Detector
 from zoo.tflite import detectors, modelfile
+from zoo.tflite.card import describe
 from zoo.tflite.flatbuffer import Reader
 from zoo.tflite.normalization import ENTRY, IDENTIFIER
-from zoo.weights import is_untrained
+from zoo.weights import is_untrained, load_model
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -74,6 +75,17 @@ def test_boxes_and_scores_are_told_apart_by_name_where_there_are_four_classes(tm
     assert sorted(one.label for one in Detector(report.path).detect(pixels)) == sorted(
         label for label, _, _ in colours.truth(pixels)
     )
+
+
+def test_the_class_names_that_a_model_carries_are_those_of_its_file(tmp_path: Path) -> None:
+    model = colours.detector()
+    anchored.set_labels(model, colours.LABELS[:3])
+    model.save(tmp_path / "m.keras")
+    loaded = load_model(tmp_path / "m.keras")
+    report = to_tflite(loaded, tmp_path / "m.tflite", verify_file=False)
+    assert list(describe(report.path).labels) == colours.LABELS[:3]
+    named = to_tflite(loaded, tmp_path / "n.tflite", verify_file=False, labels=list("abc"))
+    assert list(describe(named.path).labels) == list("abc")
 
 
 def test_card_and_metadata_say_how_the_boxes_are_coded(made: Made) -> None:

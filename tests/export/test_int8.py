@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.conftest import some_inputs
 from zoo.errors import ExportError, InputError, VerificationError
 from zoo.export import to_tflite
 from zoo.export.calibration import as_lowered
@@ -169,6 +170,27 @@ def test_input_range_puts_the_scaling_into_the_file(tmp_path: Path) -> None:
     entry = modelfile.read(scaled.path).main
     assert entry.tensors[entry.inputs[0]].scales == pytest.approx([2 / 255])
     assert not any("as they are" in note for note in scaled.notes)
+
+
+@pytest.mark.parametrize("words", ["caffe", "torch"])
+def test_pixels_are_prepared_in_the_file(words: str, tmp_path: Path) -> None:
+    from keras.applications import imagenet_utils
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(4)(keras.layers.GlobalAveragePooling2D()(x)))
+    pictures = some_inputs((16, 16, 3), 40)
+    expected = np.asarray(model(imagenet_utils.preprocess_input(pictures.copy(), mode=words)))
+    for quantize, error in (("none", 1e-5), ("int8", 0.03)):
+        path = tmp_path / f"{quantize}.tflite"
+        report = to_tflite(model, path, pixels=words, quantize=quantize, calibration=pictures)
+        assert not any("as they are" in note for note in report.notes)
+        (found,) = run_all(load(path), pictures, pixels=True)
+        assert np.abs(found - expected).max() <= error * np.ptp(expected)
+        # One fixed convolution prepares the pixels.
+        ops = [op.name for op in modelfile.read(path).main.ops if op.name != "QUANTIZE"]
+        assert ops == ["CONV_2D", "CONV_2D", "MEAN", "FULLY_CONNECTED"]
 
 
 def test_conv1d_takes_windows(tmp_path: Path) -> None:

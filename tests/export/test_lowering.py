@@ -11,7 +11,8 @@ import pytest
 import zoo
 from tests.narrow import narrow
 from zoo.errors import ExportError
-from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_scaling
+from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_preparation
+from zoo.pixels import preparation
 
 
 @pytest.fixture(scope="module")
@@ -130,14 +131,27 @@ def test_scaling_of() -> None:
     assert scaling_of(keras.Model(inputs, means)) is None
 
 
-def test_with_scaling_takes_pixels() -> None:
+@pytest.mark.parametrize("words", ["tf", "caffe", "torch"])
+def test_pixels_are_prepared_as_keras_applications_does_it(words: str) -> None:
+    from keras.applications import imagenet_utils
+
     inputs = keras.Input((4, 4, 3))
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
-    scaled = with_scaling(model, Scaling.for_range((-1, 1)))
+    prepared = with_preparation(model, preparation(words))
     x = _pixels(2, 4, 4, 3)
-    np.testing.assert_allclose(scaled(x), model(x / 127.5 - 1), rtol=1e-4, atol=1e-5)
-    with pytest.raises(ExportError, match=r"input range 1,-1 is not allowed"):
-        Scaling.for_range((1, -1))
+    expected = model(imagenet_utils.preprocess_input(x.copy(), mode=words))
+    np.testing.assert_allclose(prepared(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_gray_pictures_have_no_order_of_colours() -> None:
+    inputs = keras.Input((4, 4, 1))
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
+    x = _pixels(2, 4, 4, 1)
+    np.testing.assert_allclose(with_preparation(model, preparation("0,1"))(x), model(x / 255), rtol=1e-4, atol=1e-5)
+    with pytest.raises(
+        ExportError, match="pixels of 1 channels cannot be prepared like those of 3; leave out --pixels"
+    ):
+        with_preparation(model, preparation("caffe"))
 
 
 def test_what_cannot_be_exported() -> None:

@@ -77,6 +77,7 @@ def test_input_types() -> None:
         ({"nms": "file", "batch": 2}, "nms='file' decodes one picture at a time, not batch=2"),
         ({"input_range": (1, -1)}, "input range 1,-1 is not allowed; give the lower end first"),
         ({"input_range": (0, math.inf)}, "input range 0,inf is not allowed"),
+        ({"input_range": (0, 1), "pixels": "tf"}, "pixels and input_range both say how pixels are prepared"),
         ({"input_range": 1}, "input_range=1 is not allowed; give two numbers"),
         ({"input_range": (0, 1, 2)}, r"input_range=\(0, 1, 2\) is not allowed; give two numbers"),
     ],

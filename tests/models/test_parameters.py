@@ -43,6 +43,9 @@ PARAMS = [
     ("alexnet", {}, 60_965_224),
     ("alexnet", {"groups": 1}, 62_378_344),
     ("vgg16", {}, 138_357_544),
+    # keras.applications' count; and torchvision's, which leaves the running means and variances out.
+    ("resnet", {}, 25_636_712),
+    ("resnet", {"variant": 18}, 11_689_512 + 2 * 4_800),
     ("mobilenet_v2", {"alpha": 0.35}, 1_691_208),
     ("mobilenet_v2", {"alpha": 0.5}, 1_987_224),
     ("mobilenet_v2", {"alpha": 0.75}, 2_663_064),
@@ -79,6 +82,9 @@ MACS = [
     ("alexnet", {}, 724),
     ("alexnet", {"groups": 1}, 1135),
     ("vgg16", {}, 15_470),
+    # The paper's table 1 has 3.8 and 1.8 billion, torchvision's ResNet-18 1.81.
+    ("resnet", {}, 3_858),
+    ("resnet", {"variant": 18}, 1_814),
     ("mobilenet_v2", {"alpha": 0.35}, 59),
     ("mobilenet_v2", {"alpha": 0.5}, 97),
     ("mobilenet_v2", {"alpha": 0.75}, 209),

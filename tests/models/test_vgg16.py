@@ -8,7 +8,7 @@ import pytest
 
 import zoo
 from zoo.errors import OptionError
-from zoo.models.vgg16 import MEAN
+from zoo.pixels import IMAGENET_MEAN as MEAN
 from zoo.summary.table import outline
 
 

@@ -94,8 +94,8 @@ def test_a_detector_learns(alone: TrainResult, scenes: Path, heard: Listening) -
     assert alone.score == alone.map == alone.metrics["map"] > 0.4
     assert alone.metrics["ap50"] > 0.7
     assert alone.history[0]["val_loss"] > 2 * alone.history[-1]["val_loss"]
-    # Few pictures: an epoch passes over them until there are the steps of the recipe.
-    assert alone.data.order.passes == 17
+    # Few pictures: an epoch takes them again until there are the steps of the recipe, and no more.
+    assert alone.data.order.length == 50 * 8 > 16 * alone.data.order.count
     assert heard.lines == check_boxes(scenes, (SIZE, SIZE, 3)).lines()
     (note,) = (one for one in heard.notes if one.startswith("anchors"))
     assert note.startswith(
@@ -182,6 +182,8 @@ def test_a_finished_run_is_trained_further_with_its_anchors(alone: TrainResult, 
     result = train_from(alone.folder, out=tmp_path / "more", epochs=1, min_steps=10, learning_rate=1e-4)
     assert result.history[0]["val_map"] > 0.8 * alone.score
     assert anchored.shapes_of(result.model) == anchored.shapes_of(alone.model)
+    # The file alone knows the names of the classes.
+    assert anchored.labels_of(load_model(result.folder / "model.keras")) == tuple(NAMES)
 
 
 def test_data_of_the_other_kind_are_refused_with_what_would_fit(scenes: Path, digits_folder: Path, cli: Cli) -> None:

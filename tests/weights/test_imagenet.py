@@ -14,6 +14,7 @@ import pytest
 
 import zoo
 from tests.narrow import narrow, narrow_applications
+from tests.spread import spread
 from tests.weights.conftest import save_legacy
 from zoo import registry
 from zoo.errors import WeightsError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 MOBILENET = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels"
+RESNET = "resnet50_weights_tf_dim_ordering_tf_kernels"
 VGG = "vgg16_weights_tf_dim_ordering_tf_kernels"
 
 Array = Any
@@ -35,7 +37,7 @@ Array = Any
 
 @pytest.fixture(scope="module", autouse=True)
 def _narrow() -> Iterator[None]:
-    """Both VGG-16s are narrow ones: what is in a published file is found by its names and shapes."""
+    """All VGG-16s and ResNets are narrow ones: what is in a published file is found by its names and shapes."""
     with narrow(), narrow_applications():
         yield
 
@@ -44,24 +46,24 @@ def _narrow() -> Iterator[None]:
 def publish(server: Server, randomize: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Serves a model of keras.applications with random weights under the published name; returns the model."""
 
-    def publish(model: Any, name: str) -> Any:
-        folder = "vgg16" if name.startswith("vgg16") else "mobilenet_v2"
-        path = save_legacy(randomize(model, gain=1.5), server.folder / folder / name)
-        if folder == "vgg16":
-            _say_md5(monkeypatch, name, hashlib.md5(path.read_bytes()).hexdigest())
+    def publish(model: Any, name: str, settle: Callable[[Any], Any] = lambda model: model) -> Any:
+        folder = {"vgg16": "vgg16", "resnet50": "resnet"}.get(name.partition("_")[0], "mobilenet_v2")
+        path = save_legacy(settle(randomize(model, gain=1.5)), server.folder / folder / name)
+        if folder != "mobilenet_v2":
+            _say_md5(monkeypatch, folder, name, hashlib.md5(path.read_bytes()).hexdigest())
         return model
 
     return publish
 
 
-def _say_md5(monkeypatch: pytest.MonkeyPatch, name: str, md5: str) -> None:
-    """Writes the MD5 of a file that was made here into the spec of VGG-16."""
-    spec, builder = registry._MODELS["vgg16"]
+def _say_md5(monkeypatch: pytest.MonkeyPatch, model: str, name: str, md5: str) -> None:
+    """Writes the MD5 of a file that was made here into the spec of a model."""
+    spec, builder = registry._MODELS[model]
     (weights,) = spec.weights
     assert all(file.md5 for file in weights.files)
     files = tuple(replace(file, md5=md5) if file.name == name else file for file in weights.files)
     changed = replace(spec, weights=(replace(weights, files=files),))
-    monkeypatch.setitem(registry._MODELS, "vgg16", (changed, builder))
+    monkeypatch.setitem(registry._MODELS, model, (changed, builder))
 
 
 def same(ours: Any, theirs: Any, prepare: Callable[[Array], Array], inputs_for: Callable[..., Array]) -> None:
@@ -102,6 +104,20 @@ def test_mobilenet_v2_with_a_new_head(
     same(features, theirs, mobilenet_v2.preprocess_input, inputs_for)
     assert built.model.output_shape == (None, 5)
     assert server.requests[0][0].endswith("_no_top.h5")
+
+
+def test_resnet50(publish: Callable[..., Any], inputs_for: Callable[..., Array]) -> None:
+    from keras.applications import resnet
+
+    # Published at 224x224, and used at another size: the file's layers fit all.
+    small = resnet.ResNet50(input_shape=(64, 64, 3), weights=None)
+    pixels = resnet.preprocess_input(inputs_for((64, 64, 3), 3))
+    publish(small, f"{RESNET}.h5", lambda model: spread(model, pixels))
+    built = build_from("resnet", "imagenet", {"input_size": 64})
+    assert [note.partition(":")[0] for note in built.notes] == ["the weights were trained at 224x224"]
+    same(built.model, small, resnet.preprocess_input, inputs_for)
+    with pytest.raises(WeightsError, match=r"published for resnet with variant=18; choose from 50"):
+        build_from("resnet", "imagenet", {"variant": 18})
 
 
 @pytest.mark.parametrize("head", ["average", "dense"])

@@ -72,6 +72,7 @@ def run(original: Any, pixels: Array, *tensors: int) -> list[Array]:
 
 def test_the_whole_detector_answers_as_the_file_does(ssd: Built, original: Any) -> None:
     assert (ssd.new_head, ssd.notes, ssd.options["num_classes"]) == (False, (), 23)
+    assert anchored.labels_of(ssd.model) == ssd.labels != ()
     for name in ("chelsea", "astronaut", "coffee"):
         photo = Image.open(openimages.pictures() / f"{name}.png").convert("RGB").resize((300, 300))
         pixels = np.asarray(photo, np.float32)[np.newaxis]
@@ -143,6 +144,7 @@ def test_its_normalization_stays_frozen_in_a_training(home: Path) -> None:
 def test_another_number_of_classes_gets_new_scores_and_keeps_the_boxes(ssd: Built) -> None:
     built = build_from("ssd_mobilenet_v2", "openimages", {"num_classes": 2, "input_size": 320})
     assert (built.new_head, built.has_boxes, built.labels) == (True, True, ())
+    assert anchored.labels_of(built.model) == ()
     assert built.notes[-1].endswith("it has 23 classes, so the head for 2 classes is new: train it")
     for found, wanted in zip(
         built.model.get_layer("ssd_box3").get_weights(), ssd.model.get_layer("ssd_box3").get_weights(), strict=True

@@ -11,7 +11,7 @@ from typing import Any
 
 from zoo.choose.front import Measured
 from zoo.choose.variants import Variant
-from zoo.errors import InputError
+from zoo.errors import InputError, listed
 from zoo.files import read_text
 
 
@@ -59,7 +59,7 @@ def read_board(
         setups.add((entry["runtime"], entry["threads"]))
         if len(setups) > 1:
             raise InputError(
-                f"{path} has measurements of {' and '.join(f'{r} with {t} threads' for r, t in sorted(setups))}; "
+                f"{path} has measurements of {listed(f'{r} with {t} threads' for r, t in sorted(setups))}; "
                 "say which to take with --runtime and --threads"
             )
         if variant in found:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from zoo.data.augment import AUGMENTS, Augment
 from zoo.data.check import assign
-from zoo.data.pipeline import Order, Source, make_dataset, passes_for
+from zoo.data.pipeline import Order, Source, make_dataset
 from zoo.data.reading import Reader, read_all
 from zoo.data.report import DataReport, Report
 from zoo.data.store import Cache, choose_place
@@ -138,8 +138,7 @@ def load(
             split; see `zoo.data.groups`.
         resize: the resize policy, as in `load_folder`.
         augment: the random changes to training pictures: a preset of `augmentation`.
-        min_batches: the least number of batches in an epoch; if the files are too few, it passes over them several
-            times.
+        min_batches: the least number of batches in an epoch; if the files are too few, it takes them several times.
         cache: where decoded examples are kept: `memory`, `disk`, `none` or `auto`; see `choose_place`.
         cache_folder: the folder of the examples on disk.
         progress: is told how many files have been read.
@@ -163,7 +162,7 @@ def load(
     require_learnable(report)
     sources = {name: _source(labelled, splits, name, reader, store) for name in SPLITS}
     count = len(sources["train"])
-    order = Order(count, seed, passes=passes_for(count, batch_size, min_batches))
+    order = Order(count, seed, least=batch_size * min_batches)
     return ClassData(
         train=make_dataset(sources["train"], batch_size, order, augment),
         validation=make_dataset(sources["validation"], batch_size) if len(sources["validation"]) else None,

@@ -57,26 +57,22 @@ class Order:
     seed: int
     epoch: int = field(default=0)
     """Index of the next epoch, counted from 0."""
-    passes: int = 1
-    """How often an epoch passes over all examples."""
+    least: int = 0
+    """The least number of examples in an epoch: of fewer it takes all several times, and of some one more."""
 
     @property
     def length(self) -> int:
         """Number of examples in an epoch, each counted as often as it is passed over."""
-        return self.count * self.passes
+        return max(self.count, self.least)
 
     def next(self) -> tuple[Array, np.int64]:
         """Returns the order of the next epoch, `(length,)`, and a stamp for its augmentation."""
-        seeds = [(self.seed, self.epoch), *((self.seed, self.epoch, 1 + one) for one in range(1, self.passes))]
-        order = np.concatenate([np.random.default_rng(seed).permutation(self.count) for seed in seeds])
+        passes = -(-self.length // max(1, self.count))
+        seeds = [(self.seed, self.epoch), *((self.seed, self.epoch, 1 + one) for one in range(1, passes))]
+        order = np.concatenate([np.random.default_rng(seed).permutation(self.count) for seed in seeds])[: self.length]
         stamp = np.random.default_rng((self.seed, self.epoch, 1)).integers(2**20)
         self.epoch += 1
         return order.astype(np.int64), np.int64(stamp)
-
-
-def passes_for(count: int, batch_size: int, min_batches: int) -> int:
-    """Returns how often an epoch must pass over its examples to have at least so many batches."""
-    return max(1, -(-min_batches * batch_size // max(1, count)))
 
 
 def make_dataset(

@@ -6,6 +6,7 @@ from zoo.models import mobilenet_v1
 from zoo.models import mobilenet_v3
 from zoo.models import efficientnet_lite
 from zoo.models import mobilenet_v4
+from zoo.models import resnet
 from zoo.models import alexnet
 from zoo.models import vgg16
 from zoo.models import lenet
@@ -13,6 +14,18 @@ from zoo.models import mlp
 from zoo.models import conv1d
 from zoo.models import ssdlite
 from zoo.models import ssd_mobilenet_v2
-from zoo.registry import build, list_models, models_by_weights, rated_models, rated_options, register, spec
+from zoo.models import applications
+from zoo.registry import (
+    add_source,
+    build,
+    list_models,
+    models_by_weights,
+    rated_models,
+    rated_options,
+    register,
+    spec,
+)
 
 __all__ = ["build", "list_models", "models_by_weights", "rated_models", "rated_options", "register", "spec"]
+
+add_source(applications.PREFIX, applications.lookup)

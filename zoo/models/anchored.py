@@ -1,6 +1,6 @@
-"""The anchors of a detector, which its Keras model carries in the configuration of its last layer.
+"""The anchors of a detector and the names of its classes, in the configuration of its Keras model's last layer.
 
-A model's file is enough to decode its boxes then, whatever is beside it. This module imports Keras.
+A model's file is enough to decode its boxes and to name them then, whatever is beside it. This module imports Keras.
 """
 
 from __future__ import annotations
@@ -33,17 +33,23 @@ NAME = "boxes"
 class Anchors(keras.layers.Layer):
     """Hands on coded boxes `(batch, anchors, 4)` as they are, and holds the anchors that they are relative to.
 
+    It holds the names of the classes, too, where they are known.
+
     Args:
         grids: rows and columns of each level.
         shapes: heights and widths of the anchors in each cell of a level, as fractions of the input.
+        labels: the names of the classes in their order; empty if they are not known.
         **others: of every Keras layer.
 
     Raises:
         ValueError: these are not the anchors of any model.
     """
 
-    def __init__(self, grids: Sequence[Sequence[int]], shapes: Shapes, **others: Any) -> None:
+    def __init__(
+        self, grids: Sequence[Sequence[int]], shapes: Shapes, labels: Sequence[str] = (), **others: Any
+    ) -> None:
         super().__init__(**others)
+        self.labels = tuple(map(str, labels))
         self.grids = [(int(rows), int(columns)) for rows, columns in grids]
         self.shapes = [[(float(height), float(width)) for height, width in level] for level in shapes]
         sizes = [size for level in self.shapes for shape in level for size in shape]
@@ -80,6 +86,7 @@ class Anchors(keras.layers.Layer):
             **super().get_config(),
             "grids": [list(grid) for grid in self.grids],
             "shapes": [[list(shape) for shape in level] for level in self.shapes],
+            "labels": list(self.labels),
         }
 
 
@@ -127,6 +134,17 @@ def set_shapes(model: keras.Model, shapes: Shapes) -> None:
     if found != wanted:
         raise OptionError(f"{model.name} has {found} anchors in the cells of its levels, and not {wanted}")
     layer.shapes = [[(float(height), float(width)) for height, width in level] for level in shapes]
+
+
+def labels_of(model: keras.Model) -> tuple[str, ...]:
+    """Returns the names of the classes that a model carries; empty if it carries none, or is no detector."""
+    return next((layer.labels for layer in _layers_of(model) if layer.labels), ())
+
+
+def set_labels(model: keras.Model, labels: Sequence[str]) -> None:
+    """Gives a detector the names of its classes; a model that carries no anchors has no place for them."""
+    for layer in _layers_of(model):
+        layer.labels = tuple(labels)
 
 
 def head_start(model: keras.Model) -> int:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from zoo.errors import OptionError
+from zoo.published import Preparation
 
 if TYPE_CHECKING:
     import keras
@@ -20,7 +24,11 @@ def depthwise_init(kernel: int) -> keras.initializers.Initializer:
 
 
 def image_input(
-    size: int, channels: int = 3, *, scaling: tuple[float, float] = (1 / 127.5, -1)
+    size: int,
+    channels: int = 3,
+    *,
+    scaling: tuple[float, float] = (1 / 127.5, -1),
+    mean: Sequence[float] | None = None,
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Makes the input of every image model, and its scaled form.
 
@@ -28,16 +36,46 @@ def image_input(
         size: width and height in pixels.
         channels: 3 for RGB, 1 for gray.
         scaling: a factor, and what is added to the product.
+        mean: a mean pixel 0..255 to subtract, by a layer of its own behind the scaling to [-1, 1]: an int8 file's input
+            carries one scale and offset for all channels, and a padding of zeros behind it stands for the mean colour.
 
     Returns:
         `(pixels, scaled)`: raw pixels 0..255 `(batch, size, size, channels)`, and the same scaled, by default to
-        [-1, 1]. The scaling is the model's first layer, so no caller ever preprocesses.
+        [-1, 1]; with a mean, less the mean in that scale. The scaling is the model's first layer, so no caller ever
+        preprocesses.
     """
     import keras
 
     scale, offset = scaling
     pixels = keras.Input((size, size, channels), name="pixels")
-    return pixels, keras.layers.Rescaling(scale, offset=offset, name="rescale")(pixels)
+    scaled = keras.layers.Rescaling(scale, offset=offset, name="rescale")(pixels)
+    if mean is None:
+        return pixels, scaled
+    centre = [-scale * one - offset for one in mean]
+    return pixels, keras.layers.Rescaling(1.0, offset=centre, name="center")(scaled)
+
+
+def prepared(pixels: keras.KerasTensor, preparation: Preparation) -> keras.KerasTensor:
+    """Adds the layers that prepare raw pixels `(batch, height, width, channels)` as a foreign model wants them.
+
+    One scale for all channels is a plain `Rescaling` and comes first, so that an integer file's input can carry it.
+
+    Raises:
+        OptionError: the preparation is one of RGB channels, and the pixels have others.
+    """
+    from keras import layers
+
+    channels = len(preparation.scale)
+    uniform = len(set(preparation.scale)) == len(set(preparation.offset)) == 1
+    turned = preparation.order != tuple(range(channels))
+    if pixels.shape[-1] != channels and not (uniform and not turned):
+        raise OptionError(f"pixels of {pixels.shape[-1]} channels cannot be prepared like those of {channels}")
+    if uniform:
+        scale, offset = preparation.scale[0], preparation.offset[0]
+        x = pixels if (scale, offset) == (1, 0) else layers.Rescaling(scale, offset=offset, name="rescale")(pixels)
+        return x[..., ::-1] if turned else x
+    x = pixels[..., ::-1] if turned else pixels
+    return layers.Rescaling(list(preparation.scale), offset=list(preparation.offset), name="rescale")(x)
 
 
 def classifier_head(x: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:

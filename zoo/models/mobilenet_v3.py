@@ -160,7 +160,7 @@ TRANSFER_RECIPE = {
             NUM_CLASSES,
             Option(
                 "variant",
-                "the paper's net, or its minimalistic form, without hard-swish and squeeze-and-excite, which int8 "
+                "a net of the paper, or its minimalistic form, without hard-swish and squeeze-and-excite, which int8 "
                 "and the Edge TPU run badly",
                 kind=str,
                 choices=VARIANTS,

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.models.layers import RELU_INIT, classifier_head, image_input
-from zoo.published import KERAS_APPLICATIONS, Accuracies, Backbone, Preparation, PublishedWeights, WeightsFile
+from zoo.pixels import CAFFE, IMAGENET_MEAN
+from zoo.published import KERAS_APPLICATIONS, Accuracies, Backbone, PublishedWeights, WeightsFile
 from zoo.registry import register
 from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
 
@@ -26,11 +27,6 @@ BLOCKS = (
     (512, 512, 512),  # 7x7
 )
 DENSE = (4096, 4096)
-MEAN = (123.68, 116.779, 103.939)
-"""Mean red, green and blue of ImageNet's training pictures, as the published weights expect it
-(keras.applications' `imagenet_utils.py`, mode "caffe", in BGR order there)."""
-
-PIXELS = Preparation(offset=tuple(-mean for mean in reversed(MEAN)), order=(2, 1, 0))
 ADDRESS = f"{KERAS_APPLICATIONS}vgg16/vgg16_weights_tf_dim_ordering_tf_kernels"
 # The addresses and MD5s are those of `keras/src/applications/vgg16.py` (3.15).
 IMAGENET = PublishedWeights(
@@ -53,7 +49,7 @@ IMAGENET = PublishedWeights(
             most_bytes=60_000_000,
         ),
     ),
-    pixels=PIXELS,
+    pixels=CAFFE,
     source="the VGG group at Oxford, by way of Keras Applications",
     licence="CC BY 4.0",
 )
@@ -99,7 +95,7 @@ TRANSFER_RECIPE = {
         transfer_recipe=TRANSFER_RECIPE,
         weights=(IMAGENET,),
         accuracies=ACCURACIES,
-        backbone=Backbone(last="block5_conv3", pixels=PIXELS),
+        backbone=Backbone(last="block5_conv3", pixels=CAFFE),
     )
 )
 def vgg16(*, num_classes: int = 1000, input_size: int = 224, head: str = "dense", dropout: float = 0.5) -> keras.Model:
@@ -111,8 +107,7 @@ def vgg16(*, num_classes: int = 1000, input_size: int = 224, head: str = "dense"
     import keras
     from keras import layers
 
-    pixels, x = image_input(input_size)
-    x = layers.Rescaling(1.0, offset=[1 - mean / 127.5 for mean in MEAN], name="center")(x)
+    pixels, x = image_input(input_size, mean=IMAGENET_MEAN)
     for b, filters_of_block in enumerate(BLOCKS, start=1):
         for i, filters in enumerate(filters_of_block, start=1):
             x = layers.Conv2D(

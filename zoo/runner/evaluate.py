@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from zoo.errors import AnswerError, InputError
+from zoo.errors import AnswerError, InputError, listed
 from zoo.inputs.examples import hint_of_alike
 from zoo.progress import SILENT, Progress
 from zoo.runner.predictor import Predictor
@@ -45,7 +45,7 @@ def evaluate(
         )
     doubled = sorted({name for item in data for name in item.names if labels.count(name) > 1})
     if doubled:
-        places = " and ".join(str(i) for i, label in enumerate(labels) if label == doubled[0])
+        places = listed(i for i, label in enumerate(labels) if label == doubled[0])
         raise InputError(
             f"{doubled[0]!r} is the name of several classes of {predictor.session.path}: {places}; give --labels with "
             "a name of its own for each"

@@ -70,8 +70,8 @@ class Recipe:
     resize: Resize = "crop"
     """How pictures are resized to the model's input; see `zoo.inputs.preprocessing`."""
     min_steps: int = 0
-    """Least number of steps of the second stage: where the files are too few for that many, each epoch passes over them
-    several times."""
+    """Least number of steps of the second stage: where the files are too few for that many, each epoch takes them
+    several times, the last time no more than are needed."""
     anchors: Anchors = "fitted"
     """Anchors of a detector with a new head: `fitted` to the boxes of the training pictures, or those of the SSD
     `paper`; see `zoo.tasks.anchors`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import models
 from zoo.data import Data
-from zoo.errors import InputError, OptionError
+from zoo.errors import InputError, OptionError, listed
 from zoo.files import base_name, read_text
 from zoo.progress import Progress
 from zoo.specs import ModelSpec
@@ -21,7 +21,7 @@ from zoo.training.folder import RECIPE, read_run
 from zoo.training.precision import policy
 from zoo.training.recipe import Recipe
 from zoo.training.results import METRICS
-from zoo.training.tasks import TrainingTask, columns, task_named, task_of
+from zoo.training.tasks import Naming, TrainingTask, columns, task_named, task_of
 from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.training.tasks.detection import DETECTION_TRAINING
 from zoo.weights import Built, build_from, is_untrained, load_model
@@ -142,18 +142,20 @@ def _way(spec: ModelSpec, options: dict[str, Any], *, asked: bool) -> str:
             give = f"give --weights {weights.name}"
             return give if asked else f"{give} where there is a network, or put the file in its place"
     having = models.models_by_weights(spec.task)
-    return "; ".join(f"{' and '.join(names)} can begin with --weights {name}" for name, names in having.items())
+    return "; ".join(f"{listed(names)} can begin with --weights {name}" for name, names in having.items())
 
 
 def adapt(task: TrainingTask, built: Built, data: Data, recipe: Recipe) -> Sequence[str]:
     """Adapts a built model to the data where its head is new; the same data give the same model, also in `resume`.
 
-    Where only the classes of a detector are new, its boxes keep their anchors.
+    Where only the classes of a detector are new, its boxes keep their anchors. The names of the classes are the data's.
 
     Returns:
         Notes for the user.
     """
     new = built.weights == NONE or (built.new_head and built.weights != OWN and not built.has_boxes)
+    if isinstance(task, Naming):
+        task.name_classes(built.model, data)
     return task.adapt(built.model, data, recipe) if new else ()
 
 

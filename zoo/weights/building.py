@@ -143,8 +143,16 @@ def build_from(
         what = f"it has {found.classes} classes" if found.classes else found.why
         notes.append(f"{path.name}: {what}, so the head for {full['num_classes']} classes is new: train it")
     notes += _notes(found, path, known=published is not None)
-    labels = published.labels if published and not new_head else ()
+    labels = _named(model, published.labels) if published and not new_head else ()
     return Built(model, full, tuple(notes), new_head, what, str(weights), labels, found.has_boxes)
+
+
+def _named(model: keras.Model, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Writes the names of the classes into a model that has a place for them, and returns them."""
+    from zoo.models.anchored import set_labels
+
+    set_labels(model, labels)
+    return labels
 
 
 def load_weights(model: keras.Model, path: str | Path) -> None:

@@ -19,7 +19,7 @@ from zoo import models
 from zoo.errors import WeightsError
 from zoo.files import home
 from zoo.progress import SILENT, Progress
-from zoo.published import HUGGING_FACE, KERAS_APPLICATIONS, NPM_FILES, PublishedWeights, WeightsFile
+from zoo.published import HUGGING_FACE, KERAS_FILES, NPM_FILES, PublishedWeights, WeightsFile
 from zoo.specs import ModelSpec, in_words
 from zoo.weights.download import LIMIT, fetch, file_hash
 from zoo.weights.pins import Pins
@@ -67,7 +67,7 @@ class Published:
         if not self.file.is_remote:
             return Path(self.file.address)
         folder = keras_home() / "models"
-        if self.file.publisher == KERAS_APPLICATIONS:
+        if self.file.publisher in KERAS_FILES:
             return folder / self.name
         below = _FOLDERS.get(self.file.publisher)
         return folder / self.model / self.name if below is None else folder / below / self._below

@@ -94,6 +94,13 @@ def take_pixels(
     first: Layer, theirs: Preparation, own: Preparation, taken: dict[str, tuple[Array, ...]], path: str
 ) -> Preparation | None:
     """Makes the first kernel fit our preparation of pixels; returns what our model has to adopt where no kernel can."""
+    if theirs.is_near(own):
+        return None
+    if own.order != tuple(range(len(own.order))):
+        raise WeightsError(
+            f"{path} prepares its pixels in another way than the model, which turns the order of its channels; "
+            "`zoo export` takes a whole model as it is"
+        )
     kernel, *others = taken[first.name]
     if kernel.ndim != 4 or kernel.shape[2] != 3:
         raise WeightsError(

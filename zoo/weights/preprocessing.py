@@ -21,11 +21,16 @@ Array = npt.NDArray[Any]
 
 
 def own_preparation(model: keras.Model, channels: int = 3) -> Preparation:
-    """What a model of the zoo does to pixels in the `Rescaling` layers before its first layer with weights."""
-    scale, offset = np.ones(channels), np.zeros(channels)
-    for layer in rescalings(model):
-        scale, offset = scale * layer.scale, offset * layer.scale + layer.offset
-    return Preparation(tuple(map(float, scale)), tuple(map(float, offset)), tuple(range(channels)))
+    """What a model of the zoo does to pixels in the steps before its first layer with weights."""
+    import keras
+
+    scale, offset, order = np.ones(channels), np.zeros(channels), np.arange(channels)
+    for step in itertools.takewhile(lambda step: not getattr(step, "weights", ()), model.operations):
+        if isinstance(step, keras.layers.Rescaling):
+            scale, offset = scale * step.scale, offset * step.scale + step.offset
+        elif type(step).__name__ == "GetItem":  # the only one that the zoo's models have there
+            scale, offset, order = scale[::-1], offset[::-1], order[::-1]
+    return Preparation(tuple(map(float, scale)), tuple(map(float, offset)), tuple(map(int, order)))
 
 
 def rescalings(model: keras.Model) -> list[Any]:
@@ -57,15 +62,14 @@ def preparation_of(model: keras.Model, layer: Any, what: str, channels: int = 3)
     pixels = shown.reshape(1, *picture)
     if values.size == pixels.size:
         values = values.reshape(pixels.shape)  # a dense layer takes them flat
-    # Old models pad below and to the right before a first convolution without padding.
-    values = values[:, : shape[0], : shape[1]]
-    if values.shape != pixels.shape:
+    cut = _without_padding(pixels, values)
+    if cut is None:
         raise WeightsError(
             f"{what} makes pictures of {shape[0]}x{shape[1]} pixels {'x'.join(map(str, values.shape[1:]))} before "
             f"{layer.name!r}: the zoo's model cannot do that. `zoo export` takes the file as "
             "it is"
         )
-    fits = [_fit(pixels, values[..., c]) for c in range(channels)]
+    fits = [_fit(pixels, cut[..., c]) for c in range(channels)]
     if any(fit is None for fit in fits) or sorted(fit[0] for fit in fits if fit) != list(range(channels)):
         raise WeightsError(
             f"{what} prepares its pixels before {layer.name!r} by more than a scale and an offset for each channel: "
@@ -89,6 +93,23 @@ def _shown(model: keras.Model, layer: Any, shape: tuple[int, ...]) -> tuple[Arra
         warnings.simplefilter("ignore")
         model(shown, training=False)
     return shown.astype(np.float64), seen[0].astype(np.float64)
+
+
+def _without_padding(pixels: Array, values: Array) -> Array | None:
+    """What entered a layer, without the zeros around the picture; None if it is smaller than the picture.
+
+    Models pad all around before a first convolution without padding; old ones below and to the right.
+    """
+    if values.ndim != pixels.ndim or values.shape[-1] != pixels.shape[-1]:
+        return None
+    rows, columns = (theirs - ours for ours, theirs in zip(pixels.shape[1:3], values.shape[1:3], strict=True))
+    if rows < 0 or columns < 0:
+        return None
+    cuts = [
+        values[:, top : top + pixels.shape[1], left : left + pixels.shape[2]]
+        for top, left in ((rows // 2, columns // 2), (0, 0))
+    ]
+    return next((cut for cut in cuts if _fit(pixels, cut[..., 0])), cuts[-1])
 
 
 def _fit(pixels: Array, values: Array) -> tuple[int, float, float] | None:

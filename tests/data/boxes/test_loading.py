@@ -60,7 +60,7 @@ def test_the_split_is_that_of_data_check(tmp_path: Path) -> None:
 def test_boxes_move_with_their_pictures_and_the_same_way_again(street: Path) -> None:
     def epochs(augment: str) -> list[npt.NDArray[Any]]:
         data = load_boxes(street, SHAPE, batch_size=8, augment=augment, min_batches=3)  # type: ignore[arg-type]
-        assert data.order == Order(3, 0, passes=8)
+        assert data.order == Order(3, 0, least=24)
         return [np.concatenate([np.asarray(labels) for _, labels in data.train]) for _ in range(2)]
 
     first, second = epochs("standard")

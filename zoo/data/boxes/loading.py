@@ -14,7 +14,7 @@ from zoo.data.augment import Augment
 from zoo.data.boxes.augment import Changes, change
 from zoo.data.boxes.check import ReadBoxes, read_boxes
 from zoo.data.loading import Data, make_reader, require_learnable
-from zoo.data.pipeline import Change, Order, Source, make_dataset, passes_for
+from zoo.data.pipeline import Change, Order, Source, make_dataset
 from zoo.data.reading import Reader
 from zoo.data.store import choose_place
 from zoo.errors import OptionError
@@ -91,7 +91,7 @@ def load_boxes(
     most = max(1, *(len(one.boxes) for one in read.pictures))
     sources = {name: _source(read, rows[name], reader, store, most) for name in SPLITS}
     count = len(sources["train"])
-    order = Order(count, seed, passes=passes_for(count, batch_size, min_batches))
+    order = Order(count, seed, least=batch_size * min_batches)
     held_out = {name: make_dataset(sources[name], batch_size) if rows[name] else None for name in SPLITS[1:]}
     return DetectionData(
         train=training_batches(sources["train"], batch_size, order, augment, names),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import InputError
+from zoo.errors import InputError, listed
 from zoo.inputs import boxes
 from zoo.inputs.annotations import coco, table, voc, yolo
 from zoo.inputs.annotations.pictures import Folder
@@ -56,7 +56,7 @@ def find_boxes(path: str | Path) -> BoxData:
     found = _formats(folder)
     if len(found) > 1:
         raise InputError(
-            f"{path} holds boxes in several formats, {' and '.join(found)}: keep the files of one, or give the .json, "
+            f"{path} holds boxes in several formats, {listed(found)}: keep the files of one, or give the .json, "
             "data.yaml or .csv file that counts"
         )
     for read in found.values():

@@ -24,7 +24,7 @@ class Shard:
     """
 
     count: int
-    """Number of examples of all workers, each counted as often as an epoch passes over it."""
+    """Number of examples of all workers, each counted as often as an epoch takes it."""
     batch_size: int
     """Size of a global batch, over all workers."""
     replicas: int

@@ -11,7 +11,7 @@ from typing import Any
 from zoo.errors import OptionError
 from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.training.tasks.detection import DETECTION_TRAINING
-from zoo.training.tasks.task import Advising, Calibrating, Objective, Predicting, Report, TrainingTask, Tuning
+from zoo.training.tasks.task import Advising, Calibrating, Naming, Objective, Predicting, Report, TrainingTask, Tuning
 
 TASKS: dict[str, TrainingTask] = {task.name: task for task in (CLASSIFICATION, DETECTION_TRAINING)}
 """The tasks that models can be trained for, by their names in specs, recipes and cards."""
@@ -52,6 +52,7 @@ __all__ = [
     "TASKS",
     "Advising",
     "Calibrating",
+    "Naming",
     "Objective",
     "Predicting",
     "Report",

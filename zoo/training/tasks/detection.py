@@ -130,6 +130,12 @@ class DetectionTraining:
         named = f"fitted to {len(boxes)} training boxes" if recipe.anchors == "fitted" else "those of the SSD paper"
         return [f"anchors are {named}: {covered:.0%} of the boxes have one that overlaps them by half or more"]
 
+    def name_classes(self, model: keras.Model, data: Data) -> None:
+        """Writes the names into the model, so that an export of its file alone knows them."""
+        from zoo.models.anchored import set_labels
+
+        set_labels(model, data.class_names)
+
     def head_index(self, model: keras.Model) -> int:
         """Returns the index of the first layer behind the body."""
         from zoo.models.anchored import head_start

@@ -191,6 +191,14 @@ class Predicting(Protocol):
 
 
 @runtime_checkable
+class Naming(Protocol):
+    """A task whose models carry the names of their classes; a task need not be one."""
+
+    def name_classes(self, model: keras.Model, data: Data) -> None:
+        """Gives a model the names of the data's classes, before its training begins or continues."""
+
+
+@runtime_checkable
 class Tuning(Protocol):
     """A task whose files use numbers that held-out files decide; a task need not be one."""
 
