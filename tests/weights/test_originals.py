@@ -211,8 +211,10 @@ def test_a_checkpoint_with_a_damaged_index_is_refused(lite: Case, tmp_path: Path
         index.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         with tarfile.open(path, "w:gz") as archive:
             archive.add(folder, "net")
-        with pytest.raises(WeightsError, match="cannot read weights from|is refused|does not fit"):
-            zoo.build("efficientnet_lite", weights=path, input_size=64)
+        with pytest.raises(WeightsError, match="cannot read weights from") as raised:
+            tensorflow1.read(path)
+        # Not the temporary folder that it was unpacked to.
+        assert str(raised.value).count("/") == str(path).count("/")
 
 
 def test_variables_that_claim_more_than_the_file_holds_are_refused(
