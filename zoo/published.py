@@ -24,7 +24,7 @@ NPM_FILES = "https://cdn.jsdelivr.net/npm/"
 CLOUD_TPU = "https://storage.googleapis.com/cloud-tpu-checkpoints/"
 """The address under which Google publishes the checkpoints of its reference models for Cloud TPUs."""
 HUGGING_FACE = "https://huggingface.co/"
-"""The address under which Hugging Face serves single files, each revision of a model in a folder of its own."""
+"""The address under which Hugging Face serves the files of each revision of a model."""
 KERAS_FILES = (KERAS_APPLICATIONS, KERAS_EFFICIENTNET)
 PUBLISHERS = (*KERAS_FILES, NPM_FILES, CLOUD_TPU, HUGGING_FACE)
 """The addresses that a mirror stands for; what follows in a file's address is the same on the mirror."""
@@ -243,12 +243,10 @@ class Original:
     """The same architecture in another program, whose files say which layer each array belongs to."""
 
     program: str
-    """The program's name, for messages."""
     pixels: Preparation
     """How the program prepares pixels."""
     layers: tuple[tuple[str, ...], ...]
-    """The names that the program gives the layers with weights, in the order of the zoo's model: one row for each
-    depth that the model has."""
+    """The names that it gives the layers with weights, in the order of the zoo's model; one row for each depth."""
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,15 @@ def test_the_weights_of_alexnet_are_too_many_for_the_cache_of_an_edge_tpu(matrix
     assert not edgetpu.report(modelfile.read(matrix.file("alexnet", "int8"))).fits_cache
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["narrow-efficientnet_lite", "narrow-mobilenet_v4"])
+def test_every_operation_is_mapped_to_an_edge_tpu(matrix: Any, name: str) -> None:
+    report = edgetpu.report(modelfile.read(matrix.file(name, "int8")))
+    assert report.fits_cache
+    assert len(report.placements) > 30
+    assert [(one.op, one.why) for one in report.placements if not one.on_tpu] == []
+
+
 @pytest.fixture(scope="module")
 def tflite_runtime_scores(matrix: Any, tflite_runtime_python: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The scores of the whole matrix, from tflite-runtime in one process of its own environment."""
