@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from zoo.export.naming import operations_of
+from zoo.export.options import Quantize
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +29,12 @@ _MAPS = 4
 def weak_points(model: keras.Model) -> list[str]:
     """Returns the kinds of layers that lose in int8, in plain words, each once; empty if there are none."""
     return list(dict.fromkeys(kind for one in operations_of(model) for kind in _kinds(one)))
+
+
+def warning_for(model: keras.Model, quantize: Quantize) -> str:
+    """Returns the warning of a model's weak points for a file in `int8`; empty if there are none, or in other modes."""
+    points = weak_points(model) if quantize == "int8" else []
+    return warning(points) if points else ""
 
 
 def warning(points: list[str]) -> str:

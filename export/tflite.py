@@ -145,13 +145,11 @@ def to_tflite(
     description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
     if options.mode.calibrated:
         description.card["calibration"] = examples.calibration.manifest
-    points = fragile.weak_points(model) if options.quantize == "int8" else []
-    weakness = fragile.warning(points) if points else ""
-    notes += [*filter(None, [weakness]), *grouped.notes(model, options)]
+    weakness = fragile.warning_for(model, options.quantize)
     progress.step(f"converting ({options.quantize})")
     with told(cautions(facts or {}, options.quantize)) as warnings:
         flatbuffer, entry = _convert(model, task, options, examples.calibration.inputs, progress, pixels=pixels)
-    notes += warnings
+    notes += [*(warnings or filter(None, [weakness])), *grouped.notes(model, options)]
     with atomic(path) as scratch:
         scratch.write_bytes(description.announce(flatbuffer))
         flatbuffer = flatbuffer if options.nms == "file" else b""

@@ -61,7 +61,7 @@ def preparation(words: str | Sequence[float] | Preparation) -> Preparation:
         if not low < high:
             raise _refused(words)
         return Preparation(((high - low) / 255,) * 3, (low,) * 3, order)
-    values = {"mean": (0.0,) * 3, "std": (1.0,) * 3}
+    values: dict[str, tuple[float, ...]] = {"mean": (0.0,) * 3, "std": (1.0,) * 3}
     for part in rest:
         name, _, numbers = part.partition("=")
         if name not in values or len(re.findall(rf"(?:^|:){name}=", words)) > 1:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import keras
 
 # The kinds of layers that may follow a backbone in a model whose head can be used.
-_PLAIN = {"input_layer", "dropout", "dense", "softmax", "activation", "re_lu", "identity", "flatten", "reshape"}
+# With the sum at the end of a residual backbone.
+_PLAIN = {"input_layer", "dropout", "dense", "softmax", "activation", "re_lu", "identity", "flatten", "reshape", "add"}
 _FLATTENED = _PLAIN | {"max_pooling2d"}
 _POOLED = _FLATTENED | {"global_average_pooling2d"}
 
