@@ -8,6 +8,7 @@
 # make benchmarks  all of them, about an hour; writes docs/benchmarks.json and the tables of the docs
 # make dist   sdist and wheel, checked; make sbom: what is installed with the wheel; make release-check: both, tried
 # make lock   the Jetson image's locks anew, after a change of its pins; make audit: known vulnerabilities, lowest and newest
+# make parity EfficientNet-Lite and MobileNetV4 beside timm's models; TORCH=torch==VERSION+cpu takes a smaller PyTorch
 # make fuzz   the parsers that read strangers' files, for FUZZ_SECONDS each (60)
 # make matrix the wheel on every Python that is here, with the newest and the lowest dependencies (PYTHONS='3.10 3.13': on these)
 # make clean  remove what these made
@@ -25,7 +26,7 @@ SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.t
 
 PAGES := README.md $(wildcard docs/*.md)
 
-.PHONY: demo test test-quick check tables site docs benchmarks dist sbom release-check matrix lock audit fuzz jetson clean
+.PHONY: demo test test-quick check tables site docs benchmarks dist sbom release-check matrix parity lock audit fuzz jetson clean
 
 demo: .venv/ready
 	$(BIN)/python tools/demo
@@ -89,6 +90,9 @@ matrix: dist
 	@$(SYSTEM) install tests
 	nice $(BIN)/python tools/matrix $(addprefix --python ,$(PYTHONS))
 
+parity: .venv/ready .venv-parity/ready
+	$(BIN)/python tools/parity --python .venv-parity/bin/python
+
 lock: .venv/ready
 	$(BIN)/python tools/release lock
 
@@ -143,5 +147,13 @@ jetson: .venv/ready
 	@if .venv-mediapipe/bin/python -m pip install --quiet --disable-pip-version-check mediapipe; then touch $@; else \
 		rm -rf .venv-mediapipe; echo "MediaPipe cannot be installed here: the tests that run it will be skipped"; fi
 
+# timm, which our nets are compared with; not the package itself.
+TORCH ?= torch
+.venv-parity/ready:
+	@$(SYSTEM) install make
+	$(PYTHON) -m venv .venv-parity
+	.venv-parity/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' timm safetensors
+	touch $@
+
 clean:
-	rm -rf .venv .venv-base .venv-tflite-runtime .venv-mediapipe demo build dist dist-sbom docs/_build *.egg-info
+	rm -rf .venv .venv-base .venv-tflite-runtime .venv-mediapipe .venv-parity demo build dist dist-sbom docs/_build *.egg-info

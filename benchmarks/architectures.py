@@ -30,7 +30,7 @@ import click
 from bench import results, script
 from bench.processes import PEERS, output
 from bench.turns import spread
-from zoo import models
+from zoo import figures, models
 from zoo.cli.output import megabytes, print_json, print_table, short_count
 from zoo.cli.types import word_list
 from zoo.files import atomic, cache_home
@@ -47,7 +47,7 @@ Net = tuple[str, dict[str, Any]]
 
 def nets(names: tuple[str, ...], *, default_only: bool = False) -> list[Net]:
     """Returns the nets of some models, each model's default one first."""
-    found = [(name, values) for name in names for values in models.spec(name).variants()]
+    found = [(name, values) for name in names for values in figures.variants(models.spec(name))]
     return [(name, values) for name, values in found if not default_only or values == models.spec(name).check({})]
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.errors import OptionError, listed
+from zoo.errors import OptionError, OutputError, in_one_line, listed
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,13 +26,17 @@ SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 OTHER_SUFFIXES = {".avi", ".avif", ".bmp", ".gif", ".mkv", ".mov", ".mp4", ".ppm", ".tif", ".tiff", ".webm"}
 """The suffixes of other pictures and of videos; who names such a file does not mean a folder."""
 QUALITY = 92
+LONGEST = 80
+"""The most bytes of a picture's or a label's name in a file's name, which has 255 bytes at most."""
 
 
 def detecting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --threshold, --only, --count, --draw and --crop."""
     options = [
         click.option(
-            "--threshold", type=click.FloatRange(0, 1), help="Least score of an object, for detectors.  [default: 0.5]"
+            "--threshold",
+            type=click.FloatRange(0, 1),
+            help="Least score of an object, for detectors.  [default: that of FILE, or 0.5]",
         ),
         click.option("--only", metavar="NAME,...", help="Classes to look for, for detectors.  [default: all]"),
         click.option("--count", is_flag=True, help="Print how many objects of each class there are, for detectors."),
@@ -85,16 +89,20 @@ def refuse_without_objects(predictor: Predictor[Any], used: Sequence[str]) -> No
 class Objects:
     """Prints, draws and cuts out what a detector finds; for other files all of it does nothing."""
 
-    def __init__(self, predictor: Predictor[Any], wanted: Wanted, *, several: bool) -> None:
+    def __init__(
+        self, predictor: Predictor[Any], wanted: Wanted, photos: Sequence[Path] = (), *, several: bool
+    ) -> None:
         """Sets the limits of the predictor's task.
 
         Args:
             predictor: the file.
             wanted: what the user wants.
+            photos: the files, folders and patterns whose pictures are read; nothing is written among them.
             several: whether there may be more pictures than one.
 
         Raises:
-            OptionError: the file finds no objects, or one file was named for many pictures.
+            OptionError: the file finds no objects, one file was named for many pictures, or pictures that are read lie
+                in the place of those to write.
             InputError: a class is none of the file's.
             OutputError: nothing can be written there.
         """
@@ -110,10 +118,12 @@ class Objects:
         self._task = predictor.task = predictor.task.narrowed(
             predictor.labels, threshold=wanted.threshold, iou=None, only=only
         )
-        self._check_places(several)
+        self._check_places(several, [path for path in photos if path != Path("-")], predictor.suffixes)
 
-    def _check_places(self, several: bool) -> None:
+    def _check_places(self, several: bool, photos: Sequence[Path], suffixes: Collection[str] | None) -> None:
+        from zoo.cli.places import require_elsewhere
         from zoo.files import require_writable
+        from zoo.inputs.find import find_pictures
 
         if self._wanted.draw is not None:
             suffix = self._wanted.draw.suffix.lower()
@@ -127,8 +137,10 @@ class Objects:
                 raise OptionError(
                     f"--draw {self._wanted.draw} is one file, but there may be several pictures; give a folder"
                 )
+            require_elsewhere("--draw", self._wanted.draw, find_pictures(photos, suffixes), is_folder=not is_file)
             require_writable(self._wanted.draw.parent if is_file else self._wanted.draw)
         if self._wanted.crop is not None:
+            require_elsewhere("--crop", self._wanted.crop, find_pictures(photos, suffixes), is_folder=True)
             require_writable(self._wanted.crop)
 
     @property
@@ -139,6 +151,12 @@ class Objects:
     def limit(self, asked: int | None) -> int | None:
         """Returns the largest number of predictions: as asked, else what is usual for the file's task."""
         return asked if asked is not None or self._task is not None else DEFAULT_CLASSES
+
+    def is_full(self, found: Sequence[Any], limit: int | None) -> bool:
+        """Whether a picture has as many objects as are found at most, so that there may be more of them."""
+        from zoo.tasks.detection import LIMIT
+
+        return len(found) >= (LIMIT if limit is None else limit)
 
     def write(self, source: Any, name: str, found: Sequence[Any]) -> None:
         """Writes the drawn picture and the parts in boxes, where that is wanted.
@@ -184,13 +202,19 @@ def save(picture: Image.Image, path: Path) -> None:
     """Writes a picture in the format of its suffix, whole or not at all.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or is larger than its format can hold.
     """
     from zoo.files import atomic
 
     with atomic(path) as scratch:
-        # Colours at full size: thin lines would lose theirs in JPEG's usual half.
-        picture.save(scratch, SUFFIXES[path.suffix.lower()], quality=QUALITY, subsampling=0)
+        try:
+            # Colours at full size: thin lines would lose theirs in JPEG's usual half.
+            picture.save(scratch, SUFFIXES[path.suffix.lower()], quality=QUALITY, subsampling=0)
+        except ValueError as error:
+            raise OutputError(
+                f"cannot write {path}: {in_one_line(error, 200)}; the picture has {picture.width}x{picture.height} "
+                "pixels, which a .png file holds"
+            ) from error
 
 
 def stem_of(name: str) -> str:
@@ -199,5 +223,5 @@ def stem_of(name: str) -> str:
 
 
 def _safe(text: str) -> str:
-    """Returns text as part of a file's name: letters, digits, dots, lines and blanks, at most 80 of them."""
-    return re.sub(r"[^\w.\- ]", "_", text)[:80].strip(". ")
+    """Returns text as part of a file's name: letters, digits, dots, lines and blanks, of at most `LONGEST` bytes."""
+    return re.sub(r"[^\w.\- ]", "_", text).encode()[:LONGEST].decode(errors="ignore").strip(". ")

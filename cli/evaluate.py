@@ -11,6 +11,7 @@ import click
 
 from zoo.cli.detecting import refuse_without_objects, save, stem_of
 from zoo.cli.output import echo, json_option, print_error, print_json, print_table, status
+from zoo.cli.places import require_elsewhere
 from zoo.cli.runtime_options import open_predictor, runtime_options
 from zoo.errors import OptionError, OutputError
 from zoo.text import cell
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    help="Least score of an object in precision, recall, counts and confusion, for detectors.  [default: 0.5]",
+    help="Least score of an object in precision, recall, counts and confusion, for detectors.  "
+    "[default: that of FILE, or 0.5]",
 )
 @click.option(
     "--draw",
@@ -88,6 +90,7 @@ def evaluate(
     _check_tasks(predictors, confusion)
     _set_threshold(predictors, threshold, draw)
     truth = find_truth(predictors, data, everything=everything)
+    _check_places(draw, confusion, [one.path for one in truth.pictures], [file, data, *([against] if against else [])])
     for note in truth.notes:
         echo(f"note: {note}", err=True)
     with status("evaluating") as progress:
@@ -154,6 +157,18 @@ def _set_threshold(predictors: Sequence[Predictor[Any]], threshold: float | None
             refuse_without_objects(one, used)
     if draw is not None:
         require_writable(draw)
+
+
+def _check_places(draw: Path | None, confusion: Path | None, pictures: Sequence[Path], given: Sequence[Path]) -> None:
+    """Finds out before the evaluation whether what it writes would take the place of what it reads.
+
+    Raises:
+        OptionError: it would.
+    """
+    if draw is not None:
+        require_elsewhere("--draw", draw, pictures, is_folder=True)
+    if confusion is not None:
+        require_elsewhere("--confusion", confusion, [*given, *pictures], is_folder=False)
 
 
 def _draw(found: Evaluation, folder: Path, most: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo import figures
 from zoo.cli.model_options import given, model_options, spec_of
 from zoo.cli.output import count, echo, import_tensorflow, json_option, print_json, print_table, shape
 from zoo.files import require_writable
@@ -73,7 +74,7 @@ def _published(spec: ModelSpec, options: dict[str, Any]) -> list[str]:
         if weights.file_for(options) is not None:
             about = ", ".join(filter(None, (weights.source, weights.licence)))
             lines.append(f"published weights: --weights {weights.name}" + (f" ({about})" if about else ""))
-    top1, int8_top1 = spec.top1(options), spec.int8_top1(options)
+    top1, int8_top1 = figures.top1(spec, options), figures.int8_top1(spec, options)
     if spec.accuracies and top1 is not None:
         more = "" if int8_top1 is None else f", {int8_top1}% in 8-bit integers"
         lines.append(f"published ImageNet top-1: {top1}%{more} ({spec.accuracies.source})")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoo import models
+from zoo import figures, models
 from zoo.cli.output import count, json_option, print_json, print_table, shape, short_count
 from zoo.specs import ModelSpec, Option
 
@@ -38,7 +38,7 @@ def _print_families(specs: list[ModelSpec]) -> None:
             spec.task,
             short_count(spec.params),
             short_count(spec.macs),
-            _range([top for row in spec.variants() if (top := spec.top1(row)) is not None]),
+            _range([top for row in figures.variants(spec) if (top := figures.top1(spec, row)) is not None]),
             ", ".join(weights.name for weights in spec.weights),
         )
         for spec in specs
@@ -49,7 +49,7 @@ def _print_families(specs: list[ModelSpec]) -> None:
 def _print_variants(specs: list[ModelSpec]) -> None:
     rows = []
     for spec in specs:
-        for values in spec.variants():
+        for values in figures.variants(spec):
             is_default = values == spec.check({})
             rows.append(
                 (
@@ -60,8 +60,8 @@ def _print_variants(specs: list[ModelSpec]) -> None:
                     # Those of other options are not known before a model is built; `zoo info` counts them.
                     count(spec.params) if is_default else "",
                     count(spec.macs) if is_default else "",
-                    _percent(spec.top1(values)),
-                    _percent(spec.int8_top1(values)),
+                    _percent(figures.top1(spec, values)),
+                    _percent(figures.int8_top1(spec, values)),
                     " ".join(weights.name for weights in spec.weights if weights.file_for(values)),
                     " ".join(f"--{option.name.replace('_', '-')}" for option in spec.options) if is_default else "",
                 )
@@ -99,7 +99,7 @@ def _facts(spec: ModelSpec, *, with_variants: bool) -> dict[str, object]:
     accuracies = spec.accuracies and {"source": spec.accuracies.source, "url": spec.accuracies.url}
     left = {"options": _options(spec.options), "weights": weights, "accuracies": accuracies}
     if with_variants:
-        left["variants"] = [_variant(spec, values) for values in spec.variants()]
+        left["variants"] = [_variant(spec, values) for values in figures.variants(spec)]
     plain = dataclasses.replace(spec, options=(), weights=(), accuracies=None, backbone=None, originals=(), taps={})
     inner = {"backbone", "originals", "taps"}  # what the zoo itself needs
     return {name: value for name, value in dataclasses.asdict(plain).items() if name not in inner} | left
@@ -109,8 +109,8 @@ def _variant(spec: ModelSpec, values: dict[str, Any]) -> dict[str, object]:
     return {
         "name": spec.instance_name(values),
         "options": values,
-        "top1": spec.top1(values),
-        "int8_top1": spec.int8_top1(values),
+        "top1": figures.top1(spec, values),
+        "int8_top1": figures.int8_top1(spec, values),
         "weights": [weights.name for weights in spec.weights if weights.file_for(values)],
     }
 

@@ -58,7 +58,8 @@ def weights_option(command: Command) -> Command:
         show_default=True,
         metavar="|".join([AUTO, "none", *models_by_weights(), "FILE"]),
         help="Initial weights: auto for published ones where there are any and they can be had at once, else random "
-        f"ones; none for random ones; the name of published ones ({published}); or a .keras, .h5 or .weights.h5 file.",
+        f"ones; none for random ones; the name of published ones ({published}); or a .keras, .h5 or .weights.h5 file, "
+        "timm's .safetensors, or a TensorFlow 1 checkpoint in a .tar.gz.",
     )(command)
 
 

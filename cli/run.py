@@ -78,7 +78,7 @@ def run(
         raise click.UsageError("--frames is for --camera and --video")
     predictor = open_predictor(file, **options)
     wanted = Wanted(threshold, only, count, draw, crop)
-    objects = Objects(predictor, wanted, several=frames != 1 and not _is_one(photos))
+    objects = Objects(predictor, wanted, photos, several=frames != 1 and not _is_one(photos))
     limit = objects.limit(top_k)
     if photos:
         failed = _run_on_pictures(predictor, photos, objects, limit, strict, form)
@@ -102,7 +102,7 @@ def _run_on_pictures(
     from zoo.inputs.find import told
     from zoo.runner import find_pictures
 
-    failed = 0
+    failed = full = 0
     left_out: Counter[str] = Counter()
     suffixes = predictor.suffixes
     show = printer(form, predictor.task, counts=objects.counts)
@@ -116,12 +116,15 @@ def _run_on_pictures(
                 piped = isinstance(result.source, io.BytesIO)
                 name = str(getattr(result.source, "name", "-") if piped else result.source)
                 objects.write(result.source, name, result.predictions)
+                full += objects.counts and objects.is_full(result.predictions, limit)
                 show(name, result.predictions)
             elif strict:
                 raise result.error
             else:
                 failed += 1
                 print_error(result.error)
+    if full:
+        echo(f"note: {full} pictures have the most objects that are counted; --top-k sets another number", err=True)
     if left_out:
         echo(f"note: files of another kind were left out: {told(left_out)}", err=True)
     return failed

@@ -116,8 +116,13 @@ def require_agreement(verification: Verification, mode: Mode, name: str) -> None
         )
     agreement = verification.agreement
     if agreement.share < verification.asked:
+        unsure = (
+            f". Keras itself gives {agreement.doubt} for all of them: the model may have to be trained for longer"
+            if agreement.doubt
+            else ""
+        )
         raise VerificationError(
             f"{name} {agreement.meaning} on {agreement.share:.0%} of {verification.inputs} "
             f"inputs only ({verification.source}), at least {verification.asked:.0%} are asked for (--min-agreement); "
-            f"it was not kept{'; ' * bool(verification.weakness)}{verification.weakness}"
+            f"it was not kept{'; ' * bool(verification.weakness)}{verification.weakness}{unsure}"
         )

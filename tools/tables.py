@@ -1,4 +1,4 @@
-"""Makes the Markdown tables of README.md, which cog writes (`make tables`) and `make check` compares."""
+"""Makes the Markdown tables of README.md and docs/models.md, which cog writes and `make check` compares."""
 
 from __future__ import annotations
 
@@ -12,12 +12,37 @@ from zoo.specs import ModelSpec
 
 def model_table() -> str:
     """Returns a table with one row for each registered model."""
+    return _models([models.spec(name) for name in models.list_models()])
+
+
+def short_model_table() -> str:
+    """Returns a table of the classifiers with published weights, and one line that names all other models."""
     specs = [models.spec(name) for name in models.list_models()]
+    detectors = [spec for spec in specs if spec.task == "detection"]
+    rated = [spec for spec in specs if spec.weights and spec not in detectors]
+    others = [spec for spec in specs if spec not in rated and spec not in detectors]
+    line = f"Without published weights: {_names(others)}. Detectors: {_names(detectors)}."
+    return f"{_models(rated)}\n\n{line}"
+
+
+def _models(specs: Sequence[ModelSpec]) -> str:
     rows = [
-        (f"`{s.name}`", s.summary, shape(s.input_shape), count(s.params), short_count(s.macs), _weights(s), _options(s))
+        (
+            f"`{s.name}`",
+            s.summary,
+            shape(s.input_shape),
+            count(s.params),
+            short_count(s.macs),
+            _weights(s),
+            _options(s),
+        )
         for s in specs
     ]
     return _table(("model", "", "input", "parameters", "MACs", "`--weights`", "options"), rows)
+
+
+def _names(specs: Sequence[ModelSpec]) -> str:
+    return ", ".join(f"`{spec.name}`" for spec in specs)
 
 
 def command_table() -> str:

@@ -23,11 +23,15 @@ def in_one_line(error: object, most: int = 500) -> str:
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """Returns the part of a message that suggests the closest known name; empty if no name is close."""
+    """Returns the part of a message that suggests the closest known name, the first of several that are equally close;
+    empty if no name is close.
+    """
     import difflib  # imported only if there is an error to report
 
-    close = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}? " if close else ""
+    wanted = name.lower().replace("-", "_")
+    near = {one: difflib.SequenceMatcher(None, one, wanted).ratio() for one in known}
+    best = max(near, key=near.__getitem__, default="")
+    return f"did you mean {best!r}? " if best and near[best] >= 0.5 else ""
 
 
 def listed(names: Iterable[object], word: str = "and") -> str:

@@ -17,13 +17,15 @@ from zoo.errors import OptionError
 
 KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 """The address under which Keras Applications publishes its weights; Keras' own source names it."""
+KERAS_EFFICIENTNET = "https://storage.googleapis.com/keras-applications/"
+"""The address under which Keras Applications publishes the weights of EfficientNet."""
 NPM_FILES = "https://cdn.jsdelivr.net/npm/"
 """The address under which single files of npm packages are served, each version of a package in a folder of its own."""
 CLOUD_TPU = "https://storage.googleapis.com/cloud-tpu-checkpoints/"
 """The address under which Google publishes the checkpoints of its reference models for Cloud TPUs."""
 HUGGING_FACE = "https://huggingface.co/"
-"""The address under which Hugging Face serves single files, each revision of a model in a folder of its own."""
-KERAS_FILES = (KERAS_APPLICATIONS, "https://storage.googleapis.com/keras-applications/")  # the latter: EfficientNet
+"""The address under which Hugging Face serves the files of each revision of a model."""
+KERAS_FILES = (KERAS_APPLICATIONS, KERAS_EFFICIENTNET)
 PUBLISHERS = (*KERAS_FILES, NPM_FILES, CLOUD_TPU, HUGGING_FACE)
 """The addresses that a mirror stands for; what follows in a file's address is the same on the mirror."""
 WITHOUT_HASHES = (*KERAS_FILES, CLOUD_TPU)
@@ -241,12 +243,10 @@ class Original:
     """The same architecture in another program, whose files say which layer each array belongs to."""
 
     program: str
-    """The program's name, for messages."""
     pixels: Preparation
     """How the program prepares pixels."""
     layers: tuple[tuple[str, ...], ...]
-    """The names that the program gives the layers with weights, in the order of the zoo's model: one row for each
-    depth that the model has."""
+    """The names that it gives the layers with weights, in the order of the zoo's model; one row for each depth."""
 
 
 @dataclass(frozen=True)

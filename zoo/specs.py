@@ -92,7 +92,7 @@ class Option:
         """Whether the option can have a value."""
         converted = self._convert(value)
         items = converted if isinstance(converted, tuple) else (converted,)
-        return converted is not None and all(self._fits(item) for item in items)
+        return converted is not None and all(map(self._fits, items))
 
     def _convert(self, value: Any) -> Any:
         if self.kind is bool or isinstance(value, bool):
@@ -174,8 +174,7 @@ class ModelSpec:
         known = {option.name: option for option in self.options}
         for name in values:
             if name not in known:
-                takes = ", ".join(known) or "none"
-                raise OptionError(f"{self.name} has no option {name!r}; it takes {takes}")
+                raise OptionError(f"{self.name} has no option {name!r}; it takes {', '.join(known) or 'none'}")
         # Options that follow others come second, because their defaults depend on the others' checked values.
         found: dict[str, Any] = {}
         for option in sorted(self.options, key=lambda option: bool(option.follows)):
@@ -241,34 +240,6 @@ class ModelSpec:
         found = [weights.values(option) for weights in self.weights]
         return tuple(sorted({value for values in found for value in values})) if all(found) else ()
 
-    def variants(self) -> list[dict[str, Any]]:
-        """Returns all options of the nets that accuracies are published for, the default ones first, if not alone."""
-        known = self.accuracies
-        rows = [dict(zip(known.options, row, strict=False)) for row in known.figures] if known else []
-        found: list[dict[str, Any]] = []
-        for values in map(self.check, ({}, *rows)):
-            found += [] if values in found else [values]
-        return found
-
-    def top1(self, values: Mapping[str, Any]) -> float | None:
-        """Returns the published top-1 accuracy of the float weights with these options in percent; None if none is.
-
-        A figure holds for the default values of all options that its table does not name, except for the number of
-        classes, which is that of a user's data, and for dropout, which is for training alone.
-        """
-        full = self._filled(values)
-        return self.accuracies.top1(full) if self.accuracies and self._is_as_published(full) else None
-
-    def int8_top1(self, values: Mapping[str, Any]) -> float | None:
-        """Returns the same in 8-bit integers."""
-        full = self._filled(values)
-        return self.accuracies.int8_top1(full) if self.accuracies and self._is_as_published(full) else None
-
-    def _is_as_published(self, full: Mapping[str, Any]) -> bool:
-        named = {*(self.accuracies.options if self.accuracies else ()), NUM_CLASSES.name, DROPOUT.name}
-        others = (option for option in self.options if option.name not in named)
-        return all(full[option.name] == option.default_with(full) for option in others)
-
     def check_facts(self) -> None:
         """Checks that the published weights, accuracies and defaults fit the options.
 
@@ -282,9 +253,8 @@ class ModelSpec:
         names = [weights.name for weights in self.weights]
         if len(set(names)) < len(names):
             raise OptionError(f"{self.name}: two published weights have one name ({', '.join(names)})")
-        for weights in self.weights:
-            for file in weights.files:
-                self.check(dict(file.options))
+        for file in (file for weights in self.weights for file in weights.files):
+            self.check(dict(file.options))
         for caution in self.cautions:
             for name, allowed in caution.options.items():
                 for value in allowed:
@@ -295,8 +265,8 @@ class ModelSpec:
 
     def with_defaults(self, defaults: dict[str, Any]) -> ModelSpec:
         """Returns the same spec with the builder's default values in the options."""
-        options = tuple(dataclasses.replace(o, default=defaults[o.name]) for o in self.options)
-        return dataclasses.replace(self, options=options)
+        options = (dataclasses.replace(option, default=defaults[option.name]) for option in self.options)
+        return dataclasses.replace(self, options=tuple(options))
 
     def starting_at(self, folder: Path) -> ModelSpec:
         """Returns the same spec, with relative paths of its weights' files resolved from a folder."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.cells import number, table
-from zoo import models
+from zoo import figures, models
 from zoo.text import short_number
 from zoo.tflite.edgetpu import CACHE_BYTES, MOST_CACHE_BYTES
 
@@ -22,7 +22,7 @@ def architectures(result: dict[str, Any]) -> str:
         if spec.accuracies is not None:
             sources[spec.accuracies.url] = spec.accuracies.source
         place = f"[{list(sources).index(spec.accuracies.url) + 1}]({spec.accuracies.url})" if spec.accuracies else ""
-        top1 = (spec.top1(row["options"]), spec.int8_top1(row["options"]))
+        top1 = (figures.top1(spec, row["options"]), figures.int8_top1(spec, row["options"]))
         rows.append(
             (
                 f"`{row['net']}`",

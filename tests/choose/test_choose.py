@@ -15,7 +15,9 @@ from zoo.choose.plotting import plot_choice
 from zoo.errors import ExportError, InputError
 from zoo.export.options import MODES
 from zoo.machine.cores import usable_cores
+from zoo.published import Accuracies
 from zoo.runner import runtimes
+from zoo.specs import NUM_CLASSES, Caution, ModelSpec, Option
 
 SMALL = grid("mobilenet_v2", alpha=[0.35], input_size=[96, 128], quantize=["none", "int8"])
 
@@ -198,6 +200,25 @@ def test_a_board(write_board: Callable[..., Path]) -> None:
     assert [one["file"] for one in document["front"]] == [f"{one.variant.stem}.tflite" for one in choice.front]
     assert document["models"] == ["mobilenet_v2"]
     assert document["top1"]["mobilenet_v2"]["url"].endswith("mobilenet/README.md")
+
+
+def test_what_is_to_be_known_of_files_in_a_mode_is_said(
+    write_board: Callable[..., Path], entry: Callable[..., Any], own_registry: None
+) -> None:
+    known = Accuracies("a paper", "https://example.org", ("variant", "top1", "top5"), (("a", 60, 80), ("b", 61, 81)))
+    variant = Option("variant", "", kind=str, choices=("a", "b"), in_name="{}")
+    caution = Caution("in int8 it is slow", ("int8",), {"variant": ("b",)})
+
+    @zoo.register(ModelSpec("own", "", options=(NUM_CLASSES, variant), accuracies=known, cautions=(caution,)))
+    def own(*, num_classes: int = 1000, variant: str = "a") -> Any:
+        """Is never called, because the model is not built."""
+
+    def notes(*stems: str) -> list[str]:
+        board = write_board([entry(f"{stem}.tflite", 1, 1.0) for stem in stems])
+        return [one for one in choose("own", board=board).notes if "slow" in one]
+
+    assert notes("own_int8", "own_b") == []
+    assert notes("own_int8", "own_b_int8") == ["own_b_int8: in int8 it is slow"]
 
 
 def test_a_board_that_measured_several_architectures(

@@ -120,6 +120,20 @@ def test_the_worst_pictures_are_drawn_with_what_is_there_and_what_is_found(
     assert (has(MISSED, 1, 1), has(THERE, 1, 1), has(RIGHT, 2, 2)) == (False, True, False)
 
 
+def test_nothing_is_written_in_the_place_of_what_is_read(cli: Cli, file: Path, data: Path, tmp_path: Path) -> None:
+    folder = next(data.rglob("*.png")).parent
+    before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    done = cli("evaluate", file, data, "--draw", folder)
+    assert (done.code, done.out) == (1, "")
+    assert done.error.startswith(f"--draw {folder} is the folder of {folder}/")
+    table = tmp_path / "boxes.csv"
+    table.write_text(f"path,label,xmin,ymin,xmax,ymax\n{folder.name}/a.png,red,0,0,8,8\n")
+    done = cli("evaluate", file, table, "--confusion", table)
+    assert done.error == f"--confusion {table} is a file that is read and would be overwritten; give another one"
+    assert table.read_text().startswith("path,label")
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_against_another_file(cli: Cli, file: Path, data: Path, tmp_path: Path) -> None:
     other = detectors.four_outputs(tmp_path / "four.tflite")
     done = cli("evaluate", file, data, "--against", other, "--json")

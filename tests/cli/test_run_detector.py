@@ -82,6 +82,13 @@ def test_counts_by_class_and_picture(cli: Cli, file: Path, scenes: Path) -> None
     assert sorted(row[1:] for row in rows[1:]) == [["blue", "1"], ["red", "2"]]
 
 
+def test_a_picture_with_the_most_objects_that_are_counted_is_noted(cli: Cli, file: Path, scenes: Path) -> None:
+    done = cli("run", file, scenes, "--count", "--top-k", "3")
+    assert done.err == "note: 1 pictures have the most objects that are counted; --top-k sets another number\n"
+    assert cli("run", file, scenes, "--count", "--top-k", "4").err == ""
+    assert cli("run", file, scenes, "--top-k", "3").err == ""
+
+
 def test_drawn_pictures_and_parts_are_written(cli: Cli, file: Path, scenes: Path, tmp_path: Path) -> None:
     done = cli("run", file, scenes, "--draw", tmp_path / "drawn", "--crop", tmp_path / "parts")
     assert done.code == 0
@@ -128,6 +135,53 @@ def test_photos_of_one_name_are_drawn_into_files_of_their_own(
         picture(scenes / "a.png").save(tmp_path / "more" / name)
     assert cli("run", file, scenes, tmp_path / "more", "--draw", tmp_path / "drawn").code == 0
     assert len(list((tmp_path / "drawn").iterdir())) == 4
+
+
+def test_nothing_is_written_among_the_pictures_that_are_read(
+    cli: Cli, file: Path, scenes: Path, tmp_path: Path
+) -> None:
+    picture(scenes / "a.png").save(scenes / "a.jpg")
+    (tmp_path / "link").symlink_to(scenes)
+    before = {path.name: path.read_bytes() for path in scenes.iterdir()}
+    for photos, option, place in (
+        ([scenes], "--draw", scenes),
+        ([scenes], "--crop", scenes),
+        ([tmp_path], "--draw", scenes),
+        ([scenes / "*.png"], "--draw", scenes),
+        ([scenes / "a.png", scenes / "b.png"], "--crop", tmp_path / "link"),
+        ([tmp_path / "link" / "a.png"], "--draw", scenes),
+        ([scenes / "a.jpg"], "--draw", scenes / "a.jpg"),
+        ([tmp_path / "link" / "a.jpg"], "--draw", scenes / "a.jpg"),
+    ):
+        done = cli("run", file, *photos, option, place)
+        assert (done.code, done.out) == (1, "")
+        assert done.error.startswith(f"{option} {place} is ")
+        assert "is read" in done.error
+    assert {path.name: path.read_bytes() for path in scenes.iterdir()} == before
+    # Another file in the folder, and a folder within it that holds no picture, are places of their own.
+    assert cli("run", file, scenes / "a.png", "--draw", scenes / "found.png").code == 0
+    assert cli("run", file, scenes, "--draw", scenes / "drawn").code == 0
+
+
+def test_a_picture_that_its_format_cannot_hold_is_an_error_of_one_line(cli: Cli, file: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (17000, 16)).save(tmp_path / "wide.png")
+    done = cli("run", file, tmp_path / "wide.png", "--draw", tmp_path / "found.webp")
+    assert done.code == 1
+    assert done.error.startswith(f"cannot write {tmp_path / 'found.webp'}: ")
+    assert "17000x16 pixels, which a .png file holds" in done.error
+    assert not (tmp_path / "found.webp").exists()
+
+
+def test_long_names_of_any_script_are_cut_to_what_a_file_name_holds(
+    cli: Cli, file: Path, scenes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.txt").write_text("\n".join(["漢" * 90, "../../green", "\U0001d538" * 90]) + "\n", "utf-8")
+    (scenes / "a.png").rename(scenes / f"{'字' * 80}.png")
+    done = cli("run", file, scenes, "--labels", tmp_path / "labels.txt", "--crop", tmp_path / "parts")
+    assert (done.code, done.err) == (0, "")
+    names = sorted(path.name for path in (tmp_path / "parts").iterdir())
+    assert len(names) == 3
+    assert all(name.startswith("字" * 26 + "_") and len(name.encode()) < 200 for name in names)
 
 
 def test_names_of_classes_and_numbers_that_are_wrong(cli: Cli, file: Path, scenes: Path) -> None:

@@ -50,9 +50,19 @@ def test_tables_are_those_of_the_registry_and_the_command_line() -> None:
     command = [sys.executable, "-m", "cogapp", "--check", "-I", "tools", *PAGES]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"run `make tables`\n{done.stdout}{done.stderr}"
-    for table, names in ((tables.model_table(), zoo.list_models()), (tables.command_table(), COMMANDS)):
-        assert table in README
+    models = PAGES["docs/models.md"].read_text(encoding="utf-8")
+    for page, table, names in (
+        (models, tables.model_table(), zoo.list_models()),
+        (README, tables.command_table(), COMMANDS),
+    ):
+        assert table in page
         assert re.findall(r"^\| `(?:zoo )?(\w+)` ", table, re.MULTILINE) == list(names)
+    short = tables.short_model_table()
+    assert short in README
+    shown = re.findall(r"^\| `(\w+)` ", short, re.MULTILINE)
+    assert {"mobilenet_v2", "vgg16"} <= set(shown)
+    # Each model stands there once: in a row, or in the line below.
+    assert sorted([*shown, *re.findall(r"`(\w+)`", short.splitlines()[-1])]) == sorted(zoo.list_models())
 
 
 def test_a_table_that_is_out_of_date_is_found(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -64,7 +74,7 @@ def test_a_table_that_is_out_of_date_is_found(tmp_path_factory: pytest.TempPathF
 
 def test_figures_in_the_table_of_models() -> None:
     rows = {cells[1].strip(" `"): cells for cells in (row.split("|") for row in tables.model_table().splitlines()[2:])}
-    assert [rows[name][5].strip() for name in ("mobilenet_v2", "vgg16", "lenet")] == ["301 M", "15.5 G", "0.417 M"]
+    assert [rows[name][5].strip() for name in ("mobilenet_v2", "vgg16", "lenet")] == ["301 M", "15.5 G", "417 k"]
     assert rows["alexnet"][4].strip() == "60,965,224"
     assert rows["mlp"][7].strip() == "`hidden`, `input_size`, `channels`, `features`"
 

@@ -28,6 +28,8 @@ MATRIX: dict[str, dict[str, Any]] = {
     "mobilenet_v3": {"variant": "small_minimalistic", "alpha": 0.5, "input_size": 64, "num_classes": 10},
     "mobilenet_v3-small": {"variant": "small", "alpha": 0.5, "input_size": 64, "num_classes": 10},
     "narrow-vgg16": {"input_size": 32, "num_classes": 10},
+    "narrow-efficientnet_lite": {"input_size": 64, "num_classes": 10},
+    "narrow-mobilenet_v4": {"input_size": 64, "num_classes": 10},
     "narrow-resnet": {"input_size": 64, "num_classes": 10},
     "narrow-resnet-18": {"variant": 18, "input_size": 64, "num_classes": 10},
 }

@@ -57,6 +57,15 @@ def test_the_weights_of_alexnet_are_too_many_for_the_cache_of_an_edge_tpu(matrix
     assert not edgetpu.report(modelfile.read(matrix.file("alexnet", "int8"))).fits_cache
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["narrow-efficientnet_lite", "narrow-mobilenet_v4"])
+def test_every_operation_is_mapped_to_an_edge_tpu(matrix: Any, name: str) -> None:
+    report = edgetpu.report(modelfile.read(matrix.file(name, "int8")))
+    assert report.fits_cache
+    assert len(report.placements) > 30
+    assert [(one.op, one.why) for one in report.placements if not one.on_tpu] == []
+
+
 @pytest.fixture(scope="module")
 def tflite_runtime_scores(matrix: Any, tflite_runtime_python: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The scores of the whole matrix, from tflite-runtime in one process of its own environment."""
@@ -81,3 +90,18 @@ def tflite_runtime_scores(matrix: Any, tflite_runtime_python: str, tmp_path_fact
 def test_on_tflite_runtime(tflite_runtime_scores: Path, matrix: Any, matrix_model: str, matrix_mode: str) -> None:
     scores = np.load(tflite_runtime_scores / f"{matrix_model}-{matrix_mode}.npy")
     _agrees(scores, matrix.keras_scores(matrix_model), matrix_mode)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "all_of_them"), [("mobilenet_v1", True), ("mobilenet_v3", True), ("mobilenet_v3-small", False)]
+)
+def test_hard_swish_keeps_an_edge_tpu_from_nearly_all_of_a_net(matrix: Any, name: str, all_of_them: bool) -> None:
+    report = edgetpu.report(modelfile.read(matrix.file(name, "int8")))
+    mapped = [one for one in report.placements if one.on_tpu]
+    assert report.fits_cache
+    assert len(report.placements) > 30
+    # Without it all operations run there; else only what stands before the first one: entry and convolution.
+    assert len(mapped) == (len(report.placements) if all_of_them else 2)
+    if not all_of_them:
+        assert report.placements[2].op == "HARD_SWISH"

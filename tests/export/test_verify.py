@@ -57,3 +57,23 @@ def test_synthetic_inputs(shape: tuple[int, ...]) -> None:
         assert inputs.min() >= 0
         assert inputs.max() <= 255
         assert np.ptp(inputs) > 200
+
+
+def test_a_refusal_says_where_keras_itself_is_not_sure() -> None:
+    from zoo.errors import VerificationError
+    from zoo.export.checks import require_agreement
+    from zoo.export.modes import mode
+    from zoo.export.verify import Verification
+    from zoo.tasks.task import Agreement
+
+    def refusal(doubt: str) -> str:
+        agreement = Agreement(0.03, "finds the same objects as Keras", {}, doubt)
+        with pytest.raises(VerificationError) as raised:
+            require_agreement(Verification(13, "photos", "litert", 0.1, 0.1, agreement, 0.5), mode("int8"), "a.tflite")
+        return str(raised.value)
+
+    assert refusal("").endswith("it was not kept")
+    assert refusal("no object with a score of 0.5").endswith(
+        "it was not kept. Keras itself gives no object with a score of 0.5 for all of them: the model may have to be "
+        "trained for longer"
+    )

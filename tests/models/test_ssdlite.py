@@ -13,12 +13,14 @@ from tests.training.scenes import NAMES, draw_scenes
 from tests.weights.conftest import save_legacy
 from zoo import registry
 from zoo.errors import OptionError
-from zoo.export import export_run, to_tflite
+from zoo.export import to_tflite
 from zoo.graph import unallocated
 from zoo.models import anchored
 from zoo.models.anchored import Anchors
+from zoo.progress import SILENT
 from zoo.runner import Detector
-from zoo.training import train
+from zoo.training.recipe import Recipe
+from zoo.training.tasks import task_named
 from zoo.weights import build_from, load_model
 
 SMALL: dict[str, Any] = {"alpha": 0.35, "input_size": 96, "num_classes": 3}
@@ -133,36 +135,42 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_one_on_mobilenet_v3_is_trained_exported_and_run(scenes: Path, tmp_path: Path) -> None:
-    result = train(
-        "ssdlite_mobilenet_v3",
-        scenes,
-        out=tmp_path / "run",
-        weights=None,
-        recipe={"epochs": 1, "min_steps": 0, "batch_size": 6, "augment": "none"},
-        input_size=96,
-        variant="small_minimalistic",
-        alpha=0.5,
+@pytest.mark.parametrize(("classifier", "options"), OTHERS[:2])
+def test_it_learns_is_exported_and_finds(
+    classifier: str, options: dict[str, Any], scenes: Path, tmp_path: Path
+) -> None:
+    """Takes some steps as a training does, without its reports; `tests/training/test_detection.py` has all of it."""
+    import tensorflow as tf
+
+    task, recipe = task_named("detection"), Recipe(resize="stretch", batch_size=12)
+    model = zoo.build(f"ssdlite_{classifier}", input_size=96, num_classes=len(NAMES), seed=0, **options)
+    data = task.load(scenes, (96, 96, 3), recipe, SILENT)
+    task.check(model, data)
+    task.adapt(model, data, recipe)
+    objective, optimizer = task.objective(model, data, recipe), keras.optimizers.Adam(1e-3)
+    pictures, labels = next(iter(data.train))
+    losses = []
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(objective.loss.call(objective.targets(labels), model(pictures, training=True)))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        assert all(gradient is not None for gradient in gradients)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        losses.append(float(loss))
+    assert losses[2] < losses[0]
+    report = to_tflite(
+        model,
+        tmp_path / "int8.tflite",
+        quantize="int8",
+        calibration=np.asarray(pictures),
+        labels=NAMES,
+        verify_file=False,
     )
-    assert len(result.history) == 1
-    assert [row["mode"] for row in export_run(result, ["int8"])] == ["keras", "int8"]
-    (path,) = tmp_path.joinpath("run").glob("*_int8.tflite")
-    finds(path, scenes, NAMES)
-
-
-def test_one_on_mobilenet_v1_is_exported_and_run(scenes: Path, tmp_path: Path) -> None:
-    model = zoo.build("ssdlite_mobilenet_v1", alpha=0.25, input_size=96, num_classes=2, seed=0)
-    report = to_tflite(model, tmp_path / "int8.tflite", quantize="int8", labels=NAMES, verify_file=False)
-    finds(report.path, scenes, NAMES)
-
-
-def finds(path: Path, scenes: Path, names: tuple[str, ...]) -> None:
-    """Lets a file find whatever it finds in a picture, however unlikely."""
-    detector = Detector(path)
-    assert tuple(detector.labels) == names
+    detector = Detector(report.path)
+    assert tuple(detector.labels) == NAMES
     found = detector.detect(scenes / "valid" / "images" / "3.png", threshold=0.0)
     assert found
-    assert {one.label for one in found} <= set(names)
+    assert {one.label for one in found} <= set(NAMES)
 
 
 def test_a_new_detector_finds_nothing_anywhere() -> None:

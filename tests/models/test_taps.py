@@ -18,8 +18,10 @@ def variants(name: str) -> list[dict[str, Any]]:
     return [{"variant": variant} for variant in choices] or [{}]
 
 
-def test_the_mobilenets_are_tapped() -> None:
-    assert {"mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "mobilenet_v4", "efficientnet_lite"} <= set(TAPPED)
+def test_the_nets_for_boards_are_tapped() -> None:
+    assert {"mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "mobilenet_v4", "efficientnet_lite", "resnet"} <= set(
+        TAPPED
+    )
 
 
 @pytest.mark.parametrize(("name", "options"), [(name, options) for name in TAPPED for options in variants(name)])

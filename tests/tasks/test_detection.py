@@ -113,6 +113,20 @@ def test_the_operations_places_beyond_the_count_are_never_read() -> None:
         task.decode([boxes, classes, scores, np.array([2.0], np.float32)], COLOURS)
 
 
+@pytest.mark.parametrize("wrong", [-1.0, -5.0, 3.0, 1e30, -1e30])
+def test_a_class_that_the_file_has_not_is_no_answer(wrong: float) -> None:
+    task = replace(DETECTION, found=Found(Finished(0, 1, 2, 3, 3, 1), "", PICTURE))
+    boxes = np.array([[[0, 0.25, 0.5, 0.75]]], np.float32)
+    one = np.array([1.0], np.float32)
+    for labels in (COLOURS, ()):
+        with pytest.raises(AnswerError, match="is among its classes, of which there are 3"):
+            task.decode([boxes, np.array([[wrong]], np.float32), one[np.newaxis], one], labels)
+
+
+def test_one_name_is_a_class_to_look_for() -> None:
+    assert DETECTION.narrowed(COLOURS, only="blue") == DETECTION.narrowed(COLOURS, only=["blue"])
+
+
 def test_the_boxes_among_two_outputs_of_four_numbers_are_those_without_a_sigmoid(tmp_path: Path) -> None:
     for swapped in (False, True):
         file = modelfile.read(detectors.two_outputs(tmp_path / f"{swapped}.tflite", swapped=swapped))

@@ -153,7 +153,7 @@ def test_a_file_of_another_architecture_is_refused(
 
 
 def test_a_deeper_net_is_refused_although_all_our_layers_are_in_it(lite: Case, tmp_path: Path) -> None:
-    """lite1 has the widths of lite0 and a few layers more."""
+    """EfficientNet-Lite1 has the widths of Lite0 and a few layers more."""
     arrays = foreign.torch_arrays(lite.model, LITE)
     arrays["blocks.1.2.conv_pw.weight"] = arrays["blocks.1.1.conv_pw.weight"]
     path = foreign.write_safetensors(tmp_path / "lite1.safetensors", arrays)
@@ -211,8 +211,10 @@ def test_a_checkpoint_with_a_damaged_index_is_refused(lite: Case, tmp_path: Path
         index.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         with tarfile.open(path, "w:gz") as archive:
             archive.add(folder, "net")
-        with pytest.raises(WeightsError, match="cannot read weights from|is refused|does not fit"):
-            zoo.build("efficientnet_lite", weights=path, input_size=64)
+        with pytest.raises(WeightsError, match="cannot read weights from") as raised:
+            tensorflow1.read(path)
+        # Not the temporary folder that it was unpacked to.
+        assert str(raised.value).count("/") == str(path).count("/")
 
 
 def test_variables_that_claim_more_than_the_file_holds_are_refused(

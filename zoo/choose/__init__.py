@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo import models
 from zoo.choose.benchmark_report import read_board
 from zoo.choose.cache import Cache
 from zoo.choose.front import Candidate, Limits, Measured, pareto, pick
@@ -211,6 +212,18 @@ def _notes(candidates: Sequence[Candidate]) -> list[str]:
     for model in dict.fromkeys(one.model for one in approximate):
         if said := accuracies(model).quantized:
             notes.append(f"{model}: {said}")
+    for text, nets in _cautions(candidates).items():
+        notes.append(f"{nets[0]}{f' and {len(nets) - 1} others' if nets[1:] else ''}: {text}")
     if any(one.variant.values["num_classes"] != IMAGENET_CLASSES for one in candidates):
         notes.append("the accuracies are for ImageNet's 1000 classes: with yours, take them as an order only")
     return notes
+
+
+def _cautions(candidates: Sequence[Candidate]) -> dict[str, list[str]]:
+    """Returns what is to be known of some modes of some nets, each with the names of their files."""
+    found: dict[str, list[str]] = {}
+    for one in candidates:
+        spec = models.spec(one.variant.model)
+        for text in spec.cautions_for(spec.check(one.variant.values), [one.variant.quantize]):
+            found.setdefault(text, []).append(one.variant.stem)
+    return found

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoo import models
+from zoo import figures, models
 from zoo.errors import OptionError
 from zoo.export.options import Quantize, mode
 from zoo.published import Accuracies
@@ -54,12 +54,12 @@ class Variant:
     @property
     def float_top1(self) -> float | None:
         """The published ImageNet top-1 of the float weights in percent; None if nothing is published."""
-        return models.spec(self.model).top1(self.values)
+        return figures.top1(models.spec(self.model), self.values)
 
     @property
     def int8_top1(self) -> float | None:
         """The published ImageNet top-1 in 8-bit integers in percent, of an int8 file; None if there is none."""
-        return models.spec(self.model).int8_top1(self.values) if self.quantize == "int8" else None
+        return figures.int8_top1(models.spec(self.model), self.values) if self.quantize == "int8" else None
 
     @property
     def top1(self) -> float | None:

@@ -49,7 +49,7 @@ def find_pictures(
     systems leave in folders, named pipes and devices are left out.
 
     Args:
-        paths: files, folders and patterns.
+        paths: files, folders and patterns; `-` stands for standard input, also beside a folder of that name.
         suffixes: the suffixes of the files in folders to take; those of pictures by default.
         left_out: receives the number of other files in the folders, by suffix; see `told`.
 
@@ -63,7 +63,7 @@ def find_pictures(
         text = str(path)
         found = False
         before = left_out.copy()
-        if os.path.isdir(text):  # noqa: PTH112  # called for each of possibly many names
+        if text != "-" and os.path.isdir(text):  # noqa: PTH112  # called for each of possibly many names
             for picture in _walk(text, suffixes, left_out):
                 found = True
                 yield picture
@@ -110,7 +110,7 @@ def _walk(folder: str, suffixes: Collection[str], left_out: Counter[str]) -> Ite
             suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
             if suffix in suffixes:
                 path = Path(root, name)
-                if not _is_endless(path):
+                if not is_pipe(path):
                     yield path
             else:
                 left_out[suffix] += 1
@@ -118,7 +118,8 @@ def _walk(folder: str, suffixes: Collection[str], left_out: Counter[str]) -> Ite
         raise ZooError(f"cannot read {closed[0].filename}: {closed[0].strerror}")
 
 
-def _is_endless(path: Path) -> bool:
+def is_pipe(path: Path) -> bool:
+    """Whether a file is left out because it is a named pipe or a device, which might be read for ever."""
     try:
         return is_endless(path)
     except OSError:  # the reader reports what is wrong, for example a broken link

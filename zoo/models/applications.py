@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from zoo.errors import OptionError, UnknownModelError, closest, first_line
 from zoo.graph import unallocated
 from zoo.models.layers import prepared
@@ -126,6 +124,8 @@ def _preparation_of(function: Function) -> Preparation:
     Raises:
         OptionError: it does more than to scale each channel and to turn their order.
     """
+    import numpy as np
+
     preprocess = vars(sys.modules[function.__module__])["preprocess_input"]
     colours = np.concatenate([np.zeros((1, 3)), 255 * np.eye(3)]).reshape(4, 1, 1, 3)
     black, *lit = np.asarray(preprocess(colours.copy(), data_format="channels_last"))[:, 0, 0]

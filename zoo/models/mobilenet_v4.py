@@ -47,7 +47,7 @@ class Uib(NamedTuple):
 
 Row = Conv | Fused | Uib
 
-FIRST_FILTERS = 32
+FIRST_FILTERS, LAST_FILTERS = 32, 1280
 STAGES: dict[str, tuple[tuple[Row, ...], ...]] = {  # input at 224x224
     "conv_small": (
         (Conv(3, 2, 32), Conv(1, 1, 32)),  # 112x112x32
@@ -88,10 +88,8 @@ STAGES: dict[str, tuple[tuple[Row, ...], ...]] = {  # input at 224x224
         (Conv(1, 1, 960),),  # 7x7x256
     ),
 }
-LAST_FILTERS = 1280
 EPSILON = 1e-5
-SIZES = {"conv_small": 224, "conv_medium": 256}
-"""Width and height of the pictures in the paper's table 5."""
+SIZES = {"conv_small": 224, "conv_medium": 256}  # width and height of the pictures in the paper
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's training pictures in [0, 1], as the published weights expect them."""
 PIXELS = Preparation(
@@ -187,7 +185,7 @@ TRANSFER_RECIPE = {
 @register(
     ModelSpec(
         name="mobilenet_v4",
-        summary="universal inverted bottlenecks, ReLU alone; the fastest for its accuracy",
+        summary="universal inverted bottlenecks, ReLU alone; few MACs for its accuracy",
         paper="Qin et al., MobileNetV4: Universal Models for the Mobile Ecosystem, 2024",
         url="https://arxiv.org/abs/2404.10518",
         input_shape=(224, 224, 3),

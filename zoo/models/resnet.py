@@ -7,7 +7,8 @@ of the training set is subtracted as in VGG-16.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from zoo.models.layers import RELU_INIT, classifier_head, image_input
 from zoo.pixels import CAFFE, IMAGENET_MEAN
@@ -78,6 +79,12 @@ TRANSFER_RECIPE = {
 }  # fmt: skip
 
 
+def taps(options: Mapping[str, Any]) -> dict[int, str]:
+    """Names the ends of the last three stages, by their strides."""
+    last = BLOCKS[options["variant"]]
+    return {8: f"conv3_block{last[1]}_out", 16: f"conv4_block{last[2]}_out", 32: f"conv5_block{last[3]}_out"}
+
+
 @register(
     ModelSpec(
         name="resnet",
@@ -98,6 +105,7 @@ TRANSFER_RECIPE = {
         weights=(IMAGENET,),
         accuracies=ACCURACIES,
         backbone=Backbone(last="conv5_block3_3_bn", pixels=CAFFE),
+        taps=taps,
     )
 )
 def resnet(*, num_classes: int = 1000, variant: int = 50, input_size: int = 224, dropout: float = 0.0) -> keras.Model:

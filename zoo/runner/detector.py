@@ -48,17 +48,17 @@ class Detector(Predictor[Detection]):
         threshold: float | None = None,
         iou: float | None = None,
         limit: int = LIMIT,
-        only: Sequence[str] = (),
+        only: str | Sequence[str] = (),
     ) -> list[Detection]:
         """Finds the objects in a picture.
 
         Args:
             picture: see `Predictor.predict`.
-            threshold: the least score, 0..1; by default 0.5.
+            threshold: the least score, 0..1; by default that of the file's card, or 0.5.
             iou: the overlap, 0..1, above which the worse of two boxes of one class is left out; by default 0.6. A file
                 that decodes its boxes itself has one of its own.
             limit: the largest number of objects.
-            only: the names of the classes to look for; by default all.
+            only: the names of the classes to look for, or one name; by default all.
 
         Returns:
             The objects, best first, with boxes in pixels of the upright picture, or of the input for an array.
@@ -78,7 +78,7 @@ class Detector(Predictor[Detection]):
         threshold: float | None = None,
         iou: float | None = None,
         limit: int = LIMIT,
-        only: Sequence[str] = (),
+        only: str | Sequence[str] = (),
         workers: int | None = None,
     ) -> Iterator[Result[Detection]]:
         """Finds the objects in many pictures, in order; see `detect` and `Predictor.predict_many`."""

@@ -124,6 +124,9 @@ def _from_operation(
     corners = boxes.real(boxes.values.reshape(-1, 4)[:end]).astype(np.float64)
     for values in (real, which, corners):
         _require_finite(values)
+    wrong = which[(which < -0.5) | (which > layout.columns - 0.5)]
+    if wrong.size:
+        raise AnswerError(f"gives no answer: {wrong[0]:g} is among its classes, of which there are {layout.columns}")
     which = np.rint(which).astype(np.intp)
     keep = real >= threshold
     if only is not None:

@@ -189,9 +189,9 @@ class Detecting:
         *,
         threshold: float | None = None,
         iou: float | None = None,
-        only: Sequence[str] = (),
+        only: str | Sequence[str] = (),
     ) -> Detecting:
-        """Returns the task with another threshold, overlap, or classes to look for.
+        """Returns the task with another threshold, overlap, or classes to look for; a text is the name of one class.
 
         Raises:
             InputError: a number is not in 0..1, or a name is none of the labels.
@@ -199,6 +199,7 @@ class Detecting:
         for name, value in (("threshold", threshold), ("iou", iou)):
             if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
                 raise InputError(f"{name}={value} is not allowed; give a number from 0 to 1")
+        only = [only] if isinstance(only, str) else only
         for name in only:
             if name not in labels:
                 known = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")

@@ -123,6 +123,8 @@ class Evaluation:
     def headline(self) -> str:
         """The figures in one line."""
         objects = sum(one.there for one in self.pictures)
+        if not objects:
+            return f"{len(self.pictures)} pictures with 0 objects: there is no mAP, which is taken over objects"
         return (
             f"{len(self.pictures)} pictures with {objects} objects, mAP {_share(self.ap)} "
             f"(AP50 {_share(self.ap50)}, AP75 {_share(self.ap75)})"

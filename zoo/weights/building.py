@@ -59,8 +59,10 @@ def build(
             had at once, else random ones (`zoo.weights.auto`). The name of published ones, such as `imagenet`, where
             `spec(name).weights` has them; they are downloaded into Keras' cache. Or a file: `.keras`, `.h5` or
             `.weights.h5` of the zoo's models, of the same architecture in keras.applications with or without top, or of
-            a model in which such a backbone is nested. If `num_classes` is not given, it is that of the file's head;
-            if it differs from the file's, the backbone is kept and the head is new.
+            a model in which such a backbone is nested; or another program's file of an architecture whose spec lists
+            its `originals`: timm's `.safetensors`, or a checkpoint of TensorFlow 1 in a `.tar.gz`. If `num_classes` is
+            not given, it is that of the file's head; if it differs from the file's, the backbone is kept and the head
+            is new.
         seed: the random seed of the weights, 0 to 2^32 - 1: the same seed always gives the same weights. It
             becomes the seed of all that Keras draws from then on (`keras.utils.set_random_seed`). None draws on.
         progress: is told how much of a download has come.

@@ -71,7 +71,8 @@ def _read(path: Path, prefix: Path, held: int) -> Named:
         raise
     # TensorFlow raises errors of many types, and none of a common one.
     except Exception as error:
-        raise WeightsError(f"cannot read weights from {path}: {first_line(error)}") from error
+        reason = first_line(error).replace(str(prefix), "its checkpoint")
+        raise WeightsError(f"cannot read weights from {path}: {reason}") from error
     if not arrays:
         raise WeightsError(f"{path} holds no weights that TensorFlow 1 wrote")
     return Named(TENSORFLOW_1, arrays)

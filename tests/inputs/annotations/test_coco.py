@@ -155,3 +155,94 @@ def test_the_size_of_a_file_is_bounded(tmp_path: Path, monkeypatch: pytest.Monke
     path.write_bytes(b" " * ((1 << 20) + 1))
     with pytest.raises(InputError, match="has more than 1 MB"):
         find_boxes(tmp_path)
+
+
+def test_pictures_that_share_an_id_are_left_out_and_told(tmp_path: Path, document: dict[str, Any]) -> None:
+    document["images"][1]["id"] = document["images"][0]["id"]  # as in two files that were put together by hand
+    data = find_boxes(write(tmp_path, document))
+    assert [(one.path.name, one.labels) for one in data.pictures] == [("c.jpg", ("traffic light",))]
+    (told,) = [str(remark) for remark in data.remarks if remark.kind == "same_id"]
+    first = document["images"][0]
+    assert told == (
+        "2 pictures whose id other pictures of the file have, left out with their entries; the first: "
+        f"{tmp_path}/boxes.json, {first['file_name']}, id {first['id']}"
+    )
+    document["images"][1] = document["images"][0]  # the same entry twice says nothing else
+    assert [one.labels for one in find_boxes(write(tmp_path, document)).pictures] == [
+        ("dog", "cup"),
+        ("traffic light",),
+    ]
+
+
+def test_two_categories_of_one_id_are_refused(tmp_path: Path, document: dict[str, Any]) -> None:
+    document["categories"][1]["id"] = document["categories"][0]["id"]
+    with pytest.raises(InputError, match="gives two categories the id 1, 'cup' and 'dog'"):
+        find_boxes(write(tmp_path, document))
+    document["categories"][1]["name"] = "cup"
+    find_boxes(write(tmp_path, document))
+
+
+def test_corners_in_place_of_width_and_height_show(tmp_path: Path, document: dict[str, Any]) -> None:
+    for one in document["annotations"]:
+        left, top, width, height = one["bbox"]
+        one["bbox"] = [left, top, left + width, top + height]
+    told = {remark.kind: str(remark) for remark in find_boxes(write(tmp_path, document)).remarks}
+    assert told["corners"].startswith("1 boxes outside their picture that would lie inside if their width and height")
+    assert "corners" not in {one.kind for one in find_boxes(write(tmp_path, coco_document(("train",)))).remarks}
+
+
+@pytest.mark.parametrize("lacks", ["images", "annotations", "categories"])
+def test_a_file_with_its_own_name_says_what_it_lacks(tmp_path: Path, document: dict[str, Any], lacks: str) -> None:
+    del document[lacks]
+    write(tmp_path, document, "_annotations.coco.json")
+    assert holds_boxes(tmp_path)
+    with pytest.raises(InputError, match="it needs the lists images, annotations and categories"):
+        find_boxes(tmp_path)
+
+
+def test_a_document_that_takes_more_than_the_free_memory_is_refused(
+    tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, document)
+    monkeypatch.setattr(coco, "available", lambda: 2_000)
+    with pytest.raises(InputError, match=r"takes about 0\.0 GB of memory, of which 0\.0 GB are free"):
+        find_boxes(tmp_path / "boxes.json")
+    monkeypatch.setattr(coco, "available", lambda: 1 << 20)
+    assert find_boxes(tmp_path / "boxes.json").pictures
+
+
+def test_the_estimate_of_memory_is_not_below_what_python_takes() -> None:
+    import tracemalloc
+
+    for text in ("[" + "[]," * 2_000 + "[]]", json.dumps([{"id": i, "bbox": [1.5, 2.5, i, 4]} for i in range(500)])):
+        content = text.encode()
+        tracemalloc.start()
+        document = json.loads(content)
+        taken = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert document
+        assert taken < coco._memory_of(content) < 4 * taken
+
+
+def test_a_document_is_parsed_once(tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, document)
+    parsed: list[Path] = []
+    read = coco.read_json
+
+    def counted(path: Path) -> Any:
+        parsed.append(path)
+        return read(path)
+
+    monkeypatch.setattr(coco, "read_json", counted)
+    assert holds_boxes(tmp_path)
+    assert find_boxes(tmp_path).pictures
+    assert parsed == [tmp_path / "boxes.json"]
+
+
+@pytest.mark.parametrize("name", ["instance.json", "result.json", "notes.json"])
+def test_other_documents_beside_class_folders_are_no_boxes(tmp_path: Path, name: str) -> None:
+    for folder in ("cat", "dog"):
+        (tmp_path / folder).mkdir()
+        picture(folder).save(tmp_path / folder / "1.jpg")
+    write(tmp_path, {"images": 2, "accuracy": 0.5}, name)
+    assert not holds_boxes(tmp_path)

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import csv
+import json
+import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests import annotating
 from tests.annotating import LAYOUTS, NAMES, SCENES, expected, picture
 from zoo.errors import InputError
 from zoo.inputs.annotations import find_boxes, ground_truth, holds_boxes
@@ -65,3 +71,88 @@ def test_what_reads_classes_says_what_reads_boxes(tmp_path: Path, tool: str) -> 
     LAYOUTS[tool][0](tmp_path / "data")
     with pytest.raises(InputError, match="a detector of zoo list learns from boxes"):
         find_labelled(tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", ["pipe.xml", "pipe.csv", "pipe.json", "pipe.txt", "pipe.yaml", "pipe.jpg"])
+def test_a_named_pipe_in_the_folder_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    annotating.roboflow_voc(tmp_path)
+    before = [one.path for one in find_boxes(tmp_path).pictures]
+    os.mkfifo(tmp_path / name)
+    (tmp_path / f"link-{name}").symlink_to(name)
+    (tmp_path / f"zero-{name}").symlink_to("/dev/zero")
+    assert holds_boxes(tmp_path)
+    assert [one.path for one in find_boxes(tmp_path).pictures] == before
+
+
+def _in_shares(root: Path) -> None:
+    """Divides the numbers of boxes of a COCO, VOC or CSV data set by the sides of the pictures."""
+    width, height = annotating.SIZE
+    for path in root.rglob("*.json"):
+        document = json.loads(path.read_text())
+        for one in document["annotations"]:
+            one["bbox"] = [side / whole for side, whole in zip(one["bbox"], (width, height) * 2, strict=True)]
+        path.write_text(json.dumps(document))
+    for path in root.rglob("*.xml"):
+        path.write_text(
+            re.sub(
+                r"<([xy])(min|max)>([\d.]+)<",
+                lambda at: f"<{at[1]}{at[2]}>{float(at[3]) / (width if at[1] == 'x' else height)}<",
+                path.read_text(),
+            )
+        )
+    for path in root.rglob("*.csv"):
+        rows = list(csv.reader(path.read_text().splitlines()))
+        sides = [rows[0].index(name) for name in ("xmin", "ymin", "xmax", "ymax")]
+        for row in rows[1:]:
+            for at, whole in zip(sides, (width, height) * 2, strict=True):
+                row[at] = row[at] and str(float(row[at]) / whole)
+        path.write_text("\n".join(map(",".join, rows)))
+
+
+@pytest.mark.parametrize("tool", [annotating.roboflow_coco, annotating.roboflow_voc, annotating.roboflow_csv])
+def test_boxes_in_shares_of_the_sides_are_taken_as_such_and_it_is_said(
+    tmp_path: Path, tool: Callable[[Path], None]
+) -> None:
+    tool(tmp_path)
+    before = {path: (boxes.labels, boxes.boxes) for path, boxes in ground_truth(find_boxes(tmp_path))}
+    assert not any("shares" in note for note in find_boxes(tmp_path).notes)
+    _in_shares(tmp_path)
+    data = find_boxes(tmp_path)
+    assert sum("shares of the picture's width and height" in note for note in data.notes) == 1
+    for path, boxes in ground_truth(data):
+        labels, expected = before[path]
+        assert boxes.labels == labels
+        np.testing.assert_allclose(boxes.boxes, expected, atol=0.01)
+
+
+def test_yolos_boxes_in_pixels_are_noted(tmp_path: Path) -> None:
+    annotating.roboflow_yolo(tmp_path)
+    assert not any("pixels" in note for note in find_boxes(tmp_path).notes)
+    for path in tmp_path.rglob("labels/*.txt"):
+        lines = [line.split() for line in path.read_text().splitlines()]
+        path.write_text("\n".join(" ".join([line[0], *(str(60 * float(one)) for one in line[1:])]) for line in lines))
+    assert any("the boxes seem to be in pixels" in note for note in find_boxes(tmp_path).notes)
+
+
+@pytest.mark.parametrize(
+    "text", ["filename,class,x,y,w,h\na.jpg,dog,1,2,3,4\n", 'image_id,label,bbox\na.jpg,dog,"[1, 2, 3, 4]"\n']
+)
+def test_a_table_of_boxes_in_another_form_is_told_with_the_columns_it_needs(tmp_path: Path, text: str) -> None:
+    annotating.picture("a.jpg").save(tmp_path / "a.jpg")
+    (tmp_path / "labels.csv").write_text(text)
+    for path in (tmp_path, tmp_path / "labels.csv"):
+        assert holds_boxes(path)
+        with pytest.raises(InputError, match=r"no CSV file of path,label,xmin,ymin,xmax,ymax.*; it begins with "):
+            find_boxes(path)
+
+
+@pytest.mark.parametrize(
+    "line", ["cup 0.5 0.5 0.1 0.1", "0,0.5,0.5,0.1,0.1", "0.0 0.5 0.5 0.1 0.1", "0 0,5 0,5 0,1 0,1", "0 1 2"]
+)
+def test_the_first_line_of_yolos_files_that_is_not_read_is_told(tmp_path: Path, line: str) -> None:
+    annotating.roboflow_yolo(tmp_path)
+    for path in tmp_path.rglob("labels/*.txt"):
+        path.write_text(line)
+    with pytest.raises(InputError) as raised:
+        find_boxes(tmp_path)
+    assert f"line 1, {line!r}, is not 'class x y width height'" in str(raised.value)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from zoo.errors import InputError
 from zoo.inputs.annotations import Stated, Tally, place
-from zoo.inputs.annotations.place import turned
+from zoo.inputs.annotations.place import MOST_OBJECTS, turned
 from zoo.inputs.images import load_image
 from zoo.inputs.stored import Stored, stored
 
@@ -127,3 +127,10 @@ def test_a_picture_that_was_resized_has_its_boxes_scaled() -> None:
 def test_an_annotation_of_another_picture_is_refused() -> None:
     with pytest.raises(InputError, match="a.jpg has 90x60 pixels, but its annotation is of a picture of 64x64"):
         counted(stated((1, 2, 3, 4), size=(64, 64)), Stored((90, 60)))
+
+
+def test_a_picture_of_too_many_boxes_is_refused() -> None:
+    boxes = [(1.0, 2.0, 3.0, 4.0)] * (MOST_OBJECTS + 1)
+    with pytest.raises(InputError, match=r"a\.jpg has 2,001 boxes, and at most 2,000 are taken"):
+        place(stated(*boxes), Stored((60, 40)), Tally())
+    assert len(place(stated(*boxes[1:]), Stored((60, 40)), Tally())) == 1

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zoo.errors import InputError, listed
 from zoo.inputs import boxes
 from zoo.inputs.annotations import coco, table, voc, yolo
@@ -16,6 +18,10 @@ from zoo.inputs.find import told_suffixes
 
 _CVAT = "CVAT's own annotations.xml: export the task as COCO 1.0, Pascal VOC 1.1 or YOLO"
 _TABLES = {".csv", ".tsv"}
+_ROUNDED = 0.01
+"""By how much rounded shares may exceed 1."""
+_FAR = 2.0
+"""Where most of YOLO's boxes end beyond this share of a side, they are none."""
 
 
 def holds_boxes(path: str | Path) -> bool:
@@ -29,12 +35,12 @@ def holds_boxes(path: str | Path) -> bool:
     path = Path(path)
     if path.is_file():
         if path.suffix.lower() in _TABLES:
-            return table.columns_of(table.first_rows(path)) is not None
+            return table.seems_one(path)
         return path.suffix.lower() in {".json", *yolo.YAML}
     if not path.is_dir():
         return False
     folder = Folder(path)
-    return bool(_formats(folder)) or _is_cvats(folder) or _laid_out(path) is not None
+    return any(_candidates(folder).values()) or _is_cvats(folder) or _laid_out(path) is not None
 
 
 def find_boxes(path: str | Path) -> BoxData:
@@ -49,7 +55,7 @@ def find_boxes(path: str | Path) -> BoxData:
     """
     path = Path(path)
     if path.is_file():
-        return replace(_of_file(path), root=path)
+        return replace(_by_their_numbers(_of_file(path)), root=path)
     if not path.is_dir():
         raise InputError(f"no data folder or annotation file {path}")
     folder = Folder(path)
@@ -60,13 +66,13 @@ def find_boxes(path: str | Path) -> BoxData:
             "data.yaml or .csv file that counts"
         )
     for read in found.values():
-        return read()
+        return _by_their_numbers(read())
     if _is_cvats(folder):
         raise InputError(f"{path} holds {_CVAT}")
-    what = boxes.what_it_is(path)
+    what, labels = boxes.what_it_is(path), yolo.label_files(folder)
     raise InputError(
         f"{path} holds {what or 'pictures'}, but no annotations of boxes that are read here: COCO JSON, Pascal VOC "
-        f"XML, YOLO text files or CSV{told_suffixes(folder.others)}"
+        f"XML, YOLO text files or CSV{told_suffixes(folder.others)}{yolo.first_that_is_none(labels.values())}"
     )
 
 
@@ -76,7 +82,7 @@ def _of_file(path: Path) -> BoxData:
     if suffix == ".json":
         document = coco.read_json(path)
         if not coco.is_coco(document):
-            raise InputError(f"{path} is no COCO file of boxes: it needs the lists images, annotations and categories")
+            raise InputError(f"{path} is no COCO file of boxes: {coco.NEEDED}")
         return coco.read({path: document}, folder)
     if suffix in yolo.YAML:
         return yolo.read(folder, path)
@@ -85,26 +91,57 @@ def _of_file(path: Path) -> BoxData:
     raise InputError(f"{path} is no annotation file: give a folder, or a .json, data.yaml or .csv file")
 
 
-def _formats(folder: Folder) -> dict[Format, Callable[[], BoxData]]:
-    """Returns the formats of the annotations in a folder, each with its reader."""
-    found: dict[Format, Callable[[], BoxData]] = {}
+def _candidates(folder: Folder) -> dict[Format, list[Path]]:
+    """Returns the files of each format by their beginnings, or by their names; none is parsed.
+
+    Tables of boxes in a form that is not read count where nothing else is there: their reader says what they lack.
+    """
     by_suffix: dict[str, list[Path]] = {}
     for path in folder.others:
         by_suffix.setdefault(path.suffix.lower(), []).append(path)
-    documents: dict[Path, Any] = coco.find_documents(by_suffix.get(".json", []))
-    if documents:
-        found["COCO"] = lambda: coco.read(documents, folder)
-    sheets = by_suffix.get(".xml", [])
-    if any(map(voc.looks_like_voc, sheets)):
-        found["Pascal VOC"] = lambda: voc.read(sheets, folder)
+    documents, sheets = by_suffix.get(".json", []), by_suffix.get(".xml", [])
     labels = list(yolo.label_files(folder).values())
-    if any(map(yolo.looks_like_yolo, labels)):
-        found["YOLO"] = lambda: yolo.read(folder)
     tables = [one for suffix in sorted(_TABLES) for one in by_suffix.get(suffix, [])]
-    ours = [one for one in tables if table.columns_of(table.first_rows(one)) is not None]
-    if ours:
-        found["CSV"] = lambda: table.read(ours, folder)
-    return found
+    found: dict[Format, list[Path]] = {
+        "COCO": documents if coco.seem_coco(documents) else [],
+        "Pascal VOC": sheets if any(map(voc.looks_like_voc, sheets)) else [],
+        "YOLO": labels if any(map(yolo.looks_like_yolo, labels)) else [],
+        "CSV": [one for one in tables if table.columns_of(table.first_rows(one)) is not None],
+    }
+    return found if any(found.values()) else {"CSV": list(filter(table.seems_one, tables))}
+
+
+def _formats(folder: Folder) -> dict[Format, Callable[[], BoxData]]:
+    """Returns the formats of the annotations in a folder, each with its reader."""
+    files = _candidates(folder)
+    documents: dict[Path, Any] = coco.find_documents(files.get("COCO", []))
+    readers: dict[Format, Callable[[], BoxData]] = {
+        "COCO": lambda: coco.read(documents, folder),
+        "Pascal VOC": lambda: voc.read(files["Pascal VOC"], folder),
+        "YOLO": lambda: yolo.read(folder),
+        "CSV": lambda: table.read(files["CSV"], folder),
+    }
+    return {name: read for name, read in readers.items() if (documents if name == "COCO" else files.get(name))}
+
+
+def _by_their_numbers(data: BoxData) -> BoxData:
+    """Returns data with boxes as shares of the sides where all their numbers are such, and notes what seems mistaken.
+
+    No box of pixels is within one pixel of the corner, and none of YOLO's shares lies far beyond 1.
+    """
+    found = np.concatenate([np.zeros((0, 4)), *(one.boxes for one in data.pictures)])
+    if not len(found):
+        return data
+    if data.format == "YOLO":
+        if np.median(found.max(axis=1)) <= _FAR:
+            return data
+        note = "the boxes seem to be in pixels; in YOLO's format they are shares of the picture's sides, from 0 to 1"
+        return replace(data, notes=(*data.notes, f"{note}: divide them by width and height"))
+    if np.abs(found).max() > 1 + _ROUNDED:
+        return data
+    note = "all boxes have numbers from 0 to 1: they are taken for shares of the picture's width and height"
+    shares = tuple(replace(one, relative=True) for one in data.pictures)
+    return replace(data, pictures=shares, notes=(*data.notes, note))
 
 
 def _is_cvats(folder: Folder) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from zoo.errors import InputError
-from zoo.inputs.find import SUFFIXES, is_left_out
+from zoo.inputs.find import SUFFIXES, is_left_out, is_pipe
 from zoo.inputs.splits import SplitName, split_of
 
 MOST_FILES = 5_000_000
@@ -24,7 +24,10 @@ class Several(LookupError):  # noqa: N818  # it is told, not raised to the user
 
 
 class Folder:
-    """All files below a data folder, without hidden ones and what systems leave; links to folders are not followed."""
+    """All files below a data folder; links to folders are not followed.
+
+    Hidden files, what systems leave in folders, named pipes and devices are left out.
+    """
 
     def __init__(self, root: Path) -> None:
         """Walks through the folder.
@@ -43,8 +46,8 @@ class Folder:
         for folder, folders, names in os.walk(root, onerror=closed):
             folders[:] = sorted(name for name in folders if not is_left_out(name))
             for name in sorted(names):
-                if not is_left_out(name):
-                    path = Path(folder, name)
+                path = Path(folder, name)
+                if not is_left_out(name) and not is_pipe(path):
                     (self.pictures if path.suffix.lower() in SUFFIXES else self.others).append(path)
             if len(self.pictures) + len(self.others) > MOST_FILES:
                 raise InputError(f"{root} holds more than {MOST_FILES} files; give a folder of the data alone")

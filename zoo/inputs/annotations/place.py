@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.inputs.annotations.values import Array, BoxData, Stated, Tally
+from zoo.inputs.annotations.values import TOLERANCE, Array, BoxData, Stated, Tally
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.images import QUARTER_TURNS
 from zoo.inputs.stored import Stored, stored
 
-TOLERANCE = 1.0
-"""Pixels that a box may reach over the edge without a word: tools round, and count pixels from 0 or 1."""
+MOST_OBJECTS = 2_000
+"""The most boxes of a picture: training and judging take time and memory for the fullest one."""
 SAME_SHAPE = 0.02
 """Share by which the ratio of the sides may differ from the stated one."""
 SAME_BOX = 0.5
@@ -37,8 +37,13 @@ def place(stated: Stated, picture: Stored, tally: Tally) -> Boxes:
         tally: counts what is odd.
 
     Raises:
-        InputError: the annotation is of a picture of another shape, so that nobody knows where its boxes lie.
+        InputError: the annotation is of a picture of another shape, so that nobody knows where its boxes lie, or there
+            are more than `MOST_OBJECTS`.
     """
+    if len(stated.labels) > MOST_OBJECTS:
+        raise InputError(
+            f"{stated.path} has {len(stated.labels):,} boxes, and at most {MOST_OBJECTS:,} are taken: cut it up"
+        )
     width, height = picture.upright
     boxes = _upright(stated, picture, tally)
     flipped = (boxes[:, 0] > boxes[:, 2]) | (boxes[:, 1] > boxes[:, 3])

@@ -25,6 +25,8 @@ from zoo.text import uncell
 
 _SIDES = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"))
 """Names of the columns of a box."""
+_OTHER_SIDES = ({"x", "y", "w", "h"}, {"x", "y", "width", "height"}, {"bbox"})
+"""Names of columns that are not read: they do not say which corners, or whether a centre, they mean."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,14 @@ def columns_of(rows: Sequence[tuple[int, list[str]]]) -> tuple[Columns, int] | N
             size = (names.index("width"), names.index("height")) if {"width", "height"} <= set(names) else None
             return Columns(path, label, tuple(names.index(side) for side in sides), split, size), 1
     return _without_header(next((row for _, row in rows if sum(map(bool, row)) > 5), []))
+
+
+def seems_one(path: Path) -> bool:
+    """Whether a CSV file is a table of boxes, or has columns of boxes in a form that is not read here."""
+    rows = first_rows(path)
+    names = {plain_name(cell) for cell in rows[0][1]} if rows else set()
+    other = any(sides <= names for sides in _OTHER_SIDES)
+    return columns_of(rows) is not None or (other and bool(names & set(PATHS)))
 
 
 def _without_header(cells: list[str]) -> tuple[Columns, int] | None:
@@ -117,7 +127,11 @@ def _pictures(path: Path, folder: Folder, tally: Tally) -> list[Stated]:
         raise InputError(f"{path} is no CSV file of path,label,xmin,ymin,xmax,ymax: {error}") from error
     found = columns_of(rows)
     if found is None:
-        raise InputError(f"{path} is no CSV file of path,label,xmin,ymin,xmax,ymax: it lacks one of these columns")
+        begins = ",".join(rows[0][1]) if rows else "nothing"
+        raise InputError(
+            f"{path} is no CSV file of path,label,xmin,ymin,xmax,ymax: it lacks one of these columns; it begins with "
+            f"{begins[:100]}"
+        )
     columns, headed = found
     entries: dict[tuple[Path, SplitName | None], _Entries] = {}
     cache: dict[str, Path | None] = {}

@@ -16,6 +16,9 @@ from zoo.inputs.splits import SplitName
 Array = npt.NDArray[Any]
 Format = Literal["COCO", "Pascal VOC", "YOLO", "CSV"]
 
+TOLERANCE = 1.0
+"""Pixels that a box may reach over the edge without a word: tools round, and count pixels from 0 or 1."""
+
 KINDS = {
     "malformed": "entries that cannot be read, left out",
     "unknown": "entries of a class that has no name, left out",
@@ -24,6 +27,7 @@ KINDS = {
     "outline": "outlines; the upright box around each is used",
     "no_picture": "annotated pictures that are not there, left out",
     "several": "annotated pictures of a name that several files have, left out",
+    "same_id": "pictures whose id other pictures of the file have, left out with their entries",
     "unlisted": "pictures that no annotation names, left out",
     "without_file": "pictures without a label file, used as pictures without objects",
     "listed_twice": "pictures that several annotations name, the entries taken together",
@@ -31,6 +35,8 @@ KINDS = {
     "outside": "boxes partly outside their picture, cut at its edge",
     "beyond": "boxes wholly outside their picture, left out",
     "swapped": "boxes outside their picture that would lie inside with x and y swapped: are the columns in order?",
+    "corners": "boxes outside their picture that would lie inside if their width and height were right and bottom: are "
+    "they corners?",
     "empty": "boxes without area, left out",
     "duplicate": "boxes stated twice, used once",
     "turned": "boxes of pictures as they are stored, turned upright with the picture",

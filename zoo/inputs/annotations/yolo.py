@@ -7,7 +7,7 @@ path is replaced by `labels`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +57,20 @@ def looks_like_yolo(path: Path) -> bool:
     return bool(whole) and all(
         len(words) >= 5 and words[0].isdecimal() and numbers(words) is not None for words in whole
     )
+
+
+def first_that_is_none(paths: Iterable[Path]) -> str:
+    """Returns the end of a sentence on the first label file that is not read, and its line; empty if there is none."""
+    for path in paths:
+        try:
+            lines = read_list(path, "the label file").split("\n")
+        except InputError as error:
+            return f"; {error}"
+        for i, line in enumerate(lines, 1):
+            words = line.split()
+            if words and (len(words) < 5 or not words[0].isdecimal() or numbers(words) is None):
+                return f"; {path}, line {i}, {line[:80]!r}, is not 'class x y width height', in numbers and blanks"
+    return ""
 
 
 def _places(picture: Path, root: Path) -> list[Path]:
