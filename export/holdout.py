@@ -149,8 +149,8 @@ def doubts(agreement: Agreement, check: Calibration, reference: Array | None, la
     if len(pairs) >= MIN_SAMPLES and right < NAMED * len(pairs):
         notes.append(
             f"Keras itself names only {right} of {len(pairs)} pictures of {check.source} as their folders are called. "
-            "Either they are none of the model's, or its labels stand in another order, or it was trained on scaled "
-            "pixels (--input-range)"
+            "Either they are none of the model's, or its labels stand in another order, or it was trained on prepared "
+            "pixels (--pixels)"
         )
     return notes
 
