@@ -59,7 +59,8 @@ def _counter(form: str | None) -> Printer:
         if form == "json":
             print_json({"file": name, "counts": counts}, indent=None)
         elif form == "csv":
-            writer.writerows([cell(name), cell(label), count] for label, count in counts.items())
+            # A picture with nothing has a line, too, so that a table has every picture.
+            writer.writerows([cell(name), cell(label), count] for label, count in (counts or {"": 0}).items())
             sys.stdout.flush()
         else:
             echo(name, *(f"  {count:>4}  {label}" for label, count in (counts or {"objects": 0}).items()))

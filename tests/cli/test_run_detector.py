@@ -79,7 +79,11 @@ def test_counts_by_class_and_picture(cli: Cli, file: Path, scenes: Path) -> None
     assert [one["counts"] for one in found] == [{"red": 2, "blue": 1}, {}]
     rows = list(csv.reader(io.StringIO(cli("run", file, scenes, "--count", "--csv").out)))
     assert rows[0] == ["file", "label", "count"]
-    assert sorted(row[1:] for row in rows[1:]) == [["blue", "1"], ["red", "2"]]
+    assert sorted(rows[1:]) == [
+        [str(scenes / "a.png"), "blue", "1"],
+        [str(scenes / "a.png"), "red", "2"],
+        [str(scenes / "b.png"), "", "0"],
+    ]
 
 
 def test_a_picture_with_the_most_objects_that_are_counted_is_noted(cli: Cli, file: Path, scenes: Path) -> None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from zoo.inputs.boxes import Boxes
 from zoo.inputs.fit import Box
 from zoo.tasks.detection import Detection
-from zoo.tasks.draw import colour, crop, drawn
+from zoo.tasks.detection_figures import PictureFigures
+from zoo.tasks.draw import MOST_SIDE, colour, crop, drawn, drawn_beside_truth
 
 
 def changed(picture: Image.Image, found: list[Detection]) -> np.ndarray:
@@ -57,3 +61,15 @@ def test_a_part_is_what_the_box_holds_and_at_least_a_pixel() -> None:
     assert crop(picture, Box(19.99, 9.99, 20, 10)).size == (1, 1)
     assert crop(picture, Box(20, 10, 20, 10)).size == (1, 1)
     assert crop(picture, Box(-5, -5, 50, 50)).size == (20, 10)
+
+
+@pytest.mark.parametrize(
+    ("size", "times"), [((100, 50), 8), ((2, 1500), 2), ((3000, 1), 1), ((1, 1), 400), ((1, 60000), 1)]
+)
+def test_a_small_picture_is_enlarged_as_far_as_its_longer_side_allows(size: tuple[int, int], times: int) -> None:
+    truth = Boxes(("dog",), np.array([[0, 0, *size]]))
+    found = Detection("dog", 0, 0.9, Box(0, 0, *size))
+    made = drawn_beside_truth(Image.new("RGB", size), PictureFigures(Path("a.png"), truth, (True,), (found,), (True,)))
+    assert made.width == times * size[0]
+    assert made.height > times * size[1]  # the legend
+    assert times == 1 or max(times * side for side in size) <= MOST_SIDE

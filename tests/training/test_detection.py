@@ -140,7 +140,7 @@ def test_the_anchors_are_fitted_and_travel_with_the_model(alone: TrainResult) ->
 def test_a_stopped_training_goes_on_to_the_same_result(
     alone: TrainResult, scenes: Path, tmp_path: Path, strategy: str
 ) -> None:
-    with pytest.raises(TrainingStopped, match="stopped in epoch 2 after batch 20 of 51"):
+    with pytest.raises(TrainingStopped, match="stopped in epoch 2 after batch 20 of 50"):
         train("spotter", scenes, out=tmp_path / "run", strategy=strategy, watch=Listening(2, 19))
     same(resume(tmp_path / "run"), alone)
 

@@ -25,6 +25,8 @@ LONGEST = 32
 """The most characters of a name; the rest is left out."""
 LEAST_SIDE = 400
 """Pixels: a picture with a shorter side is enlarged before its mistakes are drawn."""
+MOST_SIDE = 4000
+"""Pixels: no picture is enlarged beyond this length, so that a narrow one does not fill the memory."""
 _GOLDEN = 0.618034
 
 Colour = tuple[int, int, int]
@@ -93,7 +95,7 @@ def drawn_beside_truth(picture: Image.Image, one: PictureFigures) -> Image.Image
         picture: the upright picture.
         one: what is there, and what is found.
     """
-    times = max(1, math.ceil(LEAST_SIDE / min(picture.size)))
+    times = max(1, min(math.ceil(LEAST_SIDE / min(picture.size)), MOST_SIDE // max(picture.size)))
     large = picture.resize((picture.width * times, picture.height * times)) if times > 1 else picture
 
     def mark(box: Sequence[float], ink: Colour, text: str = "", *, around: bool = False) -> Mark:

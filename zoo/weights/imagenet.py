@@ -170,10 +170,6 @@ def _none_fits(spec: ModelSpec, weights: PublishedWeights, options: dict[str, An
     for name, values in _needed(spec, weights).items():
         if options[name] not in values:
             return f"{start} {name}={in_words(options[name])}; choose from {', '.join(map(in_words, values))}"
-    needed = {name: options[name] for name in _needed(spec, weights)}
-    for name in reversed(needed):
-        if values := weights.values_with(name, options):
-            return f"{start} {_listed(needed)}; choose {name} from {', '.join(map(in_words, values))}"
     asked = {name: options[name] for file in weights.files for name in file.options}
     files = dict.fromkeys(_listed(file.options) for file in weights.files)
     return f"{start} {_listed(asked)}; there are for {'; for '.join(files)}"
