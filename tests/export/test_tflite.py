@@ -90,8 +90,8 @@ def test_the_file_is_static(case: Case) -> None:
 def test_no_shape_arithmetic_is_left(case: Case) -> None:
     found = operations(case.file)
     assert not set(found) & {"SHAPE", "PACK", "STRIDED_SLICE", "CAST", "FILL", "GATHER"}
-    # There is one operation for each layer that computes; batch norm and ReLU are folded into the convolution before, and
-    # pixels that are prepared in each channel's own way take a convolution of their own.
+    # There is one operation for each layer that computes; batch norm and ReLU are folded into the convolution before,
+    # and pixels that are prepared in each channel's own way take a convolution of their own.
     kinds = [type(layer).__name__ for layer in case.model.layers]
     kinds += ["Conv2D" for layer in case.model.layers if np.size(getattr(layer, "offset", 0)) > 1]
     wanted = {
