@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError, OptionError
 from zoo.export import channels, grouped, recurrent
-from zoo.graph import has_graph, input_readers, rebuild, rebuild_nested
-from zoo.models.layers import prepared
+from zoo.graph import has_graph, input_readers, prepared, rebuild, rebuild_nested
 from zoo.published import Preparation
 from zoo.tasks import DEFAULT, Task
 

@@ -1,4 +1,4 @@
-"""Walks Keras graphs, rebuilds them with the same weights, and builds them without weights."""
+"""Walks Keras graphs, rebuilds them with the same weights, puts steps in front, and builds them without weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import OptionError
+from zoo.published import Preparation
 from zoo.registry import needs_tensorflow
 
 if TYPE_CHECKING:
@@ -37,6 +38,29 @@ def unallocated() -> Iterator[list[Any]]:
     finally:
         # Keras keeps such variables in a list (there is no public way to it) and would allocate them later.
         global_state.set_global_attribute(_WAITING, [])
+
+
+def prepared(pixels: keras.KerasTensor, preparation: Preparation) -> keras.KerasTensor:
+    """Adds the layers that prepare raw pixels `(batch, height, width, channels)` as a foreign model wants them.
+
+    One scale for all channels is a plain `Rescaling` and comes first, so that an integer file's input can carry it.
+
+    Raises:
+        OptionError: the preparation is one of RGB channels, and the pixels have others.
+    """
+    from keras import layers
+
+    channels = len(preparation.scale)
+    uniform = len(set(preparation.scale)) == len(set(preparation.offset)) == 1
+    turned = preparation.order != tuple(range(channels))
+    if pixels.shape[-1] != channels and not (uniform and not turned):
+        raise OptionError(f"pixels of {pixels.shape[-1]} channels cannot be prepared like those of {channels}")
+    if uniform:
+        scale, offset = preparation.scale[0], preparation.offset[0]
+        x = pixels if (scale, offset) == (1, 0) else layers.Rescaling(scale, offset=offset, name="rescale")(pixels)
+        return x[..., ::-1] if turned else x
+    x = pixels[..., ::-1] if turned else pixels
+    return layers.Rescaling(list(preparation.scale), offset=list(preparation.offset), name="rescale")(x)
 
 
 def layer_of(tensor: Any) -> Any:

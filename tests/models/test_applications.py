@@ -14,9 +14,8 @@ import zoo
 from tests.narrow import narrow_applications
 from tests.spread import spread
 from zoo.errors import OptionError, UnknownModelError
-from zoo.graph import unallocated
+from zoo.graph import prepared, unallocated
 from zoo.models import applications, list_models, models_by_weights
-from zoo.models.layers import prepared
 from zoo.pixels import CAFFE, TORCH
 from zoo.published import MINUS_1_TO_1, RAW
 

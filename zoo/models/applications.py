@@ -16,8 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import OptionError, UnknownModelError, closest, first_line
-from zoo.graph import unallocated
-from zoo.models.layers import prepared
+from zoo.graph import prepared, unallocated
 from zoo.published import RAW, TOLERANCE, Preparation, PublishedWeights, WeightsFile
 from zoo.registry import needs_tensorflow
 from zoo.specs import NUM_CLASSES, ModelSpec, Option

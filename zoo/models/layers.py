@@ -6,9 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zoo.errors import OptionError
-from zoo.published import Preparation
-
 if TYPE_CHECKING:
     import keras
 
@@ -53,29 +50,6 @@ def image_input(
         return pixels, scaled
     centre = [-scale * one - offset for one in mean]
     return pixels, keras.layers.Rescaling(1.0, offset=centre, name="center")(scaled)
-
-
-def prepared(pixels: keras.KerasTensor, preparation: Preparation) -> keras.KerasTensor:
-    """Adds the layers that prepare raw pixels `(batch, height, width, channels)` as a foreign model wants them.
-
-    One scale for all channels is a plain `Rescaling` and comes first, so that an integer file's input can carry it.
-
-    Raises:
-        OptionError: the preparation is one of RGB channels, and the pixels have others.
-    """
-    from keras import layers
-
-    channels = len(preparation.scale)
-    uniform = len(set(preparation.scale)) == len(set(preparation.offset)) == 1
-    turned = preparation.order != tuple(range(channels))
-    if pixels.shape[-1] != channels and not (uniform and not turned):
-        raise OptionError(f"pixels of {pixels.shape[-1]} channels cannot be prepared like those of {channels}")
-    if uniform:
-        scale, offset = preparation.scale[0], preparation.offset[0]
-        x = pixels if (scale, offset) == (1, 0) else layers.Rescaling(scale, offset=offset, name="rescale")(pixels)
-        return x[..., ::-1] if turned else x
-    x = pixels[..., ::-1] if turned else pixels
-    return layers.Rescaling(list(preparation.scale), offset=list(preparation.offset), name="rescale")(x)
 
 
 def classifier_head(x: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
