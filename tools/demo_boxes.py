@@ -16,9 +16,9 @@ from demo_digits import HELD_OUT, LABELS, digits
 
 SIZE = 256
 """Width and height of a picture."""
-COUNTS = (2, 6)
+COUNTS = (2, 5)
 """The least and the most digits of a picture, if there is room."""
-HEIGHTS = (48, 110)
+HEIGHTS = (64, 120)
 """Height of the smallest and the largest digit, in pixels, before its empty margin is cut off."""
 INK = (80, 152)
 """Gray values of a digit, 0..255: what has less than the first is paper, what has more than the second is ink."""

@@ -38,8 +38,10 @@ def test_what_it_says_and_what_the_card_holds(cli: Cli, tmp_path: Path) -> None:
     assert "100%" in result.out
     assert "against Keras, on 32 synthetic inputs, run by litert" in result.out
     assert "the weights are RANDOM" in result.out
-    having = " and ".join(zoo.models.models_by_weights("classification")["imagenet"])
-    assert f"{having} have --weights imagenet, mobilenet_v2 has --weights openimages." in result.out
+    *first, last = zoo.models.models_by_weights("classification")["imagenet"]
+    assert (
+        f"{', '.join(first)} and {last} have --weights imagenet, mobilenet_v2 has --weights openimages." in result.out
+    )
     assert "--weights" in result.out
     assert f"zoo run {path} PHOTO.jpg" in result.out
     card = Classifier(path).card

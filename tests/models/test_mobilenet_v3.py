@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import zoo
+from tests.weights.conftest import save_legacy
 from zoo.errors import OptionError
 from zoo.models.mobilenet_v3 import ACCURACIES, BODY_WEIGHTS, VARIANTS
 from zoo.summary.table import outline
+from zoo.weights import build_from
 
 SIZE = 64
 
@@ -124,6 +127,29 @@ def test_names_and_hashes_are_those_of_keras() -> None:
         for end, md5 in zip(("", "_no_top_v2"), pair, strict=True)
     }
     assert all(file.address.startswith(module.BASE_WEIGHT_PATH) for file in files)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".keras", ".weights.h5", ".legacy.h5"])
+def test_files_of_keras_applications_keep_their_classes(
+    suffix: str, randomize: Callable[..., Any], inputs_for: Callable[..., Any], tmp_path: Path
+) -> None:
+    theirs = randomize(application("small", 1.0, input_shape=(SIZE, SIZE, 3), classes=6))
+    path = tmp_path / f"theirs{suffix}"
+    if suffix == ".legacy.h5":
+        save_legacy(theirs, path)
+    else:
+        (theirs.save_weights if suffix == ".weights.h5" else theirs.save)(path)
+    built = build_from("mobilenet_v3", path, {"variant": "small", "input_size": SIZE})
+    assert (built.options["num_classes"], built.new_head) == (6, False)
+    pixels = inputs_for((SIZE, SIZE, 3), 3)
+    expected = np.asarray(theirs(pixels, training=False))
+    assert np.ptp(expected, axis=0).max() > 0.01, "the inputs give the same answer: the comparison shows little"
+    np.testing.assert_allclose(np.asarray(built.model(pixels, training=False)), expected, rtol=0, atol=1e-5)
+    # The layer between pooling and the classes is kept for other classes, too.
+    fewer = build_from("mobilenet_v3", path, {"variant": "small", "input_size": SIZE, "num_classes": 3})
+    assert fewer.new_head
+    np.testing.assert_array_equal(*(model.get_layer("conv_2").kernel for model in (fewer.model, theirs)))
 
 
 def test_an_unknown_variant_is_named() -> None:

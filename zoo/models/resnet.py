@@ -31,7 +31,7 @@ STAGES = (
     (512, 2),  # 7x7
 )
 WIDENING = 4
-"""By how much the last 1x1 convolution of a bottleneck is wider than its 3x3 convolution."""
+"""The factor by which the last 1x1 convolution of a bottleneck is wider than its 3x3 convolution."""
 EPSILON = 1.001e-5
 """What keras.applications' ResNet50 adds to the variance in batch normalization."""
 

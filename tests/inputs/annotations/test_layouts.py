@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from tests import annotating
 from tests.annotating import LAYOUTS, NAMES, SCENES, expected, picture
 from zoo.errors import InputError
 from zoo.inputs.annotations import find_boxes, ground_truth, holds_boxes
+from zoo.inputs.annotations.pictures import Folder
 from zoo.inputs.labelled import find_labelled
 
 
@@ -156,3 +157,40 @@ def test_the_first_line_of_yolos_files_that_is_not_read_is_told(tmp_path: Path, 
     with pytest.raises(InputError) as raised:
         find_boxes(tmp_path)
     assert f"line 1, {line!r}, is not 'class x y width height'" in str(raised.value)
+
+
+@pytest.mark.parametrize("tool", [annotating.roboflow_coco, annotating.label_img_voc])
+def test_copies_in_a_folder_further_down_do_not_hide_the_picture_itself(
+    tmp_path: Path, tool: Callable[[Path], None]
+) -> None:
+    tool(tmp_path)
+    before = [(one.path, one.labels) for one in find_boxes(tmp_path).pictures]
+    for path, _ in before:
+        (path.parent / "small").mkdir(exist_ok=True)
+        (path.parent / "small" / path.name).write_bytes(path.read_bytes())
+    data = find_boxes(tmp_path)
+    assert [(one.path, one.labels) for one in data.pictures] == before
+    assert {one.kind: one.count for one in data.remarks}["unlisted"] == len(before)
+
+
+def test_many_folders_of_files_of_the_same_names_take_no_longer_than_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(40):
+        (tmp_path / "images" / f"scene{i}").mkdir(parents=True)
+        (tmp_path / "images" / f"scene{i}" / "colour.jpg").write_bytes(b"")
+    looked_at: list[int] = []
+    closest = Folder._closest
+
+    def counted(self: Folder, found: Sequence[Path], parts: Sequence[str], near: Path) -> Path | None:
+        looked_at.append(len(found))
+        return closest(self, found, parts, near)
+
+    monkeypatch.setattr(Folder, "_closest", counted)
+    folder = Folder(tmp_path)
+    for i in range(40):
+        place = tmp_path / "images" / f"scene{i}" / "colour.jpg"
+        for near in (tmp_path, tmp_path / "images", tmp_path / "annotations"):
+            assert folder.find(f"scene{i}/colour.jpg", near) == place
+        assert folder.beside(place.with_suffix(".xml")) == place
+    assert max(looked_at) == 1

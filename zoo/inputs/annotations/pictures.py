@@ -53,15 +53,20 @@ class Folder:
                 raise InputError(f"{root} holds more than {MOST_FILES} files; give a folder of the data alone")
         self._by_name: dict[str, list[Path]] = {}
         self._by_stem: dict[str, list[Path]] = {}
+        self._within: dict[tuple[str, str], list[Path]] = {}
+        """Pictures by the name of their folder and their own; all folders of recordings hold the same names."""
+        self._beside: dict[tuple[Path, str], list[Path]] = {}
         for picture in self.pictures:
+            self._within.setdefault((picture.parent.name, picture.name.casefold()), []).append(picture)
+            self._beside.setdefault((picture.parent, picture.stem), []).append(picture)
             self._by_name.setdefault(picture.name.casefold(), []).append(picture)
             self._by_stem.setdefault(picture.stem.casefold(), []).append(picture)
 
     def find(self, text: str, near: Path) -> Path | None:
         """Returns the picture that an annotation names; None if there is none.
 
-        Of several pictures of one name, the one counts whose folders agree with more of the named path, then the one
-        that is closest to the annotation file.
+        Of several pictures of one name, the one counts that lies at the named path beside the annotation file, then one
+        whose folders agree with more of that path, then one that is closer to the annotation file.
 
         Args:
             text: the path as it is written, with any kind of slash; only the names in it count.
@@ -73,6 +78,11 @@ class Folder:
         parts = names_in(text)
         if not parts:
             return None
+        there = near.joinpath(*parts)
+        if there in self._beside.get((there.parent, there.stem), ()):
+            return there
+        if len(parts) > 1 and (within := self._within.get((parts[-2], parts[-1].casefold()))):
+            return self._closest(within, parts, near)
         found = self._by_name.get(parts[-1].casefold()) or (
             self._by_stem.get(parts[-1].casefold(), []) if not _has_suffix(parts[-1]) else []
         )
@@ -81,10 +91,13 @@ class Folder:
     def beside(self, path: Path) -> Path | None:
         """Returns the picture with the stem of an annotation file, as `labelImg` names them; None if there is none.
 
+        One in the same folder counts before others.
+
         Raises:
             Several: no one of them is the closest.
         """
-        found = [one for one in self._by_stem.get(path.stem.casefold(), []) if one.stem == path.stem]
+        same = self._beside.get((path.parent, path.stem), [])
+        found = same or [one for one in self._by_stem.get(path.stem.casefold(), []) if one.stem == path.stem]
         return self._closest(found, (path.stem,), path.parent)
 
     def inside(self, text: str, near: Path) -> Path | None:
