@@ -219,16 +219,7 @@ def test_in_a_process(cli_process: Cli, tmp_path: Path) -> None:
     result = cli_process("list")
     assert result.code == 0
     assert result.err == ""
-    assert result.out.splitlines()[0].split() == [
-        "model",
-        "task",
-        "paper",
-        "input",
-        "params",
-        "MACs",
-        "weights",
-        "options",
-    ]
+    assert result.out.splitlines()[0].split() == ["model", "task", "params", "MACs", "top-1", "weights"]
     result = cli_process("build", "mobilnet", "--export", "tflite")
     assert result.code == 1
     assert result.error.startswith("unknown model 'mobilnet'; did you mean 'mobilenet_v2'? the zoo has ")

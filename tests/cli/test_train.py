@@ -80,7 +80,7 @@ def test_what_is_wrong_is_said_without_tensorflow(cli: Cli, tmp_path: Path, monk
         (["lenet"], 2, "give MODEL and DATA"),
         (["lenet", "d", "--resume", "r"], 2, "--resume takes all from its folder"),
         (["--resume", "r", "--epochs", "3"], 2, "--resume takes all from its folder"),
-        (["resnet", "d"], 1, "unknown model 'resnet'"),
+        (["inception", "d"], 1, "unknown model 'inception'"),
         (["lenet", "d", "--quantize", "int8"], 2, "--quantize is for --export tflite"),
         (["lenet", "d", "--min-agreement", "0.5"], 2, "--min-agreement is for --export tflite"),
         (["lenet", "d", "--export", "tflite", "--target", "edgetpu"], 1, "the Edge TPU runs int8 files only"),
