@@ -12,6 +12,7 @@ from PIL import Image
 
 import zoo
 import zoo.plugins
+from zoo.errors import listed
 from zoo.export import export_run
 from zoo.models import models_by_weights
 from zoo.runner import Classifier
@@ -110,7 +111,7 @@ def test_the_command_says_it_before_and_behind(cli: Cli, photos: Path, tmp_path:
     before, _, behind = done.out.partition("epoch   1 ")
     for text in (before, behind):
         assert f"note: the weights are RANDOM at the beginning: none are published for lenet; {FEW}" in text
-        having = " and ".join(models_by_weights("classification")["imagenet"])
+        having = listed(models_by_weights("classification")["imagenet"])
         assert f"{having} can begin with --weights imagenet" in text
     assert before.startswith(f"data: {photos}, 24 of 24 files used\nclass  train  validation\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +71,9 @@ def blocks(summary: Summary) -> tuple[Block, ...]:
     for group in groups[1:]:
         # Behind the last map the field stays what it was: layers without spatial axes have none of their own.
         field = next((row.receptive_field for row in reversed(group) if row.receptive_field), field)
-        found.append(Block(_name(group), _kind(group), _label(group), tuple(group), group[-1].output_shape, field))
+        # A group that reaches from one block into the next may share only the name of their stage with others.
+        name = _name(group) if _name(group) not in {block.name for block in found} else group[0].name
+        found.append(Block(name, _kind(group), _label(group), tuple(group), group[-1].output_shape, field))
     return tuple(found)
 
 
@@ -126,11 +129,13 @@ def _is_pooling(row: Row) -> bool:
 
 
 def _name(group: Sequence[Row]) -> str:
-    """The numbered word that the names of the layers with a kernel begin with (`block1_conv1`), else the first name."""
+    """The words up to a number that the layers' names begin with (`stage1_block2`), else the name of the first layer."""
     names = [row.name for row in group if row.macs] or [row.name for row in group]
-    first = names[0].partition("_")[0]
-    alike = len(names) > 1 and all(name.partition("_")[0] == first for name in names)
-    return first if alike and first[-1:].isdigit() else names[0]
+    words = zip(*(name.split("_") for name in names), strict=False)
+    alike = list(itertools.takewhile(lambda same: len(set(same)) == 1, words))
+    while len(names) > 1 and alike and not alike[-1][0][-1:].isdigit():
+        alike.pop()
+    return "_".join(same[0] for same in alike) or names[0]
 
 
 def _kind(group: Sequence[Row]) -> Kind:
