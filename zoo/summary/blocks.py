@@ -129,7 +129,7 @@ def _is_pooling(row: Row) -> bool:
 
 
 def _name(group: Sequence[Row]) -> str:
-    """The words up to a number that the layers' names begin with (`stage1_block2`), else the name of the first layer."""
+    """The words up to a number that the layers' names begin with (`stage1_block2`), else the first layer's name."""
     names = [row.name for row in group if row.macs] or [row.name for row in group]
     words = zip(*(name.split("_") for name in names), strict=False)
     alike = list(itertools.takewhile(lambda same: len(set(same)) == 1, words))
