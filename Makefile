@@ -1,5 +1,6 @@
 # make demo   run MobileNetV2 on a photo; train LeNet and name ten held-out digits; train a detector and find digits on photos
 # make test   lint, types and the tests, on all cores (WORKERS=1: one after the other); make test-quick: without the slow ones
+# make test-long  what make test leaves out to be done sooner: full sizes, several workers, kills, benchmarks
 # make docs   make site, and run the commands and programs of README and docs as they are written there
 # make site   build the documentation's site into docs/_build/html
 # make jetson build the Jetson image for arm64 and run it as a Cortex-A57 (Debian 12, root)
@@ -26,7 +27,7 @@ SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.t
 
 PAGES := README.md $(wildcard docs/*.md)
 
-.PHONY: demo test test-quick check tables site docs benchmarks dist sbom release-check matrix parity lock audit fuzz jetson clean
+.PHONY: demo test test-long test-quick check tables site docs benchmarks dist sbom release-check matrix parity lock audit fuzz jetson clean
 
 demo: .venv/ready
 	$(BIN)/python tools/demo
@@ -38,15 +39,22 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4
 PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 ENVIRONMENTS = .venv/ready .venv-base/ready .venv-tflite-runtime/ready
 
-# What the pages say is run by `make docs`.
+# What the pages say is run by `make docs`, what a release publishes by `make release-check`.
+ELSEWHERE = --ignore tests/docs --ignore tests/test_packaging.py --ignore tests/tools/test_releases.py
+
 test: check $(ENVIRONMENTS) .venv-mediapipe/ready
 	@$(SYSTEM) install tests
-	$(BIN)/python -m pytest $(PARALLEL) --durations 10 --ignore tests/docs
+	$(BIN)/python -m pytest $(PARALLEL) --durations 10 -m 'not long' $(ELSEWHERE)
+
+# What `make test` leaves out to be done in twelve minutes: full sizes, several workers, kills, damaged files, benchmarks.
+test-long: $(ENVIRONMENTS)
+	@$(SYSTEM) install tests
+	$(BIN)/python -m pytest $(PARALLEL) --durations 10 -m long $(ELSEWHERE)
 
 # What a developer runs before a commit: nothing that takes more than a few seconds, in the environment as it is.
 test-quick: .venv/ready
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow' --ignore tests/docs
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow and not long' $(ELSEWHERE)
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

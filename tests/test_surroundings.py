@@ -16,7 +16,7 @@ import pytest
 import zoo.runner.demo
 from tests import surroundings, system
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = zoo.runner.demo.folder()

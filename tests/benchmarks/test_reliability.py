@@ -42,7 +42,7 @@ def bad(counts: dict[str, Any]) -> dict[str, int]:
     return {name: counts[name] for name in BAD if counts[name]}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_mutated_models() -> None:
     found = script("mutated_models", "--count", "40", "--commands", "2")
     kept, made_anew = found["rows"][:2], found["rows"][2]
@@ -54,7 +54,7 @@ def test_mutated_models() -> None:
         assert row["same answer"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_mutated_models_on_tflite_runtime(tflite_runtime_python: Path) -> None:
     options = ("--runtime", "tflite-runtime", "--python", str(tflite_runtime_python))
     found = script("mutated_models", "--count", "40", "--commands", "2", *options)
@@ -63,14 +63,14 @@ def test_mutated_models_on_tflite_runtime(tflite_runtime_python: Path) -> None:
     assert found["rows"][0]["same answer"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_mutated_inputs(warm: list[str]) -> None:
     found = script("mutated_inputs", "--count", "1", first=warm)
     assert len(found["rows"]) == 9
     assert not any(map(bad, found["rows"]))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bad_pictures(warm: list[str]) -> None:
     found = script("bad_pictures", "--count", "6", first=warm)
     rows = {row["kind"]: row for row in found["rows"]}
@@ -86,7 +86,7 @@ def test_bad_pictures(warm: list[str]) -> None:
     assert set(found["together"].values()) == {"done"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kills(warm: list[str]) -> None:
     (row,) = script("kills", "--count", "2", "--only", "export", first=warm)["rows"]
     assert row["killed"]
@@ -94,7 +94,7 @@ def test_kills(warm: list[str]) -> None:
     assert row["litter after the next export"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_full_disk(warm: list[str]) -> None:
     found = script("full_disk", "--only", "build, SavedModel", "--only", "evaluate --confusion .png", first=warm)
     rows = [row for row in found["rows"] if row["how"] != "full standard output"]
@@ -102,14 +102,14 @@ def test_full_disk(warm: list[str]) -> None:
     assert {row["outcome"] for row in found["rows"]} == {"one line"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_stream() -> None:
     found = script("stream", "--count", "300")
     assert (found["named"], found["errors"], found["exit_code"]) == (300, 0, 0)
     assert 10 < found["memory_mb"]["most"] < 1000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_soak() -> None:
     found = script("soak", "--seconds", "3")
     assert found["statuses"]["good 200"]
@@ -118,7 +118,7 @@ def test_soak() -> None:
     assert [found[name] for name in zero] == [0, 0, 0, 0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("parser", ["flatbuffer", "card", "hdf5"])
 def test_the_fuzzer_finds_nothing_in_a_few_inputs(parser: str, warm: list[str]) -> None:
     """Without atheris the inputs are the same every time."""
@@ -188,7 +188,7 @@ def chatter() -> None:
     raise SystemExit(1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("work", "outcome"),
     [

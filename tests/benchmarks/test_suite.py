@@ -91,7 +91,7 @@ def test_what_a_user_can_cause_is_one_line(tmp_path: Path) -> None:
     assert (tmp_path / "b.json").read_text() == "[]"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_quick_run_of_the_light_ones(tmp_path: Path) -> None:
     """Real files are timed, but the figures are not checked, because they need an idle machine."""
     names = "export_latency,scaling"

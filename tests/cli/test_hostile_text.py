@@ -91,7 +91,7 @@ def test_no_command_on_a_strangers_file_prints_what_a_terminal_obeys(cli: Any, e
     assert "U+001B" in run(cli, "data", "check", evil / "data").error
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_commands_that_start_processes_print_none_of_it_either(cli: Any, evil: Path, quick_benchmark: None) -> None:
     (model,) = evil.glob("m*.tflite")
     assert run(cli, "doctor", model).code == 0

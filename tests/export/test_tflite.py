@@ -394,6 +394,7 @@ def test_a_model_that_the_converter_refuses(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_vgg16_at_full_size(tmp_path: Path) -> None:
     """The conversion takes about a minute and 6 GB, in a separate process like that of all large models."""
     model = zoo.build("vgg16")

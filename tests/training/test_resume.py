@@ -66,7 +66,9 @@ def same(first: Any, second: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at", ["batch 1 2", "batch 2 1", "batch 3 4"])
+@pytest.mark.parametrize(
+    "at", ["batch 2 1", *(pytest.param(at, marks=pytest.mark.long) for at in ("batch 1 2", "batch 3 4"))]
+)
 def test_after_a_kill_the_result_is_that_of_an_unbroken_run(
     warm: list[str], pictures: Path, unbroken: Any, tmp_path: Path, at: str
 ) -> None:

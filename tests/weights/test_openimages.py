@@ -219,7 +219,7 @@ def test_the_commands_name_source_and_licence(cli: Cli) -> None:
     assert "openimages" in cli("list").out
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_its_int8_file_finds_what_is_on_photos(cli: Cli, home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()

@@ -15,7 +15,7 @@ from tests.training.distributed.started import COMMAND, PROGRAMS, Ended, address
 from zoo.errors import OptionError
 from zoo.training import train
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_workers")]
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_workers")]
 
 
 @pytest.fixture(scope="module")

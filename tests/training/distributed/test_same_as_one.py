@@ -13,7 +13,7 @@ import pytest
 from tests.training.distributed.started import begin, begin_workers, end, rows
 from zoo.training import train
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_workers")]
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_workers")]
 
 
 @pytest.fixture(scope="module")
