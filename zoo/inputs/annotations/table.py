@@ -1,7 +1,8 @@
 """Reads CSV tables of boxes, one object a line: `path,label,xmin,ymin,xmax,ymax[,split]`, in pixels.
 
 With a header the columns may stand in any order, under the usual names (`filename`, `class`, `x1`..., as Roboflow and
-TensorFlow's examples write them). Without one the order is this, or Keras RetinaNet's `path,xmin,ymin,xmax,ymax,label`.
+TensorFlow's examples write them). Without one the order is this, or Keras RetinaNet's `path,xmin,ymin,xmax,ymax,label`,
+or that of Google's AutoML: `set,path,label,xmin,ymin,,,xmax,ymax,,` with or without the set, or with all four corners.
 A line with a path and nothing else is a picture without objects.
 """
 
@@ -27,6 +28,11 @@ _SIDES = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("left", "
 """Names of the columns of a box."""
 _OTHER_SIDES = ({"x", "y", "w", "h"}, {"x", "y", "width", "height"}, {"bbox"})
 """Names of columns that are not read: they do not say which corners, or whether a centre, they mean."""
+
+_CORNERS = (2, 3, 6, 7)
+"""The places of left, top, right and bottom in AutoML's rows, counted from the path."""
+_UNASSIGNED = "unassigned"
+"""What AutoML writes in place of a split for pictures that it is to split itself."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,9 @@ def seems_one(path: Path) -> bool:
 
 
 def _without_header(cells: list[str]) -> tuple[Columns, int] | None:
+    for first in (0, 1):  # AutoML's: with the set in front, or without it
+        if _are_corners(cells[first:]) and (first == 0 or _is_set(cells[0])):
+            return Columns(first, first + 1, tuple(first + at for at in _CORNERS), 0 if first else None), 0
     split = 6 if len(cells) > 6 else None
     is_picture = bool(cells) and Path(cells[0]).suffix.lower() in SUFFIXES
     if len(cells) > 5 and numbers(cells[2:6]) is not None and (is_picture or numbers(cells[1:2]) is None):
@@ -80,6 +89,24 @@ def _without_header(cells: list[str]) -> tuple[Columns, int] | None:
     if len(cells) > 5 and numbers(cells[1:5]) is not None and is_picture:
         return Columns(0, 5, (1, 2, 3, 4), split), 0
     return None
+
+
+def _are_corners(cells: list[str]) -> bool:
+    """Whether a row is a path, a label and the corners of a box, from the upper left one on, the second and the fourth
+    maybe empty.
+    """
+    between, last = cells[4:6], cells[8:10]
+    return (
+        len(cells) > max(_CORNERS)
+        and Path(cells[0]).suffix.lower() in SUFFIXES
+        and numbers([cells[at] for at in _CORNERS]) is not None
+        and all(not any(pair) or numbers(pair) is not None for pair in (between, last))
+        and (not any(between) or len(cells) > 8)
+    )
+
+
+def _is_set(word: str) -> bool:
+    return word.casefold() == _UNASSIGNED or split_of(word) is not None
 
 
 def first_rows(path: Path) -> list[tuple[int, list[str]]]:
@@ -191,5 +218,6 @@ def _picture(
 def _split(row: list[str], columns: Columns) -> tuple[SplitName | None, bool]:
     """Returns the split that a row names, and whether what stands there is one."""
     word = row[columns.split] if columns.split is not None and columns.split < len(row) else ""
+    word = "" if word.casefold() == _UNASSIGNED else word
     split = split_of(word) if word else None
     return split, not word or split is not None
