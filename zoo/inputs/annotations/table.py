@@ -20,7 +20,7 @@ from zoo.files import read_list
 from zoo.inputs.annotations.pictures import Folder, Several
 from zoo.inputs.annotations.values import BoxData, Stated, Tally, merged, numbers, whole_size
 from zoo.inputs.find import SUFFIXES
-from zoo.inputs.splits import SplitName, split_of
+from zoo.inputs.splits import SplitName, is_unassigned, split_of
 from zoo.inputs.table import LABELS, PATHS, SPLIT_COLUMNS, first_of, plain_name, rows_of
 from zoo.text import uncell
 
@@ -31,8 +31,6 @@ _OTHER_SIDES = ({"x", "y", "w", "h"}, {"x", "y", "width", "height"}, {"bbox"})
 
 _CORNERS = (2, 3, 6, 7)
 """The places of left, top, right and bottom in AutoML's rows, counted from the path."""
-_UNASSIGNED = "unassigned"
-"""What AutoML writes in place of a split for pictures that it is to split itself."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def _are_corners(cells: list[str]) -> bool:
 
 
 def _is_set(word: str) -> bool:
-    return word.casefold() == _UNASSIGNED or split_of(word) is not None
+    return is_unassigned(word) or split_of(word) is not None
 
 
 def first_rows(path: Path) -> list[tuple[int, list[str]]]:
@@ -218,6 +216,6 @@ def _picture(
 def _split(row: list[str], columns: Columns) -> tuple[SplitName | None, bool]:
     """Returns the split that a row names, and whether what stands there is one."""
     word = row[columns.split] if columns.split is not None and columns.split < len(row) else ""
-    word = "" if word.casefold() == _UNASSIGNED else word
+    word = "" if is_unassigned(word) else word
     split = split_of(word) if word else None
     return split, not word or split is not None
