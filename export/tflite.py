@@ -148,7 +148,7 @@ def to_tflite(
     description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
     if options.mode.calibrated:
         description.card["calibration"] = examples.calibration.manifest
-    weakness = fragile.warning_for(model, options.quantize)
+    weakness = fragile.warning_for(model, options.quantize, task)
     progress.step(f"converting ({options.quantize})")
     with told(cautions(facts or {}, options.quantize)) as warnings:
         flatbuffer, entry = _convert(model, task, options, examples.calibration.inputs, progress, pixels=pixels)

@@ -14,9 +14,10 @@ import zoo
 from zoo.errors import ExportError, VerificationError
 from zoo.export import to_tflite
 from zoo.export.checks import require_agreement
-from zoo.export.fragile import warning, weak_points
+from zoo.export.fragile import warning, warning_for, weak_points
 from zoo.export.options import mode
 from zoo.export.verify import Verification
+from zoo.tasks.detection import DETECTION
 from zoo.tasks.task import Agreement
 
 
@@ -62,6 +63,12 @@ def test_an_int8_file_comes_with_the_warning_and_others_do_not(tmp_path: Path) -
     assert "take int16x8, dynamic or float16" in said
     assert said in to_tflite(model, tmp_path / "a.tflite", quantize="int8").notes
     assert said not in to_tflite(model, tmp_path / "b.tflite").notes
+
+
+def test_a_detector_is_judged_by_boxes() -> None:
+    model = _model(STEPS["hard-swish"])
+    assert "zoo evaluate FILE BOXES --against FLOAT_FILE" in warning_for(model, "int8", DETECTION)
+    assert "zoo evaluate FILE PICTURES --against FLOAT_FILE" in warning_for(model, "int8")
 
 
 def test_a_refusal_says_what_the_reason_may_be() -> None:
