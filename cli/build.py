@@ -15,6 +15,7 @@ from zoo.cli.types import words
 from zoo.errors import WeightsError, listed
 from zoo.files import base_name
 from zoo.specs import AUTO, ModelSpec
+from zoo.text import count_of
 
 if TYPE_CHECKING:
     from zoo.progress import Progress
@@ -124,7 +125,8 @@ def _new_head(spec: ModelSpec, weights: str, why: str, classes: int) -> str:
     if weights not in models.models_by_weights():
         ways.insert(0, f"export the file as it is (zoo export {weights})")
     return (
-        f"{weights}: {why}, so the head for {classes} classes would be random and a .tflite file would name anything: "
+        f"{weights}: {why}, so the head for {count_of(classes, 'class')} would be random and a "
+        f".tflite file would name anything: "
         f"{', '.join(ways)}, or write it all the same (--new-head)"
     )
 

@@ -95,7 +95,7 @@ def test_many_groups_are_told_where_they_are_slow(tmp_path: Path) -> None:
     x = layers.Conv2D(80, 3, groups=40, name="many")(inputs)
     model = keras.Model(inputs, layers.Dense(2, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
     values = np.random.default_rng(0).normal(size=(12, 4, 4, 80)).astype(np.float32)
-    told = "1 grouped convolutions, such as 'many' with 40 groups, stay as they are"
+    told = "1 grouped convolution, such as 'many' with 40 groups, stays as it is"
     for quantize, target, expected in (("dynamic", None, True), ("dynamic", "litert", False), ("none", None, False)):
         report = to_tflite(model, tmp_path / "m.tflite", quantize=quantize, target=target, calibration=values)
         assert any(note.startswith(told) for note in report.notes) is expected

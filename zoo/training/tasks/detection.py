@@ -24,6 +24,7 @@ from zoo.tasks.anchors import COVERED, cover
 from zoo.tasks.anchors import fit as fit_anchors
 from zoo.tasks.detection import Detection
 from zoo.tasks.task import Section
+from zoo.text import count_of
 from zoo.training.recipe import Recipe
 from zoo.training.tasks.detection_report import CONFUSION_PLOT, WORST_PLOT, DetectionReport, share
 from zoo.training.tasks.finding import Finder, judged
@@ -106,7 +107,8 @@ class DetectionTraining:
         classes = len(data.class_names)
         if len(shapes) != 2 or shapes[0][-1] != 4 or shapes[1][-1] != classes:
             raise OptionError(
-                f"{model.name} gives {shapes}, the data have {classes} classes; give a detector with the outputs "
+                f"{model.name} gives {shapes}, the data have {count_of(classes, 'class')}; give a "
+                f"detector with the outputs "
                 f"(anchors, 4) and (anchors, {classes})"
             )
 
@@ -127,7 +129,11 @@ class DetectionTraining:
             sizes = np.stack([boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]], axis=1)
             set_shapes(model, fit_anchors(sizes, grids, per_cell=len(shapes_of(model)[0]), seed=recipe.seed))
         covered = float((cover(boxes, grids, shapes_of(model)) >= COVERED).mean())
-        named = f"fitted to {len(boxes)} training boxes" if recipe.anchors == "fitted" else "those of the SSD paper"
+        named = (
+            f"fitted to {count_of(len(boxes), 'training box')}"
+            if recipe.anchors == "fitted"
+            else "those of the SSD paper"
+        )
         return [f"anchors are {named}: {covered:.0%} of the boxes have one that overlaps them by half or more"]
 
     def name_classes(self, model: keras.Model, data: Data) -> None:
@@ -202,7 +208,7 @@ class DetectionTraining:
 
     def describe(self, metrics: Mapping[str, Any], *, pictures: bool) -> str:
         """Returns the kind of model with its number of classes."""
-        return f"A detector of {len(metrics['classes'])} classes"
+        return f"A detector of {count_of(len(metrics['classes']), 'class')}"
 
     def figures(self, metrics: Mapping[str, Any]) -> str:
         """Returns COCO's figures, and by how many objects a picture is miscounted."""
