@@ -1,0 +1,10 @@
+"""Makes models smaller: what quantization costs, training that simulates it, and pruning.
+
+| module | what |
+|---|---|
+| `channels`, `kinds` | which channels can be removed, and which only together |
+| `scoring`, `choosing` | what channels are worth, and which are kept |
+| `cutting`, `norms` | rebuilds a model with fewer channels; measures batch normalization anew |
+| `pruning` | removes channels: all of that in one call |
+| `folding` | folds batch normalization into the convolution before it |
+"""
