@@ -208,7 +208,7 @@ def train_start(
         As `train`.
     """
     return _train(
-        begun=begun, options={}, path=Path(data), folder=Path(out), recipe=recipe,
+        begun=begun, options={}, path=Path(data), folder=Path(out), recipe=recipe, teacher=None,
         meeting=Meeting("one", None, None, None), watch=watch or NullWatch(), progress=progress, check=check,
     )  # fmt: skip
 
