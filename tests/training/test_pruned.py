@@ -56,7 +56,7 @@ def test_the_new_run_holds_the_smaller_model_and_what_it_is_worth(
     assert result.notes == (f"before it was pruned, the model of run had {first.accuracy:.1%}",)
     assert (result.folder / "labels.txt").read_text() == (first.folder / "labels.txt").read_text()
     for split in ("train", "validation"):
-        assert result.data.sources[split].paths == first.data.sources[split].paths  # type: ignore[index]
+        assert result.data.sources[split].paths == first.data.sources[split].paths
 
 
 def test_recipe_and_card_say_what_was_pruned_from_what(
@@ -143,7 +143,7 @@ def test_a_file_is_pruned_with_data_and_refused_without(first: TrainResult, digi
 
 
 def test_the_commands(cli: Cli, first: TrainResult, digits_folder: Path, tmp_path: Path) -> None:
-    done = cli("prune", first.folder, "--keep", KEEP, "--out", tmp_path / "small")
+    done = cli("prune", first.folder, "--keep", str(KEEP), "--out", tmp_path / "small")
     assert (done.code, done.err) == (0, "")
     assert re.search(r"^conv2 +16 +8 +50%$", done.out, re.MULTILINE)
     assert "not trained in this run" in done.out
@@ -152,7 +152,7 @@ def test_the_commands(cli: Cli, first: TrainResult, digits_folder: Path, tmp_pat
     assert (shown.code, shown.err) == (0, "")
     assert re.search(r"^conv2 +Conv2D +\S+x8 ", shown.out, re.MULTILINE)
     assert "pruned from lenet: " in shown.out
-    found = json.loads(cli("prune", first.folder / "model.keras", digits_folder, "--keep", KEEP, "--json").out)
+    found = json.loads(cli("prune", first.folder / "model.keras", digits_folder, "--keep", str(KEEP), "--json").out)
     assert Path(found["file"]) == first.folder / "model_keep70.keras"
     assert found["macs"]["after"] <= KEEP * found["macs"]["before"]
     table: dict[str, Any] = json.loads(cli("info", found["file"], "--json").out)
