@@ -142,7 +142,7 @@ def train(
     import_tensorflow(start=not several)
     # TensorFlow logs at length when another worker is lost; the error says it in a line.
     check = functools.partial(require_exportable, wanted)
-    with _watch(as_json, detached=several) as watch, quiet() if several else contextlib.nullcontext():
+    with printing(as_json, detached=several) as watch, quiet() if several else contextlib.nullcontext():
         common: dict[str, Any] = {"strategy": strategy, **meeting, "watch": watch, "progress": watch, "check": check}
         if resume is not None:
             result = training.resume(resume, **common)
@@ -215,7 +215,7 @@ def _is_given(ctx: click.Context, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _watch(silent: bool, *, detached: bool) -> Iterator[_Printer]:
+def printing(silent: bool, *, detached: bool = False) -> Iterator[Printer]:
     """Yields a printer of one line per epoch, with a progress bar on a terminal.
 
     With `detached` it keeps printing while the standard streams are silenced.
@@ -243,7 +243,7 @@ def _watch(silent: bool, *, detached: bool) -> Iterator[_Printer]:
             disable=not stream.isatty(),
         )
         with progress:
-            yield _Printer(progress, console.print if stream.isatty() else _plain(terminal))
+            yield Printer(progress, console.print if stream.isatty() else _plain(terminal))
 
 
 def _plain(stream: Any) -> Callable[[str], None]:
@@ -251,7 +251,7 @@ def _plain(stream: Any) -> Callable[[str], None]:
     return lambda text: print(text, file=stream, flush=True)
 
 
-class _Printer:
+class Printer:
     """Prints the progress of a training."""
 
     def __init__(self, progress: Any, line: Callable[[str], None]) -> None:

@@ -31,6 +31,7 @@ from zoo.tasks.confidence import wilson
 from zoo.text import to_json
 from zoo.training.folder import read_run
 from zoo.training.readme import FILES, write_card
+from zoo.training.start import about_pruning
 from zoo.training.tasks import Tuning, task_named
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
         seen.FIELD: seen.for_card(data.report.contents),
     }
     about = _architecture(folder)
+    facts |= {"pruning": about["pruning"]} if about.get("pruning") else {}
     if isinstance(training, Tuning):
         settings, note = training.settings(model, data)
         facts |= settings
@@ -241,9 +243,9 @@ def _keras_latency(model: Any, data: Data) -> float:
 
 
 def _architecture(folder: Path) -> dict[str, Any]:
-    """Returns the registered name and the options of a run's model; empty if its folder does not say them."""
+    """Returns name, options and pruning of a run's model; empty if its folder does not say them."""
     try:
         trained = read_run(folder)["model"]
     except InputError:
         return {}
-    return {"architecture": trained["name"], "options": trained["options"]}
+    return {"architecture": trained["name"], "options": trained["options"], "pruning": about_pruning(trained)}

@@ -113,13 +113,16 @@ def input_readers(model: keras.Model) -> list[Any]:
     """Returns the layers and operations that a model's only input goes into, in the order of their calls."""
     functional = _functional(model)
     entry = functional.inputs[0]
-    return [node.operation for node in _nodes(functional) if any(one is entry for one in node.input_tensors)]
+    return [node.operation for node in calls_of(functional) if any(one is entry for one in node.input_tensors)]
 
 
-def _nodes(functional: keras.Model) -> list[Any]:
-    """Returns the calls of a functional model, in order; Keras has no public way to them."""
+def calls_of(functional: keras.Model) -> list[Any]:
+    """Returns the calls (Keras: nodes) of a functional model's layers and operations, in order, without its inputs.
+
+    A layer may be called in other models, too; its own list has all of its calls. Keras has no public way to these.
+    """
     by_depth = functional._nodes_by_depth
-    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth] if node.input_tensors]
 
 
 def _functional(model: keras.Model) -> keras.Model:

@@ -136,8 +136,11 @@ def _facts(run: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
         f"- model: {name} ({options})" if options else f"- model: {name}",
         f"- weights it began with: {markdown(base_name(run['model']['weights']))}{_about_weights(run['model'])}",
         f"- data: {markdown(base_name(run['data']['path']))}: {splits}",
+        *([f"- {markdown(pruning)}"] if isinstance(pruning := run["model"].get("about_pruning"), str) else []),
         f"- {count_of(metrics['epochs'], 'epoch')} in {metrics['seconds']:.0f} s, the best was number "
-        f"{metrics['best_epoch']}",
+        f"{metrics['best_epoch']}"
+        if metrics["epochs"]
+        else "- not trained in this run",
         *_teacher(run),
         "- recipe: all of it stands in `recipe.toml`",
         f"- versions: {versions}",

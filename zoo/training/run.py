@@ -183,6 +183,36 @@ def train_from(
     )
 
 
+def train_start(
+    begun: start.Start,
+    data: str | Path,
+    *,
+    out: str | Path,
+    recipe: Recipe,
+    watch: Watch | None = None,
+    progress: Progress = SILENT,
+    check: Check | None = None,
+) -> TrainResult:
+    """Trains what another module prepares, such as a pruned model, on one device.
+
+    Args:
+        begun: the model, or how it is built.
+        data: as in `train`.
+        out: the run's folder, which must not exist.
+        recipe: the recipe.
+        watch: as in `train`.
+        progress: as in `train`.
+        check: as in `train`.
+
+    Raises:
+        As `train`.
+    """
+    return _train(
+        begun=begun, options={}, path=Path(data), folder=Path(out), recipe=recipe, teacher=None,
+        meeting=Meeting("one", None, None, None), watch=watch or NullWatch(), progress=progress, check=check,
+    )  # fmt: skip
+
+
 @dataclasses.dataclass(frozen=True)
 class Meeting:
     """How the processes and devices of a training are found; see `train`."""
