@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -121,3 +122,61 @@ def test_the_linters_find_nothing() -> None:
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run_steps(folder: Path, *names: str, python: str = "", make: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs steps of `.ci/run` in a folder where `make` and the environment's Python are scripts of the test."""
+    for path, body in {
+        ".ci/run": RUN,
+        "tools/system-packages": "#!/bin/sh\n",
+        "bin/make": f'#!/bin/sh\necho "make $*"\n{make}\n',
+        ".venv/bin/python": f'#!/bin/sh\necho "python $*"\n{python}\n',
+    }.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(body, encoding="utf-8")
+        (folder / path).chmod(0o755)
+    environment = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+    return subprocess.run(
+        [folder / ".ci" / "run", *names], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_the_emulation_runs_beside_the_steps_behind_it_and_is_shown_last(tmp_path: Path) -> None:
+    """The emulation goes on only when a later step has begun, and that step ends only when the emulation goes on."""
+    done = run_steps(
+        tmp_path,
+        "jetson",
+        "docs",
+        python="until [ -e begun ]; do sleep 0.05; done; touch seen",
+        make='case "$*" in docs) touch begun; until [ -e seen ]; do sleep 0.05; done ;; esac',
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [re.sub(r"in \d+ min \d+ s", "", line).strip() for line in done.stdout.splitlines()]
+    assert lines == [
+        "=== jetson: runs beside the steps that follow",
+        "=== docs",
+        "make docs",
+        "=== docs: done",
+        "=== jetson",
+        "make .venv/ready",
+        "python tools/jetson-emulate",
+        "=== jetson: done",
+    ]
+
+
+@pytest.mark.parametrize("names", [("jetson", "docs"), ("jetson",), ("docs", "jetson")])
+@pytest.mark.parametrize(("code", "expected"), [(77, 0), (1, 1)])
+def test_a_failure_of_the_emulation_fails_the_whole(
+    tmp_path: Path, names: tuple[str, ...], code: int, expected: int
+) -> None:
+    done = run_steps(tmp_path, *names, python=f"exit {code}")
+    assert done.returncode == expected
+    assert ("=== jetson: failed after" in done.stdout + done.stderr) == bool(expected)
+
+
+def test_a_step_that_fails_ends_the_run_but_shows_the_emulation(tmp_path: Path) -> None:
+    done = run_steps(tmp_path, "jetson", "docs", "release", make='[ "$*" != docs ] || exit 3')
+    assert done.returncode == 3
+    assert "=== docs: failed after" in done.stderr
+    assert "=== jetson: done" in done.stdout
+    assert "release" not in done.stdout

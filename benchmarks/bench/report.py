@@ -251,6 +251,7 @@ def detection(result: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "architectures": architectures,
     "decoding": decoding,
+    "detection": detection,
     "export_latency": export_latency,
     "export_memory": export_memory,
     "modes": modes,

@@ -36,6 +36,7 @@ SUITE = (
         "--rounds 15",
         "--models mobilenet_v2 --default-only --again --rounds 5 --seconds 1",
     ),
+    Benchmark("detection", "detection.py", "", "--sizes 96 --modes none,int8 --epochs 1 --runs 5"),
     Benchmark("export_latency", "export_latency.py", "--seconds 8", "--models lenet --seconds 1"),
     Benchmark("modes", "modes.py", "--runs 40", "--models lenet --epochs 2 --runs 10"),
     Benchmark("runner_speed", "runner_speed.py", "--rounds 15", "--rounds 3 --pictures 4"),

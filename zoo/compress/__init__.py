@@ -3,4 +3,5 @@
 | module | what |
 |---|---|
 | `folding` | folds batch normalization into the convolution before it |
+| `ranges` | chooses the range in which 8 bits store an activation |
 """
