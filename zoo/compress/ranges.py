@@ -125,7 +125,9 @@ def check_method(name: str) -> None:
         OptionError: the message lists those that do.
     """
     if name not in METHODS:
-        raise OptionError(f"unknown calibration method {name!r}; {closest(name, METHODS)}give one of {_listed(METHODS)}")
+        raise OptionError(
+            f"unknown calibration method {name!r}; {closest(name, METHODS)}give one of {_listed(METHODS)}"
+        )
 
 
 def rounded(values: Array, ends: Range, bits: int = BITS) -> Array:
