@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, get_args
 
+from zoo.bounds import one_or_more
 from zoo.errors import ExportError, OptionError, closest
 from zoo.export.modes import MODES, Mode, Quantize, mode
 from zoo.inputs.preprocessing import Preprocessing, is_input_range
@@ -92,11 +93,11 @@ class ExportOptions:
                 raise OptionError(f"an export has no option {name!r}; {closest(name, names)}it has {', '.join(names)}")
         return dataclasses.replace(self, **changes)
 
-    def in_modes(self, quantize: Sequence[str], **changes: Any) -> tuple[ExportOptions, ...]:
+    def in_modes(self, quantize: str | Sequence[str], **changes: Any) -> tuple[ExportOptions, ...]:
         """Returns the same options for one file in each of several modes; `io` is used in modes that allow a choice.
 
         Args:
-            quantize: the names of the modes.
+            quantize: the names of the modes, or a single one.
             **changes: other values, see `change`.
 
         Raises:
@@ -105,7 +106,7 @@ class ExportOptions:
         io = changes.pop("io", self.io)
         _check_word("input and output type", io, IOS)
         base = dataclasses.replace(self, io=None)
-        modes = [mode(name) for name in quantize]
+        modes = [mode(name) for name in one_or_more(quantize)]
         return tuple(base.change(**changes, quantize=one.name, io=io if one.typed else None) for one in modes)
 
     @property

@@ -39,6 +39,7 @@ from zoo.tasks import Task
 from zoo.tflite import edgetpu as edgetpu_rules
 from zoo.tflite import modelfile
 from zoo.tflite.edgetpu import EdgeTpuReport
+from zoo.tflite.labels import named as named_by
 from zoo.tflite.metadata import without_files
 from zoo.weights import is_untrained
 
@@ -91,7 +92,7 @@ def to_tflite(
     options: ExportOptions | None = None,
     *,
     calibration: str | Path | Array | None = None,
-    labels: Sequence[str] | None = None,
+    labels: str | Path | Sequence[str] | None = None,
     task: Task[Any] | None = None,
     facts: dict[str, Any] | None = None,
     judge: FileJudge = by_agreement,
@@ -111,8 +112,9 @@ def to_tflite(
         options: what the file is to be like; by default `ExportOptions()`.
         calibration: for int8 and int16x8: a folder of pictures (of class folders, or with labelled boxes), a `.npy`
             file, or an array `(count, ...)` of raw pixels or values. Other modes use it for the check.
-        labels: one a class. By default those that a detector carries, the class folders of `calibration` where their
-            number fits, ImageNet's names for a trained model of 1000 classes, else `class_0..`.
+        labels: one a class, or the path of a text file with one a line. By default those that a detector carries, the
+            class folders of `calibration` where their number fits, ImageNet's names for a trained model of 1000
+            classes, else `class_0..`.
         task: what the model is for; it says which outputs are right, what they are called, and what agreement is. By
             default detection for a model that carries anchors, else classification.
         facts: more for the card, e.g. `{"options": {...}, "license": "CC-BY-4.0"}`.
@@ -130,6 +132,7 @@ def to_tflite(
     """
     path, started = Path(path), time.perf_counter()
     options = (options or ExportOptions()).change(**changes)
+    named = None if labels is None else named_by(labels)
     given, task, options, changes_made = _prepared(model, task, options)
     shape = check_exportable(given, task)
     model, task = as_task(given, task)
@@ -137,7 +140,7 @@ def to_tflite(
     is_learnt = learnt.is_learnt(model, options)
     examples, notes = holdout.find(calibration, shape, options, trained=trained, learnt=is_learnt, progress=progress)
     notes = [*changes_made, *notes]
-    names = _labels(model, labels, calibration, trained, task, notes)
+    names = _labels(model, named, calibration, trained, task, notes)
     notes += notes_of(given, model, task, names)
     if pixels and scaling_of(model) is None and options.preparation is None:
         notes.append(
