@@ -65,6 +65,10 @@ class Settings:
     dense_per_channel: bool = False
     input_io: Io | None = None
     """The type of the input, where it is another than the output's."""
+    per_tensor: bool = False
+    """Whether all weights of a layer have one scale."""
+    learnt: bool = False
+    """Whether the graph holds the ranges of an int8 file's activations, so that none are measured."""
 
     @property
     def input_type(self) -> Io:
@@ -132,7 +136,8 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
             _write_job(job, settings, samples, model.inputs[0].shape[0])
         except Exception as error:  # TensorFlow has its own errors for a full disk
             raise ExportError(f"cannot save {model.name} in {job.parent} (TMPDIR): {first_line(error)}") from error
-        for step in ("float", "quantize") if settings.quantize == "int8" and is_large(model) else ("convert",):
+        measured = settings.quantize == "int8" and not settings.learnt
+        for step in ("float", "quantize") if measured and is_large(model) else ("convert",):
             command = processes.command(__name__, folder=str(job), step=step)
             try:
                 result = processes.run(command, seconds=SECONDS, errors=subprocess.STDOUT)
@@ -206,12 +211,14 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int, 
     converter._experimental_disable_per_channel_quantization_for_dense_layers = not settings.dense_per_channel
     if settings.quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if settings.quantize in {"int8", "int16x8"}:
+    converter._experimental_disable_per_channel = settings.per_tensor
+    if settings.quantize in {"int8", "int16x8"} and not settings.learnt:
         if samples is None:
             raise ExportError(f"{settings.quantize} needs calibration samples")
         converter.representative_dataset = functools.partial(_batches, samples, batch, progress)
     if settings.quantize == "int8":
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        if not settings.learnt:  # TensorFlow demands samples for it; the finished file is checked in any case
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.dtypes.as_dtype(settings.input_type)
         converter.inference_output_type = tf.dtypes.as_dtype(settings.io)
     if settings.quantize == "int16x8":

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.compress.baking import bake, is_per_tensor
 from zoo.errors import ExportError
-from zoo.export import edgetpu, fragile, grouped, holdout
+from zoo.export import edgetpu, fragile, grouped, holdout, learnt
 from zoo.export.box_range import with_box_range
 from zoo.export.calibration import Array, as_lowered, class_names
 from zoo.export.cautions import cautions, told
@@ -18,10 +19,10 @@ from zoo.export.converter import Settings, convert
 from zoo.export.describe import SelfDescription, add_to_card, check_labels, describe, output_names
 from zoo.export.detectors import heads_of, policy_of, task_of
 from zoo.export.ending import as_task, notes_of
-from zoo.export.entry import Entry, carries, is_meant, with_entry
+from zoo.export.entry import Entry, is_meant, with_entry
 from zoo.export.holdout import Examples
 from zoo.export.judging import FileJudge, by_agreement
-from zoo.export.lowering import check_exportable, lower, scaling_of, with_preparation
+from zoo.export.lowering import check_exportable, lower, with_preparation
 from zoo.export.naming import LayerNames
 from zoo.export.nms import append, check_detector
 from zoo.export.options import ExportOptions, Quantize
@@ -29,6 +30,7 @@ from zoo.export.order import with_output_names, with_tail_last
 from zoo.export.plain import plain
 from zoo.export.verify import Verification, verify
 from zoo.files import atomic
+from zoo.graph import scaling_of
 from zoo.inputs.annotations import holds_boxes
 from zoo.inputs.preprocessing import is_picture
 from zoo.progress import SILENT, Progress
@@ -135,7 +137,8 @@ def to_tflite(
     shape = check_exportable(given, task)
     model, task = as_task(given, task)
     pixels, trained = is_picture(shape), not is_untrained(model)
-    examples, notes = holdout.find(calibration, shape, options, trained=trained, progress=progress)
+    is_learnt = learnt.is_learnt(model, options)
+    examples, notes = holdout.find(calibration, shape, options, trained=trained, learnt=is_learnt, progress=progress)
     notes = [*changes_made, *notes]
     names = _labels(model, named, calibration, trained, task, notes)
     notes += notes_of(given, model, task, names)
@@ -146,8 +149,7 @@ def to_tflite(
             "0,255 if it did not)"
         )
     description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
-    if options.mode.calibrated:
-        description.card["calibration"] = examples.calibration.manifest
+    description.card.update(learnt.facts(model, options, examples.calibration))
     weakness = fragile.warning_for(model, options.quantize, task)
     progress.step(f"converting ({options.quantize})")
     with told(cautions(facts or {}, options.quantize)) as warnings:
@@ -193,6 +195,7 @@ def _prepared(
         ExportError: the model cannot be rebuilt, or has no boxes for `nms="file"`.
     """
     model, notes = plain(model, options.input_size)
+    model = learnt.for_mode(model, options)
     task = task or task_of(model)
     if options.nms == "file":
         check_detector(task, model.name)
@@ -227,7 +230,7 @@ def _verify(
         labels=labels,
         others=others,
     )
-    return replace(found, held_out=examples.held_out or not options.mode.calibrated)
+    return replace(found, held_out=examples.held_out or not options.mode.calibrated or learnt.is_learnt(model, options))
 
 
 def _labels(
@@ -261,11 +264,12 @@ def _convert(
     scaling, entry = None, None
     if options.ends != "float32" and pixels:
         scaling = scaling_of(model)
-        if scaling and not carries(scaling):
+        if scaling and not scaling.is_carried:
             scaling = None
         entry = Entry.of_pixels(scaling, options.ends)
+    is_learnt = learnt.is_learnt(model, options)
     lowered = lower(
-        model,
+        bake(model) if is_learnt else model,
         batch=options.batch,
         split_groups=options.split_groups,
         whole_split=options.target == "edgetpu",
@@ -275,7 +279,9 @@ def _convert(
     )
     settings = Settings(options.quantize, options.output_type, options.dense_per_channel, options.ends)
     samples = None
-    if options.mode.calibrated:
+    if is_learnt:
+        settings = replace(settings, dense_per_channel=False, per_tensor=is_per_tensor(model), learnt=True)
+    elif options.mode.calibrated:
         samples = as_lowered(inputs, scaling) if pixels else inputs
     flatbuffer = convert(lowered, settings, samples, progress)
     if entry and not is_meant(flatbuffer, entry):
@@ -285,7 +291,7 @@ def _convert(
     if len(model.outputs) > 1:
         flatbuffer = with_tail_last(with_output_names(flatbuffer, output_names(model)))
     heads = heads_of(task)
-    return with_box_range(flatbuffer, heads.boxes) if heads else flatbuffer, entry
+    return with_box_range(flatbuffer, heads.boxes) if heads and not is_learnt else flatbuffer, entry
 
 
 def _compile(path: Path, description: SelfDescription, notes: list[str], progress: Progress) -> Path | None:

@@ -8,4 +8,5 @@
 | `pruning` | removes channels: all of that in one call |
 | `copying` | copies a model layer by layer, with other weights and configurations |
 | `folding` | folds batch normalization into the convolution before it |
+| `ranges` | chooses the range in which 8 bits store an activation |
 """
