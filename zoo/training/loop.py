@@ -211,6 +211,8 @@ class Trainer:
         # The next stage, and the evaluation after the last one, start with the best weights.
         self._load_best()
         state.stage, state.epoch, state.waited, state.lowest_loss, state.loss_waited = state.stage + 1, 0, 0, None, 0
+        if stage.preliminary:
+            state.best = None
         if state.done:
             self._checkpointer.write(optimizer, state)
         else:
@@ -258,7 +260,7 @@ class Trainer:
         }
         state.epoch, state.batches, state.epochs_done = state.epoch + 1, 0, state.epochs_done + 1
         state.history.append(row)
-        better = self._update_best(row)
+        better = self._update_best(stage, row)
         self._update_plateau(row, optimizer)
         self._checkpointer.epoch(optimizer, state, better=better)
         if self._history:
@@ -279,12 +281,15 @@ class Trainer:
         found: dict[str, float] = strategy.broadcast(judge() if strategy.is_chief else None)
         return found
 
-    def _update_best(self, row: Row) -> bool:
-        """Returns whether the epoch is the best so far, and counts the epochs without a better one."""
+    def _update_best(self, stage: Stage, row: Row) -> bool:
+        """Returns whether the epoch is the best so far, and counts the epochs without a better one.
+
+        In a preliminary stage that is the last one.
+        """
         state, task = self.state, self.setup.task
         monitored = row[f"val_{task.monitor}"]
         result = [monitored if task.higher_is_better else -monitored, -row["val_loss"]]
-        better = state.best is None or result > state.best
+        better = stage.preliminary or state.best is None or result > state.best
         if better:
             state.best, state.best_epoch, state.waited = result, state.epochs_done, 0
         else:

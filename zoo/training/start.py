@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import keras
 
 NONE = "none"
+QUANTIZED = "quantization_aware"
+"""The field of a run's table `model` that says what a model is trained for in int8."""
 OWN = "the model's own"
 """The weights of a run that began with a user's own model."""
 FEW = 5000
@@ -215,6 +217,8 @@ def from_run(folder: Path) -> tuple[Start, Recipe, str]:
     if (folder / checkpoint.FILE).exists() and not Checkpoint(folder, columns(task_of(about))).state.done:
         notes.append(f"{folder} is not finished: zoo train --resume {folder} goes on with it")
     named = about["name"] if about["name"] in models.list_models() and about["weights"] != OWN else None
+    if QUANTIZED in about:  # its layers are not those that its name builds
+        named = None
     options = {key: value for key, value in about["options"].items() if key != "num_classes"}
     start = Start(
         named,
@@ -293,7 +297,9 @@ def notes_on(run: dict[str, Any], score: float) -> tuple[str, ...]:
     if isinstance(unpruned, float):
         notes.append(f"before it was pruned, the model of {about.get('from')} had {unpruned:.1%}")
     before = about.get("from_score")
-    if isinstance(before, float) and score < before and task_of(about).higher_is_better:
+    if isinstance(before, float) and isinstance(about.get(QUANTIZED), dict):
+        notes.append(f"computing as its int8 file does, it has {score:.1%}; {about.get('from')} had {before:.1%}")
+    elif isinstance(before, float) and score < before and task_of(about).higher_is_better:
         notes.append(
             f"these epochs made it no better: the model of {about.get('from')} that they began with had {before:.1%}, "
             f"the best of these has {score:.1%}; try a lower --learning-rate"
