@@ -38,7 +38,11 @@ def detecting_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.FloatRange(0, 1),
             help="Least score of an object, for detectors.  [default: that of FILE, or 0.5]",
         ),
-        click.option("--only", metavar="NAME,...", help="Classes to look for, for detectors.  [default: all]"),
+        click.option(
+            "--only",
+            metavar="NAME,...",
+            help="Classes to look for, for detectors; a name with a comma in double quotes.  [default: all]",
+        ),
         click.option("--count", is_flag=True, help="Print how many objects of each class there are, for detectors."),
         click.option(
             "--draw",
@@ -107,6 +111,7 @@ class Objects:
             OutputError: nothing can be written there.
         """
         from zoo.tasks.task import StoredReader
+        from zoo.text import name_list
 
         self._wanted = wanted
         self._task: StoredReader[Any] | None = None
@@ -114,7 +119,7 @@ class Objects:
         if not isinstance(predictor.task, StoredReader):
             refuse_without_objects(predictor, wanted.used())
             return
-        only = [] if wanted.only is None else [name.strip() for name in wanted.only.split(",")]
+        only = [] if wanted.only is None else name_list(wanted.only)
         self._task = predictor.task = predictor.task.narrowed(
             predictor.labels, threshold=wanted.threshold, iou=None, only=only
         )

@@ -29,6 +29,7 @@ COMMANDS = {
     "info": ("zoo.cli.info", "info", "Show a model layer by layer."),
     "view": ("zoo.cli.view", "view", "Show a model's graph in the browser, with Netron."),
     "train": ("zoo.cli.train", "train", "Train a model on your own pictures."),
+    "prune": ("zoo.cli.prune", "prune", "Remove the channels of a model that matter least."),
     "build": ("zoo.cli.build", "build", "Build a model and export it."),
     "export": ("zoo.cli.export", "export", "Export a Keras model to .tflite."),
     "diagnose": ("zoo.cli.diagnose", "diagnose", "Show which layers lose most in int8, and what to do about it."),

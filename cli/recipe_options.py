@@ -50,6 +50,14 @@ _RECIPE_OPTIONS = (
         "Anchors of a detector with a new head: fitted to the training boxes, or those of the SSD paper.",
         metavar="fitted|paper",
     ),
+    _recipe_option(
+        "--teacher-weight", "Share of the teacher's answers in the loss; the labels have the rest.", type=float
+    ),
+    _recipe_option(
+        "--temperature",
+        "Number that divides the logits of teacher and model before they are compared; 1 compares the scores.",
+        type=float,
+    ),
     _recipe_option("--label-smoothing", "Share of each label that is spread over all classes.", type=float),
     _recipe_option(
         "--augment", "How strongly training pictures are changed at random.", metavar="none|light|no-flip|standard"

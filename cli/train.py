@@ -78,6 +78,13 @@ if TYPE_CHECKING:
     help="File with the secret that all workers share; workers on several machines need one.  "
     "[default: the variable EDGEZOO_SECRET]",
 )
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keras file of a trained model of the same classes, whose answers are learned as well as the labels; "
+    "--teacher-weight and --temperature say how.",
+)
 @run_export_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and the progress on stderr.")
 @click.pass_context
@@ -91,6 +98,7 @@ def train(
     out: Path | None,
     resume: Path | None,
     begin_from: Path | None,
+    teacher: Path | None,
     strategy: str | None,
     workers: str | None,
     index: int | None,
@@ -134,37 +142,17 @@ def train(
     import_tensorflow(start=not several)
     # TensorFlow logs at length when another worker is lost; the error says it in a line.
     check = functools.partial(require_exportable, wanted)
-    with _watch(as_json, detached=several) as watch, quiet() if several else contextlib.nullcontext():
+    with printing(as_json, detached=several) as watch, quiet() if several else contextlib.nullcontext():
+        common: dict[str, Any] = {"strategy": strategy, **meeting, "watch": watch, "progress": watch, "check": check}
         if resume is not None:
-            result = training.resume(resume, strategy=strategy, **meeting, watch=watch, progress=watch, check=check)
+            result = training.resume(resume, **common)
         elif begin_from is not None:
-            result = training.train_from(
-                begin_from,
-                data,
-                out=out,
-                recipe=changes,
-                strategy=strategy,
-                **meeting,
-                watch=watch,
-                progress=watch,
-                check=check,
-            )
+            result = training.train_from(begin_from, data, out=out, recipe=changes, teacher=teacher, **common)
         else:
             assert model is not None  # noqa: S101  # checked above
             assert data is not None  # noqa: S101
-            result = training.train(
-                model,
-                data,
-                out=out,
-                weights=weights,
-                recipe=changes,
-                strategy=strategy,
-                **meeting,
-                watch=watch,
-                progress=watch,
-                check=check,
-                **given(ctx, model),
-            )
+            common |= {"out": out, "weights": weights, "recipe": changes, "teacher": teacher}
+            result = training.train(model, data, **common, **given(ctx, model))
     if not result.chief:
         echo(f"done; worker 0 has {result.folder}")
         return
@@ -227,7 +215,7 @@ def _is_given(ctx: click.Context, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _watch(silent: bool, *, detached: bool) -> Iterator[_Printer]:
+def printing(silent: bool, *, detached: bool = False) -> Iterator[Printer]:
     """Yields a printer of one line per epoch, with a progress bar on a terminal.
 
     With `detached` it keeps printing while the standard streams are silenced.
@@ -255,7 +243,7 @@ def _watch(silent: bool, *, detached: bool) -> Iterator[_Printer]:
             disable=not stream.isatty(),
         )
         with progress:
-            yield _Printer(progress, console.print if stream.isatty() else _plain(terminal))
+            yield Printer(progress, console.print if stream.isatty() else _plain(terminal))
 
 
 def _plain(stream: Any) -> Callable[[str], None]:
@@ -263,7 +251,7 @@ def _plain(stream: Any) -> Callable[[str], None]:
     return lambda text: print(text, file=stream, flush=True)
 
 
-class _Printer:
+class Printer:
     """Prints the progress of a training."""
 
     def __init__(self, progress: Any, line: Callable[[str], None]) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import click
 
+from zoo.errors import InputError
 from zoo.specs import MAX_SEED
+from zoo.text import name_list
 
 SEED = click.IntRange(0, MAX_SEED)
 
@@ -36,8 +38,11 @@ def float_list(text: str) -> tuple[float, ...]:
 
 
 def word_list(text: str) -> tuple[str, ...]:
-    """Parses `large,small`."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    """Parses `large,small`, and `cat,"salt, pepper"`; see `zoo.text.name_list`."""
+    try:
+        return tuple(name for name in name_list(text) if name)
+    except InputError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def layer_names(text: str) -> tuple[str, ...] | str:

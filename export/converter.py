@@ -72,6 +72,8 @@ class Settings:
     """The Keras layers whose operations stay float in an int8 file."""
     per_tensor: bool = False
     """Whether all weights of an int8 file's layer share one scale."""
+    learnt: bool = False
+    """Whether the graph holds the ranges of an int8 file's activations, so that none are measured."""
 
     @property
     def input_type(self) -> Io:
@@ -151,7 +153,7 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
             _write_job(job, settings, samples, model.inputs[0].shape[0])
         except Exception as error:  # TensorFlow has its own errors for a full disk
             raise ExportError(f"cannot save {model.name} in {job.parent} (TMPDIR): {first_line(error)}") from error
-        by_steps = settings.by_steps or (settings.quantize == "int8" and is_large(model))
+        by_steps = settings.by_steps or (settings.quantize == "int8" and is_large(model) and not settings.learnt)
         for step in ("float", "quantize") if by_steps else ("convert",):
             if step == "quantize" and settings.keep_float:
                 nodes = _float_nodes(model, (job / "model.tflite").read_bytes(), settings)
@@ -236,14 +238,15 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int, 
     converter._experimental_disable_per_channel_quantization_for_dense_layers = not settings.dense_per_channel
     if settings.quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if settings.quantize in {"int8", "int16x8"}:
+    # There is no public option for this, either.
+    converter._experimental_disable_per_channel = settings.per_tensor
+    if settings.quantize in {"int8", "int16x8"} and not settings.learnt:
         if samples is None:
             raise ExportError(f"{settings.quantize} needs calibration samples")
         converter.representative_dataset = functools.partial(quantizer.batches, samples, batch, progress)
     if settings.quantize == "int8":
-        # There is no public option for this, either.
-        converter._experimental_disable_per_channel = settings.per_tensor
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        if not settings.learnt:  # TensorFlow demands samples for it; the finished file is checked in any case
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.dtypes.as_dtype(settings.input_type)
         converter.inference_output_type = tf.dtypes.as_dtype(settings.io)
     if settings.quantize == "int16x8":

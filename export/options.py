@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, get_args
 
+from zoo.bounds import one_or_more
 from zoo.compress.methods import METHODS, Method
 from zoo.errors import ExportError, OptionError, closest
 from zoo.export.modes import MODES, Mode, Quantize, mode
@@ -114,11 +115,11 @@ class ExportOptions:
                 raise OptionError(f"an export has no option {name!r}; {closest(name, names)}it has {', '.join(names)}")
         return dataclasses.replace(self, **changes)
 
-    def in_modes(self, quantize: Sequence[str], **changes: Any) -> tuple[ExportOptions, ...]:
+    def in_modes(self, quantize: str | Sequence[str], **changes: Any) -> tuple[ExportOptions, ...]:
         """Returns the same options for one file in each of several modes; each mode gets those that it allows.
 
         Args:
-            quantize: the names of the modes.
+            quantize: the names of the modes, or a single one.
             **changes: other values, see `change`.
 
         Raises:
@@ -127,7 +128,7 @@ class ExportOptions:
         io = changes.pop("io", self.io)
         _check_word("input and output type", io, IOS)
         of_int8 = {name: changes.pop(name, getattr(self, name)) for name in OF_INT8}
-        modes = [mode(name) for name in quantize]
+        modes = [mode(name) for name in one_or_more(quantize)]
         if modes and not any(one.name == "int8" for one in modes):
             dataclasses.replace(self, **of_int8, quantize=modes[0].name)  # refuses those that need int8
         base = dataclasses.replace(self, **OF_INT8, io=None)

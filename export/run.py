@@ -72,7 +72,7 @@ class RunFiles:
 
 def export_run(
     result: TrainResult,
-    quantize: Sequence[Quantize] = ("none", "int8"),
+    quantize: Quantize | Sequence[Quantize] = ("none", "int8"),
     options: ExportOptions | None = None,
     *,
     progress: Progress = SILENT,
@@ -85,7 +85,7 @@ def export_run(
 
     Args:
         result: of `zoo.train` or `zoo.training.resume`.
-        quantize: one file for each mode.
+        quantize: one file for each mode; a single mode may stand alone.
         options: what all files have in common; the mode is that of `quantize`, the resize policy that of the training.
         progress: is told each step.
         **changes: fields of `ExportOptions` that win over `options`: `target`, `io`, `min_agreement`...

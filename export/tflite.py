@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.export import diagnosis, edgetpu, fragile, grouped, holdout, remedies
+from zoo.compress.baking import bake, is_per_tensor
+from zoo.export import diagnosis, edgetpu, fragile, grouped, holdout, learnt, remedies
 from zoo.export.box_range import with_box_range
 from zoo.export.calibration import Array, as_lowered, class_names
 from zoo.export.cautions import cautions, told
@@ -18,10 +19,10 @@ from zoo.export.converter import Settings, convert
 from zoo.export.describe import add_to_card, check_labels, describe, output_names
 from zoo.export.detectors import heads_of, policy_of, task_of
 from zoo.export.ending import as_task, notes_of
-from zoo.export.entry import Entry, carries, is_meant, with_entry
+from zoo.export.entry import Entry, is_meant, with_entry
 from zoo.export.holdout import Examples
 from zoo.export.judging import FileJudge, by_agreement
-from zoo.export.lowering import check_exportable, lower, scaling_of, with_preparation
+from zoo.export.lowering import check_exportable, lower, with_preparation
 from zoo.export.naming import LayerNames
 from zoo.export.nms import append, check_detector
 from zoo.export.options import AUTO, ExportOptions, Quantize
@@ -29,6 +30,7 @@ from zoo.export.order import with_output_names, with_tail_last
 from zoo.export.plain import plain
 from zoo.export.verify import Verification, runtime_for, verify
 from zoo.files import atomic
+from zoo.graph import scaling_of
 from zoo.inputs.annotations import holds_boxes
 from zoo.inputs.preprocessing import is_picture
 from zoo.progress import SILENT, Progress
@@ -37,6 +39,7 @@ from zoo.tasks import Task
 from zoo.tflite import edgetpu as edgetpu_rules
 from zoo.tflite import modelfile
 from zoo.tflite.edgetpu import EdgeTpuReport
+from zoo.tflite.labels import named as named_by
 from zoo.weights import is_untrained
 
 if TYPE_CHECKING:
@@ -88,7 +91,7 @@ def to_tflite(
     options: ExportOptions | None = None,
     *,
     calibration: str | Path | Array | None = None,
-    labels: Sequence[str] | None = None,
+    labels: str | Path | Sequence[str] | None = None,
     task: Task[Any] | None = None,
     facts: dict[str, Any] | None = None,
     judge: FileJudge = by_agreement,
@@ -108,8 +111,9 @@ def to_tflite(
         options: what the file is to be like; by default `ExportOptions()`.
         calibration: for int8 and int16x8: a folder of pictures (of class folders, or with labelled boxes), a `.npy`
             file, or an array `(count, ...)` of raw pixels or values. Other modes use it for the check.
-        labels: one a class. By default those that a detector carries, the class folders of `calibration` where their
-            number fits, ImageNet's names for a trained model of 1000 classes, else `class_0..`.
+        labels: one a class, or the path of a text file with one a line. By default those that a detector carries, the
+            class folders of `calibration` where their number fits, ImageNet's names for a trained model of 1000
+            classes, else `class_0..`.
         task: what the model is for; it says which outputs are right, what they are called, and what agreement is. By
             default detection for a model that carries anchors, else classification.
         facts: more for the card, e.g. `{"options": {...}, "license": "CC-BY-4.0"}`.
@@ -127,13 +131,15 @@ def to_tflite(
     """
     path, started = Path(path), time.perf_counter()
     options = (options or ExportOptions()).change(**changes)
+    named = None if labels is None else named_by(labels)
     given, task, options, changes_made = _prepared(model, task, options)
     shape = check_exportable(given, task)
     model, task = as_task(given, task)
     pixels, trained = is_picture(shape), not is_untrained(model)
-    examples, notes = holdout.find(calibration, shape, options, trained=trained, progress=progress)
+    is_learnt = learnt.is_learnt(model, options)
+    examples, notes = holdout.find(calibration, shape, options, trained=trained, learnt=is_learnt, progress=progress)
     notes = [*changes_made, *notes]
-    names = _labels(model, labels, calibration, trained, task, notes)
+    names = _labels(model, named, calibration, trained, task, notes)
     notes += notes_of(given, model, task, names)
     if pixels and scaling_of(model) is None and options.preparation is None:
         notes.append(
@@ -141,11 +147,9 @@ def to_tflite(
             "are. If its training prepared them outside of the model, say how (pixels, --pixels -1,1 or caffe, torch; "
             "0,255 if it did not)"
         )
-    made = remedies.equalized(model, options, examples.calibration.inputs, notes)
-    options, asked = _settled(made, task, options, examples, facts or {}, notes, progress, trained=trained)
+    made, options, asked = _settled(model, task, options, examples, facts or {}, notes, progress, trained=trained)
     description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
-    if options.mode.calibrated:
-        description.card["calibration"] = examples.calibration.manifest
+    description.card.update(learnt.facts(model, options, examples.calibration))
     weakness = fragile.warning_for(model, options.quantize)
     progress.step(f"converting ({options.quantize})")
     with told(cautions(facts or {}, options.quantize)) as warnings:
@@ -190,6 +194,7 @@ def _prepared(
         ExportError: the model cannot be rebuilt, or has no boxes for `nms="file"`.
     """
     model, notes = plain(model, options.input_size)
+    model = learnt.for_mode(model, options)
     task = task or task_of(model)
     if options.nms == "file":
         check_detector(task, model.name)
@@ -209,16 +214,17 @@ def _settled(
     progress: Progress,
     *,
     trained: bool,
-) -> tuple[ExportOptions, float]:
-    """Returns the options with the layers that stay float, and the least agreement that is asked for; adds notes.
+) -> tuple[keras.Model, ExportOptions, float]:
+    """Returns what is converted, the options with the layers that stay float, and the agreement asked for; adds notes.
 
     Raises:
         VerificationError: no choice of layers brings that agreement.
     """
     # A head that was never trained finds anything.
     asked = options.asked_agreement(trained=trained and facts.get("head") != "random", task=task.name)
+    made = remedies.equalized(model, options, examples.calibration.inputs, notes)
     if options.keep_float != AUTO:
-        return options, asked
+        return made, options, asked
     pixels = is_picture(tuple(model.inputs[0].shape[1:]))
     plain_int8 = options.change(keep_float=())
     classes = task.classes([tuple(output.shape) for output in model.outputs])
@@ -226,17 +232,17 @@ def _settled(
 
     def share(layers: Sequence[str]) -> float:
         chosen = plain_int8.change(keep_float=tuple(layers))
-        flatbuffer, _ = _convert(model, task, chosen, examples.calibration.inputs, pixels=pixels)
+        flatbuffer, _ = _convert(made, task, chosen, examples.calibration.inputs, pixels=pixels)
         with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
             path = Path(folder) / "tried.tflite"
             path.write_bytes(described.announce(flatbuffer))
             return _verify(model, path, chosen, examples, task, [], pixels=pixels).agreement.share
 
     progress.step("measuring what each layer loses")
-    ranked = diagnosis.ranked(model, task, examples.calibration.inputs, options)
+    ranked = diagnosis.ranked(made, task, examples.calibration.inputs, options)
     kept, why = remedies.fewest(ranked, share, asked, progress)
     notes.append(why)
-    return options.change(keep_float=kept), asked
+    return made, options.change(keep_float=kept), asked
 
 
 def _cost(
@@ -274,7 +280,7 @@ def _verify(
         labels=labels,
         others=others,
     )
-    return replace(found, held_out=examples.held_out or not options.mode.calibrated)
+    return replace(found, held_out=examples.held_out or not options.mode.calibrated or learnt.is_learnt(model, options))
 
 
 def _labels(
@@ -314,11 +320,12 @@ def _convert(
     scaling, entry = None, None
     if options.ends != "float32" and pixels:
         scaling = scaling_of(model)
-        if scaling and not carries(scaling):
+        if scaling and not scaling.is_carried:
             scaling = None
         entry = Entry.of_pixels(scaling, options.ends)
+    is_learnt = learnt.is_learnt(model, options)
     lowered = lower(
-        model,
+        bake(model) if is_learnt else model,
         batch=options.batch,
         split_groups=options.split_groups,
         whole_split=options.target == "edgetpu",
@@ -336,7 +343,9 @@ def _convert(
         options.per_tensor,
     )
     samples = None
-    if options.mode.calibrated:
+    if is_learnt:
+        settings = replace(settings, dense_per_channel=False, per_tensor=is_per_tensor(model), learnt=True)
+    elif options.mode.calibrated:
         samples = as_lowered(inputs, scaling) if pixels else inputs
     flatbuffer = convert(lowered, settings, samples, progress)
     if entry and not is_meant(flatbuffer, entry):
@@ -346,4 +355,4 @@ def _convert(
     if len(model.outputs) > 1:
         flatbuffer = with_tail_last(with_output_names(flatbuffer, output_names(model)))
     heads = heads_of(task)
-    return with_box_range(flatbuffer, heads.boxes) if heads else flatbuffer, entry
+    return with_box_range(flatbuffer, heads.boxes) if heads and not is_learnt else flatbuffer, entry

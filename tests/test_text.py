@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.text import LIMIT, cell, finite, first_hidden, markdown, shown, to_json, uncell
+from zoo.errors import InputError
+from zoo.text import LIMIT, cell, finite, first_hidden, markdown, name_list, shown, to_json, uncell
 
 ANY = st.text(
     st.characters(categories=None) | st.sampled_from("\x1b\x9b\x7f\u202e\u2066\u200d\u200b\ufe0f\udcff=+-@'\n")
@@ -144,3 +145,26 @@ def test_plain_text_needs_no_table_of_characters() -> None:
     """The device side imports `unicodedata` only if there is something to escape."""
     code = "import sys; from zoo.text import shown; shown('digit 3'); sys.exit('unicodedata' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("cat", ["cat"]),
+        (" cat , dog ", ["cat", "dog"]),
+        ('cat,"salt, pepper"', ["cat", "salt, pepper"]),
+        ('"5"" pipe"', ['5" pipe']),
+        ('5" pipe', ['5" pipe']),
+        ("", [""]),
+        (",", ["", ""]),
+    ],
+)
+def test_a_list_of_names_is_a_line_of_csv(text: str, names: list[str]) -> None:
+    assert name_list(text) == names
+
+
+@pytest.mark.parametrize("text", ['"salt, pepper', '"salt" pepper', "salt\npepper"])
+def test_a_list_of_names_that_has_no_end_says_how_to_quote(text: str) -> None:
+    with pytest.raises(InputError, match="is no list of names .* double quotes") as error:
+        name_list(text)
+    assert "\n" not in str(error.value)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import OptionError
@@ -14,6 +16,44 @@ if TYPE_CHECKING:
     import keras
 
 _WAITING = "uninitialized_variables"
+NEAR = 1e-3
+"""How far the pixel that stands for 0 may be from a whole number by its rounding."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How a model scales its pixels: `scale * pixel + offset`, the same for all channels."""
+
+    scale: float
+    offset: float
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The values of pixels 0 and 255 after scaling."""
+        return self.offset, 255 * self.scale + self.offset
+
+    @property
+    def zero(self) -> float:
+        """The pixel, with its fraction, whose scaled value is 0."""
+        return -self.offset / self.scale
+
+    @property
+    def zero_point(self) -> int:
+        """The pixel that stands for 0 in an integer file."""
+        return whole_zero(self.zero)
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether the one scale and zero point of an integer file's input carry this scaling.
+
+        A zero point is a pixel: a range without 0, such as 1..2, has none, and its scaling stays in the graph.
+        """
+        return self.scale > 0 and -0.5 <= self.zero <= 255.5
+
+
+def whole_zero(zero: float) -> int:
+    """Returns the whole zero point that is nearest to a real one; of two that are as near, the lower one."""
+    return math.ceil(zero - 0.5 - NEAR)
 
 
 @contextlib.contextmanager
@@ -111,6 +151,23 @@ def input_readers(model: keras.Model) -> list[Any]:
     functional = _functional(model)
     entry = functional.inputs[0]
     return [node.operation for node in calls_of(functional) if any(one is entry for one in node.input_tensors)]
+
+
+def scaling_of(model: keras.Model) -> Scaling | None:
+    """Returns the scaling of the model's first layer, if it is one scale and offset for all channels; None if not.
+
+    A per-channel mean (ImageNet's, say) cannot be carried by an input's single scale and stays in the graph. So does a
+    scaling of an input that another layer reads as well.
+    """
+    readers = input_readers(model)
+    if len(readers) != 1 or type(readers[0]).__name__ != "Rescaling":
+        return None
+    first = readers[0]
+    try:
+        scale, offset = float(first.scale), float(first.offset)
+    except TypeError:
+        return None
+    return Scaling(scale, offset) if scale > 0 else None
 
 
 def calls_of(functional: keras.Model) -> list[Any]:

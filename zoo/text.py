@@ -12,6 +12,8 @@ import math
 import re
 from typing import Any
 
+from zoo.errors import InputError
+
 LIMIT = 5000
 """Most characters of one line that are shown; the longest path of a file has 4096."""
 
@@ -155,6 +157,26 @@ def uncell(text: str) -> str:
 def markdown(text: object) -> str:
     """Returns text for Markdown that is shown as it is, without markup, links, pictures, HTML or formulas."""
     return _MARKUP.sub(lambda found: f"\\{found[0]}", shown(text).replace("://", "\0")).replace("\0", "\\://")
+
+
+def name_list(text: str) -> list[str]:
+    """Returns the names of a list as options have it: separated by commas, in double quotes where a name has a comma.
+
+    It is a line of CSV: a quote within quotes is doubled, and blanks around a name do not count.
+
+    Raises:
+        InputError: a quote has no end, or something follows it.
+    """
+    import csv  # imported here, because the runner needs it for such an option only
+
+    try:
+        row = next(csv.reader([text], skipinitialspace=True, strict=True), [])
+    except csv.Error as error:
+        raise InputError(
+            f"{shown(text, limit=80)} is no list of names ({error}); separate them by commas, and put a name "
+            'that has a comma or begins with a quote into double quotes: cat,"salt, pepper"'
+        ) from error
+    return [name.strip() for name in row or [""]]
 
 
 def finite(value: Any) -> Any:

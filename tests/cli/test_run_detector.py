@@ -196,6 +196,24 @@ def test_names_of_classes_and_numbers_that_are_wrong(cli: Cli, file: Path, scene
     assert cli("run", file, scenes, "--only", ",").code == 1
 
 
+def test_a_class_whose_name_has_a_comma_is_looked_for_in_quotes(
+    cli: Cli, file: Path, scenes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.txt").write_text('pepper, red\n5" pipe\nblue\n', "utf-8")
+
+    def found(only: str) -> list[str]:
+        done = cli("run", file, scenes / "a.png", "--labels", tmp_path / "labels.txt", "--json", "--only", only)
+        assert (done.code, done.err) == (0, "")
+        return sorted(one["label"] for one in json.loads(done.out)["predictions"])
+
+    assert found('"pepper, red"') == ["pepper, red"] * 2
+    assert found('5" pipe, "pepper, red",blue') == ["blue", "pepper, red", "pepper, red"]
+    done = cli("run", file, scenes, "--labels", tmp_path / "labels.txt", "--only", '"pepper, red')
+    assert done.code == 1
+    assert done.error.startswith('"pepper, red is no list of names (')
+    assert 'into double quotes: cat,"salt, pepper"' in done.error
+
+
 def test_a_classifier_finds_no_objects(cli: Cli, scenes: Path) -> None:
     digits = next(Path(zoo.assets.__file__).parent.glob("demo/digits_int8.tflite"))
     done = cli("run", digits, scenes, "--count", "--threshold", "0.5")

@@ -181,7 +181,7 @@ def test_windows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"batch_size": 0}, "batch_size=0 is not allowed; give an integer, at least 1"),
+        ({"batch_size": 0}, "batch_size=0 is not allowed; give 1 or more"),
         ({"augment": "heavy"}, "augment='heavy' is not one of none, light, no-flip, standard"),
         ({"resize": "zoom"}, "resize='zoom' is not one of crop, pad, stretch"),
         ({"cache": "ram"}, "cache='ram' is not one of"),

@@ -11,7 +11,8 @@ import pytest
 import zoo
 from tests.narrow import narrow
 from zoo.errors import ExportError
-from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_preparation
+from zoo.export.lowering import check_exportable, lower, with_preparation
+from zoo.graph import Scaling, scaling_of
 from zoo.pixels import preparation
 
 

@@ -192,6 +192,18 @@ def test_labels_and_facts_travel_in_the_file(small: Any, tmp_path: Path) -> None
     assert names(tmp_path) == ["small.tflite"]
 
 
+def test_labels_may_be_the_path_of_a_file(small: Any, tmp_path: Path) -> None:
+    names_of_classes = tmp_path / "labels.txt"
+    names_of_classes.write_text("cat\ndog\nhen\n", encoding="utf-8")
+    for path in (str(names_of_classes), names_of_classes):
+        report = to_tflite(small, tmp_path / "small.tflite", labels=path, verify_file=False)
+        assert Classifier(report.path).labels == ("cat", "dog", "hen")
+    with pytest.raises(InputError, match=r"none\.txt"):
+        to_tflite(small, tmp_path / "other.tflite", labels="none.txt")
+    with pytest.raises(InputError, match="labels=1 is not allowed; give texts alone"):
+        to_tflite(small, tmp_path / "other.tflite", labels=["cat", 1, "hen"])  # type: ignore[list-item]
+
+
 def test_the_same_model_gives_the_same_bytes(small: Any, tmp_path: Path) -> None:
     first = to_tflite(small, tmp_path / "a.tflite", labels=["a", "b", "c"]).path.read_bytes()
     second = to_tflite(small, tmp_path / "b.tflite", labels=["a", "b", "c"]).path.read_bytes()

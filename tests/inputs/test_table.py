@@ -51,6 +51,17 @@ def test_columns_in_another_order_and_columns_more(listing: Path) -> None:
     assert data.notes == (f"columns of {listing} that are not used: width",)
 
 
+def test_the_order_of_googles_automl_has_the_split_in_front(listing: Path) -> None:
+    for words, splits in ((("TRAIN", "VALIDATION"), {"train", "validation"}), (("UNASSIGNED",) * 2, {None})):
+        lines = [f"{words[n // 3]},gs://bucket/{a},{b}\n" for n, (a, b) in enumerate(ROWS)]
+        listing.write_text("".join(lines), encoding="utf-8")
+        assert found(listing) == ROWS
+        assert {e.split for e in find_labelled(listing).examples} == splits
+    listing.write_text("".join(f"{b},{a},cat\n" for a, b in ROWS), encoding="utf-8")
+    with pytest.raises(InputError, match="line 1: 'cat' is no split"):
+        find_labelled(listing)
+
+
 def test_numbers_of_lines_pictures_and_categories(listing: Path) -> None:
     listing.write_text("id,image_id,category_id\n0,1,7\n1,2,8\n2,3,7\n3,4,8\n", encoding="utf-8")
     assert found(listing) == [("i/1.jpg", "7"), ("i/2.jpg", "8"), ("i/3.jpg", "7"), ("i/4.jpg", "8")]

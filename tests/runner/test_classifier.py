@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.errors import InputError, ModelFileError
+from zoo.errors import InputError, ModelFileError, ZooError
 from zoo.inputs.preprocessing import Preprocessing
 from zoo.runner import Classifier, Prediction, load_image
 
@@ -69,6 +69,38 @@ def test_top_k(mobilenet: Case, photos: tuple[Path, Path]) -> None:
     for top_k in (0, -1):
         with pytest.raises(InputError, match=f"top_k={top_k} is not allowed; give 1 or more"):
             classifier.classify(photos[0], top_k=top_k)
+
+
+def test_options_of_another_type_are_refused_with_the_value_and_what_is_allowed(mobilenet: Case) -> None:
+    classifier = Classifier(mobilenet.file)
+    for top_k in (1.5, "2", None, True):
+        with pytest.raises(InputError, match=f"top_k={top_k!r} is not allowed; give a whole number, 1 or more"):
+            classifier.classify(np.zeros((96, 96, 3), np.uint8), top_k=top_k)  # type: ignore[arg-type]
+    options: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"threads": 1.5}, "threads=1.5 is not allowed; give a whole number, 1 to 256"),
+        ({"threads": "2"}, "threads='2' is not allowed; give a whole number, 1 to 256"),
+        ({"runtime": ["litert"]}, "unknown runtime ['litert']; give auto, litert"),
+        ({"delegate": 1}, "delegate=1 is not allowed; give a text"),
+        ({"preprocessing": "crop"}, "preprocessing='crop' is not allowed; give a Preprocessing"),
+        ({"trusted": "no"}, "trusted='no' is not allowed; give True or False"),
+        ({"labels": 10}, "labels=10 is not allowed; give a list of texts"),
+        ({"labels": range(10)}, "labels=0 is not allowed; give texts alone"),
+        ({"min_score": "0.5"}, "min_score='0.5' is not allowed; give a least score from 0 to 1"),
+        ({"input_range": 3}, "input_range=3 is not allowed; give two finite numbers"),
+        ({"input_range": (0, "x")}, "input_range=(0, 'x') is not allowed; give two finite numbers"),
+    )
+    for wrong, line in options:
+        with pytest.raises(ZooError) as error:
+            Classifier(mobilenet.file, **wrong)
+        assert str(error.value).startswith(line)
+
+
+def test_labels_may_be_the_path_of_a_file(mobilenet: Case, tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("".join(f"thing {i}\n" for i in range(10)))
+    assert Classifier(mobilenet.file, labels=str(path)).labels == tuple(f"thing {i}" for i in range(10))
+    with pytest.raises(InputError, match="none.txt"):
+        Classifier(mobilenet.file, labels=tmp_path / "none.txt")
 
 
 def test_a_gray_model_takes_a_colour_photo(cases: Callable[[str], Case], photos: tuple[Path, Path]) -> None:

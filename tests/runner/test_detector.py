@@ -112,6 +112,24 @@ def test_threshold_limit_and_names_narrow_what_is_found(detector: Detector) -> N
         assert "not allowed" in str(error.value) or "did you mean 'red'" in str(error.value)
 
 
+def test_values_of_another_type_are_refused_with_the_value_and_what_is_allowed(detector: Detector) -> None:
+    for wrong, line in (
+        ({"limit": 1.5}, "limit=1.5 is not allowed; give a whole number, 1 or more"),
+        ({"limit": "3"}, "limit='3' is not allowed; give a whole number, 1 or more"),
+        ({"limit": None}, "limit=None is not allowed; give a whole number, 1 or more"),
+        ({"threshold": "0.5"}, "threshold='0.5' is not allowed; give a number from 0 to 1"),
+        ({"iou": True}, "iou=True is not allowed; give a number from 0 to 1"),
+        ({"only": [1]}, "only=1 is not allowed; give texts alone"),
+        ({"only": 1}, "only=1 is not allowed; give texts alone"),
+    ):
+        for find in (detector.detect, lambda scene, **options: list(detector.detect_many([scene], **options))):
+            with pytest.raises(InputError) as error:
+                find(SCENE, **wrong)
+            assert str(error.value).startswith(line)
+    with pytest.raises(InputError, match=r"workers=0\.5 is not allowed; give a whole number, 1 or more"):
+        list(detector.detect_many([SCENE], workers=0.5))  # type: ignore[arg-type]
+
+
 def test_many_pictures_come_in_order_and_a_bad_one_is_an_error(plain: Detector, tmp_path: Path) -> None:
     Image.fromarray(SCENE).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"no picture")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import resource
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,34 @@ def test_without_a_limit_on_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert that_fit(10_000) == 10_000
 
 
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"port": "8000"}, "port='8000' is not allowed; give a whole number, 0 to 65535"),
+        ({"port": 70_000}, "port=70000 is not allowed; give 0 to 65535"),
+        ({"queue": 0}, "queue=0 is not allowed; give 1 to 1000"),
+        ({"max_bytes": 1.5e6}, "max_bytes=1500000.0 is not allowed; give a whole number, 1 or more"),
+        ({"connections": 0}, "connections=0 is not allowed; give 1 or more"),
+        ({"timeout": float("nan")}, "timeout=nan is not allowed; give seconds above 0"),
+        ({"keep_alive": "30"}, "keep_alive='30' is not allowed; give seconds above 0"),
+        ({"insecure": "no"}, "insecure='no' is not allowed; give True or False"),
+        (
+            {"allow_hosts": "photos.example.org"},
+            "allow_hosts='photos.example.org' is not allowed; give a list of texts",
+        ),
+        ({"trusted_proxies": "10.0.0.1"}, "trusted_proxies='10.0.0.1' is not allowed; give a list of texts"),
+        ({"host": None}, "host=None is not allowed; give a text"),
+        ({"certificate": 1}, "certificate=1 is not allowed; give the path of a PEM file"),
+        ({"token": 12345678}, "the token has to be 8 or more letters"),
+    ],
+)
+def test_settings_of_another_type_or_out_of_bounds_are_refused(wrong: dict[str, Any], line: str) -> None:
+    with pytest.raises(OptionError) as error:
+        Settings(**wrong).check()
+    assert str(error.value).startswith(line)
+
+
 @pytest.mark.parametrize("share", [0, -1, 257])
 def test_a_share_that_is_none(share: int) -> None:
-    with pytest.raises(OptionError, match=f"{share} connections of one peer are not allowed; give 1 to 256"):
+    with pytest.raises(OptionError, match=f"peer_connections={share} is not allowed; give 1 to 256"):
         Settings(peer_connections=share).check()

@@ -94,6 +94,8 @@ def test_a_low_threshold_finds_more_of_one_picture_alone(site: Site) -> None:
         ("treshold=0.5", "there is no parameter 'treshold'; did you mean 'threshold'? "),
         ("only=rad", "'rad' is none of the classes of the file (red, green, blue); did you mean 'red'?"),
         ("only=", "'' is none of the classes of the file (red, green, blue)"),
+        ("only=" + quote('"red'), '"red is no list of names ('),
+        ("only=" + quote('"red, green"'), "'red, green' is none of the classes of the file (red, green, blue)"),
         ("only=" + quote("<b>\u202e\n"), "'<b>"),
     ],
 )

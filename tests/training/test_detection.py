@@ -305,3 +305,22 @@ def test_two_workers_learn_what_one_does(
     np.testing.assert_allclose(figures(first["history"])[:, :2], figures(plain.history)[:, :2], rtol=0.01)
     assert anchored.shapes_of(load_model(tmp_path / "0" / "model.keras")) == anchored.shapes_of(plain.model)
     assert not (tmp_path / "1").exists()
+
+
+def test_a_detector_learns_from_a_teacher_without_labels_that_count(
+    alone: TrainResult, scenes: Path, tmp_path: Path
+) -> None:
+    told, teacher = Listening(), alone.folder / "model.keras"
+    taught = train(
+        "spotter", scenes, out=tmp_path / "run", teacher=teacher, teacher_weight=1.0, temperature=1.0, watch=told
+    )
+    assert taught.map > 0.3
+    assert taught.history[0]["val_loss"] > 2 * taught.history[-1]["val_loss"]
+    assert any(note.startswith("the teacher model.keras has ") for note in told.notes)
+    assert read_toml(tmp_path / "run" / "recipe.toml")["teacher"]["path"] == "model.keras"
+
+
+def test_a_teacher_with_other_anchors_is_refused(alone: TrainResult, scenes: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"the teacher \w+ has other anchors \(\d+\) than \w+ \(\d+\), so that"):
+        train("spotter", scenes, out=tmp_path / "run", teacher=alone.folder / "model.keras", anchors="paper", epochs=1)
+    assert not (tmp_path / "run").exists()

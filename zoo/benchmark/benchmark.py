@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo import bounds
 from zoo.benchmark.coldstart import ColdStart, cold_start
 from zoo.benchmark.interleave import Candidate, Record, time_pictures, time_runs
 from zoo.benchmark.profile import OpTime, profile, require_profiler
@@ -129,12 +130,12 @@ class Benchmark:
 
 
 def benchmark(
-    files: Sequence[str | Path],
+    files: str | Path | Sequence[str | Path],
     *,
     runs: int = RUNS,
     warmup: int = WARMUP,
-    threads: Sequence[int] = (),
-    runtimes: Sequence[str] = (),
+    threads: int | Sequence[int] = (),
+    runtimes: str | Sequence[str] = (),
     delegate: str | None = None,
     photo: str | Path | None = None,
     with_profile: bool = False,
@@ -161,6 +162,7 @@ def benchmark(
         ModelFileError: a runtime cannot load a file.
         MissingDependencyError: a runtime is not installed, or has no profiler where one is asked for.
     """
+    files, runtimes, threads = bounds.one_or_more(files), bounds.one_or_more(runtimes), bounds.one_or_more(threads)
     _check(files, runs, warmup, threads)
     chosen = list(itertools.product(map(Path, files), runtimes or ("auto",), threads or (known.default_threads(),)))
     before = read_state()
@@ -188,8 +190,7 @@ def _check(files: Sequence[str | Path], runs: int, warmup: int, threads: Sequenc
     if not files:
         raise InputError("there is no file to measure; give at least one")
     for name, value, least in (("runs", runs, 1), ("warmup", warmup, 0)):
-        if value < least:
-            raise InputError(f"{name}={value} is not allowed; give {least} or more")
+        bounds.whole(name, value, least)
     for value in threads:
         known.require_threads(value)
 

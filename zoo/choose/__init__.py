@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo import models
+from zoo import bounds, models
 from zoo.choose.benchmark_report import read_board
 from zoo.choose.cache import Cache
 from zoo.choose.front import Candidate, Limits, Measured, pareto, pick
@@ -121,8 +121,7 @@ def choose(
         MissingDependencyError: something must be measured, and TensorFlow or the runtime is not installed.
     """
     limits = limits or Limits()
-    if runs < 1:
-        raise InputError(f"runs={runs} is not allowed; give 1 or more")
+    bounds.whole("runs", runs)
     variants = tuple(variants or grid(model))
     if board is not None:
         read = read_board(Path(board), variants, runtime=None if runtime == "auto" else runtime, threads=threads)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from zoo import bounds
 from zoo.choose.variants import Variant
-from zoo.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ class Limits:
             InputError: a limit is not above zero, or an accuracy is no percentage.
         """
         for name, value in (("max_ms", self.max_ms), ("max_mb", self.max_mb), ("min_top1", self.min_top1)):
-            if value is not None and not 0 < value < float("inf"):
-                raise InputError(f"{name}={value:g} is not allowed; give a number above 0")
-        if self.min_top1 is not None and not 1 < self.min_top1 <= 100:
-            raise InputError(f"min_top1={self.min_top1:g} is not allowed; give percent, e.g. 60")
+            if value is not None:
+                bounds.number(name, value, 0, above=True, allowed="a number above 0")
+        if self.min_top1 is not None:
+            bounds.number("min_top1", self.min_top1, 1, 100, above=True, allowed="percent, e.g. 60")
 
     @property
     def any(self) -> bool:

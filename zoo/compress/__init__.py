@@ -2,6 +2,10 @@
 
 | module | what |
 |---|---|
+| `channels`, `kinds` | which channels can be removed, and which only together |
+| `scoring`, `choosing` | what channels are worth, and which are kept |
+| `cutting`, `norms` | rebuilds a model with fewer channels; measures batch normalization anew |
+| `pruning` | removes channels: all of that in one call |
 | `folding` | folds batch normalization into the convolution before it |
 | `ranges` | chooses the range in which 8 bits store an activation |
 """

@@ -17,7 +17,7 @@ from zoo.compress.fake import KINDS, ActivationRange, is_rounded, on_grid
 from zoo.compress.findings import Activation, Diagnosis, Loss, Row, Weights
 from zoo.compress.graph import INPUT, SUFFIX, quantize_aware
 from zoo.compress.probe import Probe, Switch, watch
-from zoo.compress.ranges import Method, Seen
+from zoo.compress.ranges import Method, Range, Seen
 from zoo.graph import calls_of, graph_of, rebuild
 from zoo.progress import SILENT, Progress
 from zoo.tasks import DEFAULT, Task
@@ -101,12 +101,12 @@ def diagnose(
     inputs = np.asarray(inputs[np.random.default_rng(0).permutation(len(inputs))], np.float32)
     seen = dict(zip(switches, watch(plain, switches, inputs[:WATCHED], BATCH), strict=True))
     for name, one in seen.items():
-        plain.get_layer(name).set_range(one.range(method))
+        plain.get_layer(name).set_range(_ends(graph.get_layer(name), one.range(method)))
     compared = inputs[: count or _count(kernels, len(switches))]
     probe = Probe(plain, compared)
     meter = _Meter(probe, task, progress, 3 * len(kernels) + len(switches) + 3)
     weights = {one.name: _weights(meter, one) for one in kernels}
-    activations = {name: _activation(meter, plain, name, seen[name], method) for name in switches}
+    activations = {name: _activation(meter, graph, plain, name, seen[name], method) for name in switches}
     whole = {
         "int8": meter.all_of({one.name: one.rounded() for one in kernels}, switches),
         "per_tensor": meter.all_of({one.name: one.rounded(per_tensor=True) for one in kernels}, switches),
@@ -161,6 +161,14 @@ def _with_switches(graph: keras.Model) -> keras.Model:
     return found
 
 
+def _ends(layer: ActivationRange, chosen: Range) -> Range:
+    """Returns the range that a file has in a place: that of pixels is given, and that of boxes has a limit."""
+    if layer.fixed:
+        return Range(*layer.start)
+    limit = np.inf if layer.limit is None else layer.limit
+    return Range(max(chosen.low, -limit), min(chosen.high, limit))
+
+
 def _kernels(graph: keras.Model) -> Iterator[_Kernel]:
     for layer in graph.layers:
         if is_rounded(layer):
@@ -185,15 +193,17 @@ def _weights(meter: _Meter, kernel: _Kernel) -> Weights:
     return Weights(*losses, spread=kernel.spread())
 
 
-def _activation(meter: _Meter, plain: keras.Model, name: str, seen: Seen, method: Method) -> Activation:
+def _activation(
+    meter: _Meter, graph: keras.Model, plain: keras.Model, name: str, seen: Seen, method: Method
+) -> Activation:
     """Returns what the rounding of one activation costs, and what it costs without its outermost values."""
     with meter.probe.switched_on(name):
         loss, clipped = meter.loss(), None
         whole, inner = seen.range("minmax"), seen.range("percentile")
         if method == "minmax" and whole.width > OUTLIERS * inner.width:
-            plain.get_layer(name).set_range(inner)
+            plain.get_layer(name).set_range(_ends(graph.get_layer(name), inner))
             clipped = meter.loss()
-            plain.get_layer(name).set_range(whole)
+            plain.get_layer(name).set_range(_ends(graph.get_layer(name), whole))
     return Activation(loss, whole, inner, clipped)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from zoo import bounds
 from zoo.data.augment import AUGMENTS, Augment
 from zoo.data.check import assign
 from zoo.data.pipeline import Order, Source, make_dataset
@@ -147,8 +148,7 @@ def load(
         InputError: as in `load_folder`.
     """
     reader = make_reader(input_shape, resize)
-    if batch_size < 1:
-        raise OptionError(f"batch_size={batch_size!r} is not allowed; give an integer, at least 1")
+    bounds.whole("batch_size", batch_size, error=OptionError)
     if augment not in AUGMENTS:
         raise OptionError(f"augment={augment!r} is not one of {', '.join(AUGMENTS)}")
     if augment != "none" and not reader.takes_pictures:

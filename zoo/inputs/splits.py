@@ -33,6 +33,11 @@ def split_of(name: str) -> SplitName | None:
     return _meaning(words[0]) if len(words) == 1 else None
 
 
+def is_unassigned(word: str) -> bool:
+    """Whether a word says that a file is of no split yet, as tables of Google's AutoML have it."""
+    return word.casefold() == "unassigned"
+
+
 def split_within(name: str) -> SplitName | None:
     """Returns the split that is named by one of several words, as in `seg_train`; None unless there is exactly one.
 

@@ -14,7 +14,7 @@ from zoo.files import read_list
 from zoo.inputs import boxes
 from zoo.inputs.examples import Labelled, LabelledData, notes_on_names, notes_on_several
 from zoo.inputs.find import SUFFIXES, is_left_out
-from zoo.inputs.splits import SplitName, split_of
+from zoo.inputs.splits import SplitName, is_unassigned, split_of
 from zoo.text import uncell
 
 SEPARATORS = ",;\t|"
@@ -225,6 +225,8 @@ def _without_header(path: Path, rows: list[tuple[int, list[str]]], is_file: list
         raise InputError(_unknown_header(path, number, first))
     if is_file[:2] == [False, True] and len(first) == 2:
         return _Columns(1, 0)
+    if is_file == [False, True, False] and (is_unassigned(first[0]) or split_of(first[0]) is not None):
+        return _Columns(1, 2, 0)  # as Google's AutoML has it
     return _Columns(0, 1, 2 if any(len(row) > 2 for _, row in rows) else None)
 
 
@@ -276,7 +278,7 @@ def _example(path: Path, number: int, row: list[str], columns: _Columns, base: _
 
 
 def _split(path: Path, number: int, word: str, column: str) -> SplitName | None:
-    if not word:
+    if not word or is_unassigned(word):
         return None
     if column in {"isvalid", "istest"} and word.lower() in _TRUE | _FALSE:
         other: SplitName = "validation" if column == "isvalid" else "test"

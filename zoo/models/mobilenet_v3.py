@@ -150,7 +150,7 @@ TRANSFER_RECIPE = {
 @register(
     ModelSpec(
         name="mobilenet_v3",
-        summary="found by search; the minimalistic variants are the fastest in int8",
+        summary="found by search; the minimalistic variants are made for integers",
         paper="Howard et al., Searching for MobileNetV3, 2019",
         url="https://arxiv.org/abs/1905.02244",
         input_shape=(224, 224, 3),

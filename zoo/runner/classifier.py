@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from zoo.errors import InputError
+from zoo import bounds
 from zoo.inputs.preprocessing import Preprocessing
 from zoo.runner.predictor import Predictor, Result, Sample, Source
 from zoo.runner.runtimes import Runtime
@@ -25,7 +25,7 @@ class Classifier(Predictor[Prediction]):
         delegate: str | None = None,
         preprocessing: Preprocessing | None = None,
         input_range: tuple[float, float] | None = None,
-        labels: Sequence[str] | None = None,
+        labels: str | Path | Sequence[str] | None = None,
         min_score: float | None = None,
         trusted: bool = False,
     ) -> None:
@@ -54,17 +54,15 @@ class Classifier(Predictor[Prediction]):
             The most likely classes, best first; "not sure" before them if the best one is below the least score.
 
         Raises:
-            InputError: the picture cannot be read, or does not fit the model.
+            InputError: the picture cannot be read, or does not fit the model, or `top_k` is out of range.
         """
-        _check_top_k(top_k)
-        return self.predict(source, top_k)
+        return self.predict(source, bounds.whole("top_k", top_k))
 
     def classify_many(
         self, sources: Iterable[Source], top_k: int = 5, *, workers: int | None = None
     ) -> Iterator[Result[Prediction]]:
         """Classifies many pictures, in order; see `Predictor.predict_many`."""
-        _check_top_k(top_k)
-        return self.predict_many(sources, top_k, workers=workers)
+        return self.predict_many(sources, bounds.whole("top_k", top_k), workers=workers)
 
     def scores(self, values: Array) -> Array:
         """Returns the score of each class, `(classes,)` float32, for raw pixels or values of the input's shape.
@@ -73,8 +71,3 @@ class Classifier(Predictor[Prediction]):
             InputError: the values have another shape.
         """
         return self.outputs(values)[0].reshape(-1)
-
-
-def _check_top_k(top_k: int) -> None:
-    if top_k < 1:
-        raise InputError(f"top_k={top_k} is not allowed; give 1 or more")

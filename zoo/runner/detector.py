@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from zoo import bounds
 from zoo.inputs.preprocessing import Preprocessing
-from zoo.runner.predictor import Predictor, Result, Sample, Source, check_limit
+from zoo.runner.predictor import Predictor, Result, Sample, Source
 from zoo.runner.runtimes import Runtime
 from zoo.tasks.detection import DETECTION, LIMIT, Detecting, Detection
 
@@ -25,7 +26,7 @@ class Detector(Predictor[Detection]):
         delegate: str | None = None,
         preprocessing: Preprocessing | None = None,
         input_range: tuple[float, float] | None = None,
-        labels: Sequence[str] | None = None,
+        labels: str | Path | Sequence[str] | None = None,
         trusted: bool = False,
     ) -> None:
         """Loads the file; arguments and errors as for `Predictor`."""
@@ -67,7 +68,7 @@ class Detector(Predictor[Detection]):
             InputError: the picture cannot be read or does not fit the model, or an argument is out of range.
             AnswerError: the file gives no answer.
         """
-        check_limit(limit)
+        limit = bounds.whole("limit", limit)
         task = self.task.narrowed(self.labels, threshold=threshold, iou=iou, only=only)
         return self._decode(picture if isinstance(picture, Sample) else self.read(picture), limit, task)
 
@@ -82,5 +83,6 @@ class Detector(Predictor[Detection]):
         workers: int | None = None,
     ) -> Iterator[Result[Detection]]:
         """Finds the objects in many pictures, in order; see `detect` and `Predictor.predict_many`."""
+        limit = bounds.whole("limit", limit)
         task = self.task.narrowed(self.labels, threshold=threshold, iou=iou, only=only)
         return self.predict_many(pictures, limit, workers=workers, task=task)

@@ -130,9 +130,14 @@ def open_entry(session: HasInput, card: Mapping[str, Any], input_range: Range | 
 
 
 def _in_range(session: HasInput, card: Mapping[str, Any], picture: PictureShape | None, asked: Range) -> Entry:
+    try:
+        low, high = (float(end) for end in asked)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"input_range={asked!r} is not allowed; give two finite numbers, the lower one first, e.g. (-1, 1)"
+        ) from None
     if card or picture is None:
         raise InputError(f"{session.path} takes no input range: it is made by this package, or does not take pictures")
-    low, high = asked
     if not is_input_range(low, high):
         raise InputError(f"input range {low:g},{high:g} is not allowed: give two finite numbers, the lower one first")
     how = Normalization.from_range(low, high)

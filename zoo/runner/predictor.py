@@ -12,6 +12,7 @@ from typing import BinaryIO, Generic, NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
+from zoo import bounds
 from zoo.errors import AnswerError, InputError, ZooError
 from zoo.inputs import find
 from zoo.inputs.fit import Fit
@@ -26,6 +27,7 @@ from zoo.runner.session import Array, load
 from zoo.tasks import Task, known_of, note_of, selective, task_of
 from zoo.tasks.task import Stored, StoredReader
 from zoo.tflite import card
+from zoo.tflite.labels import named
 from zoo.tflite.normalization import Normalization
 
 Source = str | Path | BinaryIO | Image.Image | Array
@@ -70,7 +72,7 @@ class Predictor(Generic[Found]):
         delegate: str | None = None,
         preprocessing: Preprocessing | None = None,
         input_range: tuple[float, float] | None = None,
-        labels: Sequence[str] | None = None,
+        labels: str | Path | Sequence[str] | None = None,
         min_score: float | None = None,
         trusted: bool = False,
     ) -> None:
@@ -85,17 +87,20 @@ class Predictor(Generic[Found]):
             preprocessing: a resize policy that replaces the file's own.
             input_range: for a file that another tool made, the range to which 0..255 is scaled. By default as its
                 metadata or the scale of its input says, else raw pixels.
-            labels: class names that replace the file's own.
+            labels: class names that replace the file's own, or the path of a text file with one a line.
             min_score: the least score of an answer, for a classifier: below it, the first prediction is "not sure",
                 with the index -1 and the best class's score, and the classes follow. None for any.
             trusted: see `zoo.runner.load`.
 
         Raises:
             ModelFileError: the file is missing, damaged, takes no numbers, or its outputs are not the task's.
-            InputError: the input range is not allowed.
+            InputError: the input range or another option is not allowed, or the label file cannot be read.
             OptionError: the least score is not allowed, or the task has none.
             MissingDependencyError: the runtime is not installed.
         """
+        given = None if labels is None else named(labels)
+        if not isinstance(preprocessing, Preprocessing | None):
+            raise InputError(f"preprocessing={preprocessing!r} is not allowed; give a Preprocessing, or leave it out")
         self.session = load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
         description = card.describe(path)
         self.card = description.card
@@ -104,7 +109,7 @@ class Predictor(Generic[Found]):
         if min_score is not None:
             self.task = selective(self.task, min_score, self.session.path)
         self.preprocessing = preprocessing or self._preprocessing(description)
-        self.labels, self._notes = labels_for(self.session, self.task, description, labels)
+        self.labels, self._notes = labels_for(self.session, self.task, description, given)
         self.entry = open_entry(self.session, self.card, input_range)
 
     @property
@@ -170,7 +175,7 @@ class Predictor(Generic[Found]):
         Raises:
             InputError: the picture cannot be read, or does not fit the model.
         """
-        check_limit(limit)
+        limit = checked_limit(limit)
         sample = source if isinstance(source, Sample) else self.read(source)
         return self._decode(sample, limit, task or self.task)
 
@@ -193,8 +198,8 @@ class Predictor(Generic[Found]):
             workers: the number of decoding threads; by default one for each core.
             task: the task of this file with other limits to what it finds; by default the file's.
         """
-        check_limit(limit)
-        workers = workers or usable_cores()
+        limit = checked_limit(limit)
+        workers = usable_cores() if workers is None else bounds.whole("workers", workers)
         waiting: deque[tuple[Source, Future[Sample]]] = deque()
         pool = ThreadPoolExecutor(workers)
         try:
@@ -289,11 +294,10 @@ class Predictor(Generic[Found]):
             return Result(source, [], AnswerError(named))
 
 
-def check_limit(limit: int | None) -> None:
-    """Checks a number of predictions.
+def checked_limit(limit: int | None, name: str = "limit") -> int | None:
+    """Returns the largest number of predictions that an option asks for; None for all.
 
     Raises:
-        InputError: it is less than 1.
+        InputError: it is no whole number, or less than 1.
     """
-    if limit is not None and limit < 1:
-        raise InputError(f"a limit of {limit} predictions is not allowed; give 1 or more")
+    return None if limit is None else bounds.whole(name, limit)

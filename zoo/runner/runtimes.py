@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
+from zoo import bounds
 from zoo.errors import InputError, MissingDependencyError, first_line
 from zoo.machine.cores import physical_cores
 
@@ -49,7 +50,7 @@ def find(runtime: Runtime = "auto") -> tuple[str, Callable[..., Any]]:
         MissingDependencyError: the runtime is not installed, or does not work with the installed numpy; the message
             contains the pip command.
     """
-    if runtime != "auto" and runtime not in RUNTIMES:
+    if not isinstance(runtime, str) or (runtime != "auto" and runtime not in RUNTIMES):
         raise InputError(f"unknown runtime {runtime!r}; give auto, {', '.join(RUNTIMES)}")
     clashes = []
     for name in [name for name, source in RUNTIMES.items() if not source.by_choice] if runtime == "auto" else [runtime]:
@@ -115,7 +116,6 @@ def require_threads(threads: int) -> None:
     """Checks a number of threads for a runtime.
 
     Raises:
-        InputError: the number is out of range.
+        InputError: the number is no whole one, or out of range.
     """
-    if not 1 <= threads <= MAX_THREADS:
-        raise InputError(f"threads={threads} is not allowed; give 1 to {MAX_THREADS}")
+    bounds.whole("threads", threads, 1, MAX_THREADS)

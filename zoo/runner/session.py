@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zoo import bounds
 from zoo.errors import InputError, ModelFileError, in_one_line
 from zoo.runner import memory
 from zoo.runner.delegates import is_edgetpu, load_delegate
@@ -166,6 +167,9 @@ def load(
     path = Path(path)
     threads = default_threads() if threads is None else threads
     require_threads(threads)
+    bounds.flag("trusted", trusted)
+    if delegate is not None:
+        bounds.text("delegate", delegate)
     name, make = find(runtime)
     file = None
     try:

@@ -13,6 +13,7 @@ from zoo.runner import Predictor
 from zoo.tasks import Task
 from zoo.tasks.detection import LIMIT
 from zoo.tasks.task import StoredReader
+from zoo.text import name_list
 
 DEFAULT_TOP_K = 5
 SHOWN = 40
@@ -42,7 +43,10 @@ def parameters(task: Task[Any]) -> dict[str, tuple[str, Json]]:
             {**share, "default": task.iou},
         ),
         "limit": ("The largest number of predictions.", {"type": "integer", "minimum": 1, "default": LIMIT}),
-        "only": ("The names of the classes to look for, separated by commas; by default all.", {"type": "string"}),
+        "only": (
+            "The classes to look for, separated by commas, in quotes where one has a comma; by default all.",
+            {"type": "string"},
+        ),
     }
 
 
@@ -56,11 +60,11 @@ def read(query: Mapping[str, str], predictor: Predictor[Any]) -> Asked:
     if not isinstance(task, StoredReader):
         return Asked(_whole(query, "top_k", DEFAULT_TOP_K))
     limit = _whole(query, "limit", LIMIT)
-    only = [name.strip() for name in query["only"].split(",")] if "only" in query else []
     threshold, iou = _share(query, "threshold"), _share(query, "iou")
-    if threshold is None and iou is None and not only:
-        return Asked(limit)
     try:
+        only = name_list(query["only"]) if "only" in query else []
+        if threshold is None and iou is None and not only:
+            return Asked(limit)
         return Asked(limit, task.narrowed(predictor.labels, threshold=threshold, iou=iou, only=only))
     except InputError as error:
         raise HTTPException(400, str(error)) from error

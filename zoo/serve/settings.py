@@ -7,10 +7,20 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zoo import bounds
 from zoo.errors import OptionError
 from zoo.serve.names import allowed
 from zoo.serve.peers import network
 
+WHOLE = {
+    "port": (0, 65535),
+    "queue": (1, 1000),
+    "max_bytes": (1, None),
+    "max_pixels": (1, None),
+    "connections": (1, None),
+}
+"""The bounds of whole numbers among the settings; None for no largest one."""
+SECONDS = ("timeout", "header_timeout", "keep_alive")
 MIN_TOKEN = 8
 """Smallest number of characters of a token; a shorter one can be guessed quickly."""
 
@@ -62,7 +72,8 @@ class Settings:
             OptionError: they do not, or one is not allowed. Without a token, only this machine may be served, unless
                 `insecure` is set.
         """
-        if self.token is not None and (len(self.token) < MIN_TOKEN or not _is_word(self.token)):
+        self._check_values()
+        if self.token is not None and not _is_token(self.token):
             raise OptionError(f"the token has to be {MIN_TOKEN} or more letters, digits and signs, without spaces")
         if self.token is None and not self.insecure and not _is_loopback(self.address()[1][0]):
             raise OptionError(
@@ -71,18 +82,27 @@ class Settings:
             )
         if self.key is not None and self.certificate is None:
             raise OptionError("a key needs its certificate: give --tls-cert FILE")
-        if self.connections < 1:
-            raise OptionError(f"{self.connections} connections are not allowed; give 1 or more")
-        if self.peer_connections is not None and not 1 <= self.peer_connections <= self.connections:
-            raise OptionError(
-                f"{self.peer_connections} connections of one peer are not allowed; give 1 to {self.connections}, "
-                "which is how many there are over all"
-            )
         for proxy in self.trusted_proxies:
             network(proxy)
         for name in self.allow_hosts:
             allowed(name)
         self.check_certificate()
+
+    def _check_values(self) -> None:
+        """Finds out whether each setting, apart from the token, is a value that it may have."""
+        bounds.text("host", self.host, error=OptionError)
+        bounds.flag("insecure", self.insecure, error=OptionError)
+        for name, (least, most) in WHOLE.items():
+            bounds.whole(name, getattr(self, name), least, most, error=OptionError)
+        for name in SECONDS:
+            bounds.number(name, getattr(self, name), 0, above=True, allowed="seconds above 0", error=OptionError)
+        if self.peer_connections is not None:
+            bounds.whole("peer_connections", self.peer_connections, 1, self.connections, error=OptionError)
+        for name in ("allow_hosts", "trusted_proxies"):
+            bounds.names(name, getattr(self, name), error=OptionError)
+        for name in ("certificate", "key"):
+            if not isinstance(value := getattr(self, name), str | Path | None):
+                raise OptionError(f"{name}={value!r} is not allowed; give the path of a PEM file")
 
     def check_certificate(self) -> None:
         """Loads the certificate and the key, if they are given.
@@ -144,8 +164,9 @@ class Settings:
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def _is_word(text: str) -> bool:
-    return text.isascii() and text.isprintable() and " " not in text
+def _is_token(text: object) -> bool:
+    is_word = isinstance(text, str) and text.isascii() and text.isprintable() and " " not in text
+    return is_word and len(str(text)) >= MIN_TOKEN
 
 
 def _is_loopback(address: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo import bounds
 from zoo.errors import ModelFileError, OptionError
 from zoo.tasks.agreement import MEASURES, Answers
 from zoo.tasks.scores import Scores, shown_score
@@ -87,13 +88,12 @@ class Classification:
         Raises:
             OptionError: the score is no finite number, or no probability where the scores are probabilities.
         """
-        if not np.isfinite(min_score):
-            raise OptionError(f"a least score of {min_score} is not allowed; give a finite number")
-        if self.scores == "probabilities" and not 0 <= min_score <= 1:
-            raise OptionError(
-                f"a least score of {min_score:g} is not allowed: the scores are probabilities; give 0 to 1, such as 0.7"
-            )
-        return replace(self, min_score=float(min_score))
+        if self.scores != "probabilities":
+            least = bounds.number("min_score", min_score, allowed="a finite least score", error=OptionError)
+        else:
+            allowed = "a least score from 0 to 1, such as 0.7, because the scores are probabilities"
+            least = bounds.number("min_score", min_score, 0, 1, allowed=allowed, error=OptionError)
+        return replace(self, min_score=least)
 
     @property
     def schema(self) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from zoo import bounds
 from zoo.errors import InputError, closest
 from zoo.inputs.fit import Box
 from zoo.tasks.scores import Scores, shown_score
@@ -197,9 +197,9 @@ class Detecting:
             InputError: a number is not in 0..1, or a name is none of the labels.
         """
         for name, value in (("threshold", threshold), ("iou", iou)):
-            if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
-                raise InputError(f"{name}={value} is not allowed; give a number from 0 to 1")
-        only = [only] if isinstance(only, str) else only
+            if value is not None:
+                bounds.share(name, value)
+        only = bounds.names("only", bounds.one_or_more(only))
         for name in only:
             if name not in labels:
                 known = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from zoo import bounds
 from zoo.files import read_list
 
 BACKGROUND = frozenset({"background", "_background_", "__background__", "???", "dummy"})
@@ -39,6 +40,15 @@ def read(path: Path) -> list[str]:
         InputError: it cannot be read, or is no text.
     """
     return parse(read_list(path, "label file"))
+
+
+def named(labels: str | Path | Sequence[str]) -> list[str]:
+    """Returns the names of classes that an option gives: a list of names, or the path of a file of labels.
+
+    Raises:
+        InputError: the file cannot be read, or the list holds something else than texts.
+    """
+    return read(Path(labels)) if isinstance(labels, str | Path) else list(bounds.names("labels", labels))
 
 
 def fault(classes: int, labels: Sequence[str]) -> str:

@@ -11,6 +11,7 @@
 | `distributed` | strategies for several GPUs or machines, the rendezvous of workers, the sharding of batches |
 | `recipe`, `inputs` | every number that decides a training, and each model's own; the shape and the facts of the data |
 | `folder`, `checkpoint`, `checkpointer` | the run's folder; the file that a training continues from |
+| `teacher` | a trained model whose answers are learned, too |
 | `precision` | 16 bits while training, float32 in what is saved |
 | `callbacks` | Keras callbacks, for plain `model.fit` too (imports Keras) |
 | `watch`, `history`, `events` | who receives the progress; the rows of the epochs, as CSV and for TensorBoard |

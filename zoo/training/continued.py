@@ -23,6 +23,7 @@ from zoo.training.recipe import Recipe
 from zoo.training.results import TrainResult
 from zoo.training.setup import Check, Setup, prepare
 from zoo.training.tasks import TrainingTask, columns, task_of
+from zoo.training.teacher import Teacher, read_teacher
 from zoo.training.watch import NullWatch, Watch
 from zoo.weights import build_from
 
@@ -72,8 +73,9 @@ def resume(
     ):
         run = connected.broadcast(read_run(folder) if connected.is_chief else None)
         recipe = Recipe().change(run["recipe"])
+        teacher = _teacher_again(folder, run, connected)
         keras.utils.set_random_seed(recipe.seed)
-        setup = _prepare_again(folder, run, recipe, connected, watch, progress)
+        setup = _prepare_again(folder, run, recipe, teacher, connected, watch, progress)
         if check is not None:
             check(setup.model, setup.data)
         return fit(setup)
@@ -83,6 +85,7 @@ def _prepare_again(
     folder: Path,
     run: dict[str, Any],
     recipe: Recipe,
+    teacher: Teacher | None,
     strategy: Strategy,
     watch: Watch,
     progress: Progress,
@@ -115,8 +118,26 @@ def _prepare_again(
         task=task,
         strategy=strategy,
         checkpoint=saved,
+        teacher=teacher,
         watch=watch,
     )
+
+
+def _teacher_again(folder: Path, run: dict[str, Any], strategy: Strategy) -> Teacher | None:
+    """Returns a run's teacher; None for a run without one, and for a finished one, which learns no more.
+
+    Raises:
+        InputError: the teacher's file is missing, or another than it was.
+    """
+    about = run.get("teacher")
+    if about is None:
+        return None
+    done = strategy.is_chief and (folder / checkpoint.FILE).exists() and _is_done(folder, run)
+    return None if strategy.broadcast(done) else read_teacher(Path(about["path"]), sha256=about["sha256"])
+
+
+def _is_done(folder: Path, run: dict[str, Any]) -> bool:
+    return Checkpoint(folder, columns(task_of(run["model"]))).state.done
 
 
 def _build_again(

@@ -21,7 +21,8 @@ RECIPE = "recipe.toml"
 LABELS = "labels.txt"
 ARCHITECTURE = "architecture.json"
 HERE = "resume.toml"
-"""Name of the file with the paths of data and weights on this machine, for `--resume` only; no other file has paths."""
+"""Name of the file with the paths of data, weights and teacher on this machine, for `--resume` only; no other file has
+paths."""
 
 
 def require_new(folder: Path) -> None:
@@ -51,16 +52,19 @@ def begin_run(folder: Path, run: dict[str, Any], class_names: Sequence[str], mod
     import tomli_w
 
     # The folder is written whole or not at all: neither a new run nor --resume could use a part of it.
-    data, weights = run["data"], run["model"]["weights"]
-    for path in (data["path"], weights):
+    data, weights, teacher = run["data"], run["model"]["weights"], run.get("teacher")
+    here = {"data": data["path"], "weights": weights} | ({"teacher": teacher["path"]} if teacher else {})
+    for path in here.values():
         if not path.isascii() and any("\ud800" <= char <= "\udfff" for char in path):
             raise InputError(f"the name of {path} is not UTF-8, and no run can hold such a path; rename it")
     shared = run | {"data": data | {"path": base_name(data["path"])}}
     shared["model"] = run["model"] | {"weights": base_name(weights)}
+    if teacher:
+        shared["teacher"] = teacher | {"path": base_name(teacher["path"])}
     with atomic(folder) as scratch:
         scratch.mkdir()
         (scratch / RECIPE).write_text(tomli_w.dumps(shared), encoding="utf-8")
-        (scratch / HERE).write_text(tomli_w.dumps({"data": data["path"], "weights": weights}), encoding="utf-8")
+        (scratch / HERE).write_text(tomli_w.dumps(here), encoding="utf-8")
         (scratch / LABELS).write_text("".join(f"{label}\n" for label in class_names), encoding="utf-8")
         (scratch / ARCHITECTURE).write_text(model.to_json(), encoding="utf-8")
 
@@ -72,12 +76,17 @@ def read_run(folder: Path) -> dict[str, Any]:
         InputError: the folder holds no run.
     """
     run = read_toml(folder / RECIPE)
-    _require_tables(run, _TABLES, folder / RECIPE)
+    _require_tables(
+        run, _TABLES | ({"teacher": {"path": str, "sha256": str}} if "teacher" in run else {}), folder / RECIPE
+    )
     # A run of an older version has the paths in its recipe.
     if (folder / HERE).exists():
         here = read_toml(folder / HERE)
         _require_tables(here, {"data": str, "weights": str}, folder / HERE)
         run["data"]["path"], run["model"]["weights"] = here["data"], here["weights"]
+        if "teacher" in run:
+            _require_tables(here, {"teacher": str}, folder / HERE)
+            run["teacher"]["path"] = here["teacher"]
     Recipe().change(run["recipe"])
     read_files(folder)  # errors are found now, not when the card is written after the training
     try:

@@ -138,7 +138,7 @@ class Trainer:
         """
         self.setup, checkpoint = setup, setup.checkpoint
         self.state = checkpoint.state if checkpoint else TrainState()
-        if self.state.stage >= len(setup.stages) and not self.state.done:
+        if checkpoint is not None and self.state.stage >= len(setup.stages) and not self.state.done:
             raise InputError(
                 f"{setup.folder} was stopped in stage {self.state.stage + 1}, but its recipe has {len(setup.stages)}"
             )
@@ -164,12 +164,22 @@ class Trainer:
         if self.state.done and self._checkpoint is not None:
             with self.setup.strategy.scope():
                 self._checkpoint.restore_model(self.setup.model)
+        if not self.setup.stages and not self.state.done:
+            self._keep_untrained()
         try:
             while not self.state.done:
                 self._run_stage(self.setup.stages[self.state.stage])
         except TrainingError:
             self._checkpointer.write_best()
             raise
+
+    def _keep_untrained(self) -> None:
+        """Makes the model that a run begins with its best one, where there is nothing to train."""
+        import keras
+
+        self._checkpointer.save_model()
+        self.state.done = True
+        self._checkpointer.write(keras.optimizers.SGD(), self.state)
 
     def known_outputs(self, split: SplitName) -> Array | None:
         """Returns the best model's outputs for a split, `(count, ...)`, after `run`.

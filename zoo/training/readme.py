@@ -136,9 +136,26 @@ def _facts(run: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
         f"- model: {name} ({options})" if options else f"- model: {name}",
         f"- weights it began with: {markdown(base_name(run['model']['weights']))}{_about_weights(run['model'])}",
         f"- data: {markdown(base_name(run['data']['path']))}: {splits}",
-        f"- {metrics['epochs']} epochs in {metrics['seconds']:.0f} s, the best was number {metrics['best_epoch']}",
+        *([f"- {markdown(pruning)}"] if isinstance(pruning := run["model"].get("about_pruning"), str) else []),
+        f"- {metrics['epochs']} epochs in {metrics['seconds']:.0f} s, the best was number {metrics['best_epoch']}"
+        if metrics["epochs"]
+        else "- not trained in this run",
+        *_teacher(run),
         "- recipe: all of it stands in `recipe.toml`",
         f"- versions: {versions}",
+    ]
+
+
+def _teacher(run: dict[str, Any]) -> list[str]:
+    """Returns the line on a run's teacher; none for a run without one."""
+    about = run.get("teacher")
+    if not isinstance(about, dict):
+        return []
+    name, digest = (str(about.get(key)) for key in ("path", "sha256"))
+    recipe = run["recipe"]
+    return [
+        f"- teacher: {markdown(base_name(name))} (SHA-256 {markdown(digest[:12])}...), weight "
+        f"{markdown(str(recipe.get('teacher_weight')))}, temperature {markdown(str(recipe.get('temperature')))}"
     ]
 
 

@@ -75,6 +75,11 @@ class Recipe:
     anchors: Anchors = "fitted"
     """Anchors of a detector with a new head: `fitted` to the boxes of the training pictures, or those of the SSD
     `paper`; see `zoo.tasks.anchors`."""
+    teacher_weight: float = 0.5
+    """Share of a teacher's answers in the loss, 0 to 1; the labels have the rest. Without a teacher it does nothing."""
+    temperature: float = 3.0
+    """Number by which the logits of teacher and model are divided before they are compared; the higher it is, the more
+    counts what the teacher thinks of the wrong classes."""
     seed: int = 0
     """Random seed of weights, validation split, order and augmentation."""
     mixed_precision: bool = False
@@ -96,6 +101,8 @@ class Recipe:
             "patience": (0, 100_000),
             "label_smoothing": (0, 0.9),
             "validation": (0, 0.9),
+            "teacher_weight": (0, 1),
+            "temperature": (0.1, 100),
         }
         check_seed(self.seed)
         for name, (low, high) in limits.items():

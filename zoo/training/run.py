@@ -23,6 +23,8 @@ from zoo.training.loop import fit
 from zoo.training.recipe import Recipe, default_recipe, field_types
 from zoo.training.results import TrainResult
 from zoo.training.setup import Check, prepare
+from zoo.training.teacher import check as check_teacher
+from zoo.training.teacher import hash_of, read_teacher, require_teacher
 from zoo.training.watch import NullWatch, Watch
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def train(
     out: str | Path | None = None,
     weights: str | Path | None = AUTO,
     recipe: Recipe | dict[str, Any] | None = None,
+    teacher: str | Path | None = None,
     strategy: str = "one",
     workers: Sequence[str] | None = None,
     index: int | None = None,
@@ -59,6 +62,8 @@ def train(
         weights: the initial weights, see `zoo.build`; only for the name of a model. By default published ones where
             they exist and can be had at once, else random ones; the result's notes and the run's card say which.
         recipe: a recipe that replaces the model's own, or changes to that one.
+        teacher: a `.keras` or `.h5` file with a trained model of the same classes, whose answers are learned as well as
+            the labels, as the recipe's `teacher_weight` and `temperature` say; of several workers each needs it.
         strategy: `one` for one device, `mirrored` for all GPUs of this machine, or `multiworker` for several processes,
             each of which calls this with the same arguments. The first one writes the folder.
         workers: `host:port` of each worker; by default from `TF_CONFIG`.
@@ -87,6 +92,7 @@ def train(
         MissingDependencyError: TensorFlow is not installed.
     """
     changes, options = _split_recipe_and_options(values)
+    require_teacher(teacher, (recipe if isinstance(recipe, dict) else {}) | changes)
     with needs_tensorflow():
         import keras  # noqa: F401
     begun = start.find(model, weights, options, several=strategy == "multiworker", progress=progress)
@@ -94,8 +100,18 @@ def train(
     chosen = chosen or default_recipe(begun.name, pretrained=begun.pretrained).change(recipe or {})  # type: ignore[arg-type]
     folder = Path(out) if out is not None else Path("runs") / f"{begun.called}-{Path(data).resolve().stem}"
     meeting = Meeting(strategy, workers, index, secret_file)
+    teacher = None if teacher is None else Path(teacher)
     return _train(
-        begun, options, Path(data), folder, chosen.change(changes), meeting, watch or NullWatch(), progress, check
+        begun,
+        options,
+        Path(data),
+        folder,
+        chosen.change(changes),
+        teacher,
+        meeting,
+        watch or NullWatch(),
+        progress,
+        check,
     )
 
 
@@ -105,6 +121,7 @@ def train_from(
     *,
     out: str | Path | None = None,
     recipe: Recipe | dict[str, Any] | None = None,
+    teacher: str | Path | None = None,
     strategy: str = "one",
     workers: Sequence[str] | None = None,
     index: int | None = None,
@@ -127,6 +144,7 @@ def train_from(
             the head is new.
         out: the new run's folder, which must not exist; by default the first free one of `RUN-2`, `RUN-3`...
         recipe: a recipe that replaces that of the run, or changes to it.
+        teacher: as in `train`; the run's own teacher is not taken over.
         strategy: as in `train`.
         workers: as in `train`.
         index: as in `train`.
@@ -141,6 +159,7 @@ def train_from(
         Otherwise as `train`.
     """
     changes, options = _split_recipe_and_options(values)
+    require_teacher(teacher, (recipe if isinstance(recipe, dict) else {}) | changes)
     if options:
         raise OptionError(f"{sorted(options)[0]!r} is no field of a recipe, and the model's options are those of {run}")
     with needs_tensorflow():
@@ -149,9 +168,49 @@ def train_from(
     chosen = recipe if isinstance(recipe, Recipe) else own.change(recipe or {})
     folder = Path(out) if out is not None else start.next_to(Path(run))
     meeting = Meeting(strategy, workers, index, secret_file)
+    teacher = None if teacher is None else Path(teacher)
     return _train(
-        begun, {}, Path(data or path), folder, chosen.change(changes), meeting, watch or NullWatch(), progress, check
+        begun,
+        {},
+        Path(data or path),
+        folder,
+        chosen.change(changes),
+        teacher,
+        meeting,
+        watch or NullWatch(),
+        progress,
+        check,
     )
+
+
+def train_start(
+    begun: start.Start,
+    data: str | Path,
+    *,
+    out: str | Path,
+    recipe: Recipe,
+    watch: Watch | None = None,
+    progress: Progress = SILENT,
+    check: Check | None = None,
+) -> TrainResult:
+    """Trains what another module prepares, such as a pruned model, on one device.
+
+    Args:
+        begun: the model, or how it is built.
+        data: as in `train`.
+        out: the run's folder, which must not exist.
+        recipe: the recipe.
+        watch: as in `train`.
+        progress: as in `train`.
+        check: as in `train`.
+
+    Raises:
+        As `train`.
+    """
+    return _train(
+        begun=begun, options={}, path=Path(data), folder=Path(out), recipe=recipe, teacher=None,
+        meeting=Meeting("one", None, None, None), watch=watch or NullWatch(), progress=progress, check=check,
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,6 +229,7 @@ def _train(
     path: Path,
     folder: Path,
     recipe: Recipe,
+    teacher: Path | None,
     meeting: Meeting,
     watch: Watch,
     progress: Progress,
@@ -181,7 +241,7 @@ def _train(
     start.check_own_model(begun, options, recipe, meeting.strategy)
     task = begun.task()
     facts = {"model": begun.called, "options": options, "pretrained": begun.pretrained, **dataclasses.asdict(recipe)}
-    facts |= {"versions": versions()}
+    facts |= {"versions": versions(), "teacher": None if teacher is None else hash_of(teacher)}
     with (
         connect(
             meeting.strategy, meeting.workers, meeting.index, secret_file=meeting.secret_file, facts=facts,
@@ -191,6 +251,8 @@ def _train(
     ):  # fmt: skip
         if connected.is_chief:
             require_new(folder)
+        # Read first: a model that is read may draw random numbers.
+        taught = None if teacher is None else read_teacher(teacher)
         keras.utils.set_random_seed(recipe.seed)
         loaded = task.load(path, input_shape(begun.name or begun.model, begun.options), recipe, progress)
         require_classes(options, loaded)
@@ -202,7 +264,7 @@ def _train(
         built = begun.build(loaded, recipe, progress)
         if begun.name is None:
             task.check(built.model, loaded)
-        notes = start.adapt(task, built, loaded, recipe)
+        notes = [*start.adapt(task, built, loaded, recipe), *(check_teacher(taught, task, loaded) if taught else ())]
         if check is not None:
             check(built.model, loaded)
         run = {
@@ -210,6 +272,7 @@ def _train(
             "recipe": dataclasses.asdict(recipe),
             "data": {"path": str(path.absolute()), **describe_data(loaded)},
             "versions": versions(),
+            **({} if taught is None else {"teacher": taught.facts()}),
         }
         # Errors in these are found before the folder is made.
         setup = prepare(
@@ -220,6 +283,7 @@ def _train(
             recipe=recipe,
             task=task,
             strategy=connected,
+            teacher=taught,
             watch=watch,
         )
         if connected.is_chief:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from zoo.training.needs import require_ready
 from zoo.training.recipe import Recipe
 from zoo.training.stages import Stage, plan
 from zoo.training.tasks import Objective, TrainingTask
+from zoo.training.teacher import Teacher, teaching
 from zoo.training.watch import NullWatch, Watch
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def prepare(
     task: TrainingTask,
     strategy: Strategy,
     checkpoint: Checkpoint | None = None,
+    teacher: Teacher | None = None,
     watch: Watch | None = None,
 ) -> Setup:
     """Prepares a training; every worker must call it.
@@ -67,24 +69,31 @@ def prepare(
     Args:
         folder: the run's folder, which `fit` expects to exist.
         run: the facts of the run; its table `model` says whether the weights are pretrained and whether the head is
-            new.
+            new, and may say `trained = false`: then the model is evaluated as it is.
         model: the model with its initial weights, on one device.
         data: data that the task has loaded for this model.
         recipe: the recipe.
         task: what the model is trained for.
         strategy: the processes and devices of the training.
         checkpoint: the checkpoint to continue from.
+        teacher: the model whose answers are learned, too.
         watch: receives the progress; nobody by default.
 
     Raises:
-        OptionError: the recipe does not fit the model.
+        OptionError: the recipe or the teacher does not fit the model.
         MissingDependencyError, OutputError: the end of the training would fail, see `zoo.training.needs`.
     """
     if strategy.is_chief:
         require_ready(folder, model)
     about = run["model"]
-    stages = plan(model, recipe, task, pretrained=about["pretrained"], new_head=about["new_head"])
+    stages = []
+    if about.get("trained") is not False:
+        stages = plan(model, recipe, task, pretrained=about["pretrained"], new_head=about["new_head"])
     model = strategy.replicate(model)
+    objective = task.objective(model, data, recipe)
+    if teacher is not None:
+        added = teaching(strategy.replicate(teacher.model), model, task, objective, recipe)
+        objective = replace(objective, teaching=added)
     return Setup(
         folder=folder,
         run=run,
@@ -94,7 +103,7 @@ def prepare(
         stages=tuple(stages),
         strategy=strategy,
         task=task,
-        objective=task.objective(model, data, recipe),
+        objective=objective,
         checkpoint=checkpoint,
         watch=watch or NullWatch(),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,8 @@ class Start:
     """The figure that this model had in that run."""
     notes: tuple[str, ...] = ()
     """What the user should know, one line each."""
+    about_pruning: str = ""
+    """What was pruned from what to make this model; empty if nothing was."""
 
     @property
     def called(self) -> str:
@@ -103,6 +105,8 @@ class Start:
         }
         if sentence := self.on_weights(data):
             found["about_weights"] = sentence
+        if self.about_pruning:
+            found["about_pruning"] = self.about_pruning
         if self.run:
             found["from"] = self.run
         if self.score is not None:
@@ -219,8 +223,15 @@ def from_run(folder: Path) -> tuple[Start, Recipe, str]:
         run=base_name(folder.absolute()),
         score=score,
         notes=tuple(notes),
+        about_pruning=about_pruning(about),
     )
     return start, Recipe().change(run["recipe"]), run["data"]["path"]
+
+
+def about_pruning(model: Mapping[str, Any]) -> str:
+    """Returns what the table `model` of a run, which may be a stranger's, says of its pruning; empty if nothing."""
+    found = model.get("about_pruning")
+    return found if isinstance(found, str) else ""
 
 
 def _figures(folder: Path, run: dict[str, Any]) -> tuple[float | None, str]:
@@ -276,6 +287,9 @@ def notes_on(run: dict[str, Any], score: float) -> tuple[str, ...]:
     notes = []
     if about["weights"] == NONE and isinstance(about.get("about_weights"), str):
         notes.append(about["about_weights"])
+    unpruned = about.get("unpruned_score")
+    if isinstance(unpruned, float):
+        notes.append(f"before it was pruned, the model of {about.get('from')} had {unpruned:.1%}")
     before = about.get("from_score")
     if isinstance(before, float) and score < before and task_of(about).higher_is_better:
         notes.append(

@@ -164,7 +164,9 @@ def is_registered(name: Any) -> bool:
     """Whether this package or the user's own code has made a class or function known to Keras under this name."""
     import keras
 
-    import zoo.models.anchored  # noqa: F401  # makes the layer of detectors known
+    # These make the layers of detectors and of models that are trained for int8 known.
+    import zoo.compress.fake
+    import zoo.models.anchored  # noqa: F401
 
     return isinstance(name, str) and keras.saving.get_registered_object(name) is not None
 

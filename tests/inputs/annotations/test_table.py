@@ -38,6 +38,29 @@ def test_tables_with_and_without_a_header(listing: Path, text: str) -> None:
     np.testing.assert_array_equal(one.boxes, [[3, 4, 10, 20]])
 
 
+@pytest.mark.parametrize(
+    ("text", "splits"),
+    [
+        ("TRAIN,gs://bucket/a/1.jpg,dog,0.1,0.2,,,0.5,0.6,,\nTEST,gs://bucket/a/2.jpg,,,,,,,,,\n", ["train", "test"]),
+        ("UNASSIGNED,1.jpg,dog,0.1,0.2,,,0.5,0.6,,\nUNASSIGNED,2.jpg,,,,,,,,,\n", [None, None]),
+        ("training,1.jpg,dog,0.1,0.2,0.5,0.2,0.5,0.6,0.1,0.6\nvalidation,2.jpg\n", ["train", "validation"]),
+        ("1.jpg,dog,0.1,0.2,,,0.5,0.6,,\n2.jpg,,,,,,,,,\n", [None, None]),
+        ("1.jpg,dog,0.1,0.2,0.5,0.2,0.5,0.6,0.1,0.6\n2.jpg\n", [None, None]),
+    ],
+)
+def test_tables_of_automl_are_read(listing: Path, text: str, splits: list[str | None]) -> None:
+    listing.write_text(text)
+    assert holds_boxes(listing)
+    assert holds_boxes(listing.parent)
+    data = find_boxes(listing.parent)
+    one, two = data.pictures
+    assert (one.path.name, one.labels, two.path.name, two.labels) == ("1.jpg", ("dog",), "2.jpg", ())
+    assert [one.split, two.split] == splits
+    assert one.relative
+    np.testing.assert_array_equal(one.boxes, [[0.1, 0.2, 0.5, 0.6]])
+    assert not data.remarks
+
+
 def test_a_class_may_be_a_number(listing: Path) -> None:
     listing.write_text("1.jpg,7,3,4,10,20\n")
     assert find_boxes(listing).class_names == ("7",)

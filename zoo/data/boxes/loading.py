@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zoo import bounds
 from zoo.data.augment import Augment
 from zoo.data.boxes.augment import Changes, change
 from zoo.data.boxes.check import ReadBoxes, read_boxes
@@ -73,8 +74,7 @@ def load_boxes(
         OptionError: a value is not allowed.
     """
     reader = make_reader(input_shape, "stretch")
-    if batch_size < 1:
-        raise OptionError(f"batch_size={batch_size!r} is not allowed; give an integer, at least 1")
+    bounds.whole("batch_size", batch_size, error=OptionError)
     Changes.of(augment)
     store: Array | None = None
 

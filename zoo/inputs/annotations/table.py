@@ -1,7 +1,8 @@
 """Reads CSV tables of boxes, one object a line: `path,label,xmin,ymin,xmax,ymax[,split]`, in pixels.
 
 With a header the columns may stand in any order, under the usual names (`filename`, `class`, `x1`..., as Roboflow and
-TensorFlow's examples write them). Without one the order is this, or Keras RetinaNet's `path,xmin,ymin,xmax,ymax,label`.
+TensorFlow's examples write them). Without one the order is this, or Keras RetinaNet's `path,xmin,ymin,xmax,ymax,label`,
+or that of Google's AutoML: `set,path,label,xmin,ymin,,,xmax,ymax,,` with or without the set, or with all four corners.
 A line with a path and nothing else is a picture without objects.
 """
 
@@ -19,7 +20,7 @@ from zoo.files import read_list
 from zoo.inputs.annotations.pictures import Folder, Several
 from zoo.inputs.annotations.values import BoxData, Stated, Tally, merged, numbers, whole_size
 from zoo.inputs.find import SUFFIXES
-from zoo.inputs.splits import SplitName, split_of
+from zoo.inputs.splits import SplitName, is_unassigned, split_of
 from zoo.inputs.table import LABELS, PATHS, SPLIT_COLUMNS, first_of, plain_name, rows_of
 from zoo.text import uncell
 
@@ -27,6 +28,9 @@ _SIDES = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("left", "
 """Names of the columns of a box."""
 _OTHER_SIDES = ({"x", "y", "w", "h"}, {"x", "y", "width", "height"}, {"bbox"})
 """Names of columns that are not read: they do not say which corners, or whether a centre, they mean."""
+
+_CORNERS = (2, 3, 6, 7)
+"""The places of left, top, right and bottom in AutoML's rows, counted from the path."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,9 @@ def seems_one(path: Path) -> bool:
 
 
 def _without_header(cells: list[str]) -> tuple[Columns, int] | None:
+    for first in (0, 1):  # AutoML's: with the set in front, or without it
+        if _are_corners(cells[first:]) and (first == 0 or _is_set(cells[0])):
+            return Columns(first, first + 1, tuple(first + at for at in _CORNERS), 0 if first else None), 0
     split = 6 if len(cells) > 6 else None
     is_picture = bool(cells) and Path(cells[0]).suffix.lower() in SUFFIXES
     if len(cells) > 5 and numbers(cells[2:6]) is not None and (is_picture or numbers(cells[1:2]) is None):
@@ -80,6 +87,24 @@ def _without_header(cells: list[str]) -> tuple[Columns, int] | None:
     if len(cells) > 5 and numbers(cells[1:5]) is not None and is_picture:
         return Columns(0, 5, (1, 2, 3, 4), split), 0
     return None
+
+
+def _are_corners(cells: list[str]) -> bool:
+    """Whether a row is a path, a label and the corners of a box, from the upper left one on, the second and the fourth
+    maybe empty.
+    """
+    between, last = cells[4:6], cells[8:10]
+    return (
+        len(cells) > max(_CORNERS)
+        and Path(cells[0]).suffix.lower() in SUFFIXES
+        and numbers([cells[at] for at in _CORNERS]) is not None
+        and all(not any(pair) or numbers(pair) is not None for pair in (between, last))
+        and (not any(between) or len(cells) > 8)
+    )
+
+
+def _is_set(word: str) -> bool:
+    return is_unassigned(word) or split_of(word) is not None
 
 
 def first_rows(path: Path) -> list[tuple[int, list[str]]]:
@@ -191,5 +216,6 @@ def _picture(
 def _split(row: list[str], columns: Columns) -> tuple[SplitName | None, bool]:
     """Returns the split that a row names, and whether what stands there is one."""
     word = row[columns.split] if columns.split is not None and columns.split < len(row) else ""
+    word = "" if is_unassigned(word) else word
     split = split_of(word) if word else None
     return split, not word or split is not None

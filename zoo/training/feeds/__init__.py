@@ -12,7 +12,7 @@ __all__ = ["CachedFeatures", "Feed", "WholeModel", "make_feed"]
 
 def make_feed(setup: Setup, stage: Stage) -> Feed:
     """Returns the feed of a stage; must be called within the strategy's scope, by every worker."""
-    if setup.strategy.distributed or len(setup.model.outputs) > 1:
+    if setup.strategy.distributed or len(setup.model.outputs) > 1 or setup.objective.teaching is not None:
         from zoo.training.feeds.distributed import DistributedFeed
 
         return DistributedFeed(setup, stage)

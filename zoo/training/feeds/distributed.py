@@ -1,16 +1,18 @@
-"""The feed with steps of its own: for several devices, of one process or of several, and for several outputs.
+"""The feed with steps of its own: for several devices, of one process or of several, several outputs, or a teacher.
 
 Keras 3's `fit`, `evaluate` and `predict` do not run under `MultiWorkerMirroredStrategy`
 (https://github.com/keras-team/keras/issues/20585), and under `MirroredStrategy` they leave each device its own
 statistics of batch normalization and give the files of a smaller last batch another weight. So the steps are written
 out here, with `tf.distribute.Strategy.run`. The batches are those of one device: the loss of a step is the mean over
 the whole batch, whatever the number of devices. One loss sees all outputs of a model, which Keras' `fit` cannot do.
+A teacher gets the very examples of the step, augmented as they are; where the features of the examples are computed
+once, so are the teacher's answers to them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -40,14 +42,15 @@ class DistributedFeed:
         self._rows, self._counts = self._shard.rows()
         self._order = ShardedOrder(dataclasses.replace(setup.data.order, epoch=0), self._rows)
         self._datasets: dict[SplitName, Any] = {}
-        self._features: dict[SplitName, Array] = {}
+        self._features: dict[SplitName, Any] = {}
+        """The features of each split; with a teacher, a pair of the features and the teacher's answers."""
         if stage.cached_features:
             body, self.model = setup.task.split_at_head(setup.model)
             setup.watch.note(f"computing the features of {setup.data.order.count} pictures, once")
             splits: tuple[SplitName, ...] = ("train", "validation")
             for split in splits:
                 if len(setup.data.sources[split]):
-                    self._features[split] = self._compute_features(body, split)
+                    self._features[split] = self._compute_once(self._seen_by(body), split)
         else:
             self.model = setup.model
         self._train_step, self._test_step = self._make_steps()
@@ -77,7 +80,7 @@ class DistributedFeed:
             stop = float(any(one.stopped for one in stops))
             # Tensors: a Python number would be traced anew for each of its values.
             arguments = (examples, labels, row_weights, np.float32(stop))
-            *seen, stopped = np.asarray(self._train_step(*map(tf.convert_to_tensor, arguments)))
+            *seen, stopped = np.asarray(self._train_step(*keras.tree.map_structure(tf.convert_to_tensor, arguments)))
             totals, count = totals + np.array(seen, np.float64) * size, count + size
             logs = dict(zip(names, totals / count, strict=True))
             self._stop_all(stops, stopped)
@@ -94,6 +97,7 @@ class DistributedFeed:
 
     def evaluate(self) -> dict[str, float] | None:
         """See `Feed`."""
+        import keras
         import tensorflow as tf
 
         if self._data.validation is None:
@@ -104,7 +108,7 @@ class DistributedFeed:
         totals = np.zeros(len(names))
         for step, (examples, labels) in enumerate(self._batches("validation", positions)):
             arguments = (examples, labels, counts[step] / shard.count)
-            totals += np.asarray(self._test_step(*map(tf.convert_to_tensor, arguments)))
+            totals += np.asarray(self._test_step(*keras.tree.map_structure(tf.convert_to_tensor, arguments)))
         return dict(zip(names, map(float, totals), strict=True))
 
     def known_outputs(self, split: SplitName) -> Array | None:
@@ -124,7 +128,7 @@ class DistributedFeed:
         self._order.epoch = epoch
         if "train" in self._features:
             chosen = self._order.next()[0].reshape(self._rows.shape)[skip:]
-            return ((self._features["train"][rows], source.labels[rows]) for rows in chosen)
+            return ((_rows(self._features["train"], rows), source.labels[rows]) for rows in chosen)
         if "train" not in self._datasets:
             augment: Augment = self._recipe.augment if source.reader.takes_pictures else "none"
             self._datasets["train"] = self._task.training_batches(
@@ -135,37 +139,66 @@ class DistributedFeed:
     def _batches(self, split: SplitName, positions: Array) -> Iterator[tuple[Any, Any]]:
         source = self._data.sources[split]
         if split in self._features:
-            return ((self._features[split][rows], source.labels[rows]) for rows in positions)
+            return ((_rows(self._features[split], rows), source.labels[rows]) for rows in positions)
         if split not in self._datasets:
             self._datasets[split] = make_dataset(subset(source, positions), positions.shape[1])
         return iter(self._datasets[split])
 
-    def _compute_features(self, body: Any, split: SplitName) -> Array:
-        """Computes the features of a split, each worker those of its rows, and gathers them on all workers."""
+    def _seen_by(self, body: Any) -> Callable[[Any], Any]:
+        """Returns what is computed once for each example: its features, and the answers of a teacher."""
+        teaching = self._objective.teaching
+        if teaching is None:
+            return lambda examples: body(examples, training=False)
+        return lambda examples: (body(examples, training=False), teaching.answers(examples))
+
+    def _compute_once(self, function: Callable[[Any], Any], split: SplitName) -> Any:
+        """Computes a function of the examples of a split, each worker for its rows, and gathers it on all workers."""
+        import keras
         import tensorflow as tf
 
         distribution, shard = self._strategy.distribution, self._shard_of(split)
         one_worker = Shard(shard.count, shard.batch_size, shard.replicas, 0, shard.replicas)
 
-        def one(examples: tf.Tensor) -> tf.Tensor:
-            return body(self._replica_rows(shard, examples), training=False)
+        def one(examples: tf.Tensor) -> Any:
+            return function(self._replica_rows(shard, examples))
 
-        compute = tf.function(lambda examples: distribution.gather(distribution.run(one, args=(examples,)), axis=0))
-        features = np.empty((shard.count, *body.output_shape[1:]), np.float32)
+        def gathered(examples: tf.Tensor) -> Any:
+            found = distribution.run(one, args=(examples,))
+            return keras.tree.map_structure(lambda part: distribution.gather(part, axis=0), found)
+
+        compute, whole = tf.function(gathered), None
         source = subset(self._data.sources[split], shard.rows()[0])
         batches = make_dataset(source, shard.local * shard.rows_per_replica)
         for everybody, (examples, _) in zip(one_worker.rows()[0], batches, strict=True):
-            features[everybody] = np.asarray(compute(examples))
-        return features
+            found = keras.tree.map_structure(np.asarray, compute(examples))
+            if whole is None:
+                whole = keras.tree.map_structure(
+                    lambda part: np.empty((shard.count, *part.shape[1:]), np.float32), found
+                )
+            for all_rows, part in zip(keras.tree.flatten(whole), keras.tree.flatten(found), strict=True):
+                all_rows[everybody] = part
+        return whole
 
     def _replica_rows(self, shard: Shard, local: Any) -> Any:
-        """Returns the rows of the current replica out of its worker's rows."""
+        """Returns the rows of the current replica out of its worker's rows, of a tensor or a structure of tensors."""
+        import keras
         import tensorflow as tf
 
         if shard.local == 1:
             return local
         number = tf.distribute.get_replica_context().replica_id_in_sync_group - shard.first
-        return local[number * shard.rows_per_replica : (number + 1) * shard.rows_per_replica]
+        own = slice(number * shard.rows_per_replica, (number + 1) * shard.rows_per_replica)
+        return keras.tree.map_structure(lambda part: part[own], local)
+
+    def _answered(self, examples: Any) -> tuple[Any, Any]:
+        """Returns what the trained model is given, and the teacher's answers; None for these if there is no teacher."""
+        teaching = self._objective.teaching
+        if teaching is None:
+            return examples, None
+        if self._features:
+            given, answers = examples
+            return given, answers
+        return examples, teaching.answers(examples)
 
     def _make_steps(self) -> tuple[Any, Any]:
         """Returns the steps of training and evaluation, on this worker's rows; both return sums over all workers."""
@@ -174,12 +207,13 @@ class DistributedFeed:
 
         model, distribution, shard, objective = self.model, self._strategy.distribution, self._shard, self._objective
 
-        def compare(examples: tf.Tensor, labels: tf.Tensor, *, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        def compare(examples: Any, labels: Any, answers: Any, *, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
             raw = model(examples, training=training)
             outputs = keras.tree.map_structure(lambda output: tf.cast(output, tf.float32), raw)
             targets = objective.targets(labels)
             metrics = [tf.cast(values(targets, outputs), tf.float32) for values in objective.metrics.values()]
-            return objective.loss.call(targets, outputs), metrics
+            losses = objective.loss.call(targets, outputs)
+            return (objective.teaching.mix(losses, answers, outputs) if objective.teaching else losses), metrics
 
         def mean(losses: tf.Tensor, row_weights: tf.Tensor, example_weights: Any = 1.0) -> tf.Tensor:
             # What this replica adds to the mean, the model's own penalties included: row weights add up to one.
@@ -189,10 +223,10 @@ class DistributedFeed:
         def sums(loss: tf.Tensor, metrics: list[tf.Tensor], row_weights: tf.Tensor) -> list[tf.Tensor]:
             return [loss, *(tf.reduce_sum(values * row_weights) for values in metrics)]
 
-        def gradients(examples: tf.Tensor, labels: tf.Tensor, row_weights: tf.Tensor) -> tuple[Any, list[tf.Tensor]]:
+        def gradients(examples: Any, labels: Any, row_weights: Any, answers: Any) -> tuple[Any, list[tf.Tensor]]:
             example_weights = 1.0 if objective.weights is None else objective.weights(labels)
             with tf.GradientTape() as tape:
-                losses, metrics = compare(examples, labels, training=True)
+                losses, metrics = compare(examples, labels, answers, training=True)
                 loss = mean(losses, row_weights, example_weights)
                 scaled = model.optimizer.scale_loss(loss)
             return tape.gradient(scaled, model.trainable_variables), sums(loss, metrics, row_weights)
@@ -201,13 +235,17 @@ class DistributedFeed:
 
         def train_one(*arguments: tf.Tensor) -> tf.Tensor:
             *rows, stop = arguments
-            found, seen = compiled(*(self._replica_rows(shard, row) for row in rows))
+            examples, labels, row_weights = (self._replica_rows(shard, row) for row in rows)
+            # XLA compiles the step of the model that learns, not the teacher's answers: it cannot resize pictures.
+            examples, answers = self._answered(examples)
+            found, seen = compiled(examples, labels, row_weights, answers)
             model.optimizer.apply_gradients(zip(found, model.trainable_variables, strict=True))
             return tf.stack([*seen, stop])
 
         def test_one(examples: tf.Tensor, labels: tf.Tensor, row_weights: tf.Tensor) -> tf.Tensor:
             rows = [self._replica_rows(shard, row) for row in (examples, labels, row_weights)]
-            losses, metrics = compare(rows[0], rows[1], training=False)
+            given, answers = self._answered(rows[0])
+            losses, metrics = compare(given, rows[1], answers, training=False)
             return tf.stack(sums(mean(losses, rows[2]), metrics, rows[2]))
 
         def over_all(step: Any) -> Any:
@@ -216,3 +254,10 @@ class DistributedFeed:
             )
 
         return over_all(train_one), over_all(test_one)
+
+
+def _rows(known: Any, rows: Array) -> Any:
+    """Returns rows of an array, or of each array in a structure."""
+    import keras
+
+    return keras.tree.map_structure(lambda part: part[rows], known)

@@ -11,7 +11,18 @@ from typing import Any
 from zoo.errors import OptionError
 from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.training.tasks.detection import DETECTION_TRAINING
-from zoo.training.tasks.task import Advising, Calibrating, Naming, Objective, Predicting, Report, TrainingTask, Tuning
+from zoo.training.tasks.task import (
+    Advising,
+    Calibrating,
+    Naming,
+    Objective,
+    Predicting,
+    Report,
+    Teachable,
+    Teaching,
+    TrainingTask,
+    Tuning,
+)
 
 TASKS: dict[str, TrainingTask] = {task.name: task for task in (CLASSIFICATION, DETECTION_TRAINING)}
 """The tasks that models can be trained for, by their names in specs, recipes and cards."""
@@ -56,6 +67,8 @@ __all__ = [
     "Objective",
     "Predicting",
     "Report",
+    "Teachable",
+    "Teaching",
     "TrainingTask",
     "Tuning",
     "columns",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -192,6 +192,14 @@ class ClassificationTraining:
             metrics={"accuracy": keras.metrics.categorical_accuracy},
             weights=(lambda labels: tf.gather(weights, labels)) if recipe.balance else None,
         )
+
+    def imitation(
+        self, model: keras.Model, teacher: keras.Model, objective: Objective, temperature: float
+    ) -> Callable[[Any, Any], Any]:
+        """Returns the divergence of the scores at a temperature."""
+        from zoo.training.tasks.imitation import divergence
+
+        return lambda answers, outputs: divergence(answers, outputs, temperature)
 
     def evaluate(self, outputs: Array, data: Data, split: SplitName) -> ClassificationReport:
         """Counts true and predicted classes by the scores, `(count, classes)`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,8 @@ LEAST_RIGHT = 5
 """The fewest objects that are found rightly where a threshold is taken from the validation pictures."""
 USUAL = (0.1, 0.9)
 """The range of thresholds that are taken."""
+SAME_ANCHOR = 1e-4
+"""The largest difference of two anchors that are the same, as a fraction of the picture's side."""
 COUNTED_ON = 256
 """The most training pictures whose targets are counted to weigh the loss."""
 
@@ -169,6 +171,27 @@ class DetectionTraining:
 
         positives = _mean_positives(matcher, data.sources["train"].labels)
         return Objective(targets=matcher, loss=DetectionLoss(positives), metrics={}, judge=judge)
+
+    def imitation(
+        self, model: keras.Model, teacher: keras.Model, objective: Objective, temperature: float
+    ) -> Callable[[Any, Any], Any]:
+        """Returns the divergence of scores and boxes, anchor by anchor.
+
+        Raises:
+            OptionError: the teacher's anchors are others.
+        """
+        from zoo.models.anchored import anchors_of
+        from zoo.training.tasks.imitation import detection_divergence
+
+        own, taught = anchors_of(model), anchors_of(teacher)
+        if own.shape != taught.shape or not np.allclose(own, taught, atol=SAME_ANCHOR):
+            raise OptionError(
+                f"the teacher {teacher.name} has other anchors ({len(taught)}) than {model.name} ({len(own)}), so that "
+                "their boxes cannot be compared; a teacher of a detector has the same levels and input size, and was "
+                "trained on the same pictures with the same seed, which gives the same anchors"
+            )
+        positives = objective.loss.positives
+        return lambda answers, outputs: detection_divergence(answers, outputs, temperature) / positives
 
     def predict(self, model: keras.Model, data: Data, split: SplitName) -> list[list[Detection]]:
         """Returns the objects that a model finds in each picture of a split."""

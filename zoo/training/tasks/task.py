@@ -20,6 +20,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
+class Teaching:
+    """What a teacher adds to an objective: another model's outputs for the very examples that the model is given.
+
+    The functions run inside TensorFlow graphs, on each replica for its rows.
+    """
+
+    answers: Callable[[Any], Any]
+    """Turns examples, `(batch, ...)` as the model gets them, into the teacher's outputs: a tensor, or a structure of
+    tensors if the task's models have several outputs."""
+    loss: Callable[[Any, Any], Any]
+    """Compares the teacher's outputs with the model's: one value for each example, `(batch,)` float32."""
+    weight: float
+    """The share of the teacher's loss in the whole, 0..1; the task's own loss has the rest."""
+
+    def mix(self, own: Any, answers: Any, outputs: Any) -> Any:
+        """Returns the loss of each example, `(batch,)`, from its loss on the labels and the teacher's outputs."""
+        return (1 - self.weight) * own + self.weight * self.loss(answers, outputs)
+
+
+@dataclass(frozen=True, eq=False)
 class Objective:
     """The aim of one training: what is learned, how errors are measured, and by which metrics.
 
@@ -42,6 +62,8 @@ class Objective:
     """Computes, at the end of an epoch, the metrics of the model on the validation files that are no mean over the
     examples (or on the training files if there are none); None if the task has no such metrics. Of several workers,
     only the chief calls it."""
+    teaching: Teaching | None = None
+    """A teacher's part in the loss; None if the labels alone are learned."""
 
 
 class Report(Protocol):
@@ -188,6 +210,26 @@ class Predicting(Protocol):
 
     def predict(self, model: keras.Model, data: Data, split: SplitName) -> Any:
         """Returns the results for the files of a split in their order, for `evaluate` instead of the outputs."""
+
+
+@runtime_checkable
+class Teachable(Protocol):
+    """A task whose models can learn from a teacher's outputs as well; a task need not be one."""
+
+    def imitation(
+        self, model: keras.Model, teacher: keras.Model, objective: Objective, temperature: float
+    ) -> Callable[[Any, Any], Any]:
+        """Returns the loss that compares a teacher's outputs with the model's, see `Teaching.loss`.
+
+        Args:
+            model: the model that learns.
+            teacher: the teacher, which gives outputs for the classes of the data in their order.
+            objective: the objective of the training on labels.
+            temperature: the number by which the logits of both are divided before they are compared.
+
+        Raises:
+            OptionError: an output of the teacher means something else than that of the model.
+        """
 
 
 @runtime_checkable
