@@ -127,11 +127,11 @@ def _print(found: Diagnosis, *, show_all: bool) -> None:
             (
                 row.layer,
                 row.kind,
-                _nats(weights and weights.int8),
-                _nats(weights and weights.per_tensor),
-                _nats(weights and weights.four_bits),
+                _nats(weights.int8 if weights else None),
+                _nats(weights.per_tensor if weights else None),
+                _nats(weights.four_bits if weights else None),
                 f"{weights.spread:.0f}x" if weights else "",
-                _nats(result and result.loss),
+                _nats(result.loss if result else None),
                 f"{result.seen.low:.3g}..{result.seen.high:.3g}" if result else "",
                 f"{result.outliers:.1f}x" if result else "",
                 f"{max(weights.int8.changed if weights else 0.0, result.loss.changed if result else 0.0):.0%}",
@@ -142,11 +142,11 @@ def _print(found: Diagnosis, *, show_all: bool) -> None:
     if len(found.rows) > len(shown):
         echo(f"... and {len(found.rows) - len(shown)} layers that lose less (--all)")
     echo("")
-    rows = [
+    whole = [
         (name, _nats(loss), f"{loss.changed:.0%}")
         for name, loss in zip(("int8", "weights per tensor", "weights of 4 bits"), found.whole.values(), strict=True)
     ]
-    print_table(("all layers together", "divergence", "changed"), rows)
+    print_table(("all layers together", "divergence", "changed"), whole)
     echo(
         "",
         f"Answers to {found.inputs} pictures, against the float model's; ranges of {found.calibrated_on} pictures "

@@ -44,7 +44,7 @@ def equalized(model: keras.Model, options: ExportOptions, inputs: Array, notes: 
 
 
 def fewest(
-    ranked: Sequence[str], share: Share, asked: float, progress: Progress = SILENT
+    ranked: Sequence[Sequence[str]], share: Share, asked: float, progress: Progress = SILENT
 ) -> tuple[tuple[str, ...], str]:
     """Finds the fewest layers, of those that lose most, with which a file agrees well enough.
 

@@ -24,8 +24,8 @@ def depthwise_net(*, cap: float | None = None, uneven: float = 1.0) -> Any:
 
     Args:
         cap: where its activations cut off; None for plain ReLU.
-        uneven: by how much channels are scaled between the first two layers, half of them up and half down; the
-            answers do not depend on it.
+        uneven: by how much every other channel is scaled down between the first two layers; without a cap the answers
+            do not depend on it.
     """
     import keras
     from keras import layers
@@ -44,7 +44,7 @@ def depthwise_net(*, cap: float | None = None, uneven: float = 1.0) -> Any:
     x = layers.Dense(CLASSES, name="logits")(x)
     model = keras.Model(entry, layers.Softmax(name="softmax")(x), name="depthwise_net")
     _fill(model)
-    factors = np.where(np.arange(16) % 2, uneven, 1 / uneven)
+    factors = np.where(np.arange(16) % 2, uneven, 1)
     first, depthwise = model.get_layer("first"), model.get_layer("depthwise")
     first.set_weights([np.asarray(one) / factors for one in first.get_weights()])
     kernel, bias = depthwise.get_weights()
@@ -57,7 +57,7 @@ def with_outlier(layer: str = "pointwise") -> Any:
     model = depthwise_net()
     one = model.get_layer(layer)
     kernel, bias = one.get_weights()
-    bias[0] = 30_000.0
+    bias[0] = 3000.0
     one.set_weights([kernel, bias])
     dense = model.get_layer("logits")
     kernel, bias = dense.get_weights()
@@ -67,13 +67,14 @@ def with_outlier(layer: str = "pointwise") -> Any:
 
 
 def _centred(model: Any) -> Any:
-    """Gives the classes biases with which each is named now and then."""
+    """Gives the classes weights with which each is named now and then, and most of them clearly."""
     import keras
 
     dense = model.get_layer("logits")
     kernel, bias = dense.get_weights()
     seen = np.asarray(keras.Model(model.inputs[0], dense.output)(pictures(), training=False))
-    dense.set_weights([kernel, bias - seen.mean(axis=0)])
+    gain = 4 / seen.std(axis=0)
+    dense.set_weights([kernel * gain, (bias - seen.mean(axis=0)) * gain])
     return model
 
 

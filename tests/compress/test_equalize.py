@@ -15,27 +15,27 @@ from zoo.compress.folding import fold_batch_norms
 
 @pytest.mark.parametrize("cap", [None, 6.0])
 def test_the_answers_stay_the_same(cap: float | None) -> None:
-    model = depthwise_net(cap=cap, uneven=30)
+    model = depthwise_net(cap=cap, uneven=300)
     found = equalize(model, pictures())
     others = 255 - pictures()
     np.testing.assert_allclose(answers(found.model, pictures()), answers(model, pictures()), atol=1e-4)
     if cap is None:
         np.testing.assert_allclose(answers(found.model, others), answers(model, others), atol=1e-4)
-    assert found.after < found.before / 2
+    assert found.after < found.before / 5
 
 
 @pytest.mark.parametrize("cap", [None, 6.0])
 def test_it_rescues_a_net_that_one_scale_a_layer_loses(cap: float | None) -> None:
-    model = depthwise_net(cap=cap, uneven=30)
+    model = depthwise_net(cap=cap, uneven=300)
     lost = diagnose(model, pictures()).whole["per_tensor"]
     assert lost.changed > 0.3
     rescued = diagnose(equalize(model, pictures()).model, pictures()).whole["per_tensor"]
     assert rescued.divergence < lost.divergence / 20
-    assert rescued.changed <= 0.05
+    assert rescued.changed <= 0.1
 
 
 def test_the_model_itself_stays_as_it_is() -> None:
-    model = depthwise_net(uneven=30)
+    model = depthwise_net(uneven=300)
     before = model.get_weights()
     equalize(model, pictures())
     for one, other in zip(before, model.get_weights(), strict=True):
@@ -49,7 +49,7 @@ def test_pairs_go_through_activations_and_pooling() -> None:
 
 
 def test_a_channel_that_reaches_the_cap_is_left_alone_and_no_other_is_scaled_to_it() -> None:
-    model = depthwise_net(cap=6.0, uneven=30)
+    model = depthwise_net(cap=6.0, uneven=300)
     layer = model.get_layer("first")
     kernel, bias = layer.get_weights()
     bias[3] = 50.0

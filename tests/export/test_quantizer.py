@@ -12,10 +12,10 @@ from tests.compress.nets import pictures, with_outlier
 from tests.conftest import Case
 from zoo.compress.ranges import Watch
 from zoo.errors import ExportError, VerificationError
-from zoo.export import converter as convert_module
 from zoo.export import to_tflite
 from zoo.export.converter import Settings, convert_in_memory, convert_on_disk
 from zoo.export.lowering import lower
+from zoo.export.naming import LayerNames
 from zoo.tflite import modelfile
 from zoo.tflite.modelfile import Graph
 
@@ -138,12 +138,12 @@ def test_auto_keeps_nothing_where_nothing_is_wrong(lenet: Case, tmp_path: Path) 
 
 
 def test_what_is_float_by_accident_is_refused_still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    real = convert_module.LayerNames.nodes_of
+    real = LayerNames.nodes_of
 
     def more(names: Any, graph: Graph, layers: Any) -> list[str]:
         return real(names, graph, [*layers, "first"])
 
-    monkeypatch.setattr(convert_module.LayerNames, "nodes_of", more)
+    monkeypatch.setattr(LayerNames, "nodes_of", more)
     with pytest.raises(ExportError, match=r"not fully integer: CONV_2D \(float32\) would compute with floats .*'first"):
         to_tflite(
             with_outlier(), tmp_path / "m.tflite", quantize="int8", calibration=pictures(), keep_float=("depthwise",)

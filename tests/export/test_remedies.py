@@ -48,7 +48,7 @@ def test_a_file_that_no_layer_helps_is_refused() -> None:
 
 
 def test_equalization_rescues_a_file_of_one_scale_a_layer(tmp_path: Path) -> None:
-    model, path = depthwise_net(cap=6.0, uneven=30), tmp_path / "m.tflite"
+    model, path = depthwise_net(cap=6.0, uneven=300), tmp_path / "m.tflite"
     with pytest.raises(VerificationError):
         to_tflite(model, path, quantize="int8", calibration=pictures(), per_tensor=True)
     report = to_tflite(model, path, quantize="int8", calibration=pictures(), per_tensor=True, equalize=True)

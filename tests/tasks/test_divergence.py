@@ -14,7 +14,7 @@ from zoo.tasks.divergence import divergence, of_boxes, of_classes, of_labels
 def test_the_same_answers_are_not_apart() -> None:
     scores = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32)
     for answers in ("class", "labels", "values"):
-        assert divergence(Classification(answers=answers), [scores], [scores]) == pytest.approx(0, abs=1e-9)  # type: ignore[arg-type]
+        assert divergence(Classification(answers=answers), [scores], [scores]) == pytest.approx(0, abs=1e-9)
 
 
 def test_classes_are_apart_by_the_divergence_of_their_probabilities() -> None:

@@ -25,7 +25,7 @@ WORSE = 5.0
 def advise(found: Diagnosis) -> Iterator[Advice]:
     """Yields what to do, the most useful first; at least one thing."""
     whole = found.whole["int8"]
-    if is_little(whole):
+    if is_little(whole, found.inputs):
         yield Advice(
             "nothing",
             (),
@@ -37,9 +37,9 @@ def advise(found: Diagnosis) -> Iterator[Advice]:
     yield from _for_four_bits(found, whole)
 
 
-def is_little(loss: Loss) -> bool:
-    """Whether a loss is none to speak of."""
-    return loss.divergence <= LITTLE and loss.changed <= FEW_CHANGED
+def is_little(loss: Loss, inputs: int) -> bool:
+    """Whether a loss is none to speak of; one answer that was a near tie may change in any case."""
+    return loss.divergence <= LITTLE and loss.changed <= max(FEW_CHANGED, 1.01 / inputs)
 
 
 def culprits(rows: Sequence[Row], total: float) -> list[Row]:
@@ -105,7 +105,7 @@ def _is_better_clipped(row: Row, total: float) -> bool:
 
 def _for_per_tensor(found: Diagnosis, int8: Loss) -> Iterator[Advice]:
     whole = found.whole["per_tensor"]
-    if is_little(whole) or whole.divergence < WORSE * int8.divergence:
+    if is_little(whole, found.inputs) or whole.divergence < WORSE * int8.divergence:
         return
     rows = [row for row in found.rows if row.weights]
     rows.sort(key=lambda row: -row.weights.per_tensor.divergence if row.weights else 0.0)
@@ -128,7 +128,7 @@ def _for_per_tensor(found: Diagnosis, int8: Loss) -> Iterator[Advice]:
 
 def _for_four_bits(found: Diagnosis, int8: Loss) -> Iterator[Advice]:
     whole = found.whole["four_bits"]
-    if is_little(whole) or whole.divergence < WORSE * int8.divergence:
+    if is_little(whole, found.inputs) or whole.divergence < WORSE * int8.divergence:
         return
     yield Advice(
         "four_bits",

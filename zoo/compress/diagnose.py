@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.compress.advice import advise
+from zoo.compress.equalize import unevenness
 from zoo.compress.fake import KINDS, ActivationRange, is_rounded, on_grid
 from zoo.compress.findings import Activation, Diagnosis, Loss, Row, Weights
 from zoo.compress.graph import INPUT, SUFFIX, quantize_aware
@@ -56,18 +57,14 @@ class _Kernel:
     per_tensor: bool
     """Whether it has one scale in an int8 file of ours anyway, as dense layers have."""
     macs: int
+    spread: float
+    """How many times as large as a small channel's the largest channel's weights are."""
 
     def rounded(self, *, bits: int = 8, per_tensor: bool = False) -> Array:
         """Returns the kernel as a file of so many bits has it."""
         last = self.kernel.ndim if per_tensor or self.per_tensor else self.kernel.ndim - self.channel_axes
         numbers, scale = on_grid(keras.ops.convert_to_tensor(self.kernel), tuple(range(last)), bits)
         return np.asarray(numbers * scale, np.float32)
-
-    def spread(self) -> float:
-        """Returns how many times as large as that of a small channel the range of the largest channel is."""
-        largest = np.abs(self.kernel).reshape(-1, int(np.prod(self.kernel.shape[-self.channel_axes :]))).max(axis=0)
-        there = largest[largest > 0]
-        return float(there.max() / np.quantile(there, 0.1)) if there.size else 1.0
 
 
 def diagnose(
@@ -175,7 +172,15 @@ def _kernels(graph: keras.Model) -> Iterator[_Kernel]:
             kernel = np.asarray(layer.kernel)
             kind = next(base.__name__ for base, quantized in KINDS.items() if type(layer) is quantized)
             positions = int(np.prod(layer.output.shape[1:-1]))
-            yield _Kernel(layer.name, kind, kernel, layer.output_axes, layer.per_tensor, positions * kernel.size)
+            yield _Kernel(
+                layer.name,
+                kind,
+                kernel,
+                layer.output_axes,
+                layer.per_tensor,
+                positions * kernel.size,
+                unevenness(layer),
+            )
 
 
 def _count(kernels: Sequence[_Kernel], switches: int) -> int:
@@ -186,11 +191,12 @@ def _count(kernels: Sequence[_Kernel], switches: int) -> int:
 
 
 def _weights(meter: _Meter, kernel: _Kernel) -> Weights:
-    losses = []
-    for how in ({}, {"per_tensor": True}, {"bits": 4}):
-        with meter.probe.kernel(kernel.name, kernel.rounded(**how)):
-            losses.append(meter.loss())
-    return Weights(*losses, spread=kernel.spread())
+    def loss(rounded: Array) -> Loss:
+        with meter.probe.kernel(kernel.name, rounded):
+            return meter.loss()
+
+    int8, per_tensor = loss(kernel.rounded()), loss(kernel.rounded(per_tensor=True))
+    return Weights(int8, per_tensor, loss(kernel.rounded(bits=4)), kernel.spread)
 
 
 def _activation(

@@ -68,7 +68,7 @@ class Equalized:
     pairs: int
     """Number of pairs of layers that were balanced."""
     before: float
-    """The largest ratio of the largest to the median channel's weights among the layers of the pairs."""
+    """The largest unevenness of a layer of the pairs, see `unevenness`."""
     after: float
     """The same after the equalization."""
 
@@ -79,7 +79,7 @@ class Equalized:
             return "there is nothing to equalize: no two neighbouring layers have only ReLU, ReLU6 or pooling between"
         return (
             f"the channels of {self.pairs} pairs of layers were equalized: the largest channel of a layer had weights "
-            f"up to {self.before:.3g} times as large as the median channel, and has {self.after:.3g} times"
+            f"up to {self.before:.3g} times as large as a small one, and has {self.after:.3g} times"
         )
 
 
@@ -96,12 +96,12 @@ def equalize(model: keras.Model, inputs: Array) -> Equalized:
     folded = fold_batch_norms(model)
     pairs = list(pairs_of(folded))
     reached = _reached(folded, pairs, inputs)
-    before = _unevenness(pairs)
+    before = _most_uneven(pairs)
     for _ in range(PASSES):
         if max((_balance(pair, reached.get(id(pair))) for pair in pairs), default=0.0) < ENOUGH:
             break
     _require_same(model, folded, inputs[:COMPARED])
-    return Equalized(folded, len(pairs), before, _unevenness(pairs))
+    return Equalized(folded, len(pairs), before, _most_uneven(pairs))
 
 
 def pairs_of(folded: keras.Model) -> Iterator[Pair]:
@@ -168,9 +168,9 @@ def _has_kernel(layer: Any) -> bool:
 def _by_output(layer: Any) -> Array:
     """Returns the largest weight of each channel of a layer's output."""
     kernel = np.abs(np.asarray(layer.kernel))
-    if type(layer).__name__ == "DepthwiseConv2D":
-        kernel = kernel[..., 0]
-    return np.asarray(kernel.reshape(-1, kernel.shape[-1]).max(axis=0))
+    # A depthwise kernel ends in channels and their multiplier, which together are the channels of the output.
+    last = kernel.shape[-2:] if type(layer).__name__.endswith("DepthwiseConv2D") else kernel.shape[-1:]
+    return np.asarray(kernel.reshape(-1, int(np.prod(last))).max(axis=0))
 
 
 def _by_input(layer: Any, channels: int) -> Array:
@@ -234,12 +234,11 @@ def _reached(folded: keras.Model, pairs: list[Pair], inputs: Array) -> dict[int,
         return {}
     taps = keras.Model(folded.inputs[0], [pair.between for pair in capped])
 
-    @tf.function
     def run(batch: Any) -> Any:
         found = keras.tree.flatten(taps(batch, training=False))
         return [tf.reduce_max(tf.reshape(one, (-1, one.shape[-1])), axis=0) for one in found]
 
-    concrete = run.get_concrete_function(tf.TensorSpec(folded.inputs[0].shape, tf.float32))
+    concrete = tf.function(run).get_concrete_function(tf.TensorSpec(folded.inputs[0].shape, tf.float32))
     largest: dict[int, Array] = {}
     for start in range(0, len(inputs), BATCH):
         batch = tf.constant(np.asarray(inputs[start : start + BATCH], np.float32))
@@ -249,15 +248,19 @@ def _reached(folded: keras.Model, pairs: list[Pair], inputs: Array) -> dict[int,
     return largest
 
 
-def _unevenness(pairs: list[Pair]) -> float:
-    """Returns the largest ratio of the largest to the median channel's weights."""
-    found = 1.0
-    for layer in {id(one): one for pair in pairs for one in (pair.first, pair.second)}.values():
-        sizes = _by_output(layer)
-        there = sizes[sizes > 0]
-        if there.size:
-            found = max(found, float(there.max() / np.median(there)))
-    return found
+def unevenness(layer: Any) -> float:
+    """Returns how many times as large as a small channel's the largest channel's weights are, by a layer's output.
+
+    A small one is at the tenth percentile of those that have weights.
+    """
+    sizes = _by_output(layer)
+    there = sizes[sizes > 0]
+    return float(there.max() / np.quantile(there, 0.1)) if there.size else 1.0
+
+
+def _most_uneven(pairs: list[Pair]) -> float:
+    layers = {id(one): one for pair in pairs for one in (pair.first, pair.second)}
+    return max(map(unevenness, layers.values()), default=1.0)
 
 
 def _require_same(model: keras.Model, equalized: keras.Model, inputs: Array) -> None:

@@ -142,7 +142,6 @@ def watch(model: keras.Model, names: Sequence[str], inputs: Array, batch: int) -
     tensors = [model.get_layer(name).input for name in names]
     taps = keras.Model(graph.inputs[0], tensors)
 
-    @tf.function
     def run(some: Any) -> Any:
         found = []
         for values in keras.tree.flatten(taps(some, training=False)):
@@ -152,7 +151,7 @@ def watch(model: keras.Model, names: Sequence[str], inputs: Array, batch: int) -
         return found
 
     entry = taps.inputs[0]
-    concrete = run.get_concrete_function(tf.TensorSpec(entry.shape, entry.dtype))
+    concrete = tf.function(run).get_concrete_function(tf.TensorSpec(entry.shape, entry.dtype))
     watches = [Watch() for _ in names]
     for start in range(0, len(inputs), batch):
         for one, (low, high, kept) in zip(watches, concrete(tf.constant(inputs[start : start + batch])), strict=True):
