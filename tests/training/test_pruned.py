@@ -15,8 +15,8 @@ from zoo.compress.pruning import Pruned
 from zoo.errors import InputError, OptionError
 from zoo.summary.table import summarize
 from zoo.training import TrainResult, resume, train, train_from
-from zoo.training.pruned import prune_model, prune_run
-from zoo.training.recipe import read_toml
+from zoo.training.pruned import finetuning, prune_model, prune_run
+from zoo.training.recipe import Recipe, read_toml
 from zoo.weights import load_model
 
 if TYPE_CHECKING:
@@ -101,6 +101,13 @@ def test_finetuning_takes_half_of_the_epochs_and_gets_back_what_was_lost(
     assert result.accuracy > as_it_is[0].accuracy
     assert result.notes == (f"before it was pruned, the model of run had {first.accuracy:.1%}",)
     assert load_model(result.folder / "model.keras").count_params() == pruned.params[1]
+
+
+def test_steps_shrink_with_the_epochs() -> None:
+    recipe = Recipe(epochs=20, min_steps=700, freeze="all", mixed_precision=True)
+    assert finetuning(recipe) == Recipe(epochs=10, min_steps=350)
+    assert finetuning(recipe, 5) == Recipe(epochs=5, min_steps=175)
+    assert finetuning(Recipe(epochs=0, head_epochs=9)).epochs == 5
 
 
 def test_a_finetuning_that_was_stopped_goes_on(trained: tuple[TrainResult, Pruned], tmp_path: Path) -> None:

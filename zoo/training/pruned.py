@@ -95,7 +95,7 @@ def prune_run(
     out: str | Path | None = None,
     score: Score = "taylor",
     finetune: bool = False,
-    recipe: dict[str, Any] | None = None,
+    epochs: int | None = None,
     watch: Watch | None = None,
     progress: Progress = SILENT,
 ) -> tuple[TrainResult, Pruned]:
@@ -113,7 +113,7 @@ def prune_run(
         score: how channels are scored, see `zoo.compress.scoring`.
         finetune: whether to train the pruned model by that recipe; otherwise it is evaluated as it is, and `train_from`
             can train it later.
-        recipe: changes to that recipe.
+        epochs: the largest number of epochs of that recipe, if not half of the old one's.
         watch: as in `zoo.train`.
         progress: as in `zoo.train`.
 
@@ -145,9 +145,9 @@ def prune_run(
         trains=finetune,
         unpruned_score=origin.score,
     )
-    changed = finetuning(own).change(recipe or {})
+    recipe = finetuning(own, epochs)
     place = Path(out) if out is not None else start.next_to(folder if origin.run else folder.with_suffix(""))
-    result = train_start(pruning, path, out=place, recipe=changed, watch=watch, progress=progress)
+    result = train_start(pruning, path, out=place, recipe=recipe, watch=watch, progress=progress)
     return result, pruning.found[0]
 
 
@@ -173,13 +173,19 @@ def _recipe_of(task: TrainingTask) -> Recipe:
     return default_recipe(None, pretrained=True).change(resize)
 
 
-def finetuning(recipe: Recipe) -> Recipe:
+def finetuning(recipe: Recipe, epochs: int | None = None) -> Recipe:
     """Returns the recipe for a pruned model: that of its run with fewer epochs, and with all layers learning.
 
     All layers have lost channels, those that the run kept frozen as well.
+
+    Args:
+        recipe: the recipe of the run.
+        epochs: the largest number of epochs; by default half of those of the run.
     """
-    epochs = max(1, math.ceil(FINETUNING * (recipe.epochs or recipe.head_epochs)))
-    return recipe.change({"epochs": epochs, "freeze": "none", "mixed_precision": False})
+    before = recipe.epochs or recipe.head_epochs
+    epochs = max(1, math.ceil(FINETUNING * before)) if epochs is None else epochs
+    steps = math.ceil(recipe.min_steps * epochs / before)
+    return recipe.change({"epochs": epochs, "min_steps": steps, "freeze": "none", "mixed_precision": False})
 
 
 def prune_model(
