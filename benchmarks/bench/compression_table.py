@@ -1,0 +1,93 @@
+"""Makes the tables of `compression.py` for docs/compression.md: means over the seeds, with their spread."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bench.cells import table
+
+Rows = list[dict[str, Any]]
+BASE = "float"
+"""What rows of float files are called."""
+
+
+def compression(result: dict[str, Any]) -> str:
+    """Returns the tables of all cases that were measured."""
+    count = len(result["seeds"])
+    seeds = "one training" if count == 1 else f"the mean of {count} trainings, with half of their range behind ±"
+    head = (
+        f"{result['pictures']:,} training pictures, {result['test']:,} held-out ones; {seeds}. Points are those "
+        "below the float file of the same training."
+    )
+    return "\n\n".join([head, *(CASES[name](found) for name, found in result["cases"].items())])
+
+
+def lenet(found: dict[str, Any]) -> str:
+    """Shows LeNet by the bits of its weights."""
+    columns = ("LeNet on MNIST", "size", "accuracy", "points lost")
+    return table(
+        columns, _lines(found["rows"], ("bits", "how"), lambda bits, how: how if bits == 32 else f"{bits} bits: {how}")
+    )
+
+
+def mobilenet(found: dict[str, Any]) -> str:
+    """Shows MobileNetV2 by what was done to it, and what a diagnosis said before."""
+    columns = ("MobileNetV2 on Fashion-MNIST", "size", "accuracy", "points lost", "one run")
+    text = table(columns, _lines(found["rows"], ("how",), lambda how: how, times=True))
+    whole, worst = found["diagnosis"]["whole"], found["diagnosis"]["per_tensor"]
+    layers = ", ".join(f"`{one['layer']}` {one['divergence']:.3g}" for one in worst)
+    told = (
+        f"`zoo diagnose` said before: changed classes {whole['int8']['changed']:.1%} in int8, "
+        f"{whole['per_tensor']['changed']:.1%} with one scale for each kernel; of those that lose most there, in nats: "
+        f"{layers}. Its advice: {'; '.join(found['diagnosis']['advice'])}."
+    )
+    return f"{text}\n\n{told}"
+
+
+def teacher(found: dict[str, Any]) -> str:
+    """Shows a model that learned with a teacher beside one without."""
+    columns = ("LeNet on Fashion-MNIST, int8", "size", "accuracy", "points below the teacher")
+    return table(columns, _lines(found["rows"], ("how",), lambda how: how, base="the teacher"))
+
+
+def detector(found: dict[str, Any]) -> str:
+    """Shows a detector's mAP."""
+    columns = ("a detector", "size", "mAP", "points lost", "one run")
+    return table(columns, _lines(found["rows"], ("how",), lambda how: how, times=True))
+
+
+CASES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "lenet": lenet,
+    "mobilenet_v2": mobilenet,
+    "teacher": teacher,
+    "detector": detector,
+}
+
+
+def _lines(
+    rows: Rows, keys: Sequence[str], name: Callable[..., str], *, base: str = BASE, times: bool = False
+) -> list[tuple[str, ...]]:
+    """Returns a line for each kind of row, in the order in which the kinds come first."""
+    kinds = list(dict.fromkeys(tuple(row[key] for key in keys) for row in rows))
+    of_base = {row["seed"]: row["score"] for row in rows if row["how"] == base}
+    lines: list[tuple[str, ...]] = []
+    for kind in kinds:
+        own = [row for row in rows if tuple(row[key] for key in keys) == kind]
+        lost = "" if base in kind else _mean([100 * (of_base[row["seed"]] - row["score"]) for row in own], "{:+.1f}")
+        size = "" if own[0]["bytes"] is None else f"{own[0]['bytes'] / 1e3:,.0f} kB"
+        line = (name(*kind), size, f"{_mean([100 * row['score'] for row in own], '{:.1f}')}%", lost)
+        lines.append((*line, _time(own)) if times else line)
+    return lines
+
+
+def _mean(values: Sequence[float], form: str) -> str:
+    """Returns the mean, and half of the range if there are several values."""
+    text = form.format(statistics.fmean(values))
+    return text if len(values) == 1 else f"{text} ± {(max(values) - min(values)) / 2:.1f}"
+
+
+def _time(rows: Rows) -> str:
+    found = next((row["ms"] for row in rows if row.get("ms") is not None), None)
+    return "" if found is None else f"{found:.3g} ms"
