@@ -72,7 +72,8 @@ def test_what_the_folder_holds(trained: tuple[TrainResult, Notes]) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "README.md", "architecture.json", "confusion.png", "curves.png", "events", "history.csv", "labels.txt",
-        "metrics.json", "mistakes.png", "model.keras", "recipe.toml", "reliability.png", "resume.toml", "state.npz",
+        "metrics.json", "mistakes.png", "model.keras", "recipe.toml", "reliability.png", "resume.toml", "split.json",
+        "state.npz",
     }  # fmt: skip
     assert (folder / "labels.txt").read_text().split() == [str(i) for i in range(10)]
     with (folder / "history.csv").open() as file:
