@@ -164,7 +164,8 @@ def is_registered(name: Any) -> bool:
     """Whether this package or the user's own code has made a class or function known to Keras under this name."""
     import keras
 
-    import zoo.models.anchored  # noqa: F401  # makes the layer of detectors known
+    import zoo.models.anchored  # makes the layer of detectors known
+    import zoo.models.normalization  # noqa: F401  # and that of AlexNet
 
     return isinstance(name, str) and keras.saving.get_registered_object(name) is not None
 
