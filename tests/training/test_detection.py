@@ -147,6 +147,26 @@ def test_a_stopped_training_goes_on_to_the_same_result(
     same(resume(tmp_path / "run"), alone)
 
 
+class Impatient(NullWatch):
+    """Sends Ctrl-C when an epoch is told, which is between two steps."""
+
+    def __init__(self, epoch: int) -> None:
+        self.at = epoch
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        if row["epoch"] == self.at:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("epoch", [1, 4])
+def test_ctrl_c_between_two_steps_says_how_to_go_on(
+    alone: TrainResult, scenes: Path, tmp_path: Path, epoch: int
+) -> None:
+    with pytest.raises(TrainingStopped, match=f"stopped between two steps; .* zoo train --resume {tmp_path / 'run'}"):
+        train("spotter", scenes, out=tmp_path / "run", watch=Impatient(epoch))
+    same(resume(tmp_path / "run"), alone)
+
+
 def test_a_training_that_was_killed_before_its_first_checkpoint_begins_anew_with_the_same_anchors(
     alone: TrainResult, scenes: Path, tmp_path: Path
 ) -> None:

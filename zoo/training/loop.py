@@ -46,10 +46,20 @@ def fit(setup: Setup) -> TrainResult:
 
     Raises:
         InputError: the checkpoint, or the file of the best model, belongs to another training.
-        TrainingStopped: Ctrl-C or SIGTERM came; the state is saved.
+        TrainingStopped: Ctrl-C or SIGTERM came; the state is saved. Between two steps, while the model is compiled or
+            judged, it is that of the last checkpoint.
         TrainingError: the loss became NaN or infinite; the best model and the state of an earlier epoch are saved.
         OutputError: the folder cannot be written.
     """
+    try:
+        return _fit(setup)
+    except KeyboardInterrupt:
+        raise TrainingStopped(
+            f"stopped between two steps; continue from the last checkpoint with: zoo train --resume {setup.folder}"
+        ) from None
+
+
+def _fit(setup: Setup) -> TrainResult:
     strategy, task = setup.strategy, setup.task
     if strategy.is_chief and not (setup.folder / seen.FILE).exists():
         seen.write(setup.folder, setup.data.report.contents)
