@@ -64,6 +64,7 @@ check: .venv/ready
 	$(BIN)/python -m cogapp --check -I tools $(PAGES)
 
 tables: .venv/ready
+	$(BIN)/python tools/sizes.py
 	$(BIN)/python -m cogapp -r -I tools $(PAGES)
 
 # The tables are written anew even where one failed: the others are there.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -58,6 +59,7 @@ def build(
         options.setdefault("num_classes", len(request.labels))
     full = spec.check(options)
     import_tensorflow()
+    from zoo.export.run_facts import of_model
     from zoo.summary.table import outline
     from zoo.weights import build_from
 
@@ -76,7 +78,12 @@ def build(
         raise WeightsError(_new_head(spec, weights, built.why_new, built.options["num_classes"]))
     if request.labels is None and built.labels:
         request = replace(request, labels=list(built.labels))
-    facts: dict[str, Any] = {"architecture": model, "options": built.options, "weights_from": base_name(weights)}
+    facts: dict[str, Any] = {}
+    known = None if built.new_head or weights in {"none", *models.models_by_weights()} else of_model(Path(weights))
+    if known is not None:
+        facts |= known.card
+        request = replace(request, labels=list(known.labels) if request.labels is None else request.labels)
+    facts |= {"architecture": model, "options": built.options, "weights_from": base_name(weights)}
     if why:
         facts["weights_why"] = why
     if built.new_head:

@@ -214,20 +214,24 @@ class DetectionTraining:
         assert isinstance(data, DetectionData)  # noqa: S101  # `load` loaded it
         return data.truth[split]
 
-    def settings(self, model: keras.Model, data: Data) -> tuple[Mapping[str, Any], str]:
+    def settings(self, model: keras.Model, data: Data) -> Mapping[str, Any]:
         """Returns the threshold with the best balance of precision and recall (F1), within `USUAL`."""
         assert isinstance(data, DetectionData)  # noqa: S101  # `load` loaded it
         count = len(data.sources["validation"])
         found = Finder(model, data.class_names).judge(data, "validation", range(count)) if count else None
         best = None if found is None else found.best
         if found is None or best is None or (best.recall or 0) * sum(one.count for one in found.classes) < LEAST_RIGHT:
-            return {}, ""
-        threshold = round(min(max(best.threshold, USUAL[0]), USUAL[1]), 2)
-        note = (
-            f"the files show objects from a score of {threshold:g} on, the best balance of precision and recall on the "
-            "validation pictures; --threshold changes it"
+            return {}
+        return {"threshold": round(min(max(best.threshold, USUAL[0]), USUAL[1]), 2)}
+
+    def on_settings(self, settings: Mapping[str, Any]) -> str:
+        """Returns from which score on the files show objects."""
+        if "threshold" not in settings:
+            return ""
+        return (
+            f"the files show objects from a score of {settings['threshold']:g} on, the best balance of precision and "
+            "recall on the validation pictures; --threshold changes it"
         )
-        return {"threshold": threshold}, note
 
     def describe(self, metrics: Mapping[str, Any], *, pictures: bool) -> str:
         """Returns the kind of model with its number of classes."""
