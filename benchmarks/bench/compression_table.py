@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.cells import table
+from bench import pruning_table
+from bench.cells import mean, table, time_of
 
 Rows = list[dict[str, Any]]
 BASE = "float"
@@ -63,6 +63,7 @@ CASES: dict[str, Callable[[dict[str, Any]], str]] = {
     "mobilenet_v2": mobilenet,
     "teacher": teacher,
     "detector": detector,
+    **pruning_table.CASES,
 }
 
 
@@ -75,19 +76,8 @@ def _lines(
     lines: list[tuple[str, ...]] = []
     for kind in kinds:
         own = [row for row in rows if tuple(row[key] for key in keys) == kind]
-        lost = "" if base in kind else _mean([100 * (of_base[row["seed"]] - row["score"]) for row in own], "{:+.1f}")
+        lost = "" if base in kind else mean([100 * (of_base[row["seed"]] - row["score"]) for row in own], "{:+.1f}")
         size = "" if own[0]["bytes"] is None else f"{own[0]['bytes'] / 1e3:,.0f} kB"
-        line = (name(*kind), size, f"{_mean([100 * row['score'] for row in own], '{:.1f}')}%", lost)
-        lines.append((*line, _time(own)) if times else line)
+        line = (name(*kind), size, f"{mean([100 * row['score'] for row in own], '{:.1f}')}%", lost)
+        lines.append((*line, time_of(own)) if times else line)
     return lines
-
-
-def _mean(values: Sequence[float], form: str) -> str:
-    """Returns the mean, and half of the range if there are several values."""
-    text = form.format(statistics.fmean(values))
-    return text if len(values) == 1 else f"{text} ± {(max(values) - min(values)) / 2:.1f}"
-
-
-def _time(rows: Rows) -> str:
-    found = next((row["ms"] for row in rows if row.get("ms") is not None), None)
-    return "" if found is None else f"{found:.3g} ms"
