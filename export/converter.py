@@ -65,8 +65,6 @@ class Settings:
     dense_per_channel: bool = False
     input_io: Io | None = None
     """The type of the input, where it is another than the output's."""
-    per_tensor: bool = False
-    """Whether all weights of a layer have one scale."""
     learnt: bool = False
     """Whether the graph holds the ranges of an int8 file's activations, so that none are measured."""
 
@@ -211,8 +209,6 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int, 
     converter._experimental_disable_per_channel_quantization_for_dense_layers = not settings.dense_per_channel
     if settings.quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if settings.per_tensor:
-        _disable_per_channel(converter)
     if settings.quantize in {"int8", "int16x8"} and not settings.learnt:
         if samples is None:
             raise ExportError(f"{settings.quantize} needs calibration samples")
@@ -227,13 +223,6 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int, 
             tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         ]
     return bytes(converter.convert())
-
-
-def _disable_per_channel(converter: Any) -> None:
-    """Makes a converter give all weights of a layer one scale; its own switch counts only where it calibrates."""
-    arguments = converter._get_base_converter_args
-    converter._experimental_disable_per_channel = True
-    converter._get_base_converter_args = lambda: arguments() | {"disable_per_channel_quantization": True}
 
 
 def _batches(samples: Array, batch: int, progress: Progress = SILENT) -> Iterator[list[Array]]:

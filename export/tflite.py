@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.compress.baking import bake, is_per_tensor
+from zoo.compress.baking import bake
 from zoo.errors import ExportError
 from zoo.export import edgetpu, fragile, grouped, holdout, learnt
 from zoo.export.box_range import with_box_range
@@ -280,7 +280,7 @@ def _convert(
     settings = Settings(options.quantize, options.output_type, options.dense_per_channel, options.ends)
     samples = None
     if is_learnt:
-        settings = replace(settings, dense_per_channel=False, per_tensor=is_per_tensor(model), learnt=True)
+        settings = replace(settings, dense_per_channel=False, learnt=True)
     elif options.mode.calibrated:
         samples = as_lowered(inputs, scaling) if pixels else inputs
     flatbuffer = convert(lowered, settings, samples, progress)
