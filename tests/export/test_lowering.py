@@ -158,9 +158,7 @@ def test_gray_pictures_have_no_order_of_colours() -> None:
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
     x = _pixels(2, 4, 4, 1)
     np.testing.assert_allclose(with_preparation(model, preparation("0,1"))(x), model(x / 255), rtol=1e-4, atol=1e-5)
-    with pytest.raises(
-        ExportError, match="pixels of 1 channels cannot be prepared like those of 3; leave out --pixels"
-    ):
+    with pytest.raises(ExportError, match="pixels of 1 channel cannot be prepared like those of 3; leave out --pixels"):
         with_preparation(model, preparation("caffe"))
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from zoo.errors import InputError, TrainingError, TrainingStopped
 from zoo.files import base_name
+from zoo.inputs import seen
 from zoo.inputs.labelled import SplitName
 from zoo.training import results
 from zoo.training.checkpoint import TrainState
@@ -25,7 +26,7 @@ from zoo.training.results import TrainResult
 from zoo.training.setup import Setup
 from zoo.training.stages import Stage, freeze_layers
 from zoo.training.start import notes_on
-from zoo.training.tasks import Calibrating, Predicting, Report
+from zoo.training.tasks import Calibrating, Predicting, Report, Tuning
 from zoo.training.watch import Row
 from zoo.weights import load_model
 
@@ -45,17 +46,30 @@ def fit(setup: Setup) -> TrainResult:
 
     Raises:
         InputError: the checkpoint, or the file of the best model, belongs to another training.
-        TrainingStopped: Ctrl-C or SIGTERM came; the state is saved.
+        TrainingStopped: Ctrl-C or SIGTERM came; the state is saved. Between two steps, while the model is compiled or
+            judged, it is that of the last checkpoint.
         TrainingError: the loss became NaN or infinite; the best model and the state of an earlier epoch are saved.
         OutputError: the folder cannot be written.
     """
+    try:
+        return _fit(setup)
+    except KeyboardInterrupt:
+        raise TrainingStopped(
+            f"stopped between two steps; continue from the last checkpoint with: zoo train --resume {setup.folder}"
+        ) from None
+
+
+def _fit(setup: Setup) -> TrainResult:
     strategy, task = setup.strategy, setup.task
+    if strategy.is_chief and not (setup.folder / seen.FILE).exists():
+        seen.write(setup.folder, setup.data.report.contents)
     trainer = Trainer(setup)
     trainer.run()
     model, metrics = setup.model, None
     if strategy.is_chief:
         model, report = _evaluate(setup, trainer)
-        metrics = results.write_report(setup.folder, task, trainer.state, report)
+        settings = task.settings(model, setup.data) if isinstance(task, Tuning) else {}
+        metrics = results.write_report(setup.folder, task, trainer.state, report, settings)
         write_card(setup.folder)
     # The other workers wait until the chief has written all files, and get the weights of the best model as it is now.
     metrics = strategy.broadcast(metrics)

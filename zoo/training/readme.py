@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from zoo.errors import InputError
 from zoo.files import atomic, base_name, read_text
-from zoo.text import markdown
+from zoo.text import count_of, markdown
 from zoo.training.recipe import read_toml
 from zoo.training.tasks import TASKS, TrainingTask, sureness, task_of
 
@@ -70,7 +70,7 @@ def write_card(folder: Path) -> None:
         "Licence: **to be filled in**, with where the training files come from.",
         "",
         "## What it is worth",
-        f"On {metrics['count']} files of the {metrics['split']} split: {task.figures(metrics)}.",
+        f"On {count_of(metrics['count'], 'file')} of the {metrics['split']} split: {task.figures(metrics)}.",
         "",
         *_table(section.columns, section.rows),
         "",
@@ -86,7 +86,7 @@ def write_card(folder: Path) -> None:
         ]
         lines += ["## Files", *_table(columns, rows), ""]
         lines += [
-            f"{_capital(task.score_name)}: on the {exported[0]['count']} files of the "
+            f"{_capital(task.score_name)}: on the {count_of(exported[0]['count'], 'file')} of the "
             f"{markdown(exported[0]['split'])} split, read by what runs the file. As Keras: share of Keras' answers to "
             "calibration files that the file gives. Latency: this machine, one picture, in turn.",
             "",
@@ -138,7 +138,8 @@ def _facts(run: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
         f"- data: {markdown(base_name(run['data']['path']))}: {splits}",
         *([f"- {markdown(pruning)}"] if isinstance(pruning := run["model"].get("about_pruning"), str) else []),
         *_quantized(run["model"]),
-        f"- {metrics['epochs']} epochs in {metrics['seconds']:.0f} s, the best was number {metrics['best_epoch']}"
+        f"- {count_of(metrics['epochs'], 'epoch')} in {metrics['seconds']:.0f} s, the best was number "
+        f"{metrics['best_epoch']}"
         if metrics["epochs"]
         else "- not trained in this run",
         *_teacher(run),

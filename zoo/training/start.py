@@ -14,6 +14,7 @@ from zoo.errors import InputError, OptionError, listed
 from zoo.files import base_name, read_text
 from zoo.progress import Progress
 from zoo.specs import ModelSpec
+from zoo.text import count_of
 from zoo.training import checkpoint
 from zoo.training.checkpoint import Checkpoint
 from zoo.training.checkpointer import MODEL
@@ -135,7 +136,8 @@ class Start:
         if count >= FEW or not source.reader.takes_pictures or source.reader.shape[-1] != 3 or not way:
             return f"the weights are RANDOM at the beginning: {why}"
         return (
-            f"the weights are RANDOM at the beginning: {why}; {count} pictures are few to start from nothing: "
+            f"the weights are RANDOM at the beginning: {why}; "
+            f"{count_of(count, 'picture is', 'pictures are')} few to start from nothing: "
             f"{self.task().trial}; {way}"
         )
 
@@ -246,7 +248,7 @@ def _figures(folder: Path, run: dict[str, Any]) -> tuple[float | None, str]:
         score, count, split = float(metrics[task.monitor]), int(metrics["count"]), str(metrics["split"])
     except (InputError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None, ""
-    return score, f" ({task.monitor} {score:.1%} on {count} files of the {split} split)"
+    return score, f" ({task.monitor} {score:.1%} on {count_of(count, 'file')} of the {split} split)"
 
 
 def next_to(folder: Path) -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo import graph
+from zoo.text import count_of
 
 if TYPE_CHECKING:
     import keras
@@ -64,10 +65,16 @@ def fit(scores: Array, labels: Array) -> Temperature:
     """
     count = len(labels)
     if count < LEAST_FILES:
-        return Temperature(count=count, why_not=f"{count} validation files are too few, {LEAST_FILES} are needed")
+        return Temperature(
+            count=count,
+            why_not=f"{count_of(count, 'validation file is', 'validation files are')} too few, "
+            f"{LEAST_FILES} are needed",
+        )
     wrong = int((scores.argmax(axis=1) != labels).sum())
     if not wrong:
-        return Temperature(count=count, why_not=f"none of {count} validation files is missed, which shows no doubt")
+        return Temperature(
+            count=count, why_not=f"none of {count_of(count, 'validation file')} is missed, which shows no doubt"
+        )
     logits = _logits(scores)
     truth = logits[np.arange(count), labels]
 
