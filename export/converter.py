@@ -236,10 +236,9 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int, 
     # There is no public option for this. With it dense layers get one scale: FULLY_CONNECTED stays at a version that
     # tflite-runtime 2.14 loads, and means the same to runtimes up to 2.9.
     converter._experimental_disable_per_channel_quantization_for_dense_layers = not settings.dense_per_channel
+    converter._experimental_disable_per_channel = settings.per_tensor
     if settings.quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if settings.per_tensor:
-        _disable_per_channel(converter)
     if settings.quantize in {"int8", "int16x8"} and not settings.learnt:
         if samples is None:
             raise ExportError(f"{settings.quantize} needs calibration samples")
@@ -254,13 +253,6 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int, 
             tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         ]
     return bytes(converter.convert())
-
-
-def _disable_per_channel(converter: Any) -> None:
-    """Makes a converter give all weights of a layer one scale; its own switch counts only where it calibrates."""
-    arguments = converter._get_base_converter_args
-    converter._experimental_disable_per_channel = True
-    converter._get_base_converter_args = lambda: arguments() | {"disable_per_channel_quantization": True}
 
 
 # The job folder of the new process has saved_model/, job.json and samples.npy, and float_nodes.json where some

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zoo.compress.baking import is_quantization_aware
@@ -91,9 +91,9 @@ def _plan_int8(recipe: Recipe) -> list[Stage]:
     if recipe.freeze != "none":
         raise OptionError(f"freeze={recipe.freeze!r} is not for a training for int8: all layers are rounded; give none")
     moving = int(MOVING * recipe.epochs)
-    both = {"learning_rate": recipe.learning_rate, "freeze": "none", "augment": recipe.augment, "frozen_norms": True}
-    last = Stage(INT8, recipe.epochs - moving, **both)
-    return [Stage(RANGES, moving, **both, frozen_ranges=False, preliminary=True), last] if moving else [last]
+    last = Stage(INT8, recipe.epochs - moving, recipe.learning_rate, "none", recipe.augment, frozen_norms=True)
+    first = replace(last, name=RANGES, epochs=moving, frozen_ranges=False, preliminary=True)
+    return [first, last] if moving else [last]
 
 
 def freeze_layers(model: keras.Model, stage: Stage, task: TrainingTask, steps: int) -> None:
