@@ -105,16 +105,17 @@ def _diagnosed(run: TrainResult) -> dict[str, Any]:
 
 def teacher(bench: Bench) -> dict[str, Any]:
     """A LeNet that learns clothes from labels alone, and from the MobileNetV2 of the same seed besides."""
-    rows = []
+    rows, files = [], dict[str, Path]()
     for seed in bench.seeds:
-        big = clothes(bench, seed)
-        data = bench.pictures(FASHION, seed)
+        big, data = clothes(bench, seed), bench.pictures(FASHION, seed)
         rows.append({"seed": seed, "how": "the teacher", "score": big.score, "bytes": None})
         for how, given in (("labels alone", None), ("with the teacher", big.folder / "model.keras")):
             name = f"lenet-{'alone' if given is None else 'taught'}-{seed}"
             run = _lenet(bench, name, data, seed, epochs=bench.count(30), augment="light", teacher=given)
-            rows.append({"seed": seed, "how": how, **bench.file(name, run.model, run)[1]})
-    return {"data": FASHION.name, "rows": rows}
+            path, row = bench.file(name, run.model, run)
+            rows.append({"seed": seed, "how": how, **row})
+            files.setdefault(how, path)
+    return {"data": FASHION.name, "rows": _timed(bench, rows, files)}
 
 
 def detector(bench: Bench, folder: Path | None) -> dict[str, Any]:
@@ -154,9 +155,9 @@ def _detector(bench: Bench, folder: Path | None, seed: int) -> TrainResult:
 
 
 def _timed(bench: Bench, rows: list[dict[str, Any]], files: dict[str, Path]) -> list[dict[str, Any]]:
-    """Returns rows with the milliseconds of one run of the first file of their kind."""
+    """Returns rows with the milliseconds of one run of the first file of their kind; None for a row without one."""
     times = bench.times(files)
-    return [row | {"ms": times[row["how"]]["median"]} for row in rows]
+    return [row | {"ms": times[row["how"]]["median"] if row["how"] in times else None} for row in rows]
 
 
 def calibrated(run: TrainResult, bits: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench import pruning_table
@@ -21,7 +21,23 @@ def compression(result: dict[str, Any]) -> str:
         f"{result['pictures']:,} training pictures, {result['test']:,} held-out ones; {seeds}. Points are those "
         "below the float file of the same training."
     )
-    return "\n\n".join([head, *(CASES[name](found) for name, found in result["cases"].items())])
+    tables = [CASES[name](found) for name, found in result["cases"].items()]
+    return "\n\n".join(filter(None, [head, summary(result["cases"]), *tables]))
+
+
+SUMMARIZED = {"mobilenet_v2": "MobileNetV2", "alexnet": "AlexNet", "teacher": "LeNet"}
+"""The cases that one table shows beside each other, all with the same pictures, and what their nets are called."""
+
+
+def summary(cases: Mapping[str, dict[str, Any]]) -> str:
+    """Returns one table of all files that name the same clothes; empty where only one case was measured."""
+    there = [name for name in SUMMARIZED if name in cases]
+    lines = [
+        (f"{SUMMARIZED[name]}: {cells[0]}", *cells[1:3], cells[-1])
+        for name in there
+        for cells in _lines([row for row in cases[name]["rows"] if row["bytes"]], ("how",), str, base="", times=True)
+    ]
+    return table(("on Fashion-MNIST", "size", "accuracy", "one run"), lines) if len(there) > 1 else ""
 
 
 def lenet(found: dict[str, Any]) -> str:
@@ -48,8 +64,8 @@ def mobilenet(found: dict[str, Any]) -> str:
 
 def teacher(found: dict[str, Any]) -> str:
     """Shows a model that learned with a teacher beside one without."""
-    columns = ("LeNet on Fashion-MNIST, int8", "size", "accuracy", "points below the teacher")
-    return table(columns, _lines(found["rows"], ("how",), lambda how: how, base="the teacher"))
+    columns = ("LeNet on Fashion-MNIST, int8", "size", "accuracy", "points below the teacher", "one run")
+    return table(columns, _lines(found["rows"], ("how",), lambda how: how, base="the teacher", times=True))
 
 
 def detector(found: dict[str, Any]) -> str:
@@ -76,7 +92,11 @@ def _lines(
     lines: list[tuple[str, ...]] = []
     for kind in kinds:
         own = [row for row in rows if tuple(row[key] for key in keys) == kind]
-        lost = "" if base in kind else mean([100 * (of_base[row["seed"]] - row["score"]) for row in own], "{:+.1f}")
+        lost = (
+            ""
+            if base in kind or not of_base
+            else mean([100 * (of_base[row["seed"]] - row["score"]) for row in own], "{:+.1f}")
+        )
         size = "" if own[0]["bytes"] is None else f"{own[0]['bytes'] / 1e3:,.0f} kB"
         line = (name(*kind), size, f"{mean([100 * row['score'] for row in own], '{:.1f}')}%", lost)
         lines.append((*line, time_of(own)) if times else line)

@@ -32,6 +32,26 @@ def test_points_are_those_below_the_float_file_of_the_same_training() -> None:
     ]
 
 
+def test_all_files_of_the_same_pictures_stand_in_one_table() -> None:
+    loss = {"divergence": 0.0, "changed": 0.0}
+    diagnosis = {"whole": {"int8": loss, "per_tensor": loss}, "per_tensor": [], "advice": ["nothing is wrong"]}
+    learned = [{"seed": 0, "how": "the teacher", "score": 0.9, "bytes": None, "ms": None}]
+    cases = {
+        "mobilenet_v2": {"rows": rows((0, "float", 0.9), (0, "int8", 0.89), ms=3.0), "diagnosis": diagnosis},
+        "teacher": {"rows": learned + rows((0, "labels alone", 0.8), (0, "with the teacher", 0.82), ms=0.1)},
+    }
+    lines = compression({"pictures": 10, "test": 5, "seeds": [0], "cases": cases}).splitlines()
+    assert lines[2:8] == [
+        "| on Fashion-MNIST | size | accuracy | one run |",
+        "| --- | --- | --- | --- |",
+        "| MobileNetV2: float | 1 kB | 90.0% | 3 ms |",
+        "| MobileNetV2: int8 | 1 kB | 89.0% | 3 ms |",
+        "| LeNet: labels alone | 1 kB | 80.0% | 0.1 ms |",
+        "| LeNet: with the teacher | 1 kB | 82.0% | 0.1 ms |",
+    ]
+    assert lines[-1] == "| with the teacher | 1 kB | 82.0% | +8.0 | 0.1 ms |"
+
+
 def test_one_training_has_no_spread_and_bits_have_their_lines() -> None:
     both = rows((0, "float", 0.99), bits=32) + rows((0, "int8", 0.9), bits=3) + rows((0, "int8", 0.985), bits=8)
     found = {"pictures": 10, "test": 5, "seeds": [0], "cases": {"lenet": {"rows": both}}}
