@@ -6,7 +6,7 @@
 # make jetson build the Jetson image for arm64 and run it as a Cortex-A57 (Debian 12, root)
 # make check  lint, types and generated tables only
 # make tables write the tables of README and docs anew
-# make benchmarks  all of them, about an hour; writes docs/benchmarks.json and the tables of the docs
+# make benchmarks  all of them, about 90 minutes; writes docs/benchmarks.json and the tables of the docs
 # make dist   sdist and wheel, checked; make sbom: what is installed with the wheel; make release-check: both, tried
 # make lock   the Jetson image's locks anew, after a change of its pins; make audit: known vulnerabilities, lowest and newest
 # make parity EfficientNet-Lite and MobileNetV4 beside timm's models; TORCH=torch==VERSION+cpu takes a smaller PyTorch
@@ -64,6 +64,7 @@ check: .venv/ready
 	$(BIN)/python -m cogapp --check -I tools $(PAGES)
 
 tables: .venv/ready
+	$(BIN)/python tools/sizes.py
 	$(BIN)/python -m cogapp -r -I tools $(PAGES)
 
 # The tables are written anew even where one failed: the others are there.

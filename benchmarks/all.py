@@ -1,6 +1,6 @@
 """Runs all benchmarks one after the other and writes docs/benchmarks.json and docs/scaling.png.
 
-    python benchmarks/all.py                      # about 20 minutes on two cores that do nothing else
+    python benchmarks/all.py                      # about 90 minutes on two cores that do nothing else
     python benchmarks/all.py --only scaling,modes # only these; the other results in the file stay
     python benchmarks/all.py --quick              # a few minutes, small settings, nothing is kept
 

@@ -13,6 +13,7 @@ from zoo.cli.runtime_options import delegate_option
 from zoo.cli.types import int_list, words
 from zoo.quiet import quiet
 from zoo.runner.runtimes import RUNTIMES
+from zoo.text import count_of
 
 if TYPE_CHECKING:
     from zoo.benchmark.benchmark import Benchmark, Measurement
@@ -119,7 +120,7 @@ def _print_tables(found: Benchmark) -> None:
             print_table(("operation", "type", "mean", "share"), ops, left=("type",))
             echo()
     same = [f"{name}: {values[0]}" for name, values in every.items() if name not in varied]
-    runs = f"{found.runs} runs each after {found.warmup} to warm up"
+    runs = f"{count_of(found.runs, 'run')} each after {found.warmup} to warm up"
     echo("; ".join([runs, *same, f"JPEG: {found.photo}"]))
 
 
@@ -146,7 +147,11 @@ def _start(measured: Measurement) -> tuple[str, ...]:
 
 def _print_machine(found: Benchmark) -> None:
     machine, versions = found.machine, {(m.runtime, m.runtime_version) for m in found.measurements}
-    cores = f"{machine.usable_cores} of {machine.cores} cores" if machine.cores else f"{machine.usable_cores} cores"
+    cores = (
+        f"{machine.usable_cores} of {count_of(machine.cores, 'core')}"
+        if machine.cores
+        else count_of(machine.usable_cores, "core")
+    )
     memory = f"{machine.memory_bytes / 1e9:.1f} GB" if machine.memory_bytes else None
     hardware = (machine.board, machine.cpu, machine.architecture, cores, memory)
     runtimes = [f"{name} {version or ''}".strip() for name, version in sorted(versions)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +15,8 @@ from zoo.cli.output import echo, import_tensorflow, require_memory, status
 from zoo.cli.types import words
 from zoo.errors import WeightsError, listed
 from zoo.files import base_name
-from zoo.specs import AUTO
+from zoo.specs import AUTO, ModelSpec
+from zoo.text import count_of
 
 if TYPE_CHECKING:
     from zoo.progress import Progress
@@ -57,6 +59,7 @@ def build(
         options.setdefault("num_classes", len(request.labels))
     full = spec.check(options)
     import_tensorflow()
+    from zoo.export.run_facts import of_model
     from zoo.summary.table import outline
     from zoo.weights import build_from
 
@@ -72,10 +75,15 @@ def build(
     with status(f"building {model}") as progress:
         built = build_from(model, weights, options, seed=request.seed, progress=progress)
     if built.new_head and "tflite" in formats and not new_head:
-        raise WeightsError(_new_head(model, weights, built.why_new, built.options["num_classes"]))
+        raise WeightsError(_new_head(spec, weights, built.why_new, built.options["num_classes"]))
     if request.labels is None and built.labels:
         request = replace(request, labels=list(built.labels))
-    facts: dict[str, Any] = {"architecture": model, "options": built.options, "weights_from": base_name(weights)}
+    facts: dict[str, Any] = {}
+    known = None if built.new_head or weights in {"none", *models.models_by_weights()} else of_model(Path(weights))
+    if known is not None:
+        facts |= known.card
+        request = replace(request, labels=list(known.labels) if request.labels is None else request.labels)
+    facts |= {"architecture": model, "options": built.options, "weights_from": base_name(weights)}
     if why:
         facts["weights_why"] = why
     if built.new_head:
@@ -89,9 +97,10 @@ def build(
     for note in (*spec.notes(built.options), *built.notes):
         echo(f"note: {note}")
     if weights == "none":
+        data, word = _data_of(spec)
         echo(
             f"note: the weights are RANDOM{f' ({why})' if why else ''}: the files run, but their answers mean nothing "
-            f"yet. Train the model on your pictures (zoo train {model} PICTURES --export tflite), or in Keras "
+            f"yet. Train the model on {data} (zoo train {model} {word} --export tflite), or in Keras "
             f"(zoo.build, model.compile, model.fit) and pass the saved file with --weights; {_published(spec.task)}."
         )
 
@@ -116,15 +125,24 @@ def _choose(model: str, options: dict[str, Any], request: ExportRequest, *, whol
     return choose(model, options, head=whole, progress=progress)
 
 
-def _new_head(model: str, weights: str, why: str, classes: int) -> str:
+def _new_head(spec: ModelSpec, weights: str, why: str, classes: int) -> str:
     """Returns why no .tflite file is written with a head that knows nothing, and what to do."""
-    ways = [f"train the head (zoo train {model} PICTURES --weights {weights})", "keep it for training (--export keras)"]
+    training = f"zoo train {spec.name} {_data_of(spec)[1]} --weights {weights}"
+    ways = [f"train the head ({training})", "keep it for training (--export keras)"]
     if weights not in models.models_by_weights():
         ways.insert(0, f"export the file as it is (zoo export {weights})")
     return (
-        f"{weights}: {why}, so the head for {classes} classes would be random and a .tflite file would name anything: "
+        f"{weights}: {why}, so the head for {count_of(classes, 'class')} would be random and a "
+        f".tflite file would name anything: "
         f"{', '.join(ways)}, or write it all the same (--new-head)"
     )
+
+
+def _data_of(spec: ModelSpec) -> tuple[str, str]:
+    """Returns what a model learns from, in words, and what stands for it in a command line."""
+    from zoo.tasks import DEFAULT, TASKS, data_of
+
+    return data_of(TASKS.get(spec.task, DEFAULT))
 
 
 def _published(task: str) -> str:

@@ -16,6 +16,7 @@ from zoo.files import require_writable
 from zoo.models import rated_options
 from zoo.quiet import quiet, quiet_tensorflow
 from zoo.specs import in_words
+from zoo.text import count_of, plural
 
 if TYPE_CHECKING:
     from zoo.choose import Candidate, Choice, Limits, Variant
@@ -154,7 +155,7 @@ def choose(
             echo(f"drawn: {plot}")
     if limits.any and choice.pick is None:
         raise click.ClickException(
-            f"none of the {len(choice.candidates)} combinations has {limits}; {_nearest(choice)}"
+            f"none of the {count_of(len(choice.candidates), 'combination')} has {limits}; {_nearest(choice)}"
         )
 
 
@@ -168,7 +169,10 @@ def _write(names: Sequence[str], variants: Sequence[Variant], limits: Limits, fo
         written = write_files(pruned.variants if pruned else variants, folder, progress, failures)
     if failures and not written:
         raise next(iter(failures.values()))
-    echo(f"{len(written)} files in {folder}. On the board: zoo benchmark {folder}/*.tflite --json > board.json")
+    echo(
+        f"{count_of(len(written), 'file')} in {folder}. On the board: zoo benchmark {folder}/*.tflite "
+        f"--json > board.json"
+    )
     echo(f"Then: {' '.join(['zoo choose', *names, '--from board.json'])}")
     for note in pruned.notes if pruned else ():
         echo(f"note: {note}")
@@ -206,7 +210,11 @@ def _print(choice: Choice, show_all: bool) -> None:
     )
     print_table(columns, rows, left=("mode", "of", "front", "limits"))
     small = "" if choice.limits.max_mb is None else f" of those of at most {choice.limits.max_mb:g} MB"
-    echo("", f"{len(choice.front)} of {len(choice.candidates)} combinations are on the front{small}.")
+    echo(
+        "",
+        f"{len(choice.front)} of {count_of(len(choice.candidates), 'combination')} "
+        f"{plural(len(choice.front), 'is', 'are')} on the front{small}.",
+    )
     if choice.pick is not None:
         echo(f"pick: {choice.pick.variant.command}")
     echo(f"machine: {choice.machine}; {choice.runtime}, threads: {choice.threads}")

@@ -11,6 +11,7 @@ from zoo.cli.output import echo, json_option, megabytes, print_json, print_table
 from zoo.cli.types import GROUP_BY_HELP, RESIZE_HELP, SEED, int_list
 from zoo.errors import InputError
 from zoo.inputs.preprocessing import RESIZES
+from zoo.text import count_of
 
 if TYPE_CHECKING:
     from zoo.data import DataReport
@@ -92,7 +93,7 @@ def check(
         height, width = (size or (224,))[0], (size or (224,))[-1]
         problems = _check_classes(folder, window or (height, width, int(channels)), resize, **choices)
     if problems:
-        more = f" ({len(problems) - 1} more problems)" if len(problems) > 1 else ""
+        more = f" ({count_of(len(problems) - 1, 'more problem')})" if len(problems) > 1 else ""
         raise InputError(problems[0] + more)
 
 

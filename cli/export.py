@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.exporting import export_files, export_options, read_request
-from zoo.cli.output import import_tensorflow, status
+from zoo.cli.exporting import ExportRequest, export_files, export_options, read_request
+from zoo.cli.output import echo, import_tensorflow, status
 from zoo.cli.types import int_list
+
+if TYPE_CHECKING:
+    from zoo.export.run_facts import RunFacts
 
 
 @click.command()
@@ -25,14 +29,30 @@ def export(model: Path, **choices: Any) -> None:
     """Export MODEL, a .keras or .h5 file or a SavedModel folder, to .tflite.
 
     MODEL may be any classifier with one input, or a detector of the zoo. The file takes raw pixels, contains its
-    labels and a card, and is kept only if it agrees with the Keras model and the target's runtime can load it.
+    labels and a card, and is kept only if it agrees with the Keras model and the target's runtime can load it. A
+    MODEL in the folder of a run of `zoo train` has what the run knows: labels, resize policy, a detector's threshold,
+    and which pictures it was trained on.
     """
     request = read_request(("tflite",), **choices)
     import_tensorflow()
+    from zoo.export.run_facts import of_model
     from zoo.weights import load_model
     from zoo.weights.savedmodel import name_of
 
+    run = of_model(model)
+    request = _with_facts(request, run)
     with status(f"loading {model.name}"):
         network = load_model(model)
     stem = name_of(model) if model.is_dir() else model.stem
-    export_files(network, stem, request, {"source": model.resolve().name})
+    export_files(network, stem, request, {"source": model.resolve().name, **(run.card if run else {})})
+    for note in run.notes if run and not request.as_json else ():
+        echo(f"note: {note}")
+
+
+def _with_facts(request: ExportRequest, run: RunFacts | None) -> ExportRequest:
+    """Returns a request with the labels and the resize policy of a run where the user gives none."""
+    if run is None:
+        return request
+    resized = tuple(one.change(preprocessing=one.preprocessing or run.preprocessing) for one in request.options)
+    labels = list(run.labels) if request.labels is None else request.labels
+    return replace(request, options=resized, labels=labels)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, shape
-from zoo.text import to_json
+from zoo.text import count_of, to_json
 
 SHOWN = 4000
 """The most characters of a label, or of a line of the card, that are printed."""
@@ -120,7 +120,7 @@ def _quantization(tensor: Any) -> str:
     if not len(tensor.scales):
         return ""
     if len(tensor.scales) > 1:
-        return f" ({len(tensor.scales)} scales, axis {tensor.axis})"
+        return f" ({count_of(len(tensor.scales), 'scale')}, axis {tensor.axis})"
     zero_point = tensor.zero_points[0] if len(tensor.zero_points) else 0
     return f" (scale {tensor.scales[0]:.6g}, zero point {zero_point})"
 
@@ -129,7 +129,7 @@ def _print_description(found: Any) -> None:
     labels = found.description.labels
     if labels:
         more = ", ..." if len(labels) > 5 else ""
-        echo(f"{len(labels)} labels: {', '.join(label[:SHOWN] for label in labels[:5])}{more}")
+        echo(f"{count_of(len(labels), 'label')}: {', '.join(label[:SHOWN] for label in labels[:5])}{more}")
     else:
         echo("no labels")
     if found.file.metadata:

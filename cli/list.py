@@ -57,9 +57,7 @@ def _print_variants(specs: list[ModelSpec]) -> None:
                     spec.task,
                     spec.paper if is_default else "",
                     shape(_input(spec, values)),
-                    # Those of other options are not known before a model is built; `zoo info` counts them.
-                    count(spec.params) if is_default else "",
-                    count(spec.macs) if is_default else "",
+                    *map(count, figures.sizes(spec, values)),
                     _percent(figures.top1(spec, values)),
                     _percent(figures.int8_top1(spec, values)),
                     " ".join(weights.name for weights in spec.weights if weights.file_for(values)),
@@ -106,9 +104,12 @@ def _facts(spec: ModelSpec, *, with_variants: bool) -> dict[str, object]:
 
 
 def _variant(spec: ModelSpec, values: dict[str, Any]) -> dict[str, object]:
+    params, macs = figures.sizes(spec, values)
     return {
         "name": spec.instance_name(values),
         "options": values,
+        "params": params,
+        "macs": macs,
         "top1": figures.top1(spec, values),
         "int8_top1": figures.int8_top1(spec, values),
         "weights": [weights.name for weights in spec.weights if weights.file_for(values)],

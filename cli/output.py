@@ -19,7 +19,7 @@ import click
 
 from zoo.errors import OptionError, ZooError
 from zoo.progress import SILENT, Progress
-from zoo.text import short_number, shown, to_json
+from zoo.text import plural, short_number, shown, to_json
 
 MOST_ROWS, MOST_IN_CELL = 10_000, 500
 """Most rows of a table, and most characters of a cell, because every row of a column is as wide as its longest cell."""
@@ -63,7 +63,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: 
     width = None if sys.stdout.isatty() else 10_000
     Console(width=width, soft_wrap=False, markup=False, emoji=False).print(table)
     if len(rows) > MOST_ROWS:
-        echo(f"... and {len(rows) - MOST_ROWS:,} rows more, which --json has")
+        echo(f"... and {len(rows) - MOST_ROWS:,} {plural(len(rows) - MOST_ROWS, 'row')} more, which --json has")
 
 
 def print_error(error: object) -> None:

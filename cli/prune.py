@@ -84,10 +84,9 @@ def _prune_run(
     import_tensorflow()
     from zoo.training.pruned import prune_run
 
-    recipe = {} if epochs is None else {"epochs": epochs}
     with printing(as_json) as watch:
         result, pruned = prune_run(
-            model, keep, data, out=out, score=score, finetune=finetune, recipe=recipe, watch=watch, progress=watch
+            model, keep, data, out=out, score=score, finetune=finetune, epochs=epochs, watch=watch, progress=watch
         )
     if not as_json:
         _print(pruned)

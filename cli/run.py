@@ -19,6 +19,7 @@ from zoo.cli.output import echo, overwrite, print_error, status
 from zoo.cli.results import printer
 from zoo.cli.runtime_options import min_score_option, open_predictor, runtime_options, warn_of_random_weights
 from zoo.progress import SILENT
+from zoo.text import count_of
 
 if TYPE_CHECKING:
     from zoo.runner import Predictor
@@ -124,7 +125,11 @@ def _run_on_pictures(
                 failed += 1
                 print_error(result.error)
     if full:
-        echo(f"note: {full} pictures have the most objects that are counted; --top-k sets another number", err=True)
+        echo(
+            f"note: {count_of(full, 'picture has', 'pictures have')} the most objects that are "
+            f"counted; --top-k sets another number",
+            err=True,
+        )
     if left_out:
         echo(f"note: files of another kind were left out: {told(left_out)}", err=True)
     return failed

@@ -12,6 +12,7 @@ from zoo.cli.output import echo, megabytes, print_json, print_table, raise_failu
 from zoo.cli.types import words
 from zoo.export.options import MODES, ExportOptions
 from zoo.locks import exclusive
+from zoo.text import count_of
 from zoo.tflite.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _print(result: TrainResult) -> None:
     print_table(section.columns, section.rows)
     echo(
         "",
-        f"{task.monitor} {result.score:.1%} on {metrics['count']} files of the {metrics['split']} split, "
+        f"{task.monitor} {result.score:.1%} on {count_of(metrics['count'], 'file')} of the {metrics['split']} split, "
         + (
             f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {metrics['seconds']:.0f} s"
             if metrics["epochs"]

@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from zoo import models
 from zoo.cli.model_options import given, model_options, weights_option
 from zoo.cli.output import echo, import_tensorflow
+from zoo.cli.quantize_options import quantization, quantize_aware_options
 from zoo.cli.recipe_options import recipe_options
 from zoo.cli.run_files import finish, require_exportable, run_export_options, wanted_files
 from zoo.progress import amount
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     help="Train the best model of this run further, as a new run: with its model, its recipe and its data, unless DATA "
     "or options say otherwise. --epochs 20 is twenty epochs more.",
 )
+@quantize_aware_options
 @click.option(
     "--strategy",
     type=click.Choice(["one", "mirrored", "multiworker"]),
@@ -99,6 +101,9 @@ def train(
     resume: Path | None,
     begin_from: Path | None,
     teacher: Path | None,
+    quantize_aware: bool,
+    weight_bits: str | None,
+    per_tensor: bool,
     strategy: str | None,
     workers: str | None,
     index: int | None,
@@ -127,6 +132,10 @@ def train(
         raise click.UsageError("give MODEL and DATA, or --resume RUN_DIR, or --from RUN_DIR")
     else:
         models.spec(model).check(given(ctx, model))
+    for_int8 = quantization(
+        begin_from=begin_from, strategy=strategy, workers=workers, quantize_aware=quantize_aware,
+        weight_bits=weight_bits, per_tensor=per_tensor,
+    )  # fmt: skip
     wanted = wanted_files(export, quantize, target=target, min_agreement=min_agreement)
     from zoo.training.recipe import read_recipe
 
@@ -146,6 +155,9 @@ def train(
         common: dict[str, Any] = {"strategy": strategy, **meeting, "watch": watch, "progress": watch, "check": check}
         if resume is not None:
             result = training.resume(resume, **common)
+        elif for_int8 is not None and begin_from is not None:
+            common = {"watch": watch, "progress": watch, "check": check, "out": out, "recipe": changes}
+            result = training.train_quantized(begin_from, data, teacher=teacher, **common, **for_int8)
         elif begin_from is not None:
             result = training.train_from(begin_from, data, out=out, recipe=changes, teacher=teacher, **common)
         else:

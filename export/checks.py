@@ -10,6 +10,7 @@ from zoo.export.entry import Entry, require_entry
 from zoo.export.naming import CONVERSIONS, LayerNames
 from zoo.export.options import ExportOptions, Mode
 from zoo.export.verify import Verification
+from zoo.text import count_of
 from zoo.tflite import compat, edgetpu
 from zoo.tflite.modelfile import Graph, ModelFile, Op
 
@@ -37,7 +38,8 @@ def check_file(
     dynamic = [tensor.name for tensor in file.main.tensors if tensor.dynamic]
     if dynamic:
         raise ExportError(
-            f"{len(dynamic)} tensors have no fixed size, the first is {dynamic[0]!r}: runtimes are slow on it"
+            f"{count_of(len(dynamic), 'tensor has', 'tensors have')} no fixed size, the first is "
+            f"{dynamic[0]!r}: runtimes are slow on it"
         )
     _require_computed(file)
     if entry is not None:

@@ -236,10 +236,9 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int, 
     # There is no public option for this. With it dense layers get one scale: FULLY_CONNECTED stays at a version that
     # tflite-runtime 2.14 loads, and means the same to runtimes up to 2.9.
     converter._experimental_disable_per_channel_quantization_for_dense_layers = not settings.dense_per_channel
+    converter._experimental_disable_per_channel = settings.per_tensor
     if settings.quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    # There is no public option for this, either.
-    converter._experimental_disable_per_channel = settings.per_tensor
     if settings.quantize in {"int8", "int16x8"} and not settings.learnt:
         if samples is None:
             raise ExportError(f"{settings.quantize} needs calibration samples")

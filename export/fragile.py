@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.export.naming import operations_of
 from zoo.export.options import Quantize
+from zoo.tasks import DEFAULT, Task, data_of
 
 if TYPE_CHECKING:
     import keras
@@ -31,18 +32,23 @@ def weak_points(model: keras.Model) -> list[str]:
     return list(dict.fromkeys(kind for one in operations_of(model) for kind in _kinds(one)))
 
 
-def warning_for(model: keras.Model, quantize: Quantize) -> str:
+def warning_for(model: keras.Model, quantize: Quantize, task: Task[Any] = DEFAULT) -> str:
     """Returns the warning of a model's weak points for a file in `int8`; empty if there are none, or in other modes."""
     points = weak_points(model) if quantize == "int8" else []
-    return warning(points) if points else ""
+    return warning(points, data_of(task)[1]) if points else ""
 
 
-def warning(points: list[str]) -> str:
-    """Returns what to think of an int8 file of a model with these weak points, and what to do instead."""
+def warning(points: list[str], data: str = "PICTURES") -> str:
+    """Returns what to think of an int8 file of a model with these weak points, and what to do instead.
+
+    Args:
+        points: from `weak_points`.
+        data: what stands in a command line for the data that such a model is judged by.
+    """
     others = "dynamic or float16" if _NO_INT16 & set(points) else "int16x8, dynamic or float16"
     return (
         f"the model has {' and '.join(points)}, which 8-bit integers keep badly: measure the loss (zoo evaluate FILE "
-        f"PICTURES --against FLOAT_FILE), or take {others}, or a net with ReLU and batch normalization alone"
+        f"{data} --against FLOAT_FILE), or take {others}, or a net with ReLU and batch normalization alone"
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from zoo.errors import ExportError
 from zoo.export.naming import operations_of
 from zoo.export.options import ExportOptions
+from zoo.text import count_of, plural
 
 if TYPE_CHECKING:
     import keras
@@ -48,8 +49,10 @@ def notes(model: keras.Model, options: ExportOptions) -> list[str]:
     if not many or not options.split_groups or options.target == "edgetpu":
         return []
     return [
-        f"{len(many)} grouped convolutions, such as {many[0].name!r} with {many[0].groups} groups, stay as they are, "
-        f"because they have more than {MAX_PARTS} groups: tflite-runtime is several times slower on them in "
+        f"{count_of(len(many), 'grouped convolution')}, such as {many[0].name!r} with {many[0].groups} groups, "
+        f"{plural(len(many), 'stays as it is', 'stay as they are')}, because a file has no more than "
+        f"{MAX_PARTS} groups "
+        f"apart: tflite-runtime is several times slower on {plural(len(many), 'it', 'them')} in "
         f"{options.quantize} than LiteRT"
     ]
 

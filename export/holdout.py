@@ -23,6 +23,7 @@ from zoo.export.options import ExportOptions
 from zoo.inputs.preprocessing import is_picture
 from zoo.progress import Progress
 from zoo.tasks.task import Agreement
+from zoo.text import count_of
 
 LEAST = 8
 """The fewest inputs of a check that are held out."""
@@ -75,7 +76,8 @@ def find(
     examples = hold_out(found, asked)
     if calibrated and not examples.held_out:
         notes.append(
-            f"{len(found.inputs)} examples are too few to hold some out of the calibration: the file is checked on "
+            f"{count_of(len(found.inputs), 'example is', 'examples are')} too few to hold some out of "
+            f"the calibration: the file is checked on "
             f"those that it was calibrated on, and may be worse on others. Give {2 * MIN_SAMPLES} or more"
         )
     return examples, notes
@@ -152,7 +154,8 @@ def doubts(agreement: Agreement, check: Calibration, reference: Array | None, la
     right = sum(truth == named for truth, named in pairs)
     if len(pairs) >= MIN_SAMPLES and right < NAMED * len(pairs):
         notes.append(
-            f"Keras itself names only {right} of {len(pairs)} pictures of {check.source} as their folders are called. "
+            f"Keras itself names only {right} of {count_of(len(pairs), 'picture')} of {check.source} "
+            f"as their folders are called. "
             "Either they are none of the model's, or its labels stand in another order, or it was trained on prepared "
             "pixels (--pixels)"
         )
@@ -177,7 +180,7 @@ def dependence(agreement: Agreement, count: int) -> list[str]:
     if agreement.share >= DOUBTFUL or count < MIN_SAMPLES:
         return []
     return [
-        f"on {count} pictures unlike those of the calibration (negatives, patches of colour) the file "
+        f"on {count_of(count, 'picture')} unlike those of the calibration (negatives, patches of colour) the file "
         f"{agreement.meaning} on {agreement.share:.0%} only: it is good for pictures like those that it was calibrated "
         "on. Are they as varied as those that the board will see, of all classes and lights?"
     ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError, OptionError
 from zoo.export import channels, grouped, recurrent
-from zoo.graph import has_graph, prepared, rebuild, rebuild_nested
+from zoo.graph import has_graph, input_readers, prepared, rebuild, rebuild_nested
 from zoo.published import Preparation
 from zoo.tasks import DEFAULT, Task
 
@@ -90,11 +90,13 @@ def lower(
         raise ExportError(f"{model.name} has {len(model.outputs)} outputs; a softmax can be left out of a single one")
     last = model.outputs[0]
     softmax_found = False
+    # A second scaling behind it, such as a mean of each channel, stays: it reads the input once the first is gone.
+    first = input_readers(model)[0] if strip_scaling else None
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         nonlocal softmax_found
         kind = type(layer).__name__
-        if strip_scaling and kind == "Rescaling" and args and args[0] is inputs:
+        if layer is first and kind == "Rescaling":
             return args[0]
         if logits and layer.output is last and _is_softmax(layer) and kind in {"Softmax", "Activation", "Dense"}:
             softmax_found = True

@@ -19,6 +19,7 @@ from zoo.errors import ExportError, first_line
 from zoo.export.float32 import as_float32
 from zoo.graph import graph_of, has_graph, rebuild
 from zoo.inputs.preprocessing import is_picture
+from zoo.text import count_of
 
 if TYPE_CHECKING:
     import keras
@@ -134,7 +135,8 @@ def _fixed(model: keras.Model, shape: tuple[int | None, ...], sizes: Sequence[in
         )
     if len(sizes) not in {1, len(places)}:
         raise ExportError(
-            f"{model.name} has an input of open size {shape}; give {len(places)} sizes, not {len(sizes)} (--input-size)"
+            f"{model.name} has an input of open size {shape}; give {count_of(len(places), 'size')}, "
+            f"not {len(sizes)} (--input-size)"
         )
     given = list(sizes) * (len(places) if len(sizes) == 1 else 1)
     return tuple(given.pop(0) if size is None else size for size in shape)

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.benchmark.interleave import Candidate, time_runs
-from zoo.errors import ExportError, InputError, ZooError
+from zoo.errors import ExportError, ZooError
 from zoo.export.calibration import MIN_SAMPLES, VERIFY_INPUTS
-from zoo.export.cautions import cautions
 from zoo.export.describe import check_labels
 from zoo.export.detectors import task_of
 from zoo.export.judging import ByScore
+from zoo.export.learnt import is_learnt
 from zoo.export.lowering import check_exportable
 from zoo.export.options import ExportOptions, Quantize
 from zoo.export.plain import plain
+from zoo.export.run_facts import SCORE_FACTS, on_card
 from zoo.export.tflite import ExportReport, to_tflite
 from zoo.files import atomic
 from zoo.inputs import seen
@@ -31,19 +32,16 @@ from zoo.tasks.confidence import wilson
 from zoo.text import to_json
 from zoo.training.folder import read_run
 from zoo.training.readme import FILES, write_card
+from zoo.training.results import SETTINGS
 from zoo.training.tasks import Tuning, task_named
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import keras
 
     from zoo.data import Data
     from zoo.training import TrainResult
 
 LATENCY_RUNS = 30
-SCORE_FACTS = ("temperature", "fitted_on", "why_not")
-"""What a file's card tells of its model's scores; the other figures are those of the file itself."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def require_exportable(model: keras.Model, data: Data, wanted: Sequence[ExportOp
     find_runtime()
     count = len(data.sources["train"])
     for one in wanted:
-        if not one.mode.calibrated or min(count, one.calibration_samples) >= MIN_SAMPLES:
+        if not one.mode.calibrated or is_learnt(model, one) or min(count, one.calibration_samples) >= MIN_SAMPLES:
             continue
         if one.calibration_samples < MIN_SAMPLES:
             raise ExportError(f"calibration_samples={one.calibration_samples} is too few; give {MIN_SAMPLES} or more")
@@ -153,18 +151,11 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
     rows = [_keras_row(result)]
     failures: list[Failure] = []
     notes: list[str] = []
-    facts = {
-        "weights_from": "trained",
-        "began_with": result.began_with,
-        "trained_on": len(data.sources["train"]),
-        seen.FIELD: seen.for_card(data.report.contents),
-    }
-    about = _architecture(folder)
-    if isinstance(training, Tuning):
-        settings, note = training.settings(model, data)
-        facts |= settings
-        notes += [note] if note else []
     seen.write(folder, data.report.contents)
+    facts = on_card(folder, read_run(folder), result.metrics)
+    if isinstance(training, Tuning):
+        note = training.on_settings(result.metrics.get(SETTINGS, {}))
+        notes += [note] if note else []
     for one in wanted:
         progress.step(f"exporting {one.quantize}")
         try:
@@ -179,7 +170,7 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
                 judge=judge,
             )
             rows.append(_row(report, training.monitor))
-            notes += [*cautions(about, one.quantize), *report.notes]
+            notes += report.notes
         except ZooError as error:
             failures.append(Failure(one.quantize, error))
     with atomic(folder / FILES) as scratch:
@@ -238,12 +229,3 @@ def _keras_latency(model: Any, data: Data) -> float:
         keras.tree.map_structure(np.asarray, call(inputs))
         seconds.append(time.perf_counter() - started)
     return 1e3 * statistics.median(seconds)
-
-
-def _architecture(folder: Path) -> dict[str, Any]:
-    """Returns the registered name and the options of a run's model; empty if its folder does not say them."""
-    try:
-        trained = read_run(folder)["model"]
-    except InputError:
-        return {}
-    return {"architecture": trained["name"], "options": trained["options"]}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.compress.baking import bake, is_per_tensor
+from zoo.compress.baking import bake
 from zoo.export import diagnosis, edgetpu, fragile, grouped, holdout, learnt, remedies
 from zoo.export.box_range import with_box_range
 from zoo.export.calibration import Array, as_lowered, class_names
@@ -150,7 +150,7 @@ def to_tflite(
     made, options, asked = _settled(model, task, options, examples, facts or {}, notes, progress, trained=trained)
     description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
     description.card.update(learnt.facts(model, options, examples.calibration))
-    weakness = fragile.warning_for(model, options.quantize)
+    weakness = fragile.warning_for(model, options.quantize, task)
     progress.step(f"converting ({options.quantize})")
     with told(cautions(facts or {}, options.quantize)) as warnings:
         flatbuffer, entry = _convert(made, task, options, examples.calibration.inputs, progress, pixels=pixels)
@@ -344,7 +344,7 @@ def _convert(
     )
     samples = None
     if is_learnt:
-        settings = replace(settings, dense_per_channel=False, per_tensor=is_per_tensor(model), learnt=True)
+        settings = replace(settings, dense_per_channel=False, learnt=True)
     elif options.mode.calibrated:
         samples = as_lowered(inputs, scaling) if pixels else inputs
     flatbuffer = convert(lowered, settings, samples, progress)

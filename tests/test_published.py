@@ -70,7 +70,7 @@ def test_relative_paths_start_at_the_file_that_registers(own_registry: None) -> 
         (lambda: PublishedWeights("auto", "", 2, (WeightsFile("w.h5"),)), "weights cannot be named 'auto'"),
         (lambda: PublishedWeights("a/b", "", 2, (WeightsFile("w.h5"),)), "weights cannot be named 'a/b'"),
         (lambda: PublishedWeights("w", "", 2, ()), "the weights 'w' have no files"),
-        (lambda: PublishedWeights("w", "", 2, (WeightsFile("w.h5"),), labels=("a",)), "have 2 classes and 1 labels"),
+        (lambda: PublishedWeights("w", "", 2, (WeightsFile("w.h5"),), labels=("a",)), "have 2 classes and 1 label"),
         (lambda: Accuracies("", "", ("alpha", "top1", "top5"), ((1.0, 2.0),)), "accuracies need the columns"),
         (lambda: Accuracies("", "", ("alpha", "top5"), ()), "accuracies need the columns"),
         (lambda: Accuracies("", "", ("alpha", "top1", "int8_top1", "top5"), ()), "accuracies need the columns"),

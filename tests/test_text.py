@@ -16,7 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.errors import InputError
-from zoo.text import LIMIT, cell, finite, first_hidden, markdown, name_list, shown, to_json, uncell
+from zoo.text import (
+    LIMIT,
+    cell,
+    count_of,
+    finite,
+    first_hidden,
+    markdown,
+    name_list,
+    plural,
+    shown,
+    to_json,
+    uncell,
+)
 
 ANY = st.text(
     st.characters(categories=None) | st.sampled_from("\x1b\x9b\x7f\u202e\u2066\u200d\u200b\ufe0f\udcff=+-@'\n")
@@ -168,3 +180,9 @@ def test_a_list_of_names_that_has_no_end_says_how_to_quote(text: str) -> None:
     with pytest.raises(InputError, match="is no list of names .* double quotes") as error:
         name_list(text)
     assert "\n" not in str(error.value)
+
+
+def test_one_is_told_in_the_singular() -> None:
+    assert [count_of(n, "picture") for n in (0, 1, 2)] == ["0 pictures", "1 picture", "2 pictures"]
+    assert [plural(2, word) for word in ("class", "box", "batch", "epoch")] == ["classes", "boxes", "batches", "epochs"]
+    assert [count_of(n, "group has", "groups have") for n in (1, 3)] == ["1 group has", "3 groups have"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from zoo.assets import read_sizes
 from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec
 
 
@@ -41,6 +42,27 @@ def int8_top1(spec: ModelSpec, values: Mapping[str, Any]) -> float | None:
     """Returns the published top-1 accuracy in 8-bit integers, see `top1`."""
     full = spec.check(dict(values))
     return spec.accuracies.int8_top1(full) if spec.accuracies and _is_as_published(spec, full) else None
+
+
+def sizes(spec: ModelSpec, values: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Returns parameters and MACs with these options, as far as they are known without building the model.
+
+    They are for the default options, and for the nets of the zoo that accuracies are published for.
+
+    Raises:
+        OptionError: as `top1`.
+    """
+    full = spec.check(dict(values))
+    if full == spec.check({}):
+        return spec.params, spec.macs
+    if any(full[name] != default for name, default in _others(spec, full)):
+        return None, None
+    return read_sizes().get((spec.name, spec.instance_name(full)), (None, None))
+
+
+def _others(spec: ModelSpec, full: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Returns the options that no net is called by, with their defaults."""
+    return [(one.name, one.default_with(full)) for one in spec.options if not one.in_name and one.name != DROPOUT.name]
 
 
 def _is_as_published(spec: ModelSpec, full: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import OptionError
 from zoo.published import Preparation
 from zoo.registry import needs_tensorflow
+from zoo.text import count_of
 
 if TYPE_CHECKING:
     import keras
@@ -94,7 +95,9 @@ def prepared(pixels: keras.KerasTensor, preparation: Preparation) -> keras.Keras
     uniform = len(set(preparation.scale)) == len(set(preparation.offset)) == 1
     turned = preparation.order != tuple(range(channels))
     if pixels.shape[-1] != channels and not (uniform and not turned):
-        raise OptionError(f"pixels of {pixels.shape[-1]} channels cannot be prepared like those of {channels}")
+        raise OptionError(
+            f"pixels of {count_of(pixels.shape[-1], 'channel')} cannot be prepared like those of {channels}"
+        )
     if uniform:
         scale, offset = preparation.scale[0], preparation.offset[0]
         x = pixels if (scale, offset) == (1, 0) else layers.Rescaling(scale, offset=offset, name="rescale")(pixels)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import OptionError
+from zoo.text import count_of
 
 KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 """The address under which Keras Applications publishes its weights; Keras' own source names it."""
@@ -162,7 +163,10 @@ class PublishedWeights:
 
     def __post_init__(self) -> None:
         if self.labels and len(self.labels) != self.classes:
-            raise OptionError(f"the weights {self.name!r} have {self.classes} classes and {len(self.labels)} labels")
+            raise OptionError(
+                f"the weights {self.name!r} have {count_of(self.classes or 0, 'class')} and "
+                f"{count_of(len(self.labels), 'label')}"
+            )
         if not re.fullmatch(r"[\w-]+", self.name) or self.name in {"none", "auto"}:
             raise OptionError(
                 f"weights cannot be named {self.name!r}; give letters, digits, _ and - only, and another word than "

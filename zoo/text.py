@@ -213,6 +213,16 @@ def _json_line(text: str) -> str:
     return "".join(json.dumps(c)[1:-1] if _is_hidden(text, i) else c for i, c in enumerate(text))
 
 
+def plural(number: float, one: str, many: str = "") -> str:
+    """Returns a word or phrase for a number of things: `one` for 1, else `many`, by default the usual plural."""
+    return one if number == 1 else many or f"{one}{'es' if one.endswith(('s', 'x', 'sh', 'tch')) else 's'}"
+
+
+def count_of(number: int, one: str, many: str = "") -> str:
+    """Returns a number with the word for what is counted: `1 picture`, `2 pictures`, `1 group has`; see `plural`."""
+    return f"{number} {plural(number, one, many)}"
+
+
 def short_number(value: int) -> str:
     """Returns a number with three significant digits and a unit: `992`, `10.8 M`, `1.39 G`."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

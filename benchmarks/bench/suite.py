@@ -24,7 +24,7 @@ class Benchmark:
     name: str
     script: str
     full: str
-    """Options of the full run; all full runs together take about an hour on two idle cores."""
+    """Options of the full run; all full runs together take about an hour and a half on two idle cores."""
     quick: str
     """Options of a quick run, which only shows that the script works."""
 

@@ -135,7 +135,7 @@ def test_what_cannot_be_exported_or_is_hopeless_is_said(cache_folder: Path, monk
     variants = grid("mobilenet_v2", alpha=[0.35], input_size=[96], quantize=["int8", "int16x8"])
     choice = choose(variants=variants, threads=1, runs=1)
     assert [candidate.variant.quantize for candidate in choice.candidates] == ["int8"]
-    assert "1 combinations cannot be exported, e.g. mobilenet_v2_0.35_96_int16x8: no such operation" in choice.notes
+    assert "1 combination cannot be exported, e.g. mobilenet_v2_0.35_96_int16x8: no such operation" in choice.notes
     with pytest.raises(ExportError, match="no such operation"):
         choose(variants=variants[1:], threads=1, runs=1)
 
@@ -191,7 +191,7 @@ def test_a_board(write_board: Callable[..., Path]) -> None:
     assert [one.variant.stem for one in board_choice(write_board()).front][-1] == "mobilenet_v2_1.4_int8"
     assert choice.pick.variant.command == "zoo build mobilenet_v2 --quantize int8"
     assert (choice.machine, choice.runtime, choice.threads) == ("Raspberry Pi 4, Cortex-A72", "litert", 4)
-    assert "1 combinations have no published accuracy and are not on the front, e.g. mobilenet_v2_1.4_96_int8" in (
+    assert "1 combination has no published accuracy and is not on the front, e.g. mobilenet_v2_1.4_96_int8" in (
         choice.notes
     )
     document = json.loads(json.dumps(choice.as_dict()))
@@ -260,7 +260,7 @@ def test_a_board_with_several_setups(write_board: Callable[..., Path], entry: Ca
     file = "mobilenet_v2.tflite"
     path = write_board([entry(file, 1, 9.0, threads=1), entry(file, 1, 4.0), entry(file, 1, 8.0, runtime="openvino")])
     variants = grid("mobilenet_v2")
-    with pytest.raises(InputError, match="litert with 1 threads and litert with 4 threads; say which .* --threads"):
+    with pytest.raises(InputError, match="litert with 1 thread and litert with 4 threads; say which .* --threads"):
         read_board(path, variants)
     board = read_board(path, variants, runtime="litert", threads=4)
     assert [(m.median_ms, board.threads) for m in board.measured.values()] == [(4.0, 4)]

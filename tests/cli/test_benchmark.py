@@ -53,7 +53,7 @@ def test_tables(cli: Cli, lenet_file: Path, conv1d_file: Path) -> None:
 def test_common_settings_are_printed_below_the_tables(cli: Cli, lenet_file: Path) -> None:
     lines = cli("benchmark", lenet_file, "--runs", "1", "--threads", "2").out.splitlines()
     assert lines[0].split() == ["file", "min", "median", "p90", "p99", "a", "second"]
-    assert "1 runs each after 5 to warm up; runtime: litert; threads: 2; JPEG: synthetic, 1920x1080" in lines
+    assert "1 run each after 5 to warm up; runtime: litert; threads: 2; JPEG: synthetic, 1920x1080" in lines
 
 
 def test_json(cli: Cli, lenet_file: Path) -> None:

@@ -51,6 +51,15 @@ def test_what_it_says_and_what_the_card_holds(cli: Cli, tmp_path: Path) -> None:
     assert card["seed"] == 0
 
 
+def test_a_detector_is_trained_on_boxes(cli: Cli, tmp_path: Path) -> None:
+    narrow = ("build", "ssdlite_mobilenet_v2", "--alpha", "0.35", "--input-size", "96", "--export", "keras")
+    result = cli(*narrow, "--weights", "none", "--out", tmp_path)
+    assert (result.code, result.err) == (0, "")
+    told = "Train the model on your labelled boxes (zoo train ssdlite_mobilenet_v2 BOXES --export tflite)"
+    assert told in result.out
+    assert "PICTURES" not in result.out
+
+
 def test_in_the_current_folder(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli("build", "lenet").code == 0

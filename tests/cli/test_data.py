@@ -85,7 +85,7 @@ def test_data_that_cannot_be_trained_on(cli: Cli, pictures: Path) -> None:
         # The whole report comes first.
         assert "class eel has 0 usable files" in result.out
         assert result.error.startswith("class cow has 0 usable files of 0 to train on")
-        assert result.error.endswith("(1 more problems)")
+        assert result.error.endswith("(1 more problem)")
 
 
 def test_long_lists_are_cut(cli: Cli, pictures: Path) -> None:
@@ -156,9 +156,9 @@ def test_boxes_are_checked(cli: Cli, street: Path) -> None:
     assert "format: YOLO, 5 pictures" in result.out
     assert "sizes at 240x160, the square root of the area in pixels: smallest" in result.out
     place = street / "labels" / "a.txt"
-    assert f"  1 entries of a class that has no name, left out; the first: {place}, line 3, class 9\n" in result.out
-    assert "  1 boxes wholly outside their picture, left out; the first: " in result.out
-    assert f"used as pictures without objects; the first: {street / 'images' / 'b.jpg'}\n" in result.out
+    assert f"  1 entry of a class that has no name, left out; the first: {place}, line 3, class 9\n" in result.out
+    assert "  1 box wholly outside its picture, left out; the first: " in result.out
+    assert f"used as a picture without objects; the first: {street / 'images' / 'b.jpg'}\n" in result.out
 
 
 def test_boxes_as_json(cli: Cli, street: Path) -> None:

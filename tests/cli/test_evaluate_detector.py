@@ -68,7 +68,7 @@ def test_text_with_all_parts(cli: Cli, file: Path, data: Path) -> None:
     assert "The worst pictures:" in done.out
     assert (str(data / "b.png") in done.out, str(data / "c.png") in done.out) == (True, False)
     # The size of the photo that is stored on its side is the same both ways: which one is meant is said.
-    assert done.err.startswith("note: 1 pictures that are turned upright")
+    assert done.err.startswith("note: 1 picture that is turned upright")
 
 
 def test_the_threshold_moves_precision_and_recall_but_not_the_map(cli: Cli, file: Path, tmp_path: Path) -> None:
@@ -155,8 +155,8 @@ def test_classes_that_one_side_does_not_know_do_not_count_and_are_said(cli: Cli,
     done = cli("evaluate", file, tmp_path / "data", "--json")
     assert done.code == 0
     notes = done.err.splitlines()
-    assert f"note: 1 classes of the data are unknown to {file}; their 2 objects are left out: tree" in notes
-    assert f"note: {file} knows 1 more classes, which do not count here: blue" in notes
+    assert f"note: 1 class of the data is unknown to {file}; its 2 objects are left out: tree" in notes
+    assert f"note: {file} knows 1 more class, which does not count here: blue" in notes
     found = json.loads(done.out)
     assert (found["judged_classes"], found["unknown_classes"]) == (["red", "green"], {"tree": 2})
     assert (found["objects"], found["threshold"]["precision"], found["threshold"]["recall"]) == (2, 1, 1)
@@ -168,7 +168,7 @@ def test_two_files_are_compared_by_the_classes_that_both_know(cli: Cli, file: Pa
     other = net.write(tmp_path / "other.tflite", detectors.metadata(), ["red", "lime", "blue"])
     done = cli("evaluate", file, data, "--against", other, "--json")
     assert done.code == 0
-    assert f"note: 1 classes of the data are unknown to {file} or to {other}; their 2 objects are left out: green" in (
+    assert f"note: 1 class of the data is unknown to {file} or to {other}; its 2 objects are left out: green" in (
         done.err.splitlines()
     )
     found = json.loads(done.out)

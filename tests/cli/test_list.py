@@ -59,7 +59,12 @@ def test_a_line_for_each_variant(cli: Cli) -> None:
         assert part in default
     (narrow,) = [line for line in lines if line.startswith("mobilenet_v2_0.35_96 ")]
     # The backbone of the detector that is published for Open Images has another width.
-    assert narrow.split() == ["mobilenet_v2_0.35_96", "classification", "96x96x3", "45.5%", "imagenet"]
+    assert narrow.split() == [
+        "mobilenet_v2_0.35_96", "classification", "96x96x3", "1,691,208", "11,934,128", "45.5%", "imagenet",
+    ]  # fmt: skip
+    facts = json.loads(cli("list", "--all", "--json").out)
+    for variant in (one for model in facts for one in model["variants"]):
+        assert min(variant["params"], variant["macs"]) > 1000, variant["name"]
 
 
 def test_variants_of_a_users_own_model(cli: Cli, own: None) -> None:

@@ -124,6 +124,6 @@ def test_three_digits(value: float, text: str) -> None:
 def test_a_table_is_bounded_in_rows_and_in_the_width_of_a_cell(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("name", "count"), [("n" * 60_000, "1"), *[("short", "2")] * MOST_ROWS])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "... and 1 rows more, which --json has"
+    assert lines[-1] == "... and 1 row more, which --json has"
     assert "(60,000 characters)" in lines[2]
     assert max(map(len, lines)) < MOST_IN_CELL + 100

@@ -88,7 +88,7 @@ def test_counts_by_class_and_picture(cli: Cli, file: Path, scenes: Path) -> None
 
 def test_a_picture_with_the_most_objects_that_are_counted_is_noted(cli: Cli, file: Path, scenes: Path) -> None:
     done = cli("run", file, scenes, "--count", "--top-k", "3")
-    assert done.err == "note: 1 pictures have the most objects that are counted; --top-k sets another number\n"
+    assert done.err == "note: 1 picture has the most objects that are counted; --top-k sets another number\n"
     assert cli("run", file, scenes, "--count", "--top-k", "4").err == ""
     assert cli("run", file, scenes, "--top-k", "3").err == ""
 

@@ -93,7 +93,8 @@ def test_a_layer_that_stays_float_is_rounded_nowhere(aware_branches: Aware) -> N
 def test_a_file_of_such_a_model_loads_again(aware_branches: Aware, tmp_path: Path) -> None:
     aware_branches.aware.save(tmp_path / "aware.keras")
     loaded = load_model(tmp_path / "aware.keras")
-    np.testing.assert_array_equal(*(run(one, aware_branches.inputs) for one in (loaded, aware_branches.aware)))
+    wanted = run(aware_branches.aware, aware_branches.inputs)
+    np.testing.assert_array_equal(run(loaded, aware_branches.inputs), wanted)
     assert [layer.get_config() for layer in ranges_of(loaded)] == [
         layer.get_config() for layer in ranges_of(aware_branches.aware)
     ]

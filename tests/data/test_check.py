@@ -128,8 +128,8 @@ def test_a_validation_folder_that_is_no_use_is_not_made_up_for(tmp_path: Path, m
     [
         (0, 0, 0, 0.2, "class cow has 0 usable files of 0 to train on and needs at least two different ones"),
         (0, 3, 0, 0.2, "class cow has 0 usable files of 3 to train on and needs at least two different ones"),
-        (1, 0, 0, 0.2, "class cow has 1 usable files of 1 to train on and needs at least two different ones"),
-        (1, 0, 4, 0.2, "class cow has 1 usable files of 5 to train on and needs at least two different ones"),
+        (1, 0, 0, 0.2, "class cow has 1 usable file of 1 to train on and needs at least two different ones"),
+        (1, 0, 4, 0.2, "class cow has 1 usable file of 5 to train on and needs at least two different ones"),
         (0, 1, 0, 0, "class cow has 0 usable files of 1 to train on and needs at least one: "),
         (2, 0, 0, 0.2, ""),
         (1, 0, 0, 0, ""),

@@ -52,7 +52,7 @@ def test_a_page_tells_the_same_and_names_no_file(
     assert told[0] == "35 of 43 files used"
     assert sum(int(line.split()[1]) for line in told if line.startswith("skipped: ")) == len(bad_pictures)
     assert "same content in several classes, not used: 2 files" in told
-    assert "directly in pictures, in no class, and not used: 1 files" in told
+    assert "directly in pictures, in no class, and not used: 1 file" in told
     assert "class dog has only 9 to learn from" in told
     for path in (str(pictures), *(path.name for path in bad_pictures), "same.png", "000.png"):
         assert path not in text

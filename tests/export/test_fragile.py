@@ -14,9 +14,10 @@ import zoo
 from zoo.errors import ExportError, VerificationError
 from zoo.export import to_tflite
 from zoo.export.checks import require_agreement
-from zoo.export.fragile import warning, weak_points
+from zoo.export.fragile import warning, warning_for, weak_points
 from zoo.export.options import mode
 from zoo.export.verify import Verification
+from zoo.tasks.detection import DETECTION
 from zoo.tasks.task import Agreement
 
 
@@ -64,6 +65,12 @@ def test_an_int8_file_comes_with_the_warning_and_others_do_not(tmp_path: Path) -
     assert said not in to_tflite(model, tmp_path / "b.tflite").notes
 
 
+def test_a_detector_is_judged_by_boxes() -> None:
+    model = _model(STEPS["hard-swish"])
+    assert "zoo evaluate FILE BOXES --against FLOAT_FILE" in warning_for(model, "int8", DETECTION)
+    assert "zoo evaluate FILE PICTURES --against FLOAT_FILE" in warning_for(model, "int8")
+
+
 def test_a_refusal_says_what_the_reason_may_be() -> None:
     agreement = Agreement(share=0.4, meaning="names the class of Keras", figures={})
     found = Verification(32, "pictures", "litert", 0.1, 0.1, agreement, asked=0.85, weakness=warning(["hard-swish"]))
@@ -88,7 +95,7 @@ def test_many_groups_are_told_where_they_are_slow(tmp_path: Path) -> None:
     x = layers.Conv2D(80, 3, groups=40, name="many")(inputs)
     model = keras.Model(inputs, layers.Dense(2, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
     values = np.random.default_rng(0).normal(size=(12, 4, 4, 80)).astype(np.float32)
-    told = "1 grouped convolutions, such as 'many' with 40 groups, stay as they are"
+    told = "1 grouped convolution, such as 'many' with 40 groups, stays as it is"
     for quantize, target, expected in (("dynamic", None, True), ("dynamic", "litert", False), ("none", None, False)):
         report = to_tflite(model, tmp_path / "m.tflite", quantize=quantize, target=target, calibration=values)
         assert any(note.startswith(told) for note in report.notes) is expected

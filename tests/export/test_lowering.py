@@ -88,6 +88,15 @@ def test_strip_scaling_leaves_the_rest() -> None:
     np.testing.assert_allclose(stripped(x / 127.5 - 1), model(x), rtol=1e-5, atol=1e-6)
 
 
+def test_a_second_scaling_stays_where_the_first_is_stripped() -> None:
+    entry = keras.Input((4, 4, 3))
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(entry)
+    x = keras.layers.Rescaling(1.0, offset=[0.1, 0.2, 0.3])(x)
+    model = keras.Model(entry, keras.layers.Flatten()(x))
+    x = _pixels(1, 4, 4, 3)
+    np.testing.assert_allclose(lower(model, strip_scaling=True)(x / 127.5 - 1), model(x), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("separate", [True, False])
 def test_logits_leave_the_softmax_out(separate: bool) -> None:
     inputs = keras.Input((4,))
@@ -149,9 +158,7 @@ def test_gray_pictures_have_no_order_of_colours() -> None:
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
     x = _pixels(2, 4, 4, 1)
     np.testing.assert_allclose(with_preparation(model, preparation("0,1"))(x), model(x / 255), rtol=1e-4, atol=1e-5)
-    with pytest.raises(
-        ExportError, match="pixels of 1 channels cannot be prepared like those of 3; leave out --pixels"
-    ):
+    with pytest.raises(ExportError, match="pixels of 1 channel cannot be prepared like those of 3; leave out --pixels"):
         with_preparation(model, preparation("caffe"))
 
 

@@ -29,7 +29,7 @@ def test_class_folders(tmp_path: Path) -> None:
     data = find_labelled(tmp_path)
     assert data.class_names == ("cat", "dog")
     assert data.notes == (
-        f"directly in {tmp_path}, in no class, and not used: 1 files",
+        f"directly in {tmp_path}, in no class, and not used: 1 file",
         f"of another kind, in {tmp_path}, and not used: 1 .txt",
     )
 

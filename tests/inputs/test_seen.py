@@ -71,6 +71,15 @@ def test_the_record_of_a_run_tells_of_any_picture(paths: list[Path], contents: s
     assert seen.recall({}, tmp_path / "m.tflite", paths) is None
 
 
+def test_the_record_of_a_run_gives_what_a_card_says(paths: list[Path], contents: seen.Contents, tmp_path: Path) -> None:
+    assert seen.from_record(tmp_path) is None
+    seen.write(tmp_path, contents)
+    card = json.loads(json.dumps({seen.FIELD: seen.from_record(tmp_path)}))
+    elsewhere = tmp_path / "elsewhere" / "m.tflite"
+    assert by_number(seen.recall(card, elsewhere, paths)) == KNOWN
+    assert seen.recall(card, elsewhere, paths[:5]) is None
+
+
 def test_a_copy_that_was_trained_on_counts(contents: seen.Contents, paths: list[Path], tmp_path: Path) -> None:
     seen.write(tmp_path, [(contents[0][0], None), (contents[0][0], "train"), (contents[0][0], "validation")])
     assert seen.recall({"weights_from": "trained"}, tmp_path / "m.tflite", paths[:1]) == {paths[0]: "train"}

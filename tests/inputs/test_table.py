@@ -81,7 +81,7 @@ def test_several_classes_in_one_label_are_told(listing: Path, header: str, label
     listing.write_text(f"{header}\ni/1.jpg,{labels[0]}\ni/2.jpg,{labels[1]}\n", encoding="utf-8")
     notes = find_labelled(listing).notes
     assert [note.partition(":")[0] for note in notes] == [
-        f"1 labels look like several classes in one, such as {told}" for _ in range(bool(told))
+        f"1 label looks like several classes in one, such as {told}" for _ in range(bool(told))
     ]
 
 
@@ -171,4 +171,4 @@ def test_lists_of_boxes_and_masks(listing: Path, header: str, what: str) -> None
 
 def test_a_file_in_several_lines_is_told(listing: Path) -> None:
     listing.write_text("i/1.jpg,cat\ni/1.jpg,dog\n", encoding="utf-8")
-    assert find_labelled(listing).notes[0].startswith(f"1 files stand in several lines of {listing}")
+    assert find_labelled(listing).notes[0].startswith(f"1 file stands in several lines of {listing}")

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+import pytest
 
 import zoo
+from zoo.errors import ExportError
+from zoo.export import to_tflite
+from zoo.models.normalization import LocalResponseNormalization
 from zoo.summary.table import outline
+from zoo.weights import load_model
 
 
 def test_the_lectures_sizes() -> None:
@@ -36,6 +43,36 @@ def test_kernels_strides_padding_groups() -> None:
         (3, 2, (0, 0), None),
     ]
     assert {row.groups for row in outline("alexnet", groups=1).rows} == {1, None}
+
+
+def test_local_response_normalization_is_that_of_the_paper() -> None:
+    x = np.random.default_rng(0).normal(0, 30, (2, 3, 3, 9)).astype(np.float32)
+    expected = np.empty_like(x)
+    for i in range(9):
+        near = x[..., max(0, i - 2) : i + 3]
+        expected[..., i] = x[..., i] / (2 + 1e-4 * (near**2).sum(axis=-1)) ** 0.75
+    np.testing.assert_allclose(np.asarray(LocalResponseNormalization()(x)), expected, rtol=1e-5)
+    rows = [row.name for row in outline("alexnet", lrn=True).rows][:6]
+    assert rows == ["rescale", "conv1", "norm1", "pool1", "conv2", "norm2"]
+    assert zoo.spec("alexnet").instance_name({"lrn": True}) == "alexnet_lrn"
+    (caution,) = zoo.spec("alexnet").cautions_for({"lrn": True}, ["int8"])
+    assert "int8 and int16x8 files of this net cannot be written" in caution
+    assert not zoo.spec("alexnet").cautions_for({}, ["int8"])
+
+
+def test_a_net_with_local_response_normalization_is_exported_in_float(tmp_path: Path) -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(8, 3, activation="relu")(keras.layers.Rescaling(1 / 127.5, -1)(inputs))
+    x = keras.layers.GlobalAveragePooling2D()(LocalResponseNormalization()(x))
+    keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x)).save(tmp_path / "m.keras")
+    model = load_model(tmp_path / "m.keras")
+    for mode in ("none", "float16", "dynamic"):
+        report = to_tflite(model, tmp_path / f"{mode}.tflite", quantize=mode)
+        assert report.verification is not None
+        assert report.verification.agreement.share == 1
+    for mode in ("int8", "int16x8"):
+        with pytest.raises(ExportError, match=r"LOCAL_RESPONSE_NORMALIZATION.*float16 or dynamic"):
+            to_tflite(model, tmp_path / "integer.tflite", quantize=mode)
 
 
 def test_macs_of_each_layer_by_hand() -> None:

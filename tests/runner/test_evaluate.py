@@ -67,7 +67,7 @@ def test_unreadable_pictures_do_not_count(classifier: Classifier, held_out: Path
     found = evaluate(classifier, data)
     assert found.count == 5
     assert len(found.unreadable) == 1
-    with pytest.raises(InputError, match=r"none of the 1 pictures can be read; the first: .*bad\.png"):
+    with pytest.raises(InputError, match=r"none of the 1 picture can be read; the first: .*bad\.png"):
         evaluate(classifier, data[-1:])
 
 

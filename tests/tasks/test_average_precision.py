@@ -188,7 +188,7 @@ def test_pictures_without_any_object_have_no_ap() -> None:
     empty = (np.empty((0, 4)), np.empty(0, int), np.empty((0, 4)), np.empty(0), np.empty(0, int))
     found = judged([empty], 2)
     assert (found.ap, found.score, found.best, found.counting_error) == (None, 0.0, None, 0)
-    assert found.headline().startswith("1 pictures with 0 objects: there is no mAP")
+    assert found.headline().startswith("1 picture with 0 objects: there is no mAP")
 
 
 def test_two_files_are_compared_picture_by_picture() -> None:

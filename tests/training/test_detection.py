@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,16 @@ from tests.training.own_detector import SIZE, register_detector
 from tests.training.scenes import NAMES, draw_scenes
 from zoo.data.boxes import check_boxes
 from zoo.errors import InputError, OptionError, TrainingStopped
+from zoo.export import to_tflite
+from zoo.inputs import seen
 from zoo.models import anchored
 from zoo.registry import restore, snapshot
 from zoo.runner import Detector
 from zoo.tasks.anchors import default_shapes
+from zoo.tasks.boxes import LARGEST_CODE
+from zoo.tflite import modelfile
 from zoo.tflite.card import describe
-from zoo.training import TrainResult, resume, train
+from zoo.training import TrainResult, resume, train, train_quantized
 from zoo.training.recipe import read_toml
 from zoo.training.run import train_from
 from zoo.training.watch import NullWatch
@@ -145,6 +150,26 @@ def test_a_stopped_training_goes_on_to_the_same_result(
     same(resume(tmp_path / "run"), alone)
 
 
+class Impatient(NullWatch):
+    """Sends Ctrl-C when an epoch is told, which is between two steps."""
+
+    def __init__(self, epoch: int) -> None:
+        self.at = epoch
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        if row["epoch"] == self.at:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("epoch", [1, 4])
+def test_ctrl_c_between_two_steps_says_how_to_go_on(
+    alone: TrainResult, scenes: Path, tmp_path: Path, epoch: int
+) -> None:
+    with pytest.raises(TrainingStopped, match=f"stopped between two steps; .* zoo train --resume {tmp_path / 'run'}"):
+        train("spotter", scenes, out=tmp_path / "run", watch=Impatient(epoch))
+    same(resume(tmp_path / "run"), alone)
+
+
 def test_a_training_that_was_killed_before_its_first_checkpoint_begins_anew_with_the_same_anchors(
     alone: TrainResult, scenes: Path, tmp_path: Path
 ) -> None:
@@ -184,6 +209,17 @@ def test_a_finished_run_is_trained_further_with_its_anchors(alone: TrainResult, 
     assert anchored.shapes_of(result.model) == anchored.shapes_of(alone.model)
     # The file alone knows the names of the classes.
     assert anchored.labels_of(load_model(result.folder / "model.keras")) == tuple(NAMES)
+
+
+def test_a_detector_is_trained_for_int8_with_its_float_model_as_the_teacher(alone: TrainResult, tmp_path: Path) -> None:
+    values: dict[str, Any] = {"epochs": 1, "min_steps": 10, "learning_rate": 1e-4}
+    result = train_quantized(alone.folder, out=tmp_path / "int8", **values)
+    assert result.score > 0.7 * alone.score
+    assert anchored.shapes_of(result.model) == anchored.shapes_of(alone.model)
+    # What is stored of a box ends where the files of all detectors end.
+    assert result.model.get_layer("ssd_box0_range").limit == LARGEST_CODE
+    report = to_tflite(result.model, tmp_path / "int8.tflite", quantize="int8", min_agreement=0.2)
+    assert not [tensor for tensor in modelfile.read(report.path).main.tensors if tensor.dtype == "FLOAT32"]
 
 
 def test_data_of_the_other_kind_are_refused_with_what_would_fit(scenes: Path, digits_folder: Path, cli: Cli) -> None:
@@ -248,6 +284,67 @@ def test_the_map_of_every_file_stands_beside_that_of_keras(alone: TrainResult, t
     found = Detector(run / "spotter_int8.tflite").detect(alone.data.sources["validation"].paths[3])
     assert {one.label for one in found} <= set(NAMES)
     assert found
+
+
+@pytest.fixture(scope="module")
+def aged(alone: TrainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run as an older version wrote it: the model has no names, the folder no settings."""
+    run = tmp_path_factory.mktemp("aged") / "run"
+    shutil.copytree(alone.folder, run)
+
+    def without(path: Path, *names: str) -> None:
+        found = json.loads(path.read_text())
+        path.write_text(json.dumps({name: value for name, value in found.items() if name not in names}))
+
+    def nameless(config: str) -> str:
+        found = json.loads(config)
+        (anchors,) = (one for one in found["config"]["layers"] if one["class_name"] == "Anchors")
+        del anchors["config"]["labels"]
+        return json.dumps(found)
+
+    without(run / "metrics.json", "settings")
+    without(run / "split.json", "unused")
+    (run / "architecture.json").write_text(nameless((run / "architecture.json").read_text()))
+    with zipfile.ZipFile(alone.folder / "model.keras") as old, zipfile.ZipFile(run / "model.keras", "w") as new:
+        for part in old.namelist():
+            content = old.read(part)
+            new.writestr(part, nameless(content.decode()) if part == "config.json" else content)
+    return run
+
+
+def test_the_file_of_a_model_in_a_runs_folder_has_what_the_run_knows(
+    alone: TrainResult, scenes: Path, tmp_path: Path, cli: Cli
+) -> None:
+    done = cli("export", alone.folder / "model.keras", "--out", tmp_path)
+    assert done.code == 0, done.err
+    assert "note: " not in done.out
+    detector = Detector(tmp_path / "model.tflite")
+    best = round(alone.metrics["best_threshold"]["threshold"], 2)
+    assert detector.task.threshold == best != 0.5
+    assert detector.labels == tuple(NAMES)
+    card = detector.card
+    assert (card["weights_from"], card["began_with"], card["trained_on"]) == ("trained", "none", 24)
+    assert (card["architecture"], card["options"]["num_classes"]) == ("spotter", 2)
+    # The card alone knows which pictures were trained on: no record is beside the file.
+    known = seen.recall(card, tmp_path / "model.tflite", sorted(scenes.rglob("*.png")))
+    assert known is not None
+    assert {(path.parts[-3], split) for path, split in known.items()} == {("train", "train"), ("valid", "validation")}
+
+
+def test_a_run_of_an_older_version_is_exported_resumed_and_trained_further(
+    aged: Path, alone: TrainResult, tmp_path: Path, cli: Cli
+) -> None:
+    done = cli("export", aged / "model.keras", "--out", tmp_path)
+    assert done.code == 0, done.err
+    assert f"note: {aged} was trained by an older version; zoo train --resume {aged} writes what" in done.out
+    detector = Detector(tmp_path / "model.tflite")
+    assert (detector.labels, detector.task.threshold) == (tuple(NAMES), 0.5)
+    more = train_from(aged, out=tmp_path / "more", epochs=1, min_steps=10, learning_rate=1e-4)
+    assert more.history[0]["val_map"] > 0.8 * alone.score
+    assert anchored.shapes_of(more.model) == anchored.shapes_of(alone.model)
+    again = resume(aged)
+    assert again.score == alone.score
+    assert json.loads((aged / "metrics.json").read_text())["settings"] == alone.metrics["settings"]
 
 
 def test_a_run_cannot_be_resumed_with_other_pictures(alone: TrainResult, scenes: Path, tmp_path: Path) -> None:

@@ -96,8 +96,10 @@ def test_ctrl_c_ends_after_the_step_and_loses_none(
 
 
 def test_what_cannot_be_resumed(pictures: Path, unbroken: Any, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="recipe.toml: No such file"):
+    with pytest.raises(InputError, match="there is no folder .*none; a training that ends before its first"):
         resume(tmp_path / "none")
+    with pytest.raises(InputError, match=r"holds no run of zoo train: there is no recipe\.toml in it"):
+        resume(pictures)
     run = tmp_path / "run"
     shutil.copytree(unbroken.folder, run)
     (run / "state.npz").write_bytes((run / "state.npz").read_bytes()[:5000])

@@ -15,8 +15,11 @@ import pytest
 from PIL import Image
 
 import zoo
+from tests.conftest import Cli
 from zoo.data import Report
 from zoo.errors import InputError, OptionError, OutputError, TrainingError
+from zoo.inputs import seen
+from zoo.tflite.card import describe
 from zoo.training import TrainResult, resume, train
 from zoo.training.checkpoint import Checkpoint
 from zoo.training.recipe import read_toml
@@ -66,13 +69,30 @@ def test_it_learns(trained: tuple[TrainResult, Notes]) -> None:
     assert found.shape == (5, 10)
 
 
+def test_a_build_with_the_weights_of_a_run_has_what_the_run_knows(
+    trained: tuple[TrainResult, Notes], cli: Cli, tmp_path: Path
+) -> None:
+    folder = trained[0].folder
+    done = cli("build", "lenet", "--weights", folder / "model.keras", "--out", tmp_path)
+    assert (done.code, done.err) == (0, "")
+    file = describe(tmp_path / "lenet.tflite")
+    assert list(file.labels) == [str(i) for i in range(10)]
+    assert (file.card["weights_from"], file.card["began_with"]) == ("model.keras", "none")
+    assert file.card["training_data"]["splits"] == seen.from_record(folder)["splits"]  # type: ignore[index]
+    # The weights of another folder are not those of a run, and a new head has other classes.
+    shutil.copy(folder / "model.keras", tmp_path)
+    assert cli("build", "lenet", "--weights", tmp_path / "model.keras", "--out", tmp_path).code == 0
+    assert describe(tmp_path / "lenet.tflite").labels[0] == "class_0"
+
+
 def test_what_the_folder_holds(trained: tuple[TrainResult, Notes]) -> None:
     result, _ = trained
     folder = result.folder
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "README.md", "architecture.json", "confusion.png", "curves.png", "events", "history.csv", "labels.txt",
-        "metrics.json", "mistakes.png", "model.keras", "recipe.toml", "reliability.png", "resume.toml", "state.npz",
+        "metrics.json", "mistakes.png", "model.keras", "recipe.toml", "reliability.png", "resume.toml", "split.json",
+        "state.npz",
     }  # fmt: skip
     assert (folder / "labels.txt").read_text().split() == [str(i) for i in range(10)]
     with (folder / "history.csv").open() as file:

@@ -7,6 +7,15 @@ from collections import Counter
 from importlib import resources
 from typing import Any
 
+SIZES = "sizes.tsv"
+"""The table of parameters and MACs of the nets that accuracies are published for; `tools/sizes.py` writes it."""
+
+
+def read_sizes() -> dict[tuple[str, str], tuple[int, int]]:
+    """Returns parameters and multiply-accumulates of one input, by the names of an architecture and of its net."""
+    rows = (line.split("\t") for line in _read(SIZES).splitlines() if line and not line.startswith("#"))
+    return {(family, net): (int(params), int(macs)) for family, net, params, macs in rows}
+
 
 def read_json(name: str) -> Any:
     """Returns one of the tables beside this module."""

@@ -21,6 +21,7 @@ from zoo.files import without_folders
 from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.progress import SILENT, Progress
 from zoo.runner import runtimes as known
+from zoo.text import count_of
 
 RUNS = 100
 WARMUP = 5
@@ -117,7 +118,7 @@ class Benchmark:
             found.append("heat slowed the processor during the measurement")
         most = max(measurement.threads for measurement in self.measurements)
         if most > cores:
-            found.append(f"{most} threads share {cores} cores")
+            found.append(f"{most} threads share {count_of(cores, 'core')}")
         return found
 
     def as_dict(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zoo.errors import InputError
+from zoo.text import count_of
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ def ratio(seconds: Sequence[float], reference: Sequence[float]) -> Spread:
         InputError: there are no rounds, or not the same number of both.
     """
     if len(seconds) != len(reference):
-        raise InputError(f"{len(seconds)} times cannot be compared with {len(reference)}: give one of each a round")
+        raise InputError(
+            f"{count_of(len(seconds), 'time')} cannot be compared with {len(reference)}: give one of each a round"
+        )
     return Spread.of([own / other for own, other in zip(seconds, reference, strict=True)])
 
 

@@ -30,6 +30,7 @@ from zoo.progress import SILENT, Progress
 from zoo.published import Accuracies
 from zoo.runner import runtimes
 from zoo.runner.runtimes import Runtime
+from zoo.text import count_of, plural
 
 __all__ = ["Candidate", "Choice", "Limits", "Measured", "Variant", "choose", "grid", "prune", "write_files"]
 
@@ -125,7 +126,10 @@ def choose(
     variants = tuple(variants or grid(model))
     if board is not None:
         read = read_board(Path(board), variants, runtime=None if runtime == "auto" else runtime, threads=threads)
-        unknown = f"{len(read.unknown)} other files in {base_name(board)} are left out, e.g. "
+        unknown = (
+            f"{count_of(len(read.unknown), 'other file')} in {base_name(board)} "
+            f"{plural(len(read.unknown), 'is', 'are')} left out, e.g. "
+        )
         notes = [unknown + read.unknown[0]] if read.unknown else []
         return _chosen(limits, read.measured, (read.machine, read.runtime, read.threads), notes)
     pruned = prune(variants, limits, progress) if len({one.model for one in variants}) > 1 else None
@@ -161,16 +165,22 @@ def _measured_here(
     )
     notes = list(pruned.notes) if pruned else []
     if done.skipped:
-        notes.append(f"{done.skipped} combinations are not measured: smaller ones of their kind were too slow already")
+        notes.append(
+            f"{count_of(done.skipped, 'combination is', 'combinations are')} not measured: smaller "
+            f"ones of their kind were too slow already"
+        )
     if done.failed:
         variant, reason = next(iter(done.failed.items()))
-        notes.append(f"{len(done.failed)} combinations cannot be exported, e.g. {variant.stem}: {reason}")
+        notes.append(f"{count_of(len(done.failed), 'combination')} cannot be exported, e.g. {variant.stem}: {reason}")
     if unknown and (busy := state.busy(here.usable_cores)):
         notes.append(busy)
     if unknown < len(variants):
         known = len(variants) - unknown
-        notes.append(f"{known} of {len(variants)} were measured before: {cache.folder.name} in the cache")
-    machine = ", ".join(filter(None, (here.board, here.cpu, f"{here.usable_cores} cores")))
+        notes.append(
+            f"{known} of {len(variants)} {plural(known, 'was', 'were')} measured before: "
+            f"{cache.folder.name} in the cache"
+        )
+    machine = ", ".join(filter(None, (here.board, here.cpu, count_of(here.usable_cores, "core"))))
     return _chosen(limits, done.measured, (machine, name, count), notes)
 
 
@@ -199,7 +209,8 @@ def _notes(candidates: Sequence[Candidate]) -> list[str]:
     unrated = [one.variant for one in candidates if one.top1 is None]
     if unrated:
         notes.append(
-            f"{len(unrated)} combinations have no published accuracy and are not on the front, e.g. {unrated[0].stem}"
+            f"{count_of(len(unrated), 'combination has', 'combinations have')} no published accuracy "
+            f"and {plural(len(unrated), 'is', 'are')} not on the front, e.g. {unrated[0].stem}"
         )
     approximate = [one.variant for one in candidates if one.variant.quantize != "none" and one.top1 is not None]
     in_float = tuple(dict.fromkeys(one.model for one in approximate if one.int8_top1 is None))
@@ -212,7 +223,8 @@ def _notes(candidates: Sequence[Candidate]) -> list[str]:
         if said := accuracies(model).quantized:
             notes.append(f"{model}: {said}")
     for text, nets in _cautions(candidates).items():
-        notes.append(f"{nets[0]}{f' and {len(nets) - 1} others' if nets[1:] else ''}: {text}")
+        others = f" and {count_of(len(nets) - 1, 'other')}" if nets[1:] else ""
+        notes.append(f"{nets[0]}{others}: {text}")
     if any(one.variant.values["num_classes"] != IMAGENET_CLASSES for one in candidates):
         notes.append("the accuracies are for ImageNet's 1000 classes: with yours, take them as an order only")
     return notes

@@ -13,6 +13,7 @@ from zoo.choose.front import Measured
 from zoo.choose.variants import Variant
 from zoo.errors import InputError, listed
 from zoo.files import read_text
+from zoo.text import count_of
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,9 @@ def read_board(
             continue
         setups.add((entry["runtime"], entry["threads"]))
         if len(setups) > 1:
+            measured_with = [f"{r} with {count_of(t, 'thread')}" for r, t in sorted(setups)]
             raise InputError(
-                f"{path} has measurements of {listed(f'{r} with {t} threads' for r, t in sorted(setups))}; "
-                "say which to take with --runtime and --threads"
+                f"{path} has measurements of {listed(measured_with)}; say which to take with --runtime and --threads"
             )
         if variant in found:
             raise InputError(f"{path} has {variant.stem} more than once; measure each file once")

@@ -14,6 +14,7 @@ from zoo.choose.front import Limits, Measured
 from zoo.choose.variants import Variant
 from zoo.progress import SILENT, Progress
 from zoo.summary.table import Summary, outline
+from zoo.text import count_of, plural
 
 Key = tuple[str, tuple[tuple[str, Any], ...]]
 """A model with its options: all that its cost depends on, besides the mode."""
@@ -101,7 +102,11 @@ def prune(variants: Sequence[Variant], limits: Limits, progress: Progress = SILE
         (len(accurate) - len(small), f"have weights of more than {limits.max_mb or 0:g} MB"),
         (len(small) - len(good), "need more MACs than others of their kind that are as accurate"),
     )
-    notes = tuple(f"{count} combinations are not measured: they {why}" for count, why in left if count)
+    notes = tuple(
+        f"{count_of(count, 'combination is', 'combinations are')} not measured: {plural(count, 'it', 'they')} {why}"
+        for count, why in left
+        if count
+    )
     good.sort(key=lambda one: costs[key(one)].macs)
     return Pruned(tuple(good), costs, notes)
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from zoo.compress.copying import require_graph
 from zoo.compress.kinds import Kind, kind_of, treats_alone
-from zoo.errors import CompressionError
 from zoo.graph import calls_of, graph_of, has_graph
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def find_channels(model: keras.Model) -> Channels:
     Raises:
         CompressionError: the model has no graph.
     """
-    if not has_graph(model):
-        raise CompressionError(f"{type(model).__name__} is not a functional or built Sequential Keras model")
+    require_graph(model)
     walk = _Walk()
     for tensor in graph_of(model).inputs:
         walk.fix(walk.at(tensor))

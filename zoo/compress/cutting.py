@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.compress.channels import Channels, Weighted
-from zoo.errors import CompressionError, first_line
-from zoo.graph import graph_of, has_graph, rebuild
+from zoo.compress.copying import copy
 
 if TYPE_CHECKING:
     import keras
@@ -34,31 +33,15 @@ def cut(model: keras.Model, channels: Channels, kept: Mask) -> keras.Model:
     Raises:
         CompressionError: Keras cannot copy one of the layers.
     """
-    import keras
-
     weighted = {id(one.layer): one for one in channels.layers}
-    copies: dict[int, tuple[Any, Any]] = {}
-    """The copy of each layer, with the layer, by the layer's identity."""
 
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        if has_graph(layer):
-            return graph_of(layer)._run_through_graph(*args, operation_fn=lambda one: one, call_fn=call)
-        if not isinstance(layer, keras.Layer):
-            return layer(*args, **kwargs)
-        if id(layer) not in copies:
-            one = weighted.get(id(layer))
-            config = layer.get_config() | ({} if one is None else _config(one, kept))
-            copies[id(layer)] = type(layer).from_config(config), layer
-        return copies[id(layer)][0](*args, **kwargs)
+    def config(layer: Any) -> dict[str, Any]:
+        return _config(weighted[id(layer)], kept) if id(layer) in weighted else {}
 
-    try:
-        smaller = rebuild(model, call)
-        for copy, layer in copies.values():
-            one = weighted.get(id(layer))
-            copy.set_weights(layer.get_weights() if one is None else _weights(one, kept))
-    except Exception as error:  # Keras and users' own layers raise anything
-        raise CompressionError(f"Keras cannot copy the layers of {model.name}: {first_line(error)}") from error
-    return smaller
+    def weights(layer: Any) -> list[Array] | None:
+        return _weights(weighted[id(layer)], kept) if id(layer) in weighted else None
+
+    return copy(model, config, weights)
 
 
 def macs(layer: Weighted, kept: Mask) -> int:

@@ -61,6 +61,8 @@ class _Quantized:
         rank = len(self.kernel.shape)  # type: ignore[attr-defined]  # of the layer of Keras
         return tuple(range(rank if self.per_tensor else rank - self.output_axes))
 
+    by_operation = False
+    """Whether the kernel, which is on the grid already, passes an operation that tells the converter its one scale."""
     output_axes = 1
     """How many of the kernel's last axes make the channels of the output."""
 
@@ -71,6 +73,9 @@ class _Quantized:
     def quantized_kernel(self) -> Any:
         """Returns the kernel as the file computes with it; its gradient is that of the kernel."""
         kernel = ops.convert_to_tensor(self.kernel)  # type: ignore[attr-defined]
+        if self.by_operation:
+            largest = ops.max(ops.abs(kernel))
+            return tf.quantization.fake_quant_with_min_max_vars(kernel, -largest, largest, narrow_range=True)
         numbers, scale = on_grid(kernel, self.scale_axes(), self.bits)
         return kernel + ops.stop_gradient(numbers * scale - kernel)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo.errors import CompressionError, first_line
-from zoo.graph import calls_of, graph_of, has_graph, rebuild
+from zoo.compress.copying import copy, require_graph
+from zoo.graph import calls_of, graph_of, has_graph
 
 if TYPE_CHECKING:
     import keras
@@ -34,35 +34,14 @@ def fold_batch_norms(model: keras.Model) -> keras.Model:
     Raises:
         CompressionError: the model has no graph, or Keras cannot copy one of its layers.
     """
-    import keras
-
-    if not isinstance(model, keras.Model) or not has_graph(model):
-        raise CompressionError(f"{type(model).__name__} is not a functional or built Sequential Keras model")
-    copies: dict[int, tuple[Any, Any]] = {}
-    """The copy of each layer, with the layer, by the layer's identity."""
+    require_graph(model)
     norms = _absorbed(model)
-    gone = {id(norm) for norm in norms.values()}
-
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(layer) in gone:
-            return args[0]
-        if has_graph(layer):
-            return graph_of(layer)._run_through_graph(*args, operation_fn=lambda one: one, call_fn=call)
-        if not isinstance(layer, keras.Layer):
-            return layer(*args, **kwargs)
-        if id(layer) not in copies:
-            config = layer.get_config() | ({"use_bias": True} if id(layer) in norms else {})
-            copies[id(layer)] = type(layer).from_config(config), layer
-        return copies[id(layer)][0](*args, **kwargs)
-
-    try:
-        folded = rebuild(model, call)
-        for copy, layer in copies.values():
-            norm = norms.get(id(layer))
-            copy.set_weights(layer.get_weights() if norm is None else _folded(layer, norm))
-    except Exception as error:  # Keras and users' own layers raise anything
-        raise CompressionError(f"Keras cannot copy the layers of {model.name}: {first_line(error)}") from error
-    return folded
+    return copy(
+        model,
+        lambda layer: {"use_bias": True} if id(layer) in norms else {},
+        lambda layer: _folded(layer, norms[id(layer)]) if id(layer) in norms else None,
+        without={id(norm) for norm in norms.values()},
+    )
 
 
 def _absorbed(model: keras.Model) -> dict[int, Any]:

@@ -97,6 +97,13 @@ def is_range(layer: Any) -> bool:
     return isinstance(layer, ActivationRange)
 
 
+def is_rounded(layer: Any) -> bool:
+    """Whether a layer rounds its kernel as an int8 file does."""
+    from zoo.compress import fake
+
+    return fake.is_rounded(layer)
+
+
 def ranges_of(model: keras.Model) -> list[Any]:
     """Returns the ranges of a model, `zoo.compress.fake.ActivationRange`, in the order of its graph."""
     return [layer for layer in model.layers if is_range(layer)]
@@ -233,13 +240,13 @@ def _places(model: keras.Model, keep_float: Sequence[str]) -> Iterator[tuple[str
     def next_of(tensor: Any) -> list[Any]:
         return readers.get(id(tensor), []) + [None] * (id(tensor) in outputs)
 
-    def is_joined(tensor: Any) -> bool:
-        """Whether a tensor alone goes into a concatenation, whose scale it has then."""
+    def reaches(tensor: Any, kind: str) -> bool:
+        """Whether a tensor alone goes into a layer of a kind, at most through layers that hand its scale on."""
         following = next_of(tensor)
         if len(following) != 1 or following[0] is None:
             return False
         layer = following[0]
-        return type(layer).__name__ == "Concatenate" or (supported.passes_on(layer) and is_joined(layer.output))
+        return type(layer).__name__ == kind or (supported.passes_on(layer) and reaches(layer.output, kind))
 
     floats = set(keep_float)
     for call in calls:
@@ -251,10 +258,9 @@ def _places(model: keras.Model, keep_float: Sequence[str]) -> Iterator[tuple[str
             continue
         if supported.passes_on(layer) or (supported.ends(layer) and not supported.is_weighted(layer)):
             continue
-        if (fused and supported.fuses_relu(layer)) or is_joined(tensor):
+        if (fused and supported.fuses_relu(layer)) or reaches(tensor, "Concatenate"):
             continue
-        is_boxes = any(type(one).__name__ == "Anchors" for one in following)
-        yield layer.name, LARGEST_CODE if is_boxes else None
+        yield layer.name, LARGEST_CODE if reaches(tensor, "Anchors") else None
 
 
 def _require_layers(model: keras.Model, names: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from zoo.data.store import Place
 from zoo.errors import OptionError
 from zoo.inputs.labelled import SPLITS, LabelledData, SplitName
 from zoo.specs import check_seed
-from zoo.text import first_hidden
+from zoo.text import count_of, first_hidden
 
 MIN_DISTINCT = 2
 """Smallest number of files of a class: one for training and one for validation."""
@@ -77,7 +77,7 @@ def assign(
             made.splits[row] = split
     least = 1 if given or validation == 0 else MIN_DISTINCT
     if any(groups) and not given and validation:
-        split_by += f", {len(set(groups) - {None})} groups kept together"
+        split_by += f", {count_of(len(set(groups) - {None}), 'group')} kept together"
     notes = [*data.notes, *on_unread([(bad.path, bad.reason) for bad in made.bad]), *on_groups(groups, made.splits)]
     report = _report(data, findings, made, place, split_by, least)
     if not report.problems:
@@ -142,7 +142,8 @@ def _report(
             needs = "two different ones, one for training and one for validation" if least > 1 else "one"
             unread = next((bad.reason for bad in made.bad if labels[bad.path] == name), None)
             problems.append(
-                f"class {name} has {len(contents[i])} usable files of {listed[name]} to train on and needs at least "
+                f"class {name} has {count_of(len(contents[i]), 'usable file')} of {listed[name]} to "
+                f"train on and needs at least "
                 f"{needs}: add some, or take the class away" + (f". Not usable: {unread}" if unread else "")
             )
     if least == 1 and not any(counts["validation"]) and any(e.split == "validation" for e in data.examples):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zoo.errors import OptionError
 from zoo.inputs.labelled import LabelledData
+from zoo.text import count_of
 
 
 def groups_of(data: LabelledData, group_by: str = "") -> list[str | None]:
@@ -31,7 +32,7 @@ def groups_of(data: LabelledData, group_by: str = "") -> list[str | None]:
     found = [pattern.search(_below(example.path, root)) for example in data.examples]
     if data.examples and not any(found):
         raise OptionError(
-            f"group_by={group_by!r} matches none of the {len(found)} files, such as "
+            f"group_by={group_by!r} matches none of the {count_of(len(found), 'file')}, such as "
             f"{_below(data.examples[0].path, root)!r}"
         )
     return [" ".join(part or "" for part in match.groups()) or match[0] if match else None for match in found]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.inputs.splits import SplitName
+from zoo.text import count_of, plural
 
 if TYPE_CHECKING:
     from zoo.data.report import NearCopies
@@ -55,10 +56,16 @@ def on_groups(groups: Sequence[str | None], splits: Sequence[SplitName | None]) 
             sides.setdefault(group, set()).add(split)
     torn = [group for group, found in sides.items() if len(found) > 1]
     if torn:
-        yield f"{len(torn)} groups have files in several splits, such as {torn[0]}: the held-out figures flatter"
+        yield (
+            f"{count_of(len(torn), 'group has', 'groups have')} files in several splits, such as "
+            f"{torn[0]}: the held-out figures flatter"
+        )
     alone = sum(group is None for group, _ in used)
     if sides and alone:
-        yield f"{alone} files belong to no group, and stand for themselves"
+        yield (
+            f"{count_of(alone, 'file belongs', 'files belong')} to no group, and "
+            f"{plural(alone, 'stands for itself', 'stand for themselves')}"
+        )
 
 
 def on_shares(names: Sequence[str], counts: Counts, validation: float) -> Iterator[str]:
@@ -78,7 +85,8 @@ def on_near_copies(near: NearCopies | None) -> Iterator[str]:
     if near is not None and near.count:
         one, other = near.pairs[0][:2]
         yield (
-            f"{near.count} of {near.compared} held-out pictures look almost like a training picture, the most alike "
+            f"{near.count} of {count_of(near.compared, 'held-out picture')} "
+            f"{plural(near.count, 'looks', 'look')} almost like a training picture, the most alike "
             f"{one} and {other}: if they are frames of one film, shots of one object, or made from one picture, the "
             "figures flatter; keep them together by --group-by REGEX or a column group in a CSV file"
         )

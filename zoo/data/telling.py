@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from zoo.inputs.splits import SPLITS, SplitName
+from zoo.text import count_of
 
 if TYPE_CHECKING:
     from zoo.data.boxes.check import BoxReport
@@ -46,7 +47,7 @@ def lines(report: DataReport, *, classes: int = 20, most: int = 5) -> list[str]:
     """
     more = f"zoo data check {shlex.quote(str(report.path))}"
     return [
-        f"data: {report.path}, {report.used} of {report.found} files used",
+        f"data: {report.path}, {report.used} of {count_of(report.found, 'file')} used",
         *aligned(count_rows(report), classes, more),
         *summary(report),
         *notes(report),
@@ -70,12 +71,12 @@ def aligned(
     shown = [row[:-1] for row in (columns, *rows[: len(rows) - sums - hidden], *rows[len(rows) - sums :])]
     widths = [max(len(row[i]) for row in shown) for i in range(len(shown[0]))]
     told = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in shown]
-    return told if not hidden else [*told[:-sums], f"and {hidden} more classes ({more})", *told[-sums:]]
+    return told if not hidden else [*told[:-sums], f"and {count_of(hidden, 'more class')} ({more})", *told[-sums:]]
 
 
 def without_names(report: DataReport) -> list[str]:
     """Returns what a report says in sentences that name no file and no place, for pages that are given away."""
-    found = [f"{report.used} of {report.found} files used", *summary(report)]
+    found = [f"{report.used} of {count_of(report.found, 'file')} used", *summary(report)]
     return [*found, *nameless(report, _COPIES)]
 
 
@@ -88,12 +89,12 @@ def nameless(report: DataReport | BoxReport, copies_of: Mapping[str, str]) -> li
     """
     found = []
     reasons = Counter(map(_kind, report.bad))
-    found += [f"skipped: {count} files: {reason}" for reason, count in reasons.most_common(SHOWN)]
+    found += [f"skipped: {count_of(count, 'file')}: {reason}" for reason, count in reasons.most_common(SHOWN)]
     if len(reasons) > SHOWN:
-        found.append(f"skipped for other reasons: {sum(n for _, n in reasons.most_common()[SHOWN:])} files")
+        found.append(f"skipped for other reasons: {count_of(sum(n for _, n in reasons.most_common()[SHOWN:]), 'file')}")
     for kind, text in copies_of.items():
         count = sum(len(copies.paths) for copies in report.copies if copies.kind == kind)
-        found += [f"{text}: {count} files"] if count else []
+        found += [f"{text}: {count_of(count, 'file')}"] if count else []
     if report.near is not None and report.near.count:
         found.append(f"held-out pictures almost like a training picture: {report.near.count} of {report.near.compared}")
     pairs = {str(path) for pair in (report.near.pairs if report.near else ()) for path in pair[:2]}

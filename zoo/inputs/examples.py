@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from zoo.errors import InputError
 from zoo.inputs.splits import SplitName, alike
+from zoo.text import count_of
 
 
 class InSplit(Protocol):
@@ -123,6 +124,7 @@ def notes_on_several(names: Sequence[str], *, blanks: bool = False) -> list[str]
     if not several:
         return []
     return [
-        f"{len(several)} labels look like several classes in one, such as {several[0]!r}: edgezoo trains classifiers "
+        f"{count_of(len(several), 'label looks', 'labels look')} like several classes in one, such as "
+        f"{several[0]!r}: edgezoo trains classifiers "
         "with exactly one class for each picture"
     ]

@@ -11,6 +11,7 @@ from zoo.inputs import boxes
 from zoo.inputs.examples import Labelled, LabelledData, hint_of_alike, notes_on_names
 from zoo.inputs.find import find_pictures, is_left_out, told
 from zoo.inputs.splits import SPLITS, SplitName, split_of, split_within, words_beside
+from zoo.text import count_of
 
 SplitFolders = dict[SplitName, Path]
 
@@ -104,7 +105,7 @@ def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
 def left_aside(root: Path, folders: Sequence[Path], suffixes: Collection[str]) -> list[str]:
     """Returns notes on files that are not used, although the user may expect it."""
     loose = len(_loose(root, suffixes))
-    notes = [f"directly in {root}, in no class, and not used: {loose} files"] if loose else []
+    notes = [f"directly in {root}, in no class, and not used: {count_of(loose, 'file')}"] if loose else []
     return notes + other_files(root, folders, suffixes)
 
 

@@ -23,6 +23,8 @@ from zoo.inputs.splits import SPLITS, SplitName
 
 FILE = "split.json"
 """The record in a run's folder; it is for its owner alone."""
+UNUSED = "unused"
+"""The record's list of the files that were not used; records of older versions have none."""
 FIELD = "training_data"
 """The card's field."""
 SALT_BYTES = 16
@@ -40,9 +42,23 @@ def for_card(contents: Contents) -> dict[str, Any] | None:
     if len(splits) > MOST:
         return None
     salt = secrets.token_hex(SALT_BYTES)
-    marks = sorted((_salted(salt, content), _LETTERS[split]) for content, split in splits.items())
-    letters = "".join(letter for _, letter in marks)
-    return {"salt": salt, "value": _digest(salt, [mark for mark, _ in marks]), "splits": _pack(letters)}
+    return _field(salt, [(_salted(salt, content), _LETTERS[split]) for content, split in splits.items()])
+
+
+def from_record(folder: Path) -> dict[str, Any] | None:
+    """Returns what the card of a file of a run's model says of the data, by the record in the run's folder.
+
+    Returns:
+        None if there is no record, or there are too many files.
+
+    Raises:
+        InputError: the record cannot be read, or is none.
+    """
+    if not (folder / FILE).is_file():
+        return None
+    salt, record = _read(folder / FILE)
+    marks = [(mark, _LETTERS[split]) for split in (*SPLITS, None) for mark in record[split]]
+    return _field(salt, marks) if len(marks) <= MOST else None
 
 
 def write(folder: Path, contents: Contents) -> None:
@@ -54,7 +70,8 @@ def write(folder: Path, contents: Contents) -> None:
     salt = secrets.token_hex(SALT_BYTES)
     splits = _by_hash(contents)
     record = {
-        split: sorted(_salted(salt, content) for content, one in splits.items() if one == split) for split in SPLITS
+        split or UNUSED: sorted(_salted(salt, content) for content, one in splits.items() if one == split)
+        for split in (*SPLITS, None)
     }
     with atomic(folder / FILE) as scratch:
         scratch.write_text(json.dumps({"salt": salt, **record}, indent=0) + "\n", encoding="utf-8")
@@ -101,14 +118,27 @@ def _from_folder(path: Path, hashes: Sequence[str], card: Mapping[str, Any]) -> 
     """Looks hashes up in a run's record, for a file that was trained in that run."""
     if card.get("weights_from") != "trained" or not path.is_file():
         return None
-    try:
-        record = json.loads(read_text(path, "the record of the split"))
-        salt = str(record["salt"])
-        splits: dict[str, SplitName] = {mark: split for split in SPLITS for mark in record[split]}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} is no record of a split; remove it, and export the run again") from error
+    salt, record = _read(path)
+    splits = {mark: split for split in SPLITS for mark in record[split]}
     marks = {content: _salted(salt, content) for content in hashes}
     return {content: splits[mark] for content, mark in marks.items() if mark in splits}
+
+
+def _read(path: Path) -> tuple[str, dict[SplitName | None, list[str]]]:
+    """Returns the salt of a record, and the salted hashes of each split."""
+    try:
+        record = json.loads(read_text(path, "the record of the split"))
+        lists: dict[SplitName | None, list[str]] = {split: list(map(str, record[split])) for split in SPLITS}
+        return str(record["salt"]), lists | {None: list(map(str, record.get(UNUSED, ())))}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path} is no record of a split; remove it, and export the run again") from error
+
+
+def _field(salt: str, marks: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Returns the card's field, of salted hashes with the letter of their split."""
+    ordered = sorted(marks)
+    letters = "".join(letter for _, letter in ordered)
+    return {"salt": salt, "value": _digest(salt, [mark for mark, _ in ordered]), "splits": _pack(letters)}
 
 
 def _pack(letters: str) -> str:

@@ -15,7 +15,7 @@ from zoo.inputs import boxes
 from zoo.inputs.examples import Labelled, LabelledData, notes_on_names, notes_on_several
 from zoo.inputs.find import SUFFIXES, is_left_out
 from zoo.inputs.splits import SplitName, is_unassigned, split_of
-from zoo.text import uncell
+from zoo.text import count_of, uncell
 
 SEPARATORS = ",;\t|"
 """The characters that part cells; which one does is seen in the first lines."""
@@ -109,7 +109,9 @@ def from_csv(path: Path) -> LabelledData:
         raise InputError(f"{path}: no line has the split train")
     twice = [place for place, count in Counter(example.path for example in listed).items() if count > 1]
     if twice:
-        notes.append(f"{len(twice)} files stand in several lines of {path}, such as {twice[0]}")
+        notes.append(
+            f"{count_of(len(twice), 'file stands', 'files stand')} in several lines of {path}, such as {twice[0]}"
+        )
     names = tuple(sorted({example.label for example in listed}))
     tags = headed and columns.label is not None and plain_name(rows[0][1][columns.label]) == "tags"
     notes += base.notes() + notes_on_names(names) + notes_on_several(names, blanks=bool(tags))

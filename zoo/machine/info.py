@@ -17,6 +17,7 @@ from pathlib import Path
 from zoo.machine import memory
 from zoo.machine.cores import physical_cores, usable_cores
 from zoo.machine.procfs import ROOT, group_folders, kilobytes, number, text
+from zoo.text import count_of
 
 FEATURES = (
     # The features by which the runtimes choose their CPU kernels. x86:
@@ -102,7 +103,7 @@ class State:
         """Returns a sentence if other programs use more than half of the cores, so that times get worse; else None."""
         if self.load is None or self.load <= 0.5 * cores:
             return None
-        return f"the machine was busy before the start: load {self.load:g} on {cores} cores"
+        return f"the machine was busy before the start: load {self.load:g} on {count_of(cores, 'core')}"
 
 
 def read_machine(root: Path = ROOT) -> Machine:

@@ -1,8 +1,8 @@
 """AlexNet. Krizhevsky, Sutskever, Hinton: ImageNet Classification with Deep Convolutional Neural Networks, 2012.
 
 https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks
-The paper's two GPUs become the two groups of conv2, conv4 and conv5. Its local response normalization is left
-out, as in most later descriptions, because it has no int8 kernel and gains little.
+The paper's two GPUs become the two groups of conv2, conv4 and conv5. Its local response normalization (section 3.3) is
+left out unless asked for, as in most later descriptions, because it has no int8 kernel and gains little.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from zoo.models.layers import RELU_INIT, classifier_head, image_input
 from zoo.registry import register
-from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
+from zoo.specs import DROPOUT, NUM_CLASSES, Caution, ModelSpec, Option
 
 if TYPE_CHECKING:
     import keras
@@ -25,6 +25,15 @@ CONVS = (
     (256, 3, 1, True, True),  # 13x13, pooled to 6x6
 )
 DENSE = (4096, 4096)
+
+NORMALIZED = (1, 2)
+"""The convolutions that local response normalization follows, where it is asked for (section 3.5)."""
+CAUTION = Caution(
+    "local response normalization has no integer kernel, so int8 and int16x8 files of this net cannot be written: take "
+    "--quantize dynamic or float16, or leave out --lrn",
+    ("int8", "int16x8"),
+    {"lrn": (True,)},
+)
 
 RECIPE = {
     "epochs": 60, "learning_rate": 1e-4, "warmup_epochs": 3, "patience": 15, "label_smoothing": 0.1,
@@ -46,13 +55,22 @@ RECIPE = {
             Option(
                 "groups", "number of groups of the convolutions conv2, conv4 and conv5", choices=(1, 2), in_name="g{}"
             ),
+            Option(
+                "lrn",
+                "whether local response normalization follows conv1 and conv2, as in the paper",
+                kind=bool,
+                in_name="lrn",
+            ),
             Option("input_size", "width and height of the pictures", minimum=63, in_name="{}"),
             DROPOUT,
         ),
         recipe=RECIPE,
+        cautions=(CAUTION,),
     )
 )
-def alexnet(*, num_classes: int = 1000, groups: int = 2, input_size: int = 224, dropout: float = 0.5) -> keras.Model:
+def alexnet(
+    *, num_classes: int = 1000, groups: int = 2, lrn: bool = False, input_size: int = 224, dropout: float = 0.5
+) -> keras.Model:
     """Builds AlexNet; 63 is the smallest input that leaves a pixel behind the last pooling."""
     import keras
     from keras import layers
@@ -70,6 +88,10 @@ def alexnet(*, num_classes: int = 1000, groups: int = 2, input_size: int = 224, 
             kernel_initializer=RELU_INIT,
             name=f"conv{i}",
         )(x)
+        if lrn and i in NORMALIZED:
+            from zoo.models.normalization import LocalResponseNormalization
+
+            x = LocalResponseNormalization(name=f"norm{i}")(x)
         if pooled:
             x = layers.MaxPooling2D(3, 2, name=f"pool{i}")(x)
     x = layers.Flatten(name="flatten")(x)

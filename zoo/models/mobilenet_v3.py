@@ -128,10 +128,10 @@ def taps(options: Mapping[str, Any]) -> dict[int, str]:
 
 
 CAUTION = Caution(
-    "the variants large and small are slow in integers, by hard-swish and squeeze-and-excite: on an x86-64 core "
-    "their int8 files took 1.8 and 2.7 times as long as the float ones, an Edge TPU runs 2 of their operations, and "
-    "int16x8 cannot be written at all; take --quantize float16, or --variant large_minimalistic or small_minimalistic, "
-    "whose int8 files took half as long as the float ones",
+    "the variants large and small are slow in integers, by hard-swish and squeeze-and-excite: their int8 files take "
+    "longer than the float ones (docs/benchmarks.md), an Edge TPU runs hardly any of their operations, and int16x8 "
+    "cannot be written at all; take --quantize float16, or --variant large_minimalistic or small_minimalistic, whose "
+    "int8 files are the faster ones",
     ("int8", "int16x8"),
     {"variant": ("large", "small")},
 )

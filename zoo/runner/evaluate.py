@@ -10,6 +10,7 @@ from zoo.inputs.examples import hint_of_alike
 from zoo.progress import SILENT, Progress
 from zoo.runner.predictor import Predictor
 from zoo.tasks.task import StoredReader, Task, Truth
+from zoo.text import count_of
 
 
 def evaluate(
@@ -65,7 +66,7 @@ def evaluate(
         else:
             judge.add(item, result.predictions)
     if len(unreadable) == len(data):
-        raise InputError(f"none of the {len(data)} pictures can be read; the first: {unreadable[0]}")
+        raise InputError(f"none of the {count_of(len(data), 'picture')} can be read; the first: {unreadable[0]}")
     try:
         return judge.evaluation(unreadable)
     except AnswerError as error:

@@ -13,6 +13,7 @@ from zoo.errors import ZooError
 from zoo.runner.entry import Entry, open_entry
 from zoo.runner.session import TensorInfo
 from zoo.tasks import facts_of, known_of, scores_of, task_of
+from zoo.text import count_of
 from zoo.tflite.modelfile import ModelFile, Tensor
 
 _SCORES = {
@@ -60,7 +61,7 @@ def outlook(file: ModelFile, card: Mapping[str, Any]) -> dict[str, str]:
     if fault:
         return {"task": task.name, "input": f"refused: the file is {fault}"}
     note = {"note": entry.unsure} if entry.unsure else {}
-    classes = "" if is_open else f", {task.classes(shapes):,} classes"
+    classes = "" if is_open else f", {count_of(task.classes(shapes), 'class')}"
     facts = {"task": f"{task.name}{classes}", "input": _input(entry), "scores": _SCORES[scores_of(task)]}
     return {**facts, **facts_of(task), **note}
 

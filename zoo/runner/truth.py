@@ -19,6 +19,7 @@ from zoo.runner.unseen import Choice, choose
 from zoo.tasks import truth_of
 from zoo.tasks.detection_judge import PictureBoxes
 from zoo.tasks.task import Truth
+from zoo.text import count_of, plural
 
 SHOWN = 10
 """The most names of classes that a note lists."""
@@ -110,7 +111,7 @@ def _boxes(predictors: Sequence[Predictor[Any]], data: BoxData, chosen: Choice[S
         unknown.update(label for label in boxes.labels if label not in only)
         pictures.append(PictureBoxes(stated.path, _of(boxes, only), stated.split))
     if not pictures:
-        raise InputError(f"none of the {len(unusable)} pictures can be used; the first: {unusable[0]}")
+        raise InputError(f"none of the {count_of(len(unusable), 'picture')} can be used; the first: {unusable[0]}")
     notes = [*data.notes, *map(str, tally.remarks()), *_on_classes(files, data.class_names, only, unknown)]
     return Labelling(
         tuple(pictures),
@@ -132,13 +133,15 @@ def _on_classes(
     if others:
         known = " or to ".join(str(path) for path, _ in files)
         notes.append(
-            f"{len(others)} classes of the data are unknown to {known}; their {unknown.total()} objects are left out: "
+            f"{count_of(len(others), 'class of the data is', 'classes of the data are')} unknown to {known}; "
+            f"{plural(len(others), 'its', 'their')} {count_of(unknown.total(), 'object is', 'objects are')} left out: "
             f"{_listed(others)}{_hint(others, files)}"
         )
     for path, labels in files:
         more = [label for label in dict.fromkeys(labels) if label not in only]
         if more:
-            notes.append(f"{path} knows {len(more)} more classes, which do not count here: {_listed(more)}")
+            know = count_of(len(more), "more class, which does", "more classes, which do")
+            notes.append(f"{path} knows {know} not count here: {_listed(more)}")
     return notes
 
 

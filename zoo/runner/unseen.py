@@ -9,6 +9,7 @@ from typing import Any, Generic
 from zoo.inputs import seen
 from zoo.inputs.examples import Divided, held_out
 from zoo.runner.predictor import Predictor
+from zoo.text import plural
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,16 @@ def choose(
     if not count:
         return Choice(pictures, 0, "")
     if not rest or everything:
-        which = f"all {there}" if not rest else f"{count} of these {there}"
-        return Choice(pictures, count, f"{which} pictures were trained on: the figures flatter")
-    trained_on = f"{count} of these {there} pictures were trained on and are left out (--all judges them, too)"
-    return Choice(rest, count, f"{trained_on}; {len(rest)} were held out")
+        every = f"all {there} pictures" if there > 1 else "the only picture"
+        which = f"{count} of these {there} pictures" if rest else every
+        return Choice(pictures, count, f"{which} {plural(count, 'was', 'were')} trained on: the figures flatter")
+    return Choice(
+        rest,
+        count,
+        f"{count} of these {there} pictures {plural(count, 'was', 'were')} trained on and {plural(count, 'is', 'are')} "
+        f"left out (--all judges {plural(count, 'it', 'them')}, too); {len(rest)} {plural(len(rest), 'was', 'were')} "
+        "held out",
+    )
 
 
 def _recall(predictor: Predictor[Any], examples: Sequence[Divided]) -> dict[Any, Any] | None:

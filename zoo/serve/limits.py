@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from zoo.text import count_of
+
 Value = TypeVar("Value")
 
 PATIENCE = 3.0
@@ -46,7 +48,7 @@ class Gate:
         again = {"Retry-After": str(max(1, math.ceil(seconds)))}
         if self.held >= self.places and not self._make_room(peer):
             work.close()
-            raise HTTPException(429, f"{self.held} pictures are under way; try again", again)
+            raise HTTPException(429, f"{count_of(self.held, 'picture is', 'pictures are')} under way; try again", again)
         task = asyncio.ensure_future(work)
         self.held += 1
         self._by_peer.setdefault(peer, []).append(task)

@@ -9,6 +9,7 @@ from zoo.serve.asked import parameters
 from zoo.serve.model import endpoint
 from zoo.serve.settings import Settings
 from zoo.tasks import Task
+from zoo.text import count_of
 
 Json = dict[str, Any]
 
@@ -52,7 +53,8 @@ def _predict(settings: Settings, task: Task[Any], refusals: dict[str, str]) -> J
         "408": f"The picture did not arrive within {settings.timeout:g} s.",
         "413": f"The picture has more than {settings.max_bytes:,} bytes or {settings.max_pixels:,} pixels.",
         "415": "The body is not a picture in a format that this server reads.",
-        "429": f"{settings.queue} pictures are under way{' or too many tokens were wrong' if settings.token else ''}; "
+        "429": f"{count_of(settings.queue, 'picture is', 'pictures are')} under "
+        f"way{' or too many tokens were wrong' if settings.token else ''}; "
         "Retry-After says when to try again.",
         "503": f"There was no answer within {settings.timeout:g} s; Retry-After says when to try again.",
     }

@@ -92,7 +92,7 @@ class Pool:
             with images.opened(io.BytesIO(picture), formats) as image:
                 width, height = image.size
                 if width * height > self._max_pixels:
-                    limit = f"{self._max_pixels / 1e6:g} megapixels are the limit here"
+                    limit = f"the limit here is {self._max_pixels / 1e6:g} megapixels"
                     raise TooManyPixelsError(f"the picture has {width}x{height} pixels; {limit}")
                 pixels, fit = images.to_pixels(
                     image, input_.width, input_.height, input_.channels, policy, budget=self._budget, owned=True

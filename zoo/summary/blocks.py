@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zoo.summary.table import Axes, Row, Summary
+from zoo.text import count_of
 
 Kind = Literal["input", "convolution", "depthwise", "pooling", "dense", "other"]
 
@@ -160,7 +161,7 @@ def _label(group: Sequence[Row]) -> tuple[str, ...]:
         if _stride(first):
             lines.append(_stride(first))
         if first.groups and first.groups > 1:
-            lines.append(f"{first.groups} groups")
+            lines.append(count_of(first.groups, "group"))
     for row in group:
         if _is_pooling(row):
             kind = "max" if row.kind.startswith("Max") else "average"

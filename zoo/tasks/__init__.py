@@ -102,10 +102,19 @@ def truth_of(task: Task[Any]) -> str:
     return task.truth if isinstance(task, StoredReader) else "classes"
 
 
+_DATA = {"classes": ("your pictures", "PICTURES"), "boxes": ("your labelled boxes", "BOXES")}
+
+
+def data_of(task: Task[Any]) -> tuple[str, str]:
+    """Returns what a task learns from and is judged by, in words, and what stands for it in a command line."""
+    return _DATA[truth_of(task)]
+
+
 __all__ = [
     "DEFAULT",
     "TASKS",
     "Task",
+    "data_of",
     "facts_of",
     "known_of",
     "min_score_of",

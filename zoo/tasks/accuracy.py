@@ -15,6 +15,7 @@ from zoo.tasks.confidence import Z95, Answers, dicts_above, error_of, section_ab
 from zoo.tasks.confusion import ClassFigures, Confusion
 from zoo.tasks.scores import Sameness, Scores, shown_score
 from zoo.tasks.task import Section, Truth
+from zoo.text import count_of
 
 if TYPE_CHECKING:
     from zoo.tasks.classification import Prediction
@@ -89,7 +90,7 @@ class Evaluation:
     def headline(self) -> str:
         """The figures in one line."""
         best_five = f", top-5 {self.top5:.1%}" if len(self.labels) > 5 else ""
-        return f"{self.count} pictures, top-1 {self.top1:.1%}{best_five}"
+        return f"{count_of(self.count, 'picture')}, top-1 {self.top1:.1%}{best_five}"
 
     @property
     def _probabilities(self) -> Answers:
@@ -122,7 +123,7 @@ class Evaluation:
             more = len(shown) < len(self.mistakes)
             found.append(
                 Section(
-                    f"{len(self.mistakes)} mistakes, the surest first:" if more else "Mistakes:",
+                    f"{count_of(len(self.mistakes), 'mistake')}, the surest first:" if more else "Mistakes:",
                     ("picture", "is", "score", "taken for", "score "),
                     [
                         (
@@ -245,7 +246,7 @@ class Comparison:
     def line(self) -> str:
         """The comparison in one line."""
         return (
-            f"The same name for {self.agreement:.1%} of {self.pictures} pictures. Top-1 differs by "
+            f"The same name for {self.agreement:.1%} of {count_of(self.pictures, 'picture')}. Top-1 differs by "
             f"{100 * self.difference:+.2f} points (95% confidence: {100 * self.low:+.2f} to {100 * self.high:+.2f})."
         )
 

@@ -13,6 +13,7 @@ from zoo.errors import AnswerError
 from zoo.tasks.boxes import areas, overlaps, suppress
 from zoo.tasks.layout import Finished, Heads, Layout
 from zoo.tasks.task import Agreement, Array, Stored
+from zoo.text import plural
 
 if TYPE_CHECKING:
     from zoo.inputs.fit import Fit
@@ -117,7 +118,7 @@ def _from_operation(
     number = float(count.real(count.values).reshape(-1)[0])
     there = scores.values.reshape(-1).shape[0]
     if not (math.isfinite(number) and 0 <= number <= there):
-        raise AnswerError(f"gives no answer: it counts {number:g} objects of at most {there}")
+        raise AnswerError(f"gives no answer: it counts {number:g} {plural(number, 'object')} of at most {there}")
     end = round(number)
     real = scores.real(scores.values.reshape(-1)[:end])
     which = classes.real(classes.values.reshape(-1)[:end])

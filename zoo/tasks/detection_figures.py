@@ -12,6 +12,7 @@ from zoo.inputs.boxes import Boxes
 from zoo.tasks.average_precision import Threshold
 from zoo.tasks.confusion import Confusion
 from zoo.tasks.task import Section
+from zoo.text import count_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -124,9 +125,12 @@ class Evaluation:
         """The figures in one line."""
         objects = sum(one.there for one in self.pictures)
         if not objects:
-            return f"{len(self.pictures)} pictures with 0 objects: there is no mAP, which is taken over objects"
+            return (
+                f"{count_of(len(self.pictures), 'picture')} with 0 objects: there is no mAP, which is "
+                f"taken over objects"
+            )
         return (
-            f"{len(self.pictures)} pictures with {objects} objects, mAP {_share(self.ap)} "
+            f"{count_of(len(self.pictures), 'picture')} with {count_of(objects, 'object')}, mAP {_share(self.ap)} "
             f"(AP50 {_share(self.ap50)}, AP75 {_share(self.ap75)})"
         )
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zoo.inputs.preprocessing import PictureShape, picture_shape
 from zoo.tasks.boxes import Coding, make_anchors, paper_shapes
 from zoo.tasks.task import Array
+from zoo.text import count_of, plural
 from zoo.tflite import detectors
 from zoo.tflite.modelfile import POST_PROCESS, Graph, ModelFile, Op
 from zoo.tflite.scores import are_probabilities
@@ -54,7 +55,8 @@ class Heads:
         sizes = "logarithms" if coding.exponential else "multiples"
         scores = ", and scores before the sigmoid" if self.sigmoid else ""
         return (
-            f"one for each of {len(self.anchors):,} anchors, coded as in SSD (scales {scales}, "
+            f"one for each of {len(self.anchors):,} {plural(len(self.anchors), 'anchor')}, coded as "
+            f"in SSD (scales {scales}, "
             f"sizes as {sizes}){scores}; decoded by the runner"
         )
 
@@ -168,7 +170,7 @@ def _heads(file: ModelFile, picture: PictureShape) -> tuple[Heads | None, str]:
     sigmoid = not are_probabilities(graph, graph.outputs[scores])
     if known is not None:
         if len(known.anchors) != count:
-            return None, f"its metadata has {len(known.anchors)} anchors for {count} boxes"
+            return None, f"its metadata has {count_of(len(known.anchors), 'anchor')} for {count_of(count, 'box')}"
         coding = Coding(*known.scales, exponential=known.exponential)
         return Heads(boxes, scores, known.anchors, coding, known.sigmoid, columns, False), ""
     anchors = _paper_anchors(picture) if raw else None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.assets import read_json
+from zoo.text import count_of, plural
 from zoo.tflite.modelfile import Graph, ModelFile, Op
 
 COMPILER_RUNTIME = 14
@@ -78,12 +79,15 @@ class EdgeTpuReport:
                 f"{size} do not fit the on-chip cache of about 8 MB: the rest crosses USB or PCIe at every inference, "
                 "which then costs more than the arithmetic; a smaller model is faster"
             )
-        found = [f"Edge TPU: {mapped} of {len(self.placements)} operations, {self.mapped_macs:.1%} of the MACs"]
+        found = [
+            f"Edge TPU: {mapped} of {count_of(len(self.placements), 'operation')}, {self.mapped_macs:.1%} of the MACs"
+        ]
         last = max((i for i, one in enumerate(self.placements) if one.macs), default=-1)
         tail = [one.op for one in self.placements[last + 1 :]]
         if _ARRANGING & set(tail):
             found.append(
-                f"the last {len(tail)} operations only arrange the outputs; if the compiler leaves some of them to the "
+                f"the last {count_of(len(tail), 'operation')} only "
+                f"{plural(len(tail), 'arranges', 'arrange')} the outputs; if the compiler leaves some of them to the "
                 "CPU, such as a RESHAPE of large tensors, all before them still runs on the Edge TPU"
             )
         return [*found, cache]

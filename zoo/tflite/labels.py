@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zoo import bounds
 from zoo.files import read_list
+from zoo.text import count_of, plural
 
 BACKGROUND = frozenset({"background", "_background_", "__background__", "???", "dummy"})
 """What the first of 1001 classes is called, in lower case."""
@@ -55,7 +56,9 @@ def fault(classes: int, labels: Sequence[str]) -> str:
     """Returns why labels do not fit a number of classes, as the rest of a sentence; nothing if they fit."""
     if len(labels) == classes:
         return ""
-    found = f"{classes} classes but there are {len(labels)} labels"
+    found = (
+        f"{count_of(classes, 'class')} but there {plural(len(labels), 'is', 'are')} {count_of(len(labels), 'label')}"
+    )
     if len(labels) == classes - 1 and not {label.lower() for label in labels[:1]} & BACKGROUND:
         return (
             f"{found}: models of ImageNet often have a first class 'background'; if this one does, put a line "

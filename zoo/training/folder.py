@@ -75,6 +75,13 @@ def read_run(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: the folder holds no run.
     """
+    if not folder.is_dir():
+        raise InputError(
+            f"there is no folder {folder}; a training that ends before its first step leaves none, and is to be begun "
+            f"again: zoo train MODEL DATA --out {folder}"
+        )
+    if not (folder / RECIPE).exists():
+        raise InputError(f"{folder} holds no run of zoo train: there is no {RECIPE} in it")
     run = read_toml(folder / RECIPE)
     _require_tables(
         run, _TABLES | ({"teacher": {"path": str, "sha256": str}} if "teacher" in run else {}), folder / RECIPE

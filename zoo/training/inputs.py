@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.data import Data
 from zoo.errors import OptionError
 from zoo.registry import spec
+from zoo.text import count_of
 
 if TYPE_CHECKING:
     import keras
@@ -67,5 +68,5 @@ def require_classes(options: dict[str, Any], data: Data) -> None:
     asked, there = options.pop("num_classes", None), len(data.class_names)
     if asked is not None and asked != there:
         raise OptionError(
-            f"num_classes={asked}, but the data have {there} classes ({', '.join(data.class_names[:10])})"
+            f"num_classes={asked}, but the data have {count_of(there, 'class')} ({', '.join(data.class_names[:10])})"
         )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from zoo.errors import InputError, TrainingError, TrainingStopped
 from zoo.files import base_name
+from zoo.inputs import seen
 from zoo.inputs.labelled import SplitName
 from zoo.training import results
 from zoo.training.checkpoint import TrainState
@@ -25,7 +26,7 @@ from zoo.training.results import TrainResult
 from zoo.training.setup import Setup
 from zoo.training.stages import Stage, freeze_layers
 from zoo.training.start import notes_on
-from zoo.training.tasks import Calibrating, Predicting, Report
+from zoo.training.tasks import Calibrating, Predicting, Report, Tuning
 from zoo.training.watch import Row
 from zoo.weights import load_model
 
@@ -45,17 +46,30 @@ def fit(setup: Setup) -> TrainResult:
 
     Raises:
         InputError: the checkpoint, or the file of the best model, belongs to another training.
-        TrainingStopped: Ctrl-C or SIGTERM came; the state is saved.
+        TrainingStopped: Ctrl-C or SIGTERM came; the state is saved. Between two steps, while the model is compiled or
+            judged, it is that of the last checkpoint.
         TrainingError: the loss became NaN or infinite; the best model and the state of an earlier epoch are saved.
         OutputError: the folder cannot be written.
     """
+    try:
+        return _fit(setup)
+    except KeyboardInterrupt:
+        raise TrainingStopped(
+            f"stopped between two steps; continue from the last checkpoint with: zoo train --resume {setup.folder}"
+        ) from None
+
+
+def _fit(setup: Setup) -> TrainResult:
     strategy, task = setup.strategy, setup.task
+    if strategy.is_chief and not (setup.folder / seen.FILE).exists():
+        seen.write(setup.folder, setup.data.report.contents)
     trainer = Trainer(setup)
     trainer.run()
     model, metrics = setup.model, None
     if strategy.is_chief:
         model, report = _evaluate(setup, trainer)
-        metrics = results.write_report(setup.folder, task, trainer.state, report)
+        settings = task.settings(model, setup.data) if isinstance(task, Tuning) else {}
+        metrics = results.write_report(setup.folder, task, trainer.state, report, settings)
         write_card(setup.folder)
     # The other workers wait until the chief has written all files, and get the weights of the best model as it is now.
     metrics = strategy.broadcast(metrics)
@@ -211,6 +225,8 @@ class Trainer:
         # The next stage, and the evaluation after the last one, start with the best weights.
         self._load_best()
         state.stage, state.epoch, state.waited, state.lowest_loss, state.loss_waited = state.stage + 1, 0, 0, None, 0
+        if stage.preliminary:
+            state.best = None
         if state.done:
             self._checkpointer.write(optimizer, state)
         else:
@@ -258,7 +274,7 @@ class Trainer:
         }
         state.epoch, state.batches, state.epochs_done = state.epoch + 1, 0, state.epochs_done + 1
         state.history.append(row)
-        better = self._update_best(row)
+        better = self._update_best(stage, row)
         self._update_plateau(row, optimizer)
         self._checkpointer.epoch(optimizer, state, better=better)
         if self._history:
@@ -279,12 +295,15 @@ class Trainer:
         found: dict[str, float] = strategy.broadcast(judge() if strategy.is_chief else None)
         return found
 
-    def _update_best(self, row: Row) -> bool:
-        """Returns whether the epoch is the best so far, and counts the epochs without a better one."""
+    def _update_best(self, stage: Stage, row: Row) -> bool:
+        """Returns whether the epoch is the best so far, and counts the epochs without a better one.
+
+        In a preliminary stage that is the last one.
+        """
         state, task = self.state, self.setup.task
         monitored = row[f"val_{task.monitor}"]
         result = [monitored if task.higher_is_better else -monitored, -row["val_loss"]]
-        better = state.best is None or result > state.best
+        better = stage.preliminary or state.best is None or result > state.best
         if better:
             state.best, state.best_epoch, state.waited = result, state.epochs_done, 0
         else:

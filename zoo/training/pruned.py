@@ -63,9 +63,9 @@ class _Pruning(Start):
                 f"the model of {self.run} names {', '.join(self.class_names)}, and the data have "
                 f"{', '.join(data.class_names)}; prune it on its own classes, then train it on others: zoo train --from"
             )
-        pruned = _prune_on(self.model, self.task(), data, recipe, self.keep, self.scored, progress)
+        pruned = prune_on(self.model, self.task(), data, recipe, self.keep, score=self.scored, progress=progress)
         self.found.append(pruned)
-        return Built(pruned.model, {}, notes=(self._sentence(pruned),), weights=start.OWN)
+        return Built(pruned.model, {}, notes=(f"pruned from {self.called}: {describe(pruned)}",), weights=start.OWN)
 
     def facts(self, built: Built, recipe: Recipe, data: Data) -> dict[str, Any]:
         """Returns the facts of the pruned model."""
@@ -76,10 +76,6 @@ class _Pruning(Start):
         if self.unpruned_score is not None:
             found["unpruned_score"] = self.unpruned_score
         return found
-
-    def _sentence(self, pruned: Pruned) -> str:
-        source = f"{self.called}, the best model of {self.run}" if self.run else self.called
-        return f"pruned from {source}: {describe(pruned)}"
 
 
 def describe(pruned: Pruned) -> str:
@@ -99,7 +95,7 @@ def prune_run(
     out: str | Path | None = None,
     score: Score = "taylor",
     finetune: bool = False,
-    recipe: dict[str, Any] | None = None,
+    epochs: int | None = None,
     watch: Watch | None = None,
     progress: Progress = SILENT,
 ) -> tuple[TrainResult, Pruned]:
@@ -117,7 +113,7 @@ def prune_run(
         score: how channels are scored, see `zoo.compress.scoring`.
         finetune: whether to train the pruned model by that recipe; otherwise it is evaluated as it is, and `train_from`
             can train it later.
-        recipe: changes to that recipe.
+        epochs: the largest number of epochs of that recipe, if not half of the old one's.
         watch: as in `zoo.train`.
         progress: as in `zoo.train`.
 
@@ -149,9 +145,9 @@ def prune_run(
         trains=finetune,
         unpruned_score=origin.score,
     )
-    changed = finetuning(own).change(recipe or {})
+    recipe = finetuning(own, epochs)
     place = Path(out) if out is not None else start.next_to(folder if origin.run else folder.with_suffix(""))
-    result = train_start(pruning, path, out=place, recipe=changed, watch=watch, progress=progress)
+    result = train_start(pruning, path, out=place, recipe=recipe, watch=watch, progress=progress)
     return result, pruning.found[0]
 
 
@@ -177,13 +173,19 @@ def _recipe_of(task: TrainingTask) -> Recipe:
     return default_recipe(None, pretrained=True).change(resize)
 
 
-def finetuning(recipe: Recipe) -> Recipe:
+def finetuning(recipe: Recipe, epochs: int | None = None) -> Recipe:
     """Returns the recipe for a pruned model: that of its run with fewer epochs, and with all layers learning.
 
     All layers have lost channels, those that the run kept frozen as well.
+
+    Args:
+        recipe: the recipe of the run.
+        epochs: the largest number of epochs; by default half of those of the run.
     """
-    epochs = max(1, math.ceil(FINETUNING * (recipe.epochs or recipe.head_epochs)))
-    return recipe.change({"epochs": epochs, "freeze": "none", "mixed_precision": False})
+    before = recipe.epochs or recipe.head_epochs
+    epochs = max(1, math.ceil(FINETUNING * before)) if epochs is None else epochs
+    steps = math.ceil(recipe.min_steps * epochs / before)
+    return recipe.change({"epochs": epochs, "min_steps": steps, "freeze": "none", "mixed_precision": False})
 
 
 def prune_model(
@@ -213,13 +215,36 @@ def prune_model(
     task = begun.task()
     recipe = _recipe_of(task)
     loaded = task.load(data, tuple(model.input_shape[1:]), recipe, progress)
-    return _prune_on(model, task, loaded, recipe, keep, score or "taylor", progress)
+    return prune_on(model, task, loaded, recipe, keep, score=score or "taylor", progress=progress)
 
 
-def _prune_on(
-    model: Any, task: TrainingTask, data: Data, recipe: Recipe, keep: float, score: Score, progress: Progress
+def prune_on(
+    model: Any,
+    task: TrainingTask,
+    data: Data,
+    recipe: Recipe,
+    keep: float,
+    *,
+    score: Score = "taylor",
+    streams: bool = True,
+    progress: Progress = SILENT,
 ) -> Pruned:
-    """Prunes a model on training files, and measures the statistics of batch normalization on them."""
+    """Prunes a model on training files, and measures the statistics of batch normalization on them.
+
+    Args:
+        model: the model; it is left as it is.
+        task: what it was trained for.
+        data: data that the task has loaded for it.
+        recipe: the recipe, which decides the loss and the random seed.
+        keep: as in `prune_run`.
+        score: as in `prune_run`.
+        streams: see `zoo.compress.pruning.prune`.
+        progress: is told how many batches have been seen.
+
+    Raises:
+        OptionError: the data have other classes than the model, or as `zoo.compress.pruning.prune`.
+        CompressionError: as `zoo.compress.pruning.prune`.
+    """
     task.check(model, data)
     source = data.sources["train"]
 
@@ -233,7 +258,7 @@ def _prune_on(
     objective = task.objective(model, data, recipe)
     scored = batches(SCORED_AT_ONCE, SCORED_ON, "scoring channels")
     targets = ((examples, objective.targets(labels)) for examples, labels in scored)
-    pruned = prune(model, keep, score=score, batches=targets, loss=objective.loss.call)
+    pruned = prune(model, keep, score=score, batches=targets, loss=objective.loss.call, streams=streams)
     measured = batches(NORMALIZED_AT_ONCE, NORMALIZED_ON, "measuring batch normalization")
     renew_norms(pruned.model, (examples for examples, _ in measured))
     return pruned

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from zoo.errors import InputError
 from zoo.files import atomic, base_name, read_text
-from zoo.text import markdown
+from zoo.text import count_of, markdown
 from zoo.training.recipe import read_toml
 from zoo.training.tasks import TASKS, TrainingTask, sureness, task_of
 
@@ -70,7 +70,7 @@ def write_card(folder: Path) -> None:
         "Licence: **to be filled in**, with where the training files come from.",
         "",
         "## What it is worth",
-        f"On {metrics['count']} files of the {metrics['split']} split: {task.figures(metrics)}.",
+        f"On {count_of(metrics['count'], 'file')} of the {metrics['split']} split: {task.figures(metrics)}.",
         "",
         *_table(section.columns, section.rows),
         "",
@@ -86,7 +86,7 @@ def write_card(folder: Path) -> None:
         ]
         lines += ["## Files", *_table(columns, rows), ""]
         lines += [
-            f"{_capital(task.score_name)}: on the {exported[0]['count']} files of the "
+            f"{_capital(task.score_name)}: on the {count_of(exported[0]['count'], 'file')} of the "
             f"{markdown(exported[0]['split'])} split, read by what runs the file. As Keras: share of Keras' answers to "
             "calibration files that the file gives. Latency: this machine, one picture, in turn.",
             "",
@@ -137,7 +137,9 @@ def _facts(run: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
         f"- weights it began with: {markdown(base_name(run['model']['weights']))}{_about_weights(run['model'])}",
         f"- data: {markdown(base_name(run['data']['path']))}: {splits}",
         *([f"- {markdown(pruning)}"] if isinstance(pruning := run["model"].get("about_pruning"), str) else []),
-        f"- {metrics['epochs']} epochs in {metrics['seconds']:.0f} s, the best was number {metrics['best_epoch']}"
+        *_quantized(run["model"]),
+        f"- {count_of(metrics['epochs'], 'epoch')} in {metrics['seconds']:.0f} s, the best was number "
+        f"{metrics['best_epoch']}"
         if metrics["epochs"]
         else "- not trained in this run",
         *_teacher(run),
@@ -156,6 +158,18 @@ def _teacher(run: dict[str, Any]) -> list[str]:
     return [
         f"- teacher: {markdown(base_name(name))} (SHA-256 {markdown(digest[:12])}...), weight "
         f"{markdown(str(recipe.get('teacher_weight')))}, temperature {markdown(str(recipe.get('temperature')))}"
+    ]
+
+
+def _quantized(model: dict[str, Any]) -> list[str]:
+    """Returns what a model was trained for in int8, from the table `model` of a run, which may be a stranger's."""
+    found = model.get("quantization_aware")
+    if not isinstance(found, dict) or not isinstance(found.get("weight_bits"), int):
+        return []
+    scales = "one scale a kernel" if found.get("per_tensor") is True else "one scale a channel"
+    return [
+        f"- trained for int8 (quantization-aware): weights of {found['weight_bits']} bits, {scales}; the figures are "
+        "those of the model that computes as its int8 file does"
     ]
 
 

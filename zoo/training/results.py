@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 METRICS = "metrics.json"
+SETTINGS = "settings"
+"""The metrics' field with what a file of the model is to use unless told otherwise, by its card's fields."""
 CURVES = "curves.png"
 
 
@@ -94,7 +97,9 @@ def predict(model: keras.Model, data: Data, split: SplitName) -> Any:
     return model.predict(make_dataset(data.sources[split], 32).map(lambda examples, _: examples), verbose=0)
 
 
-def write_report(folder: Path, task: TrainingTask, state: TrainState, report: Report) -> dict[str, Any]:
+def write_report(
+    folder: Path, task: TrainingTask, state: TrainState, report: Report, settings: Mapping[str, Any]
+) -> dict[str, Any]:
     """Writes `metrics.json` and the plots, and returns the metrics.
 
     Raises:
@@ -105,6 +110,7 @@ def write_report(folder: Path, task: TrainingTask, state: TrainState, report: Re
         "best_epoch": state.best_epoch,
         "seconds": round(sum(row["seconds"] for row in state.history), 3),
         **report.as_dict(),
+        SETTINGS: dict(settings),
     }
     text = to_json(metrics, indent=1)
     with atomic(folder / METRICS) as scratch:

@@ -189,6 +189,7 @@ def train_start(
     *,
     out: str | Path,
     recipe: Recipe,
+    teacher: Path | None = None,
     watch: Watch | None = None,
     progress: Progress = SILENT,
     check: Check | None = None,
@@ -200,6 +201,7 @@ def train_start(
         data: as in `train`.
         out: the run's folder, which must not exist.
         recipe: the recipe.
+        teacher: as in `train`.
         watch: as in `train`.
         progress: as in `train`.
         check: as in `train`.
@@ -208,7 +210,7 @@ def train_start(
         As `train`.
     """
     return _train(
-        begun=begun, options={}, path=Path(data), folder=Path(out), recipe=recipe, teacher=None,
+        begun=begun, options={}, path=Path(data), folder=Path(out), recipe=recipe, teacher=teacher,
         meeting=Meeting("one", None, None, None), watch=watch or NullWatch(), progress=progress, check=check,
     )  # fmt: skip
 

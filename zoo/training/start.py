@@ -14,6 +14,7 @@ from zoo.errors import InputError, OptionError, listed
 from zoo.files import base_name, read_text
 from zoo.progress import Progress
 from zoo.specs import ModelSpec
+from zoo.text import count_of
 from zoo.training import checkpoint
 from zoo.training.checkpoint import Checkpoint
 from zoo.training.checkpointer import MODEL
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     import keras
 
 NONE = "none"
+QUANTIZED = "quantization_aware"
+"""The field of a run's table `model` that says what a model is trained for in int8."""
 OWN = "the model's own"
 """The weights of a run that began with a user's own model."""
 FEW = 5000
@@ -133,7 +136,8 @@ class Start:
         if count >= FEW or not source.reader.takes_pictures or source.reader.shape[-1] != 3 or not way:
             return f"the weights are RANDOM at the beginning: {why}"
         return (
-            f"the weights are RANDOM at the beginning: {why}; {count} pictures are few to start from nothing: "
+            f"the weights are RANDOM at the beginning: {why}; "
+            f"{count_of(count, 'picture is', 'pictures are')} few to start from nothing: "
             f"{self.task().trial}; {way}"
         )
 
@@ -213,6 +217,8 @@ def from_run(folder: Path) -> tuple[Start, Recipe, str]:
     if (folder / checkpoint.FILE).exists() and not Checkpoint(folder, columns(task_of(about))).state.done:
         notes.append(f"{folder} is not finished: zoo train --resume {folder} goes on with it")
     named = about["name"] if about["name"] in models.list_models() and about["weights"] != OWN else None
+    if QUANTIZED in about:  # its layers are not those that its name builds
+        named = None
     options = {key: value for key, value in about["options"].items() if key != "num_classes"}
     start = Start(
         named,
@@ -242,7 +248,7 @@ def _figures(folder: Path, run: dict[str, Any]) -> tuple[float | None, str]:
         score, count, split = float(metrics[task.monitor]), int(metrics["count"]), str(metrics["split"])
     except (InputError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None, ""
-    return score, f" ({task.monitor} {score:.1%} on {count} files of the {split} split)"
+    return score, f" ({task.monitor} {score:.1%} on {count_of(count, 'file')} of the {split} split)"
 
 
 def next_to(folder: Path) -> Path:
@@ -291,7 +297,9 @@ def notes_on(run: dict[str, Any], score: float) -> tuple[str, ...]:
     if isinstance(unpruned, float):
         notes.append(f"before it was pruned, the model of {about.get('from')} had {unpruned:.1%}")
     before = about.get("from_score")
-    if isinstance(before, float) and score < before and task_of(about).higher_is_better:
+    if isinstance(before, float) and isinstance(about.get(QUANTIZED), dict):
+        notes.append(f"computing as its int8 file does, it has {score:.1%}; {about.get('from')} had {before:.1%}")
+    elif isinstance(before, float) and score < before and task_of(about).higher_is_better:
         notes.append(
             f"these epochs made it no better: the model of {about.get('from')} that they began with had {before:.1%}, "
             f"the best of these has {score:.1%}; try a lower --learning-rate"

@@ -15,6 +15,7 @@ from zoo.errors import ZooError, in_one_line
 from zoo.progress import SILENT, Progress
 from zoo.published import PublishedWeights
 from zoo.specs import AUTO, ModelSpec
+from zoo.text import count_of
 from zoo.weights import building, imagenet
 
 __all__ = ["AUTO", "Choice", "choose"]
@@ -137,7 +138,7 @@ def _head_is_random(weights: PublishedWeights, full: dict[str, Any]) -> str:
         return ""
     return (
         f"the published ones know the {weights.classes} classes of {weights.trained_on}, so the head for "
-        f"{full['num_classes']} classes would be random all the same"
+        f"{count_of(full['num_classes'], 'class')} would be random all the same"
     )
 
 

@@ -12,6 +12,7 @@ from zoo.graph import unallocated
 from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow
 from zoo.specs import ModelSpec, check_seed
+from zoo.text import count_of
 from zoo.weights import files, imagenet, lite, transfer
 from zoo.weights.fitting import misfit
 from zoo.weights.preprocessing import adopt
@@ -140,8 +141,8 @@ def build_from(
         _freeze_norms(model, found)
     what = ""
     if new_head:
-        what = f"it has {found.classes} classes" if found.classes else found.why
-        notes.append(f"{path.name}: {what}, so the head for {full['num_classes']} classes is new: train it")
+        what = f"it has {count_of(found.classes, 'class')}" if found.classes else found.why
+        notes.append(f"{path.name}: {what}, so the head for {count_of(full['num_classes'], 'class')} is new: train it")
     notes += _notes(found, path, known=published is not None)
     labels = _named(model, published.labels) if published and not new_head else ()
     return Built(model, full, tuple(notes), new_head, what, str(weights), labels, found.has_boxes)

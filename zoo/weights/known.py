@@ -164,9 +164,10 @@ def is_registered(name: Any) -> bool:
     """Whether this package or the user's own code has made a class or function known to Keras under this name."""
     import keras
 
-    # These make the layers of detectors and of models that are trained for int8 known.
+    # These make the layers of detectors, of AlexNet, and of models that are trained for int8 known.
     import zoo.compress.fake
-    import zoo.models.anchored  # noqa: F401
+    import zoo.models.anchored
+    import zoo.models.normalization  # noqa: F401
 
     return isinstance(name, str) and keras.saving.get_registered_object(name) is not None
 

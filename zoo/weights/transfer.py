@@ -11,6 +11,7 @@ import numpy as np
 from zoo import models
 from zoo.errors import WeightsError
 from zoo.published import RAW, Backbone, Original, Preparation
+from zoo.text import count_of
 from zoo.weights import detectors, originals
 from zoo.weights.detectors import Shapes
 from zoo.weights.files import Contents, Layer, layers_of
@@ -210,7 +211,7 @@ def _same(ours: Sequence[Layer], theirs: Sequence[Layer]) -> bool:
 
 def _too_few(name: str, ours: Sequence[Layer], contents: Contents) -> str:
     count = sum(len(layer.arrays) for layer in ours)
-    return f"{contents.path} does not fit {name}: it holds {contents.count} arrays, the model has {count}"
+    return f"{contents.path} does not fit {name}: it holds {count_of(contents.count, 'array')}, the model has {count}"
 
 
 def _their_pixels(

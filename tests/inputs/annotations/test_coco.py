@@ -33,8 +33,8 @@ def test_crowds_and_rotated_boxes_are_left_out_and_told(tmp_path: Path, document
     assert [one.labels for one in data.pictures] == [(), (), ("traffic light",)]
     told = {remark.kind: str(remark) for remark in data.remarks}
     assert told == {
-        "crowd": f"1 entries for a crowd of objects, left out; the first: {tmp_path}/boxes.json, annotation 0",
-        "rotated": f"1 rotated boxes, left out; the first: {tmp_path}/boxes.json, annotation 1",
+        "crowd": f"1 entry for a crowd of objects, left out; the first: {tmp_path}/boxes.json, annotation 0",
+        "rotated": f"1 rotated box, left out; the first: {tmp_path}/boxes.json, annotation 1",
     }
 
 
@@ -187,7 +187,7 @@ def test_corners_in_place_of_width_and_height_show(tmp_path: Path, document: dic
         left, top, width, height = one["bbox"]
         one["bbox"] = [left, top, left + width, top + height]
     told = {remark.kind: str(remark) for remark in find_boxes(write(tmp_path, document)).remarks}
-    assert told["corners"].startswith("1 boxes outside their picture that would lie inside if their width and height")
+    assert told["corners"].startswith("1 box outside its picture that would lie inside if its width and height")
     assert "corners" not in {one.kind for one in find_boxes(write(tmp_path, coco_document(("train",)))).remarks}
 
 

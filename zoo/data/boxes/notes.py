@@ -8,6 +8,7 @@ from zoo.data.boxes.covered import Covered
 from zoo.data.boxes.sizes import TINY, Sizes
 from zoo.data.notes import FEW, FEW_HELD_OUT, listed
 from zoo.inputs.splits import SplitName
+from zoo.text import count_of, plural
 
 
 def on_objects(names: Sequence[str], objects: dict[SplitName, tuple[int, ...]]) -> Iterator[str]:
@@ -44,7 +45,8 @@ def on_small(sizes: Sizes) -> Iterator[str]:
     """Yields a note on objects that are hardly to be seen in the model's input."""
     if sizes.tiny:
         yield (
-            f"{sizes.tiny} of {sizes.count} objects are less than {TINY} pixels wide or high at "
+            f"{sizes.tiny} of {count_of(sizes.count, 'object')} {plural(sizes.tiny, 'is', 'are')} "
+            f"less than {TINY} pixels wide or high at "
             f"{sizes.width}x{sizes.height}, too small to be found: take a larger --input-size, or cut the pictures up"
         )
 

@@ -8,9 +8,9 @@ from zoo.data.boxes.check import BoxReport
 from zoo.data.boxes.covered import Covered
 from zoo.data.boxes.sizes import LARGE, SMALL
 from zoo.data.telling import SHOWN, aligned, nameless, told_list
-from zoo.inputs.annotations.values import KINDS
 from zoo.inputs.splits import SPLITS, SplitName
 from zoo.tasks.anchors import COVERED
+from zoo.text import count_of
 
 SUMS = 3
 """Rows at the end of the table of counts that are no classes."""
@@ -51,7 +51,7 @@ def lines(report: BoxReport, *, classes: int = 20, most: int = 5) -> list[str]:
     """
     more = f"zoo data check {shlex.quote(str(report.path))}"
     return [
-        f"data: {report.path}, {report.used} of {report.found} pictures used",
+        f"data: {report.path}, {report.used} of {count_of(report.found, 'picture')} used",
         *aligned(count_rows(report), classes, more, sums=SUMS),
         *summary(report),
         *(f"note: {note}" for note in report.notes),
@@ -62,14 +62,19 @@ def lines(report: BoxReport, *, classes: int = 20, most: int = 5) -> list[str]:
 
 def without_names(report: BoxReport) -> list[str]:
     """Returns what a report says in sentences that name no file and no place, for pages that are given away."""
-    odd = [f"{one.count} {KINDS[one.kind]}" for one in report.remarks]
-    return [f"{report.used} of {report.found} pictures used", *summary(report), *nameless(report, _COPIES), *odd]
+    odd = [one.told() for one in report.remarks]
+    return [
+        f"{report.used} of {count_of(report.found, 'picture')} used",
+        *summary(report),
+        *nameless(report, _COPIES),
+        *odd,
+    ]
 
 
 def summary(report: BoxReport) -> list[str]:
     """Returns the format, how the data are split, and how large the objects are, in lines."""
     sizes = report.sizes
-    lines = [f"format: {report.format}, {report.found} pictures", f"split: {report.split_by}"]
+    lines = [f"format: {report.format}, {count_of(report.found, 'picture')}", f"split: {report.split_by}"]
     if sizes.count:
         least, tenth, median, ninetieth, most = sizes.quantiles
         lines += [

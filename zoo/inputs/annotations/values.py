@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.inputs.splits import SplitName
+from zoo.text import count_of
 
 Array = npt.NDArray[Any]
 Format = Literal["COCO", "Pascal VOC", "YOLO", "CSV"]
@@ -20,31 +21,98 @@ TOLERANCE = 1.0
 """Pixels that a box may reach over the edge without a word: tools round, and count pixels from 0 or 1."""
 
 KINDS = {
-    "malformed": "entries that cannot be read, left out",
-    "unknown": "entries of a class that has no name, left out",
-    "crowd": "entries for a crowd of objects, left out",
-    "rotated": "rotated boxes, left out",
-    "outline": "outlines; the upright box around each is used",
-    "no_picture": "annotated pictures that are not there, left out",
-    "several": "annotated pictures of a name that several files have, left out",
-    "same_id": "pictures whose id other pictures of the file have, left out with their entries",
-    "unlisted": "pictures that no annotation names, left out",
-    "without_file": "pictures without a label file, used as pictures without objects",
-    "listed_twice": "pictures that several annotations name, the entries taken together",
-    "reversed": "boxes with their corners in the wrong order, put in order",
-    "outside": "boxes partly outside their picture, cut at its edge",
-    "beyond": "boxes wholly outside their picture, left out",
-    "swapped": "boxes outside their picture that would lie inside with x and y swapped: are the columns in order?",
-    "corners": "boxes outside their picture that would lie inside if their width and height were right and bottom: are "
-    "they corners?",
-    "empty": "boxes without area, left out",
-    "duplicate": "boxes stated twice, used once",
-    "turned": "boxes of pictures as they are stored, turned upright with the picture",
-    "oriented": "pictures that are turned upright, and whose boxes are taken for boxes of the upright picture",
-    "resized": "pictures of another size than is stated, in the same shape: boxes scaled to it",
-    "size_swapped": "pictures whose stated width and height are swapped; boxes kept as they are",
+    "malformed": (
+        "entry that cannot be read, left out",
+        "entries that cannot be read, left out",
+    ),
+    "unknown": (
+        "entry of a class that has no name, left out",
+        "entries of a class that has no name, left out",
+    ),
+    "crowd": (
+        "entry for a crowd of objects, left out",
+        "entries for a crowd of objects, left out",
+    ),
+    "rotated": (
+        "rotated box, left out",
+        "rotated boxes, left out",
+    ),
+    "outline": (
+        "outline; the upright box around it is used",
+        "outlines; the upright box around each is used",
+    ),
+    "no_picture": (
+        "annotated picture that is not there, left out",
+        "annotated pictures that are not there, left out",
+    ),
+    "several": (
+        "annotated picture of a name that several files have, left out",
+        "annotated pictures of a name that several files have, left out",
+    ),
+    "same_id": (
+        "picture whose id another picture of the file has, left out with its entries",
+        "pictures whose id other pictures of the file have, left out with their entries",
+    ),
+    "unlisted": (
+        "picture that no annotation names, left out",
+        "pictures that no annotation names, left out",
+    ),
+    "without_file": (
+        "picture without a label file, used as a picture without objects",
+        "pictures without a label file, used as pictures without objects",
+    ),
+    "listed_twice": (
+        "picture that several annotations name, the entries taken together",
+        "pictures that several annotations name, the entries taken together",
+    ),
+    "reversed": (
+        "box with its corners in the wrong order, put in order",
+        "boxes with their corners in the wrong order, put in order",
+    ),
+    "outside": (
+        "box partly outside its picture, cut at its edge",
+        "boxes partly outside their picture, cut at its edge",
+    ),
+    "beyond": (
+        "box wholly outside its picture, left out",
+        "boxes wholly outside their picture, left out",
+    ),
+    "swapped": (
+        "box outside its picture that would lie inside with x and y swapped: are the columns in order?",
+        "boxes outside their picture that would lie inside with x and y swapped: are the columns in order?",
+    ),
+    "corners": (
+        "box outside its picture that would lie inside if its width and height were right and bottom: are they "
+        "corners?",
+        "boxes outside their picture that would lie inside if their width and height were right and bottom: are "
+        "they corners?",
+    ),
+    "empty": (
+        "box without area, left out",
+        "boxes without area, left out",
+    ),
+    "duplicate": (
+        "box stated twice, used once",
+        "boxes stated twice, used once",
+    ),
+    "turned": (
+        "box of a picture as it is stored, turned upright with the picture",
+        "boxes of pictures as they are stored, turned upright with the picture",
+    ),
+    "oriented": (
+        "picture that is turned upright, and whose boxes are taken for boxes of the upright picture",
+        "pictures that are turned upright, and whose boxes are taken for boxes of the upright picture",
+    ),
+    "resized": (
+        "picture of another size than is stated, in the same shape: boxes scaled to it",
+        "pictures of another size than is stated, in the same shape: boxes scaled to it",
+    ),
+    "size_swapped": (
+        "picture whose stated width and height are swapped; boxes kept as they are",
+        "pictures whose stated width and height are swapped; boxes kept as they are",
+    ),
 }
-"""The kinds of odd entries, in the order in which they are told, and what is done about each."""
+"""The kinds of odd entries, in the order in which they are told, with what is done: of one entry, and of several."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +145,11 @@ class Remark:
 
     def __str__(self) -> str:
         """Returns it as one line."""
-        return f"{self.count} {KINDS[self.kind]}; the first: {self.first}"
+        return f"{self.told()}; the first: {self.first}"
+
+    def told(self) -> str:
+        """Returns how many entries of the kind there are, without their place."""
+        return count_of(self.count, *KINDS[self.kind])
 
 
 class Tally:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zoo.errors import OptionError
+from zoo.text import count_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Cluster:
             raise OptionError(f"workers={','.join(self.addresses)!r} names one of them twice")
         if not 0 <= self.index < len(self.addresses):
             raise OptionError(
-                f"index={self.index} is none of the {len(self.addresses)} workers; give 0 to {len(self.addresses) - 1}"
+                f"index={self.index} is none of the {count_of(len(self.addresses), 'worker')}; give 0 "
+                f"to {len(self.addresses) - 1}"
             )
 
     def name(self, index: int) -> str:
@@ -83,7 +85,9 @@ def find_cluster(workers: Sequence[str] | None, index: int | None) -> Cluster:
     """
     if workers is not None:
         if index is None:
-            raise OptionError(f"index is missing: which of the {len(workers)} workers is this one? 0 is the first")
+            raise OptionError(
+                f"index is missing: which of the {count_of(len(workers), 'worker')} is this one? 0 is the first"
+            )
         cluster = Cluster(tuple(workers), index)
         os.environ["TF_CONFIG"] = json.dumps(
             {"cluster": {"worker": list(cluster.addresses)}, "task": {"type": "worker", "index": cluster.index}}

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from zoo.data.augment import Augment
 from zoo.data.pipeline import make_dataset
 from zoo.inputs.labelled import SplitName
+from zoo.text import count_of
 from zoo.training.distributed.sharding import Shard, ShardedOrder, subset
 from zoo.training.setup import Setup
 from zoo.training.stages import Stage
@@ -46,7 +47,7 @@ class DistributedFeed:
         """The features of each split; with a teacher, a pair of the features and the teacher's answers."""
         if stage.cached_features:
             body, self.model = setup.task.split_at_head(setup.model)
-            setup.watch.note(f"computing the features of {setup.data.order.count} pictures, once")
+            setup.watch.note(f"computing the features of {count_of(setup.data.order.count, 'picture')}, once")
             splits: tuple[SplitName, ...] = ("train", "validation")
             for split in splits:
                 if len(setup.data.sources[split]):

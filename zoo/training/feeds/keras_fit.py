@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from zoo.data.pipeline import make_dataset
 from zoo.inputs.labelled import SplitName
+from zoo.text import count_of
 from zoo.training.setup import Setup
 
 Array = npt.NDArray[Any]
@@ -57,7 +58,7 @@ class CachedFeatures:
         self._data, self._objective = setup.data, setup.objective
         self._batch_size = setup.recipe.batch_size
         self._known: dict[SplitName, Array] = {}
-        setup.watch.note(f"computing the features of {len(self._data.sources['train'])} pictures, once")
+        setup.watch.note(f"computing the features of {count_of(len(self._data.sources['train']), 'picture')}, once")
         self._features("train")
 
     def fit(self, epoch: int, skip: int, callbacks: list[Any]) -> dict[str, float]:

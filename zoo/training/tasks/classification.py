@@ -22,6 +22,7 @@ from zoo.progress import Progress
 from zoo.tasks.confidence import calibration_error, reliability, thresholds
 from zoo.tasks.confusion import Confusion
 from zoo.tasks.task import Section
+from zoo.text import count_of
 from zoo.training.recipe import Recipe
 from zoo.training.tasks.task import Objective
 from zoo.training.tasks.temperature import Temperature, fit, scale
@@ -167,8 +168,9 @@ class ClassificationTraining:
         """
         if len(model.output_shape) != 2 or model.output_shape[-1] != len(data.class_names):
             raise OptionError(
-                f"{model.name} gives {model.output_shape[1:]}, the data have {len(data.class_names)} classes; give a "
-                f"model with {len(data.class_names)} outputs"
+                f"{model.name} gives {model.output_shape[1:]}, the data have "
+                f"{count_of(len(data.class_names), 'class')}; give "
+                f"a model with {count_of(len(data.class_names), 'output')}"
             )
 
     def head_index(self, model: keras.Model) -> int:
@@ -215,9 +217,9 @@ class ClassificationTraining:
         """Returns the kind of classifier with its number of classes."""
         classes = len(metrics["classes"])
         return (
-            f"An image classifier of {classes} classes"
+            f"An image classifier of {count_of(classes, 'class')}"
             if pictures
-            else f"A classifier of {classes} classes of sensor values"
+            else f"A classifier of {count_of(classes, 'class')} of sensor values"
         )
 
     def figures(self, metrics: Mapping[str, Any]) -> str:
@@ -264,7 +266,7 @@ class ClassificationTraining:
             lines = [f"Scores are not calibrated: {why}. Calibration error (ECE) {now:.1%}."]
         else:
             lines = [
-                f"Scores are calibrated on {scores['fitted_on']['count']} validation files: temperature "
+                f"Scores are calibrated on {count_of(scores['fitted_on']['count'], 'validation file')}: temperature "
                 f"{scores['temperature']:.2f}, calibration error (ECE) {before:.1%} before, {now:.1%} now."
             ]
         wanted = [one for one in scores["min_score"] if one["precision"] > metrics["accuracy"]]
@@ -273,7 +275,7 @@ class ClassificationTraining:
             one = reached[0]
             lines.append(
                 f"For {one['precision']:.0%} right answers: --min-score {one['min_score']:.2f}, which leaves "
-                f"{1 - one['coverage']:.1%} of the {metrics['count']} files without an answer."
+                f"{1 - one['coverage']:.1%} of the {count_of(metrics['count'], 'file')} without an answer."
             )
         return lines
 

@@ -24,6 +24,7 @@ from zoo.tasks.anchors import COVERED, cover
 from zoo.tasks.anchors import fit as fit_anchors
 from zoo.tasks.detection import Detection
 from zoo.tasks.task import Section
+from zoo.text import count_of
 from zoo.training.recipe import Recipe
 from zoo.training.tasks.detection_report import CONFUSION_PLOT, WORST_PLOT, DetectionReport, share
 from zoo.training.tasks.finding import Finder, judged
@@ -108,7 +109,8 @@ class DetectionTraining:
         classes = len(data.class_names)
         if len(shapes) != 2 or shapes[0][-1] != 4 or shapes[1][-1] != classes:
             raise OptionError(
-                f"{model.name} gives {shapes}, the data have {classes} classes; give a detector with the outputs "
+                f"{model.name} gives {shapes}, the data have {count_of(classes, 'class')}; give a "
+                f"detector with the outputs "
                 f"(anchors, 4) and (anchors, {classes})"
             )
 
@@ -129,7 +131,11 @@ class DetectionTraining:
             sizes = np.stack([boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]], axis=1)
             set_shapes(model, fit_anchors(sizes, grids, per_cell=len(shapes_of(model)[0]), seed=recipe.seed))
         covered = float((cover(boxes, grids, shapes_of(model)) >= COVERED).mean())
-        named = f"fitted to {len(boxes)} training boxes" if recipe.anchors == "fitted" else "those of the SSD paper"
+        named = (
+            f"fitted to {count_of(len(boxes), 'training box')}"
+            if recipe.anchors == "fitted"
+            else "those of the SSD paper"
+        )
         return [f"anchors are {named}: {covered:.0%} of the boxes have one that overlaps them by half or more"]
 
     def name_classes(self, model: keras.Model, data: Data) -> None:
@@ -208,24 +214,28 @@ class DetectionTraining:
         assert isinstance(data, DetectionData)  # noqa: S101  # `load` loaded it
         return data.truth[split]
 
-    def settings(self, model: keras.Model, data: Data) -> tuple[Mapping[str, Any], str]:
+    def settings(self, model: keras.Model, data: Data) -> Mapping[str, Any]:
         """Returns the threshold with the best balance of precision and recall (F1), within `USUAL`."""
         assert isinstance(data, DetectionData)  # noqa: S101  # `load` loaded it
         count = len(data.sources["validation"])
         found = Finder(model, data.class_names).judge(data, "validation", range(count)) if count else None
         best = None if found is None else found.best
         if found is None or best is None or (best.recall or 0) * sum(one.count for one in found.classes) < LEAST_RIGHT:
-            return {}, ""
-        threshold = round(min(max(best.threshold, USUAL[0]), USUAL[1]), 2)
-        note = (
-            f"the files show objects from a score of {threshold:g} on, the best balance of precision and recall on the "
-            "validation pictures; --threshold changes it"
+            return {}
+        return {"threshold": round(min(max(best.threshold, USUAL[0]), USUAL[1]), 2)}
+
+    def on_settings(self, settings: Mapping[str, Any]) -> str:
+        """Returns from which score on the files show objects."""
+        if "threshold" not in settings:
+            return ""
+        return (
+            f"the files show objects from a score of {settings['threshold']:g} on, the best balance of precision and "
+            "recall on the validation pictures; --threshold changes it"
         )
-        return {"threshold": threshold}, note
 
     def describe(self, metrics: Mapping[str, Any], *, pictures: bool) -> str:
         """Returns the kind of model with its number of classes."""
-        return f"A detector of {len(metrics['classes'])} classes"
+        return f"A detector of {count_of(len(metrics['classes']), 'class')}"
 
     def figures(self, metrics: Mapping[str, Any]) -> str:
         """Returns COCO's figures, and by how many objects a picture is miscounted."""

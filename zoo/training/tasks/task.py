@@ -244,11 +244,14 @@ class Naming(Protocol):
 class Tuning(Protocol):
     """A task whose files use numbers that held-out files decide; a task need not be one."""
 
-    def settings(self, model: keras.Model, data: Data) -> tuple[Mapping[str, Any], str]:
-        """Returns what a file of a trained model is to use unless told otherwise, by its card's fields, and a note.
+    def settings(self, model: keras.Model, data: Data) -> Mapping[str, Any]:
+        """Returns what a file of a trained model is to use unless told otherwise, by its card's fields.
 
         The validation files decide, not the test files, on which the file is judged.
         """
+
+    def on_settings(self, settings: Mapping[str, Any]) -> str:
+        """Returns what the user should know of settings, in one line; empty if there are none."""
 
 
 @runtime_checkable
