@@ -60,7 +60,7 @@ def _for_int8(found: Diagnosis, whole: Loss) -> Iterator[Advice]:
             "the others need: export with --calibration-method percentile",
         )
     blamed = [row for row in culprits(found.rows, found.total) if row not in clipped]
-    uneven = [row for row in blamed if row.weights and row.weights.spread >= UNEVEN]
+    uneven = [row for row in blamed if _has_few_steps(row)]
     if uneven:
         names = tuple(row.layer for row in uneven)
         spread = max(row.weights.spread for row in uneven if row.weights)
@@ -101,6 +101,14 @@ def _is_better_clipped(row: Row, total: float) -> bool:
     if one is None or one.clipped is None or one.loss.divergence < CULPRIT / MOST_CULPRITS * total:
         return False
     return one.clipped.divergence <= BETTER * one.loss.divergence
+
+
+def _has_few_steps(row: Row) -> bool:
+    """Whether results lose because small channels share a range with large ones; weights have a scale for each."""
+    weights, results = row.weights, row.activation
+    if weights is None or results is None or weights.spread < UNEVEN:
+        return False
+    return results.loss.divergence > weights.int8.divergence
 
 
 def _for_per_tensor(found: Diagnosis, int8: Loss) -> Iterator[Advice]:

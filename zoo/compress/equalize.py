@@ -35,6 +35,8 @@ SAFE = 0.8
 """The share of a cap up to which a channel may be scaled on the example inputs; other inputs may reach further."""
 LARGEST = 1e4
 """The largest factor in one pass; a channel of zeros would ask for any."""
+DEAD = 1e-4
+"""The part of the largest channel's weights below which a channel does nothing; many trained nets have such ones."""
 SAME = 1e-4
 """How far answers may be apart, as a share of the largest one."""
 COMPARED = 16
@@ -213,7 +215,10 @@ def _balance(pair: Pair, reached: Array | None) -> float:
     second = _by_input(pair.second, len(first))
     there = (first > 0) & (second > 0)
     factors = np.ones_like(first)
-    factors[there] = np.clip(np.sqrt(second[there] / first[there]), 1 / LARGEST, LARGEST)
+    # Each channel is to take the same share of its layer's range on both sides: where a channel that cannot be scaled
+    # makes one range wide, the others may be large there, too.
+    shares = (second[there] / second.max()) / (first[there] / first.max()) if there.any() else 1.0
+    factors[there] = np.clip(np.sqrt(shares), 1 / LARGEST, LARGEST)
     if reached is not None and pair.cap is not None:
         room = np.where(reached > 0, SAFE * pair.cap / np.maximum(reached, 1e-12), LARGEST)
         # Scaled down, a channel that stays below its cap does so all the more.
@@ -251,10 +256,10 @@ def _reached(folded: keras.Model, pairs: list[Pair], inputs: Array) -> dict[int,
 def unevenness(layer: Any) -> float:
     """Returns how many times as large as a small channel's the largest channel's weights are, by a layer's output.
 
-    A small one is at the tenth percentile of those that have weights.
+    A small one is at the tenth percentile of those that are not dead.
     """
     sizes = _by_output(layer)
-    there = sizes[sizes > 0]
+    there = sizes[sizes > DEAD * sizes.max()]
     return float(there.max() / np.quantile(there, 0.1)) if there.size else 1.0
 
 
