@@ -8,5 +8,7 @@
 | `pruning` | removes channels: all of that in one call |
 | `copying` | copies a model layer by layer, with other weights and configurations |
 | `folding` | folds batch normalization into the convolution before it |
+| `supported`, `fake`, `graph` | the graph that computes as an int8 file does, and what it cannot hold |
+| `baking` | a plain model of such a graph, for the converter |
 | `ranges` | chooses the range in which 8 bits store an activation |
 """
