@@ -138,7 +138,10 @@ def train(
     )  # fmt: skip
     wanted = wanted_files(export, quantize, target=target, min_agreement=min_agreement)
     from zoo.training.recipe import read_recipe
+    from zoo.training.teacher import require_teacher
 
+    if for_int8 is None:  # which has a teacher anyway
+        require_teacher(teacher, values)
     changes = {} if recipe is None else read_recipe(recipe)
     changes |= {name: value for name, value in values.items() if value is not None}
     from zoo import training

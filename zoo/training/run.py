@@ -92,7 +92,7 @@ def train(
         MissingDependencyError: TensorFlow is not installed.
     """
     changes, options = _split_recipe_and_options(values)
-    require_teacher(teacher, (recipe if isinstance(recipe, dict) else {}) | changes)
+    require_teacher(teacher, changes)
     with needs_tensorflow():
         import keras  # noqa: F401
     begun = start.find(model, weights, options, several=strategy == "multiworker", progress=progress)
@@ -159,7 +159,7 @@ def train_from(
         Otherwise as `train`.
     """
     changes, options = _split_recipe_and_options(values)
-    require_teacher(teacher, (recipe if isinstance(recipe, dict) else {}) | changes)
+    require_teacher(teacher, changes)
     if options:
         raise OptionError(f"{sorted(options)[0]!r} is no field of a recipe, and the model's options are those of {run}")
     with needs_tensorflow():
