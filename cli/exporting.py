@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, raise_failures, status
-from zoo.cli.types import RESIZE_HELP, SEED, number_pair, words
+from zoo.cli.types import RESIZE_HELP, SEED, layer_names, number_pair, words
 from zoo.errors import ZooError
-from zoo.export.options import CALIBRATION_SAMPLES, IOS, MODES, NMS, ExportOptions
+from zoo.export.options import CALIBRATION_SAMPLES, IOS, METHODS, MODES, NMS, ExportOptions
 from zoo.files import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
 from zoo.locks import exclusive
@@ -52,6 +52,34 @@ _OPTIONS = (
         default=CALIBRATION_SAMPLES,
         show_default=True,
         help="Largest number of calibration samples to use.",
+    ),
+    click.option(
+        "--calibration-method",
+        type=click.Choice(METHODS),
+        default="minmax",
+        show_default=True,
+        help="How the range of each activation of an int8 file is chosen: the whole of it, without its outermost 0.01% "
+        "at each end, or with the least squared error.",
+    ),
+    click.option(
+        "--equalize",
+        is_flag=True,
+        help="Bring the channels of neighbouring layers to ranges of the same size before an int8 file is made; the "
+        "float model computes the same. It helps weights of one scale, and depthwise nets.",
+    ),
+    click.option(
+        "--per-tensor",
+        is_flag=True,
+        help="Give the weights of each layer of an int8 file one scale, as some accelerators want it, and not one a "
+        "channel.",
+    ),
+    click.option(
+        "--keep-float",
+        type=layer_names,
+        metavar="LAYER,...|auto",
+        default="",
+        help="Keras layers that stay float in an int8 file, by the names that zoo diagnose shows; auto for the fewest "
+        "with which the file agrees with Keras as it should. For CPUs only; what it costs in time is measured.",
     ),
     click.option(
         "--seed",

@@ -10,8 +10,9 @@ import click
 
 from zoo import figures
 from zoo.cli.model_options import given, model_options, spec_of
-from zoo.cli.output import count, echo, import_tensorflow, json_option, print_json, print_table, shape
+from zoo.cli.output import count, echo, import_tensorflow, json_option, print_json, print_table, shape, status
 from zoo.files import require_writable
+from zoo.models import list_models
 from zoo.specs import ModelSpec
 
 if TYPE_CHECKING:
@@ -31,40 +32,84 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) -> None:
-    """Show MODEL layer by layer, without building it.
+    """Show MODEL layer by layer, without building it; or that of a .keras file or of a run's folder.
 
     Each row shows a layer: output shape, kernel, stride, padding, groups, parameters, multiply-accumulates (MACs), the
     receptive field (the input pixels that one output value depends on) and the jump (the input pixels between two
     neighbouring output values).
     """
+    path = Path(model)
+    if model not in list_models() and (path.is_dir() or path.suffix in {".keras", ".h5", ".hdf5"}):
+        if options := given(ctx, None):
+            raise click.UsageError(f"--{next(iter(options)).replace('_', '-')} is for a model by name, not for a file")
+        _require_drawable(picture)
+        _show_file(path, picture, as_json=as_json)
+        return
     spec = spec_of(model)
     options = spec.check(given(ctx, model))
-    if picture is not None:
-        from zoo.plots import require
-
-        require(picture)
-        require_writable(picture.parent)
+    _require_drawable(picture)
     import_tensorflow()
     from zoo.summary.table import outline
 
     summary = outline(model, **options)
-    if picture is not None:
-        from zoo.summary.drawing import draw
-
-        draw(summary, picture, subtitle=f"{spec.paper} {spec.url}".strip())
+    _draw(summary, picture, f"{spec.paper} {spec.url}".strip())
     if as_json:
         print_json({"task": spec.task, "options": options, **dataclasses.asdict(summary)})
         return
     _print_layers(summary)
     echo("", f"{summary.model}: {spec.paper} {spec.url}".rstrip(), f"task: {spec.task}", *_published(spec, options))
-    echo(
-        f"input {shape(summary.input_shape)}, {summary.params:,} parameters "
-        f"({summary.trainable_params:,} trainable), {summary.macs:,} MACs"
-    )
+    _print_totals(summary)
     for note in (*spec.notes(options), *spec.cautions_for(options)):
         echo(f"note: {note}")
     if picture is not None:
         echo(f"drawn: {picture}")
+
+
+def _require_drawable(picture: Path | None) -> None:
+    """Finds out before long work whether the picture can be drawn, if one is wanted."""
+    if picture is not None:
+        from zoo.plots import require
+
+        require(picture)
+        require_writable(picture.parent)
+
+
+def _draw(summary: Summary, picture: Path | None, subtitle: str) -> None:
+    if picture is not None:
+        from zoo.summary.drawing import draw
+
+        draw(summary, picture, subtitle=subtitle)
+
+
+def _show_file(path: Path, picture: Path | None, *, as_json: bool) -> None:
+    """Shows the model of a file, or the best model of a run's folder."""
+    import_tensorflow()
+    from zoo.summary.table import summarize
+    from zoo.training.checkpointer import MODEL
+    from zoo.training.folder import RECIPE, read_run
+    from zoo.training.start import about_pruning
+    from zoo.weights import load_model
+
+    run = read_run(path)["model"] if (path / RECIPE).exists() else {}
+    with status(f"loading {path.name}"):
+        summary = summarize(load_model(path / MODEL if run else path))
+    pruning = about_pruning(run)
+    _draw(summary, picture, pruning)
+    if as_json:
+        print_json({"pruning": pruning, **dataclasses.asdict(summary)})
+        return
+    _print_layers(summary)
+    echo("", f"{summary.model}, the model of {path}", *filter(None, [pruning]))
+    _print_totals(summary)
+    if picture is not None:
+        echo(f"drawn: {picture}")
+
+
+def _print_totals(summary: Summary) -> None:
+    echo(
+        f"input {shape(summary.input_shape)}, {summary.params:,} parameters "
+        f"({summary.trainable_params:,} trainable), {summary.macs:,} MACs"
+    )
 
 
 def _published(spec: ModelSpec, options: dict[str, Any]) -> list[str]:

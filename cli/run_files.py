@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -79,8 +79,14 @@ def require_exportable(wanted: tuple[ExportOptions, ...], model: Any, data: Any)
         require(model, data, wanted)
 
 
-def finish(result: TrainResult, wanted: tuple[ExportOptions, ...], *, as_json: bool) -> None:
-    """Prints the figures of a training, exports it, and prints the table of its files.
+def finish(
+    result: TrainResult,
+    wanted: tuple[ExportOptions, ...],
+    *,
+    as_json: bool,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Prints the figures of a training, exports it, and prints the table of its files; as JSON also other facts.
 
     Raises:
         ZooError: a file could not be written; all others are, and are shown.
@@ -96,7 +102,7 @@ def finish(result: TrainResult, wanted: tuple[ExportOptions, ...], *, as_json: b
         report = result.report
         data_facts = {"found": report.found, "used": report.used, "notes": list(report.notes)}
         found = {"began_with": result.began_with, "notes": list(result.notes), "data": data_facts}
-        print_json({"folder": str(result.folder), **result.metrics, **found, **exported})
+        print_json({"folder": str(result.folder), **result.metrics, **found, **exported, **(facts or {})})
     else:
         if files:
             _print_files(result, files.rows, files.notes)
@@ -121,7 +127,11 @@ def _print(result: TrainResult) -> None:
     echo(
         "",
         f"{task.monitor} {result.score:.1%} on {count_of(metrics['count'], 'file')} of the {metrics['split']} split, "
-        f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {metrics['seconds']:.0f} s",
+        + (
+            f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {metrics['seconds']:.0f} s"
+            if metrics["epochs"]
+            else "not trained in this run"
+        ),
         *sureness(task, metrics),
     )
     pictures = result.data.sources["train"].reader.takes_pictures
@@ -175,6 +185,6 @@ def _next(result: TrainResult, files: RunFiles | None) -> str:
 
 def _more_epochs(result: TrainResult) -> str:
     """Returns the command that trains the finished run further."""
-    last = result.metrics["best_epoch"] == result.metrics["epochs"]
+    last = result.metrics["best_epoch"] == result.metrics["epochs"] > 0
     rising = "The best epoch was the last one. " if last else ""
     return f"{rising}For more epochs: zoo train --from {shlex.quote(str(result.folder))} --epochs 20"

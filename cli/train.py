@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from zoo import models
 from zoo.cli.model_options import given, model_options, weights_option
 from zoo.cli.output import echo, import_tensorflow
+from zoo.cli.quantize_options import quantization, quantize_aware_options
 from zoo.cli.recipe_options import recipe_options
 from zoo.cli.run_files import finish, require_exportable, run_export_options, wanted_files
 from zoo.progress import amount
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     help="Train the best model of this run further, as a new run: with its model, its recipe and its data, unless DATA "
     "or options say otherwise. --epochs 20 is twenty epochs more.",
 )
+@quantize_aware_options
 @click.option(
     "--strategy",
     type=click.Choice(["one", "mirrored", "multiworker"]),
@@ -99,6 +101,9 @@ def train(
     resume: Path | None,
     begin_from: Path | None,
     teacher: Path | None,
+    quantize_aware: bool,
+    weight_bits: str | None,
+    per_tensor: bool,
     strategy: str | None,
     workers: str | None,
     index: int | None,
@@ -127,9 +132,16 @@ def train(
         raise click.UsageError("give MODEL and DATA, or --resume RUN_DIR, or --from RUN_DIR")
     else:
         models.spec(model).check(given(ctx, model))
+    for_int8 = quantization(
+        begin_from=begin_from, strategy=strategy, workers=workers, quantize_aware=quantize_aware,
+        weight_bits=weight_bits, per_tensor=per_tensor,
+    )  # fmt: skip
     wanted = wanted_files(export, quantize, target=target, min_agreement=min_agreement)
     from zoo.training.recipe import read_recipe
+    from zoo.training.teacher import require_teacher
 
+    if for_int8 is None:  # which has a teacher anyway
+        require_teacher(teacher, values)
     changes = {} if recipe is None else read_recipe(recipe)
     changes |= {name: value for name, value in values.items() if value is not None}
     from zoo import training
@@ -142,10 +154,13 @@ def train(
     import_tensorflow(start=not several)
     # TensorFlow logs at length when another worker is lost; the error says it in a line.
     check = functools.partial(require_exportable, wanted)
-    with _watch(as_json, detached=several) as watch, quiet() if several else contextlib.nullcontext():
+    with printing(as_json, detached=several) as watch, quiet() if several else contextlib.nullcontext():
         common: dict[str, Any] = {"strategy": strategy, **meeting, "watch": watch, "progress": watch, "check": check}
         if resume is not None:
             result = training.resume(resume, **common)
+        elif for_int8 is not None and begin_from is not None:
+            common = {"watch": watch, "progress": watch, "check": check, "out": out, "recipe": changes}
+            result = training.train_quantized(begin_from, data, teacher=teacher, **common, **for_int8)
         elif begin_from is not None:
             result = training.train_from(begin_from, data, out=out, recipe=changes, teacher=teacher, **common)
         else:
@@ -215,7 +230,7 @@ def _is_given(ctx: click.Context, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _watch(silent: bool, *, detached: bool) -> Iterator[_Printer]:
+def printing(silent: bool, *, detached: bool = False) -> Iterator[Printer]:
     """Yields a printer of one line per epoch, with a progress bar on a terminal.
 
     With `detached` it keeps printing while the standard streams are silenced.
@@ -243,7 +258,7 @@ def _watch(silent: bool, *, detached: bool) -> Iterator[_Printer]:
             disable=not stream.isatty(),
         )
         with progress:
-            yield _Printer(progress, console.print if stream.isatty() else _plain(terminal))
+            yield Printer(progress, console.print if stream.isatty() else _plain(terminal))
 
 
 def _plain(stream: Any) -> Callable[[str], None]:
@@ -251,7 +266,7 @@ def _plain(stream: Any) -> Callable[[str], None]:
     return lambda text: print(text, file=stream, flush=True)
 
 
-class _Printer:
+class Printer:
     """Prints the progress of a training."""
 
     def __init__(self, progress: Any, line: Callable[[str], None]) -> None:

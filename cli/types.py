@@ -45,6 +45,11 @@ def word_list(text: str) -> tuple[str, ...]:
         raise click.BadParameter(str(error)) from None
 
 
+def layer_names(text: str) -> tuple[str, ...] | str:
+    """Parses names of layers, `Conv1,logits`, or the word `auto`."""
+    return text if text == "auto" else word_list(text)
+
+
 def any_list(text: str) -> tuple[int | float | str, ...]:
     """Parses a list of numbers or words; what is no number is a word."""
     return tuple(_number_or_word(part) for part in word_list(text))

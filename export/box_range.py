@@ -12,9 +12,8 @@ from collections.abc import Iterator
 import tflite
 from tflite import BuiltinOperator, TensorType
 
-LIMIT = 15.0
-"""Largest absolute value that is kept. With SSD's scales it stands for a centre 1.5 anchors away, or for 20 times the
-anchor's size, and an anchor learns boxes of which it covers half."""
+from zoo.tasks.boxes import LARGEST_CODE
+
 _PASSING = {
     BuiltinOperator.CONCATENATION,
     BuiltinOperator.DEQUANTIZE,
@@ -29,7 +28,7 @@ _SCALE, _ZERO_POINT = 8, 10
 
 
 def with_box_range(flatbuffer: bytes, boxes: int) -> bytes:
-    """Returns a file whose coded boxes are stored from -`LIMIT` to `LIMIT` where their range was wider.
+    """Returns a file whose coded boxes are stored from -`LARGEST_CODE` to `LARGEST_CODE` where their range was wider.
 
     A convolution converts its sums to whatever scale its output has, and what is outside saturates: nothing is added to
     the graph.
@@ -47,9 +46,9 @@ def with_box_range(flatbuffer: bytes, boxes: int) -> bytes:
             continue
         scale, zero_point = float(stored.Scale(0)), int(stored.ZeroPoint(0))
         low, high = scale * (least - zero_point), scale * (least + 255 - zero_point)
-        if low >= -LIMIT and high <= LIMIT:
+        if low >= -LARGEST_CODE and high <= LARGEST_CODE:
             continue
-        low, high = max(low, -LIMIT), min(high, LIMIT)
+        low, high = max(low, -LARGEST_CODE), min(high, LARGEST_CODE)
         scale = (high - low) / 255
         table = stored._tab
         struct.pack_into("<f", changed, table.Vector(table.Offset(_SCALE)), scale)

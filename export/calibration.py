@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from zoo.errors import ExportError, InputError, first_line
 from zoo.export.digest import set_digest
-from zoo.export.lowering import Scaling
 from zoo.export.options import CALIBRATION_SAMPLES, ExportOptions
+from zoo.graph import Scaling
 from zoo.inputs import labelled, npy
 from zoo.inputs.annotations import find_boxes, holds_boxes
 from zoo.inputs.images import load_image
@@ -55,6 +55,7 @@ def find_examples(
     options: ExportOptions,
     *,
     trained: bool,
+    learnt: bool = False,
     progress: Progress,
 ) -> tuple[Calibration, list[str]]:
     """Finds the examples for calibration and for the check; returns them with notes for the user, one line each.
@@ -64,6 +65,7 @@ def find_examples(
         shape: the shape of an input, without the batch.
         options: the mode of the file, the number of examples, the random seed of their choice, and the resize policy.
         trained: whether the model is trained; a trained one is not calibrated on synthetic inputs.
+        learnt: whether the model has learnt the ranges of its activations, so that none are measured.
         progress: is told how many pictures have been read.
 
     Raises:
@@ -79,12 +81,13 @@ def find_examples(
             return from_file(path, shape, samples, seed), []
         found = from_folder(path, shape, samples=samples, seed=seed, preprocessing=preprocessing, progress=progress)
         return found, list(found.notes)
-    if mode.calibrated and trained:
+    calibrated = mode.calibrated and not learnt
+    if calibrated and trained:
         raise ExportError(
             f"{mode.name} measures the ranges of activations on real inputs: give some tens of training "
             "pictures (calibration='pictures/', --calibration pictures/)"
         )
-    notes = ["the weights are random, so the file was calibrated on synthetic inputs"] if mode.calibrated else []
+    notes = ["the weights are random, so the file was calibrated on synthetic inputs"] if calibrated else []
     return synthetic(shape, seed=seed), notes
 
 

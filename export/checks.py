@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from zoo.errors import ExportError, VerificationError
 from zoo.export.entry import Entry, require_entry
-from zoo.export.naming import LayerNames
+from zoo.export.naming import CONVERSIONS, LayerNames
 from zoo.export.options import ExportOptions, Mode
 from zoo.export.verify import Verification
 from zoo.text import count_of
@@ -44,11 +45,13 @@ def check_file(
     if entry is not None:
         require_entry(file, entry)
     if options.mode.integer:
-        floats = compat.float_ops(file)
+        floats = compat.ops_with_floats(file)
+        if options.keep_float and layers is not None:
+            floats = [one for one in floats if not _is_kept(*one, options.keep_float, layers)]
         if floats:
             raise ExportError(
-                f"the {options.quantize} file is not fully integer: {', '.join(floats)} would compute with floats"
-                f"{_at(compat.ops_with_floats(file), layers)}; leave such layers out, or choose another "
+                f"the {options.quantize} file is not fully integer: {', '.join(compat.counted(floats))} would compute "
+                f"with floats{_at(floats, layers)}; leave such layers out, or choose another "
                 "quantization, such as float16 or dynamic"
             )
     for runtime in compat.FOR_TARGET[options.target]:
@@ -56,6 +59,11 @@ def check_file(
             ops = [(op, graph) for graph in file.graphs for op in graph.ops if op.name == problem.op]
             raise ExportError(f"{runtime} cannot run this file: {problem}{_at(ops, layers)}")
     return edgetpu.report(file) if options.target == "edgetpu" else None
+
+
+def _is_kept(op: Op, graph: Graph, kept: Collection[str], layers: LayerNames) -> bool:
+    """Whether an operation is one of the layers that are to stay float, or stands at their border."""
+    return op.name in CONVERSIONS or bool(layers.named(layers.all_of_op(op, graph), kept))
 
 
 def _require_computed(file: ModelFile) -> None:
@@ -82,7 +90,7 @@ def _at(ops: list[tuple[Op, Graph]], layers: LayerNames | None) -> str:
     if layers is None:
         return ""
     # A conversion between types belongs to the operation behind or before it, which is listed as well.
-    real = [one for one in ops if one[0].name not in {"QUANTIZE", "DEQUANTIZE"}] or ops
+    real = [one for one in ops if one[0].name not in CONVERSIONS] or ops
     names = list(dict.fromkeys(name for op, graph in real if (name := layers.of_op(op, graph))))
     more = f" and {len(names) - LAYERS_SHOWN} more" if len(names) > LAYERS_SHOWN else ""
     return f" (in {', '.join(names[:LAYERS_SHOWN])}{more})" if names else ""

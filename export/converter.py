@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +28,9 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo import processes
+from zoo.compress.ranges import Method
 from zoo.errors import ExportError, ZooError, first_line
-from zoo.export import fragile
+from zoo.export import fragile, quantizer
 from zoo.export.isolation import unusual
 from zoo.export.naming import LayerNames
 from zoo.export.options import Io, Quantize
@@ -65,11 +66,24 @@ class Settings:
     dense_per_channel: bool = False
     input_io: Io | None = None
     """The type of the input, where it is another than the output's."""
+    calibration_method: Method = "minmax"
+    """How an int8 file's ranges of activations are chosen, see `zoo.compress.ranges`."""
+    keep_float: Sequence[str] = ()
+    """The Keras layers whose operations stay float in an int8 file."""
+    per_tensor: bool = False
+    """Whether all weights of an int8 file's layer share one scale."""
+    learnt: bool = False
+    """Whether the graph holds the ranges of an int8 file's activations, so that none are measured."""
 
     @property
     def input_type(self) -> Io:
         """The type of the input."""
         return self.input_io or self.io
+
+    @property
+    def by_steps(self) -> bool:
+        """Whether a float file is made first and quantized then, see `zoo.export.quantizer`."""
+        return self.quantize == "int8" and (self.calibration_method != "minmax" or bool(self.keep_float))
 
 
 def convert(model: keras.Model, settings: Settings, samples: Array | None = None, progress: Progress = SILENT) -> bytes:
@@ -113,7 +127,14 @@ def convert_in_memory(
             function = tf.function(lambda x: model(x, training=False)).get_concrete_function(_signature(model))
             frozen = convert_variables_to_constants_v2(function)
             converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
-            return _run(converter, settings, samples, model.inputs[0].shape[0], progress)
+            batch = model.inputs[0].shape[0]
+            if not settings.by_steps or samples is None:
+                return _run(converter, settings, samples, batch, progress)
+            flatbuffer = _run(converter, Settings(), None, batch)
+            nodes = _float_nodes(model, flatbuffer, settings)
+            return quantizer.quantize(flatbuffer, settings, samples, batch, float_nodes=nodes, progress=progress)
+    except ZooError:
+        raise
     except Exception as error:  # the converter raises whatever its passes raise
         raise ExportError(_refusal(model, settings, first_line(error), str(error))) from error
 
@@ -122,7 +143,7 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
     """Saves the model and converts it in new processes, which hold nothing else.
 
     int8 of a large model takes two: one writes the float file, one quantizes it. In one process the peak is a third
-    higher.
+    higher. So does int8 with ranges of our own, or with layers that stay float.
     """
     with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
         job = Path(folder)
@@ -132,7 +153,11 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
             _write_job(job, settings, samples, model.inputs[0].shape[0])
         except Exception as error:  # TensorFlow has its own errors for a full disk
             raise ExportError(f"cannot save {model.name} in {job.parent} (TMPDIR): {first_line(error)}") from error
-        for step in ("float", "quantize") if settings.quantize == "int8" and is_large(model) else ("convert",):
+        by_steps = settings.by_steps or (settings.quantize == "int8" and is_large(model) and not settings.learnt)
+        for step in ("float", "quantize") if by_steps else ("convert",):
+            if step == "quantize" and settings.keep_float:
+                nodes = _float_nodes(model, (job / "model.tflite").read_bytes(), settings)
+                (job / "float_nodes.json").write_text(json.dumps(nodes), encoding="utf-8")
             command = processes.command(__name__, folder=str(job), step=step)
             try:
                 result = processes.run(command, seconds=SECONDS, errors=subprocess.STDOUT)
@@ -141,6 +166,13 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
             if result.returncode != 0:
                 raise ExportError(_refusal(model, settings, _failure(job, result), result.stdout))
         return (job / "model.tflite").read_bytes()
+
+
+def _float_nodes(model: keras.Model, flatbuffer: bytes, settings: Settings) -> list[str]:
+    """Returns the tensors of a float file whose operations stay float."""
+    if not settings.keep_float:
+        return []
+    return LayerNames(model).nodes_of(modelfile.parse(flatbuffer, Path("the float file")).main, settings.keep_float)
 
 
 def _save(model: keras.Model, folder: Path) -> None:
@@ -204,14 +236,16 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int, 
     # There is no public option for this. With it dense layers get one scale: FULLY_CONNECTED stays at a version that
     # tflite-runtime 2.14 loads, and means the same to runtimes up to 2.9.
     converter._experimental_disable_per_channel_quantization_for_dense_layers = not settings.dense_per_channel
+    converter._experimental_disable_per_channel = settings.per_tensor
     if settings.quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if settings.quantize in {"int8", "int16x8"}:
+    if settings.quantize in {"int8", "int16x8"} and not settings.learnt:
         if samples is None:
             raise ExportError(f"{settings.quantize} needs calibration samples")
-        converter.representative_dataset = functools.partial(_batches, samples, batch, progress)
+        converter.representative_dataset = functools.partial(quantizer.batches, samples, batch, progress)
     if settings.quantize == "int8":
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        if not settings.learnt:  # TensorFlow demands samples for it; the finished file is checked in any case
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.dtypes.as_dtype(settings.input_type)
         converter.inference_output_type = tf.dtypes.as_dtype(settings.io)
     if settings.quantize == "int16x8":
@@ -221,32 +255,8 @@ def _run(converter: Any, settings: Settings, samples: Array | None, batch: int, 
     return bytes(converter.convert())
 
 
-def _batches(samples: Array, batch: int, progress: Progress = SILENT) -> Iterator[list[Array]]:
-    for start in range(0, len(samples), batch):
-        progress.step("calibrating", start, len(samples))
-        # The last one is filled up from its start, so that no sample is left out.
-        yield [np.resize(samples[start : start + batch], (batch, *samples.shape[1:]))]
-
-
-def _quantize_float_file(flatbuffer: bytes, settings: Settings, samples: Array, batch: int) -> bytes:
-    """Does the second half of the converter's own int8 conversion, on a finished float file."""
-    import tensorflow as tf
-    from tensorflow.lite.python.convert import mlir_quantize
-    from tensorflow.lite.python.optimize.calibrator import Calibrator
-
-    calibrated = Calibrator(flatbuffer).calibrate(functools.partial(_batches, samples, batch))
-    del flatbuffer
-    return bytes(
-        mlir_quantize(
-            calibrated,
-            input_data_type=tf.dtypes.as_dtype(settings.input_type),
-            output_data_type=tf.dtypes.as_dtype(settings.io),
-            disable_per_channel_for_dense_layers=not settings.dense_per_channel,
-        )
-    )
-
-
-# The job folder of the new process has saved_model/, job.json and samples.npy; the result is model.tflite or error.txt.
+# The job folder of the new process has saved_model/, job.json and samples.npy, and float_nodes.json where some
+# operations stay float; the result is model.tflite or error.txt.
 
 
 def _write_job(job: Path, settings: Settings, samples: Array | None, batch: int) -> None:
@@ -281,7 +291,10 @@ def main(folder: str, step: str) -> None:
     settings, batch = Settings(**document["settings"]), document["batch"]
     try:
         if step == "quantize" and samples is not None:
-            flatbuffer = _quantize_float_file((job / "model.tflite").read_bytes(), settings, samples, batch)
+            stated = job / "float_nodes.json"
+            nodes = json.loads(stated.read_text(encoding="utf-8")) if stated.exists() else ()
+            flatbuffer = (job / "model.tflite").read_bytes()
+            flatbuffer = quantizer.quantize(flatbuffer, settings, samples, batch, float_nodes=nodes)
         else:
             converter = tf.lite.TFLiteConverter.from_saved_model(str(job / "saved_model"))
             flatbuffer = in_model_order(_run(converter, Settings() if step == "float" else settings, samples, batch))

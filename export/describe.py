@@ -15,7 +15,7 @@ import zoo
 from zoo.errors import InputError
 from zoo.export.detectors import custom_metadata_of, facts_of, policy_of
 from zoo.export.ending import output_of
-from zoo.export.options import ExportOptions
+from zoo.export.options import OF_INT8, ExportOptions
 from zoo.files import atomic, base_name
 from zoo.graph import layer_name
 from zoo.inputs.preprocessing import is_picture
@@ -138,6 +138,7 @@ def describe(
         "weights": "trained" if trained else "random",
         "quantize": options.quantize,
         "target": options.target or "litert and tflite-runtime",
+        **_of_int8(options),
         **facts_of(model, task),
         **facts,
     }
@@ -145,6 +146,12 @@ def describe(
     card = without_places(card)
     picture = (shape[0], shape[1], shape[2]) if pixels else None
     return SelfDescription(labels, card, picture, signature, task, custom_metadata_of(task))
+
+
+def _of_int8(options: ExportOptions) -> dict[str, Any]:
+    """Returns the choices that only int8 files have, where they are not the usual ones."""
+    chosen = {name: getattr(options, name) for name, usual in OF_INT8.items() if getattr(options, name) != usual}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
 
 
 def output_names(model: keras.Model) -> tuple[str, ...]:

@@ -11,6 +11,11 @@ from pathlib import Path
 
 from zoo import processes, surroundings
 from zoo.errors import ExportError
+from zoo.export.describe import SelfDescription
+from zoo.files import atomic
+from zoo.progress import Progress
+from zoo.runner import known
+from zoo.tflite.metadata import without_files
 
 COMPILER = "edgetpu_compiler"
 TIMEOUT_SECONDS = 1800
@@ -75,4 +80,20 @@ def _tail(log: str) -> str:
     return f": {picked[0][:300]}" if picked else ""
 
 
-# The rules, one function each; they return why an operation stays on the CPU, or nothing.
+def compile_beside(path: Path, description: SelfDescription, notes: list[str], progress: Progress) -> Path | None:
+    """Runs the Edge TPU compiler, if it is installed, and adds labels and card to its file, too."""
+    if not compiler():
+        notes.append(missing_compiler(path))
+        return None
+    progress.step(f"running {COMPILER}")
+    target = path.with_name(f"{path.stem}_edgetpu.tflite")
+    try:
+        with atomic(target) as scratch:
+            compile_model(path, scratch)
+            # The compiler may or may not keep the files behind a model, so they are removed and added again.
+            scratch.write_bytes(description.announce(without_files(scratch.read_bytes())))
+            description.append(scratch, compiled_for="edgetpu")
+        known.remember_made(target)
+    except ExportError as error:
+        raise ExportError(f"{error}; {path} is the int8 file, not compiled") from error
+    return target

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 import tflite
 
 from zoo.errors import ExportError
-from zoo.export.lowering import Scaling
 from zoo.export.options import Io
+from zoo.graph import NEAR, Scaling, whole_zero
 from zoo.tflite.modelfile import ModelFile
 
 _UINT8, _INT8 = 3, 9
 """TensorType in TensorFlow's schema.fbs."""
 _TYPE = 6
 """Where the vtable of the table `Tensor` tells of its type."""
-_NEAR = 1e-3
-"""How far numbers that stand for the same one are apart for their rounding."""
 _MIN, _MAX, _SCALE, _ZERO_POINT = 4, 6, 8, 10
 """Where the vtable of the table `QuantizationParameters` tells of its vectors."""
 
@@ -42,34 +40,21 @@ class Entry:
         """Returns the quantization for the scaling that was taken out of the graph; None: the pixels are not scaled.
 
         Raises:
-            ExportError: an input cannot carry this scaling, see `carries`.
+            ExportError: an input cannot carry this scaling, see `Scaling.is_carried`.
         """
         scaling = scaling or Scaling(1.0, 0.0)
-        if not carries(scaling):
+        if not scaling.is_carried:
             raise ExportError(f"the input of an integer file cannot scale pixels to {scaling.range}")
-        return cls(scaling.scale, _zero(scaling) - (128 if io == "int8" else 0), io)
+        return cls(scaling.scale, scaling.zero - (128 if io == "int8" else 0), io)
 
     @property
     def zero_point(self) -> int:
         """The value of the type that stands for 0; of two that are as near, the lower one."""
-        return math.ceil(self.zero - 0.5 - _NEAR)
+        return whole_zero(self.zero)
 
     def describes(self, scale: float, zero_point: int) -> bool:
         """Returns whether a scale, in float32, and a zero point are these, as near as whole zero points come."""
-        return math.isclose(scale, self.scale, rel_tol=1e-5) and abs(zero_point - self.zero) <= 0.5 + _NEAR
-
-
-def carries(scaling: Scaling) -> bool:
-    """Returns whether one scale and one zero point carry a scaling.
-
-    A zero point is a value of the type: a range without 0, such as 1..2, has none, and its scaling stays in the graph.
-    """
-    return scaling.scale > 0 and -0.5 <= _zero(scaling) <= 255.5
-
-
-def _zero(scaling: Scaling) -> float:
-    """The pixel, with its fraction, whose scaled value is 0."""
-    return -scaling.offset / scaling.scale
+        return math.isclose(scale, self.scale, rel_tol=1e-5) and abs(zero_point - self.zero) <= 0.5 + NEAR
 
 
 def is_meant(flatbuffer: bytes, entry: Entry) -> bool:

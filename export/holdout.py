@@ -53,24 +53,28 @@ def find(
     options: ExportOptions,
     *,
     trained: bool,
+    learnt: bool = False,
     progress: Progress,
 ) -> tuple[Examples, list[str]]:
     """Finds what to calibrate and to check a file with, and notes for the user; see `find_examples`.
+
+    A model that has learnt its ranges needs examples for the check alone.
 
     Raises:
         InputError: the source cannot be read or does not fit, or too few examples are asked for.
         ExportError: there is none, and the mode needs one.
     """
     asked = options.calibration_samples
-    if options.mode.calibrated and source is not None and asked < MIN_SAMPLES:
+    calibrated = options.mode.calibrated and not learnt
+    if calibrated and source is not None and asked < MIN_SAMPLES:
         raise InputError(f"calibration needs at least {MIN_SAMPLES} examples, not --calibration-samples {asked}")
     more = options.change(calibration_samples=asked + VERIFY_INPUTS)
-    found, notes = find_examples(source, shape, more, trained=trained, progress=progress)
+    found, notes = find_examples(source, shape, more, trained=trained, learnt=learnt, progress=progress)
     if source is None:
         found = synthetic(shape, 2 * VERIFY_INPUTS, options.seed)
         asked = min(asked, VERIFY_INPUTS)
     examples = hold_out(found, asked)
-    if options.mode.calibrated and not examples.held_out:
+    if calibrated and not examples.held_out:
         notes.append(
             f"{count_of(len(found.inputs), 'example is', 'examples are')} too few to hold some out of "
             f"the calibration: the file is checked on "

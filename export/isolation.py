@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.compress.graph import is_range, is_rounded
 from zoo.export.naming import operations_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def unusual(model: keras.Model) -> list[str]:
 
 
 def _is_usual(operation: Any) -> bool:
+    if is_range(operation) or is_rounded(operation):  # it becomes the quantization of a tensor
+        return True
     kind = type(operation)
     activation = getattr(getattr(operation, "activation", None), "__name__", "linear")
     return (

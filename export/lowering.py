@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError, OptionError
@@ -13,19 +12,6 @@ from zoo.tasks import DEFAULT, Task
 
 if TYPE_CHECKING:
     import keras
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """How a model scales its pixels: `scale * pixel + offset`, the same for all channels."""
-
-    scale: float
-    offset: float
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """The values of pixels 0 and 255 after scaling."""
-        return self.offset, 255 * self.scale + self.offset
 
 
 def check_exportable(model: keras.Model, task: Task[Any] = DEFAULT) -> tuple[int, ...]:
@@ -53,23 +39,6 @@ def check_exportable(model: keras.Model, task: Task[Any] = DEFAULT) -> tuple[int
     if any(None in output[1:] for output in shapes):
         raise ExportError(f"{model.name} has outputs of open size {shapes}; build it with fixed ones")
     return shape
-
-
-def scaling_of(model: keras.Model) -> Scaling | None:
-    """Returns the scaling of the model's first layer, if it is one scale and offset for all channels; None if not.
-
-    A per-channel mean (ImageNet's, say) cannot be carried by an input's single scale and stays in the graph. So does a
-    scaling of an input that another layer reads as well.
-    """
-    readers = input_readers(model)
-    if len(readers) != 1 or type(readers[0]).__name__ != "Rescaling":
-        return None
-    first = readers[0]
-    try:
-        scale, offset = float(first.scale), float(first.offset)
-    except TypeError:
-        return None
-    return Scaling(scale, offset) if scale > 0 else None
 
 
 def with_preparation(model: keras.Model, preparation: Preparation, task: Task[Any] = DEFAULT) -> keras.Model:
@@ -108,7 +77,7 @@ def lower(
             few groups: runtimes take seconds for thousands of operations.
         whole_split: whether that holds for any number of groups, because the target has no grouped convolutions.
         unroll: turn loops of recurrent layers into a copy of the cell for each step.
-        strip_scaling: leave the first layer out; see `scaling_of`.
+        strip_scaling: leave the first layer out; see `zoo.graph.scaling_of`.
         logits: leave the final softmax out.
 
     Raises:
@@ -121,11 +90,13 @@ def lower(
         raise ExportError(f"{model.name} has {len(model.outputs)} outputs; a softmax can be left out of a single one")
     last = model.outputs[0]
     softmax_found = False
+    # A second scaling behind it, such as a mean of each channel, stays: it reads the input once the first is gone.
+    first = input_readers(model)[0] if strip_scaling else None
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         nonlocal softmax_found
         kind = type(layer).__name__
-        if strip_scaling and kind == "Rescaling" and args and args[0] is inputs:
+        if layer is first and kind == "Rescaling":
             return args[0]
         if logits and layer.output is last and _is_softmax(layer) and kind in {"Softmax", "Activation", "Dense"}:
             softmax_found = True

@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any, Literal, get_args
 
 from zoo.bounds import one_or_more
+from zoo.compress.methods import METHODS, Method
 from zoo.errors import ExportError, OptionError, closest
 from zoo.export.modes import MODES, Mode, Quantize, mode
 from zoo.inputs.preprocessing import Preprocessing, is_input_range
@@ -17,7 +18,10 @@ from zoo.published import Preparation
 from zoo.specs import check_seed
 from zoo.tflite.targets import TARGETS, Target
 
-__all__ = ["CALIBRATION_SAMPLES", "IOS", "MODES", "NMS", "ExportOptions", "Io", "Mode", "Nms", "Quantize", "mode"]
+__all__ = [
+    "AUTO", "CALIBRATION_SAMPLES", "IOS", "METHODS", "MODES", "NMS", "ExportOptions", "Io", "Method", "Mode", "Nms",
+    "Quantize", "mode",
+]  # fmt: skip
 
 Io = Literal["uint8", "int8", "float32"]
 
@@ -29,6 +33,11 @@ NMS: tuple[Nms, ...] = get_args(Nms)
 
 CALIBRATION_SAMPLES = 200
 """Default number of examples on which ranges are measured."""
+
+AUTO = "auto"
+"""Stands for the layers that have to stay float for the file to agree well enough."""
+OF_INT8: dict[str, Any] = {"calibration_method": "minmax", "keep_float": (), "per_tensor": False, "equalize": False}
+"""The options that only int8 files have, with the values that other files have."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,17 @@ class ExportOptions:
     """The least share of inputs, 0..1, on which file and model must agree; for None see `asked_agreement`."""
     verify_file: bool = True
     """Whether the file is compared with the model; if it is not, the card says so."""
+    calibration_method: Method = "minmax"
+    """How the range of each activation of an int8 file is chosen from what was seen of it: `minmax` holds all of it,
+    `percentile` leaves out the outermost 0.01% at each end, `mse` has the least squared error."""
+    keep_float: tuple[str, ...] | Literal["auto"] = ()
+    """The Keras layers that stay float in an int8 file; `auto` for the fewest with which it agrees well enough."""
+    per_tensor: bool = False
+    """Whether the weights of each layer of an int8 file have one scale, as some accelerators want it, and not one a
+    channel."""
+    equalize: bool = False
+    """Whether the channels of neighbouring layers are brought to ranges of the same size before an int8 file is made,
+    see `zoo.compress.equalize`."""
     nms: Nms = "runner"
     """Where a detector's boxes are decoded: `runner` leaves it to `zoo run`, `Detector` and MediaPipe Tasks; `file`
     appends the operation that the Android Task Library and pycoral want."""
@@ -77,8 +97,10 @@ class ExportOptions:
         _check_word("target", self.target, TARGETS)
         _check_word("input and output type", self.io, IOS)
         _check_word("place of non-maximum suppression", self.nms, NMS)
+        _check_word("calibration method", self.calibration_method, METHODS)
         self._check_numbers()
         self._check_together()
+        self._check_int8()
 
     def change(self, **changes: Any) -> ExportOptions:
         """Returns the same options with other values.
@@ -94,7 +116,7 @@ class ExportOptions:
         return dataclasses.replace(self, **changes)
 
     def in_modes(self, quantize: str | Sequence[str], **changes: Any) -> tuple[ExportOptions, ...]:
-        """Returns the same options for one file in each of several modes; `io` is used in modes that allow a choice.
+        """Returns the same options for one file in each of several modes; each mode gets those that it allows.
 
         Args:
             quantize: the names of the modes, or a single one.
@@ -105,9 +127,20 @@ class ExportOptions:
         """
         io = changes.pop("io", self.io)
         _check_word("input and output type", io, IOS)
-        base = dataclasses.replace(self, io=None)
+        of_int8 = {name: changes.pop(name, getattr(self, name)) for name in OF_INT8}
         modes = [mode(name) for name in one_or_more(quantize)]
-        return tuple(base.change(**changes, quantize=one.name, io=io if one.typed else None) for one in modes)
+        if modes and not any(one.name == "int8" for one in modes):
+            dataclasses.replace(self, **of_int8, quantize=modes[0].name)  # refuses those that need int8
+        base = dataclasses.replace(self, **OF_INT8, io=None)
+        return tuple(
+            base.change(
+                **changes,
+                **(of_int8 if one.name == "int8" else {}),
+                quantize=one.name,
+                io=io if one.typed else None,
+            )
+            for one in modes
+        )
 
     @property
     def mode(self) -> Mode:
@@ -160,7 +193,7 @@ class ExportOptions:
                 raise ExportError(f"{name}={value!r} is not allowed; give 1 or more")
         if self.input_size is not None:
             object.__setattr__(self, "input_size", _check_sizes(self.input_size))
-        for name in ("logits", "verify_file"):
+        for name in ("logits", "verify_file", "per_tensor", "equalize"):
             if not isinstance(getattr(self, name), bool):
                 raise ExportError(f"{name}={getattr(self, name)!r} is not allowed; give True or False")
         if self.min_agreement is not None and not _is_share(self.min_agreement):
@@ -193,6 +226,29 @@ class ExportOptions:
             raise ExportError(
                 f"nms='file' decodes one picture at a time, not batch={self.batch}; leave out one of them"
             )
+
+    def _check_int8(self) -> None:
+        if self.keep_float != AUTO:
+            object.__setattr__(self, "keep_float", _check_names(self.keep_float))
+        for name, usual in OF_INT8.items():
+            value = getattr(self, name)
+            if value != usual and self.quantize != "int8":
+                option = f"--{name.replace('_', '-')}"
+                raise ExportError(f"{name}={value!r} ({option}) is for int8 files only; give quantize='int8' as well")
+        if self.keep_float and self.target == "edgetpu":
+            raise ExportError(
+                "keep_float (--keep-float) is for CPUs: an Edge TPU runs a file up to its first float operation and "
+                "leaves all behind it to the CPU; leave it out, or choose another target"
+            )
+        if self.keep_float == AUTO and not self.verify_file:
+            raise ExportError("keep_float='auto' goes by the check of the file; leave out verify_file=False")
+
+
+def _check_names(wanted: Any) -> tuple[str, ...]:
+    """Returns names of layers, each once."""
+    if isinstance(wanted, str) or not all(isinstance(name, str) and name for name in wanted):
+        raise ExportError(f"keep_float={wanted!r} is not allowed; give names of layers, e.g. ('Conv1',), or 'auto'")
+    return tuple(dict.fromkeys(wanted))
 
 
 def check_input_range(wanted: Sequence[float]) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from zoo.export.calibration import MIN_SAMPLES, VERIFY_INPUTS
 from zoo.export.describe import check_labels
 from zoo.export.detectors import task_of
 from zoo.export.judging import ByScore
+from zoo.export.learnt import is_learnt
 from zoo.export.lowering import check_exportable
 from zoo.export.options import ExportOptions, Quantize
 from zoo.export.plain import plain
@@ -123,7 +124,7 @@ def require_exportable(model: keras.Model, data: Data, wanted: Sequence[ExportOp
     find_runtime()
     count = len(data.sources["train"])
     for one in wanted:
-        if not one.mode.calibrated or min(count, one.calibration_samples) >= MIN_SAMPLES:
+        if not one.mode.calibrated or is_learnt(model, one) or min(count, one.calibration_samples) >= MIN_SAMPLES:
             continue
         if one.calibration_samples < MIN_SAMPLES:
             raise ExportError(f"calibration_samples={one.calibration_samples} is too few; give {MIN_SAMPLES} or more")

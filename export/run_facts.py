@@ -16,6 +16,7 @@ from zoo.inputs.preprocessing import Preprocessing
 from zoo.training.checkpointer import MODEL
 from zoo.training.folder import RECIPE, read_run
 from zoo.training.results import METRICS, SETTINGS
+from zoo.training.start import about_pruning
 
 SCORE_FACTS = ("temperature", "fitted_on", "why_not")
 """What a file's card tells of its model's scores; the other figures are those of the file itself."""
@@ -86,6 +87,8 @@ def on_card(folder: Path, run: Mapping[str, Any], metrics: Mapping[str, Any]) ->
     }
     if model["name"] in models.list_models():
         facts |= {"architecture": model["name"], "options": model["options"]}
+    if pruning := about_pruning(model):
+        facts["pruning"] = pruning
     return facts
 
 

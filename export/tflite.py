@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ExportError
-from zoo.export import edgetpu, fragile, grouped, holdout
+from zoo.compress.baking import bake
+from zoo.export import diagnosis, edgetpu, fragile, grouped, holdout, learnt, remedies
 from zoo.export.box_range import with_box_range
 from zoo.export.calibration import Array, as_lowered, class_names
 from zoo.export.cautions import cautions, told
 from zoo.export.checks import check_file
 from zoo.export.converter import Settings, convert
-from zoo.export.describe import SelfDescription, add_to_card, check_labels, describe, output_names
+from zoo.export.describe import add_to_card, check_labels, describe, output_names
 from zoo.export.detectors import heads_of, policy_of, task_of
 from zoo.export.ending import as_task, notes_of
-from zoo.export.entry import Entry, carries, is_meant, with_entry
+from zoo.export.entry import Entry, is_meant, with_entry
 from zoo.export.holdout import Examples
 from zoo.export.judging import FileJudge, by_agreement
-from zoo.export.lowering import check_exportable, lower, scaling_of, with_preparation
+from zoo.export.lowering import check_exportable, lower, with_preparation
 from zoo.export.naming import LayerNames
 from zoo.export.nms import append, check_detector
-from zoo.export.options import ExportOptions, Quantize
+from zoo.export.options import AUTO, ExportOptions, Quantize
 from zoo.export.order import with_output_names, with_tail_last
 from zoo.export.plain import plain
-from zoo.export.verify import Verification, verify
+from zoo.export.verify import Verification, runtime_for, verify
 from zoo.files import atomic
+from zoo.graph import scaling_of
 from zoo.inputs.annotations import holds_boxes
 from zoo.inputs.preprocessing import is_picture
 from zoo.progress import SILENT, Progress
@@ -38,7 +40,6 @@ from zoo.tflite import edgetpu as edgetpu_rules
 from zoo.tflite import modelfile
 from zoo.tflite.edgetpu import EdgeTpuReport
 from zoo.tflite.labels import named as named_by
-from zoo.tflite.metadata import without_files
 from zoo.weights import is_untrained
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ def to_tflite(
     shape = check_exportable(given, task)
     model, task = as_task(given, task)
     pixels, trained = is_picture(shape), not is_untrained(model)
-    examples, notes = holdout.find(calibration, shape, options, trained=trained, progress=progress)
+    is_learnt = learnt.is_learnt(model, options)
+    examples, notes = holdout.find(calibration, shape, options, trained=trained, learnt=is_learnt, progress=progress)
     notes = [*changes_made, *notes]
     names = _labels(model, named, calibration, trained, task, notes)
     notes += notes_of(given, model, task, names)
@@ -145,21 +147,20 @@ def to_tflite(
             "are. If its training prepared them outside of the model, say how (pixels, --pixels -1,1 or caffe, torch; "
             "0,255 if it did not)"
         )
+    made, options, asked = _settled(model, task, options, examples, facts or {}, notes, progress, trained=trained)
     description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
-    if options.mode.calibrated:
-        description.card["calibration"] = examples.calibration.manifest
+    description.card.update(learnt.facts(model, options, examples.calibration))
     weakness = fragile.warning_for(model, options.quantize, task)
     progress.step(f"converting ({options.quantize})")
     with told(cautions(facts or {}, options.quantize)) as warnings:
-        flatbuffer, entry = _convert(model, task, options, examples.calibration.inputs, progress, pixels=pixels)
+        flatbuffer, entry = _convert(made, task, options, examples.calibration.inputs, progress, pixels=pixels)
+        notes += _cost(flatbuffer, made, task, options, examples.calibration.inputs, pixels=pixels)
     notes += [*(warnings or filter(None, [weakness])), *grouped.notes(model, options)]
     with atomic(path) as scratch:
         scratch.write_bytes(description.announce(flatbuffer))
         flatbuffer = flatbuffer if options.nms == "file" else b""
         tpu = check_file(modelfile.read(scratch), options, entry, LayerNames(model))
         verification = None
-        # A head that was never trained finds anything.
-        asked = options.asked_agreement(trained=trained and description.card.get("head") != "random", task=task.name)
         if options.verify_file:
             progress.step("checking the file against Keras")
             learned = names if trained and (options.mode.calibrated or examples.check.files) else []
@@ -177,7 +178,7 @@ def to_tflite(
             card = add_to_card(scratch, **verdict.facts)
         size = scratch.stat().st_size
     known.remember_made(path)
-    compiled = _compile(path, description, notes, progress) if tpu else None
+    compiled = edgetpu.compile_beside(path, description, notes, progress) if tpu else None
     if verification and not verification.asked:
         notes.append(NOT_JUDGED)
     seconds = time.perf_counter() - started
@@ -193,6 +194,7 @@ def _prepared(
         ExportError: the model cannot be rebuilt, or has no boxes for `nms="file"`.
     """
     model, notes = plain(model, options.input_size)
+    model = learnt.for_mode(model, options)
     task = task or task_of(model)
     if options.nms == "file":
         check_detector(task, model.name)
@@ -200,6 +202,57 @@ def _prepared(
     if options.preparation is not None:
         model = with_preparation(model, options.preparation, task)
     return model, task, options, notes
+
+
+def _settled(
+    model: keras.Model,
+    task: Task[Any],
+    options: ExportOptions,
+    examples: Examples,
+    facts: dict[str, Any],
+    notes: list[str],
+    progress: Progress,
+    *,
+    trained: bool,
+) -> tuple[keras.Model, ExportOptions, float]:
+    """Returns what is converted, the options with the layers that stay float, and the agreement asked for; adds notes.
+
+    Raises:
+        VerificationError: no choice of layers brings that agreement.
+    """
+    # A head that was never trained finds anything.
+    asked = options.asked_agreement(trained=trained and facts.get("head") != "random", task=task.name)
+    made = remedies.equalized(model, options, examples.calibration.inputs, notes)
+    if options.keep_float != AUTO:
+        return made, options, asked
+    pixels = is_picture(tuple(model.inputs[0].shape[1:]))
+    plain_int8 = options.change(keep_float=())
+    classes = task.classes([tuple(output.shape) for output in model.outputs])
+    described = describe(model, plain_int8, check_labels(None, classes), trained=trained, facts={}, task=task)
+
+    def share(layers: Sequence[str]) -> float:
+        chosen = plain_int8.change(keep_float=tuple(layers))
+        flatbuffer, _ = _convert(made, task, chosen, examples.calibration.inputs, pixels=pixels)
+        with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
+            path = Path(folder) / "tried.tflite"
+            path.write_bytes(described.announce(flatbuffer))
+            return _verify(model, path, chosen, examples, task, [], pixels=pixels).agreement.share
+
+    progress.step("measuring what each layer loses")
+    ranked = diagnosis.ranked(made, task, examples.calibration.inputs, options)
+    kept, why = remedies.fewest(ranked, share, asked, progress)
+    notes.append(why)
+    return made, options.change(keep_float=kept), asked
+
+
+def _cost(
+    flatbuffer: bytes, model: keras.Model, task: Task[Any], options: ExportOptions, inputs: Array, *, pixels: bool
+) -> list[str]:
+    """Returns what the layers that stay float cost, in a note; nothing where there are none."""
+    if not options.keep_float:
+        return []
+    whole, _ = _convert(model, task, options.change(keep_float=()), inputs, pixels=pixels)
+    return [remedies.cost(flatbuffer, whole, options, runtime_for(options.target))]
 
 
 def _verify(
@@ -227,7 +280,7 @@ def _verify(
         labels=labels,
         others=others,
     )
-    return replace(found, held_out=examples.held_out or not options.mode.calibrated)
+    return replace(found, held_out=examples.held_out or not options.mode.calibrated or learnt.is_learnt(model, options))
 
 
 def _labels(
@@ -255,17 +308,24 @@ def _labels(
 
 
 def _convert(
-    model: keras.Model, task: Task[Any], options: ExportOptions, inputs: Array, progress: Progress, *, pixels: bool
+    model: keras.Model,
+    task: Task[Any],
+    options: ExportOptions,
+    inputs: Array,
+    progress: Progress = SILENT,
+    *,
+    pixels: bool,
 ) -> tuple[bytes, Entry | None]:
     """Returns the flatbuffer, and what its input has to be where it stores pixels as bytes."""
     scaling, entry = None, None
     if options.ends != "float32" and pixels:
         scaling = scaling_of(model)
-        if scaling and not carries(scaling):
+        if scaling and not scaling.is_carried:
             scaling = None
         entry = Entry.of_pixels(scaling, options.ends)
+    is_learnt = learnt.is_learnt(model, options)
     lowered = lower(
-        model,
+        bake(model) if is_learnt else model,
         batch=options.batch,
         split_groups=options.split_groups,
         whole_split=options.target == "edgetpu",
@@ -273,9 +333,19 @@ def _convert(
         strip_scaling=scaling is not None,
         logits=options.logits,
     )
-    settings = Settings(options.quantize, options.output_type, options.dense_per_channel, options.ends)
+    settings = Settings(
+        options.quantize,
+        options.output_type,
+        options.dense_per_channel,
+        options.ends,
+        options.calibration_method,
+        tuple(options.keep_float),
+        options.per_tensor,
+    )
     samples = None
-    if options.mode.calibrated:
+    if is_learnt:
+        settings = replace(settings, dense_per_channel=False, learnt=True)
+    elif options.mode.calibrated:
         samples = as_lowered(inputs, scaling) if pixels else inputs
     flatbuffer = convert(lowered, settings, samples, progress)
     if entry and not is_meant(flatbuffer, entry):
@@ -285,23 +355,4 @@ def _convert(
     if len(model.outputs) > 1:
         flatbuffer = with_tail_last(with_output_names(flatbuffer, output_names(model)))
     heads = heads_of(task)
-    return with_box_range(flatbuffer, heads.boxes) if heads else flatbuffer, entry
-
-
-def _compile(path: Path, description: SelfDescription, notes: list[str], progress: Progress) -> Path | None:
-    """Runs the Edge TPU compiler, if it is installed, and adds labels and card to its file, too."""
-    if not edgetpu.compiler():
-        notes.append(edgetpu.missing_compiler(path))
-        return None
-    progress.step(f"running {edgetpu.COMPILER}")
-    target = path.with_name(f"{path.stem}_edgetpu.tflite")
-    try:
-        with atomic(target) as scratch:
-            edgetpu.compile_model(path, scratch)
-            # The compiler may or may not keep the files behind a model, so they are removed and added again.
-            scratch.write_bytes(description.announce(without_files(scratch.read_bytes())))
-            description.append(scratch, compiled_for="edgetpu")
-        known.remember_made(target)
-    except ExportError as error:
-        raise ExportError(f"{error}; {path} is the int8 file, not compiled") from error
-    return target
+    return with_box_range(flatbuffer, heads.boxes) if heads and not is_learnt else flatbuffer, entry

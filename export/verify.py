@@ -121,7 +121,7 @@ def _on_others(model: keras.Model, session: Session, others: Array, task: Task[A
 
 def load_for(path: Path, target: str | None) -> Session:
     """Loads a file that was made here, with its target's runtime where that is installed, else with the best one."""
-    return load(path, runtime=_runtime(target), trusted=True)
+    return load(path, runtime=runtime_for(target), trusted=True)
 
 
 def run_all(session: Session, inputs: Array, *, pixels: bool) -> tuple[Array, ...]:
@@ -149,7 +149,8 @@ def _run_keras(model: keras.Model, inputs: Array) -> tuple[Array, ...]:
     return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
 
 
-def _runtime(target: str | None) -> Runtime:
+def runtime_for(target: str | None) -> Runtime:
+    """Returns the runtime of a target where it is installed, else the best one."""
     if target == "tflite-runtime":
         try:
             return "tflite-runtime" if find("tflite-runtime") else "auto"

@@ -24,6 +24,7 @@ import zoo
 import zoo.models
 import zoo.registry
 from tests import openimages, spotting, surroundings, system
+from tests.branches import Aware, branches
 from tests.narrow import narrow
 from tests.order import pytest_collection_modifyitems
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
@@ -222,6 +223,18 @@ def lenet(cases: Callable[[str], Case]) -> Case:
 def lenet_file(lenet: Case) -> Path:
     """The float file of the smallest model that takes pictures."""
     return lenet.file
+
+
+@pytest.fixture(scope="session")
+def aware_lenet(lenet: Case) -> Aware:
+    """The smallest model that takes pictures, and what computes as its int8 file does."""
+    return Aware.of(lenet.model, lenet.inputs)
+
+
+@pytest.fixture(scope="session")
+def aware_branches() -> Aware:
+    """A net with every kind of layer, and what computes as its int8 file does."""
+    return Aware.of(fill(branches()), some_inputs((16, 16, 3), 24))
 
 
 @pytest.fixture(scope="session")

@@ -82,6 +82,10 @@ class OutputError(ZooError):
     """A file that could not be written; nothing is left in its place."""
 
 
+class CompressionError(ZooError):
+    """A model that cannot be made smaller in the way that was asked for; it is left as it was."""
+
+
 class ExportError(ZooError):
     """A conversion that failed; nothing was written."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import OptionError
@@ -15,6 +17,44 @@ if TYPE_CHECKING:
     import keras
 
 _WAITING = "uninitialized_variables"
+NEAR = 1e-3
+"""How far the pixel that stands for 0 may be from a whole number by its rounding."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How a model scales its pixels: `scale * pixel + offset`, the same for all channels."""
+
+    scale: float
+    offset: float
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The values of pixels 0 and 255 after scaling."""
+        return self.offset, 255 * self.scale + self.offset
+
+    @property
+    def zero(self) -> float:
+        """The pixel, with its fraction, whose scaled value is 0."""
+        return -self.offset / self.scale
+
+    @property
+    def zero_point(self) -> int:
+        """The pixel that stands for 0 in an integer file."""
+        return whole_zero(self.zero)
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether the one scale and zero point of an integer file's input carry this scaling.
+
+        A zero point is a pixel: a range without 0, such as 1..2, has none, and its scaling stays in the graph.
+        """
+        return self.scale > 0 and -0.5 <= self.zero <= 255.5
+
+
+def whole_zero(zero: float) -> int:
+    """Returns the whole zero point that is nearest to a real one; of two that are as near, the lower one."""
+    return math.ceil(zero - 0.5 - NEAR)
 
 
 @contextlib.contextmanager
@@ -113,13 +153,33 @@ def input_readers(model: keras.Model) -> list[Any]:
     """Returns the layers and operations that a model's only input goes into, in the order of their calls."""
     functional = _functional(model)
     entry = functional.inputs[0]
-    return [node.operation for node in _nodes(functional) if any(one is entry for one in node.input_tensors)]
+    return [node.operation for node in calls_of(functional) if any(one is entry for one in node.input_tensors)]
 
 
-def _nodes(functional: keras.Model) -> list[Any]:
-    """Returns the calls of a functional model, in order; Keras has no public way to them."""
+def scaling_of(model: keras.Model) -> Scaling | None:
+    """Returns the scaling of the model's first layer, if it is one scale and offset for all channels; None if not.
+
+    A per-channel mean (ImageNet's, say) cannot be carried by an input's single scale and stays in the graph. So does a
+    scaling of an input that another layer reads as well.
+    """
+    readers = input_readers(model)
+    if len(readers) != 1 or type(readers[0]).__name__ != "Rescaling":
+        return None
+    first = readers[0]
+    try:
+        scale, offset = float(first.scale), float(first.offset)
+    except TypeError:
+        return None
+    return Scaling(scale, offset) if scale > 0 else None
+
+
+def calls_of(functional: keras.Model) -> list[Any]:
+    """Returns the calls (Keras: nodes) of a functional model's layers and operations, in order, without its inputs.
+
+    A layer may be called in other models, too; its own list has all of its calls. Keras has no public way to these.
+    """
     by_depth = functional._nodes_by_depth
-    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth] if node.input_tensors]
 
 
 def _functional(model: keras.Model) -> keras.Model:

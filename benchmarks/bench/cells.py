@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,3 +33,15 @@ def between(spread: dict[str, float], unit: str = "") -> str:
 def multiple(spread: dict[str, float]) -> str:
     """Returns a ratio with its spread."""
     return f"{spread['median']:.2f}x ({spread['p10']:.2f} to {spread['p90']:.2f})"
+
+
+def mean(values: Sequence[float], form: str) -> str:
+    """Returns the mean, and half of the range if there are several values."""
+    text = form.format(statistics.fmean(values))
+    return text if len(values) == 1 else f"{text} ± {(max(values) - min(values)) / 2:.1f}"
+
+
+def time_of(rows: list[dict[str, Any]]) -> str:
+    """Returns the time of the first of a kind's files that was timed, in milliseconds."""
+    found = next((row["ms"] for row in rows if row.get("ms") is not None), None)
+    return "" if found is None else f"{found:.3g} ms"

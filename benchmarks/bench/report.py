@@ -10,6 +10,7 @@ from typing import Any
 from bench import results
 from bench.architectures_table import architectures
 from bench.cells import between, multiple, sides, table
+from bench.compression_table import compression
 from bench.results import Entry, Machine
 from bench.turns import ratio_text, versus
 from zoo.errors import InputError
@@ -250,6 +251,7 @@ def detection(result: dict[str, Any]) -> str:
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "architectures": architectures,
+    "compression": compression,
     "decoding": decoding,
     "detection": detection,
     "export_latency": export_latency,

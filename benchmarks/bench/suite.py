@@ -39,6 +39,12 @@ SUITE = (
     Benchmark("detection", "detection.py", "", "--sizes 96 --modes none,int8 --epochs 1 --runs 5"),
     Benchmark("export_latency", "export_latency.py", "--seconds 8", "--models lenet --seconds 1"),
     Benchmark("modes", "modes.py", "--runs 40", "--models lenet --epochs 2 --runs 10"),
+    Benchmark(
+        "compression",
+        "compression.py",
+        "--seeds 0,1,2",
+        "--only lenet --pictures 300 --test 100 --epochs 0.05 --seeds 0 --runs 3",
+    ),
     Benchmark("runner_speed", "runner_speed.py", "--rounds 15", "--rounds 3 --pictures 4"),
     Benchmark("decoding", "decoding.py", "", "--rounds 3"),
     Benchmark(

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from zoo.export import to_tflite
-from zoo.export.box_range import LIMIT
 from zoo.runner import load
+from zoo.tasks.boxes import LARGEST_CODE
 
 GRIDS, SHAPES = [(4, 4), (2, 2)], [[(0.3, 0.3)], [(0.6, 0.6), (0.9, 0.9)]]
 
@@ -54,15 +54,15 @@ def test_boxes_of_objects_are_stored_finely_whatever_other_anchors_say(wild: Any
     bright = rng.integers(200, 256, (6, 32, 32, 3)).astype(np.float32)
     pixels = np.concatenate([dark, bright])
     wanted = np.asarray(wild(pixels)[0])
-    assert np.abs(wanted).max() > 4 * LIMIT
+    assert np.abs(wanted).max() > 4 * LARGEST_CODE
     options: dict[str, Any] = {"quantize": "int8", "io": io, "verify_file": False}
     report = to_tflite(wild, tmp_path / "wild.tflite", calibration=pixels, **options)
     session = load(report.path)
-    (boxes, _), step = session.outputs, 2 * LIMIT / 255
+    (boxes, _), step = session.outputs, 2 * LARGEST_CODE / 255
     stored = [session.run(session.input.store(one[np.newaxis], pixels=True))[0] for one in pixels]
     found = np.concatenate([boxes.dequantize(one) for one in stored])
     assert boxes.scale <= step
     # The third number follows the pixels, which have steps of 2/255 themselves.
     tolerance = np.array([2 * step, 2 * step, 2 * step + 60 * 2 / 255, 2 * step])
-    assert (np.abs(found - wanted.clip(-LIMIT, LIMIT)) <= tolerance).all()
-    assert found.min() == pytest.approx(-LIMIT, abs=step)
+    assert (np.abs(found - wanted.clip(-LARGEST_CODE, LARGEST_CODE)) <= tolerance).all()
+    assert found.min() == pytest.approx(-LARGEST_CODE, abs=step)

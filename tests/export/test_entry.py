@@ -14,9 +14,10 @@ from zoo.errors import ExportError
 from zoo.export import to_tflite
 from zoo.export.calibration import synthetic
 from zoo.export.converter import Settings, convert
-from zoo.export.entry import Entry, carries, is_meant, require_entry, with_entry
-from zoo.export.lowering import Scaling, lower, scaling_of
+from zoo.export.entry import Entry, is_meant, require_entry, with_entry
+from zoo.export.lowering import lower
 from zoo.export.verify import run_all
+from zoo.graph import Scaling, scaling_of
 from zoo.runner.session import load
 from zoo.tflite import modelfile
 
@@ -90,8 +91,8 @@ def test_entries_of_scalings() -> None:
     assert half.describes(2 / 255, 128)
     assert not half.describes(2 / 255, 126)
     assert not half.describes(1 / 255, 127)
-    assert not carries(Scaling(1 / 255, 1.0))
-    assert not carries(Scaling(1 / 255, -1.5))
+    assert not Scaling(1 / 255, 1.0).is_carried
+    assert not Scaling(1 / 255, -1.5).is_carried
     with pytest.raises(ExportError, match="cannot scale pixels"):
         Entry.of_pixels(Scaling(1 / 255, 1.0), "uint8")
 

@@ -11,7 +11,8 @@ import pytest
 import zoo
 from tests.narrow import narrow
 from zoo.errors import ExportError
-from zoo.export.lowering import Scaling, check_exportable, lower, scaling_of, with_preparation
+from zoo.export.lowering import check_exportable, lower, with_preparation
+from zoo.graph import Scaling, scaling_of
 from zoo.pixels import preparation
 
 
@@ -85,6 +86,15 @@ def test_strip_scaling_leaves_the_rest() -> None:
     stripped = lower(model, strip_scaling=True)
     assert "Rescaling" not in {type(layer).__name__ for layer in stripped.layers}
     np.testing.assert_allclose(stripped(x / 127.5 - 1), model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_a_second_scaling_stays_where_the_first_is_stripped() -> None:
+    entry = keras.Input((4, 4, 3))
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(entry)
+    x = keras.layers.Rescaling(1.0, offset=[0.1, 0.2, 0.3])(x)
+    model = keras.Model(entry, keras.layers.Flatten()(x))
+    x = _pixels(1, 4, 4, 3)
+    np.testing.assert_allclose(lower(model, strip_scaling=True)(x / 127.5 - 1), model(x), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("separate", [True, False])

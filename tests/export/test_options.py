@@ -75,6 +75,16 @@ def test_input_types() -> None:
         ),
         ({"quantize": "int8", "nms": "file", "io": "int8"}, "nms='file' needs float32 outputs"),
         ({"nms": "file", "batch": 2}, "nms='file' decodes one picture at a time, not batch=2"),
+        (
+            {"quantize": "int8", "calibration_method": "median"},
+            "unknown calibration method 'median'; give one of minmax",
+        ),
+        ({"calibration_method": "mse"}, r"calibration_method='mse' \(--calibration-method\) is for int8 files only"),
+        ({"quantize": "int16x8", "equalize": True}, r"equalize=True \(--equalize\) is for int8 files only"),
+        ({"quantize": "int8", "per_tensor": 1}, "per_tensor=1 is not allowed; give True or False"),
+        ({"quantize": "int8", "keep_float": "Conv1"}, "keep_float='Conv1' is not allowed; give names of layers"),
+        ({"quantize": "int8", "keep_float": ("a",), "target": "edgetpu"}, "keep_float .* is for CPUs: an Edge TPU"),
+        ({"quantize": "int8", "keep_float": "auto", "verify_file": False}, "'auto' goes by the check of the file"),
         ({"input_range": (1, -1)}, "input range 1,-1 is not allowed; give the lower end first"),
         ({"input_range": (0, math.inf)}, "input range 0,inf is not allowed"),
         ({"input_range": (0, 1), "pixels": "tf"}, "pixels and input_range both say how pixels are prepared"),
@@ -120,6 +130,14 @@ def test_one_value_for_each_of_several_modes() -> None:
         ("int16x8", None, 2, 3),
     ]
     assert [one.io for one in ExportOptions("int8", io="float32").in_modes(["float16", "int8"])] == [None, "float32"]
+
+
+def test_what_only_int8_files_have_is_for_those_of_several_modes() -> None:
+    first, second = ExportOptions().in_modes(["none", "int8"], calibration_method="mse", keep_float=["a", "b", "a"])
+    assert (first.calibration_method, first.keep_float) == ("minmax", ())
+    assert (second.calibration_method, second.keep_float) == ("mse", ("a", "b"))
+    with pytest.raises(ExportError, match=r"keep_float=\('a',\) .* is for int8 files only; give quantize='int8'"):
+        ExportOptions().in_modes(["none", "float16"], keep_float=("a",))
 
 
 def test_one_bad_mode_refuses_all() -> None:

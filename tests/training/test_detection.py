@@ -23,13 +23,16 @@ from tests.training.own_detector import SIZE, register_detector
 from tests.training.scenes import NAMES, draw_scenes
 from zoo.data.boxes import check_boxes
 from zoo.errors import InputError, OptionError, TrainingStopped
+from zoo.export import to_tflite
 from zoo.inputs import seen
 from zoo.models import anchored
 from zoo.registry import restore, snapshot
 from zoo.runner import Detector
 from zoo.tasks.anchors import default_shapes
+from zoo.tasks.boxes import LARGEST_CODE
+from zoo.tflite import modelfile
 from zoo.tflite.card import describe
-from zoo.training import TrainResult, resume, train
+from zoo.training import TrainResult, resume, train, train_quantized
 from zoo.training.recipe import read_toml
 from zoo.training.run import train_from
 from zoo.training.watch import NullWatch
@@ -206,6 +209,17 @@ def test_a_finished_run_is_trained_further_with_its_anchors(alone: TrainResult, 
     assert anchored.shapes_of(result.model) == anchored.shapes_of(alone.model)
     # The file alone knows the names of the classes.
     assert anchored.labels_of(load_model(result.folder / "model.keras")) == tuple(NAMES)
+
+
+def test_a_detector_is_trained_for_int8_with_its_float_model_as_the_teacher(alone: TrainResult, tmp_path: Path) -> None:
+    values: dict[str, Any] = {"epochs": 1, "min_steps": 10, "learning_rate": 1e-4}
+    result = train_quantized(alone.folder, out=tmp_path / "int8", **values)
+    assert result.score > 0.7 * alone.score
+    assert anchored.shapes_of(result.model) == anchored.shapes_of(alone.model)
+    # What is stored of a box ends where the files of all detectors end.
+    assert result.model.get_layer("ssd_box0_range").limit == LARGEST_CODE
+    report = to_tflite(result.model, tmp_path / "int8.tflite", quantize="int8", min_agreement=0.2)
+    assert not [tensor for tensor in modelfile.read(report.path).main.tensors if tensor.dtype == "FLOAT32"]
 
 
 def test_data_of_the_other_kind_are_refused_with_what_would_fit(scenes: Path, digits_folder: Path, cli: Cli) -> None:

@@ -288,7 +288,8 @@ def test_a_teacher_without_names_is_taken_in_the_order_of_the_data(
 def test_what_is_no_teacher_is_said_in_a_line(pictures: Path, school: TrainResult, tmp_path: Path, cli: Cli) -> None:
     fresh = tmp_path / "fresh.keras"
     zoo.build("lenet", num_classes=10).save(fresh)
-    few = tmp_path / "few.keras"
+    few, pipe = tmp_path / "few.keras", tmp_path / "pipe.keras"
+    os.mkfifo(pipe)
     own = load_model(school.folder / "model.keras")
     import keras
 
@@ -297,6 +298,7 @@ def test_what_is_no_teacher_is_said_in_a_line(pictures: Path, school: TrainResul
         (fresh, "has random weights, and nothing to teach"),
         (few, "few gives (4,), the data have 10 classes"),
         (tmp_path / "none.keras", "none.keras cannot be read: No such file"),
+        (pipe, "is no file but a named pipe or a device"),
         (school.folder, f"is a folder; give a model's file: {school.folder / 'model.keras'}"),
     ):
         done = cli("train", "lenet", pictures, "--out", tmp_path / "run", "--teacher", given)
@@ -311,3 +313,15 @@ def test_its_options_are_for_a_training_with_a_teacher(pictures: Path, tmp_path:
     assert done.code != 0
     assert "temperature=4.0 is for a training with a teacher; give --teacher MODEL.keras" in done.err
     assert not (tmp_path / "run").exists()
+    with pytest.raises(OptionError, match=r"teacher_weight=0\.9 is for a training with a teacher"):
+        train("lenet", pictures, out=tmp_path / "run", teacher_weight=0.9)
+
+
+def test_the_recipe_of_a_run_with_a_teacher_is_a_recipe_without_one(
+    unbroken: TrainResult, pictures: Path, tmp_path: Path, cli: Cli
+) -> None:
+    recipe = unbroken.folder / "recipe.toml"
+    done = cli("train", "lenet", pictures, "--recipe", recipe, "--epochs", "1", "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    assert "teacher" not in read_toml(tmp_path / "run" / "recipe.toml")
+    assert "- teacher:" not in (tmp_path / "run" / "README.md").read_text()

@@ -17,6 +17,9 @@ import numpy as np
 
 from zoo.tasks.task import Array
 
+LARGEST_CODE = 15.0
+"""Largest absolute value of a coded box that an 8-bit file keeps. With SSD's scales it stands for a centre 1.5 anchors
+away, or for 20 times the anchor's size, and an anchor learns boxes of which it covers half."""
 ROOM = 1e-9
 """The least height and width of a box that is coded, so that its logarithm is a number."""
 BLOCK = 64

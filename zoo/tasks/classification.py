@@ -157,6 +157,13 @@ class Classification:
         first, second = (np.asarray(one[0]).reshape(len(one[0]), -1) for one in (reference, outputs))
         return MEASURES[self.answers](first, second)
 
+    def divergence(self, reference: Sequence[Array], outputs: Sequence[Array]) -> float:
+        """Returns the divergence that suits the answers, see `zoo.tasks.divergence`."""
+        from zoo.tasks.divergence import OF_ANSWERS  # on a board nobody asks for it
+
+        first, second = (np.asarray(one[0]).reshape(len(one[0]), -1) for one in (reference, outputs))
+        return OF_ANSWERS[self.answers](first, second)
+
     def cells(self, found: Prediction) -> tuple[object, ...]:
         """The values of one prediction, in the order of `columns`."""
         return found.label, found.index, found.score

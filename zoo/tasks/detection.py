@@ -253,6 +253,23 @@ class Detecting:
 
         return agreement(self, reference, outputs)
 
+    def divergence(self, reference: Sequence[Array], outputs: Sequence[Array]) -> float:
+        """Returns the divergence of the scores and of the boxes of anchors that show objects.
+
+        Raises:
+            ValueError: it is not known how the outputs are arranged.
+        """
+        from zoo.tasks.divergence import of_boxes, of_labels
+        from zoo.tasks.layout import Heads
+
+        layout = self.found.layout if self.found is not None else None
+        if not isinstance(layout, Heads):
+            raise ValueError("the boxes of a model are compared by the task that knows its anchors")
+        first, second = reference[layout.scores], outputs[layout.scores]
+        best = first.max(axis=-1)
+        boxes = of_boxes(reference[layout.boxes], outputs[layout.boxes], best)
+        return of_labels(first, second) + boxes
+
     def cells(self, found: Detection) -> tuple[object, ...]:
         """The values of one object, in the order of `columns`."""
         return found.label, found.index, found.score, *found.box

@@ -248,6 +248,17 @@ class Task(Protocol[Found]):
 
 
 @runtime_checkable
+class Graded(Protocol):
+    """A task that measures how far two answers are apart, finer than `Task.agreement`; a task need not be one."""
+
+    def divergence(self, reference: Sequence[Array], outputs: Sequence[Array]) -> float:
+        """Returns the Kullback-Leibler divergence of outputs from the reference's, in nats, on average over the inputs.
+
+        The first axis of the arrays is the inputs.
+        """
+
+
+@runtime_checkable
 class FileAware(Protocol):
     """A task that takes more of a file into account than the shapes of its outputs; a task need not be one."""
 

@@ -110,7 +110,12 @@ def float_ops(file: ModelFile) -> list[str]:
 
     Conversions at the ends of the graph do not count: QUANTIZE of its input and DEQUANTIZE of its output.
     """
-    found = Counter(f"{op.name} ({_floats(op, graph)[0].lower()})" for op, graph in ops_with_floats(file))
+    return counted(ops_with_floats(file))
+
+
+def counted(ops: Sequence[tuple[Op, Graph]]) -> list[str]:
+    """Returns operations that `ops_with_floats` lists as `float_ops` shows them."""
+    found = Counter(f"{op.name} ({_floats(op, graph)[0].lower()})" for op, graph in ops)
     return [f"{count}x {name}" if count > 1 else name for name, count in found.items()]
 
 

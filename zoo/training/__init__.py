@@ -11,6 +11,7 @@
 | `distributed` | strategies for several GPUs or machines, the rendezvous of workers, the sharding of batches |
 | `recipe`, `inputs` | every number that decides a training, and each model's own; the shape and the facts of the data |
 | `folder`, `checkpoint`, `checkpointer` | the run's folder; the file that a training continues from |
+| `pruned`, `quantized` | a training after a pruning; a training for int8 |
 | `teacher` | a trained model whose answers are learned, too |
 | `precision` | 16 bits while training, float32 in what is saved |
 | `callbacks` | Keras callbacks, for plain `model.fit` too (imports Keras) |
@@ -20,9 +21,20 @@
 
 from zoo.training.continued import resume
 from zoo.training.folder import strategy_of
+from zoo.training.quantized import train_quantized
 from zoo.training.recipe import Recipe, default_recipe
 from zoo.training.results import TrainResult
 from zoo.training.run import train, train_from
 from zoo.training.watch import Watch
 
-__all__ = ["Recipe", "TrainResult", "Watch", "default_recipe", "resume", "strategy_of", "train", "train_from"]
+__all__ = [
+    "Recipe",
+    "TrainResult",
+    "Watch",
+    "default_recipe",
+    "resume",
+    "strategy_of",
+    "train",
+    "train_from",
+    "train_quantized",
+]

@@ -152,7 +152,7 @@ class Trainer:
         """
         self.setup, checkpoint = setup, setup.checkpoint
         self.state = checkpoint.state if checkpoint else TrainState()
-        if self.state.stage >= len(setup.stages) and not self.state.done:
+        if checkpoint is not None and self.state.stage >= len(setup.stages) and not self.state.done:
             raise InputError(
                 f"{setup.folder} was stopped in stage {self.state.stage + 1}, but its recipe has {len(setup.stages)}"
             )
@@ -178,12 +178,22 @@ class Trainer:
         if self.state.done and self._checkpoint is not None:
             with self.setup.strategy.scope():
                 self._checkpoint.restore_model(self.setup.model)
+        if not self.setup.stages and not self.state.done:
+            self._keep_untrained()
         try:
             while not self.state.done:
                 self._run_stage(self.setup.stages[self.state.stage])
         except TrainingError:
             self._checkpointer.write_best()
             raise
+
+    def _keep_untrained(self) -> None:
+        """Makes the model that a run begins with its best one, where there is nothing to train."""
+        import keras
+
+        self._checkpointer.save_model()
+        self.state.done = True
+        self._checkpointer.write(keras.optimizers.SGD(), self.state)
 
     def known_outputs(self, split: SplitName) -> Array | None:
         """Returns the best model's outputs for a split, `(count, ...)`, after `run`.
@@ -215,6 +225,8 @@ class Trainer:
         # The next stage, and the evaluation after the last one, start with the best weights.
         self._load_best()
         state.stage, state.epoch, state.waited, state.lowest_loss, state.loss_waited = state.stage + 1, 0, 0, None, 0
+        if stage.preliminary:
+            state.best = None
         if state.done:
             self._checkpointer.write(optimizer, state)
         else:
@@ -262,7 +274,7 @@ class Trainer:
         }
         state.epoch, state.batches, state.epochs_done = state.epoch + 1, 0, state.epochs_done + 1
         state.history.append(row)
-        better = self._update_best(row)
+        better = self._update_best(stage, row)
         self._update_plateau(row, optimizer)
         self._checkpointer.epoch(optimizer, state, better=better)
         if self._history:
@@ -283,12 +295,15 @@ class Trainer:
         found: dict[str, float] = strategy.broadcast(judge() if strategy.is_chief else None)
         return found
 
-    def _update_best(self, row: Row) -> bool:
-        """Returns whether the epoch is the best so far, and counts the epochs without a better one."""
+    def _update_best(self, stage: Stage, row: Row) -> bool:
+        """Returns whether the epoch is the best so far, and counts the epochs without a better one.
+
+        In a preliminary stage that is the last one.
+        """
         state, task = self.state, self.setup.task
         monitored = row[f"val_{task.monitor}"]
         result = [monitored if task.higher_is_better else -monitored, -row["val_loss"]]
-        better = state.best is None or result > state.best
+        better = stage.preliminary or state.best is None or result > state.best
         if better:
             state.best, state.best_epoch, state.waited = result, state.epochs_done, 0
         else:

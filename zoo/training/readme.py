@@ -136,8 +136,12 @@ def _facts(run: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
         f"- model: {name} ({options})" if options else f"- model: {name}",
         f"- weights it began with: {markdown(base_name(run['model']['weights']))}{_about_weights(run['model'])}",
         f"- data: {markdown(base_name(run['data']['path']))}: {splits}",
+        *([f"- {markdown(pruning)}"] if isinstance(pruning := run["model"].get("about_pruning"), str) else []),
+        *_quantized(run["model"]),
         f"- {count_of(metrics['epochs'], 'epoch')} in {metrics['seconds']:.0f} s, the best was number "
-        f"{metrics['best_epoch']}",
+        f"{metrics['best_epoch']}"
+        if metrics["epochs"]
+        else "- not trained in this run",
         *_teacher(run),
         "- recipe: all of it stands in `recipe.toml`",
         f"- versions: {versions}",
@@ -154,6 +158,18 @@ def _teacher(run: dict[str, Any]) -> list[str]:
     return [
         f"- teacher: {markdown(base_name(name))} (SHA-256 {markdown(digest[:12])}...), weight "
         f"{markdown(str(recipe.get('teacher_weight')))}, temperature {markdown(str(recipe.get('temperature')))}"
+    ]
+
+
+def _quantized(model: dict[str, Any]) -> list[str]:
+    """Returns what a model was trained for in int8, from the table `model` of a run, which may be a stranger's."""
+    found = model.get("quantization_aware")
+    if not isinstance(found, dict) or not isinstance(found.get("weight_bits"), int):
+        return []
+    scales = "one scale a kernel" if found.get("per_tensor") is True else "one scale a channel"
+    return [
+        f"- trained for int8 (quantization-aware): weights of {found['weight_bits']} bits, {scales}; the figures are "
+        "those of the model that computes as its int8 file does"
     ]
 
 

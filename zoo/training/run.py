@@ -92,7 +92,7 @@ def train(
         MissingDependencyError: TensorFlow is not installed.
     """
     changes, options = _split_recipe_and_options(values)
-    require_teacher(teacher, (recipe if isinstance(recipe, dict) else {}) | changes)
+    require_teacher(teacher, changes)
     with needs_tensorflow():
         import keras  # noqa: F401
     begun = start.find(model, weights, options, several=strategy == "multiworker", progress=progress)
@@ -159,7 +159,7 @@ def train_from(
         Otherwise as `train`.
     """
     changes, options = _split_recipe_and_options(values)
-    require_teacher(teacher, (recipe if isinstance(recipe, dict) else {}) | changes)
+    require_teacher(teacher, changes)
     if options:
         raise OptionError(f"{sorted(options)[0]!r} is no field of a recipe, and the model's options are those of {run}")
     with needs_tensorflow():
@@ -181,6 +181,38 @@ def train_from(
         progress,
         check,
     )
+
+
+def train_start(
+    begun: start.Start,
+    data: str | Path,
+    *,
+    out: str | Path,
+    recipe: Recipe,
+    teacher: Path | None = None,
+    watch: Watch | None = None,
+    progress: Progress = SILENT,
+    check: Check | None = None,
+) -> TrainResult:
+    """Trains what another module prepares, such as a pruned model, on one device.
+
+    Args:
+        begun: the model, or how it is built.
+        data: as in `train`.
+        out: the run's folder, which must not exist.
+        recipe: the recipe.
+        teacher: as in `train`.
+        watch: as in `train`.
+        progress: as in `train`.
+        check: as in `train`.
+
+    Raises:
+        As `train`.
+    """
+    return _train(
+        begun=begun, options={}, path=Path(data), folder=Path(out), recipe=recipe, teacher=teacher,
+        meeting=Meeting("one", None, None, None), watch=watch or NullWatch(), progress=progress, check=check,
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

@@ -69,7 +69,7 @@ def prepare(
     Args:
         folder: the run's folder, which `fit` expects to exist.
         run: the facts of the run; its table `model` says whether the weights are pretrained and whether the head is
-            new.
+            new, and may say `trained = false`: then the model is evaluated as it is.
         model: the model with its initial weights, on one device.
         data: data that the task has loaded for this model.
         recipe: the recipe.
@@ -86,7 +86,9 @@ def prepare(
     if strategy.is_chief:
         require_ready(folder, model)
     about = run["model"]
-    stages = plan(model, recipe, task, pretrained=about["pretrained"], new_head=about["new_head"])
+    stages = []
+    if about.get("trained") is not False:
+        stages = plan(model, recipe, task, pretrained=about["pretrained"], new_head=about["new_head"])
     model = strategy.replicate(model)
     objective = task.objective(model, data, recipe)
     if teacher is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from zoo.compress.baking import is_quantization_aware
+from zoo.compress.graph import is_range
 from zoo.data.augment import Augment
 from zoo.errors import OptionError
 from zoo.training.recipe import Recipe
@@ -13,7 +15,9 @@ from zoo.training.tasks import TrainingTask
 if TYPE_CHECKING:
     import keras
 
-HEAD, WHOLE = "head", "whole"
+HEAD, WHOLE, RANGES, INT8 = "head", "whole", "ranges", "int8"
+MOVING = 1 / 3
+"""The share of the epochs of a training for int8 in which the ranges of activations follow the batches."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Stage:
 
     name: str
     """Name of the stage. `head` trains the head on features computed once; `whole` trains the model, or its last
-    blocks."""
+    blocks. `ranges` and `int8` train a model that computes as an int8 file does: with moving ranges of activations,
+    then with frozen ones."""
     epochs: int
     learning_rate: float
     freeze: str
@@ -31,6 +36,10 @@ class Stage:
     """Whether batch normalization before the head keeps its statistics."""
     cached_features: bool = False
     """Whether the body stays as it is, so that its outputs, the features, are computed only once for each example."""
+    frozen_ranges: bool = True
+    """Whether the ranges of activations, where the model has any, stay as they are."""
+    preliminary: bool = False
+    """Whether no epoch of the stage may be the best one: the next stage begins with the last."""
 
 
 def plan(model: keras.Model, recipe: Recipe, task: TrainingTask, *, pretrained: bool, new_head: bool) -> list[Stage]:
@@ -40,6 +49,8 @@ def plan(model: keras.Model, recipe: Recipe, task: TrainingTask, *, pretrained: 
         OptionError: the recipe's `freeze` names no layer or leaves no layer to train, or a stage freezes layers before
             a head that the model does not have.
     """
+    if is_quantization_aware(model):
+        return _plan_int8(recipe)
     stages = []
     if pretrained and new_head and recipe.head_epochs:
         stages.append(
@@ -69,6 +80,22 @@ def plan(model: keras.Model, recipe: Recipe, task: TrainingTask, *, pretrained: 
     return stages
 
 
+def _plan_int8(recipe: Recipe) -> list[Stage]:
+    """Returns the stages of a model that computes as an int8 file does; a single epoch has frozen ranges.
+
+    Raises:
+        OptionError: the recipe has no epochs, or keeps layers frozen, whose weights would be rounded all the same.
+    """
+    if not recipe.epochs:
+        raise OptionError("epochs=0 leaves a training for int8 nothing to learn; give 1 or more")
+    if recipe.freeze != "none":
+        raise OptionError(f"freeze={recipe.freeze!r} is not for a training for int8: all layers are rounded; give none")
+    moving = int(MOVING * recipe.epochs)
+    last = Stage(INT8, recipe.epochs - moving, recipe.learning_rate, "none", recipe.augment, frozen_norms=True)
+    first = replace(last, name=RANGES, epochs=moving, frozen_ranges=False, preliminary=True)
+    return [first, last] if moving else [last]
+
+
 def freeze_layers(model: keras.Model, stage: Stage, task: TrainingTask, steps: int) -> None:
     """Sets which layers a stage trains.
 
@@ -87,7 +114,7 @@ def freeze_layers(model: keras.Model, stage: Stage, task: TrainingTask, steps: i
     for i, layer in enumerate(model.layers):
         norm = isinstance(layer, layers.BatchNormalization)
         # The statistics of a new head are those of nothing yet.
-        layer.trainable = i > last and not (norm and i < body)
+        layer.trainable = i > last and not (norm and i < body) and not (stage.frozen_ranges and is_range(layer))
         if norm and i >= body:
             # A momentum of 0.999, as for ImageNet, needs thousands of steps. Small data sets do not have them, so the
             # statistics are averaged over about two epochs instead.

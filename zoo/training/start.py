@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import keras
 
 NONE = "none"
+QUANTIZED = "quantization_aware"
+"""The field of a run's table `model` that says what a model is trained for in int8."""
 OWN = "the model's own"
 """The weights of a run that began with a user's own model."""
 FEW = 5000
@@ -60,6 +62,8 @@ class Start:
     """The figure that this model had in that run."""
     notes: tuple[str, ...] = ()
     """What the user should know, one line each."""
+    about_pruning: str = ""
+    """What was pruned from what to make this model; empty if nothing was."""
 
     @property
     def called(self) -> str:
@@ -104,6 +108,8 @@ class Start:
         }
         if sentence := self.on_weights(data):
             found["about_weights"] = sentence
+        if self.about_pruning:
+            found["about_pruning"] = self.about_pruning
         if self.run:
             found["from"] = self.run
         if self.score is not None:
@@ -211,6 +217,8 @@ def from_run(folder: Path) -> tuple[Start, Recipe, str]:
     if (folder / checkpoint.FILE).exists() and not Checkpoint(folder, columns(task_of(about))).state.done:
         notes.append(f"{folder} is not finished: zoo train --resume {folder} goes on with it")
     named = about["name"] if about["name"] in models.list_models() and about["weights"] != OWN else None
+    if QUANTIZED in about:  # its layers are not those that its name builds
+        named = None
     options = {key: value for key, value in about["options"].items() if key != "num_classes"}
     start = Start(
         named,
@@ -221,8 +229,15 @@ def from_run(folder: Path) -> tuple[Start, Recipe, str]:
         run=base_name(folder.absolute()),
         score=score,
         notes=tuple(notes),
+        about_pruning=about_pruning(about),
     )
     return start, Recipe().change(run["recipe"]), run["data"]["path"]
+
+
+def about_pruning(model: Mapping[str, Any]) -> str:
+    """Returns what the table `model` of a run, which may be a stranger's, says of its pruning; empty if nothing."""
+    found = model.get("about_pruning")
+    return found if isinstance(found, str) else ""
 
 
 def _figures(folder: Path, run: dict[str, Any]) -> tuple[float | None, str]:
@@ -278,8 +293,13 @@ def notes_on(run: dict[str, Any], score: float) -> tuple[str, ...]:
     notes = []
     if about["weights"] == NONE and isinstance(about.get("about_weights"), str):
         notes.append(about["about_weights"])
+    unpruned = about.get("unpruned_score")
+    if isinstance(unpruned, float):
+        notes.append(f"before it was pruned, the model of {about.get('from')} had {unpruned:.1%}")
     before = about.get("from_score")
-    if isinstance(before, float) and score < before and task_of(about).higher_is_better:
+    if isinstance(before, float) and isinstance(about.get(QUANTIZED), dict):
+        notes.append(f"computing as its int8 file does, it has {score:.1%}; {about.get('from')} had {before:.1%}")
+    elif isinstance(before, float) and score < before and task_of(about).higher_is_better:
         notes.append(
             f"these epochs made it no better: the model of {about.get('from')} that they began with had {before:.1%}, "
             f"the best of these has {score:.1%}; try a lower --learning-rate"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.data import Data
 from zoo.errors import InputError, OptionError
-from zoo.files import read_list
+from zoo.files import is_endless, read_list
 from zoo.inputs.preprocessing import is_picture
 from zoo.training.folder import LABELS
 from zoo.training.recipe import Recipe
@@ -48,12 +48,14 @@ def hash_of(path: Path) -> str:
     """Returns the SHA-256 of a teacher's file, in hexadecimal.
 
     Raises:
-        InputError: there is no such file, or it is a folder.
+        InputError: there is no such file, or it is none.
     """
     if path.is_dir():
         inside = path / "model.keras"
         raise InputError(f"--teacher {path} is a folder; give a model's file" + f": {inside}" * inside.exists())
     try:
+        if is_endless(path):
+            raise InputError(f"the teacher {path} is no file but a named pipe or a device; give a model's file")
         return file_hash(path, "sha256")
     except OSError as error:
         raise InputError(f"the teacher {path} cannot be read: {error.strerror or error}") from error
@@ -107,8 +109,9 @@ def check(teacher: Teacher, task: TrainingTask, data: Data) -> list[str]:
     name, classes = teacher.path.name, tuple(data.class_names)
     if teacher.labels and teacher.labels != classes:
         raise OptionError(f"the teacher {teacher.path} {_difference(teacher.labels, classes)}")
-    if len(teacher.model.inputs) != 1:
-        raise OptionError(f"the teacher {teacher.path} has {len(teacher.model.inputs)} inputs; give a model with one")
+    inputs = len(getattr(teacher.model, "inputs", None) or ())
+    if inputs != 1:
+        raise OptionError(f"the teacher {teacher.path} has {inputs or 'no known'} inputs; give a model with one")
     task.check(teacher.model, data)
     shape = "x".join(str(size or "any") for size in teacher.model.input_shape[1:])
     notes = [f"the teacher {name} has {teacher.model.count_params():,} parameters and sees each picture as {shape}"]
@@ -196,6 +199,10 @@ def _prepared(taught: tuple[Any, ...], own: tuple[Any, ...], name: str) -> Calla
 
 def require_teacher(path: str | Path | None, values: dict[str, Any]) -> None:
     """Refuses values that only a training with a teacher uses, where there is none.
+
+    Args:
+        path: the teacher's file; None for a training without one.
+        values: the fields of a recipe that were asked for one by one. A recipe's file has all of them.
 
     Raises:
         OptionError: there is such a value.

@@ -164,8 +164,10 @@ def is_registered(name: Any) -> bool:
     """Whether this package or the user's own code has made a class or function known to Keras under this name."""
     import keras
 
-    import zoo.models.anchored  # makes the layer of detectors known
-    import zoo.models.normalization  # noqa: F401  # and that of AlexNet
+    # These make the layers of detectors, of AlexNet, and of models that are trained for int8 known.
+    import zoo.compress.fake
+    import zoo.models.anchored
+    import zoo.models.normalization  # noqa: F401
 
     return isinstance(name, str) and keras.saving.get_registered_object(name) is not None
 

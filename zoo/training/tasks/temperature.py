@@ -27,12 +27,14 @@ LOWEST, HIGHEST = 0.1, 10.0
 STEPS = 60
 """Halvings of that range, more than double precision can tell apart."""
 
-_WEIGHTED = ("Dense", "Conv1D", "Conv2D")
+_WEIGHTED = ("Dense", "Conv1D", "Conv2D", "QuantizedDense", "QuantizedConv2D")
+_RANGE = "ActivationRange"
+"""The kind of layer that rounds activations within a range, in a model that is trained for int8."""
 _HOMOGENEOUS = frozenset({
     "AveragePooling1D", "AveragePooling2D", "Dropout", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
-    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Identity", "Permute", "Reshape",
+    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Identity", "Permute", "Reshape", _RANGE,
 })  # fmt: skip
-"""Layers whose outputs are divided by a positive number if their inputs are."""
+"""Layers whose outputs are divided by a positive number if their inputs are; of a range, if it is divided as well."""
 
 
 @dataclass(frozen=True)
@@ -98,32 +100,42 @@ def scale(model: keras.Model, temperature: Temperature) -> bool:
     Returns:
         Whether there is such a layer; if not, the model stays as it is.
     """
-    layer = logits_layer(model)
-    if layer is None:
+    path = _logits_path(model)
+    if path is None:
         return False
-    for weights in (layer.kernel, *([layer.bias] if layer.use_bias else [])):
+    *between, layer = path
+    ends = [end for one in between if type(one).__name__ == _RANGE for end in (one.low, one.high)]
+    for weights in (layer.kernel, *([layer.bias] if layer.use_bias else []), *ends):
         weights.assign(np.asarray(weights) / np.float32(temperature.value))
     return True
 
 
 def logits_layer(model: keras.Model) -> Any:
     """Returns the layer whose weights make the logits; None if something else than moves and means stands behind it."""
+    path = _logits_path(model)
+    return path[-1] if path else None
+
+
+def _logits_path(model: keras.Model) -> list[Any] | None:
+    """Returns the layers from a model's end, without the softmax, back to the one whose weights make the logits."""
     if len(model.outputs) != 1:
         return None
     layer = graph.layer_of(model.outputs[0])
     kind = type(layer).__name__
     if kind in _WEIGHTED:
-        return layer if _activation(layer) == "softmax" else None
+        return [layer] if _activation(layer) == "softmax" else None
     if kind != "Softmax" and not (kind == "Activation" and _activation(layer) == "softmax"):
         return None
+    path: list[Any] = []
     while True:
         inputs = layer.input
         if isinstance(inputs, list | tuple | dict):
             return None
         layer = graph.layer_of(inputs)
+        path.append(layer)
         kind = type(layer).__name__
         if kind in _WEIGHTED:
-            return layer if _activation(layer) == "linear" else None
+            return path if _activation(layer) == "linear" else None
         if kind not in _HOMOGENEOUS:
             return None
 

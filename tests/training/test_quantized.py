@@ -1,0 +1,166 @@
+"""A run's model is trained for int8: `train_quantized` and `zoo train --from RUN --quantize-aware`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from zoo.compress.baking import is_quantization_aware
+from zoo.compress.graph import ranges_of
+from zoo.errors import CompressionError, InputError, OptionError, TrainingStopped
+from zoo.tflite import modelfile
+from zoo.training import TrainResult, resume, train, train_from, train_quantized
+from zoo.training.quantized import for_int8
+from zoo.training.recipe import Recipe, read_toml
+from zoo.training.stages import freeze_layers, plan
+from zoo.training.tasks.classification import CLASSIFICATION
+from zoo.training.watch import NullWatch
+from zoo.weights import load_model
+
+if TYPE_CHECKING:
+    from tests.branches import Aware
+    from tests.conftest import Cli
+
+QUICK: dict[str, Any] = {"epochs": 3, "batch_size": 32, "augment": "none", "warmup_epochs": 0}
+
+
+@pytest.fixture(scope="module")
+def first(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    out = tmp_path_factory.mktemp("float") / "run"
+    return train("lenet", digits_folder, out=out, epochs=8, augment="none", batch_size=16, patience=0)
+
+
+@pytest.fixture(scope="module")
+def quantized(first: TrainResult) -> TrainResult:
+    return train_quantized(first.folder, weight_bits=4, **QUICK)
+
+
+class Stopping(NullWatch):
+    """A watch that stops the training after a batch of an epoch."""
+
+    def __init__(self, epoch: int, batch: int) -> None:
+        self.at = (epoch, batch)
+
+    def batch(self, stage: Any, epoch: int, batch: int, batches: int, loss: float) -> None:
+        if (epoch, batch) == self.at:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_ranges_move_at_first_and_are_frozen_before_the_best_epoch_is_chosen(aware_lenet: Aware) -> None:
+    stages = plan(aware_lenet.aware, Recipe(epochs=6), CLASSIFICATION, pretrained=True, new_head=False)
+    assert [(stage.name, stage.epochs, stage.preliminary) for stage in stages] == [
+        ("ranges", 2, True), ("int8", 4, False),
+    ]  # fmt: skip
+    for stage, moves in zip(stages, (True, False), strict=True):
+        freeze_layers(aware_lenet.aware, stage, CLASSIFICATION, 10)
+        assert {layer.trainable for layer in ranges_of(aware_lenet.aware)} == {moves}
+        assert aware_lenet.aware.get_layer("conv1").trainable
+    (alone,) = plan(aware_lenet.aware, Recipe(epochs=1), CLASSIFICATION, pretrained=True, new_head=False)
+    assert (alone.name, alone.epochs, alone.frozen_ranges) == ("int8", 1, True)
+
+
+@pytest.mark.parametrize(("values", "why"), [({"epochs": 0}, "nothing to learn"), ({"freeze": "all"}, "all layers")])
+def test_recipes_that_leave_nothing_to_learn_are_refused(aware_lenet: Aware, values: dict[str, Any], why: str) -> None:
+    with pytest.raises(OptionError, match=why):
+        plan(aware_lenet.aware, Recipe().change(values), CLASSIFICATION, pretrained=True, new_head=False)
+
+
+def test_the_recipe_is_that_of_the_run_with_fewer_epochs_and_a_lower_rate() -> None:
+    found = for_int8(Recipe(epochs=40, learning_rate=2e-3, freeze="conv1", augment="light"))
+    assert (found.epochs, found.learning_rate, found.freeze, found.augment) == (10, 5e-4, "none", "light")
+    # The teacher alone counts, and its very answers.
+    assert (found.teacher_weight, found.temperature) == (1, 1)
+    assert for_int8(Recipe(epochs=0, head_epochs=4)).epochs == 3
+
+
+def test_the_run_says_what_it_was_trained_for_and_learns_from_the_float_model(
+    first: TrainResult, quantized: TrainResult
+) -> None:
+    assert quantized.folder == first.folder.with_name("run-2")
+    assert [row["stage"] for row in quantized.history] == ["ranges", "int8", "int8"]
+    # The loss is the distance from the float model, which is small from the start.
+    assert quantized.history[0]["loss"] < 0.5
+    run = read_toml(quantized.folder / "recipe.toml")
+    assert run["model"]["quantization_aware"] == {"weight_bits": 4, "per_tensor": False}
+    assert (run["model"]["name"], run["model"]["from"]) == ("lenet", "run")
+    assert run["teacher"]["sha256"]
+    assert json.loads((quantized.folder / "metrics.json").read_text())["best_epoch"] in {2, 3}
+    card = (quantized.folder / "README.md").read_text()
+    assert "trained for int8 (quantization-aware): weights of 4 bits, one scale a channel" in card
+    assert quantized.notes[-1].startswith("computing as its int8 file does, it has ")
+
+
+def test_the_model_of_the_folder_loads_and_is_the_one_of_the_result(quantized: TrainResult) -> None:
+    loaded = load_model(quantized.folder / "model.keras")
+    assert is_quantization_aware(loaded)
+    for one, other in zip(loaded.get_weights(), quantized.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_its_file_needs_no_calibration(quantized: TrainResult, cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "digits.tflite"
+    done = cli(
+        "export", quantized.folder / "model.keras", "--quantize", "int8", "--out", tmp_path, "--min-agreement", "0"
+    )
+    assert done.code == 0, done.error
+    (out,) = tmp_path.glob("*.tflite")
+    assert not [tensor for tensor in modelfile.read(out).main.tensors if tensor.dtype == "FLOAT32"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [(1, 2), (2, 1)])
+def test_a_training_that_was_stopped_ends_as_one_that_was_not(
+    first: TrainResult, quantized: TrainResult, at: tuple[int, int], tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingStopped):
+        train_quantized(first.folder, out=tmp_path / "run", weight_bits=4, watch=Stopping(*at), **QUICK)
+    result = resume(tmp_path / "run")
+    for one, other in zip(result.model.get_weights(), quantized.model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    assert [row["stage"] for row in result.history] == [row["stage"] for row in quantized.history]
+    assert result.accuracy == pytest.approx(quantized.accuracy, abs=0.02)
+
+
+@pytest.mark.slow
+def test_such_a_run_is_trained_further_and_is_not_made_ready_twice(quantized: TrainResult, tmp_path: Path) -> None:
+    result = train_from(quantized.folder, out=tmp_path / "more", epochs=1)
+    assert [row["stage"] for row in result.history] == ["int8"]
+    assert is_quantization_aware(result.model)
+    with pytest.raises(CompressionError, match="is being trained for int8 already"):
+        train_quantized(quantized.folder, out=tmp_path / "again")
+
+
+def test_what_cannot_be_trained_is_found_before_anything_is_written(
+    first: TrainResult, digits_folder: Path, tmp_path: Path
+) -> None:
+    for digit in "12":
+        shutil.copytree(digits_folder / digit, tmp_path / "two" / digit)
+    with pytest.raises(InputError, match="the model of run names 0, 1, 2"):
+        train_quantized(first.folder, tmp_path / "two", out=tmp_path / "out")
+    with pytest.raises(OptionError, match="weight_bits=1 is not allowed"):
+        train_quantized(first.folder, weight_bits=1, out=tmp_path / "out")
+    with pytest.raises(OptionError, match="mixed_precision=True is not for a training for int8"):
+        train_quantized(first.folder, mixed_precision=True, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["lenet", "data", "--quantize-aware"], "give --from RUN_DIR"),
+        (["--from", "run", "--weight-bits", "4"], "--weight-bits is for a training for int8; give --quantize-aware"),
+        (["--from", "run", "--per-tensor"], "--per-tensor is for a training for int8; give --quantize-aware"),
+        (["--from", "run", "--quantize-aware", "--strategy", "mirrored"], "trains on one device"),
+        (["--from", "run", "--quantize-aware", "--weight-bits", "3"], "'3' is not one of '8', '4'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(words: list[str], error: str, cli: Cli) -> None:
+    done = cli("train", *words)
+    assert done.code == 2
+    assert error in done.error

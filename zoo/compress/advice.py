@@ -1,0 +1,154 @@
+"""Says in words what to do about what a diagnosis found, and when nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from zoo.compress.findings import Advice, Diagnosis, Loss, Row
+from zoo.errors import listed
+
+LITTLE = 0.01
+"""Divergence, in nats, below which nothing is wrong: that of a probability of 0.5 that becomes 0.57 or 0.43."""
+FEW_CHANGED = 0.02
+"""Share of changed answers up to which nothing is wrong."""
+CULPRIT = 0.2
+"""Share of the sum of all layers' losses from which a single layer is to blame."""
+MOST_CULPRITS = 3
+BETTER = 0.5
+"""The part of a loss that may be left for a remedy to be worth it."""
+UNEVEN = 10.0
+"""How many times as large the largest channel's weights are as a small one's where equalization helps."""
+WORSE = 5.0
+"""How many times as much as int8 a cheaper form loses to be told of."""
+
+
+def advise(found: Diagnosis) -> Iterator[Advice]:
+    """Yields what to do, the most useful first; at least one thing."""
+    whole = found.whole["int8"]
+    if is_little(whole, found.inputs):
+        yield Advice(
+            "nothing",
+            (),
+            f"nothing is wrong: {_lost(whole)}",
+        )
+    else:
+        yield from _for_int8(found, whole)
+    yield from _for_per_tensor(found, whole)
+    yield from _for_four_bits(found, whole)
+
+
+def is_little(loss: Loss, inputs: int) -> bool:
+    """Whether a loss is none to speak of; one answer that was a near tie may change in any case."""
+    return loss.divergence <= LITTLE and loss.changed <= max(FEW_CHANGED, 1.01 / inputs)
+
+
+def culprits(rows: Sequence[Row], total: float) -> list[Row]:
+    """Returns the few layers that lose most of the whole."""
+    return [row for row in rows[:MOST_CULPRITS] if total > 0 and row.divergence >= CULPRIT * total]
+
+
+def _for_int8(found: Diagnosis, whole: Loss) -> Iterator[Advice]:
+    lost = _lost(whole)
+    clipped = [row for row in found.rows if _is_better_clipped(row, found.total)]
+    if clipped:
+        names = tuple(row.layer for row in clipped)
+        widest = max((row.activation for row in clipped if row.activation), key=lambda one: one.outliers)
+        yield Advice(
+            "clip",
+            names,
+            f"{lost}; a few values make the ranges of {listed(names)} up to {widest.outliers:.1f} times as wide as "
+            "the others need: export with --calibration-method percentile",
+        )
+    blamed = [row for row in culprits(found.rows, found.total) if row not in clipped]
+    uneven = [row for row in blamed if _has_few_steps(row)]
+    if uneven:
+        names = tuple(row.layer for row in uneven)
+        spread = max(row.weights.spread for row in uneven if row.weights)
+        yield Advice(
+            "equalize",
+            names,
+            f"{lost}; the channels of {listed(names)} differ up to {spread:.0f} times in size, so that small ones have "
+            "few steps: export with --equalize",
+        )
+    if blamed:
+        names = tuple(row.layer for row in blamed)
+        kept = dict.fromkeys(name for row in blamed for name in row.together)
+        share = sum(row.divergence for row in blamed) / found.total
+        yield Advice(
+            "keep_float",
+            names,
+            f"{lost}; {share:.0%} of what the layers lose one by one is lost in {listed(names)}: keep "
+            f"{'them' if len(names) > 1 else 'it'} float on a CPU, --keep-float {','.join(kept)}",
+        )
+    if not clipped and not blamed:
+        yield Advice(
+            "train",
+            (),
+            f"{lost}; many layers lose a little each, so no single one is to blame: train quantization-aware "
+            "(zoo train --from RUN --quantize-aware), or take --quantize int16x8",
+        )
+    elif found.total < BETTER * whole.divergence:
+        yield Advice(
+            "train",
+            (),
+            "together the layers lose more than one by one: what is left after that, training with "
+            "--quantize-aware can learn to do without",
+        )
+
+
+def _is_better_clipped(row: Row, total: float) -> bool:
+    one = row.activation
+    if one is None or one.clipped is None or one.loss.divergence < CULPRIT / MOST_CULPRITS * total:
+        return False
+    return one.clipped.divergence <= BETTER * one.loss.divergence
+
+
+def _has_few_steps(row: Row) -> bool:
+    """Whether results lose because small channels share a range with large ones; weights have a scale for each."""
+    weights, results = row.weights, row.activation
+    if weights is None or results is None or weights.spread < UNEVEN:
+        return False
+    return results.loss.divergence > weights.int8.divergence
+
+
+def _for_per_tensor(found: Diagnosis, int8: Loss) -> Iterator[Advice]:
+    whole = found.whole["per_tensor"]
+    if is_little(whole, found.inputs) or whole.divergence < WORSE * int8.divergence:
+        return
+    rows = [row for row in found.rows if row.weights]
+    rows.sort(key=lambda row: -row.weights.per_tensor.divergence if row.weights else 0.0)
+    names = tuple(row.layer for row in rows[:MOST_CULPRITS])
+    spread = max(row.weights.spread for row in rows[:MOST_CULPRITS] if row.weights)
+    lost = (
+        f"weights with one scale a layer (--per-tensor) would change {_changed(whole)} of the answers, most by "
+        f"{listed(names)}"
+    )
+    if spread >= UNEVEN:
+        yield Advice(
+            "equalize",
+            names,
+            f"{lost}, whose channels differ up to {spread:.0f} times in size: where a board needs them, add "
+            "--equalize, or train with --quantize-aware --per-tensor",
+        )
+    else:
+        yield Advice("train", names, f"{lost}: where a board needs them, train with --quantize-aware --per-tensor")
+
+
+def _for_four_bits(found: Diagnosis, int8: Loss) -> Iterator[Advice]:
+    whole = found.whole["four_bits"]
+    if is_little(whole, found.inputs) or whole.divergence < WORSE * int8.divergence:
+        return
+    yield Advice(
+        "four_bits",
+        (),
+        f"weights of 4 bits would change {_changed(whole)} of the answers: they need training with --quantize-aware "
+        "--weight-bits 4",
+    )
+
+
+def _lost(whole: Loss) -> str:
+    return f"int8 changes {_changed(whole)} of the answers, with a divergence of {whole.divergence:.2g}"
+
+
+def _changed(loss: Loss) -> str:
+    return f"{loss.changed:.0%}"
