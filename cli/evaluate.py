@@ -19,7 +19,7 @@ from zoo.text import cell
 if TYPE_CHECKING:
     from zoo.runner import Predictor
     from zoo.tasks.confusion import Confusion
-    from zoo.tasks.task import Evaluation, Section
+    from zoo.tasks.evaluation import Evaluation, Section
 
 
 @click.command()
@@ -174,7 +174,7 @@ def _check_places(draw: Path | None, confusion: Path | None, pictures: Sequence[
 def _draw(found: Evaluation, folder: Path, most: int) -> None:
     """Draws the worst pictures, numbered, the worst first."""
     from zoo.inputs.images import upright
-    from zoo.tasks.task import Drawable
+    from zoo.tasks.evaluation import Drawable
 
     if isinstance(found, Drawable):
         worst = found.mistaken()[:most]

@@ -17,7 +17,7 @@ from zoo.quiet import quiet
 from zoo.runner import Predictor
 from zoo.runner.evaluate import evaluate
 from zoo.tasks.confidence import wilson
-from zoo.tasks.task import Proportional, Tolerant, Truth
+from zoo.tasks.evaluation import Proportional, Tolerant, Truth
 
 
 @dataclass(frozen=True)

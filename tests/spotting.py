@@ -11,7 +11,8 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.inputs.fit import Fit
-from zoo.tasks.task import Agreement, Array, Section, Shape, Truth
+from zoo.tasks.evaluation import Section, Truth
+from zoo.tasks.task import Agreement, Array, Shape
 from zoo.tflite.tags import OutputTag
 
 LABELS = ["dot", "ring", "cross"]

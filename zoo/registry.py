@@ -214,6 +214,12 @@ def needs_tensorflow() -> Iterator[None]:
         ) from error
 
 
+def is_name(text: str) -> bool:
+    """Whether a text is the name of a model, listed or from elsewhere (`keras:NAME`), which need not be there."""
+    prefix, colon, _ = text.partition(":")
+    return text in _MODELS or (bool(colon) and prefix in _SOURCES)
+
+
 def _lookup(name: str) -> tuple[ModelSpec, Callable[..., keras.Model]]:
     prefix, colon, own = name.partition(":")
     if colon and prefix in _SOURCES:
@@ -221,6 +227,11 @@ def _lookup(name: str) -> tuple[ModelSpec, Callable[..., keras.Model]]:
     try:
         return _MODELS[name]
     except KeyError:
+        if Path(name).suffix in {".keras", ".h5"}:
+            raise UnknownModelError(
+                f"{name!r} is the name of a file, not of a model: zoo export {name} exports it as it is; --weights "
+                f"{name} takes its weights into a model of the zoo"
+            ) from None
         raise UnknownModelError(
             f"unknown model {name!r}; {closest(name, _MODELS)}the zoo has {', '.join(_MODELS)}"
         ) from None

@@ -197,6 +197,10 @@ def test_an_unpublished_alpha_is_noted(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (
+            ("mine.keras",),
+            "'mine.keras' is the name of a file, not of a model: zoo export mine.keras exports it as it is",
+        ),
         (("mobilenet_v9",), "unknown model 'mobilenet_v9'; did you mean 'mobilenet_v2'? "),
         (("mobilenet_v2", "--alpha", "-1"), "mobilenet_v2: alpha=-1.0 is not allowed; give a number, above 0"),
         (("mobilenet_v2", "--groups", "2"), "mobilenet_v2 has no option 'groups'; it takes num_classes, alpha"),

@@ -149,6 +149,15 @@ def test_options_of_a_file_that_is_not_made_do_not_matter(tmp_path: Path, capsys
     assert [path.name for path in tmp_path.iterdir()] == ["mlp.keras"]
 
 
+def test_the_name_of_a_model_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("keras:MobileNetV2", "lenet"):
+        assert _zoo("export", name) == 1
+        line = f"zoo: error: {name} is the name of a model, not a file: zoo build {name} builds it, with the published"
+        assert capsys.readouterr().err.startswith(line)
+    assert _zoo("export", "keras") == 1
+    assert capsys.readouterr().err == "zoo: error: no model file keras\n"
+
+
 def test_files_that_are_no_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad.keras").write_bytes(b"no zip")
     for name, message in (

@@ -20,7 +20,7 @@ from zoo.data.pipeline import Order, Source, make_dataset
 from zoo.inputs.labelled import SplitName
 from zoo.progress import Progress
 from zoo.specs import NUM_CLASSES, ModelSpec
-from zoo.tasks.task import Section
+from zoo.tasks.evaluation import Section
 from zoo.training.recipe import Recipe
 from zoo.training.tasks import Objective
 

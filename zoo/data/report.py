@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -97,6 +98,15 @@ class NearCopies:
         }
 
 
+def oddities(bad: Sequence[BadFile], copies: Sequence[Copies], near: NearCopies | None) -> dict[str, Any]:
+    """Returns what any report says of files that are not used, of copies and of near copies, as JSON can hold it."""
+    return {
+        "bad": [{"path": str(one.path), "reason": one.reason} for one in bad],
+        "copies": [{"kind": one.kind, "paths": [str(path) for path in one.paths]} for one in copies],
+        "near_copies": None if near is None else near.as_dict(),
+    }
+
+
 @dataclass(frozen=True)
 class DataReport:
     """The report that `zoo data check` prints, and that describes the data of a training."""
@@ -174,9 +184,7 @@ class DataReport:
                 for i, name in enumerate(self.class_names)
             ],
             "imbalance": self.imbalance if min(self.counts["train"]) else None,
-            "bad": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
-            "copies": [{"kind": c.kind, "paths": [str(path) for path in c.paths]} for c in self.copies],
-            "near_copies": None if self.near is None else self.near.as_dict(),
+            **oddities(self.bad, self.copies, self.near),
             "sizes": {name: list(size) for name, size in self.sizes.items()},
             "modes": self.modes,
             "cache": {

@@ -45,9 +45,9 @@ def lines(report: DataReport, *, classes: int = 20, most: int = 5) -> list[str]:
         classes: the most classes whose counts are told.
         most: the most entries of each list.
     """
-    more = f"zoo data check {shlex.quote(str(report.path))}"
+    more = place_of_more(report)
     return [
-        f"data: {report.path}, {report.used} of {count_of(report.found, 'file')} used",
+        f"data: {report.path}, {used(report, 'file')}",
         *aligned(count_rows(report), classes, more),
         *summary(report),
         *notes(report),
@@ -76,8 +76,17 @@ def aligned(
 
 def without_names(report: DataReport) -> list[str]:
     """Returns what a report says in sentences that name no file and no place, for pages that are given away."""
-    found = [f"{report.used} of {count_of(report.found, 'file')} used", *summary(report)]
-    return [*found, *nameless(report, _COPIES)]
+    return [used(report, "file"), *summary(report), *nameless(report, _COPIES)]
+
+
+def used(report: DataReport | BoxReport, what: str) -> str:
+    """Returns how much of what was found is used, as part of a line; `what` is the word for one."""
+    return f"{report.used} of {count_of(report.found, what)} used"
+
+
+def place_of_more(report: DataReport | BoxReport) -> str:
+    """Returns the command that says what a training's log leaves out."""
+    return f"zoo data check {shlex.quote(str(report.path))}"
 
 
 def nameless(report: DataReport | BoxReport, copies_of: Mapping[str, str]) -> list[str]:
@@ -117,7 +126,7 @@ def summary(report: DataReport) -> list[str]:
     return lines
 
 
-def notes(report: DataReport) -> list[str]:
+def notes(report: DataReport | BoxReport) -> list[str]:
     """Returns the notes of a report in lines, each a sentence that begins with `note: `."""
     return [f"note: {note}" for note in report.notes]
 
@@ -130,8 +139,29 @@ def lists(report: DataReport, most: int = SHOWN, *, more: str = "--json lists al
         most: the most entries of each list.
         more: where the rest of a list is to be found.
     """
-    found = told_list("cannot be read and is skipped", _one_of_each(report), len(report.bad), most, more)
-    for kind, text in _COPIES.items():
+    return lists_of(report, "cannot be read and is skipped", _one_of_each(report), _COPIES, most, more)
+
+
+def lists_of(
+    report: DataReport | BoxReport,
+    skipped: str,
+    reasons: Sequence[str],
+    copies_of: Mapping[str, str],
+    most: int,
+    more: str,
+) -> list[str]:
+    """Returns the lists of any report in lines: what is not used, copies, near copies; an empty line before each.
+
+    Args:
+        report: the report.
+        skipped: what became of files that cannot be used, in words.
+        reasons: why each of them cannot, in the order in which they are told.
+        copies_of: what is done with each kind of copies, in words.
+        most: the most entries of each list.
+        more: where the rest of a list is to be found.
+    """
+    found = told_list(skipped, reasons, len(report.bad), most, more)
+    for kind, text in copies_of.items():
         same = [" = ".join(map(str, copies.paths)) for copies in report.copies if copies.kind == kind]
         found += told_list(text, same, len(same), most, more)
     if report.near is not None:

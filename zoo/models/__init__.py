@@ -18,6 +18,7 @@ from zoo.models import applications
 from zoo.registry import (
     add_source,
     build,
+    is_name,
     list_models,
     models_by_weights,
     rated_models,
@@ -26,6 +27,6 @@ from zoo.registry import (
     spec,
 )
 
-__all__ = ["build", "list_models", "models_by_weights", "rated_models", "rated_options", "register", "spec"]
+__all__ = ["build", "is_name", "list_models", "models_by_weights", "rated_models", "rated_options", "register", "spec"]
 
 add_source(applications.PREFIX, applications.lookup)

@@ -9,7 +9,8 @@ from zoo.errors import AnswerError, InputError, listed
 from zoo.inputs.examples import hint_of_alike
 from zoo.progress import SILENT, Progress
 from zoo.runner.predictor import Predictor
-from zoo.tasks.task import StoredReader, Task, Truth
+from zoo.tasks.evaluation import Truth
+from zoo.tasks.task import StoredReader, Task
 from zoo.text import count_of
 
 

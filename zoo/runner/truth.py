@@ -18,7 +18,7 @@ from zoo.runner.predictor import Predictor
 from zoo.runner.unseen import Choice, choose
 from zoo.tasks import truth_of
 from zoo.tasks.detection_judge import PictureBoxes
-from zoo.tasks.task import Truth
+from zoo.tasks.evaluation import Truth
 from zoo.text import count_of, plural
 
 SHOWN = 10

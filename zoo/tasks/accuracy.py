@@ -13,8 +13,8 @@ import numpy as np
 from zoo.errors import AnswerError, InputError
 from zoo.tasks.confidence import Z95, Answers, dicts_above, error_of, section_above, thresholds_of, wilson
 from zoo.tasks.confusion import ClassFigures, Confusion
+from zoo.tasks.evaluation import Section, Truth
 from zoo.tasks.scores import Sameness, Scores, shown_score
-from zoo.tasks.task import Section, Truth
 from zoo.text import count_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo.tasks.task import Array, Section
+from zoo.tasks.evaluation import Section
+from zoo.tasks.task import Array
 
 Answers = Sequence[tuple[float, bool]]
 """The score of each picture's best class, and whether that class is the true one."""

@@ -11,7 +11,7 @@ from zoo.errors import InputError
 from zoo.inputs.boxes import Boxes
 from zoo.tasks.average_precision import Threshold
 from zoo.tasks.confusion import Confusion
-from zoo.tasks.task import Section
+from zoo.tasks.evaluation import Section
 from zoo.text import count_of
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import models
 from zoo.errors import UnsafeFileError, WeightsError, first_line
 from zoo.registry import needs_tensorflow
 from zoo.weights import old, pytorch, savedmodel, stored, tensorflow1
@@ -185,6 +186,12 @@ def _require_keras_file(path: Path, what: str) -> None:
         way = f"give {inside}" if inside else "weights are taken from files (zoo export takes a SavedModel folder)"
         raise WeightsError(f"{path} is a folder; {way}")
     if not path.is_file():
+        named = str(path)
+        if what == "model" and models.is_name(named):
+            raise WeightsError(
+                f"{named} is the name of a model, not a file: zoo build {named} builds it, with the published weights "
+                "where they can be had, and exports it with the same options"
+            )
         raise WeightsError(f"no {what} file {path}")
     if path.suffix == pytorch.SUFFIX or tensorflow1.is_archive(path):
         raise WeightsError(

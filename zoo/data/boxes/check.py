@@ -19,7 +19,7 @@ from zoo.data.groups import groups_of
 from zoo.data.loading import make_reader
 from zoo.data.notes import on_groups, on_near_copies, on_unread, unfit_name
 from zoo.data.reading import Array, Reader, read_all
-from zoo.data.report import BadFile, Copies, NearCopies
+from zoo.data.report import BadFile, Copies, NearCopies, oddities
 from zoo.errors import OptionError
 from zoo.inputs.annotations import BoxData, Remark, Tally, find_boxes
 from zoo.inputs.boxes import Boxes
@@ -109,9 +109,7 @@ class BoxReport:
             "sizes": self.sizes.as_dict(),
             "anchors": self.anchors.as_dict(),
             "remarks": [{"kind": r.kind, "count": r.count, "first": r.first, "text": str(r)} for r in self.remarks],
-            "bad": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
-            "copies": [{"kind": c.kind, "paths": [str(path) for path in c.paths]} for c in self.copies],
-            "near_copies": None if self.near is None else self.near.as_dict(),
+            **oddities(self.bad, self.copies, self.near),
             "notes": list(self.notes),
             "problems": list(self.problems),
         }

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-
 from zoo.data.boxes.check import BoxReport
 from zoo.data.boxes.covered import Covered
 from zoo.data.boxes.sizes import LARGE, SMALL
-from zoo.data.telling import SHOWN, aligned, nameless, told_list
+from zoo.data.telling import SHOWN, aligned, lists_of, nameless, notes, place_of_more, used
 from zoo.inputs.splits import SPLITS, SplitName
 from zoo.tasks.anchors import COVERED
 from zoo.text import count_of
@@ -49,12 +47,12 @@ def lines(report: BoxReport, *, classes: int = 20, most: int = 5) -> list[str]:
         classes: the most classes whose counts are told.
         most: the most entries of each list.
     """
-    more = f"zoo data check {shlex.quote(str(report.path))}"
+    more = place_of_more(report)
     return [
-        f"data: {report.path}, {report.used} of {count_of(report.found, 'picture')} used",
+        f"data: {report.path}, {used(report, 'picture')}",
         *aligned(count_rows(report), classes, more, sums=SUMS),
         *summary(report),
-        *(f"note: {note}" for note in report.notes),
+        *notes(report),
         *oddities(report),
         *lists(report, most, more),
     ]
@@ -64,7 +62,7 @@ def without_names(report: BoxReport) -> list[str]:
     """Returns what a report says in sentences that name no file and no place, for pages that are given away."""
     odd = [one.told() for one in report.remarks]
     return [
-        f"{report.used} of {count_of(report.found, 'picture')} used",
+        used(report, "picture"),
         *summary(report),
         *nameless(report, _COPIES),
         *odd,
@@ -105,11 +103,5 @@ def oddities(report: BoxReport) -> list[str]:
 
 def lists(report: BoxReport, most: int = SHOWN, more: str = "--json lists all") -> list[str]:
     """Returns the lists of pictures that are not used, of copies and near copies; an empty line before each."""
-    found = told_list("cannot be used and is skipped", [bad.reason for bad in report.bad], len(report.bad), most, more)
-    for kind, text in _COPIES.items():
-        same = [" = ".join(map(str, copies.paths)) for copies in report.copies if copies.kind == kind]
-        found += told_list(text, same, len(same), most, more)
-    if report.near is not None:
-        pairs = [f"{one} ~ {other} ({likeness:.3f})" for one, other, likeness in report.near.pairs]
-        found += told_list("held-out pictures almost like a training picture", pairs, report.near.count, most, more)
-    return found
+    reasons = [bad.reason for bad in report.bad]
+    return lists_of(report, "cannot be used and is skipped", reasons, _COPIES, most, more)

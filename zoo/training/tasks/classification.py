@@ -21,7 +21,7 @@ from zoo.inputs.preprocessing import is_picture
 from zoo.progress import Progress
 from zoo.tasks.confidence import calibration_error, reliability, thresholds
 from zoo.tasks.confusion import Confusion
-from zoo.tasks.task import Section
+from zoo.tasks.evaluation import Section
 from zoo.text import count_of
 from zoo.training.recipe import Recipe
 from zoo.training.tasks.task import Objective

@@ -23,7 +23,7 @@ from zoo.progress import Progress
 from zoo.tasks.anchors import COVERED, cover
 from zoo.tasks.anchors import fit as fit_anchors
 from zoo.tasks.detection import Detection
-from zoo.tasks.task import Section
+from zoo.tasks.evaluation import Section
 from zoo.text import count_of
 from zoo.training.recipe import Recipe
 from zoo.training.tasks.detection_report import CONFUSION_PLOT, WORST_PLOT, DetectionReport, share

@@ -12,7 +12,7 @@ from zoo.data.augment import Augment
 from zoo.data.pipeline import Order, Source
 from zoo.inputs.labelled import SplitName
 from zoo.progress import Progress
-from zoo.tasks.task import Section
+from zoo.tasks.evaluation import Section
 from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
