@@ -10,6 +10,7 @@ import pytest
 
 import zoo
 from zoo.compress.folding import fold_batch_norms
+from zoo.compress.supported import require_supported
 from zoo.errors import CompressionError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def test_the_answers_are_the_same_and_no_norm_is_left(name: str, cases: Callable
     before = [np.array(weight) for weight in case.model.get_weights()]
     folded = fold_batch_norms(case.model)
     require_same(case.model, folded, case.inputs)
+    require_supported(folded)
     assert not norms(folded)
     kept = [layer.name for layer in case.model.layers if layer.name not in norms(case.model)]
     assert [layer.name for layer in folded.layers] == kept
@@ -53,6 +55,7 @@ def test_the_detector_keeps_its_anchors_and_its_outputs(
     folded = fold_batch_norms(model)
     assert not norms(folded)
     np.testing.assert_array_equal(anchors_of(folded), anchors_of(model))
+    require_supported(folded)
     require_same(model, folded, inputs_for((96, 96, 3), 2))
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from zoo.compress.findings import Advice, Diagnosis, Loss, Row
 from zoo.errors import listed
 
-LITTLE = 0.01
-"""Divergence, in nats, below which nothing is wrong: that of a probability of 0.5 that becomes 0.57 or 0.43."""
+LITTLE = 0.02
+"""Divergence, in nats, below which nothing is wrong: that of a probability of 0.5 that becomes 0.6 or 0.4."""
 FEW_CHANGED = 0.02
 """Share of changed answers up to which nothing is wrong."""
 CULPRIT = 0.2
@@ -113,7 +113,7 @@ def _has_few_steps(row: Row) -> bool:
 
 def _for_per_tensor(found: Diagnosis, int8: Loss) -> Iterator[Advice]:
     whole = found.whole["per_tensor"]
-    if is_little(whole, found.inputs) or whole.divergence < WORSE * int8.divergence:
+    if is_little(whole, found.inputs) or not _is_worse(whole, int8):
         return
     rows = [row for row in found.rows if row.weights]
     rows.sort(key=lambda row: -row.weights.per_tensor.divergence if row.weights else 0.0)
@@ -136,7 +136,7 @@ def _for_per_tensor(found: Diagnosis, int8: Loss) -> Iterator[Advice]:
 
 def _for_four_bits(found: Diagnosis, int8: Loss) -> Iterator[Advice]:
     whole = found.whole["four_bits"]
-    if is_little(whole, found.inputs) or whole.divergence < WORSE * int8.divergence:
+    if is_little(whole, found.inputs) or not _is_worse(whole, int8):
         return
     yield Advice(
         "four_bits",
@@ -144,6 +144,11 @@ def _for_four_bits(found: Diagnosis, int8: Loss) -> Iterator[Advice]:
         f"weights of 4 bits would change {_changed(whole)} of the answers: they need training with --quantize-aware "
         "--weight-bits 4",
     )
+
+
+def _is_worse(whole: Loss, int8: Loss) -> bool:
+    """Whether a cheaper form loses so much more than int8 that it is to be told."""
+    return whole.divergence >= WORSE * int8.divergence or whole.changed - int8.changed > FEW_CHANGED
 
 
 def _lost(whole: Loss) -> str:

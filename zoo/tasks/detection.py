@@ -254,7 +254,7 @@ class Detecting:
         return agreement(self, reference, outputs)
 
     def divergence(self, reference: Sequence[Array], outputs: Sequence[Array]) -> float:
-        """Returns the divergence of the scores and of the boxes of anchors that show objects.
+        """Returns the divergence of the scores and of the boxes of anchors that show objects, for each such anchor.
 
         Raises:
             ValueError: it is not known how the outputs are arranged.
@@ -268,7 +268,8 @@ class Detecting:
         first, second = reference[layout.scores], outputs[layout.scores]
         best = first.max(axis=-1)
         boxes = of_boxes(reference[layout.boxes], outputs[layout.boxes], best)
-        return of_labels(first, second) + boxes
+        # A picture has thousands of anchors, and a few of them count.
+        return (of_labels(first, second) + boxes) / max(1.0, float(best.sum()) / len(best))
 
     def cells(self, found: Detection) -> tuple[object, ...]:
         """The values of one object, in the order of `columns`."""
