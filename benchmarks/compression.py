@@ -4,7 +4,7 @@
 
 | case | what is compared |
 |---|---|
-| `lenet` | digits of MNIST: weights of 8, 4 and 3 bits, calibrated afterwards or trained for it |
+| `lenet` | digits of MNIST: weights of 8, 4, 3 and 2 bits, calibrated afterwards or trained for it |
 | `mobilenet_v2` | clothes of Fashion-MNIST, from Open Images' weights: one scale for each kernel, and what helps |
 | `teacher` | a LeNet that learns clothes from labels, and from that MobileNetV2 besides |
 | `detector` | the mAP of a detector in float, in int8, and trained for int8 |

@@ -78,8 +78,8 @@ def _prune_run(
     out: Path | None,
     as_json: bool,
 ) -> None:
+    from zoo.cli.printing import printing
     from zoo.cli.run_files import finish
-    from zoo.cli.train import printing
 
     import_tensorflow()
     from zoo.training.pruned import prune_run

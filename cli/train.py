@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import shlex
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +14,15 @@ from click.core import ParameterSource
 from zoo import models
 from zoo.cli.model_options import given, model_options, weights_option
 from zoo.cli.output import echo, import_tensorflow
+from zoo.cli.printing import before_the_first_step, printing
 from zoo.cli.quantize_options import quantization, quantize_aware_options
 from zoo.cli.recipe_options import recipe_options
 from zoo.cli.run_files import finish, require_exportable, run_export_options, wanted_files
-from zoo.progress import amount
 from zoo.quiet import quiet
-from zoo.text import shown
 from zoo.tflite.targets import Target
 
 if TYPE_CHECKING:
-    from zoo.data import Report as DataFacts
+    pass
 
 
 @click.command()
@@ -154,7 +150,8 @@ def train(
     import_tensorflow(start=not several)
     # TensorFlow logs at length when another worker is lost; the error says it in a line.
     check = functools.partial(require_exportable, wanted)
-    with printing(as_json, detached=several) as watch, quiet() if several else contextlib.nullcontext():
+    hushed = quiet() if several else contextlib.nullcontext()
+    with before_the_first_step(), printing(as_json, detached=several) as watch, hushed:
         common: dict[str, Any] = {"strategy": strategy, **meeting, "watch": watch, "progress": watch, "check": check}
         if resume is not None:
             result = training.resume(resume, **common)
@@ -227,79 +224,3 @@ def _data_to_go_on_with(ctx: click.Context, run: Path, model: str | None, data: 
 
 def _is_given(ctx: click.Context, name: str) -> bool:
     return name in given(ctx, None) or ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-@contextlib.contextmanager
-def printing(silent: bool, *, detached: bool = False) -> Iterator[Printer]:
-    """Yields a printer of one line per epoch, with a progress bar on a terminal.
-
-    With `detached` it keeps printing while the standard streams are silenced.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    stream = sys.stderr if silent else sys.stdout
-    own = detached or stream.isatty()
-    # This is a copy of the terminal's descriptor, because native log messages are captured at the original.
-    with os.fdopen(os.dup(stream.fileno()), "w") if own else contextlib.nullcontext(stream) as terminal:
-        console = Console(file=terminal, force_terminal=stream.isatty(), markup=False, emoji=False, highlight=False)
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        progress = Progress(
-            *columns,
-            console=console,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            disable=not stream.isatty(),
-        )
-        with progress:
-            yield Printer(progress, console.print if stream.isatty() else _plain(terminal))
-
-
-def _plain(stream: Any) -> Callable[[str], None]:
-    """Returns a function that prints a line without folding it to a width."""
-    return lambda text: print(text, file=stream, flush=True)
-
-
-class Printer:
-    """Prints the progress of a training."""
-
-    def __init__(self, progress: Any, line: Callable[[str], None]) -> None:
-        self._progress, self._write = progress, line
-        self._task = progress.add_task("", visible=False)
-
-    def _line(self, text: str) -> None:
-        self._write(shown(text))
-
-    def step(self, text: str, done: int = 0, total: int = 0, unit: str = "") -> None:
-        """Shows a step, on a terminal only."""
-        counted = bool(total) and not unit
-        if not counted:
-            text = " ".join(filter(None, (text, amount(done, total, unit))))
-        size = total if counted else None
-        self._progress.update(self._task, description=shown(text), completed=done, total=size, visible=True)
-
-    def data(self, report: DataFacts) -> None:
-        """Prints the facts of the data."""
-        for line in report.lines():
-            self._line(line)
-
-    def batch(self, stage: Any, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """Moves the progress bar."""
-        self.step(f"epoch {epoch} ({stage.name}), loss {loss:.4f}", batch, batches)
-
-    def epoch(self, row: dict[str, Any]) -> None:
-        """Prints the metrics of an epoch in one line."""
-        self._progress.reset(self._task, visible=False)
-        from zoo.training.watch import describe_row
-
-        self._line(describe_row(row))
-
-    def note(self, text: str) -> None:
-        """Prints a note in one line."""
-        self._line(f"note: {text}")

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import zoo
+from zoo.accuracies import Accuracies
 from zoo.errors import OptionError
-from zoo.published import CLOUD_TPU, KERAS_APPLICATIONS, Accuracies, Preparation, PublishedWeights, WeightsFile
+from zoo.published import CLOUD_TPU, KERAS_APPLICATIONS, Preparation, PublishedWeights, WeightsFile
 from zoo.specs import NUM_CLASSES, ModelSpec, Option
 
 SHA256 = "0" * 64

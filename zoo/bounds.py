@@ -43,6 +43,11 @@ def whole(name: str, value: Any, least: int = 1, most: int | None = None, *, err
     return found
 
 
+def whole_or_all(name: str, value: Any) -> int | None:
+    """Returns the largest number of things that an option asks for, at least 1; None for all. Errors as `whole`."""
+    return None if value is None else whole(name, value)
+
+
 def number(
     name: str,
     value: Any,

@@ -119,6 +119,11 @@ def layer_name(tensor: Any) -> str:
     return str(layer_of(tensor).name)
 
 
+def kind_of(layer: Any) -> str:
+    """Returns the kind of a layer by its class: `Conv2D` for one that rounds its kernel as an int8 file does, too."""
+    return type(layer).__name__.removeprefix("Quantized")
+
+
 def has_graph(layer: Any) -> bool:
     """Whether a layer is a model whose graph is known: a functional one, or a Sequential one that is built."""
     import keras

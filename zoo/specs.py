@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo.accuracies import Accuracies
 from zoo.errors import OptionError
-from zoo.published import Accuracies, Backbone, Original, PublishedWeights
+from zoo.published import Backbone, Original, PublishedWeights
 
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy's global random state takes."""

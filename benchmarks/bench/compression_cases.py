@@ -17,7 +17,7 @@ from zoo.tasks import TASKS
 from zoo.training import TrainResult, resume, train
 from zoo.training.quantized import train_quantized
 
-BITS = (8, 4, 3)
+BITS = (8, 4, 3, 2)
 """Bits of LeNet's weights; its first and its last layer always have 8."""
 FLOAT, POST, AWARE = "float", "int8", "int8, trained for it"
 """What rows are called: the float file, the usual int8 file, and that of a quantization-aware training."""
@@ -30,7 +30,7 @@ SHOWN = 5
 
 
 def lenet(bench: Bench) -> dict[str, Any]:
-    """LeNet on MNIST, with weights of 8, 4 and 3 bits in each channel."""
+    """LeNet on MNIST, with weights of 8, 4, 3 and 2 bits."""
     rows: list[dict[str, Any]] = []
     for seed in bench.seeds:
         run = _lenet(bench, f"lenet-{seed}", bench.pictures(MNIST, seed), seed, epochs=bench.count(20))

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import zoo
 from bench import architectures_table
 from bench.processes import PEERS
-from zoo.published import Accuracies
+from zoo.accuracies import Accuracies
 from zoo.specs import NUM_CLASSES, ModelSpec, Option
 
 if TYPE_CHECKING:

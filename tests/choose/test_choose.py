@@ -9,13 +9,13 @@ import pytest
 
 import zoo
 from tests.told import Told
+from zoo.accuracies import Accuracies
 from zoo.choose import Limits, Variant, choose, grid, measuring
 from zoo.choose.benchmark_report import read_board
 from zoo.choose.plotting import plot_choice
 from zoo.errors import ExportError, InputError
 from zoo.export.options import MODES
 from zoo.machine.cores import usable_cores
-from zoo.published import Accuracies
 from zoo.runner import runtimes
 from zoo.specs import NUM_CLASSES, Caution, ModelSpec, Option
 
@@ -24,7 +24,7 @@ SMALL = grid("mobilenet_v2", alpha=[0.35], input_size=[96, 128], quantize=["none
 
 OWN = """
 import zoo
-from zoo.published import Accuracies
+from zoo.accuracies import Accuracies
 from zoo.specs import NUM_CLASSES, ModelSpec
 
 KNOWN = Accuracies("a paper", "https://example.org", ("top1", "top5"), ((60.0, 80.0),))

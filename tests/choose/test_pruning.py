@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import zoo
+from zoo.accuracies import Accuracies
 from zoo.choose import Limits, Measured, Variant, choose, grid, pruning
 from zoo.choose.pruning import Cost, prune
 from zoo.errors import InputError
-from zoo.published import Accuracies
 from zoo.specs import NUM_CLASSES, ModelSpec, Option
 
 # Width: top-1, millions of weights, millions of MACs.

@@ -7,10 +7,10 @@ import pytest
 
 import zoo
 from zoo import figures
+from zoo.accuracies import Accuracies
 from zoo.choose import Candidate, Measured, grid
 from zoo.cli.main import main
 from zoo.errors import ExportError, OptionError, UnknownModelError, ZooError
-from zoo.published import Accuracies
 from zoo.specs import NUM_CLASSES, ModelSpec, Option
 
 

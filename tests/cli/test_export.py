@@ -152,7 +152,7 @@ def test_options_of_a_file_that_is_not_made_do_not_matter(tmp_path: Path, capsys
 def test_the_name_of_a_model_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("keras:MobileNetV2", "lenet"):
         assert _zoo("export", name) == 1
-        line = f"zoo: error: {name} is the name of a model, not a file: zoo build {name} builds it, with the published"
+        line = f"zoo: error: {name} is the name of a model, not a file: zoo build {name} builds and exports it"
         assert capsys.readouterr().err.startswith(line)
     assert _zoo("export", "keras") == 1
     assert capsys.readouterr().err == "zoo: error: no model file keras\n"

@@ -7,7 +7,7 @@ import pytest
 
 import zoo
 from zoo import figures
-from zoo.published import Accuracies
+from zoo.accuracies import Accuracies
 from zoo.specs import NUM_CLASSES, ModelSpec, Option
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+import zoo
 from zoo.compress.fake import is_rounded
 from zoo.compress.graph import calibrate, quantize_aware, ranges_of
-from zoo.errors import CompressionError, OptionError
+from zoo.errors import CompressionError, OptionError, WeightsError
 from zoo.weights import load_model
 
 if TYPE_CHECKING:
@@ -98,6 +99,12 @@ def test_a_file_of_such_a_model_loads_again(aware_branches: Aware, tmp_path: Pat
     assert [layer.get_config() for layer in ranges_of(loaded)] == [
         layer.get_config() for layer in ranges_of(aware_branches.aware)
     ]
+
+
+def test_it_does_not_fit_the_model_of_the_zoo_by_name(aware_lenet: Aware, tmp_path: Path) -> None:
+    aware_lenet.aware.save(tmp_path / "aware.keras")
+    with pytest.raises(WeightsError, match="was trained for int8, .* and does not fit lenet"):
+        zoo.build("lenet", weights=tmp_path / "aware.keras")
 
 
 def strange(kind: str) -> Any:

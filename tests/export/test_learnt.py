@@ -145,6 +145,27 @@ def test_fewer_bits_and_one_scale_a_kernel_are_in_the_file_too(
         assert levels - 1 <= len(np.unique(weights(file)[1][0])) <= levels
 
 
+def test_channels_without_weights_keep_their_bias(tmp_path: Path) -> None:
+    import keras
+    from keras import layers
+
+    from zoo.runner import load
+
+    entry = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, activation="relu", name="first")(layers.Rescaling(1 / 127.5, offset=-1)(entry))
+    model = keras.Model(entry, layers.Dense(3, activation="softmax", name="last")(layers.Flatten()(x)))
+    kernel, bias = model.get_layer("first").get_weights()
+    # No weights at all, and weights with whose scale the bias has no place in 32 bits.
+    kernel[..., 0], kernel[..., 1] = 0, kernel[..., 1] * 1e-9
+    bias[:] = 3, 2, 0.1, 0.1
+    model.get_layer("first").set_weights([kernel, bias])
+    inputs = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3)).astype(np.float32)
+    made = Aware.of(model, inputs)
+    session = load(export(made, tmp_path / "dead.tflite").path)
+    found = np.concatenate([np.asarray(session.run(one[None])[0]) for one in inputs]) / 256
+    np.testing.assert_allclose(found, np.asarray(made.aware(inputs)), atol=0.02)
+
+
 @pytest.mark.parametrize("target", ["edgetpu", "tflite-runtime", "litert"])
 def test_every_target_takes_it(target: Any, aware_lenet: Aware, tmp_path: Path) -> None:
     file = export(aware_lenet, tmp_path / "lenet.tflite", target=target)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import zoo
+from tests.branches import Aware
 from zoo.errors import InputError, OptionError, UnknownModelError
 from zoo.summary.table import Row, outline, summarize
 
@@ -217,3 +218,10 @@ def test_an_outline_leaves_no_weights_to_be_made_later() -> None:
 
     outline("lenet")
     assert global_state.get_global_attribute("uninitialized_variables") == []
+
+
+def test_a_model_that_is_trained_for_int8_has_the_macs_of_its_float_model(aware_lenet: Aware) -> None:
+    wanted, found = summarize(aware_lenet.model), summarize(aware_lenet.aware)
+    assert found.macs == wanted.macs > 0
+    fields_of = [{row.name: row.receptive_field for row in one.rows} for one in (wanted, found)]
+    assert fields_of[1]["conv2"] == fields_of[0]["conv2"] is not None

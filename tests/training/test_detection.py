@@ -170,6 +170,18 @@ def test_ctrl_c_between_two_steps_says_how_to_go_on(
     same(resume(tmp_path / "run"), alone)
 
 
+def test_ctrl_c_before_the_first_step_says_that_nothing_was_changed(
+    scenes: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any, **options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zoo.training.run.begin_run", interrupted)
+    done = cli("train", "spotter", scenes, "--out", tmp_path / "run")
+    assert (done.code, list(tmp_path.iterdir())) == (130, [])
+    assert done.error == "stopped before the first step, so that nothing was changed; the same command begins again"
+
+
 def test_a_training_that_was_killed_before_its_first_checkpoint_begins_anew_with_the_same_anchors(
     alone: TrainResult, scenes: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.branches import Aware
 from zoo import graph
 from zoo.tasks.confidence import calibration_error
 from zoo.training.tasks.temperature import Temperature, fit, logits_layer, scale
@@ -119,3 +120,16 @@ def test_a_model_whose_logits_no_weights_scale_stays_as_it_is() -> None:
     assert all(np.array_equal(one, other) for one, other in zip(before, model.get_weights(), strict=True))
     relu = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, activation="tanh"), keras.layers.Softmax()])
     assert not scale(relu, Temperature(2.0, 100))
+
+
+def test_a_model_for_int8_is_scaled_with_its_range_so_that_no_stored_number_changes(aware_lenet: Aware) -> None:
+    model, before = aware_lenet.aware, aware_lenet.aware.get_weights()
+    numbers = np.asarray(model.get_layer("logits").grid()[0])
+    scores = np.asarray(model(aware_lenet.inputs))
+    try:
+        assert scale(model, Temperature(2.0, 100))
+        np.testing.assert_array_equal(np.asarray(model.get_layer("logits").grid()[0]), numbers)
+        found = np.asarray(model(aware_lenet.inputs))
+        np.testing.assert_allclose(found, Temperature(2.0).apply(scores), atol=1e-4)
+    finally:
+        model.set_weights(before)

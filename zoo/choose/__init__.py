@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import bounds, models
+from zoo.accuracies import Accuracies
 from zoo.choose.benchmark_report import read_board
 from zoo.choose.cache import Cache
 from zoo.choose.front import Candidate, Limits, Measured, pareto, pick
@@ -27,7 +28,6 @@ from zoo.export.describe import versions
 from zoo.files import base_name
 from zoo.machine.info import read_machine, read_state
 from zoo.progress import SILENT, Progress
-from zoo.published import Accuracies
 from zoo.runner import runtimes
 from zoo.runner.runtimes import Runtime
 from zoo.text import count_of, plural

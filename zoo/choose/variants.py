@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo import figures, models
+from zoo.accuracies import Accuracies
 from zoo.errors import OptionError
 from zoo.export.options import Quantize, mode
-from zoo.published import Accuracies
 from zoo.specs import ModelSpec, in_words
 
 IMAGENET_CLASSES = 1000

@@ -2,7 +2,8 @@
 
 TensorFlow's converter finds the scale of a channel by its largest magnitude and rounds to whole multiples, which gives
 exactly the numbers that were learnt: so the graph for it has no rounding of weights, which it could not convert for the
-channels of depthwise layers. One scale for a whole convolution it takes from such an operation alone.
+channels of depthwise layers. One scale for a whole convolution it takes from such an operation alone. A channel whose
+weights are next to nothing gets a larger scale from it, so that the bias fits into 32 bits; its answers stay.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from zoo.accuracies import Accuracies
 from zoo.models.layers import RELU_INIT, batch_norm, classifier_head, depthwise_init, image_input, make_divisible
-from zoo.published import CLOUD_TPU, MINUS_1_TO_1, Accuracies, Original, Preparation, PublishedWeights, WeightsFile
+from zoo.published import CLOUD_TPU, MINUS_1_TO_1, Original, Preparation, PublishedWeights, WeightsFile
 from zoo.registry import register
 from zoo.specs import NUM_CLASSES, ModelSpec, Option, dropout_of
 

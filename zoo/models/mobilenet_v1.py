@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zoo.accuracies import Accuracies
 from zoo.models.layers import RELU_INIT, classifier_head, depthwise_init, image_input
-from zoo.published import KERAS_APPLICATIONS, MINUS_1_TO_1, Accuracies, Backbone, PublishedWeights, WeightsFile
+from zoo.published import KERAS_APPLICATIONS, MINUS_1_TO_1, Backbone, PublishedWeights, WeightsFile
 from zoo.registry import register
 from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
 

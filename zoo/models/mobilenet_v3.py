@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from zoo.accuracies import Accuracies
 from zoo.models.layers import RELU_INIT, batch_norm, classifier_head, depthwise_init, image_input, make_divisible
-from zoo.published import KERAS_APPLICATIONS, MINUS_1_TO_1, Accuracies, Backbone, PublishedWeights, WeightsFile
+from zoo.published import KERAS_APPLICATIONS, MINUS_1_TO_1, Backbone, PublishedWeights, WeightsFile
 from zoo.registry import register
 from zoo.specs import DROPOUT, NUM_CLASSES, Caution, ModelSpec, Option
 

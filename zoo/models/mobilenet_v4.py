@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from zoo.accuracies import Accuracies
 from zoo.models.layers import RELU_INIT, batch_norm, classifier_head, depthwise_init, image_input
-from zoo.published import HUGGING_FACE, Accuracies, Original, Preparation, PublishedWeights, WeightsFile
+from zoo.published import HUGGING_FACE, Original, Preparation, PublishedWeights, WeightsFile
 from zoo.registry import register
 from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
 

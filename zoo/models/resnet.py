@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from zoo.accuracies import Accuracies
 from zoo.models.layers import RELU_INIT, classifier_head, image_input
 from zoo.pixels import CAFFE, IMAGENET_MEAN
-from zoo.published import KERAS_APPLICATIONS, Accuracies, Backbone, PublishedWeights, WeightsFile
+from zoo.published import KERAS_APPLICATIONS, Backbone, PublishedWeights, WeightsFile
 from zoo.registry import register
 from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
 

@@ -175,7 +175,7 @@ class Predictor(Generic[Found]):
         Raises:
             InputError: the picture cannot be read, or does not fit the model.
         """
-        limit = checked_limit(limit)
+        limit = bounds.whole_or_all("limit", limit)
         sample = source if isinstance(source, Sample) else self.read(source)
         return self._decode(sample, limit, task or self.task)
 
@@ -198,7 +198,7 @@ class Predictor(Generic[Found]):
             workers: the number of decoding threads; by default one for each core.
             task: the task of this file with other limits to what it finds; by default the file's.
         """
-        limit = checked_limit(limit)
+        limit = bounds.whole_or_all("limit", limit)
         workers = usable_cores() if workers is None else bounds.whole("workers", workers)
         waiting: deque[tuple[Source, Future[Sample]]] = deque()
         pool = ThreadPoolExecutor(workers)
@@ -292,12 +292,3 @@ class Predictor(Generic[Found]):
         except AnswerError as error:
             named = f"{source}: {error}" if isinstance(source, str | Path) else str(error)
             return Result(source, [], AnswerError(named))
-
-
-def checked_limit(limit: int | None, name: str = "limit") -> int | None:
-    """Returns the largest number of predictions that an option asks for; None for all.
-
-    Raises:
-        InputError: it is no whole number, or less than 1.
-    """
-    return None if limit is None else bounds.whole(name, limit)

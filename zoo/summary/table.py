@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import models
 from zoo.errors import InputError
-from zoo.graph import unallocated
+from zoo.graph import kind_of, unallocated
 
 if TYPE_CHECKING:
     import keras
@@ -133,7 +133,7 @@ def outline(name: str, **options: Any) -> Summary:
 
 def _walk(model: keras.Model, fields: dict[int, _Field | None], rows: list[Row]) -> None:
     for layer in model.layers:
-        kind = type(layer).__name__
+        kind = kind_of(layer)
         if kind == "InputLayer":
             continue
         inputs, outputs = _tensors(layer, fields)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import models
+from zoo.compress.baking import is_quantization_aware
 from zoo.errors import WeightsError
 from zoo.graph import unallocated
 from zoo.progress import SILENT, Progress
@@ -120,6 +121,7 @@ def build_from(
     else:
         path = Path(weights)
         contents = files.read(path)
+        _require_float(name, contents)
     if _may_average(spec, options) and transfer.average_head(_skeleton(name, full), contents):
         full["head"] = "average"
     skeleton = _skeleton(name, full)
@@ -146,6 +148,19 @@ def build_from(
     notes += _notes(found, path, known=published is not None)
     labels = _named(model, published.labels) if published and not new_head else ()
     return Built(model, full, tuple(notes), new_head, what, str(weights), labels, found.has_boxes)
+
+
+def _require_float(name: str, contents: files.Contents) -> None:
+    """Refuses a file whose layers compute as an int8 file does: they hold other numbers than those of the named model.
+
+    Raises:
+        WeightsError: it is such a file.
+    """
+    if contents.model is not None and is_quantization_aware(contents.model):
+        raise WeightsError(
+            f"{contents.path} was trained for int8, with batch normalization folded, and does not fit {name}; zoo "
+            f"export {contents.path} takes it as it is, and zoo train --from its run"
+        )
 
 
 def _named(model: keras.Model, labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -186,12 +186,8 @@ def _require_keras_file(path: Path, what: str) -> None:
         way = f"give {inside}" if inside else "weights are taken from files (zoo export takes a SavedModel folder)"
         raise WeightsError(f"{path} is a folder; {way}")
     if not path.is_file():
-        named = str(path)
-        if what == "model" and models.is_name(named):
-            raise WeightsError(
-                f"{named} is the name of a model, not a file: zoo build {named} builds it, with the published weights "
-                "where they can be had, and exports it with the same options"
-            )
+        if what == "model" and models.is_name(str(path)):
+            raise WeightsError(f"{path} is the name of a model, not a file: zoo build {path} builds and exports it")
         raise WeightsError(f"no {what} file {path}")
     if path.suffix == pytorch.SUFFIX or tensorflow1.is_archive(path):
         raise WeightsError(

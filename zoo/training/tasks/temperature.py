@@ -27,7 +27,7 @@ LOWEST, HIGHEST = 0.1, 10.0
 STEPS = 60
 """Halvings of that range, more than double precision can tell apart."""
 
-_WEIGHTED = ("Dense", "Conv1D", "Conv2D", "QuantizedDense", "QuantizedConv2D")
+_WEIGHTED = ("Dense", "Conv1D", "Conv2D")
 _RANGE = "ActivationRange"
 """The kind of layer that rounds activations within a range, in a model that is trained for int8."""
 _HOMOGENEOUS = frozenset({
@@ -121,7 +121,7 @@ def _logits_path(model: keras.Model) -> list[Any] | None:
     if len(model.outputs) != 1:
         return None
     layer = graph.layer_of(model.outputs[0])
-    kind = type(layer).__name__
+    kind = graph.kind_of(layer)
     if kind in _WEIGHTED:
         return [layer] if _activation(layer) == "softmax" else None
     if kind != "Softmax" and not (kind == "Activation" and _activation(layer) == "softmax"):
@@ -133,7 +133,7 @@ def _logits_path(model: keras.Model) -> list[Any] | None:
             return None
         layer = graph.layer_of(inputs)
         path.append(layer)
-        kind = type(layer).__name__
+        kind = graph.kind_of(layer)
         if kind in _WEIGHTED:
             return path if _activation(layer) == "linear" else None
         if kind not in _HOMOGENEOUS:
