@@ -18,7 +18,7 @@ def test_alexnet_is_the_lectures_table(cli: Cli) -> None:
     maps = [row["output_shape"][0] for row in found["rows"] if row["kind"] in {"Conv2D", "MaxPooling2D"}]
     assert maps == [55, 27, 27, 13, 13, 13, 13, 6]
     assert (found["params"], found["macs"]) == (60_965_224, 724_406_816)
-    assert found["options"] == {"num_classes": 1000, "groups": 2, "input_size": 224, "dropout": 0.5}
+    assert found["options"] == {"num_classes": 1000, "groups": 2, "lrn": False, "input_size": 224, "dropout": 0.5}
     (conv2,) = [row for row in found["rows"] if row["name"] == "conv2"]
     assert conv2 == {
         "name": "conv2",
@@ -94,7 +94,7 @@ def test_an_unpublished_alpha_is_noted(cli: Cli) -> None:
         (("alexnet", "--groups", "3"), "alexnet: groups=3 is not allowed; give one of 1, 2"),
         (
             ("alexnet", "--alpha", "0.5"),
-            "alexnet has no option 'alpha'; it takes num_classes, groups, input_size, dropout",
+            "alexnet has no option 'alpha'; it takes num_classes, groups, lrn, input_size, dropout",
         ),
         (("mobilenet_v2", "--alpha", "0"), "mobilenet_v2: alpha=0.0 is not allowed; give a number, above 0"),
         (("mobilenet_v2", "--alpha", "nan"), "mobilenet_v2: alpha=nan is not allowed; give a number, above 0"),

@@ -68,7 +68,7 @@ def test_an_answer_below_the_least_score_is_that_it_is_not_sure(
 def test_a_least_score_in_percent_is_refused(cli: Cli, model: Path, photos: tuple[Path, Path]) -> None:
     done = cli("run", model, photos[0], "--min-score", "70")
     assert done.code == 1
-    assert "give 0 to 1, such as 0.7" in done.error
+    assert "give a least score from 0 to 1, such as 0.7" in done.error
 
 
 @pytest.mark.slow
