@@ -12,6 +12,7 @@ import pytest
 
 from tests.docs.markdown import ROOT
 from zoo.cli.main import zoo as group
+from zoo.text import plural
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -25,16 +26,26 @@ QUOTES = sorted({" ".join(quote.split()) for quote in re.findall(r'"([^"]+)"', P
 
 @functools.cache
 def texts() -> tuple[str, ...]:
-    """Returns every string of the package's sources; what is filled in is a NUL."""
+    """Returns every string of the package's sources; what is filled in is a NUL, and counted things are several."""
     found = []
     for path in (path for folder in ("zoo", "export", "cli") for path in Path(ROOT, folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
-                parts = [str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values]
+                parts = [str(part.value) if isinstance(part, ast.Constant) else filled_in(part) for part in node.values]
                 found.append("".join(parts))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
     return tuple(found)
+
+
+def filled_in(part: ast.expr) -> str:
+    """Returns what stands for a value in a message: the words for several things, or a NUL."""
+    call = part.value if isinstance(part, ast.FormattedValue) else part
+    if isinstance(call, ast.Call) and ast.unparse(call.func) in {"count_of", "plural"}:
+        words = [str(word.value) for word in call.args[1:] if isinstance(word, ast.Constant)]
+        if words:
+            return ("\0 " if ast.unparse(call.func) == "count_of" else "") + plural(2, *words)
+    return "\0"
 
 
 def said(quote: str) -> bool:

@@ -140,8 +140,10 @@ def _on_classes(
     for path, labels in files:
         more = [label for label in dict.fromkeys(labels) if label not in only]
         if more:
-            know = count_of(len(more), "more class, which does", "more classes, which do")
-            notes.append(f"{path} knows {know} not count here: {_listed(more)}")
+            notes.append(
+                f"{path} knows {count_of(len(more), 'more class, which does', 'more classes, which do')} not count here: "
+                f"{_listed(more)}"
+            )
     return notes
 
 
