@@ -141,8 +141,8 @@ def _on_classes(
         more = [label for label in dict.fromkeys(labels) if label not in only]
         if more:
             notes.append(
-                f"{path} knows {count_of(len(more), 'more class, which does', 'more classes, which do')} not count here: "
-                f"{_listed(more)}"
+                f"{path} knows {count_of(len(more), 'more class, which does', 'more classes, which do')} not count "
+                f"here: {_listed(more)}"
             )
     return notes
 
