@@ -482,7 +482,8 @@ def tflite_runtime_python() -> Path:
 
 @pytest.fixture(scope="session")
 def mediapipe_python() -> Path:
-    """The Python of an environment with MediaPipe, and without this package."""
+    """The Python of an environment with MediaPipe, and without this package, if the libraries it loads are there."""
+    system.require("libgl")
     return _environment(".venv-mediapipe", "EDGEZOO_MEDIAPIPE_PYTHON")
 
 

@@ -140,7 +140,7 @@ def test_every_need_that_a_test_names_is_in_the_table() -> None:
     for path in (ROOT / "tests").rglob("*.py"):
         asked |= set(re.findall(r'system\.require\("(\w+)"\)', path.read_text(encoding="utf-8")))
     assert asked <= listed
-    assert {"libusb", "cc", "openssl", "curl", "git"} <= asked
+    assert {"libusb", "libgl", "cc", "openssl", "curl", "git"} <= asked
 
 
 def machine_table() -> str:

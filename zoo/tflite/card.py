@@ -159,11 +159,14 @@ def describe(path: str | Path) -> Description:
 @contextlib.contextmanager
 def _archive(path: Path) -> Iterator[zipfile.ZipFile | None]:
     """Opens the archive at a file's end; yields None if there is none, and turns every fault into one kind of error."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    if not path.is_file():
         yield None
         return
     try:
-        require_small_directory(path)
+        require_small_directory(path)  # first: whether zipfile knows an archive of 64-bit sizes depends on its version
+        if not zipfile.is_zipfile(path):
+            yield None
+            return
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:

@@ -8,7 +8,7 @@ import tarfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from zoo.archives import MAX_EXPANSION, SLACK, ArchiveError, RefusedArchiveError
 
@@ -86,11 +86,19 @@ class _Part(tarfile.TarInfo):
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Part:
-        part = super().frombuf(buf, encoding, errors)
+        return super().frombuf(buf, encoding, errors)._checked()
+
+    @classmethod
+    def _frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str, **how: Any) -> _Part:
+        # Pythons with security fixes of 2026 call this one instead, which no other Python has.
+        part: _Part = super()._frombuf(buf, encoding, errors, **how)  # type: ignore[misc]
+        return part._checked()
+
+    def _checked(self) -> _Part:
         plain = {tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE, tarfile.DIRTYPE}
-        if part.type not in plain and part.size > MAX_TEXT:
-            raise RefusedArchiveError(f"it says {part.size} bytes about one of its parts")
-        return part
+        if self.type not in plain and self.size > MAX_TEXT:
+            raise RefusedArchiveError(f"it says {self.size} bytes about one of its parts")
+        return self
 
 
 class _Limited:
