@@ -7,20 +7,17 @@ file, to judge it. Numbers below are those of fields in the public `onnx.proto`.
 from __future__ import annotations
 
 import math
-import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.errors import ModelFileError
-from zoo.files import is_endless
 from zoo.onnx.card import read_metadata
 from zoo.onnx.graph import UNKNOWN, Node, Value, as_graph
+from zoo.onnx.kinds import mapped
 from zoo.onnx.wire import Data, Field, Walker
 from zoo.tflite.flatbuffer import shortened
-from zoo.tflite.kinds import IDENTIFIER, advice
 from zoo.tflite.modelfile import ITEM_BYTES, MAX_DIMENSIONS, MAX_ELEMENTS, Graph, ModelFile
 
-SUFFIX = ".onnx"
 MAX_PROPS_BYTES = 64 * 1024 * 1024
 """Largest size of a property in bytes; `zoo.onnx.card` has narrower limits for ours."""
 MAX_PROPS = 1024
@@ -34,11 +31,6 @@ TYPES = {
 _EXTERNAL = 1  # TensorProto.DataLocation
 
 
-def is_onnx(path: str | Path) -> bool:
-    """Returns whether a file is to be read as ONNX: the format has no mark of its own, so that its name says so."""
-    return Path(path).suffix.lower() == SUFFIX
-
-
 def read(path: str | Path) -> ModelFile:
     """Reads what a file says of its graph, its properties excepted.
 
@@ -48,7 +40,7 @@ def read(path: str | Path) -> ModelFile:
         ModelFileError: the file cannot be read, is no ONNX file, is damaged, or keeps its weights in other files.
     """
     path = Path(path)
-    data = _mapped(path)
+    data = mapped(path)
     try:
         return _Reader(data, path).file()
     except ModelFileError as error:
@@ -62,28 +54,11 @@ def read_props(path: str | Path) -> dict[str, str]:
         ModelFileError: see `read`.
     """
     path = Path(path)
-    data = _mapped(path)
+    data = mapped(path)
     try:
         return _Reader(data, path).props()
     except ModelFileError as error:
         raise ModelFileError(f"{path} is not a sound .onnx file: {error}") from error
-
-
-def _mapped(path: Path) -> Data:
-    try:
-        if is_endless(path):
-            raise ModelFileError(f"{path} is no file but a named pipe or a device")
-        with path.open("rb") as opened:
-            if path.stat().st_size == 0:
-                raise ModelFileError(f"{path} is not an .onnx file: it is empty")
-            head = opened.read(8)
-            if head[4:] == IDENTIFIER:
-                raise ModelFileError(f"{path} is not an .onnx file but a .tflite file; give it a name that ends so")
-            if told := advice(path, head):
-                raise ModelFileError(f"{path} is not an .onnx file: {told}")
-            return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 class _Reader:

@@ -1,4 +1,4 @@
-"""Finds out from a file's graph whether an output holds probabilities, by the names of operations in TFLite and ONNX."""
+"""Finds out from a graph whether an output holds probabilities; operations are named as in TFLite or in ONNX."""
 
 from __future__ import annotations
 
