@@ -250,7 +250,9 @@ def failing(error: BaseException) -> Callable[..., Any]:
     return fail
 
 
-@pytest.mark.parametrize("step", ["tflite.convert", "describe.with_metadata", "preparing.verify", "describe.append_files"])
+@pytest.mark.parametrize(
+    "step", ["tflite.convert", "describe.with_metadata", "preparing.verify", "describe.append_files"]
+)
 @pytest.mark.parametrize(
     "error", [ExportError("no"), KeyboardInterrupt(), MemoryError()], ids=lambda e: type(e).__name__
 )
