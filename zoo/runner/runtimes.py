@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from zoo import bounds
-from zoo.errors import InputError, MissingDependencyError, first_line
+from zoo.errors import InputError, MissingDependencyError
 from zoo.machine.cores import physical_cores
 
 if TYPE_CHECKING:
@@ -56,11 +56,19 @@ class Source(NamedTuple):
     """Whether `auto` never chooses it."""
     form: Form = ".tflite"
     """The format of the files that it runs."""
+    older_system: str = ""
+    """What runs on systems that are too old for it; empty if nothing does."""
 
 
 RUNTIMES = {
     # In order of preference: LiteRT's int8 kernels were measured 11 to 15 times faster than tflite-runtime's on x86-64.
-    "litert": Source("ai_edge_litert.interpreter", "pip install ai-edge-litert", ("ai-edge-litert",)),
+    "litert": Source(
+        "ai_edge_litert.interpreter",
+        "pip install ai-edge-litert",
+        ("ai-edge-litert",),
+        # The wheels of tflite-runtime 2.14 for arm64 need a glibc of 2.34 as well; those of 2.13 end at Python 3.10.
+        older_system="on Python 3.10: pip install 'tflite-runtime<2.14' 'numpy<2'",
+    ),
     "tflite-runtime": Source(
         "tflite_runtime.interpreter", "pip install 'edgezoo[tflite-runtime]'", ("tflite-runtime",)
     ),
@@ -90,8 +98,8 @@ def find(runtime: Runtime = "auto", form: Form | None = None) -> tuple[str, Call
 
     Raises:
         InputError: there is no such runtime.
-        MissingDependencyError: the runtime is not installed, or does not work with the installed numpy; the message
-            contains the pip command.
+        MissingDependencyError: the runtime is not installed, or does not work with the installed numpy or on this
+            system; the message says what to do.
     """
     if not isinstance(runtime, str) or (runtime != "auto" and runtime not in RUNTIMES):
         raise InputError(f"unknown runtime {runtime!r}; give auto, {', '.join(RUNTIMES)}")
@@ -100,22 +108,23 @@ def find(runtime: Runtime = "auto", form: Form | None = None) -> tuple[str, Call
             f"{runtime} runs {RUNTIMES[runtime].form} files, not {form} ones; leave --runtime out, or give one of "
             f"{', '.join(of_form(form))}"
         )
-    clashes = []
+    problems = []
     usual = [name for name in of_form(form or ".tflite") if not RUNTIMES[name].by_choice]
     for name in usual if runtime == "auto" else [runtime]:
         clash = abi_clash(name)
         if clash is not None:
-            clashes.append(clash)
+            problems.append(clash)
             continue
         try:
             return name, module(name).Interpreter
-        except ImportError as error:
+        except (ImportError, OSError) as error:  # LiteRT loads its library by ctypes, which raises OSError
+            problem = _not_loaded(name, error)
             if runtime != "auto":
-                raise MissingDependencyError(
-                    f"{name} is not installed ({first_line(error)}): {RUNTIMES[name].install}"
-                ) from error
-    if clashes:
-        raise MissingDependencyError("; ".join(clashes))
+                raise MissingDependencyError(problem) from error
+            if not isinstance(error, ModuleNotFoundError):
+                problems.append(problem)
+    if problems:
+        raise MissingDependencyError("; ".join(problems))
     what = "TFLite runtime" if form != ".onnx" else "runtime of .onnx files"
     raise MissingDependencyError(f"no {what} is installed: {RUNTIMES[usual[0]].install}")
 
@@ -128,6 +137,16 @@ def of_form(form: Form | None) -> list[str]:
 def module(name: str) -> Any:
     """Imports a runtime's module, which has `Interpreter` and, if it takes TFLite's delegates, `load_delegate`."""
     return importlib.import_module(RUNTIMES[name].module)
+
+
+def _not_loaded(name: str, error: Exception) -> str:
+    from zoo.machine.loading import NEWER_SYSTEM, not_loaded  # only where there is an error to tell
+
+    source = RUNTIMES[name]
+    older = f"{NEWER_SYSTEM}{source.older_system and f', or {source.older_system}'}"
+    package = f"{name} {version(name) or ''}".rstrip()
+    missing = isinstance(error, ModuleNotFoundError)
+    return not_loaded(name if missing else package, error, missing=source.install, older=older)
 
 
 def version(name: str) -> str | None:
