@@ -1,16 +1,47 @@
-"""The runtimes of `.tflite` files: which are installed, and how to make an interpreter of each."""
+"""The runtimes of `.tflite` and `.onnx` files: which are installed, and how to make an interpreter of each."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from zoo import bounds
 from zoo.errors import InputError, MissingDependencyError
 from zoo.machine.cores import physical_cores
 
-Runtime = Literal["auto", "litert", "tflite-runtime", "tensorflow", "openvino"]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from zoo.runner.formats import Form
+
+Runtime = Literal["auto", "litert", "tflite-runtime", "tensorflow", "openvino", "onnxruntime"]
+
+
+class Interpreter(Protocol):
+    """What the runner asks of a runtime: the part of a TFLite interpreter that all of them have, or are adapted to.
+
+    An input or output is a dictionary with `name`, `index`, `shape`, `dtype` and `quantization` (scale and zero point,
+    0.0 and 0 for none), and `shape_signature`, in which a size that is open is -1.
+    """
+
+    def allocate_tensors(self) -> None:
+        """Gets ready to run; raises ValueError or RuntimeError if the runtime cannot run the file."""
+
+    def get_input_details(self) -> list[dict[str, Any]]:
+        """Returns the inputs."""
+
+    def get_output_details(self) -> list[dict[str, Any]]:
+        """Returns the outputs."""
+
+    def set_tensor(self, index: int, values: npt.NDArray[Any]) -> None:
+        """Sets an input."""
+
+    def invoke(self) -> None:
+        """Runs the model; raises RuntimeError if that fails."""
+
+    def get_tensor(self, index: int) -> npt.NDArray[Any]:
+        """Returns an output of the last run."""
 
 
 class Source(NamedTuple):
@@ -23,6 +54,8 @@ class Source(NamedTuple):
     """Names of its packages; the first installed one counts."""
     by_choice: bool = False
     """Whether `auto` never chooses it."""
+    form: Form = ".tflite"
+    """The format of the files that it runs."""
     older_system: str = ""
     """What runs on systems that are too old for it; empty if nothing does."""
 
@@ -44,14 +77,24 @@ RUNTIMES = {
     ),
     # OpenVINO's results for int8 files can differ from TFLite's in the last bits.
     "openvino": Source("zoo.runner.openvino", "pip install 'edgezoo[openvino]'", ("openvino",), by_choice=True),
+    "onnxruntime": Source(
+        "zoo.runner.onnxruntime",
+        "pip install 'edgezoo[onnxruntime]'",
+        ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-qnn", "onnxruntime-directml"),
+        form=".onnx",
+    ),
 }
 
 MAX_THREADS = 256
 """The most threads of a runtime; one that cannot start the given number ends the process."""
 
 
-def find(runtime: Runtime = "auto") -> tuple[str, Callable[..., Any]]:
+def find(runtime: Runtime = "auto", form: Form | None = None) -> tuple[str, Callable[..., Interpreter]]:
     """Returns the name and the interpreter class of a runtime.
+
+    Args:
+        runtime: its name; `auto` for the first one that is installed and works.
+        form: the format of the files that it has to run; None for any, of which `auto` takes `.tflite`.
 
     Raises:
         InputError: there is no such runtime.
@@ -60,8 +103,14 @@ def find(runtime: Runtime = "auto") -> tuple[str, Callable[..., Any]]:
     """
     if not isinstance(runtime, str) or (runtime != "auto" and runtime not in RUNTIMES):
         raise InputError(f"unknown runtime {runtime!r}; give auto, {', '.join(RUNTIMES)}")
+    if runtime != "auto" and form not in {None, RUNTIMES[runtime].form}:
+        raise InputError(
+            f"{runtime} runs {RUNTIMES[runtime].form} files, not {form} ones; leave --runtime out, or give one of "
+            f"{', '.join(of_form(form))}"
+        )
     problems = []
-    for name in [name for name, source in RUNTIMES.items() if not source.by_choice] if runtime == "auto" else [runtime]:
+    usual = [name for name in of_form(form or ".tflite") if not RUNTIMES[name].by_choice]
+    for name in usual if runtime == "auto" else [runtime]:
         clash = abi_clash(name)
         if clash is not None:
             problems.append(clash)
@@ -76,11 +125,17 @@ def find(runtime: Runtime = "auto") -> tuple[str, Callable[..., Any]]:
                 problems.append(problem)
     if problems:
         raise MissingDependencyError("; ".join(problems))
-    raise MissingDependencyError(f"no TFLite runtime is installed: {RUNTIMES['litert'].install}")
+    what = "TFLite runtime" if form != ".onnx" else "runtime of .onnx files"
+    raise MissingDependencyError(f"no {what} is installed: {RUNTIMES[usual[0]].install}")
+
+
+def of_form(form: Form | None) -> list[str]:
+    """Returns the names of the runtimes that run files of a format, in order of preference; None for all."""
+    return [name for name, source in RUNTIMES.items() if form in {None, source.form}]
 
 
 def module(name: str) -> Any:
-    """Imports a runtime's module, which has `Interpreter` and, except for OpenVINO, `load_delegate`."""
+    """Imports a runtime's module, which has `Interpreter` and, if it takes TFLite's delegates, `load_delegate`."""
     return importlib.import_module(RUNTIMES[name].module)
 
 
