@@ -1,4 +1,4 @@
-"""The options of all commands that run a `.tflite` file, and the predictor they ask for."""
+"""The options of all commands that run a `.tflite` or `.onnx` file, and the predictor they ask for."""
 
 from __future__ import annotations
 
@@ -32,10 +32,16 @@ threads_option = click.option(
 delegate_option = click.option(
     "--delegate",
     metavar="NAME|LIBRARY",
-    help="Accelerator to run the model on: edgetpu, edgetpu:DEVICE (usb:0, pci:1...), or the path of a delegate's "
+    help="Accelerator to run a .tflite file on: edgetpu, edgetpu:DEVICE (usb:0, pci:1...), or the path of a delegate's "
     "shared library.",
 )
 
+provider_option = click.option(
+    "--provider",
+    metavar="NAME",
+    help="What runs an .onnx file: cpu, or cuda, tensorrt, openvino... where the installed onnxruntime has it, see "
+    "`zoo doctor`.  [default: cpu]",
+)
 
 min_score_option = click.option(
     "--min-score",
@@ -46,11 +52,12 @@ min_score_option = click.option(
 
 
 def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --runtime, --threads, --delegate, --resize, --input-range, --labels and --trusted."""
+    """Adds --runtime, --threads, --delegate, --provider, --resize, --input-range, --labels and --trusted."""
     options = [
         runtime_option,
         threads_option,
         delegate_option,
+        provider_option,
         click.option("--resize", type=click.Choice(RESIZES), help=f"{RESIZE_HELP}  [default: as the file says]"),
         click.option(
             "--input-range",
@@ -62,8 +69,7 @@ def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--labels",
             type=click.Path(path_type=Path),
-            help="Text file with one class name per line, for .tflite files without labels.  "
-            "[default: the file's own labels]",
+            help="Text file with one class name per line, for files without labels.  [default: the file's own labels]",
         ),
         click.option(
             "--trusted",
@@ -82,6 +88,7 @@ def open_predictor(
     runtime: Any,
     threads: int | None,
     delegate: str | None,
+    provider: str | None = None,
     resize: Any,
     input_range: tuple[float, float] | None,
     labels: Path | None,
@@ -94,10 +101,11 @@ def open_predictor(
     What the runtime itself prints is not shown.
 
     Args:
-        file: the `.tflite` file.
+        file: the `.tflite` or `.onnx` file.
         runtime: the runtime to use, as in `Predictor`.
         threads: the number of CPU threads the runtime may use; None for its default.
         delegate: the accelerator, as in `Predictor`; None for none.
+        provider: what runs an `.onnx` file, as in `Predictor`; None for the CPU.
         resize: a resize policy that replaces the file's own; None keeps it.
         input_range: the range that pixels are scaled to; None for what the file says.
         labels: a text file with one class name per line; None for the file's own labels.
@@ -115,6 +123,7 @@ def open_predictor(
             runtime=runtime,
             threads=threads,
             delegate=delegate,
+            provider=provider,
             preprocessing=Preprocessing(resize) if resize else None,
             input_range=input_range,
             labels=None if labels is None else read_labels(labels),

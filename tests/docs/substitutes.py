@@ -120,7 +120,7 @@ def on_the_older_runtime(command: str, runner: Runner) -> str:
 
 def as_video(command: str, runner: Runner) -> str:
     """`zoo run --camera N`: a video instead, which goes the same way behind the first frame."""
-    changed = re.sub(r"--camera (\d+|'[^']+'|\"[^\"]+\")", "--video street.mp4 --frames 3", command)
+    changed = re.sub(r"--camera (\d+|picamera2|'[^']+'|\"[^\"]+\")", "--video street.mp4 --frames 3", command)
     assert changed != command
     # The board's environment here has no OpenCV.
     return runner.shell(re.sub(r"^\S+/zoo ", "zoo ", changed))

@@ -1,4 +1,4 @@
-"""The classifier: a `.tflite` file that classifies pictures."""
+"""The classifier: a `.tflite` or `.onnx` file that classifies pictures."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Classifier(Predictor[Prediction]):
         runtime: Runtime = "auto",
         threads: int | None = None,
         delegate: str | None = None,
+        provider: str | None = None,
         preprocessing: Preprocessing | None = None,
         input_range: tuple[float, float] | None = None,
         labels: str | Path | Sequence[str] | None = None,
@@ -36,6 +37,7 @@ class Classifier(Predictor[Prediction]):
             runtime=runtime,
             threads=threads,
             delegate=delegate,
+            provider=provider,
             preprocessing=preprocessing,
             input_range=input_range,
             labels=labels,

@@ -1,4 +1,4 @@
-"""The detector: a `.tflite` file that finds objects in pictures."""
+"""The detector: a `.tflite` or `.onnx` file that finds objects in pictures."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Detector(Predictor[Detection]):
         runtime: Runtime = "auto",
         threads: int | None = None,
         delegate: str | None = None,
+        provider: str | None = None,
         preprocessing: Preprocessing | None = None,
         input_range: tuple[float, float] | None = None,
         labels: str | Path | Sequence[str] | None = None,
@@ -36,6 +37,7 @@ class Detector(Predictor[Detection]):
             runtime=runtime,
             threads=threads,
             delegate=delegate,
+            provider=provider,
             preprocessing=preprocessing,
             input_range=input_range,
             labels=labels,

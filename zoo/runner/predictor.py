@@ -1,4 +1,4 @@
-"""The predictor: a `.tflite` file that makes predictions for pictures, for any task."""
+"""The predictor: a `.tflite` or `.onnx` file that makes predictions for pictures, for any task."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from zoo.inputs.images import read_picture
 from zoo.inputs.preprocessing import PictureShape, Preprocessing
 from zoo.inputs.values import SUFFIXES, load_values
 from zoo.machine.cores import usable_cores
+from zoo.runner import formats
 from zoo.runner.entry import open_entry
 from zoo.runner.naming import labels_for
 from zoo.runner.runtimes import Runtime
 from zoo.runner.session import Array, load
 from zoo.tasks import Task, known_of, note_of, selective, task_of
 from zoo.tasks.task import Stored, StoredReader
-from zoo.tflite import card
+from zoo.tflite.card import Description
 from zoo.tflite.labels import named
 from zoo.tflite.normalization import Normalization
 
@@ -70,6 +71,7 @@ class Predictor(Generic[Found]):
         runtime: Runtime = "auto",
         threads: int | None = None,
         delegate: str | None = None,
+        provider: str | None = None,
         preprocessing: Preprocessing | None = None,
         input_range: tuple[float, float] | None = None,
         labels: str | Path | Sequence[str] | None = None,
@@ -84,6 +86,7 @@ class Predictor(Generic[Found]):
             runtime: see `zoo.runner.load`.
             threads: see `zoo.runner.load`.
             delegate: see `zoo.runner.load`.
+            provider: see `zoo.runner.load`.
             preprocessing: a resize policy that replaces the file's own.
             input_range: for a file that another tool made, the range to which 0..255 is scaled. By default as its
                 metadata or the scale of its input says, else raw pixels.
@@ -101,8 +104,10 @@ class Predictor(Generic[Found]):
         given = None if labels is None else named(labels)
         if not isinstance(preprocessing, Preprocessing | None):
             raise InputError(f"preprocessing={preprocessing!r} is not allowed; give a Preprocessing, or leave it out")
-        self.session = load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
-        description = card.describe(path)
+        self.session = load(
+            path, runtime=runtime, threads=threads, delegate=delegate, provider=provider, trusted=trusted
+        )
+        description = formats.describe(path)
         self.card = description.card
         file = self.session.file
         self.task: Task[Found] = known_of(task or task_of(self.card, path, file), self.card, file)
@@ -268,7 +273,7 @@ class Predictor(Generic[Found]):
         scaling = "" if self.card else ", and at the range of pixels that it takes (--input-range)"
         return AnswerError(f"{self.session.path} {what}; look at its weights{scaling}")
 
-    def _preprocessing(self, description: card.Description) -> Preprocessing:
+    def _preprocessing(self, description: Description) -> Preprocessing:
         """The resize policy that the file states, else that of its task."""
         if "preprocessing" not in self.card and isinstance(self.task, StoredReader):
             return Preprocessing(self.task.resize)
