@@ -60,7 +60,7 @@ class Program:
         rows = (np.arange(height, dtype=np.float32) * (photo.shape[0] / height)).astype(int)
         columns = (np.arange(width, dtype=np.float32) * (photo.shape[1] / width)).astype(int)
         sampled = photo[rows][:, columns].astype(np.float32) / np.float32(255)
-        scaled = (sampled - np.float32(mean)) / np.float32(std)
+        scaled = (sampled - np.array(mean, np.float32)) / np.array(std, np.float32)
         found = self.session.run(names, {self.input.name: scaled.transpose(2, 0, 1)[np.newaxis].astype(np.float32)})
         return [one[0] for one in found]
 

@@ -170,7 +170,7 @@ def test_preparation_that_cancels_out_is_no_operation(detecting: tuple[Path, Jet
     assert ops[:3] == ["Mul", "Add", "Conv"]
     model = onnx.load(str(detecting[1].path))
     assert model.graph.node[0].op_type == "Conv"
-    assert list(model.graph.node[0].input)[0] == "input_0"
+    assert model.graph.node[0].input[0] == "input_0"
     read = {name for node in model.graph.node for name in node.input}
     assert {one.name for one in model.graph.initializer} <= read
 
