@@ -121,12 +121,14 @@ def _on_others(model: keras.Model, session: Session, others: Array, task: Task[A
 
 def load_for(path: Path, target: str | None) -> Session:
     """Loads a file that was made here, with its target's runtime where that is installed, else with the best one."""
-    return load(path, runtime=runtime_for(target), trusted=True)
+    return load(path, runtime="onnxruntime" if path.suffix == ".onnx" else runtime_for(target), trusted=True)
 
 
 def run_all(session: Session, inputs: Array, *, pixels: bool) -> tuple[Array, ...]:
     """Returns the file's outputs for all inputs, each `(count, ...)` float32, for any batch and types of the file."""
-    batch = session.input.shape[0]
+    batch, shape = session.input.shape[0], session.input.shape[1:]
+    if shape != inputs.shape[1:]:  # its channels stand before height and width
+        inputs = np.moveaxis(inputs, -1, 1)
     chunks = []
     for start in range(0, len(inputs), batch):
         chunk = inputs[start : start + batch]
