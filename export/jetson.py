@@ -8,19 +8,33 @@ they read labels.
 
 from __future__ import annotations
 
-import shlex
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import ExportError, VerificationError
 from zoo.export.detectors import heads_of, stated_of
+from zoo.export.jetson_programs import (
+    DETECTNET,
+    IMAGENET,
+    INPUT,
+    PACKAGE,
+    Program,
+    command,
+    label_line,
+    labels_beside,
+    require_options,
+)
+from zoo.export.onnx import to_onnx
 from zoo.export.onnx_boxes import decode_boxes
 from zoo.export.onnx_pixels import rename, take_prepared
+from zoo.export.options import ExportOptions
+from zoo.export.tflite import ExportReport
 from zoo.files import atomic
 from zoo.onnx import outline
 from zoo.onnx.card import props_of, read_props
@@ -31,55 +45,13 @@ from zoo.tasks import known_of, task_of
 from zoo.tasks.boxes import LARGEST_CODE
 from zoo.tasks.layout import Heads
 
+if TYPE_CHECKING:
+    import keras
+
 Array = npt.NDArray[Any]
 
-PACKAGE = "jetson-inference"
-INPUT = "input_0"
-BACKGROUND = "BACKGROUND"
 TOLERANCE = 1e-3
 """The largest difference of a score, or of a corner as a fraction of the input, between both files."""
-SYNSET = 9
-"""The place of the blank behind an ImageNet number, `n01440764 tench`, which the programs cut off with it."""
-
-
-@dataclass(frozen=True)
-class Program:
-    """One of the programs."""
-
-    name: str
-    mean: tuple[float, float, float]
-    """What it subtracts from the channels red, green and blue of a picture of 0..1."""
-    std: tuple[float, float, float]
-    """By what it divides them then."""
-    outputs: tuple[str, ...]
-    """What the outputs are called."""
-    options: str
-    """The options that name input and outputs."""
-    first_labels: tuple[str, ...] = ()
-    """The labels before those of the classes."""
-
-    def prepare(self, pixels: Array) -> Array:
-        """Returns pixels 0..255 of shape (batch, 3, height, width) as the program hands them to a model, float32."""
-        mean, std = (np.array(one, np.float64).reshape(1, 3, 1, 1) for one in (self.mean, self.std))
-        prepared: Array = ((pixels / 255 - mean) / std).astype(np.float32)
-        return prepared
-
-
-IMAGENET = Program(
-    "imagenet",
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
-    outputs=("output_0",),
-    options=f"--input_blob={INPUT} --output_blob=output_0",
-)
-DETECTNET = Program(
-    "detectnet",
-    mean=(0.5, 0.5, 0.5),
-    std=(0.5, 0.5, 0.5),
-    outputs=("scores", "boxes"),
-    options=f"--input-blob={INPUT} --output-cvg=scores --output-bbox=boxes",
-    first_labels=(BACKGROUND,),
-)
 
 
 @dataclass(frozen=True)
@@ -125,7 +97,7 @@ def for_jetson_inference(source: str | Path, path: str | Path) -> JetsonFile:
     onnx.checker.check_model(model, full_check=True)
     made = model.SerializeToString()
     difference = _difference(source, made, program, heads)
-    labels = path.with_name(f"{path.stem}_labels.txt")
+    labels = labels_beside(path)
     lines = [*program.first_labels, *description.labels]
     onnx.helper.set_model_props(model, props_of(_card(description.card, program, difference), description.labels))
     with atomic(labels) as scratch, atomic(path) as other:
@@ -135,21 +107,32 @@ def for_jetson_inference(source: str | Path, path: str | Path) -> JetsonFile:
     return JetsonFile(path, labels, program.name, command(program, path, labels), difference)
 
 
-def command(program: Program, path: Path, labels: Path, source: str = "csi://0") -> str:
-    """Returns the command that runs a file on a Jetson's camera, in the folder of both files."""
-    names = f"--model={shlex.quote(path.name)} --labels={shlex.quote(labels.name)}"
-    return f"{program.name} {names} {program.options} {source}"
+def to_jetson_inference(
+    model: keras.Model, path: str | Path, options: ExportOptions | None = None, **given: Any
+) -> ExportReport:
+    """Exports a Keras model to a file for `imagenet`, or for `detectnet` where it is a detector.
 
+    Args:
+        model: see `zoo.export.to_onnx`.
+        path: of the file; a text file with the labels is written beside it.
+        options: what the file is to be like, see `require_options`.
+        **given: further arguments of `zoo.export.to_onnx`.
 
-def label_line(label: str, place: int) -> str:
-    """Returns the line of a label in the programs' files.
+    Returns:
+        The report of the export; the check in it is that of the file with raw pixels in.
 
-    They take a line that begins with n and has a blank at the tenth place, such as `newspaper stand`, for a number of
-    ImageNet and a name. Such a label gets a number of its own.
+    Raises:
+        ExportError, ZooError: see `zoo.export.to_onnx` and `for_jetson_inference`.
     """
-    if label.startswith("n") and label[SYNSET : SYNSET + 1] == " ":
-        return f"n{place:08} {label}"
-    return label
+    path, options = Path(path), (options or ExportOptions(format="onnx"))
+    require_options(options)
+    with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
+        source = Path(folder) / path.name
+        report = to_onnx(model, source, options, **given)
+        made = for_jetson_inference(source, path)
+    card = read_props(outline.read_props(path), path).card
+    notes = (*report.notes, f"{made.program} reads the labels from {made.labels}")
+    return replace(report, path=path, bytes=path.stat().st_size, notes=notes, card=card)
 
 
 def _require(model: Any, card: dict[str, Any], path: Path, program: Program) -> None:

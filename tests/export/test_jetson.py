@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,18 +12,19 @@ from PIL import Image
 from tests import colours
 from tests.export.jetson_inference import DetectNet, ImageNet
 from zoo.errors import ExportError, ModelFileError, VerificationError
-from zoo.export import jetson
-from zoo.export.describe import describe
-from zoo.export.detectors import custom_metadata_of, task_of
-from zoo.export.jetson import JetsonFile, for_jetson_inference, label_line
+from zoo.export import jetson, to_onnx
+from zoo.export.jetson import JetsonFile, for_jetson_inference
+from zoo.export.jetson_programs import label_line, require_options
 from zoo.export.options import ExportOptions
 from zoo.inputs.preprocessing import Preprocessing
-from zoo.onnx.card import props_of
 from zoo.onnx.outline import read_props
 from zoo.runner import Classifier, Detector
 
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
 onnx = pytest.importorskip("onnx")
-tf2onnx = pytest.importorskip("tf2onnx")
+pytest.importorskip("tf2onnx")
 
 Array = npt.NDArray[Any]
 SIDE = 32
@@ -52,33 +53,8 @@ def rescaling(scale: float = 1 / 127.5, offset: float = -1.0) -> Any:
 
 
 def exported(model: Any, path: Path, labels: list[str], layout: str = "nchw") -> Path:
-    """Writes a file as the exporter does."""
-    import tensorflow as tf
-
-    task = task_of(model)
-    spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="pixels")
-    names = [tag.name for tag in task.output_tags] if len(model.outputs) > 1 else ["predictions"]
-
-    def call(x: Any) -> Any:
-        return dict(zip(names, _listed(model(x)), strict=True))
-
-    made, _ = tf2onnx.convert.from_function(
-        tf.function(call, input_signature=[spec]),
-        [spec],
-        opset=13,
-        inputs_as_nchw=["pixels"] if layout == "nchw" else None,
-    )
-    described = describe(model, ExportOptions(), labels, trained=True, facts={}, task=task)
-    onnx.helper.set_model_props(made, props_of(described.card, labels, custom_metadata_of(task)))
-    onnx.save(made, str(path))
-    return path
-
-
-def _listed(outputs: Any) -> list[Any]:
-    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-
-
-Make = Callable[..., JetsonFile]
+    """Writes a file that takes raw pixels."""
+    return to_onnx(model, path, labels=labels, layout=layout, verify_file=False).path
 
 
 @pytest.fixture(scope="module")
@@ -260,3 +236,35 @@ def _renamed(model: Any, name: str) -> None:
 
     rename(model.graph, model.graph.input[0].name, name)
     model.graph.input[0].name = name
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"quantize": "float16"}, "--quantize float16"),
+        ({"batch": 2}, "--batch 2"),
+        ({"logits": True}, "--logits"),
+        ({"layout": "nhwc"}, "--layout nhwc"),
+        ({"nms": "file"}, "--nms file"),
+    ],
+)
+def test_options_that_the_programs_cannot_take_are_refused_first(changes: dict[str, Any], word: str) -> None:
+    require_options(ExportOptions(format="onnx"))
+    with pytest.raises(ExportError, match=f"--for jetson-inference does not go with {word}: "):
+        require_options(ExportOptions(format="onnx", **changes))
+
+
+def test_the_commands_write_it_and_print_what_to_type(tmp_path: Path, cli: Cli) -> None:
+    colours.detector().save(tmp_path / "found.keras")
+    done = cli("export", tmp_path / "found.keras", "--export", "onnx", "--for", "jetson-inference", "--out", tmp_path)
+    assert done.code == 0
+    assert (
+        "Try it: detectnet --model=found_jetson.onnx --labels=found_jetson_labels.txt --input-blob=input_0 "
+        "--output-cvg=scores --output-bbox=boxes csi://0"
+    ) in done.out
+    assert "note: detectnet reads the labels from " in done.out
+    names = sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".keras")
+    assert names == ["found_jetson.onnx", "found_jetson_labels.txt"]
+    assert "was made for detectnet" in cli("run", tmp_path / "found_jetson.onnx", tmp_path / "none.jpg").error
+    told = cli("export", tmp_path / "found.keras", "--for", "jetson-inference", "--out", tmp_path).error
+    assert told.endswith("--for jetson-inference is for .onnx files; give --export onnx")
