@@ -1,4 +1,4 @@
-"""Exports Keras models to checked `.tflite` files with labels and a card.
+"""Exports Keras models to checked `.tflite` and `.onnx` files with labels and a card.
 
     from zoo.export import to_tflite
     report = to_tflite(model, "model.tflite", labels=["cat", "dog"])
@@ -15,12 +15,22 @@ from zoo.lazy import attach
 
 if TYPE_CHECKING:
     from zoo.export.formats import to_keras, to_savedmodel
+    from zoo.export.onnx import to_onnx
     from zoo.export.options import ExportOptions
     from zoo.export.run import export_run
     from zoo.export.tflite import ExportReport, to_tflite
     from zoo.export.verify import Verification
 
-__all__ = ["ExportOptions", "ExportReport", "Verification", "export_run", "to_keras", "to_savedmodel", "to_tflite"]
+__all__ = [
+    "ExportOptions",
+    "ExportReport",
+    "Verification",
+    "export_run",
+    "to_keras",
+    "to_onnx",
+    "to_savedmodel",
+    "to_tflite",
+]
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -30,6 +40,7 @@ __getattr__, __dir__ = attach(
         "Verification": "zoo.export.verify",
         "export_run": "zoo.export.run",
         "to_keras": "zoo.export.formats",
+        "to_onnx": "zoo.export.onnx",
         "to_savedmodel": "zoo.export.formats",
         "to_tflite": "zoo.export.tflite",
     },

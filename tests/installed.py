@@ -23,7 +23,7 @@ OPTIONAL = {
     "matplotlib": "matplotlib",
     "openvino": "edgezoo[openvino]",
     "onnx": "edgezoo[onnx]",
-    "onnxruntime": "edgezoo[onnx]",
+    "onnxruntime": "edgezoo[onnxruntime]",
     "tf2onnx": "edgezoo[onnx]",
     "cv2": "edgezoo[camera]",
     "starlette": "edgezoo[serve]",

@@ -200,9 +200,11 @@ class _Reader:
         return iter(dims)
 
     def _size_of(self, dimension: Field) -> int:
-        """Returns the size along an axis; 0 where it is open."""
-        sizes = [one.value for one in self._walker.messages(dimension) if one.number == 1]
-        return sizes[-1] if sizes else 0
+        """Returns the size along an axis; 0 where it is open, which some write as a negative size."""
+        sizes = [
+            size for one in self._walker.messages(dimension) if one.number == 1 for size in self._walker.numbers(one, 1)
+        ]
+        return max(0, sizes[-1]) if sizes else 0
 
     def _inside(self, message: Field, number: int) -> Iterator[Field]:
         for part in self._walker.messages(message):

@@ -1,0 +1,1 @@
+"""Makes a detector's ONNX graph decode its boxes itself, with `NonMaxSuppression`, and checks what it finds."""
