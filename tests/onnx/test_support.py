@@ -89,16 +89,16 @@ TENSORRT = {
     ),
     "a pooling of one axis": (one("MaxPool", shape=(1, 3, 8), kernel_shape=[2]), "1 spatial axes", "1 spatial axes"),
     "cubic resizing": (
-        with_constants("Resize", {"": [], "scales": np.float32([1, 1, 2, 2])}, mode="cubic"),
+        with_constants("Resize", {"": [], "scales": np.array([1, 1, 2, 2], np.float32)}, mode="cubic"),
         "its mode is 'cubic', the list has nearest or linear", "its mode is 'cubic'",
     ),
     "resizing within a frame": (
-        with_constants("Resize", {"": [], "scales": np.float32([1, 1, 2, 2])},
+        with_constants("Resize", {"": [], "scales": np.array([1, 1, 2, 2], np.float32)},
                        coordinate_transformation_mode="tf_crop_and_resize"),
         "its coordinate_transformation_mode is 'tf_crop_and_resize'", "tf_crop_and_resize",
     ),
     "padding that goes round": (
-        with_constants("Pad", {"pads": np.int64([0, 0, 1, 1, 0, 0, 1, 1])}, mode="wrap"),
+        with_constants("Pad", {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64)}, mode="wrap"),
         "its mode is 'wrap', the list has constant, edge or reflect", "",
     ),
     "a zero point": (quantized(np.int8, 3), "its zero point is not 0", "its zero point is not 0"),
@@ -110,7 +110,7 @@ TENSORRT = {
               [value("x", [1, 3, 8, 8])], [value("y", None), value("i", None, INT64)]),
         "it has 2 outputs, the list has 1", "it has 2 outputs",
     ),
-    "very many of the best": (with_constants("TopK", {"k": np.int64([4000])}), "", "it has to be below 3840"),
+    "very many of the best": (with_constants("TopK", {"k": np.array([4000], np.int64)}), "", "it has to be below 3840"),
     "a diagonal": (one("Einsum", shape=(1, 4, 4), equation="bii->bi"), "takes a diagonal", ""),
 }  # fmt: skip
 
@@ -118,7 +118,8 @@ TENSORRT = {
 @pytest.mark.parametrize("what", TENSORRT)
 def test_tensorrt_takes_what_its_list_has(what: str, tmp_path: Path) -> None:
     made, eight, ten = TENSORRT[what]
-    for target, expected in (("tensorrt8", eight), ("tensorrt10", ten)):
+    cases: tuple[tuple[OnnxTarget, str], ...] = (("tensorrt8", eight), ("tensorrt10", ten))
+    for target, expected in cases:
         found = told(made, tmp_path, target)
         assert (expected in found) if expected else (found == ""), target
 
