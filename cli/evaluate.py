@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
-    "--against", type=click.Path(path_type=Path), help="Second .tflite file to compare FILE with, on the same pictures."
+    "--against", type=click.Path(path_type=Path), help="Second file to compare FILE with, on the same pictures."
 )
 @click.option(
     "--confusion", type=click.Path(path_type=Path), help="Write the confusion matrix to this .csv or .png file."

@@ -40,6 +40,8 @@ from zoo.onnx import outline
 from zoo.onnx.card import props_of, read_props
 from zoo.onnx.extra import module
 from zoo.onnx.programs import FOR, require_raw_pixels
+from zoo.onnx.support import require
+from zoo.onnx.targets import OnnxTarget
 from zoo.runner import known
 from zoo.tasks import known_of, task_of
 from zoo.tasks.boxes import LARGEST_CODE
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+TARGET: OnnxTarget = "tensorrt8"
+"""The oldest TensorRT of a JetPack for which there is an image with the programs; the operations below run on it."""
 TOLERANCE = 1e-3
 """The largest difference of a score, or of a corner as a fraction of the input, between both files."""
 
@@ -78,7 +82,7 @@ def for_jetson_inference(source: str | Path, path: str | Path) -> JetsonFile:
         path: of the new file; a text file with the labels is written beside it. Both are replaced whole or not at all.
 
     Raises:
-        ExportError: the source is not such a file.
+        ExportError: the source is not such a file, or TensorRT 8.2 does not take the new one.
         VerificationError: the answers differ; nothing is written.
         ModelFileError: the source cannot be read.
         OutputError: a file cannot be written.
@@ -102,7 +106,8 @@ def for_jetson_inference(source: str | Path, path: str | Path) -> JetsonFile:
     onnx.helper.set_model_props(model, props_of(_card(description.card, program, difference), description.labels))
     with atomic(labels) as scratch, atomic(path) as other:
         scratch.write_text("".join(f"{label_line(label, at)}\n" for at, label in enumerate(lines)), encoding="utf-8")
-        other.write_bytes(model.SerializeToString())
+        other.write_bytes(model.SerializeToString(deterministic=True))
+        require(other, TARGET)
     known.remember_made(path)
     return JetsonFile(path, labels, program.name, command(program, path, labels), difference)
 

@@ -226,7 +226,8 @@ def test_the_cpu_may_be_asked_for_and_a_remote_provider_is_never_offered(tmp_pat
 class Fallen:
     """A session of a build with CUDA on a machine without: it runs on the CPU, and says so only if it is asked."""
 
-    def __init__(self, path: str, options: Any, providers: list[str]) -> None:
+    def __init__(self, path: str, options: Any, *, providers: list[str], enable_fallback: int) -> None:
+        assert not enable_fallback
         assert providers == ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
     def get_providers(self) -> list[str]:

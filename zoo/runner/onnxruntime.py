@@ -137,7 +137,8 @@ def _session(path: str, options: Any, provider: str | None) -> Any:
     """Loads a file; raises RuntimeError if ONNX Runtime cannot do that, and `ZooError` for the provider."""
     wanted = providers.chosen(onnxruntime, provider)
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=wanted)
+        # Its own fallback to the CPU prints, and hides why another provider fails.
+        session = onnxruntime.InferenceSession(path, options, providers=wanted, enable_fallback=0)
     except Exception as error:  # its classes have no common base
         raise RuntimeError(_reason(error)) from error
     providers.require_used(session, provider)

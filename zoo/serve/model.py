@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from zoo.onnx.kinds import is_onnx
 from zoo.serve.answers import EXACT
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool, available_formats
@@ -125,7 +126,8 @@ def describe(pool: Pool, settings: Settings) -> dict[str, Any]:
             "dtype": session.input.dtype.name,
             "resize": predictor.preprocessing.resize,
         },
-        "macs": file.main.total_macs,
+        # Of an .onnx file they are not counted: it does not hold the shapes between its operations.
+        "macs": None if is_onnx(session.path) else file.main.total_macs,
         "labels": list(predictor.labels),
         "scores": scores_of(predictor.task),
         "min_score": min_score_of(predictor.task),

@@ -383,7 +383,8 @@ function showModel(model) {
   if (model.threshold !== null) unsure.threshold = scoreText(model.threshold);
   list($("summary"), {
     file: model.file, size: megabytes(model.bytes), input: `${width} × ${height} × ${channels}, ${model.input.dtype}`,
-    "other shapes are": resize, ...unsure, classes: number.format(model.labels.length), MACs: number.format(model.macs),
+    "other shapes are": resize, ...unsure, classes: number.format(model.labels.length),
+    ...(model.macs === null ? {} : { MACs: number.format(model.macs) }),
     runtime: model.runtime, interpreters: model.workers,
     limits: `${megabytes(model.limits.bytes)}, ${number.format(model.limits.pixels / 1e6)} megapixels, ${model.limits.pictures} pictures at a time`,
     reads: model.limits.formats.join(", "),
