@@ -15,9 +15,12 @@ from zoo.errors import ExportError, ModelFileError, VerificationError
 from zoo.export import jetson, to_onnx
 from zoo.export.jetson import JetsonFile, for_jetson_inference
 from zoo.export.jetson_programs import label_line, require_options
+from zoo.export.onnx_pixels import take_prepared
 from zoo.export.options import ExportOptions
 from zoo.inputs.preprocessing import Preprocessing
+from zoo.onnx.file import read
 from zoo.onnx.outline import read_props
+from zoo.onnx.support import judge
 from zoo.runner import Classifier, Detector
 
 if TYPE_CHECKING:
@@ -227,6 +230,22 @@ def test_a_file_that_answers_otherwise_is_not_written(
 ) -> None:
     monkeypatch.setattr(jetson, "take_prepared", lambda model, name, mean, std: _renamed(model, name))
     with pytest.raises(VerificationError, match="the file for imagenet answers otherwise than"):
+        for_jetson_inference(naming[0], tmp_path / "made.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_the_nanos_tensorrt_does_not_take_is_not_written(
+    naming: tuple[Path, JetsonFile], detecting: tuple[Path, JetsonFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _, made in (naming, detecting):
+        assert judge(read(made.path), "tensorrt8").takes
+
+    def newer(model: Any, name: str, mean: Sequence[float], std: Sequence[float]) -> None:
+        take_prepared(model, name, mean, std)
+        model.opset_import[0].version = 17
+
+    monkeypatch.setattr(jetson, "take_prepared", newer)
+    with pytest.raises(ExportError, match=r"TensorRT 8\.2 does not take this file.*17"):
         for_jetson_inference(naming[0], tmp_path / "made.onnx")
     assert list(tmp_path.iterdir()) == []
 
