@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, raise_failures, status
-from zoo.cli.types import RESIZE_HELP, SEED, layer_names, number_pair, words
+from zoo.cli.types import RESIZE_HELP, SEED, TARGET_HELP, layer_names, number_pair, words
 from zoo.errors import ZooError
 from zoo.export.onnx_graph import require_packages
+from zoo.export.onnx_options import ALL_TARGETS, target_for
 from zoo.export.options import (
     CALIBRATION_SAMPLES,
     FILE_FORMATS,
@@ -30,7 +31,6 @@ from zoo.files import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
 from zoo.locks import exclusive
 from zoo.tflite.labels import read as read_labels
-from zoo.tflite.targets import TARGETS
 
 if TYPE_CHECKING:
     from zoo.export import ExportReport
@@ -101,8 +101,8 @@ _OPTIONS = (
     ),
     click.option(
         "--target",
-        type=click.Choice(TARGETS),
-        help="Runtime or accelerator of the board.  [default: a file that both litert and tflite-runtime load]",
+        type=click.Choice(ALL_TARGETS),
+        help=TARGET_HELP,
     ),
     click.option(
         "--io",
@@ -230,6 +230,7 @@ def read_request(
     wanted: list[ExportOptions] = []
     for form in checked:
         own = common if form == checked[-1] else common | {"layout": None}  # .onnx comes last, and alone has layouts
+        own = own | {"target": target_for(form, checked, own["target"])}
         wanted += ExportOptions().in_modes(quantize, **own, format=form)
     if not checked:
         ExportOptions().in_modes((), **common)  # refuses what is not allowed

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zoo.cli.output import echo, megabytes, print_json, print_table, raise_failures, status
-from zoo.cli.types import words
+from zoo.cli.types import TARGET_HELP, words
 from zoo.export.onnx_graph import require_packages
+from zoo.export.onnx_options import ALL_TARGETS, target_for
 from zoo.export.options import FILE_FORMATS, MODES, ExportOptions
 from zoo.locks import exclusive
 from zoo.text import count_of
-from zoo.tflite.targets import TARGETS
 
 if TYPE_CHECKING:
     from zoo.export.run import RunFiles
@@ -44,9 +44,8 @@ def run_export_options(command: Command) -> Command:
         ),
         click.option(
             "--target",
-            type=click.Choice(TARGETS),
-            help="Runtime or accelerator of the board, for --export.  "
-            "[default: files that both litert and tflite-runtime load]",
+            type=click.Choice(ALL_TARGETS),
+            help=f"For --export: {TARGET_HELP[0].lower()}{TARGET_HELP[1:]}",
         ),
         click.option(
             "--min-agreement",
@@ -79,7 +78,13 @@ def wanted_files(
         require_packages()
     formats = [one for one in FILE_FORMATS if one in export]
     return tuple(
-        one for form in formats for one in ExportOptions().in_modes(quantize or DEFAULT_MODES, **options, format=form)
+        one
+        for form in formats
+        for one in ExportOptions().in_modes(
+            quantize or DEFAULT_MODES,
+            **options | {"target": target_for(form, formats, options.get("target"))},
+            format=form,
+        )
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.compress.folding import fold_batch_norms
 from zoo.errors import CompressionError, ExportError
-from zoo.export import fragile, onnx_float16, onnx_graph, onnx_int8, onnx_nms, remedies
+from zoo.export import fragile, onnx_float16, onnx_graph, onnx_int8, onnx_nms, onnx_targets, remedies
 from zoo.export.calibration import Array
 from zoo.export.describe import describe, output_names, versions, without_places
 from zoo.export.judging import FileJudge, by_agreement
@@ -62,7 +62,7 @@ def to_onnx(
         **changes: fields of `ExportOptions` that win over `options`: `layout="nhwc"`, `quantize="int8"`...
 
     Raises:
-        ExportError: the options do not fit together, or the model cannot be converted.
+        ExportError: the options do not fit together, the model cannot be converted, or the target does not take it.
         MissingDependencyError: the extra `onnx` is not installed.
         OptionError: there is no such option.
         VerificationError: the file disagrees with the model; nothing is left at `path`.
@@ -94,6 +94,7 @@ def to_onnx(
     card["made_with"] = versions(*onnx_graph.PACKAGES)
     with atomic(path) as scratch:
         _write(proto, scratch, description.labels, card, description.custom)
+        said = onnx_targets.check(scratch, options)
         verification = None
         if options.verify_file:
             progress.step("checking the file against Keras")
@@ -106,6 +107,7 @@ def to_onnx(
             proto, added = onnx_nms.append(proto, scratch, prepared.task, inputs=inputs, asked=asked)
             card, metadata = card | added, {}
         card = _write(proto, scratch, description.labels, card, metadata)
+        notes += onnx_targets.check(scratch, options) if options.nms == "file" else said
         verdict = judge(scratch, verification, options)
         notes += verdict.notes
         if verdict.facts:

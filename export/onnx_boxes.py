@@ -58,7 +58,12 @@ def _corners(graph: Any, stated: Stated) -> list[Any]:
         ("Slice", ["boxes_x_first", ends[1], ends[2], axis], "box_growth", {}),
         ("Mul", ["box_shift", constant(graph, "anchor_reach", reach)], "box_moved", {}),
         ("Add", ["box_moved", constant(graph, "anchor_middle", middle)], "box_middle", {}),
-        ("Mul", ["box_growth", constant(graph, "growth_scale", 1 / np.array([width_scale, height_scale]))], "grown", {}),
+        (
+            "Mul",
+            ["box_growth", constant(graph, "growth_scale", 1 / np.array([width_scale, height_scale]))],
+            "grown",
+            {},
+        ),
         *([("Exp", ["grown"], "times", {})] if stated.exponential else []),
         (
             "Mul",

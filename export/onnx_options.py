@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, get_args
 
 from zoo.errors import ExportError
-from zoo.tflite.targets import TARGETS
+from zoo.onnx.targets import ONNX_TARGETS, OnnxTarget
+from zoo.tflite.targets import TARGETS, Target
 
 if TYPE_CHECKING:
     from zoo.export.options import ExportOptions
@@ -23,8 +25,26 @@ LAYOUT: Layout = "nchw"
 ONNX_MODES = ("none", "float16", "int8")
 """The quantization modes of `.onnx` files."""
 
+AnyTarget = Target | OnnxTarget
+ALL_TARGETS: tuple[AnyTarget, ...] = (*TARGETS, *ONNX_TARGETS)
+"""The targets of all formats; each is of one of them."""
+
 _USUAL: dict[str, Any] = {"keep_float": (), "calibration_method": "minmax"}
 """Options of int8 that only `.tflite` files have, with the value that leaves them out."""
+
+
+def is_onnx_target(target: str | None) -> TypeGuard[OnnxTarget]:
+    """Whether a target takes `.onnx` files."""
+    return target in ONNX_TARGETS
+
+
+def target_for(form: Format, formats: Collection[str], target: AnyTarget | None) -> AnyTarget | None:
+    """Returns the target of the files of one format, where several formats are written for one target.
+
+    A target counts for the format that it is of. Where that is not written, all keep it, and the options refuse it.
+    """
+    own: Format = "onnx" if is_onnx_target(target) else "tflite"
+    return None if own != form and own in formats else target
 
 
 def check(options: ExportOptions) -> None:
@@ -37,6 +57,11 @@ def check(options: ExportOptions) -> None:
         if options.layout is not None:
             raise ExportError(
                 f"layout={options.layout!r} (--layout) is for .onnx files; a .tflite file has its channels last"
+            )
+        if is_onnx_target(options.target):
+            raise ExportError(
+                f"target {options.target!r} takes .onnx files, not .tflite; give --export onnx (to_onnx), or leave it "
+                "out"
             )
         return
     if options.quantize not in ONNX_MODES:

@@ -13,12 +13,11 @@ from zoo.compress.methods import METHODS, Method
 from zoo.errors import ExportError, OptionError, closest
 from zoo.export import onnx_options
 from zoo.export.modes import MODES, Mode, Quantize, mode
-from zoo.export.onnx_options import FILE_FORMATS, LAYOUTS, Format, Layout
+from zoo.export.onnx_options import ALL_TARGETS, FILE_FORMATS, LAYOUTS, AnyTarget, Format, Layout
 from zoo.inputs.preprocessing import Preprocessing, is_input_range
 from zoo.pixels import preparation
 from zoo.published import Preparation
 from zoo.specs import check_seed
-from zoo.tflite.targets import TARGETS, Target
 
 __all__ = [
     "AUTO", "CALIBRATION_SAMPLES", "FILE_FORMATS", "IOS", "LAYOUTS", "METHODS", "MODES", "NMS", "ExportOptions",
@@ -53,8 +52,9 @@ class ExportOptions:
 
     quantize: Quantize = "none"
     """The name of the mode, see `mode`."""
-    target: Target | None = None
-    """The board that the file is for; None for a file that loads on both LiteRT and tflite-runtime."""
+    target: AnyTarget | None = None
+    """What the file is for; None for a `.tflite` file that loads on both LiteRT and tflite-runtime. A file that its
+    target does not take is not kept."""
     io: Io | None = None
     """The type of an int8 file's input and output; None means uint8. Other modes always have float32."""
     batch: int = 1
@@ -100,7 +100,7 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        _check_word("target", self.target, TARGETS)
+        _check_word("target", self.target, ALL_TARGETS)
         _check_word("input and output type", self.io, IOS)
         _check_word("place of non-maximum suppression", self.nms, NMS)
         _check_word("calibration method", self.calibration_method, METHODS)
