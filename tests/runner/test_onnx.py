@@ -20,10 +20,12 @@ from tests import detectors
 from tests.onnx import runnable
 from tests.onnx.nets import TensorProto, helper, model, one, save, value
 from zoo.errors import AnswerError, InputError, MissingDependencyError, ModelFileError
+from zoo.onnx.card import props_of
 from zoo.runner import Classifier, Detector, Predictor, load
 from zoo.runner import known as known_files
 from zoo.runner.outlook import outlook
 from zoo.runner.providers import available, chosen
+from zoo.tasks import scores_of
 
 if TYPE_CHECKING:
     from tests.conftest import Array, Case
@@ -43,9 +45,7 @@ def lenet_onnx(lenet: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tf.function(lambda pixels: lenet.model(pixels, training=False))
     made, _ = tf2onnx.convert.from_function(run, [entry], opset=13, inputs_as_nchw=["input_0"])
     labels = [f"class_{at}" for at in range(10)]
-    helper.set_model_props(
-        made, runnable.props_of({"task": "classification", "input": {"values": "pixels 0..255"}}, labels)
-    )
+    helper.set_model_props(made, props_of({"task": "classification", "input": {"values": "pixels 0..255"}}, labels))
     return save(made, tmp_path_factory.mktemp("onnx") / "lenet.onnx")
 
 
@@ -86,7 +86,7 @@ def test_task_and_labels_come_from_the_file(tmp_path: Path) -> None:
     assert predictor.labels == detectors.COLOURS
     classifier = Classifier(runnable.colours(tmp_path / "c.onnx", props=runnable.described()), trusted=True)
     found = classifier.classify(classifier.picture.arrange(RED))
-    assert (found[0].label, classifier.task.scores, classifier.notes) == ("red", "probabilities", ())
+    assert (found[0].label, scores_of(classifier.task), classifier.notes) == ("red", "probabilities", ())
 
 
 @pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.UINT8, TensorProto.FLOAT16, TensorProto.INT64])
@@ -109,6 +109,24 @@ def test_a_file_of_others_is_run_and_said_to_be_one(tmp_path: Path) -> None:
         "does not say how its pixels are scaled; it gets 0..255" in note
         for note in Classifier(path, trusted=True).notes
     )
+
+
+def test_pixels_are_scaled_as_nets_from_pytorch_take_them(tmp_path: Path) -> None:
+    path = runnable.colours(tmp_path / "c.onnx", last="Identity")
+    classifier = Classifier(path, input_range="imagenet", trusted=True)
+    assert classifier.says_its_input
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    expected = (np.array([200, 0, 30]) / 255 - mean) / std / 50
+    np.testing.assert_allclose(classifier.scores(classifier.picture.arrange(RED)), expected, atol=1e-6)
+    made_here = runnable.colours(tmp_path / "ours.onnx", props=runnable.described())
+    with pytest.raises(InputError, match="takes no input range: it is made by this package"):
+        Classifier(made_here, input_range="imagenet", trusted=True)
+
+
+def test_gray_pictures_have_no_colours_to_scale(tmp_path: Path) -> None:
+    path = save(one("Flatten", shape=(1, 1, 8, 8)), tmp_path / "m.onnx")
+    with pytest.raises(InputError, match="takes gray pictures, and the input range imagenet is for colour"):
+        Classifier(path, input_range="imagenet", trusted=True)
 
 
 def test_a_detector_without_its_anchors_is_refused(tmp_path: Path) -> None:
