@@ -8,7 +8,7 @@ from zoo.export.onnx_options import is_onnx_target
 from zoo.export.options import ExportOptions
 from zoo.onnx.file import read
 from zoo.onnx.support import judge, refused, require
-from zoo.onnx.targets import ONNX_TARGETS
+from zoo.onnx.targets import ONNX_TARGETS, TITLES
 
 
 def check(path: Path, options: ExportOptions) -> list[str]:
@@ -21,7 +21,7 @@ def check(path: Path, options: ExportOptions) -> list[str]:
         ExportError: the target does not take the file; the message names the operation, the reason, and what to do.
     """
     if is_onnx_target(options.target):
-        return list(require(path, options.target).notes)
+        return [f"{TITLES[options.target]}: {note}" for note in require(path, options.target).notes]
     file = read(path)
     verdicts = [judge(file, target) for target in ONNX_TARGETS]
     return [refused(one) for one in verdicts if not one.takes]
