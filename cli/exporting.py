@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, raise_failures, status
-from zoo.cli.types import RESIZE_HELP, SEED, TARGET_HELP, layer_names, number_pair, words
+from zoo.cli.types import RESIZE_HELP, SEED, layer_names, number_pair, words
 from zoo.errors import ZooError
 from zoo.export.onnx_graph import require_packages
-from zoo.export.onnx_options import ALL_TARGETS, target_for
+from zoo.export.onnx_options import EVERY_TARGET, of_format
 from zoo.export.options import (
     CALIBRATION_SAMPLES,
     FILE_FORMATS,
@@ -101,8 +101,9 @@ _OPTIONS = (
     ),
     click.option(
         "--target",
-        type=click.Choice(ALL_TARGETS),
-        help=TARGET_HELP,
+        type=click.Choice(EVERY_TARGET),
+        help="What the file is for: a runtime or accelerator of .tflite files, or one of .onnx files, whose published "
+        "lists the file is held against.  [default: a file that both litert and tflite-runtime load, or onnxruntime]",
     ),
     click.option(
         "--io",
@@ -229,9 +230,7 @@ def read_request(
     common = {"seed": seed, "preprocessing": policy, "verify_file": not no_verify, **options}
     wanted: list[ExportOptions] = []
     for form in checked:
-        own = common if form == checked[-1] else common | {"layout": None}  # .onnx comes last, and alone has layouts
-        own = own | {"target": target_for(form, checked, own["target"])}
-        wanted += ExportOptions().in_modes(quantize, **own, format=form)
+        wanted += ExportOptions().in_modes(quantize, **of_format(form, checked, common), format=form)
     if not checked:
         ExportOptions().in_modes((), **common)  # refuses what is not allowed
     return ExportRequest(formats, tuple(wanted), seed, calibration, names, license_, out, as_json)

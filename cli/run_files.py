@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zoo.cli.output import echo, megabytes, print_json, print_table, raise_failures, status
-from zoo.cli.types import TARGET_HELP, words
+from zoo.cli.types import words
 from zoo.export.onnx_graph import require_packages
-from zoo.export.onnx_options import ALL_TARGETS, target_for
+from zoo.export.onnx_options import EVERY_TARGET, of_format
 from zoo.export.options import FILE_FORMATS, MODES, ExportOptions
 from zoo.locks import exclusive
 from zoo.text import count_of
@@ -44,8 +44,9 @@ def run_export_options(command: Command) -> Command:
         ),
         click.option(
             "--target",
-            type=click.Choice(ALL_TARGETS),
-            help=f"For --export: {TARGET_HELP[0].lower()}{TARGET_HELP[1:]}",
+            type=click.Choice(EVERY_TARGET),
+            help="Runtime or accelerator of the board, for --export.  "
+            "[default: files that both litert and tflite-runtime load, or onnxruntime]",
         ),
         click.option(
             "--min-agreement",
@@ -80,11 +81,7 @@ def wanted_files(
     return tuple(
         one
         for form in formats
-        for one in ExportOptions().in_modes(
-            quantize or DEFAULT_MODES,
-            **options | {"target": target_for(form, formats, options.get("target"))},
-            format=form,
-        )
+        for one in ExportOptions().in_modes(quantize or DEFAULT_MODES, **of_format(form, formats, options), format=form)
     )
 
 

@@ -18,7 +18,6 @@ from zoo.cli.printing import before_the_first_step, printing
 from zoo.cli.quantize_options import quantization, quantize_aware_options
 from zoo.cli.recipe_options import recipe_options
 from zoo.cli.run_files import finish, require_exportable, run_export_options, wanted_files
-from zoo.export.onnx_options import AnyTarget
 from zoo.quiet import quiet
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def train(
     secret_file: Path | None,
     export: tuple[str, ...] | None,
     quantize: tuple[str, ...] | None,
-    target: AnyTarget | None,
+    target: str | None,
     min_agreement: float | None,
     as_json: bool,
     **values: Any,

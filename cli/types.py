@@ -23,12 +23,6 @@ GROUP_BY_HELP = (
 """The help text that every `--group-by` has."""
 RESIZE_HELP = "How pictures are fitted to the model's input: cut to its shape, padded with black, or stretched."
 """The help text that every `--resize` has."""
-TARGET_HELP = (
-    "Runtime or accelerator of the board: litert, tflite-runtime and edgetpu for .tflite files; tensorrt8 (JetPack "
-    "4.6), tensorrt10 (JetPack 6) and onnxruntime for .onnx files. A file that it does not take is not kept.  "
-    "[default: a .tflite file that both litert and tflite-runtime load]"
-)
-"""The help text that every `--target` of an export has."""
 
 
 def int_list(text: str) -> tuple[int, ...]:

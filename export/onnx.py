@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.compress.folding import fold_batch_norms
 from zoo.errors import CompressionError, ExportError
-from zoo.export import fragile, onnx_float16, onnx_graph, onnx_int8, onnx_nms, onnx_targets, remedies
+from zoo.export import fragile, onnx_float16, onnx_graph, onnx_int8, onnx_nms, remedies
 from zoo.export.calibration import Array
 from zoo.export.describe import describe, output_names, versions, without_places
 from zoo.export.judging import FileJudge, by_agreement
@@ -20,7 +20,9 @@ from zoo.export.options import ExportOptions
 from zoo.export.preparing import Prepared, prepare
 from zoo.export.tflite import NOT_JUDGED, ExportReport
 from zoo.files import atomic
+from zoo.onnx import support
 from zoo.onnx.card import props_of, read_props
+from zoo.onnx.targets import ONNX_TARGETS, TITLES
 from zoo.progress import SILENT, Progress
 from zoo.runner import known
 from zoo.tasks import Task
@@ -94,7 +96,7 @@ def to_onnx(
     card["made_with"] = versions(*onnx_graph.PACKAGES)
     with atomic(path) as scratch:
         _write(proto, scratch, description.labels, card, description.custom)
-        said = onnx_targets.check(scratch, options)
+        notes += _judged(scratch, options)
         verification = None
         if options.verify_file:
             progress.step("checking the file against Keras")
@@ -106,8 +108,8 @@ def to_onnx(
             inputs = prepared.examples.check.inputs if options.verify_file else None
             proto, added = onnx_nms.append(proto, scratch, prepared.task, inputs=inputs, asked=asked)
             card, metadata = card | added, {}
+            _judged(scratch, options)
         card = _write(proto, scratch, description.labels, card, metadata)
-        notes += onnx_targets.check(scratch, options) if options.nms == "file" else said
         verdict = judge(scratch, verification, options)
         notes += verdict.notes
         if verdict.facts:
@@ -136,6 +138,18 @@ def _converted(model: keras.Model, prepared: Prepared, progress: Progress) -> An
     if options.quantize == "int8":
         return onnx_int8.in_int8(proto, inputs.transpose(0, 3, 1, 2) if first else inputs, options, progress)
     return proto
+
+
+def _judged(path: Path, options: ExportOptions) -> list[str]:
+    """Returns what is to be known of the target, one line each; without a target, which ones do not take the file.
+
+    Raises:
+        ExportError: the target does not take the file.
+    """
+    target = next((one for one in ONNX_TARGETS if one == options.target), None)
+    if target is None:
+        return support.refusals(path)
+    return [f"{TITLES[target]}: {note}" for note in support.require(path, target).notes]
 
 
 def _is_channels_first(prepared: Prepared) -> bool:

@@ -14,7 +14,7 @@ from tests.conftest import Cli
 from zoo.errors import ExportError
 from zoo.export import ExportOptions, to_tflite
 from zoo.export.onnx import to_onnx
-from zoo.export.onnx_options import Format, target_for
+from zoo.export.onnx_options import Format, of_format
 from zoo.onnx.targets import ONNX_TARGETS, OnnxTarget
 
 
@@ -83,7 +83,7 @@ def test_a_target_is_of_one_format(lenet: Any, tmp_path: Path) -> None:
 def test_of_several_formats_the_target_counts_for_its_own(
     form: Format, formats: list[str], target: Any, expected: str | None
 ) -> None:
-    assert target_for(form, formats, target) == expected
+    assert of_format(form, formats, {"target": target})["target"] == expected
 
 
 @pytest.mark.parametrize("command", [["build", "lenet"], ["train", "lenet", "pictures"]])
