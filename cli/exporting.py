@@ -15,7 +15,17 @@ import click
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, raise_failures, status
 from zoo.cli.types import RESIZE_HELP, SEED, layer_names, number_pair, words
 from zoo.errors import ZooError
-from zoo.export.options import CALIBRATION_SAMPLES, IOS, METHODS, MODES, NMS, ExportOptions
+from zoo.export.onnx_graph import require_packages
+from zoo.export.options import (
+    CALIBRATION_SAMPLES,
+    FILE_FORMATS,
+    IOS,
+    LAYOUTS,
+    METHODS,
+    MODES,
+    NMS,
+    ExportOptions,
+)
 from zoo.files import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
 from zoo.locks import exclusive
@@ -28,7 +38,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FORMATS = ("tflite", "keras", "savedmodel")
+FORMATS = (*FILE_FORMATS, "keras", "savedmodel")
 
 _OPTIONS = (
     click.option(
@@ -37,7 +47,8 @@ _OPTIONS = (
         metavar=",".join(MODES),
         default="none",
         show_default=True,
-        help="Quantization modes, separated by commas; each one gives a .tflite file.",
+        help="Quantization modes, separated by commas; each one gives a .tflite file. An .onnx file has none, float16 "
+        "or int8.",
     ),
     click.option(
         "--calibration",
@@ -94,7 +105,16 @@ _OPTIONS = (
         help="Runtime or accelerator of the board.  [default: a file that both litert and tflite-runtime load]",
     ),
     click.option(
-        "--io", type=click.Choice(IOS), help="Data type of the input and output of int8 files.  [default: uint8]"
+        "--io",
+        type=click.Choice(IOS),
+        help="Data type of the input and output of an int8 .tflite file; an .onnx file always has float32.  "
+        "[default: uint8]",
+    ),
+    click.option(
+        "--layout",
+        type=click.Choice(LAYOUTS),
+        help="Axes of an .onnx file's picture: channels before height and width, as ONNX and TensorRT compute, or "
+        "behind them.  [default: nchw]",
     ),
     click.option(
         "--batch",
@@ -134,7 +154,7 @@ _OPTIONS = (
         default="runner",
         show_default=True,
         help="Who decodes a detector's boxes: the runner (and MediaPipe Tasks), or an operation in the file, as the "
-        "Android Task Library and pycoral want it.",
+        "Android Task Library and pycoral want it; in an .onnx file that is NonMaxSuppression.",
     ),
     click.option("--no-verify", is_flag=True, help="Skip the comparison of the file with the Keras model."),
     click.option("--labels", type=click.Path(path_type=Path), help="Text file with one class name per line."),
@@ -164,7 +184,7 @@ class ExportRequest:
     formats: tuple[str, ...]
     """The kinds of files, some of `FORMATS`."""
     options: tuple[ExportOptions, ...]
-    """The options of each `.tflite` file."""
+    """The options of each `.tflite` and `.onnx` file."""
     seed: int
     """The seed of the random weights of a build."""
     calibration: Path | None
@@ -198,13 +218,22 @@ def read_request(
         OutputError: the folder cannot be written to.
         InputError: the label file cannot be read.
         ExportError, OptionError: see `ExportOptions`.
+        MissingDependencyError: an .onnx file is wanted, and its extra is not installed.
     """
     require_writable(out)
     names = read_labels(labels) if labels else None
     policy = Preprocessing(resize) if resize else None
-    modes = quantize if "tflite" in formats else ()
-    wanted = ExportOptions().in_modes(modes, seed=seed, preprocessing=policy, verify_file=not no_verify, **options)
-    return ExportRequest(formats, wanted, seed, calibration, names, license_, out, as_json)
+    checked = [one for one in FILE_FORMATS if one in formats]
+    if "onnx" in checked:
+        require_packages()
+    common = {"seed": seed, "preprocessing": policy, "verify_file": not no_verify, **options}
+    wanted: list[ExportOptions] = []
+    for form in checked:
+        own = common if form == checked[-1] else common | {"layout": None}  # .onnx comes last, and alone has layouts
+        wanted += ExportOptions().in_modes(quantize, **own, format=form)
+    if not checked:
+        ExportOptions().in_modes((), **common)  # refuses what is not allowed
+    return ExportRequest(formats, tuple(wanted), seed, calibration, names, license_, out, as_json)
 
 
 def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str, Any]) -> None:
@@ -229,13 +258,14 @@ def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str,
     failures: list[ZooError] = []
     with exclusive(request.out / stem):
         for name in request.formats:
-            for options in request.options if name == "tflite" else (None,):
+            of_format: list[ExportOptions | None] = [one for one in request.options if one.format == name]
+            for options in of_format or [None]:
                 try:
                     if options is None:
                         results.append(_write_other(model, name, request.out / stem) | origin)
                         continue
-                    path = request.out / f"{stem}{options.mode.suffix}.tflite"
-                    report = _write_tflite(model, path, options, request, facts)
+                    path = request.out / f"{stem}{options.mode.suffix}.{name}"
+                    report = _write_checked(model, path, options, request, facts)
                 except ZooError as error:
                     failures.append(error)
                     continue
@@ -279,14 +309,14 @@ def _write_other(model: Any, name: str, stem: Path) -> dict[str, Any]:
     return {"format": name, "path": str(path), "bytes": _size(path), "seconds": round(seconds, 3)}
 
 
-def _write_tflite(
+def _write_checked(
     model: Any, path: Path, options: ExportOptions, request: ExportRequest, facts: dict[str, Any]
 ) -> ExportReport:
-    from zoo.export import to_tflite
+    from zoo.export.formats import writer
 
-    calibration, labels = request.calibration, request.labels
+    calibration, labels, write = request.calibration, request.labels, writer(options.format)
     with status(f"exporting {options.quantize}") as progress:
-        return to_tflite(model, path, options, calibration=calibration, labels=labels, facts=facts, progress=progress)
+        return write(model, path, options, calibration=calibration, labels=labels, facts=facts, progress=progress)
 
 
 def _notes(report: ExportReport) -> list[str]:
@@ -310,7 +340,7 @@ def _print_placements(reports: Sequence[ExportReport]) -> None:
 
 def _print_results(results: list[dict[str, Any]], reports: Sequence[ExportReport], float_bytes: int) -> None:
     for result in results:
-        if result["format"] == "tflite" and result["quantize"] == "none":
+        if result.get("quantize") == "none":
             float_bytes = result["bytes"]
     # What the task counts, such as top1 and top5.
     checked = [report.verification for report in reports if report.verification]

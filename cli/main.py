@@ -33,7 +33,7 @@ COMMANDS = {
     "build": ("zoo.cli.build", "build", "Build a model and export it."),
     "export": ("zoo.cli.export", "export", "Export a Keras model to .tflite."),
     "diagnose": ("zoo.cli.diagnose", "diagnose", "Show which layers lose most in int8, and what to do about it."),
-    "inspect": ("zoo.cli.inspect", "inspect", "Show what is in a .tflite file, and what loads it."),
+    "inspect": ("zoo.cli.inspect", "inspect", "Show what is in a .tflite or .onnx file, and what loads it."),
     "data": ("zoo.cli.data", "data", "Check data before you train on them."),
     "run": ("zoo.cli.run", "run", "Run a .tflite or .onnx file on pictures."),
     "serve": ("zoo.cli.serve", "serve", "Serve a .tflite or .onnx file: a web page with webcam, and an HTTP API."),

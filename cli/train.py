@@ -104,7 +104,7 @@ def train(
     workers: str | None,
     index: int | None,
     secret_file: Path | None,
-    export: str | None,
+    export: tuple[str, ...] | None,
     quantize: tuple[str, ...] | None,
     target: Target | None,
     min_agreement: float | None,

@@ -32,7 +32,7 @@ def decode_boxes(model: Any, stated: Stated, boxes: str, scores: str) -> None:
     (_, anchors, classes) = sizes[scores]
     rename(graph, boxes, CODED)
     rename(graph, scores, OF_CLASSES)
-    graph.node.extend(_corners(graph, stated))
+    graph.node.extend(corners_of(graph, stated, "boxes"))
     if stated.sigmoid:
         graph.node.append(helper.make_node("Sigmoid", [OF_CLASSES], ["probabilities"], name="probabilities"))
     graph.node.extend(_with_background(graph, "probabilities" if stated.sigmoid else OF_CLASSES))
@@ -41,14 +41,15 @@ def decode_boxes(model: Any, stated: Stated, boxes: str, scores: str) -> None:
     graph.output.append(helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [1, anchors, 4]))
 
 
-def _corners(graph: Any, stated: Stated) -> list[Any]:
+def corners_of(graph: Any, stated: Stated, name: str) -> list[Any]:
+    """Returns the nodes that make corners, called `name`, of the boxes called `CODED`: left, top, right and bottom."""
     from onnx import helper
 
     # Anchors and codes are y, x, height, width; corners are x before y.
     y, x, height, width = np.asarray(stated.anchors, np.float64).T
     y_scale, x_scale, height_scale, width_scale = stated.scales
     middle, sides = np.stack((x, y), axis=-1)[np.newaxis], np.stack((width, height), axis=-1)[np.newaxis]
-    reach = sides / np.array([x_scale, y_scale])
+    reach, growth = sides / np.array([x_scale, y_scale]), 1 / np.array([width_scale, height_scale])
     order = constant(graph, "x_before_y", [1, 0, 3, 2], np.int64)
     axis = constant(graph, "box_axis", [2], np.int64)
     ends = [constant(graph, f"box_{at}", [at], np.int64) for at in (0, 2, 4)]
@@ -58,7 +59,7 @@ def _corners(graph: Any, stated: Stated) -> list[Any]:
         ("Slice", ["boxes_x_first", ends[1], ends[2], axis], "box_growth", {}),
         ("Mul", ["box_shift", constant(graph, "anchor_reach", reach)], "box_moved", {}),
         ("Add", ["box_moved", constant(graph, "anchor_middle", middle)], "box_middle", {}),
-        ("Mul", ["box_growth", constant(graph, "growth_scale", 1 / np.array([width_scale, height_scale]))], "grown", {}),
+        ("Mul", ["box_growth", constant(graph, "growth_scale", growth)], "grown", {}),
         *([("Exp", ["grown"], "times", {})] if stated.exponential else []),
         (
             "Mul",
@@ -68,7 +69,7 @@ def _corners(graph: Any, stated: Stated) -> list[Any]:
         ),
         ("Sub", ["box_middle", "box_half"], "box_left_top", {}),
         ("Add", ["box_middle", "box_half"], "box_right_bottom", {}),
-        ("Concat", ["box_left_top", "box_right_bottom"], "boxes", {"axis": 2}),
+        ("Concat", ["box_left_top", "box_right_bottom"], name, {"axis": 2}),
     ]
     return [helper.make_node(op, inputs, [out], name=out, **options) for op, inputs, out, options in step]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests.onnx.nets import branch_net, helper, model, picture_net, save, value, weight
 from zoo.errors import MissingDependencyError, ModelFileError
-from zoo.onnx import file, records
+from zoo.onnx import file, records, wire
 from zoo.onnx.file import read
 from zoo.onnx.model import Constant, OnnxFile
 
@@ -168,7 +169,7 @@ def test_what_cannot_be_computed_is_refused_in_one_line(what: str, tmp_path: Pat
     "content", [b"", b"\0", b"not a model at all", b"TFL3" * 9, b"\x08", b"PK\3\4" * 99, WHOLE[::-1]]
 )
 def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
-    assert "is not a sound .onnx file" in refusal(content, tmp_path)
+    assert re.search(r"is not an? (sound )?\.onnx file", refusal(content, tmp_path))
 
 
 def test_every_truncation_is_refused_or_still_a_whole_graph(tmp_path: Path) -> None:
@@ -203,9 +204,9 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_small_file_that_claims_very_many_nodes_is_refused_before_they_are_made(tmp_path: Path) -> None:
-    nodes = b"\x0a\x00" * (records.MAX_RECORDS + 1)
+    nodes = b"\x0a\x00" * (wire.MAX_FIELDS + 1)
     head = b"\x3a" + _varint(len(nodes))
-    assert f"more than {records.MAX_RECORDS} records" in refusal(head + nodes, tmp_path)
+    assert f"more than {wire.MAX_FIELDS:,} fields" in refusal(head + nodes, tmp_path)
 
 
 def test_whole_numbers_beyond_the_bound_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +219,7 @@ def test_whole_numbers_beyond_the_bound_are_refused(tmp_path: Path, monkeypatch:
 
 def test_a_file_beyond_the_bound_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file, "MAX_BYTES", 100)
-    assert "and 100 are the most" in refusal(WHOLE, tmp_path)
+    assert "and 100 are the most of an .onnx file" in refusal(WHOLE, tmp_path)
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
@@ -227,8 +228,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "pipe.onnx")
     with pytest.raises(ModelFileError, match=r"cannot read .*missing\.onnx: No such file"):
         read(tmp_path / "missing.onnx")
-    save(picture_net(), tmp_path / "m.onnx")
-    with pytest.raises(ModelFileError, match=r"is a folder; give a file in it, such as .*m\.onnx"):
+    with pytest.raises(ModelFileError, match="cannot read .*: Is a directory"):
         read(tmp_path)
 
 

@@ -7,25 +7,25 @@ files. It needs the package `onnx`, but no runtime.
 from __future__ import annotations
 
 import math
-import mmap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ModelFileError
-from zoo.files import is_endless
 from zoo.onnx.extra import module
+from zoo.onnx.kinds import mapped
 from zoo.onnx.model import Constant, Graph, Node, OnnxFile, Value
 from zoo.onnx.records import walk
 from zoo.onnx.structure import require_order
 from zoo.tflite.flatbuffer import shortened
 from zoo.tflite.modelfile import MAX_DIMENSIONS, MAX_ELEMENTS
 
-SUFFIX = ".onnx"
 MAX_BYTES = 2**31 - 1
 """The largest file, as protobuf allows it; larger models keep their weights outside, which is refused anyway."""
 MAX_METADATA_BYTES = 16 * 1024 * 1024
 """The most bytes of all metadata together."""
+MAX_VERSION = 10_000
+"""The newest version of an operation set that is read; ONNX' own has 30."""
 ITEM_BYTES = {
     "float64": 8, "int64": 8, "uint64": 8, "complex64": 8, "complex128": 16,
     "float32": 4, "int32": 4, "uint32": 4,
@@ -35,11 +35,6 @@ ITEM_BYTES = {
 """Size of one value in bytes, for the types that have whole bytes."""
 _NAMES = {"float": "float32", "double": "float64", "undefined": ""}
 _EXTERNAL = 1  # TensorProto.DataLocation.EXTERNAL
-
-
-def is_onnx(path: str | Path) -> bool:
-    """Tells by its name whether a file is an `.onnx` file; its bytes carry no mark."""
-    return Path(path).suffix.lower() == SUFFIX
 
 
 def read(path: str | Path) -> OnnxFile:
@@ -67,26 +62,14 @@ def read(path: str | Path) -> OnnxFile:
 
 
 def _content(path: Path) -> bytes:
-    try:
-        if is_endless(path):
-            raise ModelFileError("it is a named pipe or a device")
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            if size == 0:
-                raise ModelFileError("it is empty")
-            if size > MAX_BYTES:
-                raise ModelFileError(f"it has {size} bytes, and {MAX_BYTES} are the most")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                walk(data)  # before all of it is in memory
-                return data[:]
-    except ModelFileError as error:
-        raise ModelFileError(f"{path} is not a sound .onnx file: {error}") from error
-    except OSError as error:
-        if path.is_dir():
-            files = sorted(path.glob(f"*{SUFFIX}"))
-            told = f" in it, such as {files[0]}" if files else ""
-            raise ModelFileError(f"{path} is a folder; give a file{told}") from error
-        raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
+    with mapped(path) as data:
+        if len(data) > MAX_BYTES:
+            raise ModelFileError(f"{path} has {len(data)} bytes, and {MAX_BYTES} are the most of an .onnx file")
+        try:
+            walk(data)  # before all of it is in memory
+        except ModelFileError as error:
+            raise ModelFileError(f"{path} is not a sound .onnx file: {error}") from error
+        return data[:]
 
 
 def _file(path: Path, size: int, proto: Any) -> OnnxFile:
@@ -114,7 +97,7 @@ def _opsets(proto: Any) -> dict[str, int]:
         domain = _domain(one)
         if domain in opsets:
             raise ModelFileError(f"it names the operation set {shortened(domain)} twice")
-        if one.version < 1:
+        if not 1 <= one.version <= MAX_VERSION:
             raise ModelFileError(f"it names version {one.version} of an operation set")
         opsets[domain] = one.version
     if not opsets:

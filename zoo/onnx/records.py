@@ -7,19 +7,14 @@ and refuses what no model has; it also finds out whether a file is cut off.
 
 from __future__ import annotations
 
-import mmap
-
 from zoo.errors import ModelFileError
+from zoo.onnx.wire import BYTES, Data, Walker
 
-MAX_RECORDS = 1 << 20
-"""The most records of all messages together: fields of nodes, attributes, tensors, types. Large models have 100,000."""
 MAX_PACKED = 1 << 26
 """The most bytes of whole numbers that are written as short as they are; each may take 8 bytes in memory."""
 MAX_DEPTH = 8
 """The most graphs inside each other."""
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_LEAF: dict[int, str] = {}
 _MESSAGES: dict[str, dict[int, str]] = {
     # The fields of each message that hold others, by their numbers in onnx.proto.
     "model": {7: "graph", 8: "leaf", 14: "leaf", 20: "training", 25: "function", 26: "leaf"},
@@ -49,63 +44,27 @@ _PACKED = {("tensor", 1), ("tensor", 5), ("tensor", 7), ("tensor", 11), ("attrib
 """The fields of whole numbers, which may stand in one record."""
 
 
-def walk(data: bytes | mmap.mmap) -> None:
+def walk(data: Data) -> None:
     """Walks all records of a file.
 
     Raises:
         ModelFileError: the bytes are no such message, are cut off, or claim more than any model has.
     """
-    left, packed = MAX_RECORDS, MAX_PACKED
+    walker, packed = Walker(data), MAX_PACKED
     # The message, its first byte, its end, and how many graphs it is in.
     todo = [("model", 0, len(data), 0)]
     while todo:
-        kind, position, end, depth = todo.pop()
+        kind, start, end, depth = todo.pop()
         depth += kind == "graph"
         if depth > MAX_DEPTH:
             raise ModelFileError(f"it has graphs in graphs, more than {MAX_DEPTH} deep")
-        fields = _MESSAGES.get(kind, _LEAF)
-        while position < end:
-            left -= 1
-            if left < 0:
-                raise ModelFileError(f"it has more than {MAX_RECORDS} records")
-            tag, start = _varint(data, position, end)
-            number, wire = tag >> 3, tag & 7
-            position = _skip(data, start, end, wire)
-            if wire != _BYTES:
+        inner = _MESSAGES.get(kind, {})
+        for field in walker.fields(start, end):
+            if field.kind != BYTES:
                 continue
-            size, start = _varint(data, start, end)
-            if number in fields:
-                todo.append((fields[number], start, start + size, depth))
-            elif (kind, number) in _PACKED:
-                packed -= size
+            if field.number in inner:
+                todo.append((inner[field.number], field.start, field.end, depth))
+            elif (kind, field.number) in _PACKED:
+                packed -= field.end - field.start
                 if packed < 0:
                     raise ModelFileError(f"it has more than {MAX_PACKED} bytes of numbers that are written one by one")
-
-
-def _skip(data: bytes | mmap.mmap, start: int, end: int, wire: int) -> int:
-    """Returns where the value of a record ends."""
-    if wire == _VARINT:
-        return _varint(data, start, end)[1]
-    if wire == _BYTES:
-        size, start = _varint(data, start, end)
-    elif wire in {_FIXED64, _FIXED32}:
-        size = 8 if wire == _FIXED64 else 4
-    else:
-        raise ModelFileError(f"its bytes are no ONNX model, at byte {start}")
-    if start + size > end:
-        raise ModelFileError(f"it is cut off or damaged: a record at byte {start} reaches beyond its end")
-    return start + size
-
-
-def _varint(data: bytes | mmap.mmap, position: int, end: int) -> tuple[int, int]:
-    """Returns a number of variable length, and the byte behind it."""
-    value = 0
-    for count in range(10):
-        if position >= end:
-            raise ModelFileError("it is cut off or damaged: it ends within a number")
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << 7 * count
-        if byte < 0x80:
-            return value, position
-    raise ModelFileError(f"its bytes are no ONNX model, at byte {position}")
