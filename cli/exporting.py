@@ -16,6 +16,7 @@ from zoo.cli.output import echo, json_option, megabytes, print_json, print_table
 from zoo.cli.types import RESIZE_HELP, SEED, layer_names, number_pair, words
 from zoo.errors import ZooError
 from zoo.export.onnx_graph import require_packages
+from zoo.export.onnx_options import EVERY_TARGET, of_format
 from zoo.export.options import (
     CALIBRATION_SAMPLES,
     FILE_FORMATS,
@@ -30,7 +31,6 @@ from zoo.files import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
 from zoo.locks import exclusive
 from zoo.tflite.labels import read as read_labels
-from zoo.tflite.targets import TARGETS
 
 if TYPE_CHECKING:
     from zoo.export import ExportReport
@@ -101,8 +101,9 @@ _OPTIONS = (
     ),
     click.option(
         "--target",
-        type=click.Choice(TARGETS),
-        help="Runtime or accelerator of the board.  [default: a file that both litert and tflite-runtime load]",
+        type=click.Choice(EVERY_TARGET),
+        help="What the file is for: a runtime or accelerator of .tflite files, or one of .onnx files, whose published "
+        "lists the file is held against.  [default: a file that both litert and tflite-runtime load, or onnxruntime]",
     ),
     click.option(
         "--io",
@@ -229,8 +230,7 @@ def read_request(
     common = {"seed": seed, "preprocessing": policy, "verify_file": not no_verify, **options}
     wanted: list[ExportOptions] = []
     for form in checked:
-        own = common if form == checked[-1] else common | {"layout": None}  # .onnx comes last, and alone has layouts
-        wanted += ExportOptions().in_modes(quantize, **own, format=form)
+        wanted += ExportOptions().in_modes(quantize, **of_format(form, checked, common), format=form)
     if not checked:
         ExportOptions().in_modes((), **common)  # refuses what is not allowed
     return ExportRequest(formats, tuple(wanted), seed, calibration, names, license_, out, as_json)

@@ -11,10 +11,10 @@ import click
 from zoo.cli.output import echo, megabytes, print_json, print_table, raise_failures, status
 from zoo.cli.types import words
 from zoo.export.onnx_graph import require_packages
+from zoo.export.onnx_options import EVERY_TARGET, of_format
 from zoo.export.options import FILE_FORMATS, MODES, ExportOptions
 from zoo.locks import exclusive
 from zoo.text import count_of
-from zoo.tflite.targets import TARGETS
 
 if TYPE_CHECKING:
     from zoo.export.run import RunFiles
@@ -44,9 +44,9 @@ def run_export_options(command: Command) -> Command:
         ),
         click.option(
             "--target",
-            type=click.Choice(TARGETS),
+            type=click.Choice(EVERY_TARGET),
             help="Runtime or accelerator of the board, for --export.  "
-            "[default: files that both litert and tflite-runtime load]",
+            "[default: files that both litert and tflite-runtime load, or onnxruntime]",
         ),
         click.option(
             "--min-agreement",
@@ -79,7 +79,9 @@ def wanted_files(
         require_packages()
     formats = [one for one in FILE_FORMATS if one in export]
     return tuple(
-        one for form in formats for one in ExportOptions().in_modes(quantize or DEFAULT_MODES, **options, format=form)
+        one
+        for form in formats
+        for one in ExportOptions().in_modes(quantize or DEFAULT_MODES, **of_format(form, formats, options), format=form)
     )
 
 

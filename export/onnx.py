@@ -20,7 +20,9 @@ from zoo.export.options import ExportOptions
 from zoo.export.preparing import Prepared, prepare
 from zoo.export.tflite import NOT_JUDGED, ExportReport
 from zoo.files import atomic
+from zoo.onnx import support
 from zoo.onnx.card import props_of, read_props
+from zoo.onnx.targets import ONNX_TARGETS, TITLES
 from zoo.progress import SILENT, Progress
 from zoo.runner import known
 from zoo.tasks import Task
@@ -62,7 +64,7 @@ def to_onnx(
         **changes: fields of `ExportOptions` that win over `options`: `layout="nhwc"`, `quantize="int8"`...
 
     Raises:
-        ExportError: the options do not fit together, or the model cannot be converted.
+        ExportError: the options do not fit together, the model cannot be converted, or the target does not take it.
         MissingDependencyError: the extra `onnx` is not installed.
         OptionError: there is no such option.
         VerificationError: the file disagrees with the model; nothing is left at `path`.
@@ -94,6 +96,7 @@ def to_onnx(
     card["made_with"] = versions(*onnx_graph.PACKAGES)
     with atomic(path) as scratch:
         _write(proto, scratch, description.labels, card, description.custom)
+        notes += _judged(scratch, options)
         verification = None
         if options.verify_file:
             progress.step("checking the file against Keras")
@@ -105,6 +108,7 @@ def to_onnx(
             inputs = prepared.examples.check.inputs if options.verify_file else None
             proto, added = onnx_nms.append(proto, scratch, prepared.task, inputs=inputs, asked=asked)
             card, metadata = card | added, {}
+            _judged(scratch, options)
         card = _write(proto, scratch, description.labels, card, metadata)
         verdict = judge(scratch, verification, options)
         notes += verdict.notes
@@ -134,6 +138,16 @@ def _converted(model: keras.Model, prepared: Prepared, progress: Progress) -> An
     if options.quantize == "int8":
         return onnx_int8.in_int8(proto, inputs.transpose(0, 3, 1, 2) if first else inputs, options, progress)
     return proto
+
+
+def _judged(path: Path, options: ExportOptions) -> list[str]:
+    """Returns what is to be known of the target, one line each.
+
+    Raises:
+        ExportError: the target does not take the file.
+    """
+    target = next((one for one in ONNX_TARGETS if one == options.target), None)
+    return [f"{TITLES[target]}: {note}" for note in support.require(path, target).notes] if target else []
 
 
 def _is_channels_first(prepared: Prepared) -> bool:

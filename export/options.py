@@ -13,8 +13,9 @@ from zoo.compress.methods import METHODS, Method
 from zoo.errors import ExportError, OptionError, closest
 from zoo.export import onnx_options
 from zoo.export.modes import MODES, Mode, Quantize, mode
-from zoo.export.onnx_options import FILE_FORMATS, LAYOUTS, Format, Layout
+from zoo.export.onnx_options import EVERY_TARGET, FILE_FORMATS, LAYOUTS, Format, Layout
 from zoo.inputs.preprocessing import Preprocessing, is_input_range
+from zoo.onnx.targets import OnnxTarget
 from zoo.pixels import preparation
 from zoo.published import Preparation
 from zoo.specs import check_seed
@@ -53,8 +54,9 @@ class ExportOptions:
 
     quantize: Quantize = "none"
     """The name of the mode, see `mode`."""
-    target: Target | None = None
-    """The board that the file is for; None for a file that loads on both LiteRT and tflite-runtime."""
+    target: Target | OnnxTarget | None = None
+    """What the file is for, of the targets of its format; None for a file that loads on both LiteRT and tflite-runtime,
+    or on ONNX Runtime."""
     io: Io | None = None
     """The type of an int8 file's input and output; None means uint8. Other modes always have float32."""
     batch: int = 1
@@ -100,7 +102,7 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        _check_word("target", self.target, TARGETS)
+        _check_word("target", self.target, EVERY_TARGET)
         _check_word("input and output type", self.io, IOS)
         _check_word("place of non-maximum suppression", self.nms, NMS)
         _check_word("calibration method", self.calibration_method, METHODS)
@@ -171,6 +173,11 @@ class ExportOptions:
     def output_type(self) -> Io:
         """The type of the outputs; float32 with `nms="file"`, because the operation reads quantized boxes as zeros."""
         return "float32" if self.nms == "file" else self.ends
+
+    @property
+    def tflite_target(self) -> Target | None:
+        """The target of a `.tflite` file; None for that of another format."""
+        return next((one for one in TARGETS if one == self.target), None)
 
     @property
     def split_groups(self) -> bool:

@@ -148,7 +148,9 @@ def to_tflite(
             notes += verification.doubts
         if options.nms == "file":
             inputs = examples.check.inputs if options.verify_file else None
-            description = append(scratch, flatbuffer, description, target=options.target, inputs=inputs, asked=asked)
+            description = append(
+                scratch, flatbuffer, description, target=options.tflite_target, inputs=inputs, asked=asked
+            )
             tpu = tpu and edgetpu_rules.report(modelfile.read(scratch))
         card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
         verdict = judge(scratch, verification, options)
