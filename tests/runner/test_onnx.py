@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ import onnxruntime
 from tests import detectors
 from tests.onnx import runnable
 from tests.onnx.nets import TensorProto, helper, model, one, save, value
+from tests.runner import deadly
 from zoo.errors import AnswerError, InputError, MissingDependencyError, ModelFileError
 from zoo.onnx.card import props_of
 from zoo.runner import Classifier, Detector, Predictor, load
@@ -210,6 +213,29 @@ def test_a_cut_file_is_one_line_and_nothing_is_loaded(tmp_path: Path, monkeypatc
     with pytest.raises(ModelFileError, match=r"cut\.onnx is not a sound \.onnx file") as caught:
         load(tmp_path / "cut.onnx")
     assert "\n" not in str(caught.value)
+
+
+def test_mutated_files_never_end_our_process(tmp_path: Path) -> None:
+    """Each file is loaded and run in its own child; those that end the child must be refused by `load`."""
+    path, script = runnable.detector(tmp_path / "d.onnx"), Path(deadly.__file__)
+    command = [sys.executable, str(script), str(path), str(tmp_path), "60"]
+    environment = os.environ | {"PYTHONPATH": str(script.parent.parent.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    outcomes = json.loads(done.stdout)
+    assert sum(outcomes.values()) == 60
+    assert outcomes["refused"] > 3
+    assert outcomes["orderly"] > 3
+    for culprit in sorted(tmp_path.glob("deadly_*.onnx"))[:5]:
+        with pytest.raises(ModelFileError, match="damaged or hostile|onnxruntime cannot load"):
+            load(culprit)
+
+
+def test_a_file_that_ends_its_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = runnable.colours(tmp_path / "c.onnx")
+    (tmp_path / "onnxruntime.py").write_text("import os\nos.abort()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelFileError, match=r"damaged or hostile: onnxruntime crashes on it \(SIGABRT\)"):
+        load(path)
 
 
 def test_a_file_is_tried_in_a_process_of_its_own_and_then_known(tmp_path: Path) -> None:

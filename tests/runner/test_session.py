@@ -126,7 +126,7 @@ def test_threads(monkeypatch: pytest.MonkeyPatch, lenet: Case) -> None:
         asked.append(options["num_threads"])
         return interpreter(**options)
 
-    monkeypatch.setattr("zoo.runner.session.find", lambda _: (name, spy))
+    monkeypatch.setattr("zoo.runner.session.find", lambda *_: (name, spy))
     load(lenet.file, threads=3)
     load(lenet.file)
     assert asked == [3, runtimes.default_threads()]
