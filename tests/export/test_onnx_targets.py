@@ -62,7 +62,7 @@ def test_without_a_target_the_file_is_kept_and_a_note_says_what_does_not_take_it
 def test_a_target_is_of_one_format(lenet: Any, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"target 'tensorrt8' takes \.onnx files, not \.tflite"):
         to_tflite(lenet, tmp_path / "m.tflite", target="tensorrt8")
-    with pytest.raises(ExportError, match=r"target 'litert' runs \.tflite files, not \.onnx"):
+    with pytest.raises(ExportError, match=r"target 'litert' takes \.tflite files, not \.onnx"):
         to_onnx(lenet, tmp_path / "m.onnx", target="litert")
     unknown: Any = "tensorrt7"
     with pytest.raises(ExportError, match="unknown target 'tensorrt7'; give one of litert, .*, tensorrt8, tensorrt10"):
