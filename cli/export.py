@@ -36,6 +36,7 @@ def export(model: Path, **choices: Any) -> None:
     request = read_request(("tflite",), **choices)
     import_tensorflow()
     from zoo.export.run_facts import of_model
+    from zoo.export.teachable import labels_of
     from zoo.weights import load_model
     from zoo.weights.savedmodel import name_of
 
@@ -43,10 +44,13 @@ def export(model: Path, **choices: Any) -> None:
     request = _with_facts(request, run)
     with status(f"loading {model.name}"):
         network = load_model(model)
+    labels, said = labels_of(network, model) if request.labels is None else (None, "")
+    request = replace(request, labels=labels or request.labels)
     stem = name_of(model) if model.is_dir() else model.stem
     export_files(network, stem, request, {"source": model.resolve().name, **(run.card if run else {})})
-    for note in run.notes if run and not request.as_json else ():
-        echo(f"note: {note}")
+    for note in (*(run.notes if run else ()), said) if not request.as_json else ():
+        if note:
+            echo(f"note: {note}")
 
 
 def _with_facts(request: ExportRequest, run: RunFacts | None) -> ExportRequest:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.compress.baking import bake
-from zoo.export import diagnosis, edgetpu, fragile, grouped, holdout, learnt, remedies
+from zoo.export import diagnosis, edgetpu, fragile, grouped, holdout, learnt, remedies, teachable
 from zoo.export.box_range import with_box_range
 from zoo.export.calibration import Array, as_lowered, class_names
 from zoo.export.cautions import cautions, told
@@ -194,6 +194,7 @@ def _prepared(
         ExportError: the model cannot be rebuilt, or has no boxes for `nms="file"`.
     """
     model, notes = plain(model, options.input_size)
+    options = teachable.with_its_range(model, options, notes)
     model = learnt.for_mode(model, options)
     task = task or task_of(model)
     if options.nms == "file":
