@@ -10,7 +10,7 @@ import click
 
 from zoo.cli.exporting import ExportRequest, export_files, export_options, read_request
 from zoo.cli.output import echo, import_tensorflow, status
-from zoo.cli.types import int_list
+from zoo.cli.types import int_list, words
 
 if TYPE_CHECKING:
     from zoo.export.run_facts import RunFacts
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--export",
+    "formats",
+    type=words("tflite", "tfjs"),
+    metavar="tflite,tfjs",
+    default="tflite",
+    show_default=True,
+    help="Formats of the files to write, separated by commas; tfjs is a folder for TensorFlow.js, Teachable Machine's "
+    "libraries and ml5.",
+)
 @export_options
 @click.option(
     "--input-size",
@@ -25,15 +35,15 @@ if TYPE_CHECKING:
     metavar="N,...",
     help="Sizes of the axes that MODEL leaves open, e.g. 224, or 240,320 for a height of 240 and a width of 320.",
 )
-def export(model: Path, **choices: Any) -> None:
-    """Export MODEL, a .keras or .h5 file or a SavedModel folder, to .tflite.
+def export(model: Path, formats: tuple[str, ...], **choices: Any) -> None:
+    """Export MODEL, a .keras or .h5 file or a SavedModel folder, to .tflite or TensorFlow.js.
 
     MODEL may be any classifier with one input, or a detector of the zoo. The file takes raw pixels, contains its
     labels and a card, and is kept only if it agrees with the Keras model and the target's runtime can load it. A
     MODEL in the folder of a run of `zoo train` has what the run knows: labels, resize policy, a detector's threshold,
     and which pictures it was trained on.
     """
-    request = read_request(("tflite",), **choices)
+    request = read_request(formats, **choices)
     import_tensorflow()
     from zoo.export.run_facts import of_model
     from zoo.export.teachable import labels_of

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FORMATS = ("tflite", "keras", "savedmodel")
+FORMATS = ("tflite", "keras", "savedmodel", "tfjs")
 
 _OPTIONS = (
     click.option(
@@ -165,6 +165,8 @@ class ExportRequest:
     """The kinds of files, some of `FORMATS`."""
     options: tuple[ExportOptions, ...]
     """The options of each `.tflite` file."""
+    plain: ExportOptions
+    """The options of files that are not quantized and have no card: how pixels are prepared, and the open sizes."""
     seed: int
     """The seed of the random weights of a build."""
     calibration: Path | None
@@ -204,7 +206,9 @@ def read_request(
     policy = Preprocessing(resize) if resize else None
     modes = quantize if "tflite" in formats else ()
     wanted = ExportOptions().in_modes(modes, seed=seed, preprocessing=policy, verify_file=not no_verify, **options)
-    return ExportRequest(formats, wanted, seed, calibration, names, license_, out, as_json)
+    others = {name: options[name] for name in ("pixels", "input_range", "input_size") if options.get(name) is not None}
+    plain = ExportOptions(**others)
+    return ExportRequest(formats, wanted, plain, seed, calibration, names, license_, out, as_json)
 
 
 def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str, Any]) -> None:
@@ -232,7 +236,7 @@ def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str,
             for options in request.options if name == "tflite" else (None,):
                 try:
                     if options is None:
-                        results.append(_write_other(model, name, request.out / stem) | origin)
+                        results.append(_write_other(model, name, request.out / stem, request) | origin)
                         continue
                     path = request.out / f"{stem}{options.mode.suffix}.tflite"
                     report = _write_tflite(model, path, options, request, facts)
@@ -251,7 +255,8 @@ def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str,
 def _print(results: list[dict[str, Any]], reports: Sequence[ExportReport], float_bytes: int) -> None:
     _print_results(results, reports, float_bytes)
     _print_placements(reports)
-    for note in dict.fromkeys(note for report in reports for note in _notes(report)):
+    others = [note for result in results if result["format"] == "tfjs" for note in result["notes"]]
+    for note in dict.fromkeys([*(note for report in reports for note in _notes(report)), *others]):
         echo(f"note: {note}")
     if reports:
         echo(f"Try it: {_command(reports[-1])}")
@@ -266,17 +271,23 @@ def _command(report: ExportReport) -> str:
     return f"zoo run {shlex.quote(path)} {values}"
 
 
-def _write_other(model: Any, name: str, stem: Path) -> dict[str, Any]:
+def _write_other(model: Any, name: str, stem: Path, request: ExportRequest) -> dict[str, Any]:
     from zoo.export import to_keras, to_savedmodel
 
     started = time.perf_counter()
+    more: dict[str, Any] = {}
     with status(f"writing {name}"):
         if name == "keras":
             path = to_keras(model, stem.with_name(f"{stem.name}.keras"))
-        else:
+        elif name == "savedmodel":
             path = to_savedmodel(model, stem.with_name(f"{stem.name}_savedmodel"))
+        else:
+            from zoo.export.tfjs import to_tfjs
+
+            written = to_tfjs(model, stem.with_name(f"{stem.name}_tfjs"), request.plain, labels=request.labels)
+            path, more = written.path, {"notes": list(written.notes)}
     seconds = time.perf_counter() - started
-    return {"format": name, "path": str(path), "bytes": _size(path), "seconds": round(seconds, 3)}
+    return {"format": name, "path": str(path), "bytes": _size(path), "seconds": round(seconds, 3), **more}
 
 
 def _write_tflite(

@@ -17,20 +17,26 @@ if TYPE_CHECKING:
     from zoo.export.formats import to_keras, to_savedmodel
     from zoo.export.options import ExportOptions
     from zoo.export.run import export_run
+    from zoo.export.tfjs import LayersModel, to_tfjs
     from zoo.export.tflite import ExportReport, to_tflite
     from zoo.export.verify import Verification
 
-__all__ = ["ExportOptions", "ExportReport", "Verification", "export_run", "to_keras", "to_savedmodel", "to_tflite"]
+__all__ = [
+    "ExportOptions", "ExportReport", "LayersModel", "Verification", "export_run", "to_keras", "to_savedmodel", "to_tfjs",
+    "to_tflite",
+]  # fmt: skip
 
 __getattr__, __dir__ = attach(
     __name__,
     {
         "ExportOptions": "zoo.export.options",
         "ExportReport": "zoo.export.tflite",
+        "LayersModel": "zoo.export.tfjs",
         "Verification": "zoo.export.verify",
         "export_run": "zoo.export.run",
         "to_keras": "zoo.export.formats",
         "to_savedmodel": "zoo.export.formats",
+        "to_tfjs": "zoo.export.tfjs",
         "to_tflite": "zoo.export.tflite",
     },
 )
