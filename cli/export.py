@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 @click.option(
     "--export",
     "formats",
-    type=words(*FILE_FORMATS),
-    metavar=",".join(FILE_FORMATS),
+    type=words(*FILE_FORMATS, "tfjs"),
+    metavar=",".join((*FILE_FORMATS, "tfjs")),
     default="tflite",
     show_default=True,
-    help="Formats of the files to write, separated by commas.",
+    help="Formats of the files to write, separated by commas; tfjs is a folder for TensorFlow.js, Teachable Machine's "
+    "libraries and ml5.",
 )
 @export_options
 @click.option(
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     help="Sizes of the axes that MODEL leaves open, e.g. 224, or 240,320 for a height of 240 and a width of 320.",
 )
 def export(model: Path, formats: tuple[str, ...], **choices: Any) -> None:
-    """Export MODEL, a .keras or .h5 file or a SavedModel folder, to .tflite or .onnx.
+    """Export MODEL, a .keras or .h5 file or a SavedModel folder, to .tflite, .onnx or TensorFlow.js.
 
     MODEL may be any classifier with one input, or a detector of the zoo. The file takes raw pixels, contains its
     labels and a card, and is kept only if it agrees with the Keras model and the target's runtime can load it. A
@@ -46,6 +47,7 @@ def export(model: Path, formats: tuple[str, ...], **choices: Any) -> None:
     request = read_request(formats, **choices)
     import_tensorflow()
     from zoo.export.run_facts import of_model
+    from zoo.export.teachable import labels_of
     from zoo.weights import load_model
     from zoo.weights.savedmodel import name_of
 
@@ -53,10 +55,13 @@ def export(model: Path, formats: tuple[str, ...], **choices: Any) -> None:
     request = _with_facts(request, run)
     with status(f"loading {model.name}"):
         network = load_model(model)
+    labels, said = labels_of(network, model) if request.labels is None else (None, "")
+    request = replace(request, labels=labels or request.labels)
     stem = name_of(model) if model.is_dir() else model.stem
     export_files(network, stem, request, {"source": model.resolve().name, **(run.card if run else {})})
-    for note in run.notes if run and not request.as_json else ():
-        echo(f"note: {note}")
+    for note in (*(run.notes if run else ()), said) if not request.as_json else ():
+        if note:
+            echo(f"note: {note}")
 
 
 def _with_facts(request: ExportRequest, run: RunFacts | None) -> ExportRequest:

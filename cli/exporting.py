@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FORMATS = (*FILE_FORMATS, "keras", "savedmodel")
+FORMATS = (*FILE_FORMATS, "keras", "savedmodel", "tfjs")
 PROGRAMS = ("jetson-inference",)
 """Packages whose programs prepare pixels themselves."""
 
@@ -194,6 +194,8 @@ class ExportRequest:
     """The kinds of files, some of `FORMATS`."""
     options: tuple[ExportOptions, ...]
     """The options of each `.tflite` and `.onnx` file."""
+    plain: ExportOptions
+    """The options of files that are not quantized and have no card: how pixels are prepared, and the open sizes."""
     seed: int
     """The seed of the random weights of a build."""
     calibration: Path | None
@@ -248,7 +250,9 @@ def read_request(
         ExportOptions().in_modes((), **common)  # refuses what is not allowed
     if program:
         _require_program(program, wanted)
-    return ExportRequest(formats, tuple(wanted), seed, calibration, names, license_, out, as_json, program)
+    others = {name: options[name] for name in ("pixels", "input_range", "input_size") if options.get(name) is not None}
+    plain = ExportOptions(**others)
+    return ExportRequest(formats, tuple(wanted), plain, seed, calibration, names, license_, out, as_json, program)
 
 
 def _require_program(program: str, wanted: Sequence[ExportOptions]) -> None:
@@ -288,7 +292,7 @@ def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str,
             for options in of_format or [None]:
                 try:
                     if options is None:
-                        results.append(_write_other(model, name, request.out / stem) | origin)
+                        results.append(_write_other(model, name, request.out / stem, request) | origin)
                         continue
                     ending = "_jetson" if name == "onnx" and request.program else ""
                     path = request.out / f"{stem}{options.mode.suffix}{ending}.{name}"
@@ -308,7 +312,8 @@ def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str,
 def _print(results: list[dict[str, Any]], reports: Sequence[ExportReport], float_bytes: int) -> None:
     _print_results(results, reports, float_bytes)
     _print_placements(reports)
-    for note in dict.fromkeys(note for report in reports for note in _notes(report)):
+    others = [note for result in results if result["format"] == "tfjs" for note in result["notes"]]
+    for note in dict.fromkeys([*(note for report in reports for note in _notes(report)), *others]):
         echo(f"note: {note}")
     if reports:
         echo(f"Try it: {_command(reports[-1])}")
@@ -327,17 +332,23 @@ def _command(report: ExportReport) -> str:
     return f"zoo run {shlex.quote(path)} {values}"
 
 
-def _write_other(model: Any, name: str, stem: Path) -> dict[str, Any]:
+def _write_other(model: Any, name: str, stem: Path, request: ExportRequest) -> dict[str, Any]:
     from zoo.export import to_keras, to_savedmodel
 
     started = time.perf_counter()
+    more: dict[str, Any] = {}
     with status(f"writing {name}"):
         if name == "keras":
             path = to_keras(model, stem.with_name(f"{stem.name}.keras"))
-        else:
+        elif name == "savedmodel":
             path = to_savedmodel(model, stem.with_name(f"{stem.name}_savedmodel"))
+        else:
+            from zoo.export.tfjs import to_tfjs
+
+            written = to_tfjs(model, stem.with_name(f"{stem.name}_tfjs"), request.plain, labels=request.labels)
+            path, more = written.path, {"notes": list(written.notes)}
     seconds = time.perf_counter() - started
-    return {"format": name, "path": str(path), "bytes": _size(path), "seconds": round(seconds, 3)}
+    return {"format": name, "path": str(path), "bytes": _size(path), "seconds": round(seconds, 3), **more}
 
 
 def _write_checked(

@@ -18,17 +18,20 @@ if TYPE_CHECKING:
     from zoo.export.onnx import to_onnx
     from zoo.export.options import ExportOptions
     from zoo.export.run import export_run
+    from zoo.export.tfjs import LayersModel, to_tfjs
     from zoo.export.tflite import ExportReport, to_tflite
     from zoo.export.verify import Verification
 
 __all__ = [
     "ExportOptions",
     "ExportReport",
+    "LayersModel",
     "Verification",
     "export_run",
     "to_keras",
     "to_onnx",
     "to_savedmodel",
+    "to_tfjs",
     "to_tflite",
 ]
 
@@ -37,11 +40,13 @@ __getattr__, __dir__ = attach(
     {
         "ExportOptions": "zoo.export.options",
         "ExportReport": "zoo.export.tflite",
+        "LayersModel": "zoo.export.tfjs",
         "Verification": "zoo.export.verify",
         "export_run": "zoo.export.run",
         "to_keras": "zoo.export.formats",
         "to_onnx": "zoo.export.onnx",
         "to_savedmodel": "zoo.export.formats",
+        "to_tfjs": "zoo.export.tfjs",
         "to_tflite": "zoo.export.tflite",
     },
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.export import holdout, learnt
+from zoo.export import holdout, learnt, teachable
 from zoo.export.calibration import Array, class_names
 from zoo.export.describe import check_labels
 from zoo.export.detectors import heads_of, policy_of, task_of
@@ -133,6 +133,7 @@ def _rebuilt(
         ExportError: the model cannot be rebuilt, or has no boxes for `nms="file"`.
     """
     model, notes = plain(model, options.input_size)
+    options = teachable.with_its_range(model, options, notes)
     model = learnt.for_mode(model, options)
     task = task or task_of(model)
     if options.nms == "file":

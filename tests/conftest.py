@@ -7,13 +7,14 @@ import ctypes
 import functools
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,9 @@ from zoo.cli.main import main
 from zoo.quiet import quiet_tensorflow
 from zoo.runner.runtimes import RUNTIMES
 from zoo.tasks import TASKS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 quiet_tensorflow()
 
@@ -520,3 +524,20 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
 def openimages_asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of MediaPipe's npm package that holds the detector of Open Images, behind its label map."""
     return openimages.fetch(tmp_path_factory.mktemp("objectron"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium with a camera that shows a moving test picture."""
+    for name in ("chromium", "fonts"):
+        system.require(name)
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = os.environ.get("EDGEZOO_CHROMIUM") or next(filter(None, map(shutil.which, names)))
+    sync_api = pytest.importorskip("playwright.sync_api")
+    options = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    if os.geteuid() == 0:
+        options.append("--no-sandbox")  # which root cannot have
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=options)
+        yield chromium
+        chromium.close()

@@ -19,7 +19,7 @@ from PIL import Image
 
 import zoo
 import zoo.registry
-from tests import colours, detectors
+from tests import colours, detectors, teachable
 from tests.docs.runner import Runner, environment
 from tests.weights.conftest import Server, handler, save_legacy
 from zoo.weights.imagenet import choose
@@ -131,7 +131,7 @@ def _write_own_files(folder: Path, model: Any) -> None:
     # The usual file of transfer learning, as Keras 2 wrote it.
     backbone = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3), pooling="avg")
     keras.Sequential([backbone, keras.layers.Dense(len(COLOURS), "softmax")]).save(folder / "mine.h5")
-    shutil.copy(Path(__file__).parents[1] / "weights" / "keras2" / "teachable.h5", folder / "keras_model.h5")
+    teachable.write_keras(folder / "keras_model.h5")
     detectors.two_outputs(folder / "objects.tflite")
     detectors.write_scenes(folder / "boxes")
     colours.detector().save(folder / "detector.keras")

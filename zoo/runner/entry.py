@@ -13,7 +13,7 @@ from zoo.errors import InputError, ModelFileError
 from zoo.inputs.preprocessing import PictureShape, is_input_range, picture_shape
 from zoo.onnx.programs import require_raw_pixels
 from zoo.runner.session import Array, TensorInfo
-from zoo.tflite import normalization
+from zoo.tflite import normalization, teachable
 from zoo.tflite.modelfile import ModelFile
 from zoo.tflite.normalization import Normalization
 
@@ -67,6 +67,8 @@ class Entry:
     """What is done to pixels before they are stored; None if they stay as they are."""
     unsure: str = ""
     """What is assumed of the pixels' scaling where the file does not say it; empty if nothing is."""
+    known: str = ""
+    """Which program's files are known to want this scaling, where the file itself does not say it; empty if it does."""
 
     def stored(self, values: Array) -> Array:
         """Returns pixels or values of the input's shape, with the batch, as the input stores them.
@@ -121,6 +123,9 @@ def open_entry(session: HasInput, card: Mapping[str, Any], input_range: Scaling 
     if tensor.dtype.kind == "f":
         unsure = ""
         if stated is None and normalization.ENTRY not in session.file.metadata:
+            if teachable.is_its_file(session.file):
+                scaled = Normalization.from_range(*teachable.RANGE)
+                return Entry(tensor, picture, takes_values, False, scaled, known=teachable.said_of_range(path))
             unsure = (
                 f"{path} was not made by this package and does not say how its pixels are scaled; it gets 0..255. "
                 "If the answers are wrong, try --input-range -1,1 or 0,1, or imagenet for a net from PyTorch"

@@ -90,8 +90,9 @@ class Predictor(Generic[Found]):
             preprocessing: a resize policy that replaces the file's own.
             input_range: for a file that another tool made, the range to which 0..255 is scaled, or `imagenet` for the
                 mean and standard deviation of ImageNet, as nets from PyTorch take it. By default as its metadata or the
-                scale of its input says, else raw pixels.
-            labels: class names that replace the file's own, or the path of a text file with one a line.
+                scale of its input says, else raw pixels; Teachable Machine's float files get -1..1.
+            labels: class names that replace the file's own, or the path of a text file with one a line. By default the
+                file's own; of one of Teachable Machine's, those of the `labels.txt` beside it.
             min_score: the least score of an answer, for a classifier: below it, the first prediction is "not sure",
                 with the index -1 and the best class's score, and the classes follow. None for any.
             trusted: see `zoo.runner.load`.
@@ -161,7 +162,7 @@ class Predictor(Generic[Found]):
         gray = ""
         if picture is not None and picture.channel_axis == "none":
             gray = f"{self.session.path} takes input without a channel axis; pictures are read as gray"
-        known = (*self._notes, self.entry.unsure, gray, note_of(self.task, self.session.path))
+        known = (*self._notes, self.entry.unsure, self.entry.known, gray, note_of(self.task, self.session.path))
         return tuple(note for note in known if note)
 
     def predict(
