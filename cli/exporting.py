@@ -15,7 +15,6 @@ import click
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, raise_failures, status
 from zoo.cli.types import RESIZE_HELP, SEED, layer_names, number_pair, words
 from zoo.errors import ExportError, ZooError
-from zoo.export.onnx_graph import require_packages
 from zoo.export.onnx_options import EVERY_TARGET, of_format
 from zoo.export.options import (
     CALIBRATION_SAMPLES,
@@ -238,6 +237,8 @@ def read_request(
     policy = Preprocessing(resize) if resize else None
     checked = [one for one in FILE_FORMATS if one in formats]
     if "onnx" in checked:
+        from zoo.export.onnx_graph import require_packages  # `--help` needs nothing that reads files
+
         require_packages()
     common = {"seed": seed, "preprocessing": policy, "verify_file": not no_verify, **options}
     wanted: list[ExportOptions] = []
