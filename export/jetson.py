@@ -96,7 +96,7 @@ def for_jetson_inference(source: str | Path, path: str | Path) -> JetsonFile:
     heads = heads_of(known_of(task_of(description.card, source, file), description.card, file))
     program = IMAGENET if heads is None else DETECTNET
     model = onnx.load(str(source), load_external_data=False)
-    _require(model, description.card, source, program)
+    _require(model, description.card, source.name, program)
     _rewrite(model, program, heads)
     onnx.checker.check_model(model, full_check=True)
     made = model.SerializeToString()
@@ -140,8 +140,8 @@ def to_jetson_inference(
     return replace(report, path=path, bytes=path.stat().st_size, notes=notes, card=card)
 
 
-def _require(model: Any, card: dict[str, Any], path: Path, program: Program) -> None:
-    """Refuses what the program cannot run.
+def _require(model: Any, card: dict[str, Any], name: str, program: Program) -> None:
+    """Refuses what the program cannot run; `name` is that of the file.
 
     Raises:
         ExportError: it cannot run it; the message says why.
@@ -150,21 +150,21 @@ def _require(model: Any, card: dict[str, Any], path: Path, program: Program) -> 
     shape = [axis.dim_value for axis in tensor.shape.dim]
     of_scores = [output.name for output in model.graph.output]
     if len(model.graph.input) != 1 or tensor.elem_type != 1 or len(shape) != 4:
-        raise ExportError(f"{path} has no single float32 input of pictures, which {program.name} needs")
+        raise ExportError(f"{name} has no single float32 input of pictures, which {program.name} needs")
     if shape[0] != 1:
-        raise ExportError(f"{program.name} runs one picture at a time, and {path} takes {shape[0]}; leave out --batch")
+        raise ExportError(f"{program.name} runs one picture at a time, and {name} takes {shape[0]}; leave out --batch")
     if shape[1] != 3:
         raise ExportError(
-            f"{program.name} gives a model red, green and blue, channels first, and the input of {path} has the shape "
+            f"{program.name} gives a model red, green and blue, channels first, and the input of {name} has the shape "
             f"{tuple(shape)}; build it with --channels 3 where it takes that, and export it with --layout nchw"
         )
     if len(of_scores) != len(program.outputs):
         raise ExportError(
-            f"{program.name} reads {len(program.outputs)} outputs, and {path} has {len(of_scores)}: "
+            f"{program.name} reads {len(program.outputs)} outputs, and {name} has {len(of_scores)}: "
             f"{', '.join(of_scores)}; leave out --nms"
         )
     if "logits" in str(card.get("output", "")):
-        raise ExportError(f"{program.name} reads probabilities, and {path} gives logits; leave out --logits")
+        raise ExportError(f"{program.name} reads probabilities, and {name} gives logits; leave out --logits")
 
 
 def _rewrite(model: Any, program: Program, heads: Heads | None) -> None:
@@ -188,7 +188,7 @@ def _card(card: dict[str, Any], program: Program, difference: float) -> dict[str
         "std": list(program.std),
         "difference": difference,
     }
-    return {**card, "input": given, FOR: made_for}
+    return {**card, "input": given, "target": TARGET, FOR: made_for}
 
 
 def _difference(source: Path, made: bytes, program: Program, heads: Heads | None) -> float:
@@ -211,8 +211,8 @@ def _difference(source: Path, made: bytes, program: Program, heads: Heads | None
         worst = max(worst, *(float(np.abs(one - other).max(initial=0)) for one, other in pairs))
     if not worst <= TOLERANCE:  # a comparison with NaN is false
         raise VerificationError(
-            f"the file for {program.name} answers otherwise than {source}: by {worst:.2g}, and {TOLERANCE:g} is the "
-            "most; please report this model"
+            f"the file for {program.name} answers otherwise than {source.name}: by {worst:.2g}, and {TOLERANCE:g} is "
+            "the most; please report this model"
         )
     return worst
 
