@@ -36,7 +36,11 @@ COMMANDS = {
     "inspect": ("zoo.cli.inspect", "inspect", "Show what is in a .tflite file, and what loads it."),
     "data": ("zoo.cli.data", "data", "Check data before you train on them."),
     "run": ("zoo.cli.run", "run", "Run a .tflite file on pictures."),
-    "serve": ("zoo.cli.serve", "serve", "Serve a .tflite file: a web page with webcam, and an HTTP API."),
+    "serve": (
+        "zoo.cli.serve",
+        "serve",
+        "Serve a .tflite file: a web page with webcam, and an HTTP API; or collect pictures.",
+    ),
     "evaluate": ("zoo.cli.evaluate", "evaluate", "Measure a .tflite file's accuracy on labelled pictures."),
     "benchmark": ("zoo.cli.benchmark", "benchmark", "Measure how fast .tflite files run."),
     "choose": ("zoo.cli.choose", "choose", "Choose an architecture, its options and a quantization for a machine."),

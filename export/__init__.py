@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from zoo.export.verify import Verification
 
 __all__ = [
-    "ExportOptions", "ExportReport", "LayersModel", "Verification", "export_run", "to_keras", "to_savedmodel", "to_tfjs",
-    "to_tflite",
+    "ExportOptions", "ExportReport", "LayersModel", "Verification", "export_run", "to_keras", "to_savedmodel",
+    "to_tfjs", "to_tflite",
 ]  # fmt: skip
 
 __getattr__, __dir__ = attach(

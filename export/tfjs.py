@@ -32,7 +32,8 @@ HALF = 127.0
 ML5_SIZE = 224
 """The only width and height of pictures that ml5 gives a model."""
 _LIBRARY = {"tfjsVersion": "4.22.0", "packageName": "@teachablemachine/image", "packageVersion": "0.8.5"}
-_ZEROS, _ONES = ({"class_name": name, "config": {}} for name in ("Zeros", "Ones"))
+_ZEROS: dict[str, Any] = {"class_name": "Zeros", "config": {}}
+_ONES: dict[str, Any] = {"class_name": "Ones", "config": {}}
 
 
 @dataclass(frozen=True)
