@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
-import shutil
 import subprocess
 import threading
 import time
@@ -21,6 +19,7 @@ from tests import system
 from zoo.runner import Classifier, Predictor
 from zoo.serve import Settings
 from zoo.serve.api import Api
+from zoo.serve.app import create_app
 from zoo.serve.server import Configuration, Server
 from zoo.serve.workers import Pool
 
@@ -83,7 +82,7 @@ def running(predictors: Sequence[Predictor[Any]], settings: Settings) -> Iterato
     listener = settings.bind()
     pool = Pool(predictors, settings.max_pixels)
     api = Api(pool, settings)
-    server = Server(Configuration(api))
+    server = Server(Configuration(api, create_app(api)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -134,23 +133,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     system.require("openssl")
     subprocess.run([*command.split(), "-out", cert, "-keyout", key], capture_output=True, check=True)
     return cert, key
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium with a camera that shows a moving test picture."""
-    for name in ("chromium", "fonts"):
-        system.require(name)
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("EDGEZOO_CHROMIUM") or next(filter(None, map(shutil.which, names)))
-    sync_api = pytest.importorskip("playwright.sync_api")
-    options = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    if os.geteuid() == 0:
-        options.append("--no-sandbox")  # which root cannot have
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=options)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

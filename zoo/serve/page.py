@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 
 from starlette.requests import Request
@@ -18,10 +19,10 @@ FILES = {
 }
 
 
-def routes() -> list[Route]:
-    """Returns a route for each file."""
+def routes(files: Mapping[str, tuple[str, str]] = FILES) -> list[Route]:
+    """Returns a route for each file, such as those of `FILES`."""
     folder = resources.files("zoo.serve") / "static"
-    return [_route(path, (folder / name).read_bytes(), kind) for path, (name, kind) in FILES.items()]
+    return [_route(path, (folder / name).read_bytes(), kind) for path, (name, kind) in files.items()]
 
 
 def _route(path: str, content: bytes, kind: str) -> Route:
