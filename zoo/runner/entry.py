@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.errors import InputError, ModelFileError
 from zoo.inputs.preprocessing import PictureShape, is_input_range, picture_shape
+from zoo.onnx.programs import require_raw_pixels
 from zoo.runner.session import Array, TensorInfo
 from zoo.tflite import normalization
 from zoo.tflite.modelfile import ModelFile
@@ -95,11 +96,12 @@ def open_entry(session: HasInput, card: Mapping[str, Any], input_range: Scaling 
             file says.
 
     Raises:
-        ModelFileError: the input is of a type that takes no numbers, or nothing says how it holds pixels; or the
-            metadata is damaged.
+        ModelFileError: the input is of a type that takes no numbers, or nothing says how it holds pixels; the file was
+            made for another program; or the metadata is damaged.
         InputError: the range is not allowed, or the file takes none.
     """
     tensor, path = session.input, session.path
+    require_raw_pixels(card, path)
     if tensor.dtype.kind not in "fiu":
         raise ModelFileError(
             f"{path} takes an input of type {tensor.dtype.name}, neither pictures nor numbers. In Python, "

@@ -115,8 +115,8 @@ class Predictor(Generic[Found]):
         if min_score is not None:
             self.task = selective(self.task, min_score, self.session.path)
         self.preprocessing = preprocessing or self._preprocessing(description)
-        self.labels, self._notes = labels_for(self.session, self.task, description, given)
         self.entry = open_entry(self.session, self.card, input_range)
+        self.labels, self._notes = labels_for(self.session, self.task, description, given)
 
     @property
     def takes_pictures(self) -> bool:
