@@ -14,8 +14,7 @@ import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, raise_failures, status
 from zoo.cli.types import RESIZE_HELP, SEED, layer_names, number_pair, words
-from zoo.errors import ZooError
-from zoo.export.onnx_graph import require_packages
+from zoo.errors import ExportError, ZooError
 from zoo.export.onnx_options import EVERY_TARGET, of_format
 from zoo.export.options import (
     CALIBRATION_SAMPLES,
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FORMATS = (*FILE_FORMATS, "keras", "savedmodel")
+PROGRAMS = ("jetson-inference",)
+"""Packages whose programs prepare pixels themselves."""
 
 _OPTIONS = (
     click.option(
@@ -118,6 +119,13 @@ _OPTIONS = (
         "behind them.  [default: nchw]",
     ),
     click.option(
+        "--for",
+        "program",
+        type=click.Choice(PROGRAMS),
+        help="Program that runs the .onnx file, which then takes pixels as that program prepares them: imagenet and "
+        "detectnet of jetson-inference, on a Jetson's GPU.",
+    ),
+    click.option(
         "--batch",
         type=click.IntRange(min=1),
         default=1,
@@ -195,6 +203,8 @@ class ExportRequest:
     out: Path
     """The folder for the files."""
     as_json: bool
+    program: str | None = None
+    """Whose program the .onnx file is for, one of `PROGRAMS`; None for a file that takes raw pixels."""
 
 
 def read_request(
@@ -209,6 +219,7 @@ def read_request(
     license_: str | None,
     out: Path,
     as_json: bool,
+    program: str | None = None,
     **options: Any,
 ) -> ExportRequest:
     """Checks the folder, the label file and the options before TensorFlow loads.
@@ -226,6 +237,8 @@ def read_request(
     policy = Preprocessing(resize) if resize else None
     checked = [one for one in FILE_FORMATS if one in formats]
     if "onnx" in checked:
+        from zoo.export.onnx_graph import require_packages  # `--help` needs nothing that reads files
+
         require_packages()
     common = {"seed": seed, "preprocessing": policy, "verify_file": not no_verify, **options}
     wanted: list[ExportOptions] = []
@@ -233,7 +246,20 @@ def read_request(
         wanted += ExportOptions().in_modes(quantize, **of_format(form, checked, common), format=form)
     if not checked:
         ExportOptions().in_modes((), **common)  # refuses what is not allowed
-    return ExportRequest(formats, tuple(wanted), seed, calibration, names, license_, out, as_json)
+    if program:
+        _require_program(program, wanted)
+    return ExportRequest(formats, tuple(wanted), seed, calibration, names, license_, out, as_json, program)
+
+
+def _require_program(program: str, wanted: Sequence[ExportOptions]) -> None:
+    """Refuses what does not go with a program; errors are those of `read_request`."""
+    from zoo.export.jetson_programs import require_options
+
+    of_onnx = [options for options in wanted if options.format == "onnx"]
+    if not of_onnx:
+        raise ExportError(f"--for {program} is for .onnx files; give --export onnx")
+    for options in of_onnx:
+        require_options(options)
 
 
 def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str, Any]) -> None:
@@ -264,7 +290,8 @@ def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str,
                     if options is None:
                         results.append(_write_other(model, name, request.out / stem) | origin)
                         continue
-                    path = request.out / f"{stem}{options.mode.suffix}.{name}"
+                    ending = "_jetson" if name == "onnx" and request.program else ""
+                    path = request.out / f"{stem}{options.mode.suffix}{ending}.{name}"
                     report = _write_checked(model, path, options, request, facts)
                 except ZooError as error:
                     failures.append(error)
@@ -289,6 +316,10 @@ def _print(results: list[dict[str, Any]], reports: Sequence[ExportReport], float
 
 def _command(report: ExportReport) -> str:
     """A command line that runs a file on what it takes."""
+    from zoo.export.jetson_programs import command_of
+
+    if of_program := command_of(report.path, report.card):
+        return of_program
     shape = report.card["input"]["shape"]
     # A path that begins with a dash would be taken for an option.
     path = str(report.path) if not str(report.path).startswith("-") else f"./{report.path}"
@@ -314,7 +345,7 @@ def _write_checked(
 ) -> ExportReport:
     from zoo.export.formats import writer
 
-    calibration, labels, write = request.calibration, request.labels, writer(options.format)
+    calibration, labels, write = request.calibration, request.labels, writer(options.format, request.program)
     with status(f"exporting {options.quantize}") as progress:
         return write(model, path, options, calibration=calibration, labels=labels, facts=facts, progress=progress)
 

@@ -10,7 +10,6 @@ import click
 
 from zoo.cli.output import echo, megabytes, print_json, print_table, raise_failures, status
 from zoo.cli.types import words
-from zoo.export.onnx_graph import require_packages
 from zoo.export.onnx_options import EVERY_TARGET, of_format
 from zoo.export.options import FILE_FORMATS, MODES, ExportOptions
 from zoo.locks import exclusive
@@ -76,6 +75,8 @@ def wanted_files(
                 raise click.UsageError(f"--{name.replace('_', '-')} is for --export tflite; give that, too")
         return ()
     if "onnx" in export:
+        from zoo.export.onnx_graph import require_packages  # `--help` needs nothing that reads files
+
         require_packages()
     formats = [one for one in FILE_FORMATS if one in export]
     return tuple(

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.output import echo
-from zoo.cli.types import RESIZE_HELP, number_pair
+from zoo.cli.types import RESIZE_HELP
+from zoo.cli.types import input_range as range_or_name
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
 from zoo.runner.runtimes import MAX_THREADS, RUNTIMES
 from zoo.tflite.labels import read as read_labels
 
 if TYPE_CHECKING:
     from zoo.runner import Predictor
+    from zoo.runner.entry import Scaling
 
 runtime_option = click.option(
     "--runtime",
@@ -61,9 +63,10 @@ def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--resize", type=click.Choice(RESIZES), help=f"{RESIZE_HELP}  [default: as the file says]"),
         click.option(
             "--input-range",
-            type=number_pair,
-            metavar="LOW,HIGH",
-            help="Range that pixels are scaled to, for files that other tools made.  "
+            type=range_or_name,
+            metavar="LOW,HIGH|imagenet",
+            help="Range that pixels are scaled to, for files that other tools made; imagenet for its mean and standard "
+            "deviation, as nets from PyTorch take it.  "
             "[default: as the file says, else 0,255]",
         ),
         click.option(
@@ -90,7 +93,7 @@ def open_predictor(
     delegate: str | None,
     provider: str | None = None,
     resize: Any,
-    input_range: tuple[float, float] | None,
+    input_range: Scaling | None,
     labels: Path | None,
     min_score: float | None = None,
     trusted: bool = False,

@@ -17,8 +17,17 @@ if TYPE_CHECKING:
     from zoo.export.tflite import ExportReport
 
 
-def writer(form: Format) -> Callable[..., ExportReport]:
-    """Returns what writes a checked file of a format: `to_tflite`, or `to_onnx`, with the same arguments."""
+def writer(form: Format, program: str | None = None) -> Callable[..., ExportReport]:
+    """Returns what writes a checked file of a format: `to_tflite`, or `to_onnx`, with the same arguments.
+
+    Args:
+        form: the format.
+        program: the package whose programs the file is for, see `zoo.export.jetson`; None for raw pixels.
+    """
+    if form == "onnx" and program:
+        from zoo.export.jetson import to_jetson_inference
+
+        return to_jetson_inference
     if form == "onnx":
         from zoo.export.onnx import to_onnx
 

@@ -141,13 +141,15 @@ def _converted(model: keras.Model, prepared: Prepared, progress: Progress) -> An
 
 
 def _judged(path: Path, options: ExportOptions) -> list[str]:
-    """Returns what is to be known of the target, one line each.
+    """Returns what is to be known of the target, one line each; without a target, which ones do not take the file.
 
     Raises:
         ExportError: the target does not take the file.
     """
     target = next((one for one in ONNX_TARGETS if one == options.target), None)
-    return [f"{TITLES[target]}: {note}" for note in support.require(path, target).notes] if target else []
+    if target is None:
+        return support.refusals(path)
+    return [f"{TITLES[target]}: {note}" for note in support.require(path, target).notes]
 
 
 def _is_channels_first(prepared: Prepared) -> bool:

@@ -121,11 +121,12 @@ def _write_own_files(folder: Path, model: Any) -> None:
     """The models and files that the pages call `mine` and `model`, and a data set of digits."""
     import keras
 
-    from zoo.export import to_tflite
+    from zoo.export import to_onnx, to_tflite
 
     model.save(folder / "mine.keras")
     (folder / "labels.txt").write_text("\n".join(COLOURS), encoding="utf-8")
     to_tflite(model, folder / "mine.tflite", labels=list(COLOURS))
+    to_onnx(model, folder / "mine.onnx", labels=list(COLOURS))
     to_tflite(model, folder / "mine_int8.tflite", quantize="int8", calibration=folder / "pictures")
     # The usual file of transfer learning, as Keras 2 wrote it.
     backbone = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3), pooling="avg")

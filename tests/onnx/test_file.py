@@ -134,7 +134,10 @@ def broken() -> dict[str, tuple[Any, str]]:
         "a node that waits for itself": (model([helper.make_node("Neg", ["y"], ["y"])], [x], [y]), "wait for each"),
         "a tensor made twice": (model([relu, relu], [x], [y]), "makes 'y', which is there already"),
         "an input made again": (model([helper.make_node("Relu", ["y"], ["x"])], [x, y], [y]), "there already"),
-        "weights outside": (model([relu], [x], [y], [outside]), "lies outside of it, in '../../etc/passwd'"),
+        "weights outside": (
+            model([relu], [x], [y], [outside]),
+            "in other files, such as '../../etc/passwd', from which nothing is read",
+        ),
         "weights too short": (model([relu], [x], [y], [short]), "has 4 bytes of data"),
         "weights too long": (model([relu], [x], [y], [listed]), "has 2 values"),
         "two weights of a name": (model([relu], [x], [y], [long, long]), "two of its constants are called 'w'"),

@@ -56,7 +56,7 @@ def test_a_runtime_that_crashes_is_no_crash_of_ours(
     write(tmp_path / "ai_edge_litert/__init__.py")
     write(tmp_path / "ai_edge_litert/interpreter.py", "import os; os.abort()")
     monkeypatch.syspath_prepend(tmp_path)
-    uninstall("openvino", "tflite-runtime")
+    uninstall("openvino", "tflite-runtime", "onnxruntime")
     found = doctor.diagnose()
     assert found.runtimes[0].problem == "signal 6 ended its process"
     assert not found.well

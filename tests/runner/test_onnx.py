@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,11 +21,14 @@ import onnxruntime
 from tests import detectors
 from tests.onnx import runnable
 from tests.onnx.nets import TensorProto, helper, model, one, save, value
+from tests.runner import deadly
 from zoo.errors import AnswerError, InputError, MissingDependencyError, ModelFileError
+from zoo.onnx.card import props_of
 from zoo.runner import Classifier, Detector, Predictor, load
 from zoo.runner import known as known_files
 from zoo.runner.outlook import outlook
 from zoo.runner.providers import available, chosen
+from zoo.tasks import scores_of
 
 if TYPE_CHECKING:
     from tests.conftest import Array, Case
@@ -43,9 +48,7 @@ def lenet_onnx(lenet: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tf.function(lambda pixels: lenet.model(pixels, training=False))
     made, _ = tf2onnx.convert.from_function(run, [entry], opset=13, inputs_as_nchw=["input_0"])
     labels = [f"class_{at}" for at in range(10)]
-    helper.set_model_props(
-        made, runnable.props_of({"task": "classification", "input": {"values": "pixels 0..255"}}, labels)
-    )
+    helper.set_model_props(made, props_of({"task": "classification", "input": {"values": "pixels 0..255"}}, labels))
     return save(made, tmp_path_factory.mktemp("onnx") / "lenet.onnx")
 
 
@@ -86,7 +89,7 @@ def test_task_and_labels_come_from_the_file(tmp_path: Path) -> None:
     assert predictor.labels == detectors.COLOURS
     classifier = Classifier(runnable.colours(tmp_path / "c.onnx", props=runnable.described()), trusted=True)
     found = classifier.classify(classifier.picture.arrange(RED))
-    assert (found[0].label, classifier.task.scores, classifier.notes) == ("red", "probabilities", ())
+    assert (found[0].label, scores_of(classifier.task), classifier.notes) == ("red", "probabilities", ())
 
 
 @pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.UINT8, TensorProto.FLOAT16, TensorProto.INT64])
@@ -109,6 +112,24 @@ def test_a_file_of_others_is_run_and_said_to_be_one(tmp_path: Path) -> None:
         "does not say how its pixels are scaled; it gets 0..255" in note
         for note in Classifier(path, trusted=True).notes
     )
+
+
+def test_pixels_are_scaled_as_nets_from_pytorch_take_them(tmp_path: Path) -> None:
+    path = runnable.colours(tmp_path / "c.onnx", last="Identity")
+    classifier = Classifier(path, input_range="imagenet", trusted=True)
+    assert classifier.says_its_input
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    expected = (np.array([200, 0, 30]) / 255 - mean) / std / 50
+    np.testing.assert_allclose(classifier.scores(classifier.picture.arrange(RED)), expected, atol=1e-6)
+    made_here = runnable.colours(tmp_path / "ours.onnx", props=runnable.described())
+    with pytest.raises(InputError, match="takes no input range: it is made by this package"):
+        Classifier(made_here, input_range="imagenet", trusted=True)
+
+
+def test_gray_pictures_have_no_colours_to_scale(tmp_path: Path) -> None:
+    path = save(one("Flatten", shape=(1, 1, 8, 8)), tmp_path / "m.onnx")
+    with pytest.raises(InputError, match="takes gray pictures, and the input range imagenet is for colour"):
+        Classifier(path, input_range="imagenet", trusted=True)
 
 
 def test_a_detector_without_its_anchors_is_refused(tmp_path: Path) -> None:
@@ -194,6 +215,29 @@ def test_a_cut_file_is_one_line_and_nothing_is_loaded(tmp_path: Path, monkeypatc
     assert "\n" not in str(caught.value)
 
 
+def test_mutated_files_never_end_our_process(tmp_path: Path) -> None:
+    """Each file is loaded and run in its own child; those that end the child must be refused by `load`."""
+    path, script = runnable.detector(tmp_path / "d.onnx"), Path(deadly.__file__)
+    command = [sys.executable, str(script), str(path), str(tmp_path), "60"]
+    environment = os.environ | {"PYTHONPATH": str(script.parent.parent.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    outcomes = json.loads(done.stdout)
+    assert sum(outcomes.values()) == 60
+    assert outcomes["refused"] > 3
+    assert outcomes["orderly"] > 3
+    for culprit in sorted(tmp_path.glob("deadly_*.onnx"))[:5]:
+        with pytest.raises(ModelFileError, match="damaged or hostile|onnxruntime cannot load"):
+            load(culprit)
+
+
+def test_a_file_that_ends_its_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = runnable.colours(tmp_path / "c.onnx")
+    (tmp_path / "onnxruntime.py").write_text("import os\nos.abort()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelFileError, match=r"damaged or hostile: onnxruntime crashes on it \(SIGABRT\)"):
+        load(path)
+
+
 def test_a_file_is_tried_in_a_process_of_its_own_and_then_known(tmp_path: Path) -> None:
     path = runnable.colours(tmp_path / "c.onnx")
     assert not known_files.holds(path, "onnxruntime")
@@ -229,6 +273,7 @@ class Fallen:
     def __init__(self, path: str, options: Any, *, providers: list[str], enable_fallback: int) -> None:
         assert not enable_fallback
         assert providers == ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        os.write(2, b"[E:onnxruntime:Default] Failed to load library with error: libcublas.so.13: cannot open it\n")
 
     def get_providers(self) -> list[str]:
         return ["CPUExecutionProvider"]
@@ -238,8 +283,30 @@ def test_a_provider_that_falls_back_to_the_cpu_is_found_out(tmp_path: Path, monk
     both = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
     monkeypatch.setattr(onnxruntime, "InferenceSession", Fallen)
-    with pytest.raises(MissingDependencyError, match="the provider cuda does not start here, .* on cpu instead"):
+    with pytest.raises(
+        MissingDependencyError,
+        match=r"the provider cuda does not start here \(libcublas.so.13: cannot open .*\), and .* on the CPU instead",
+    ):
         load(runnable.colours(tmp_path / "c.onnx"), provider="cuda", trusted=True)
+
+
+def test_a_provider_that_raises_is_told_from_a_file_that_does_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = onnxruntime.InferenceSession
+
+    def without_tensorrt(path: str, options: Any, *, providers: list[str], enable_fallback: int) -> Any:
+        if "TensorrtExecutionProvider" in providers:
+            raise RuntimeError("/src/state.cc:729 void Register() Please install TensorRT libraries.\n")
+        return real(path, options, providers=providers)
+
+    both = ["TensorrtExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", without_tensorrt)
+    with pytest.raises(MissingDependencyError, match=r"tensorrt does not start here \(Please install TensorRT librar"):
+        load(runnable.colours(tmp_path / "c.onnx"), provider="tensorrt", trusted=True)
+    with pytest.raises(ModelFileError, match="onnxruntime cannot load .*NoSuchOp"):
+        load(save(one("NoSuchOp"), tmp_path / "m.onnx"), provider="tensorrt", trusted=True)
 
 
 def test_the_provider_that_is_asked_for_comes_first() -> None:

@@ -190,10 +190,10 @@ def _constant(proto: Any, name: str) -> Constant:
     called = f"constant {shortened(name)}"
     if proto.data_location == _EXTERNAL or len(proto.external_data):
         places = [_name(one.value) for one in proto.external_data if one.key == "location"]
-        told = f", in {shortened(places[0])}" if places else ""
+        where = f", such as {shortened(places[0])}, from which nothing is read" if places else ""
         raise ModelFileError(
-            f"{called} lies outside of it{told}, and nothing is read from there; save the model as one file (onnx.save "
-            "without external data)"
+            f"its weights are in other files{where}; put all into one, where the package onnx is: "
+            "onnx.save(onnx.load(FILE), 'whole.onnx')"
         )
     dtype = _type_name(proto.data_type, called)
     shape = _shape(tuple(proto.dims), called)

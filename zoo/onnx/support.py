@@ -80,6 +80,16 @@ def require(path: Path, target: OnnxTarget) -> Verdict:
     """
     verdict = judge(read(path), target)
     if not verdict.takes:
-        more = f" ({len(verdict.problems)} reasons, this is the first)" if len(verdict.problems) > 1 else ""
-        raise ExportError(f"{TITLES[target]} does not take this file{more}: {verdict.problems[0]}")
+        raise ExportError(_refused(verdict))
     return verdict
+
+
+def refusals(path: Path) -> list[str]:
+    """Returns why targets do not take a file, a line for each that does not; errors as those of `require`."""
+    return [_refused(verdict) for verdict in judge_all(read(path)).values() if not verdict.takes]
+
+
+def _refused(verdict: Verdict) -> str:
+    """Returns why a target does not take a file, in one line."""
+    more = f" ({len(verdict.problems)} reasons, this is the first)" if len(verdict.problems) > 1 else ""
+    return f"{TITLES[verdict.target]} does not take this file{more}: {verdict.problems[0]}"

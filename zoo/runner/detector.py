@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo import bounds
 from zoo.inputs.preprocessing import Preprocessing
+from zoo.runner.entry import Scaling
 from zoo.runner.predictor import Predictor, Result, Sample, Source
 from zoo.runner.runtimes import Runtime
 from zoo.tasks.detection import DETECTION, LIMIT, Detecting, Detection
@@ -26,7 +27,7 @@ class Detector(Predictor[Detection]):
         delegate: str | None = None,
         provider: str | None = None,
         preprocessing: Preprocessing | None = None,
-        input_range: tuple[float, float] | None = None,
+        input_range: Scaling | None = None,
         labels: str | Path | Sequence[str] | None = None,
         trusted: bool = False,
     ) -> None:

@@ -23,7 +23,7 @@ from zoo.quiet import quiet
 from zoo.runner import delegates, formats, runtimes
 from zoo.runner.outlook import outlook
 
-PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python")
+PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python", "picamera2")
 SECONDS = 600
 """Time limit for importing a runtime and trying a file, in seconds; the trial has its own process and time limit."""
 USB_EDGETPU = {("1a6e", "089a"): "not yet started", ("18d1", "9302"): "started"}

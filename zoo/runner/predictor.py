@@ -21,7 +21,7 @@ from zoo.inputs.preprocessing import PictureShape, Preprocessing
 from zoo.inputs.values import SUFFIXES, load_values
 from zoo.machine.cores import usable_cores
 from zoo.runner import formats
-from zoo.runner.entry import open_entry
+from zoo.runner.entry import Scaling, open_entry
 from zoo.runner.naming import labels_for
 from zoo.runner.runtimes import Runtime
 from zoo.runner.session import Array, load
@@ -73,7 +73,7 @@ class Predictor(Generic[Found]):
         delegate: str | None = None,
         provider: str | None = None,
         preprocessing: Preprocessing | None = None,
-        input_range: tuple[float, float] | None = None,
+        input_range: Scaling | None = None,
         labels: str | Path | Sequence[str] | None = None,
         min_score: float | None = None,
         trusted: bool = False,
@@ -88,8 +88,9 @@ class Predictor(Generic[Found]):
             delegate: see `zoo.runner.load`.
             provider: see `zoo.runner.load`.
             preprocessing: a resize policy that replaces the file's own.
-            input_range: for a file that another tool made, the range to which 0..255 is scaled. By default as its
-                metadata or the scale of its input says, else raw pixels.
+            input_range: for a file that another tool made, the range to which 0..255 is scaled, or `imagenet` for the
+                mean and standard deviation of ImageNet, as nets from PyTorch take it. By default as its metadata or the
+                scale of its input says, else raw pixels.
             labels: class names that replace the file's own, or the path of a text file with one a line.
             min_score: the least score of an answer, for a classifier: below it, the first prediction is "not sure",
                 with the index -1 and the best class's score, and the classes follow. None for any.
@@ -114,8 +115,8 @@ class Predictor(Generic[Found]):
         if min_score is not None:
             self.task = selective(self.task, min_score, self.session.path)
         self.preprocessing = preprocessing or self._preprocessing(description)
-        self.labels, self._notes = labels_for(self.session, self.task, description, given)
         self.entry = open_entry(self.session, self.card, input_range)
+        self.labels, self._notes = labels_for(self.session, self.task, description, given)
 
     @property
     def takes_pictures(self) -> bool:
