@@ -31,7 +31,7 @@ COMMANDS = {
     "train": ("zoo.cli.train", "train", "Train a model on your own pictures."),
     "prune": ("zoo.cli.prune", "prune", "Remove the channels of a model that matter least."),
     "build": ("zoo.cli.build", "build", "Build a model and export it."),
-    "export": ("zoo.cli.export", "export", "Export a Keras model to .tflite."),
+    "export": ("zoo.cli.export", "export", "Export a Keras model to .tflite or .onnx."),
     "diagnose": ("zoo.cli.diagnose", "diagnose", "Show which layers lose most in int8, and what to do about it."),
     "inspect": ("zoo.cli.inspect", "inspect", "Show what is in a .tflite or .onnx file, and what loads it."),
     "data": ("zoo.cli.data", "data", "Check data before you train on them."),

@@ -63,6 +63,7 @@ def convert(model: keras.Model, outputs: Sequence[str], *, channels_first: bool)
     try:
         with quiet():
             proto = _converted(model, channels_first=channels_first)
+            without_erfc(proto.graph)
             rename(proto, outputs, model)
             proto = with_shapes(proto)
     except ZooError:
@@ -81,12 +82,39 @@ def convert(model: keras.Model, outputs: Sequence[str], *, channels_first: bool)
 def _converted(model: keras.Model, *, channels_first: bool) -> Any:
     import tensorflow as tf
     import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    signature = [tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name=INPUT)]
-    function = tf.function(lambda x: model(x, training=False), input_signature=signature)
-    first = {"inputs_as_nchw": [INPUT]} if channels_first else {}
-    proto, _ = tf2onnx.convert.from_function(function, signature, opset=OPSET, **first)
+    signature = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name=INPUT)
+    # Frozen here, because tf2onnx takes what is no variable, such as the first state of a cell, for one more input.
+    function = tf.function(lambda x: model(x, training=False)).get_concrete_function(signature)
+    frozen = convert_variables_to_constants_v2(function)
+    (entry,) = [one.name for one in frozen.inputs]
+    proto, _ = tf2onnx.convert.from_graph_def(
+        frozen.graph.as_graph_def(),
+        name=model.name,
+        input_names=[entry],
+        output_names=[one.name for one in frozen.outputs],
+        opset=OPSET,
+        inputs_as_nchw=[entry] if channels_first else None,
+    )
     return proto
+
+
+def without_erfc(graph: Any) -> None:
+    """Replaces `Erfc`, which Keras' GELU has and ONNX has not, by 1 - `Erf`; tf2onnx leaves what it does not know."""
+    from onnx import TensorProto, helper
+
+    nodes = []
+    for node in graph.node:
+        if node.op_type != "Erfc":
+            nodes.append(type(node).FromString(node.SerializeToString()))
+            continue
+        one, erf = f"{node.name}/one", f"{node.name}/erf"
+        graph.initializer.append(helper.make_tensor(one, TensorProto.FLOAT, [], [1.0]))
+        nodes.append(helper.make_node("Erf", [node.input[0]], [erf], erf))
+        nodes.append(helper.make_node("Sub", [one, erf], [node.output[0]], node.name))
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def rename(proto: Any, outputs: Sequence[str], model: keras.Model) -> None:

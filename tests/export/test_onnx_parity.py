@@ -29,7 +29,7 @@ DETECTORS = ("ssdlite_mobilenet_v2", "ssdlite_mobilenet_v1", "ssdlite_mobilenet_
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "lrn": ("alexnet", {"input_size": 67, "lrn": True}),
     "average": ("vgg16", {"input_size": 32, "head": "average"}),
-    "gray": ("mobilenet_v2", {"alpha": 0.35, "input_size": 32, "channels": 1}),
+    "large": ("mobilenet_v3", {"variant": "large", "alpha": 0.75, "input_size": 32}),
 }
 """Options that change operations."""
 
