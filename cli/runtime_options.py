@@ -139,6 +139,15 @@ def open_predictor(
     return predictor
 
 
+def options_beside(first: Path, second: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options of a second file: of what runs the first one, only if both have one format."""
+    from zoo.runner.formats import form_of
+
+    if form_of(first) == form_of(second):
+        return options
+    return options | {"runtime": "auto", "delegate": None, "provider": None}
+
+
 def warn_of_random_weights(predictor: Predictor[Any]) -> None:
     """Prints a note on stderr if the file's weights are random."""
     if predictor.card.get("weights") == "random":

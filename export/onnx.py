@@ -129,7 +129,7 @@ def _converted(model: keras.Model, prepared: Prepared, progress: Progress) -> An
         folded = fold_batch_norms(model)
     except CompressionError:  # Keras cannot copy one of its layers
         folded = model
-    lowered = lower(folded, batch=options.batch, unroll=True, logits=options.logits)
+    lowered = lower(folded, batch=options.batch, direct_groups=True, unroll=True, logits=options.logits)
     outputs = ("logits",) if options.logits else output_names(model)
     first = _is_channels_first(prepared)
     proto = onnx_graph.convert(lowered, outputs, channels_first=first)

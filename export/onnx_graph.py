@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError, MissingDependencyError, ZooError, first_line
-from zoo.export.naming import LayerNames
+from zoo.export.naming import LayerNames, operations_of
 from zoo.quiet import quiet
 from zoo.text import count_of
 
@@ -28,6 +28,8 @@ _PREPARING = frozenset({"Add", "Cast", "Div", "Identity", "Mul", "Sub", "Transpo
 """Operations that prepare pixels."""
 _NUMBER = re.compile(r"(__\d+)+$")
 """Matches what tf2onnx adds to a name; it counts all conversions of the process."""
+_COUNTED = re.compile(r"_\d+$")
+"""Matches what TensorFlow adds to the name of a layer that is called once more."""
 
 
 def require_packages() -> None:
@@ -61,7 +63,8 @@ def convert(model: keras.Model, outputs: Sequence[str], *, channels_first: bool)
     try:
         with quiet():
             proto = _converted(model, channels_first=channels_first)
-            rename(proto, outputs, model.name)
+            without_erfc(proto.graph)
+            rename(proto, outputs, model)
             proto = with_shapes(proto)
     except ZooError:
         raise
@@ -79,30 +82,58 @@ def convert(model: keras.Model, outputs: Sequence[str], *, channels_first: bool)
 def _converted(model: keras.Model, *, channels_first: bool) -> Any:
     import tensorflow as tf
     import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    signature = [tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name=INPUT)]
-    function = tf.function(lambda x: model(x, training=False), input_signature=signature)
-    first = {"inputs_as_nchw": [INPUT]} if channels_first else {}
-    proto, _ = tf2onnx.convert.from_function(function, signature, opset=OPSET, **first)
+    signature = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name=INPUT)
+    # Frozen here, because tf2onnx takes what is no variable, such as the first state of a cell, for one more input.
+    function = tf.function(lambda x: model(x, training=False)).get_concrete_function(signature)
+    frozen = convert_variables_to_constants_v2(function)
+    (entry,) = [one.name for one in frozen.inputs]
+    proto, _ = tf2onnx.convert.from_graph_def(
+        frozen.graph.as_graph_def(),
+        name=model.name,
+        input_names=[entry],
+        output_names=[one.name for one in frozen.outputs],
+        opset=OPSET,
+        inputs_as_nchw=[entry] if channels_first else None,
+    )
     return proto
 
 
-def rename(proto: Any, outputs: Sequence[str], prefix: str = "") -> None:
+def without_erfc(graph: Any) -> None:
+    """Replaces `Erfc`, which Keras' GELU has and ONNX has not, by 1 - `Erf`; tf2onnx leaves what it does not know."""
+    from onnx import TensorProto, helper
+
+    nodes = []
+    for node in graph.node:
+        if node.op_type != "Erfc":
+            nodes.append(type(node).FromString(node.SerializeToString()))
+            continue
+        one, erf = f"{node.name}/one", f"{node.name}/erf"
+        graph.initializer.append(helper.make_tensor(one, TensorProto.FLOAT, [], [1.0]))
+        nodes.append(helper.make_node("Erf", [node.input[0]], [erf], erf))
+        nodes.append(helper.make_node("Sub", [one, erf], [node.output[0]], node.name))
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def rename(proto: Any, outputs: Sequence[str], model: keras.Model) -> None:
     """Names nodes and tensors by the Keras layers they come from, so that the same model gives the same file.
 
     Args:
         proto: the `onnx.ModelProto`; it is changed.
         outputs: the names of its outputs.
-        prefix: the name of the model, which all names begin with and lose.
+        model: the model that it was made of.
     """
     graph = proto.graph
-    graph.name = prefix or graph.name
+    graph.name, graph.doc_string = model.name, ""  # it would number the function
+    layers = {one.name for one in operations_of(model)}
     names = {graph.input[0].name: INPUT, "": ""}
     taken = {INPUT, *outputs}
     for output, name in zip(graph.output, outputs, strict=True):
         names[output.name] = name
     for node in graph.node:
-        node.name = _free(_plain(node.name or node.op_type, prefix), taken)
+        node.name = _free(_plain(node.name or node.op_type, model.name, layers), taken)
         for place, made in enumerate(node.output):
             if made not in names:
                 names[made] = node.name if place == 0 else _free(f"{node.name}:{place}", taken)
@@ -113,6 +144,11 @@ def rename(proto: Any, outputs: Sequence[str], prefix: str = "") -> None:
     for value in (*graph.input, *graph.output, *graph.initializer):
         value.name = names.get(value.name, value.name)
     del graph.value_info[:]  # shapes are inferred anew
+    places = {name: place for place, name in enumerate(names.values())}
+    weights = sorted(graph.initializer, key=lambda one: places.get(one.name, len(places)))
+    weights = [type(one).FromString(one.SerializeToString()) for one in weights]
+    del graph.initializer[:]
+    graph.initializer.extend(weights)
     for one in _graphs(graph):
         for node in one.node:
             node.input[:] = [names.get(read, read) for read in node.input]
@@ -129,9 +165,14 @@ def _graphs(graph: Any) -> Iterator[Any]:
                 yield from _graphs(attribute.g)
 
 
-def _plain(name: str, prefix: str) -> str:
-    first, _, rest = _NUMBER.sub("", name).partition("/")
-    return rest if rest and prefix and first.startswith(prefix) else _NUMBER.sub("", name)
+def _plain(name: str, model: str, layers: Collection[str]) -> str:
+    """Returns a name without the model's, and without the numbers that TensorFlow and tf2onnx add to names."""
+    parts = _NUMBER.sub("", name).split("/")
+    parts = parts[1:] if len(parts) > 1 and parts[0].startswith(model) else parts
+    shorter = [_COUNTED.sub("", part) for part in parts]
+    return "/".join(
+        short if part not in layers and short in layers else part for part, short in zip(parts, shorter, strict=True)
+    )
 
 
 def _free(name: str, taken: set[str]) -> str:

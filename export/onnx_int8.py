@@ -33,7 +33,7 @@ def in_int8(proto: Any, inputs: Array, options: ExportOptions, progress: Progres
     """Returns a model with int8 weights and activations in the QDQ form: floats between pairs of Q and DQ operations.
 
     Weights have a scale for each channel. Activations have a scale and a zero point, so that what a ReLU gives uses all
-    256 values; for TensorRT, which knows no zero points, they are symmetric.
+    256 values; for TensorRT they are symmetric, and weights are stored as floats.
 
     Args:
         proto: the float model.
@@ -61,7 +61,7 @@ def in_int8(proto: Any, inputs: Array, options: ExportOptions, progress: Progres
                     activation_type=QuantType.QInt8,
                     weight_type=QuantType.QInt8,
                     nodes_to_exclude=preparing(proto.graph),
-                    extra_options={"ActivationSymmetric": is_symmetric(options), "WeightSymmetric": True},
+                    extra_options=_details(options),
                 )
                 made = onnx.load(path)
                 del made.graph.value_info[:]
@@ -75,9 +75,19 @@ def in_int8(proto: Any, inputs: Array, options: ExportOptions, progress: Progres
             ) from error
 
 
-def is_symmetric(options: ExportOptions) -> bool:
-    """Whether the target of an int8 file knows no zero points."""
-    return (options.target or "").startswith("tensorrt")
+def _details(options: ExportOptions) -> dict[str, bool]:
+    """Returns how scales are chosen, and where pairs of Q and DQ stand.
+
+    TensorRT knows no zero points, takes the bias as floats, and rounds float weights itself, which a pair behind them
+    tells it to. ONNX Runtime wants bias and weights as integers.
+    """
+    tensorrt = options.target in {"tensorrt8", "tensorrt10"}
+    return {
+        "ActivationSymmetric": tensorrt,
+        "AddQDQPairToWeight": tensorrt,
+        "QuantizeBias": not tensorrt,
+        "WeightSymmetric": True,
+    }
 
 
 def _reader(inputs: Array, entry: Any, progress: Progress) -> CalibrationDataReader:

@@ -184,9 +184,10 @@ class ExportOptions:
         """Whether a grouped convolution becomes plain convolutions.
 
         The Edge TPU has no grouped convolutions, and tflite-runtime's int8 and hybrid kernels are several times slower
-        on them, while LiteRT is equally fast (`benchmarks/export_latency.py`). Float and int16x8 kernels are, too.
+        on them, while LiteRT is equally fast (`benchmarks/export_latency.py`). So are kernels of other modes, and ONNX.
         """
-        return self.target == "edgetpu" or (self.target != "litert" and self.quantize in {"int8", "dynamic"})
+        slow = self.target != "litert" and self.quantize in {"int8", "dynamic"}
+        return self.target == "edgetpu" or (slow and self.format == "tflite")
 
     @property
     def dense_per_channel(self) -> bool:

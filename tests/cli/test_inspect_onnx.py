@@ -58,10 +58,10 @@ def test_a_file_of_others_is_shown_too(cli: Cli, tmp_path: Path) -> None:
 
 def test_one_target_is_judged_by_the_exit_code(cli: Cli, ours: Path, tmp_path: Path) -> None:
     assert "TensorRT 10.3" not in cli("inspect", str(ours), "--target", "tensorrt8").out
-    other = save(one("Reciprocal"), tmp_path / "other.onnx")
+    other = save(one("Hardmax"), tmp_path / "other.onnx")
     refused = cli("inspect", str(other), "--target", "tensorrt8")
     assert refused.code == 1
-    assert "Reciprocal 'it': its list says that it is not supported" in refused.out
+    assert "Hardmax 'it': its list says that it is not supported" in refused.out
     assert cli("inspect", str(other), "--target", "onnxruntime").code == 0
 
 

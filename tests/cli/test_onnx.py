@@ -83,6 +83,16 @@ def test_evaluate_judges_a_file(cli: Cli, file: Path, pictures: Path) -> None:
     assert json.loads(result.out)["top1"] == pytest.approx(5 / 6)
 
 
+def test_evaluate_compares_files_of_both_formats(cli: Cli, finder: Path, lite_file: Path, tmp_path: Path) -> None:
+    boxes = detectors.write_scenes(tmp_path / "boxes")
+    choice = ("--runtime", "onnxruntime", "--provider", "cpu")
+    result = cli("evaluate", finder, boxes, "--against", lite_file, *choice, "--json")
+    assert result.code == 0
+    found = json.loads(result.out)
+    assert found["map"] == pytest.approx(found["against"]["map"], abs=1e-6)
+    assert found["map"] > 0.3
+
+
 @pytest.mark.usefixtures("quick_benchmark")
 def test_benchmark_compares_both_formats_and_times_operations(cli: Cli, file: Path, lite_file: Path) -> None:
     both = ("--runtime", "litert,onnxruntime", "--provider", "cpu", "--runs", "3", "--threads", "1")

@@ -31,6 +31,23 @@ def test_a_file_of_others_has_no_description() -> None:
     assert is_sealed({"producer": "somebody"}, "m.onnx") == "none"
 
 
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("{0: 'cat', 1: \"crow's nest\", 2: 'Hündin'}", ("cat", "crow's nest", "Hündin")),
+        ("{0: 'cat'}", ("cat",)),
+        ("{1: 'cat', 2: 'dog'}", ()),
+        ("{0: __import__('os').abort()}", ()),
+        ("{0: 'cat'", ()),
+        ("['cat', 'dog']", ()),
+        ("{" + "0: 'a', " * 200_000, ()),
+        ("", ()),
+    ],
+)
+def test_the_names_that_ultralytics_writes_are_labels(text: str, labels: tuple[str, ...]) -> None:
+    assert read_props({"names": text}, "m.onnx").labels == labels
+
+
 @pytest.mark.parametrize("key", [CARD, LABELS])
 def test_a_change_breaks_the_seal(key: str) -> None:
     props = props_of({"model": "lenet"}, LABELLED)

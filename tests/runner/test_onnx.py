@@ -273,6 +273,7 @@ class Fallen:
     def __init__(self, path: str, options: Any, *, providers: list[str], enable_fallback: int) -> None:
         assert not enable_fallback
         assert providers == ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        os.write(2, b"[E:onnxruntime:Default] Failed to load library with error: libcublas.so.13: cannot open it\n")
 
     def get_providers(self) -> list[str]:
         return ["CPUExecutionProvider"]
@@ -282,8 +283,30 @@ def test_a_provider_that_falls_back_to_the_cpu_is_found_out(tmp_path: Path, monk
     both = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
     monkeypatch.setattr(onnxruntime, "InferenceSession", Fallen)
-    with pytest.raises(MissingDependencyError, match="the provider cuda does not start here, .* on cpu instead"):
+    with pytest.raises(
+        MissingDependencyError,
+        match=r"the provider cuda does not start here \(libcublas.so.13: cannot open .*\), and .* on the CPU instead",
+    ):
         load(runnable.colours(tmp_path / "c.onnx"), provider="cuda", trusted=True)
+
+
+def test_a_provider_that_raises_is_told_from_a_file_that_does_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = onnxruntime.InferenceSession
+
+    def without_tensorrt(path: str, options: Any, *, providers: list[str], enable_fallback: int) -> Any:
+        if "TensorrtExecutionProvider" in providers:
+            raise RuntimeError("/src/state.cc:729 void Register() Please install TensorRT libraries.\n")
+        return real(path, options, providers=providers)
+
+    both = ["TensorrtExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", without_tensorrt)
+    with pytest.raises(MissingDependencyError, match=r"tensorrt does not start here \(Please install TensorRT librar"):
+        load(runnable.colours(tmp_path / "c.onnx"), provider="tensorrt", trusted=True)
+    with pytest.raises(ModelFileError, match="onnxruntime cannot load .*NoSuchOp"):
+        load(save(one("NoSuchOp"), tmp_path / "m.onnx"), provider="tensorrt", trusted=True)
 
 
 def test_the_provider_that_is_asked_for_comes_first() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ LABELS = "edgezoo.labels"
 """The property with the labels, one on each line."""
 BLOBS = "edgezoo.metadata."
 """What the properties with metadata in formats of their own begin with, such as the anchors of a detector; Base64."""
+
+NAMES = "names"
+"""The property in which Ultralytics' exporter writes the labels: `{0: 'cat', 1: 'dog'}`, as Python prints it."""
+_NAME = r"""(\d{1,6}): (?:'([^'\\]*)'|"([^"\\]*)")"""
+_NAMED = re.compile(rf"\{{{_NAME}(?:, {_NAME})*\}}")
 
 
 def props_of(
@@ -38,7 +44,7 @@ def props_of(
 
 
 def read_props(props: Mapping[str, str], path: str | Path) -> Description:
-    """Returns the labels and the card in the properties of a file; an empty description if it has none of ours.
+    """Returns the labels and the card in the properties of a file; without a card of ours, the labels under `NAMES`.
 
     Args:
         props: `metadata_props` of the file, or `custom_metadata_map` of ONNX Runtime.
@@ -48,7 +54,7 @@ def read_props(props: Mapping[str, str], path: str | Path) -> Description:
         ModelFileError: they are damaged, or of unreasonable size.
     """
     if CARD not in props:
-        return Description()
+        return Description(_names(props.get(NAMES, "")))
     try:
         card = parse(_bounded(props, CARD, MAX_CARD_BYTES))
         labels = label_lines(_bounded(props, LABELS, MAX_PART_BYTES)) if LABELS in props else []
@@ -83,6 +89,15 @@ def is_sealed(props: Mapping[str, str], path: str | Path) -> str:
     if CHECKSUM not in card:
         return "none"
     return "right" if card[CHECKSUM] == seal(card, props.get(LABELS, "")) else "wrong"
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Returns the labels in a text like that of `NAMES`, if they are numbered from 0 without a gap; else none."""
+    if len(text) > MAX_CARD_BYTES or not _NAMED.fullmatch(text):
+        return ()
+    found = re.findall(_NAME, text)
+    numbers = [int(number) for number, _, _ in found]
+    return tuple(first or second for _, first, second in found) if numbers == list(range(len(numbers))) else ()
 
 
 def _bounded(props: Mapping[str, str], key: str, most: int) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from zoo.quiet import quiet
 from zoo.runner import providers
 
 PROFILER_WARMUP = 5
@@ -136,13 +137,24 @@ def _options(threads: int) -> Any:
 def _session(path: str, options: Any, provider: str | None) -> Any:
     """Loads a file; raises RuntimeError if ONNX Runtime cannot do that, and `ZooError` for the provider."""
     wanted = providers.chosen(onnxruntime, provider)
+    if provider is None or provider.lower() == providers.CPU:
+        return _loaded(path, options, wanted)
+    try:
+        with quiet() as printed:
+            session = _loaded(path, options, wanted)
+            providers.require_used(session, provider, printed())
+    except RuntimeError as error:
+        _loaded(path, options, wanted[-1:])  # if the CPU cannot load the file either, that is the error
+        raise providers.not_started(provider, str(error)) from error
+    return session
+
+
+def _loaded(path: str, options: Any, wanted: list[str]) -> Any:
     try:
         # Its own fallback to the CPU prints, and hides why another provider fails.
-        session = onnxruntime.InferenceSession(path, options, providers=wanted, enable_fallback=0)
+        return onnxruntime.InferenceSession(path, options, providers=wanted, enable_fallback=0)
     except Exception as error:  # its classes have no common base
         raise RuntimeError(_reason(error)) from error
-    providers.require_used(session, provider)
-    return session
 
 
 def _reason(error: Exception) -> str:

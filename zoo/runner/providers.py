@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from zoo.errors import InputError, MissingDependencyError, listed
+from zoo.errors import InputError, MissingDependencyError, first_line, in_one_line, listed
 
 CPU = "cpu"
 _END = "ExecutionProvider"
@@ -62,20 +63,29 @@ def chosen(onnxruntime: Any, provider: str | None) -> list[str]:
     )
 
 
-def require_used(session: Any, provider: str | None) -> None:
+def require_used(session: Any, provider: str | None, printed: str) -> None:
     """Finds out whether a session runs on what was asked for: ONNX Runtime takes the CPU where another does not start.
 
     Args:
         session: the session.
         provider: a short name; None for the CPU.
+        printed: what ONNX Runtime printed when the session was made, because the reason stands nowhere else.
 
     Raises:
         MissingDependencyError: it runs on something else.
     """
     used = [short(name) for name in session.get_providers()]
     if provider is not None and provider.lower() not in used:
-        raise MissingDependencyError(
-            f"the provider {provider.lower()} does not start here, and onnxruntime would run the file on "
-            f"{listed(used) or 'nothing'} instead; see whether its device and its libraries are there, or leave "
-            "--provider out"
-        )
+        raise not_started(provider, printed)
+
+
+def not_started(provider: str, why: str) -> MissingDependencyError:
+    """Returns the error that a provider does not start, with ONNX Runtime's reason."""
+    # It names a library that does not load, or, behind the place in its own sources, what is to be installed.
+    found = re.search(r"with error: (.+)|(Please install .+|Require .+)", why)
+    reason = next(filter(None, found.groups()), "") if found else first_line(RuntimeError(why)) if why.strip() else ""
+    told = f" ({in_one_line(reason, 200).rstrip('.')})" if reason else ""
+    return MissingDependencyError(
+        f"the provider {provider.lower()} does not start here{told}, and onnxruntime would run the file on the CPU "
+        "instead; see whether its device and its libraries are there, or leave --provider out"
+    )
