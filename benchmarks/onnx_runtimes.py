@@ -90,9 +90,8 @@ def exported(alpha: float, size: int, folder: Path) -> dict[tuple[str, str], Pat
     quiet_tensorflow()
     import zoo
 
-    files: dict[tuple[str, str], Path] = {
-        (mode, form): folder / f"{mode}.{form}" for mode in MODES for form in FILE_FORMATS
-    }
+    files: dict[tuple[str, str], Path] = {}
+    files |= {(mode, form): folder / f"{mode}.{form}" for mode in MODES for form in FILE_FORMATS}
     with quiet():
         model = zoo.build("mobilenet_v2", alpha=alpha, input_size=size, weights="none", seed=0)
         for (mode, form), path in files.items():
