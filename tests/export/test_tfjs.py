@@ -231,3 +231,24 @@ def test_a_detector_is_refused(cli: Cli, tmp_path: Path) -> None:
     )
     assert done.code == 1
     assert "is a detector; a layers model of TensorFlow.js is for classifiers" in done.err
+
+
+def test_a_preparation_of_pixels_is_written_into_the_model(cli: Cli, tmp_path: Path) -> None:
+    entry = keras.Input((8, 8, 3))
+    keras.Model(entry, L.Dense(3)(L.GlobalAveragePooling2D()(entry))).save(tmp_path / "mine.keras")
+    done = cli("export", tmp_path / "mine.keras", "--export", "tfjs", "--pixels", "0,1", "--out", tmp_path)
+    assert done.code == 0, done.err
+    document = json.loads((tmp_path / "mine_tfjs" / "model.json").read_text())
+    arrays = tfjs_check.read_weights(tmp_path / "mine_tfjs" / "model.json", document)
+    np.testing.assert_allclose(arrays["pixels/gamma"], 127 / 255, rtol=1e-6)
+    np.testing.assert_allclose(arrays["pixels/beta"], 127 / 255, rtol=1e-6)
+
+
+def test_weights_without_a_head_are_not_written_for_others_to_run(cli: Cli, tmp_path: Path) -> None:
+    import zoo
+
+    path = tmp_path / "lenet.keras"
+    zoo.build("lenet").save(path)
+    asked = ("build", "lenet", "--weights", path, "--num-classes", "4", "--export", "tfjs", "--out", tmp_path)
+    assert "the head for 4 classes would be random" in cli(*asked).err
+    assert cli(*asked, "--new-head").code == 0
