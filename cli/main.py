@@ -37,6 +37,7 @@ COMMANDS = {
     "data": ("zoo.cli.data", "data", "Check data before you train on them."),
     "run": ("zoo.cli.run", "run", "Run a .tflite file on pictures."),
     "serve": ("zoo.cli.serve", "serve", "Serve a .tflite file: a web page with webcam, and an HTTP API."),
+    "web": ("zoo.cli.web", "web", "Write a page that runs a .tflite file in the browser, without a server."),
     "evaluate": ("zoo.cli.evaluate", "evaluate", "Measure a .tflite file's accuracy on labelled pictures."),
     "benchmark": ("zoo.cli.benchmark", "benchmark", "Measure how fast .tflite files run."),
     "choose": ("zoo.cli.choose", "choose", "Choose an architecture, its options and a quantization for a machine."),

@@ -25,6 +25,7 @@ import zoo.models
 import zoo.registry
 from tests import openimages, spotting, surroundings, system
 from tests.branches import Aware, branches
+from tests.browsing import browser, open_page
 from tests.narrow import narrow
 from tests.order import pytest_collection_modifyitems
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
@@ -36,8 +37,14 @@ from zoo.tasks import TASKS
 
 quiet_tensorflow()
 
-# As hooks: the order of the files, and a skip in CI.
-__all__ = ["pytest_collection_modifyitems", "pytest_make_collect_report", "pytest_runtest_makereport"]
+# As hooks: the order of the files, and a skip in CI. As fixtures: a browser, of which a process can have one only.
+__all__ = [
+    "browser",
+    "open_page",
+    "pytest_collection_modifyitems",
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
+]
 
 Array = npt.NDArray[Any]
 

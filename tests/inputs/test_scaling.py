@@ -39,7 +39,8 @@ def along_rows(pixels: Numbers, start: float, end: float, count: int) -> Numbers
 
 def reference(pixels: npt.NDArray[np.uint8], size: tuple[int, int], seen: Box) -> Numbers:
     across = along_rows(pixels.astype(np.int64), seen.left, seen.right, size[0])
-    return along_rows(across.transpose(1, 0, 2), seen.top, seen.bottom, size[1]).transpose(1, 0, 2)
+    found: Numbers = along_rows(across.transpose(1, 0, 2), seen.top, seen.bottom, size[1]).transpose(1, 0, 2)
+    return found
 
 
 @settings(deadline=None, max_examples=60)

@@ -12,8 +12,8 @@ import pytest
 
 import zoo
 from zoo.errors import InputError
-from zoo.runner import Classifier, Prediction
 from zoo.page.about import CARD, EXACT, public_card
+from zoo.runner import Classifier, Prediction
 from zoo.serve.answers import DEPTH, LINE, one_line, to_bytes
 
 if TYPE_CHECKING:
