@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,14 +179,17 @@ def test_a_file_that_is_no_picture_is_one_line(digits_page: Path, open_page: Ope
 
 def test_labels_are_text_and_end_no_script(package: Path, open_page: OpenPage, tmp_path: Path) -> None:
     nasty = [f"</script><script>document.title='owned {i}'</script><!--<b>{i}</b>" for i in range(10)]
-    file = demo.folder() / demo.DIGITS
+    # A name that would turn the direction of the text.
+    file = tmp_path / "<b>\u202e.tflite"
+    shutil.copy(demo.folder() / demo.DIGITS, file)
     predictor: Predictor[Any] = Predictor(file, labels=nasty)
     write(predictor, tmp_path / "page.html", runtime=package)
+    write(predictor, tmp_path / "site", runtime=package)
     page = open_page((tmp_path / "page.html").as_uri())
     page.set_input_files("#files", PICTURES[0])
     wait_for_answer(page)
     assert set(labels(page)) <= set(nasty)
-    assert page.title() == file.name
+    assert page.title() == page.locator("#file").text_content() == "<b>\\u{202e}.tflite"
 
 
 def test_a_page_that_came_in_part_says_so(digits_page: Path, open_page: OpenPage, tmp_path: Path) -> None:
@@ -227,6 +231,29 @@ def test_a_site_works_without_a_network_after_the_first_visit(served: tuple[str,
     page.set_input_files("#files", PICTURES[3])
     wait_for_answer(page)
     assert labels(page)[0] == PICTURES[3].parent.name
+    page.context.set_offline(False)
+
+
+def test_a_new_model_comes_with_the_second_visit(served: tuple[str, Path], package: Path, open_page: OpenPage) -> None:
+    url, folder = served
+    page = open_page(url)
+    wait_for_model(page)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    (folder / "CNAME").write_text("digits.example.org")
+    write(Predictor(demo.folder() / demo.BOXES), folder, runtime=package)
+    assert (folder / "CNAME").exists()
+    page.reload()
+    page.evaluate(
+        """async () => {
+            const registration = await navigator.serviceWorker.ready;
+            await registration.update();
+            const old = registration.installing ?? registration.waiting;
+            while (old && old.state !== "activated") await new Promise((done) => setTimeout(done, 50));
+        }"""
+    )
+    page.reload()
+    sync_api.expect(page.locator("#file")).to_have_text(demo.BOXES, timeout=WAIT)
+    assert page.evaluate("caches.keys().then((names) => names.length)") == 1
 
 
 def test_a_site_that_is_opened_from_disk_says_how_to_serve_it(served: tuple[str, Path], browser: Browser) -> None:

@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from zoo import page
-from zoo.text import to_json
+from zoo.text import shown, to_json
 from zoo.web.bundle import joined
 from zoo.web.runtime import NAME, PACKAGE, Runtime
 
@@ -85,7 +85,7 @@ def site(about: dict[str, Any], model: bytes, runtime: Runtime) -> dict[str, byt
         "manifest.webmanifest": json.dumps(_manifest(about), indent=1).encode(),
         "index.html": text.encode(),
     }
-    kept = ["./", *(name for name in files if name != "index.html")]
+    kept = ["./", *files]
     content = hashlib.sha256(b"".join(name.encode() + b"\0" + files[name] for name in sorted(files))).hexdigest()
     worker = f"const VERSION = {json.dumps(content[:16])};\nconst FILES = {json.dumps(kept)};\n{read('sw.js')}"
     return {**files, "sw.js": worker.encode()}
@@ -100,7 +100,7 @@ def _head(about: dict[str, Any], policy: str) -> str:
     text = page.read(page.HTML)
     policy_tag = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     text = text.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{policy_tag}\n{MARK}')
-    text = text.replace("<title>edgezoo</title>", f"<title>{html.escape(str(about['file']))}</title>")
+    text = text.replace("<title>edgezoo</title>", f"<title>{html.escape(shown(about['file']))}</title>")
     return re.sub(
         "<noscript>.*</noscript>", '<noscript><p class="message">This page needs JavaScript.</p></noscript>', text
     )
