@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from zoo.export import to_tflite
 from zoo.runner import Predictor, demo
-from zoo.web import facts, write
+from zoo.web import facts
 
 if TYPE_CHECKING:
-    from tests.conftest import Cli
+    from tests.conftest import Case, Cli
     from zoo.tflite.modelfile import Tensor
 
 DIGITS = demo.folder() / demo.DIGITS
 
 
-def test_a_file_with_int8_input_is_refused_with_the_way_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.errors import ModelFileError
+@pytest.fixture(scope="module")
+def made(lenet: Case, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A function that exports a small net in a mode."""
 
-    predictor: Predictor[Any] = Predictor(DIGITS)
-    for what in ("input", "output"):
-        with monkeypatch.context() as patch:
-            as_int8 = dataclasses.replace(getattr(predictor.session, what), dtype=np.dtype("int8"))
-            named = {"input": ("input", as_int8), "output": ("outputs", (as_int8,))}[what]
-            patch.setattr(predictor.session, *named)
-            with pytest.raises(ModelFileError, match=rf"an {what} of type int8, .*with --io uint8"):
-                write(predictor, tmp_path / "page.html")
+    def export(mode: str, **options: Any) -> Path:
+        file = tmp_path_factory.mktemp("net") / f"{mode}.tflite"
+        inputs = np.random.default_rng(0).integers(0, 256, (20, *lenet.model.input_shape[1:]), np.uint8)
+        return to_tflite(lenet.model, file, quantize=mode, calibration=inputs, **options).path
+
+    return export
+
+
+def test_a_file_with_int8_input_is_refused_with_the_way_on(made: Callable[..., Path], cli: Cli, tmp_path: Path) -> None:
+    file = made("int8", io="int8")
+    done = cli("web", file, "--out", tmp_path / "page.html")
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == (
+        f"zoo: error: {file} has an input of type int8, which browsers do not run: LiteRT.js 2.5.3 takes float32, "
+        "int32, uint8; export the file again with --io uint8, whose scores are the same"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -51,13 +61,14 @@ def test_a_task_that_the_page_does_not_know_is_refused(
     assert "the page shows classification and detection. Serve it by zoo serve" in done.err
 
 
-@pytest.mark.parametrize(("mode", "words"), [("dynamic", "12 times"), ("int16x8", "a second"), ("int8", "")])
-def test_slow_kinds_are_warned_of(mode: str, words: str) -> None:
-    predictor: Predictor[Any] = Predictor(DIGITS)
-    predictor.card = {**predictor.card, "quantize": mode}
-    said = facts.cautions(predictor)
+@pytest.mark.parametrize(
+    ("mode", "words"), [("dynamic", "12 times"), ("int16x8", "a second"), ("int8", ""), ("none", ""), ("float16", "")]
+)
+def test_slow_kinds_are_warned_of_whoever_made_the_file(mode: str, words: str, made: Callable[..., Path]) -> None:
+    file = made(mode)
+    said = facts.cautions(Predictor(file))
     assert len(said) == bool(words)
-    assert all(words in line and str(DIGITS) in line for line in said)
+    assert all(words in line and str(file) in line for line in said)
 
 
 def test_large_files_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:

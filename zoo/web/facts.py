@@ -15,11 +15,13 @@ from zoo.tasks.classification import Classification
 from zoo.tasks.detection import Detecting
 from zoo.tasks.layout import Heads
 from zoo.tflite.flatbuffer import Reader
-from zoo.tflite.modelfile import MAX_ENTRIES
+from zoo.tflite.modelfile import MAX_ENTRIES, Graph
 from zoo.web.runtime import NAME
 
 TYPES = ("float32", "int32", "uint8")
 """The types of inputs and outputs that LiteRT.js takes."""
+WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+"""The operations whose second input is weights."""
 IDENTIFIER, SIGNATURES = b"TFL3", 7
 """A model's identifier, and the slot of its signatures in the flatbuffer."""
 LARGE = 50_000_000
@@ -51,12 +53,26 @@ def describe(predictor: Predictor[Any]) -> dict[str, Any]:
 
 def cautions(predictor: Predictor[Any]) -> list[str]:
     """Returns what a user should know before he gives the page to others, one line each."""
-    path, card = predictor.session.path, predictor.card
-    said = [f"{path}: {SLOW[mode]}" for mode in (card.get("quantize"),) if isinstance(mode, str) and mode in SLOW]
-    size = predictor.session.file.size
+    path, file = predictor.session.path, predictor.session.file
+    said = [f"{path}: {SLOW[kind]}" for kind in sorted(_slow_kinds(file.main))]
+    size = file.size
     if size > LARGE:
         said.append(f"{path} has {size / 1e6:.0f} MB, which every visitor loads, and a phone may have no memory for it")
     return said
+
+
+def _slow_kinds(graph: Graph) -> set[str]:
+    """Returns those of `SLOW` that a file is of, by its operations: files of other tools have no card."""
+    found = set()
+    for op in graph.ops:
+        tensors = [graph.tensors[index] for index in op.inputs if index >= 0]
+        if any(one.dtype == "INT16" and len(one.scales) and not one.is_constant for one in tensors):
+            found.add("int16x8")
+        if len(tensors) > 1 and op.name in WEIGHTED:
+            entry, weights = tensors[:2]
+            if entry.dtype == "FLOAT32" and weights.dtype == "INT8" and weights.is_constant:
+                found.add("dynamic")
+    return found
 
 
 def _require_types(predictor: Predictor[Any]) -> None:
