@@ -8,10 +8,13 @@ from typing import Any
 import click
 
 from zoo.cli.output import echo, megabytes, status
-from zoo.cli.runtime_options import min_score_option, open_predictor, warn_of_random_weights
-from zoo.cli.types import RESIZE_HELP, number_pair
+from zoo.cli.runtime_options import (
+    min_score_option,
+    open_predictor,
+    reading_options,
+    warn_of_random_weights,
+)
 from zoo.errors import OutputError
-from zoo.inputs.preprocessing import RESIZES
 
 
 @click.command()
@@ -30,18 +33,7 @@ from zoo.inputs.preprocessing import RESIZES
     help="Package @litertjs/core of npm, as npm packs it or unpacked, for machines without a network.  "
     "[default: fetched once and kept]",
 )
-@click.option("--resize", type=click.Choice(RESIZES), help=f"{RESIZE_HELP}  [default: as the file says]")
-@click.option(
-    "--input-range",
-    type=number_pair,
-    metavar="LOW,HIGH",
-    help="Range that pixels are scaled to, for files that other tools made.  [default: as the file says, else 0,255]",
-)
-@click.option(
-    "--labels",
-    type=click.Path(path_type=Path),
-    help="Text file with one class name per line, for .tflite files without labels.  [default: the file's own labels]",
-)
+@reading_options
 @min_score_option
 def web(file: Path, out: Path | None, package: Path | None, **options: Any) -> None:
     """Write a page that runs the model in FILE in the browser: pictures, webcam, bars or boxes.
