@@ -41,6 +41,7 @@ COMMANDS = {
         "serve",
         "Serve a .tflite or .onnx file: a web page with webcam, and an HTTP API; or collect pictures.",
     ),
+    "web": ("zoo.cli.web", "web", "Write a page that runs a .tflite file in the browser, without a server."),
     "evaluate": ("zoo.cli.evaluate", "evaluate", "Measure a file's accuracy on labelled pictures."),
     "benchmark": ("zoo.cli.benchmark", "benchmark", "Measure how fast .tflite and .onnx files run."),
     "choose": ("zoo.cli.choose", "choose", "Choose an architecture, its options and a quantization for a machine."),

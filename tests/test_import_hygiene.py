@@ -61,6 +61,8 @@ report()
         "zoo.summary.netron",
         "zoo.choose",
         "zoo.serve",
+        "zoo.web",
+        "zoo.web.assemble",
     ],
 )
 def test_importing(module: str) -> None:

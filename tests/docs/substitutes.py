@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from tests import system
+from tests import npm, system
 from tests.docs.markdown import ROOT
 
 if TYPE_CHECKING:
@@ -249,6 +249,36 @@ def program_that_serves(program: str, runner: Runner) -> str:
         return ask(f"{url}v1/classify", runner.folder / "photo.jpg")
 
 
+def with_runtime(command: str, runner: Runner) -> str:
+    """`zoo web ...`: with the package that npm has; where it cannot be had, the file and the options are looked at."""
+    from zoo.cli.web import web
+
+    words = shlex.split(command, comments=True)[2:]
+    assert (runner.folder / words[0]).exists(), command
+    web.make_context("web", words)
+    package = _runtime(runner)
+    return "" if package is None else runner.shell(f"{_bare(command)} --runtime {package}")
+
+
+def program_with_runtime(program: str, runner: Runner) -> str:
+    """`write(...)`: likewise."""
+    changed = re.sub(r"write\((.*)\)\)$", r"write(\1, runtime=Path(PACKAGE)))", program.rstrip("\n"))
+    assert changed != program.rstrip("\n")
+    package = _runtime(runner)
+    return "" if package is None else runner.python(changed.replace("Path(PACKAGE)", f"Path({str(package)!r})"))
+
+
+def _runtime(runner: Runner) -> Path | None:
+    from zoo.web.runtime import PACKAGE
+
+    folder = runner.folder / "npm"
+    try:
+        folder.mkdir(exist_ok=True)
+        return next(folder.glob("*.tgz"), None) or npm.packed(PACKAGE.wanted, folder, "")
+    except pytest.skip.Exception:
+        return None
+
+
 def shown(command: str, runner: Runner) -> str:
     """`zoo view`: without a browser, until it has given its page."""
     with served(f"{_bare(command)} --no-browser", runner, stopped="\n") as url:
@@ -319,12 +349,14 @@ COMMANDS = (
     Rule(r"zoo doctor ", "tries each installed runtime; a board has one of them", on_a_board),
     Rule(r"zoo serve --collect ", "ends with Ctrl-C; a person holds things before the camera", collected),
     Rule(r"zoo serve ", "ends with Ctrl-C; the port may be taken", one_picture),
+    Rule(r"zoo web ", "needs a network for the runtime", with_runtime),
     Rule(r"zoo view ", "ends with Ctrl-C; opens a browser", shown),
     Rule(r"curl .*http://(127\.0\.0\.1|board):8000", "asks a server that is not there", asked),
 )
 """The rules for commands."""
 
 PROGRAMS = (
+    Rule(r".*\nfrom zoo.web import write", "needs a network for the runtime", program_with_runtime),
     Rule(r".*\nserve\(", "ends with Ctrl-C; the port may be taken", program_that_serves),
     Rule(r'.*zoo\.train\("mobilenet_v2", ', "takes a minute; README's command runs whole", shorter_program),
 )

@@ -24,8 +24,6 @@ from zoo.serve.server import Configuration, Server
 from zoo.serve.workers import Pool
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
     from tests.conftest import Case
 
 
@@ -133,31 +131,3 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     system.require("openssl")
     subprocess.run([*command.split(), "-out", cert, "-keyout", key], capture_output=True, check=True)
     return cert, key
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """A function that opens an address in a fresh window; it may not log an error, nor ask another server."""
-    with contextlib.ExitStack() as stack:
-        logs: list[tuple[list[str], set[str]]] = []
-
-        def start(url: str, *, width: int = 1280, height: int = 860, **options: Any) -> Page:
-            context = browser.new_context(viewport={"width": width, "height": height}, **options)
-            stack.callback(context.close)
-            page = context.new_page()
-            errors: list[str] = []
-            asked: set[str] = set()
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-            page.on("request", lambda request: asked.add(request.url.partition("#")[0]))
-            page.goto(url)
-            logs.append((errors, asked))
-            return page
-
-        yield start
-        for errors, asked in logs:
-            # What the API refuses is logged by the browser on its own.
-            assert [line for line in errors if not line.startswith("Failed to load resource")] == []
-            assert {
-                url for url in asked if not url.startswith(("http://127.0.0.1:", "blob:http://127.0.0.1:"))
-            } == set()

@@ -12,9 +12,9 @@ import pytest
 
 import zoo
 from zoo.errors import InputError
+from zoo.page.about import CARD, EXACT, public_card
 from zoo.runner import Classifier, Prediction
-from zoo.serve.answers import DEPTH, EXACT, LINE, one_line, to_bytes
-from zoo.serve.model import CARD, public_card
+from zoo.serve.answers import DEPTH, LINE, one_line, to_bytes
 
 if TYPE_CHECKING:
     from tests.serve.conftest import Serving

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from zoo.inputs.scaling import scaled
+
 Array = npt.NDArray[Any]
 
 SIDE = 12
@@ -48,7 +50,7 @@ def print_of(pixels: Array) -> Array:
         pixels: `(height, width, 1 or 3)`, uint8.
     """
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    return np.asarray(picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX))
+    return np.asarray(scaled(picture.convert("RGB"), (SIDE, SIDE), how=Image.Resampling.BOX))
 
 
 def near_copies(training: Sequence[Array], held_out: Sequence[Array]) -> tuple[list[Near], int]:

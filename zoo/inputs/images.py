@@ -21,10 +21,9 @@ from zoo.inputs.budget import Budget
 from zoo.inputs.fit import Box, Fit, fit
 from zoo.inputs.formats import opened_picture
 from zoo.inputs.preprocessing import Preprocessing, Resize
+from zoo.inputs.scaling import scaled
 
 Pixels = npt.NDArray[np.uint8]
-
-BILINEAR = Image.Resampling.BILINEAR
 
 QUARTER_TURNS = {5, 6, 7, 8}
 """EXIF orientations that swap width and height."""
@@ -241,10 +240,10 @@ def _to_size(image: Image.Image, extent: tuple[float, float], size: tuple[int, i
     """Resizes the picture in the upper left `extent` (width, height) of an image, with averaging."""
     how = fit(extent, size, resize)
     if how.placed == Box(0, 0, *size):
-        return image.resize(size, BILINEAR, box=how.seen)
+        return scaled(image, size, how.seen)
     left, top, right, bottom = map(int, how.placed)
     padded = Image.new(image.mode, size)
-    padded.paste(image.resize((right - left, bottom - top), BILINEAR, box=how.seen), (left, top))
+    padded.paste(scaled(image, (right - left, bottom - top), how.seen), (left, top))
     return padded
 
 

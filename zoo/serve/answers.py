@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from zoo.page.about import EXACT
 from zoo.text import shown, to_json
 
 HEADERS = {
@@ -28,8 +29,6 @@ HEADERS = {
 
 LINE = 500
 """The most characters of a refusal."""
-EXACT = 2**53
-"""Integers up to this one are exact in every programming language."""
 DEPTH = 12
 """The most levels of nested lists and objects, because some parsers allow only few."""
 

@@ -31,11 +31,9 @@ from zoo.serve.threads import Threads
 Value = TypeVar("Value")
 
 FILES = {
-    "/": ("collect.html", "text/html; charset=utf-8"),
-    "/page.css": page.FILES["/page.css"],
-    "/collect.css": ("collect.css", "text/css; charset=utf-8"),
-    "/collect.js": ("collect.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": page.FILES["/icon.svg"],
+    "/": ("zoo.serve", "collect.html"),
+    **{path: page.FILES[path] for path in ("/page.css", "/icon.svg")},
+    **{f"/{name}": ("zoo.serve", name) for name in ("collect.css", "collect.js")},
 }
 """The files of the page, as `zoo.serve.page.FILES`."""
 EXPECTED = 0.05

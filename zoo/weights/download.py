@@ -52,18 +52,19 @@ class Wanted:
     """Most bytes that the file may have."""
     md5: str | None = None
     sha256: str | None = None
+    sha512: str | None = None
 
     @property
     def is_pinned(self) -> bool:
         """Whether a hash of the file is known, so that a wrong file is detected, whoever sent it."""
-        return bool(self.md5 or self.sha256)
+        return bool(self.md5 or self.sha256 or self.sha512)
 
     def fault(self, path: Path) -> str:
         """Says in a few words what is wrong with a file; empty if the file has the size and hashes that are known."""
         size = path.stat().st_size
         if size > self.limit:
             return f"it has {size} bytes; at most {self.limit} are taken"
-        for name, wanted in (("SHA-256", self.sha256), ("MD5", self.md5)):
+        for name, wanted in (("SHA-512", self.sha512), ("SHA-256", self.sha256), ("MD5", self.md5)):
             if wanted:
                 found = file_hash(path, name.replace("-", "").lower())
                 if found != wanted:
@@ -81,6 +82,7 @@ def fetch(
     *,
     md5: str | None = None,
     sha256: str | None = None,
+    sha512: str | None = None,
     limit: int = LIMIT,
     within: float | None = None,
     progress: Progress = SILENT,
@@ -97,6 +99,7 @@ def fetch(
         path: the place of the file.
         md5: its hash, where it is known. A file at `path` with another is downloaded anew.
         sha256: likewise.
+        sha512: likewise.
         limit: the most bytes that it may have.
         within: the seconds within which the server has to answer, and to go on where it pauses; it is asked once only,
             and again after an attempt that brought something. By default it is waited for with patience.
@@ -107,7 +110,7 @@ def fetch(
             where to put it.
         OutputError: the file cannot be written.
     """
-    wanted = Wanted(limit, md5, sha256)
+    wanted = Wanted(limit, md5, sha256, sha512)
     if _is_good(path, wanted):
         return path
     if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:

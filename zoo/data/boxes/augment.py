@@ -18,6 +18,7 @@ from zoo.data.augment import AUGMENTS, Augment
 from zoo.errors import OptionError
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.fit import Box
+from zoo.inputs.scaling import scaled
 
 Pixels = npt.NDArray[Any]
 
@@ -139,7 +140,7 @@ def seen_through(pixels: Pixels, window: Box) -> Pixels:
     mean = tuple(int(value) for value in pixels.mean(axis=(0, 1)).round())
     made = Image.new(picture.mode, (width, height), mean if channels > 1 else mean[0])
     if right > left and bottom > top:
-        made.paste(picture.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=inner), (left, top))
+        made.paste(scaled(picture, (right - left, bottom - top), inner), (left, top))
     return np.asarray(made).reshape(pixels.shape)
 
 

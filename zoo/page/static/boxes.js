@@ -1,8 +1,8 @@
-// What the page of `zoo serve` shows of a file that finds objects: boxes over the picture, how many there are of each class,
-// a threshold, and a list beside the picture. page.js loads it for such files only, and hands it what both need.
+// What the page shows of a file that finds objects: boxes over the picture, how many there are of each class,
+// a threshold, and a list beside the picture. page.js opens it for such files only, and hands it what both need.
 
 const SVG = "http://www.w3.org/2000/svg";
-const LEAST = 0.05; // the score above which the server is asked for everything, so that the threshold needs no new answer
+const LEAST = 0.05; // the score above which the engine is asked for everything, so that the threshold needs no new answer
 const MOST = 100; // objects asked for
 const LETTERS = 13; // height in pixels of the screen
 const LONGEST = 32; // characters of a name on a box; the list has all of it
@@ -11,7 +11,7 @@ const GOLDEN = 0.618034;
 /**
  * Prepares the page for objects, and returns how it asks for them and shows them.
  *
- * `model` is what the server says of the file; `page` has `element` and `shown` for text, `scoreText`, and `changed`, which is
+ * `model` is what is known of the file; `page` has `element` and `shown` for text, `scoreText`, and `changed`, which is
  * called when the threshold is another.
  */
 export function openBoxes(model, page) {
@@ -42,7 +42,7 @@ export function openBoxes(model, page) {
   };
   update();
   return {
-    query: () => `threshold=${least}&limit=${MOST}`,
+    query: () => ({ threshold: least, limit: MOST }),
     caption: (found) => inWords(counted(found)),
     place,
     show(found) {

@@ -1,0 +1,91 @@
+"""A page that runs a `.tflite` file in the browser, without a server and without TensorFlow.
+
+from pathlib import Path
+from zoo.runner import Predictor
+from zoo.web import write
+write(Predictor("mine.tflite"), Path("page.html"))
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ModelFileError, OutputError
+from zoo.files import atomic
+from zoo.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from zoo.runner import Predictor
+
+__all__ = ["is_one_file", "write"]
+
+
+def is_one_file(out: Path) -> bool:
+    """Whether a place names one HTML file, by its suffix; else it is the folder of a site."""
+    return out.suffix.lower() in {".html", ".htm"}
+
+
+def write(
+    predictor: Predictor[Any], out: Path, *, runtime: Path | None = None, progress: Progress = SILENT
+) -> list[str]:
+    """Writes the page of a model.
+
+    Args:
+        predictor: the file, opened by the runner, which has checked it. A `Classifier` is a predictor, too.
+        out: the page, `NAME.html`, which holds all it needs; or the folder of a site, which can be installed on a phone
+            and works without a network after the first visit.
+        runtime: the packed npm package of LiteRT.js, or a folder with it; by default it is fetched once.
+        progress: is told how many bytes have come.
+
+    Returns:
+        What a user should know of the file in browsers, one line each.
+
+    Raises:
+        InputError: the model does not take pictures, or what is given is not the runtime.
+        ModelFileError: browsers do not run the file, or it changed after it was checked.
+        MissingDependencyError: the runtime cannot be fetched.
+        OutputError: the page cannot be written, or another site stands in the folder.
+    """
+    # The parts are imported here, so that a command's help waits for neither numpy nor Pillow.
+    from zoo.tflite import card
+    from zoo.web import assemble, facts
+    from zoo.web.runtime import find
+
+    about = facts.describe(predictor)
+    path = predictor.session.path
+    if card.checksum(path) == "wrong":
+        raise ModelFileError(f"{path} was changed, or damaged, after it was written; export it again, or copy it anew")
+    if not is_one_file(out):
+        _require_own(out / "index.html", assemble.MARK)
+    files = find(runtime, progress=progress)
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
+    progress.step("packing")
+    if is_one_file(out):
+        with atomic(out) as scratch:
+            scratch.write_text(assemble.one_file(about, model, files), encoding="utf-8")
+    else:
+        # One by one, since a folder that is published may hold more, such as CNAME and README.
+        for name, content in assemble.site(about, model, files).items():
+            with atomic(out / name) as scratch:
+                scratch.write_bytes(content)
+    return facts.cautions(predictor)
+
+
+def _require_own(index: Path, mark: str) -> None:
+    """Refuses a folder with a page that was not written here.
+
+    Raises:
+        OutputError: there is one.
+    """
+    try:
+        text = index.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"cannot read {index}: {error.strerror or error}") from error
+    if mark not in text[:4000]:
+        raise OutputError(f"{index} is a page of another kind; remove it, or give another folder: --out")
