@@ -82,7 +82,7 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, origin: st
 def check_page(port: int, path: str) -> None:
     """The page loads, a large photo from it is answered, and one from another page is not."""
     status, body = ask(port, "GET", path)
-    assert (status, b"page.js" in body) == (200, True)
+    assert (status, b"http.js" in body) == (200, True)
     status, body = ask(port, "POST", f"{path}v1/classify", large_picture(), f"http://{NAME}:{port}")
     assert (status, b"predictions" in body) == (200, True), body
     assert ask(port, "POST", f"{path}v1/classify", b"x", "http://evil.example")[0] == 403
