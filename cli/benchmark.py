@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, significant, status
-from zoo.cli.runtime_options import delegate_option
+from zoo.cli.runtime_options import delegate_option, provider_option
 from zoo.cli.types import int_list, words
 from zoo.quiet import quiet
 from zoo.runner.runtimes import RUNTIMES
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     help=f"Runtimes to try, separated by commas: {', '.join(RUNTIMES)}.  [default: the first that is installed]",
 )
 @delegate_option
+@provider_option
 @click.option(
     "--photo",
     type=click.Path(path_type=Path),
@@ -60,11 +61,12 @@ def benchmark(
     threads: tuple[int, ...] | None,
     runtime: tuple[str, ...] | None,
     delegate: str | None,
+    provider: str | None,
     photo: Path | None,
     with_profile: bool,
     as_json: bool,
 ) -> None:
-    """Measure how fast each .tflite FILE runs here.
+    """Measure how fast each .tflite or .onnx FILE runs here.
 
     Every combination of file, runtime and number of threads runs once in each round, and is compared with the first
     file. The time of a run does not include decoding the boxes of a detector, which is timed apart. The tables also
@@ -81,6 +83,7 @@ def benchmark(
             threads=threads or (),
             runtimes=runtime or (),
             delegate=delegate,
+            provider=provider,
             photo=photo,
             with_profile=with_profile,
             progress=progress,
@@ -97,7 +100,7 @@ def benchmark(
 def _print_tables(found: Benchmark) -> None:
     """Prints three tables that fit a narrow terminal, with columns for runtime and threads only if they differ."""
     every = {
-        "runtime": [m.runtime for m in found.measurements],
+        "runtime": [f"{m.runtime} on {m.provider}" if m.provider else m.runtime for m in found.measurements],
         "threads": [str(m.threads) for m in found.measurements],
     }
     varied = {name: values for name, values in every.items() if len(set(values)) > 1}

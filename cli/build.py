@@ -14,6 +14,7 @@ from zoo.cli.model_options import given, model_options, spec_of, weights_option
 from zoo.cli.output import echo, import_tensorflow, require_memory, status
 from zoo.cli.types import words
 from zoo.errors import WeightsError, listed
+from zoo.export.options import FILE_FORMATS
 from zoo.files import base_name
 from zoo.specs import AUTO, ModelSpec
 from zoo.text import count_of
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--new-head",
     is_flag=True,
-    help="Write .tflite files also where the weights have no head for these classes, so that the head is random.",
+    help="Write .tflite and .onnx files also where the weights have no head for these classes, so that it is random.",
 )
 @export_options
 @click.pass_context
@@ -48,9 +49,9 @@ def build(
 ) -> None:
     """Build MODEL and export it: one of `zoo list`, or keras:NAME for any classifier of keras.applications.
 
-    The .tflite file takes raw pixels, contains its labels and a card, and is kept only if it agrees with the Keras
-    model. The same command gives the same file: --seed decides the random weights, and the card says which weights
-    --weights auto has found.
+    The .tflite or .onnx file takes raw pixels, contains its labels and a card, and is kept only if it agrees with the
+    Keras model. The same command gives the same file: --seed decides the random weights, and the card says which
+    weights --weights auto has found.
     """
     spec = spec_of(model)
     options = given(ctx, model)
@@ -67,14 +68,14 @@ def build(
     why = ""
     if weights == AUTO:
         with status(f"looking for weights of {model}") as progress:
-            choice = _choose(model, options, request, whole="tflite" in formats and not new_head, progress=progress)
+            choice = _choose(model, options, request, whole=_names_things(formats) and not new_head, progress=progress)
         weights, why = choice.name, choice.why
         # Where none are published there was no choice, and what random weights are worth is said at the end.
         if spec.weights and not request.as_json:
             echo(f"note: {choice.sentence()}")
     with status(f"building {model}") as progress:
         built = build_from(model, weights, options, seed=request.seed, progress=progress)
-    if built.new_head and "tflite" in formats and not new_head:
+    if built.new_head and _names_things(formats) and not new_head:
         raise WeightsError(_new_head(spec, weights, built.why_new, built.options["num_classes"]))
     if request.labels is None and built.labels:
         request = replace(request, labels=list(built.labels))
@@ -103,6 +104,11 @@ def build(
             f"yet. Train the model on {data} (zoo train {model} {word} --export tflite), or in Keras "
             f"(zoo.build, model.compile, model.fit) and pass the saved file with --weights; {_published(spec.task)}."
         )
+
+
+def _names_things(formats: tuple[str, ...]) -> bool:
+    """Whether there is a file among these formats that others run, to which a random head is of no use."""
+    return not {*FILE_FORMATS, "tfjs"}.isdisjoint(formats)
 
 
 def _choose(model: str, options: dict[str, Any], request: ExportRequest, *, whole: bool, progress: Progress) -> Choice:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 ROWS = 20
 """Number of layers that are shown unless all are asked for."""
 
+WHOLE = {
+    "int8": "int8", "per_tensor": "weights per tensor", "four_bits": "weights of 4 bits",
+    "equalized": "int8, equalized", "per_tensor_equalized": "weights per tensor, equalized",
+}  # fmt: skip
+"""What the losses of the whole model are called in the table."""
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
@@ -142,10 +148,7 @@ def _print(found: Diagnosis, *, show_all: bool) -> None:
     if len(found.rows) > len(shown):
         echo(f"... and {len(found.rows) - len(shown)} layers that lose less (--all)")
     echo("")
-    whole = [
-        (name, _nats(loss), f"{loss.changed:.0%}")
-        for name, loss in zip(("int8", "weights per tensor", "weights of 4 bits"), found.whole.values(), strict=True)
-    ]
+    whole = [(WHOLE[name], _nats(loss), f"{loss.changed:.0%}") for name, loss in found.whole.items()]
     print_table(("all layers together", "divergence", "changed"), whole)
     echo(
         "",

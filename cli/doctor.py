@@ -10,7 +10,7 @@ import click
 from zoo.cli.output import echo, json_option, print_json, print_table, status
 
 if TYPE_CHECKING:
-    from zoo.runner.doctor import Diagnosis
+    from zoo.runner.doctor import Diagnosis, RuntimeState
 
 
 @click.command()
@@ -59,7 +59,7 @@ def _print(found: Diagnosis, file: Path | None) -> None:
     for name, value in facts.items():
         echo(f"{name + ':':14} {value or 'not shown'}")
     echo()
-    rows = [(state.name, state.version or "", state.problem or "works") for state in found.runtimes]
+    rows = [(state.name, state.version or "", _how(state)) for state in found.runtimes]
     print_table(("runtime", "version", ""), rows, left=("version", ""))
     if found.file is not None:
         echo()
@@ -67,6 +67,12 @@ def _print(found: Diagnosis, file: Path | None) -> None:
         print_table(("runtime", str(file)), results, left=(str(file),))
     if found.runner is not None:
         echo("", *lines(found.runner))
+
+
+def _how(state: RuntimeState) -> str:
+    """Whether a runtime works, and on what it can run a file, where it says so."""
+    on = f" on {', '.join(state.providers)}" if state.providers else ""
+    return state.problem or f"works{on}"
 
 
 def _memory(found: Diagnosis) -> str | None:

@@ -12,7 +12,7 @@ import click
 from zoo.cli.detecting import refuse_without_objects, save, stem_of
 from zoo.cli.output import echo, json_option, print_error, print_json, print_table, status
 from zoo.cli.places import require_elsewhere
-from zoo.cli.runtime_options import open_predictor, runtime_options
+from zoo.cli.runtime_options import open_predictor, options_beside, runtime_options
 from zoo.errors import OptionError, OutputError
 from zoo.text import cell
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
-    "--against", type=click.Path(path_type=Path), help="Second .tflite file to compare FILE with, on the same pictures."
+    "--against", type=click.Path(path_type=Path), help="Second file to compare FILE with, on the same pictures."
 )
 @click.option(
     "--confusion", type=click.Path(path_type=Path), help="Write the confusion matrix to this .csv or .png file."
@@ -72,7 +72,8 @@ def evaluate(
     COCO's mAP, the mean over the overlaps 0.50 to 0.95 (what others publish as "AP" may be at an overlap of 0.5, or
     0.4, alone). If DATA is split into train, val and test, the held-out part is used. Pictures that FILE was trained
     on are counted and left out, as far as FILE or its run's folder tells. With --against, both files get the same
-    pictures and are compared.
+    pictures and are compared; --runtime, --delegate and --provider are for both if they are of one format, else for
+    FILE.
     """
     from zoo.files import require_writable
     from zoo.runner.evaluate import evaluate as judge
@@ -86,11 +87,12 @@ def evaluate(
             from zoo.plots import require
 
             require(confusion)
-    predictors = [open_predictor(path, **options) for path in (file, against) if path is not None]
+    files = [path for path in (file, against) if path is not None]
+    predictors = [open_predictor(path, **options_beside(file, path, options)) for path in files]
     _check_tasks(predictors, confusion)
     _set_threshold(predictors, threshold, draw)
     truth = find_truth(predictors, data, everything=everything)
-    _check_places(draw, confusion, [one.path for one in truth.pictures], [file, data, *([against] if against else [])])
+    _check_places(draw, confusion, [one.path for one in truth.pictures], [data, *files])
     for note in truth.notes:
         echo(f"note: {note}", err=True)
     with status("evaluating") as progress:

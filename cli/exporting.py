@@ -14,13 +14,22 @@ import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, raise_failures, status
 from zoo.cli.types import RESIZE_HELP, SEED, layer_names, number_pair, words
-from zoo.errors import ZooError
-from zoo.export.options import CALIBRATION_SAMPLES, IOS, METHODS, MODES, NMS, ExportOptions
+from zoo.errors import ExportError, ZooError
+from zoo.export.onnx_options import EVERY_TARGET, of_format
+from zoo.export.options import (
+    CALIBRATION_SAMPLES,
+    FILE_FORMATS,
+    IOS,
+    LAYOUTS,
+    METHODS,
+    MODES,
+    NMS,
+    ExportOptions,
+)
 from zoo.files import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
 from zoo.locks import exclusive
 from zoo.tflite.labels import read as read_labels
-from zoo.tflite.targets import TARGETS
 
 if TYPE_CHECKING:
     from zoo.export import ExportReport
@@ -28,7 +37,9 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FORMATS = ("tflite", "keras", "savedmodel")
+FORMATS = (*FILE_FORMATS, "keras", "savedmodel", "tfjs")
+PROGRAMS = ("jetson-inference",)
+"""Packages whose programs prepare pixels themselves."""
 
 _OPTIONS = (
     click.option(
@@ -37,7 +48,8 @@ _OPTIONS = (
         metavar=",".join(MODES),
         default="none",
         show_default=True,
-        help="Quantization modes, separated by commas; each one gives a .tflite file.",
+        help="Quantization modes, separated by commas; each one gives a .tflite file. An .onnx file has none, float16 "
+        "or int8.",
     ),
     click.option(
         "--calibration",
@@ -90,11 +102,28 @@ _OPTIONS = (
     ),
     click.option(
         "--target",
-        type=click.Choice(TARGETS),
-        help="Runtime or accelerator of the board.  [default: a file that both litert and tflite-runtime load]",
+        type=click.Choice(EVERY_TARGET),
+        help="What the file is for: a runtime or accelerator of .tflite files, or one of .onnx files, whose published "
+        "lists the file is held against.  [default: a file that both litert and tflite-runtime load, or onnxruntime]",
     ),
     click.option(
-        "--io", type=click.Choice(IOS), help="Data type of the input and output of int8 files.  [default: uint8]"
+        "--io",
+        type=click.Choice(IOS),
+        help="Data type of the input and output of an int8 .tflite file; an .onnx file always has float32.  "
+        "[default: uint8]",
+    ),
+    click.option(
+        "--layout",
+        type=click.Choice(LAYOUTS),
+        help="Axes of an .onnx file's picture: channels before height and width, as ONNX and TensorRT compute, or "
+        "behind them.  [default: nchw]",
+    ),
+    click.option(
+        "--for",
+        "program",
+        type=click.Choice(PROGRAMS),
+        help="Program that runs the .onnx file, which then takes pixels as that program prepares them: imagenet and "
+        "detectnet of jetson-inference, on a Jetson's GPU.",
     ),
     click.option(
         "--batch",
@@ -134,7 +163,7 @@ _OPTIONS = (
         default="runner",
         show_default=True,
         help="Who decodes a detector's boxes: the runner (and MediaPipe Tasks), or an operation in the file, as the "
-        "Android Task Library and pycoral want it.",
+        "Android Task Library and pycoral want it; in an .onnx file that is NonMaxSuppression.",
     ),
     click.option("--no-verify", is_flag=True, help="Skip the comparison of the file with the Keras model."),
     click.option("--labels", type=click.Path(path_type=Path), help="Text file with one class name per line."),
@@ -164,7 +193,9 @@ class ExportRequest:
     formats: tuple[str, ...]
     """The kinds of files, some of `FORMATS`."""
     options: tuple[ExportOptions, ...]
-    """The options of each `.tflite` file."""
+    """The options of each `.tflite` and `.onnx` file."""
+    plain: ExportOptions
+    """The options of files that are not quantized and have no card: how pixels are prepared, and the open sizes."""
     seed: int
     """The seed of the random weights of a build."""
     calibration: Path | None
@@ -174,6 +205,8 @@ class ExportRequest:
     out: Path
     """The folder for the files."""
     as_json: bool
+    program: str | None = None
+    """Whose program the .onnx file is for, one of `PROGRAMS`; None for a file that takes raw pixels."""
 
 
 def read_request(
@@ -188,6 +221,7 @@ def read_request(
     license_: str | None,
     out: Path,
     as_json: bool,
+    program: str | None = None,
     **options: Any,
 ) -> ExportRequest:
     """Checks the folder, the label file and the options before TensorFlow loads.
@@ -198,13 +232,38 @@ def read_request(
         OutputError: the folder cannot be written to.
         InputError: the label file cannot be read.
         ExportError, OptionError: see `ExportOptions`.
+        MissingDependencyError: an .onnx file is wanted, and its extra is not installed.
     """
     require_writable(out)
     names = read_labels(labels) if labels else None
     policy = Preprocessing(resize) if resize else None
-    modes = quantize if "tflite" in formats else ()
-    wanted = ExportOptions().in_modes(modes, seed=seed, preprocessing=policy, verify_file=not no_verify, **options)
-    return ExportRequest(formats, wanted, seed, calibration, names, license_, out, as_json)
+    checked = [one for one in FILE_FORMATS if one in formats]
+    if "onnx" in checked:
+        from zoo.export.onnx_graph import require_packages  # `--help` needs nothing that reads files
+
+        require_packages()
+    common = {"seed": seed, "preprocessing": policy, "verify_file": not no_verify, **options}
+    wanted: list[ExportOptions] = []
+    for form in checked:
+        wanted += ExportOptions().in_modes(quantize, **of_format(form, checked, common), format=form)
+    if not checked:
+        ExportOptions().in_modes((), **common)  # refuses what is not allowed
+    if program:
+        _require_program(program, wanted)
+    others = {name: options[name] for name in ("pixels", "input_range", "input_size") if options.get(name) is not None}
+    plain = ExportOptions(**others)
+    return ExportRequest(formats, tuple(wanted), plain, seed, calibration, names, license_, out, as_json, program)
+
+
+def _require_program(program: str, wanted: Sequence[ExportOptions]) -> None:
+    """Refuses what does not go with a program; errors are those of `read_request`."""
+    from zoo.export.jetson_programs import require_options
+
+    of_onnx = [options for options in wanted if options.format == "onnx"]
+    if not of_onnx:
+        raise ExportError(f"--for {program} is for .onnx files; give --export onnx")
+    for options in of_onnx:
+        require_options(options)
 
 
 def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str, Any]) -> None:
@@ -229,13 +288,15 @@ def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str,
     failures: list[ZooError] = []
     with exclusive(request.out / stem):
         for name in request.formats:
-            for options in request.options if name == "tflite" else (None,):
+            of_format: list[ExportOptions | None] = [one for one in request.options if one.format == name]
+            for options in of_format or [None]:
                 try:
                     if options is None:
-                        results.append(_write_other(model, name, request.out / stem) | origin)
+                        results.append(_write_other(model, name, request.out / stem, request) | origin)
                         continue
-                    path = request.out / f"{stem}{options.mode.suffix}.tflite"
-                    report = _write_tflite(model, path, options, request, facts)
+                    ending = "_jetson" if name == "onnx" and request.program else ""
+                    path = request.out / f"{stem}{options.mode.suffix}{ending}.{name}"
+                    report = _write_checked(model, path, options, request, facts)
                 except ZooError as error:
                     failures.append(error)
                     continue
@@ -251,7 +312,8 @@ def export_files(model: Any, stem: str, request: ExportRequest, facts: dict[str,
 def _print(results: list[dict[str, Any]], reports: Sequence[ExportReport], float_bytes: int) -> None:
     _print_results(results, reports, float_bytes)
     _print_placements(reports)
-    for note in dict.fromkeys(note for report in reports for note in _notes(report)):
+    others = [note for result in results if result["format"] == "tfjs" for note in result["notes"]]
+    for note in dict.fromkeys([*(note for report in reports for note in _notes(report)), *others]):
         echo(f"note: {note}")
     if reports:
         echo(f"Try it: {_command(reports[-1])}")
@@ -259,6 +321,10 @@ def _print(results: list[dict[str, Any]], reports: Sequence[ExportReport], float
 
 def _command(report: ExportReport) -> str:
     """A command line that runs a file on what it takes."""
+    from zoo.export.jetson_programs import command_of
+
+    if of_program := command_of(report.path, report.card):
+        return of_program
     shape = report.card["input"]["shape"]
     # A path that begins with a dash would be taken for an option.
     path = str(report.path) if not str(report.path).startswith("-") else f"./{report.path}"
@@ -266,27 +332,33 @@ def _command(report: ExportReport) -> str:
     return f"zoo run {shlex.quote(path)} {values}"
 
 
-def _write_other(model: Any, name: str, stem: Path) -> dict[str, Any]:
+def _write_other(model: Any, name: str, stem: Path, request: ExportRequest) -> dict[str, Any]:
     from zoo.export import to_keras, to_savedmodel
 
     started = time.perf_counter()
+    more: dict[str, Any] = {}
     with status(f"writing {name}"):
         if name == "keras":
             path = to_keras(model, stem.with_name(f"{stem.name}.keras"))
-        else:
+        elif name == "savedmodel":
             path = to_savedmodel(model, stem.with_name(f"{stem.name}_savedmodel"))
+        else:
+            from zoo.export.tfjs import to_tfjs
+
+            written = to_tfjs(model, stem.with_name(f"{stem.name}_tfjs"), request.plain, labels=request.labels)
+            path, more = written.path, {"notes": list(written.notes)}
     seconds = time.perf_counter() - started
-    return {"format": name, "path": str(path), "bytes": _size(path), "seconds": round(seconds, 3)}
+    return {"format": name, "path": str(path), "bytes": _size(path), "seconds": round(seconds, 3), **more}
 
 
-def _write_tflite(
+def _write_checked(
     model: Any, path: Path, options: ExportOptions, request: ExportRequest, facts: dict[str, Any]
 ) -> ExportReport:
-    from zoo.export import to_tflite
+    from zoo.export.formats import writer
 
-    calibration, labels = request.calibration, request.labels
+    calibration, labels, write = request.calibration, request.labels, writer(options.format, request.program)
     with status(f"exporting {options.quantize}") as progress:
-        return to_tflite(model, path, options, calibration=calibration, labels=labels, facts=facts, progress=progress)
+        return write(model, path, options, calibration=calibration, labels=labels, facts=facts, progress=progress)
 
 
 def _notes(report: ExportReport) -> list[str]:
@@ -310,7 +382,7 @@ def _print_placements(reports: Sequence[ExportReport]) -> None:
 
 def _print_results(results: list[dict[str, Any]], reports: Sequence[ExportReport], float_bytes: int) -> None:
     for result in results:
-        if result["format"] == "tflite" and result["quantize"] == "none":
+        if result.get("quantize") == "none":
             float_bytes = result["bytes"]
     # What the task counts, such as top1 and top5.
     checked = [report.verification for report in reports if report.verification]

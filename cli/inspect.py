@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, shape
+from zoo.onnx.kinds import is_onnx
+from zoo.onnx.targets import ONNX_TARGETS, OnnxTarget
 from zoo.text import count_of, to_json
 
 SHOWN = 4000
@@ -34,20 +36,36 @@ _CHECKSUMS = {
     metavar="DATA",
     help="Check whether FILE was calibrated on this folder of pictures or .npy file.",
 )
+@click.option(
+    "--target",
+    type=click.Choice(ONNX_TARGETS),
+    help="Judge an .onnx FILE for this target alone: the exit code is 1 if it does not take the file.",
+)
 @json_option
-def inspect(file: Path, tensors: bool, of_maker: bool, calibration: Path | None, as_json: bool) -> int:
-    """Show what is in FILE, a .tflite file, and which runtimes load it.
+def inspect(
+    file: Path, tensors: bool, of_maker: bool, calibration: Path | None, target: OnnxTarget | None, as_json: bool
+) -> int:
+    """Show what is in FILE, a .tflite or .onnx file, and what loads it.
 
     The file is read in pure Python and never run, so this is safe for files from any source. With --calibration, the
     exit code is 1 if FILE was calibrated on other examples.
+
+    An .onnx file, also one of another program, is held against what TensorRT 8.2 (JetPack 4.6), TensorRT 10.3 (JetPack
+    6) and ONNX Runtime take: operations, types, sizes, operation set. No engine is built.
     """
     if sum((tensors, of_maker, calibration is not None)) > 1:
         raise click.UsageError("give one of --tensors, --private and --calibration", click.get_current_context())
+    if target and (of_maker or calibration is not None or not is_onnx(file)):
+        raise click.UsageError("--target judges .onnx files, and goes with none of --private and --calibration")
     if of_maker:
         _print_private(file, as_json)
         return 0
     if calibration is not None:
         return _compare_calibration(file, calibration, as_json)
+    if is_onnx(file):
+        from zoo.cli import inspect_onnx
+
+        return inspect_onnx.inspect(file, target, tensors, as_json)
     from zoo.runner.outlook import outlook
     from zoo.tflite.inspection import inspect_file
 
@@ -73,7 +91,7 @@ def _print_private(file: Path, as_json: bool) -> None:
 
 def _compare_calibration(file: Path, data: Path, as_json: bool) -> int:
     from zoo.export.calibration import is_calibrated_on
-    from zoo.tflite.card import describe
+    from zoo.runner.formats import describe
 
     same = is_calibrated_on(describe(file).card, data)
     if as_json:
@@ -106,7 +124,7 @@ def _print(file: Path, found: Any, tensors: bool) -> None:
         else:
             echo(f"{runtime}: loads")
     echo()
-    _print_description(found)
+    print_description(found)
     if tensors:
         echo()
         details = [
@@ -125,7 +143,8 @@ def _quantization(tensor: Any) -> str:
     return f" (scale {tensor.scales[0]:.6g}, zero point {zero_point})"
 
 
-def _print_description(found: Any) -> None:
+def print_description(found: Any) -> None:
+    """Prints the labels and the card of a file that was inspected."""
     labels = found.description.labels
     if labels:
         more = ", ..." if len(labels) > 5 else ""

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("photos", type=click.Path(path_type=Path, readable=False), nargs=-1)
 @click.option(
-    "--camera", metavar="N|PIPELINE", help="Run on the frames of a camera: its number, or a GStreamer pipeline."
+    "--camera",
+    metavar="N|picamera2[:N]|PIPELINE",
+    help="Run on the frames of a camera: its number, picamera2 (a Raspberry Pi's module), or a GStreamer pipeline.",
 )
 @click.option("--video", type=click.Path(path_type=Path), help="Run on the frames of a video file.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after this number of frames.")

@@ -10,10 +10,10 @@ import click
 
 from zoo.cli.output import echo, megabytes, print_json, print_table, raise_failures, status
 from zoo.cli.types import words
-from zoo.export.options import MODES, ExportOptions
+from zoo.export.onnx_options import EVERY_TARGET, of_format
+from zoo.export.options import FILE_FORMATS, MODES, ExportOptions
 from zoo.locks import exclusive
 from zoo.text import count_of
-from zoo.tflite.targets import TARGETS
 
 if TYPE_CHECKING:
     from zoo.export.run import RunFiles
@@ -29,20 +29,23 @@ def run_export_options(command: Command) -> Command:
     """Adds --export, --quantize, --target and --min-agreement."""
     options = (
         click.option(
-            "--export", type=click.Choice(["tflite"]), help="Format to export the best model to, after the training."
+            "--export",
+            type=words(*FILE_FORMATS),
+            metavar=",".join(FILE_FORMATS),
+            help="Formats to export the best model to, after the training, separated by commas.",
         ),
         click.option(
             "--quantize",
             type=words(*MODES),
             metavar=",".join(MODES),
-            help="Quantization modes for --export, separated by commas; each one gives a .tflite file.  "
+            help="Quantization modes for --export, separated by commas; each one gives a file.  "
             f"[default: {','.join(DEFAULT_MODES)}]",
         ),
         click.option(
             "--target",
-            type=click.Choice(TARGETS),
+            type=click.Choice(EVERY_TARGET),
             help="Runtime or accelerator of the board, for --export.  "
-            "[default: files that both litert and tflite-runtime load]",
+            "[default: files that both litert and tflite-runtime load, or onnxruntime]",
         ),
         click.option(
             "--min-agreement",
@@ -56,19 +59,31 @@ def run_export_options(command: Command) -> Command:
     return command
 
 
-def wanted_files(export: str | None, quantize: tuple[str, ...] | None, **options: Any) -> tuple[ExportOptions, ...]:
+def wanted_files(
+    export: tuple[str, ...] | None, quantize: tuple[str, ...] | None, **options: Any
+) -> tuple[ExportOptions, ...]:
     """Returns the options of each file of `--export`, checked before TensorFlow loads.
 
     Raises:
         UsageError: options of an export are given without it.
         ExportError: two options do not go together.
+        MissingDependencyError: an .onnx file is wanted, and its extra is not installed.
     """
     if export is None:
         for name, value in {"quantize": quantize, **options}.items():
             if value is not None:
                 raise click.UsageError(f"--{name.replace('_', '-')} is for --export tflite; give that, too")
         return ()
-    return ExportOptions().in_modes(quantize or DEFAULT_MODES, **options)
+    if "onnx" in export:
+        from zoo.export.onnx_graph import require_packages  # `--help` needs nothing that reads files
+
+        require_packages()
+    formats = [one for one in FILE_FORMATS if one in export]
+    return tuple(
+        one
+        for form in formats
+        for one in ExportOptions().in_modes(quantize or DEFAULT_MODES, **of_format(form, formats, options), format=form)
+    )
 
 
 def require_exportable(wanted: tuple[ExportOptions, ...], model: Any, data: Any) -> None:

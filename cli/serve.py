@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from zoo.cli.output import echo
 from zoo.cli.runtime_options import min_score_option, open_predictor, runtime_options, warn_of_random_weights
-from zoo.serve import Settings, require_installed
+from zoo.serve import Settings, collect, require_installed
 from zoo.serve import serve as run
+
+OF_A_MODEL = ("workers", "min_score", "runtime", "threads", "delegate", "resize", "input_range", "labels", "trusted")
+"""The options that are for a model alone."""
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--collect",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder to collect pictures into, a folder for each class, with a page that records them; no FILE is needed.",
+)
+@click.option(
+    "--max-pictures",
+    type=click.IntRange(1, 1_000_000),
+    help="Largest number of pictures in the folder of --collect.  [default: 10000]",
+)
 @click.option(
     "--host", default=Settings.host, show_default=True, help="Address to listen at; 0.0.0.0 listens at all addresses."
 )
@@ -101,8 +118,13 @@ from zoo.serve import serve as run
 )
 @min_score_option
 @runtime_options
+@click.pass_context
 def serve(
-    file: Path,
+    ctx: click.Context,
+    /,
+    file: Path | None,
+    folder: Path | None,
+    max_pictures: int | None,
     host: str,
     port: int,
     token: str | None,
@@ -121,6 +143,8 @@ def serve(
     **options: Any,
 ) -> None:
     """Serve the model in FILE: a web page for pictures and the webcam, and an HTTP API.
+
+    With --collect the page records pictures of the webcam for a training instead.
 
     Only this machine can connect, unless you give another --host, and a --token to keep strangers out. Ctrl-C or
     SIGTERM stops the server after the requests in progress are answered.
@@ -143,6 +167,11 @@ def serve(
         trusted_proxies=trusted_proxies,
     )
     settings.check()
+    if folder is not None or file is None:
+        _collect(ctx, file, folder, settings, max_pictures)
+        return
+    if max_pictures is not None:
+        raise click.UsageError("--max-pictures is for --collect DIR; give that, or leave it out")
     first = open_predictor(file, **options)
     predictors = [first, *(open_predictor(file, **options, again=True) for _ in range(workers - 1))]
     warn_of_random_weights(first)
@@ -152,3 +181,24 @@ def serve(
 
     run(predictors, settings, ready=ready)
     echo("stopped")
+
+
+def _collect(ctx: click.Context, file: Path | None, folder: Path | None, settings: Settings, most: int | None) -> None:
+    """Serves the page that collects pictures; refuses what is for a model.
+
+    Raises:
+        UsageError: there is neither a file nor a folder, or both, or an option that needs a file.
+    """
+    if folder is None:
+        raise click.UsageError("Missing argument 'FILE'; to collect pictures without one, give --collect DIR")
+    if file is not None:
+        raise click.UsageError(f"--collect {folder} needs no model; leave out {file}, or --collect")
+    for name in OF_A_MODEL:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for a model; leave it out with --collect")
+
+    def ready(url: str) -> None:
+        echo(f"pictures for {folder}: {url}  (Ctrl-C stops it)")
+
+    collect(folder, settings, most=most, ready=ready)
+    echo("stopped", f"Check them, and train: zoo data check {shlex.quote(str(folder))}")

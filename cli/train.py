@@ -19,7 +19,6 @@ from zoo.cli.quantize_options import quantization, quantize_aware_options
 from zoo.cli.recipe_options import recipe_options
 from zoo.cli.run_files import finish, require_exportable, run_export_options, wanted_files
 from zoo.quiet import quiet
-from zoo.tflite.targets import Target
 
 if TYPE_CHECKING:
     pass
@@ -104,9 +103,9 @@ def train(
     workers: str | None,
     index: int | None,
     secret_file: Path | None,
-    export: str | None,
+    export: tuple[str, ...] | None,
     quantize: tuple[str, ...] | None,
-    target: Target | None,
+    target: str | None,
     min_agreement: float | None,
     as_json: bool,
     **values: Any,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
 from zoo.errors import InputError
 from zoo.specs import MAX_SEED
 from zoo.text import name_list
+
+if TYPE_CHECKING:
+    from zoo.runner.entry import Scaling
 
 SEED = click.IntRange(0, MAX_SEED)
 
@@ -71,6 +75,11 @@ def number_pair(text: str) -> tuple[float, float]:
     except ValueError:
         raise click.BadParameter(f"{text!r} is not two numbers such as -1,1") from None
     return low, high
+
+
+def input_range(text: str) -> Scaling:
+    """Parses `-1,1`, or `imagenet`."""
+    return "imagenet" if text.strip().lower() == "imagenet" else number_pair(text)
 
 
 def words(*allowed: str) -> Callable[[str], tuple[str, ...]]:

@@ -26,7 +26,7 @@ from zoo.summary.netron import view as serve
 @click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
 @click.pass_context
 def view(ctx: click.Context, target: str, port: int, no_browser: bool) -> None:
-    """Show the graph of a FILE (.tflite, .keras...), or of a MODEL of the zoo, in the browser.
+    """Show the graph of a FILE (.tflite, .onnx, .keras...), or of a MODEL of the zoo, in the browser.
 
     Netron draws the graph; its page is served to this machine only, until Ctrl-C or SIGTERM. A MODEL is shown without
     building its weights. Netron's page may ask for permission to report its use to its maker.

@@ -1,4 +1,4 @@
-"""Exports Keras models to checked `.tflite` files with labels and a card.
+"""Exports Keras models to checked `.tflite` and `.onnx` files with labels and a card.
 
     from zoo.export import to_tflite
     report = to_tflite(model, "model.tflite", labels=["cat", "dog"])
@@ -15,22 +15,38 @@ from zoo.lazy import attach
 
 if TYPE_CHECKING:
     from zoo.export.formats import to_keras, to_savedmodel
+    from zoo.export.onnx import to_onnx
     from zoo.export.options import ExportOptions
     from zoo.export.run import export_run
+    from zoo.export.tfjs import LayersModel, to_tfjs
     from zoo.export.tflite import ExportReport, to_tflite
     from zoo.export.verify import Verification
 
-__all__ = ["ExportOptions", "ExportReport", "Verification", "export_run", "to_keras", "to_savedmodel", "to_tflite"]
+__all__ = [
+    "ExportOptions",
+    "ExportReport",
+    "LayersModel",
+    "Verification",
+    "export_run",
+    "to_keras",
+    "to_onnx",
+    "to_savedmodel",
+    "to_tfjs",
+    "to_tflite",
+]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
         "ExportOptions": "zoo.export.options",
         "ExportReport": "zoo.export.tflite",
+        "LayersModel": "zoo.export.tfjs",
         "Verification": "zoo.export.verify",
         "export_run": "zoo.export.run",
         "to_keras": "zoo.export.formats",
+        "to_onnx": "zoo.export.onnx",
         "to_savedmodel": "zoo.export.formats",
+        "to_tfjs": "zoo.export.tfjs",
         "to_tflite": "zoo.export.tflite",
     },
 )

@@ -54,7 +54,7 @@ def check_file(
                 f"with floats{_at(floats, layers)}; leave such layers out, or choose another "
                 "quantization, such as float16 or dynamic"
             )
-    for runtime in compat.FOR_TARGET[options.target]:
+    for runtime in compat.FOR_TARGET[options.tflite_target]:
         for problem in compat.problems(file, runtime)[:1]:
             ops = [(op, graph) for graph in file.graphs for op in graph.ops if op.name == problem.op]
             raise ExportError(f"{runtime} cannot run this file: {problem}{_at(ops, layers)}")

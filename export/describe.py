@@ -137,7 +137,7 @@ def describe(
         "output": output_of(model, task, logits=options.logits),
         "weights": "trained" if trained else "random",
         "quantize": options.quantize,
-        "target": options.target or "litert and tflite-runtime",
+        "target": options.target or ("onnxruntime" if options.format == "onnx" else "litert and tflite-runtime"),
         **_of_int8(options),
         **facts_of(model, task),
         **facts,
@@ -202,7 +202,7 @@ def check_labels(labels: Sequence[str] | None, classes: int, trained: bool = Fal
     return list(labels)
 
 
-def versions() -> dict[str, str]:
-    """Returns the versions of the packages that make an export."""
+def versions(*more: str) -> dict[str, str]:
+    """Returns the versions of the packages that make an export, and of `more`."""
     names = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "tflite-runtime", "numpy")
-    return installed(*names) | {"python": platform.python_version()}
+    return installed(*names, *more) | {"python": platform.python_version()}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import CompressionError
+from zoo.export import teachable
 from zoo.export.calibration import Array, find_examples
 from zoo.export.detectors import policy_of, task_of
 from zoo.export.ending import as_task
@@ -52,6 +53,7 @@ def diagnose_model(
 
     options = (options or ExportOptions("int8")).change(**changes)
     ready, notes = plain(model, options.input_size)
+    options = teachable.with_its_range(ready, options, notes)
     task: Task[Any] = task_of(ready)
     options = options.change(preprocessing=options.preprocessing or policy_of(task))
     if options.preparation is not None:

@@ -1,7 +1,8 @@
-"""Exports models to other formats: Keras' own, and SavedModel."""
+"""Knows the formats of exports: the writers of checked files, Keras' own format, and SavedModel."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,29 @@ from zoo.quiet import quiet
 
 if TYPE_CHECKING:
     import keras
+
+    from zoo.export.onnx_options import Format
+    from zoo.export.tflite import ExportReport
+
+
+def writer(form: Format, program: str | None = None) -> Callable[..., ExportReport]:
+    """Returns what writes a checked file of a format: `to_tflite`, or `to_onnx`, with the same arguments.
+
+    Args:
+        form: the format.
+        program: the package whose programs the file is for, see `zoo.export.jetson`; None for raw pixels.
+    """
+    if form == "onnx" and program:
+        from zoo.export.jetson import to_jetson_inference
+
+        return to_jetson_inference
+    if form == "onnx":
+        from zoo.export.onnx import to_onnx
+
+        return to_onnx
+    from zoo.export.tflite import to_tflite
+
+    return to_tflite
 
 
 def to_keras(model: keras.Model, path: str | Path) -> Path:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from zoo.errors import listed
+from zoo.export.modes import MODES, Quantize
 from zoo.export.naming import operations_of
-from zoo.export.options import Quantize
 from zoo.tasks import DEFAULT, Task, data_of
 
 if TYPE_CHECKING:
@@ -32,23 +33,25 @@ def weak_points(model: keras.Model) -> list[str]:
     return list(dict.fromkeys(kind for one in operations_of(model) for kind in _kinds(one)))
 
 
-def warning_for(model: keras.Model, quantize: Quantize, task: Task[Any] = DEFAULT) -> str:
+def warning_for(model: keras.Model, quantize: Quantize, task: Task[Any] = DEFAULT, modes: Sequence[str] = MODES) -> str:
     """Returns the warning of a model's weak points for a file in `int8`; empty if there are none, or in other modes."""
     points = weak_points(model) if quantize == "int8" else []
-    return warning(points, data_of(task)[1]) if points else ""
+    return warning(points, data_of(task)[1], modes) if points else ""
 
 
-def warning(points: list[str], data: str = "PICTURES") -> str:
+def warning(points: list[str], data: str = "PICTURES", modes: Sequence[str] = MODES) -> str:
     """Returns what to think of an int8 file of a model with these weak points, and what to do instead.
 
     Args:
         points: from `weak_points`.
         data: what stands in a command line for the data that such a model is judged by.
+        modes: those that the format of the file has.
     """
-    others = "dynamic or float16" if _NO_INT16 & set(points) else "int16x8, dynamic or float16"
+    others = ["dynamic", "float16"] if _NO_INT16 & set(points) else ["int16x8", "dynamic", "float16"]
+    instead = listed([one for one in others if one in modes], "or")
     return (
         f"the model has {' and '.join(points)}, which 8-bit integers keep badly: measure the loss (zoo evaluate FILE "
-        f"{data} --against FLOAT_FILE), or take {others}, or a net with ReLU and batch normalization alone"
+        f"{data} --against FLOAT_FILE), or take {instead}, or a net with ReLU and batch normalization alone"
     )
 
 

@@ -23,7 +23,9 @@ def is_grouped(layer: Any) -> bool:
     return type(layer).__name__ in {"Conv1D", "Conv2D"} and layer.groups > 1 and layer.data_format == "channels_last"
 
 
-def call(layer: Any, x: keras.KerasTensor, *, split_groups: bool, whole: bool) -> keras.KerasTensor:
+def call(
+    layer: Any, x: keras.KerasTensor, *, split_groups: bool, whole: bool, direct: bool = False
+) -> keras.KerasTensor:
     """Calls a grouped convolution in the form that is best.
 
     Args:
@@ -31,12 +33,15 @@ def call(layer: Any, x: keras.KerasTensor, *, split_groups: bool, whole: bool) -
         x: its input, `(batch, ..., channels)`.
         split_groups: whether plain convolutions are better than one with few groups.
         whole: whether they have to be, for any number of groups.
+        direct: whether TensorFlow's operation is wanted, and not the compiled function that Keras makes of it.
 
     Raises:
         ExportError: there are too many groups for that.
     """
     if is_depthwise(layer, x.shape[-1]):
         return as_depthwise(layer, x)
+    if direct and layer.padding in {"same", "valid"}:
+        return as_operation(layer, x)
     if split_groups and (layer.groups <= MAX_PARTS or whole):
         return split(layer, x)
     return layer(x)
@@ -83,6 +88,22 @@ def as_depthwise(layer: Any, x: keras.KerasTensor) -> keras.KerasTensor:
     kernel = np.asarray(layer.kernel).reshape(*layer.kernel_size, channels, -1)
     twin.set_weights([kernel, *([np.asarray(layer.bias)] if layer.use_bias else [])])
     return twin(x)
+
+
+def as_operation(layer: Any, x: keras.KerasTensor) -> keras.KerasTensor:
+    """Calls TensorFlow's convolution, which finds the groups by the shape of the kernel."""
+    import keras
+    import tensorflow as tf
+
+    kernel, bias = np.asarray(layer.kernel), np.asarray(layer.bias) if layer.use_bias else None
+
+    def convolved(values: Any) -> Any:
+        found = tf.nn.convolution(
+            values, kernel, strides=layer.strides, padding=layer.padding.upper(), dilations=layer.dilation_rate
+        )
+        return layer.activation(found if bias is None else found + bias)
+
+    return keras.layers.Lambda(convolved, layer.compute_output_shape(x.shape)[1:], name=layer.name)(x)
 
 
 def split(layer: Any, x: keras.KerasTensor) -> keras.KerasTensor:

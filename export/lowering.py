@@ -63,6 +63,7 @@ def lower(
     batch: int | None = 1,
     split_groups: bool = False,
     whole_split: bool = False,
+    direct_groups: bool = False,
     unroll: bool = False,
     strip_scaling: bool = False,
     logits: bool = False,
@@ -76,6 +77,7 @@ def lower(
         split_groups: turn grouped convolutions into a split, plain convolutions and a concatenation, where they have
             few groups: runtimes take seconds for thousands of operations.
         whole_split: whether that holds for any number of groups, because the target has no grouped convolutions.
+        direct_groups: leave grouped convolutions as TensorFlow's operations, which Keras would compile.
         unroll: turn loops of recurrent layers into a copy of the cell for each step.
         strip_scaling: leave the first layer out; see `zoo.graph.scaling_of`.
         logits: leave the final softmax out.
@@ -102,7 +104,7 @@ def lower(
             softmax_found = True
             return _linear_twin(layer)(args[0]) if kind == "Dense" else args[0]
         if grouped.is_grouped(layer):
-            return grouped.call(layer, args[0], split_groups=split_groups, whole=whole_split)
+            return grouped.call(layer, args[0], split_groups=split_groups, whole=whole_split, direct=direct_groups)
         if has_graph(layer) and len(layer.inputs) == 1:
             return rebuild_nested(layer, call, *args, **kwargs)
         return _called(layer, args, kwargs, unroll=unroll)

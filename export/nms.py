@@ -19,7 +19,6 @@ from zoo.tasks.detection import LIMIT, OBJECT_TAGS, Detecting
 from zoo.tasks.layout import find
 from zoo.tflite import compat, modelfile
 from zoo.tflite.post_process import OUTPUTS, PostProcess, with_post_process
-from zoo.tflite.targets import Target
 
 LEAST_SCORE = 0.05
 """The least score of an object in the file's answer; a program filters from there upwards."""
@@ -42,7 +41,7 @@ def append(
     flatbuffer: bytes,
     description: SelfDescription,
     *,
-    target: Target | None,
+    target: str | None,
     inputs: Array | None,
     asked: float,
 ) -> SelfDescription:

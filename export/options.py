@@ -11,16 +11,19 @@ from typing import Any, Literal, get_args
 from zoo.bounds import one_or_more
 from zoo.compress.methods import METHODS, Method
 from zoo.errors import ExportError, OptionError, closest
+from zoo.export import onnx_options
 from zoo.export.modes import MODES, Mode, Quantize, mode
+from zoo.export.onnx_options import EVERY_TARGET, FILE_FORMATS, LAYOUTS, Format, Layout
 from zoo.inputs.preprocessing import Preprocessing, is_input_range
+from zoo.onnx.targets import OnnxTarget
 from zoo.pixels import preparation
 from zoo.published import Preparation
 from zoo.specs import check_seed
 from zoo.tflite.targets import TARGETS, Target
 
 __all__ = [
-    "AUTO", "CALIBRATION_SAMPLES", "IOS", "METHODS", "MODES", "NMS", "ExportOptions", "Io", "Method", "Mode", "Nms",
-    "Quantize", "mode",
+    "AUTO", "CALIBRATION_SAMPLES", "FILE_FORMATS", "IOS", "LAYOUTS", "METHODS", "MODES", "NMS", "ExportOptions",
+    "Format", "Io", "Layout", "Method", "Mode", "Nms", "Quantize", "mode",
 ]  # fmt: skip
 
 Io = Literal["uint8", "int8", "float32"]
@@ -51,8 +54,9 @@ class ExportOptions:
 
     quantize: Quantize = "none"
     """The name of the mode, see `mode`."""
-    target: Target | None = None
-    """The board that the file is for; None for a file that loads on both LiteRT and tflite-runtime."""
+    target: Target | OnnxTarget | None = None
+    """What the file is for, of the targets of its format; None for a file that loads on both LiteRT and tflite-runtime,
+    or on ONNX Runtime."""
     io: Io | None = None
     """The type of an int8 file's input and output; None means uint8. Other modes always have float32."""
     batch: int = 1
@@ -90,17 +94,24 @@ class ExportOptions:
     see `zoo.compress.equalize`."""
     nms: Nms = "runner"
     """Where a detector's boxes are decoded: `runner` leaves it to `zoo run`, `Detector` and MediaPipe Tasks; `file`
-    appends the operation that the Android Task Library and pycoral want."""
+    appends the operation that the Android Task Library and pycoral want, or in an `.onnx` file `NonMaxSuppression`."""
+    format: Format = "tflite"
+    """The format of the file; `to_tflite` and `to_onnx` set it."""
+    layout: Layout | None = None
+    """Where the channels of an `.onnx` file's picture stand; None means `nchw`, before height and width."""
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        _check_word("target", self.target, TARGETS)
+        _check_word("target", self.target, EVERY_TARGET)
         _check_word("input and output type", self.io, IOS)
         _check_word("place of non-maximum suppression", self.nms, NMS)
         _check_word("calibration method", self.calibration_method, METHODS)
+        _check_word("format", self.format, FILE_FORMATS)
+        _check_word("layout", self.layout, LAYOUTS)
         self._check_numbers()
         self._check_together()
         self._check_int8()
+        onnx_options.check(self)
 
     def change(self, **changes: Any) -> ExportOptions:
         """Returns the same options with other values.
@@ -155,8 +166,8 @@ class ExportOptions:
 
     @property
     def ends(self) -> Io:
-        """The type of the input, and of the output as well, see `output_type`."""
-        return self.io or ("uint8" if self.mode.typed else "float32")
+        """The type of the input, and of the output as well, see `output_type`; an `.onnx` file always has float32."""
+        return self.io or ("uint8" if self.mode.typed and self.format == "tflite" else "float32")
 
     @property
     def output_type(self) -> Io:
@@ -164,13 +175,19 @@ class ExportOptions:
         return "float32" if self.nms == "file" else self.ends
 
     @property
+    def tflite_target(self) -> Target | None:
+        """The target of a `.tflite` file; None for that of another format."""
+        return next((one for one in TARGETS if one == self.target), None)
+
+    @property
     def split_groups(self) -> bool:
         """Whether a grouped convolution becomes plain convolutions.
 
         The Edge TPU has no grouped convolutions, and tflite-runtime's int8 and hybrid kernels are several times slower
-        on them, while LiteRT is equally fast (`benchmarks/export_latency.py`). Float and int16x8 kernels are, too.
+        on them, while LiteRT is equally fast (`benchmarks/export_latency.py`). So are kernels of other modes, and ONNX.
         """
-        return self.target == "edgetpu" or (self.target != "litert" and self.quantize in {"int8", "dynamic"})
+        slow = self.target != "litert" and self.quantize in {"int8", "dynamic"}
+        return self.target == "edgetpu" or (slow and self.format == "tflite")
 
     @property
     def dense_per_channel(self) -> bool:

@@ -15,13 +15,14 @@ from zoo.errors import ExportError, ZooError
 from zoo.export.calibration import MIN_SAMPLES, VERIFY_INPUTS
 from zoo.export.describe import check_labels
 from zoo.export.detectors import task_of
+from zoo.export.formats import writer
 from zoo.export.judging import ByScore
 from zoo.export.learnt import is_learnt
 from zoo.export.lowering import check_exportable
 from zoo.export.options import ExportOptions, Quantize
 from zoo.export.plain import plain
 from zoo.export.run_facts import SCORE_FACTS, on_card
-from zoo.export.tflite import ExportReport, to_tflite
+from zoo.export.tflite import ExportReport
 from zoo.files import atomic
 from zoo.inputs import seen
 from zoo.progress import SILENT, Progress
@@ -159,9 +160,9 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
     for one in wanted:
         progress.step(f"exporting {one.quantize}")
         try:
-            report = to_tflite(
+            report = writer(one.format)(
                 model,
-                folder / f"{model.name}{one.mode.suffix}.tflite",
+                folder / f"{model.name}{one.mode.suffix}.{one.format}",
                 one,
                 calibration=data.sample(one.calibration_samples + VERIFY_INPUTS),
                 labels=data.class_names,

@@ -10,37 +10,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.compress.baking import bake
-from zoo.export import diagnosis, edgetpu, fragile, grouped, holdout, learnt, remedies
+from zoo.export import diagnosis, edgetpu, fragile, grouped, learnt, remedies
 from zoo.export.box_range import with_box_range
-from zoo.export.calibration import Array, as_lowered, class_names
+from zoo.export.calibration import Array, as_lowered
 from zoo.export.cautions import cautions, told
 from zoo.export.checks import check_file
 from zoo.export.converter import Settings, convert
 from zoo.export.describe import add_to_card, check_labels, describe, output_names
-from zoo.export.detectors import heads_of, policy_of, task_of
-from zoo.export.ending import as_task, notes_of
+from zoo.export.detectors import heads_of
 from zoo.export.entry import Entry, is_meant, with_entry
-from zoo.export.holdout import Examples
 from zoo.export.judging import FileJudge, by_agreement
-from zoo.export.lowering import check_exportable, lower, with_preparation
+from zoo.export.lowering import lower
 from zoo.export.naming import LayerNames
-from zoo.export.nms import append, check_detector
+from zoo.export.nms import append
 from zoo.export.options import AUTO, ExportOptions, Quantize
 from zoo.export.order import with_output_names, with_tail_last
-from zoo.export.plain import plain
-from zoo.export.verify import Verification, runtime_for, verify
+from zoo.export.preparing import Prepared, prepare
+from zoo.export.verify import Verification, runtime_for
 from zoo.files import atomic
 from zoo.graph import scaling_of
-from zoo.inputs.annotations import holds_boxes
-from zoo.inputs.preprocessing import is_picture
 from zoo.progress import SILENT, Progress
 from zoo.runner import known
 from zoo.tasks import Task
 from zoo.tflite import edgetpu as edgetpu_rules
 from zoo.tflite import modelfile
 from zoo.tflite.edgetpu import EdgeTpuReport
-from zoo.tflite.labels import named as named_by
-from zoo.weights import is_untrained
 
 if TYPE_CHECKING:
     import keras
@@ -131,23 +125,10 @@ def to_tflite(
     """
     path, started = Path(path), time.perf_counter()
     options = (options or ExportOptions()).change(**changes)
-    named = None if labels is None else named_by(labels)
-    given, task, options, changes_made = _prepared(model, task, options)
-    shape = check_exportable(given, task)
-    model, task = as_task(given, task)
-    pixels, trained = is_picture(shape), not is_untrained(model)
-    is_learnt = learnt.is_learnt(model, options)
-    examples, notes = holdout.find(calibration, shape, options, trained=trained, learnt=is_learnt, progress=progress)
-    notes = [*changes_made, *notes]
-    names = _labels(model, named, calibration, trained, task, notes)
-    notes += notes_of(given, model, task, names)
-    if pixels and scaling_of(model) is None and options.preparation is None:
-        notes.append(
-            f"{model.name} does not begin with one scale for all channels; the file hands it pixels 0..255 as they "
-            "are. If its training prepared them outside of the model, say how (pixels, --pixels -1,1 or caffe, torch; "
-            "0,255 if it did not)"
-        )
-    made, options, asked = _settled(model, task, options, examples, facts or {}, notes, progress, trained=trained)
+    prepared = prepare(model, options, calibration=calibration, labels=labels, task=task, progress=progress)
+    model, task, examples, trained = prepared.model, prepared.task, prepared.examples, prepared.trained
+    pixels, names, notes = prepared.pixels, prepared.labels, prepared.notes
+    made, options, asked = _settled(prepared, facts or {}, progress)
     description = describe(model, options, names, trained=trained, facts=facts or {}, task=task)
     description.card.update(learnt.facts(model, options, examples.calibration))
     weakness = fragile.warning_for(model, options.quantize, task)
@@ -163,13 +144,13 @@ def to_tflite(
         verification = None
         if options.verify_file:
             progress.step("checking the file against Keras")
-            learned = names if trained and (options.mode.calibrated or examples.check.files) else []
-            verification = _verify(model, scratch, options, examples, task, learned, pixels=pixels)
-            verification = replace(verification, asked=asked, weakness=weakness)
+            verification = replace(prepared.verified(scratch, options), asked=asked, weakness=weakness)
             notes += verification.doubts
         if options.nms == "file":
             inputs = examples.check.inputs if options.verify_file else None
-            description = append(scratch, flatbuffer, description, target=options.target, inputs=inputs, asked=asked)
+            description = append(
+                scratch, flatbuffer, description, target=options.tflite_target, inputs=inputs, asked=asked
+            )
             tpu = tpu and edgetpu_rules.report(modelfile.read(scratch))
         card = description.append(scratch, verification=verification.as_dict() if verification else "declined")
         verdict = judge(scratch, verification, options)
@@ -185,63 +166,33 @@ def to_tflite(
     return ExportReport(path, options.quantize, size, seconds, verification, trained, tuple(notes), card, tpu, compiled)
 
 
-def _prepared(
-    model: keras.Model, task: Task[Any] | None, options: ExportOptions
-) -> tuple[keras.Model, Task[Any], ExportOptions, list[str]]:
-    """Returns the model as one that can be exported, its task, the options with those of the task, and notes.
-
-    Raises:
-        ExportError: the model cannot be rebuilt, or has no boxes for `nms="file"`.
-    """
-    model, notes = plain(model, options.input_size)
-    model = learnt.for_mode(model, options)
-    task = task or task_of(model)
-    if options.nms == "file":
-        check_detector(task, model.name)
-    options = options.change(preprocessing=options.preprocessing or policy_of(task))
-    if options.preparation is not None:
-        model = with_preparation(model, options.preparation, task)
-    return model, task, options, notes
-
-
-def _settled(
-    model: keras.Model,
-    task: Task[Any],
-    options: ExportOptions,
-    examples: Examples,
-    facts: dict[str, Any],
-    notes: list[str],
-    progress: Progress,
-    *,
-    trained: bool,
-) -> tuple[keras.Model, ExportOptions, float]:
+def _settled(prepared: Prepared, facts: dict[str, Any], progress: Progress) -> tuple[keras.Model, ExportOptions, float]:
     """Returns what is converted, the options with the layers that stay float, and the agreement asked for; adds notes.
 
     Raises:
         VerificationError: no choice of layers brings that agreement.
     """
-    # A head that was never trained finds anything.
-    asked = options.asked_agreement(trained=trained and facts.get("head") != "random", task=task.name)
-    made = remedies.equalized(model, options, examples.calibration.inputs, notes)
+    model, task, options, examples = prepared.model, prepared.task, prepared.options, prepared.examples
+    asked = prepared.asked(facts)
+    made = remedies.equalized(model, options, examples.calibration.inputs, prepared.notes)
     if options.keep_float != AUTO:
         return made, options, asked
-    pixels = is_picture(tuple(model.inputs[0].shape[1:]))
     plain_int8 = options.change(keep_float=())
     classes = task.classes([tuple(output.shape) for output in model.outputs])
-    described = describe(model, plain_int8, check_labels(None, classes), trained=trained, facts={}, task=task)
+    described = describe(model, plain_int8, check_labels(None, classes), trained=prepared.trained, facts={}, task=task)
 
     def share(layers: Sequence[str]) -> float:
         chosen = plain_int8.change(keep_float=tuple(layers))
-        flatbuffer, _ = _convert(made, task, chosen, examples.calibration.inputs, pixels=pixels)
+        flatbuffer, _ = _convert(made, task, chosen, examples.calibration.inputs, pixels=prepared.pixels)
         with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
             path = Path(folder) / "tried.tflite"
             path.write_bytes(described.announce(flatbuffer))
-            return _verify(model, path, chosen, examples, task, [], pixels=pixels).agreement.share
+            return prepared.verified(path, chosen, []).agreement.share
 
     progress.step("measuring what each layer loses")
     ranked = diagnosis.ranked(made, task, examples.calibration.inputs, options)
     kept, why = remedies.fewest(ranked, share, asked, progress)
-    notes.append(why)
+    prepared.notes.append(why)
     return made, options.change(keep_float=kept), asked
 
 
@@ -253,58 +204,6 @@ def _cost(
         return []
     whole, _ = _convert(model, task, options.change(keep_float=()), inputs, pixels=pixels)
     return [remedies.cost(flatbuffer, whole, options, runtime_for(options.target))]
-
-
-def _verify(
-    model: keras.Model,
-    path: Path,
-    options: ExportOptions,
-    examples: Examples,
-    task: Task[Any],
-    labels: Sequence[str],
-    *,
-    pixels: bool,
-) -> Verification:
-    """Compares the file with the model on examples that it was not calibrated on; a trained one has `labels`."""
-    reference = lower(model, batch=None, logits=True) if options.logits else model
-    others = None
-    if labels and options.mode.calibrated and heads_of(task) is None:
-        others = holdout.unlike(examples.check, tuple(model.inputs[0].shape[1:]))
-    found = verify(
-        reference,
-        path,
-        examples.check,
-        pixels=pixels,
-        target=options.target,
-        task=task,
-        labels=labels,
-        others=others,
-    )
-    return replace(found, held_out=examples.held_out or not options.mode.calibrated or learnt.is_learnt(model, options))
-
-
-def _labels(
-    model: keras.Model,
-    labels: Sequence[str] | None,
-    calibration: str | Path | Array | None,
-    trained: bool,
-    task: Task[Any],
-    notes: list[str],
-) -> list[str]:
-    """Returns the labels to embed, and adds a note if they are the names of calibration's folders."""
-    from zoo.models.anchored import labels_of
-
-    classes = task.classes([tuple(output.shape) for output in model.outputs])
-    if labels is None and len(own := labels_of(model)) == classes:
-        labels = own
-    if labels is None and isinstance(calibration, str | Path) and Path(calibration).suffix != ".npy":
-        labelled = holds_boxes(calibration)
-        folders = class_names(Path(calibration)) if labelled or heads_of(task) is None else []
-        if len(folders) == classes:
-            labels = folders
-            order = "their own order" if labelled else "alphabetical order, as Keras numbers them"
-            notes.append(f"labels: the classes of {calibration} in {order}")
-    return check_labels(labels, classes, trained)
 
 
 def _convert(

@@ -1,4 +1,4 @@
-"""Compares a `.tflite` file with its Keras model: both get the same inputs and should give the same outputs."""
+"""Compares a file with its Keras model: both get the same inputs and should give the same outputs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from zoo.errors import MissingDependencyError
 from zoo.export.calibration import Calibration
 from zoo.export.detectors import compared_with, heads_of
 from zoo.export.holdout import dependence, doubts, sure
+from zoo.onnx.kinds import is_onnx
 from zoo.quiet import quiet
 from zoo.runner.runtimes import Runtime, find
 from zoo.runner.session import Session, load
@@ -121,12 +122,14 @@ def _on_others(model: keras.Model, session: Session, others: Array, task: Task[A
 
 def load_for(path: Path, target: str | None) -> Session:
     """Loads a file that was made here, with its target's runtime where that is installed, else with the best one."""
-    return load(path, runtime=runtime_for(target), trusted=True)
+    return load(path, runtime="auto" if is_onnx(path) else runtime_for(target), trusted=True)
 
 
 def run_all(session: Session, inputs: Array, *, pixels: bool) -> tuple[Array, ...]:
     """Returns the file's outputs for all inputs, each `(count, ...)` float32, for any batch and types of the file."""
-    batch = session.input.shape[0]
+    batch, shape = session.input.shape[0], session.input.shape[1:]
+    if shape != inputs.shape[1:]:  # its channels stand before height and width
+        inputs = np.moveaxis(inputs, -1, 1)
     chunks = []
     for start in range(0, len(inputs), batch):
         chunk = inputs[start : start + batch]

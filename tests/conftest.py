@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,9 @@ from zoo.cli.main import main
 from zoo.quiet import quiet_tensorflow
 from zoo.runner.runtimes import RUNTIMES
 from zoo.tasks import TASKS
+
+if TYPE_CHECKING:
+    pass
 
 quiet_tensorflow()
 

@@ -186,6 +186,7 @@ def test_the_first_commands_of_a_new_user(stranger: Path, tmp_path: Path) -> Non
         (("view", file), "view"),
         (("run", file, "--camera", "0"), "camera"),
         (("run", file, file, "--runtime", "openvino"), "openvino"),
+        (("run", "mine.onnx", file), "onnxruntime"),
         (("run", file, file, "--runtime", "tflite-runtime"), "tflite-runtime"),
     ):
         code, out, err = run(*command)

@@ -24,6 +24,16 @@ def test_swallows_and_restores(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("said\n", "")
 
 
+def test_what_was_captured_can_be_read_and_more_is_still_captured(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet() as captured:
+        assert captured() == ""
+        chatter()
+        assert captured() == "chatter\nchatter\n"
+        os.write(1, b"x" * 9000)
+        assert captured() == "x" * 4000
+    assert capfd.readouterr() == ("", "")
+
+
 def fail_where_temporary_files_go_to(folder: Path) -> None:
     # This is undone at once, because pytest's own capturing needs the folder.
     with pytest.MonkeyPatch.context() as patch:

@@ -139,9 +139,13 @@ def _identity(status: os.stat_result) -> str:
     return f"{status.st_dev} {status.st_ino}"
 
 
+_EXPORTED = (("saved_model.pb",), ("model.json", "weights.bin", "metadata.json"))
+"""The files by which a folder is known for one that an export wrote, which another export may replace."""
+
+
 def _replace(new: Path, path: Path) -> None:
     if new.is_dir() and path.is_dir():
-        if any(path.iterdir()) and not (path / "saved_model.pb").exists():
+        if any(path.iterdir()) and not any(all((path / name).exists() for name in names) for names in _EXPORTED):
             raise OutputError(f"{path} is a folder that holds other things; move it away or choose another name")
         # A folder cannot be renamed to one that is not empty, so the old one is moved into the scratch folder first.
         previous = new.parent / PREVIOUS

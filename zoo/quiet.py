@@ -7,19 +7,28 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> Iterator[Callable[[], str]]:
     """Captures all output of the process to its standard output and error, including that of C++ code.
+
+    Inside of the block, the value returns the last 4000 bytes of what was captured so far.
 
     If the block fails, the captured text is attached to the exception as a note (Python 3.11 and later),
     so that a crash report still has it.
     """
     sys.stdout.flush()
     sys.stderr.flush()
+
+    def captured() -> str:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        size = os.fstat(log.fileno()).st_size
+        return os.pread(log.fileno(), 4000, max(0, size - 4000)).decode(errors="replace")
+
     with _log() as log:
         saved = [(fd, os.dup(fd)) for fd in (1, 2)]
         try:
@@ -27,7 +36,7 @@ def quiet() -> Iterator[None]:
                 os.dup2(log.fileno(), fd)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                yield
+                yield captured
         except Exception as error:
             sys.stdout.flush()
             sys.stderr.flush()

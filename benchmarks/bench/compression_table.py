@@ -15,14 +15,23 @@ BASE = "float"
 
 def compression(result: dict[str, Any]) -> str:
     """Returns the tables of all cases that were measured."""
-    count = len(result["seeds"])
-    seeds = "one training" if count == 1 else f"the mean of {count} trainings, with half of their range behind ±"
     head = (
-        f"{result['pictures']:,} training pictures, {result['test']:,} held-out ones; {seeds}. Points are those "
-        "below the float file of the same training."
+        f"{result['pictures']:,} training pictures, {result['test']:,} held-out ones; {_trainings(result)}. Points are "
+        "those below the float file of the same training."
     )
     tables = [CASES[name](found) for name, found in result["cases"].items()]
     return "\n\n".join(filter(None, [head, summary(result["cases"]), *tables]))
+
+
+def _trainings(result: dict[str, Any]) -> str:
+    """Says how many trainings each figure is the mean of; not every case has as many as were asked for."""
+    most = len(result["seeds"])
+    if most == 1:
+        return "one training"
+    text = f"the mean of {most} trainings, with half of their range behind ±"
+    trained = {name: {row["seed"] for row in found["rows"] if "seed" in row} for name, found in result["cases"].items()}
+    single = [name for name, seeds in trained.items() if len(seeds) == 1]
+    return text + f" (one training: {', '.join(single)})" * bool(single)
 
 
 SUMMARIZED = {"mobilenet_v2": "MobileNetV2", "alexnet": "AlexNet", "teacher": "LeNet"}

@@ -228,6 +228,23 @@ def decoding(result: dict[str, Any]) -> str:
     return table(("anchors x classes", "case", "a plain loop", "ours", "it / ours"), rows)
 
 
+def onnx_runtimes(result: dict[str, Any]) -> str:
+    """Compares the runtimes of `.tflite` and `.onnx` files on the same model."""
+    names = {"litert": "LiteRT, `.tflite`", "onnxruntime": "ONNX Runtime, `.onnx`", "openvino": "OpenVINO, `.tflite`"}
+    rows = [
+        (
+            f"{row['alpha']:g}/{row['size']}",
+            "float32" if row["mode"] == "none" else row["mode"],
+            names[row["runtime"]],
+            f"{row['bytes'] / 1e6:.2f} MB",
+            between(row["ms"], "ms"),
+            "" if row["runtime"] == "litert" else ratio_text(row),
+        )
+        for row in result["rows"]
+    ]
+    return table(("alpha/size", "mode", "runtime", "file", "a run", "LiteRT / it"), rows)
+
+
 def detection(result: dict[str, Any]) -> str:
     """Shows how good, large and fast detectors are by input size and mode, and how fast beside MediaPipe."""
     version = result["mediapipe_version"]
@@ -257,6 +274,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "export_latency": export_latency,
     "export_memory": export_memory,
     "modes": modes,
+    "onnx_runtimes": onnx_runtimes,
     "runner_speed": runner_speed,
     "scaling": scaling,
     "serve_load": serve_load,

@@ -1,4 +1,4 @@
-"""Fuzzes our parsers of untrusted files: flatbuffers, labels and cards, HDF5.
+"""Fuzzes our parsers of untrusted files: flatbuffers, labels and cards, ONNX, HDF5.
 
 make fuzz
 python -m benchmarks.reliability.fuzz --seconds 600 --only flatbuffer --keep findings

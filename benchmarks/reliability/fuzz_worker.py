@@ -90,6 +90,9 @@ def _import(parser: Parser) -> None:
 
         keras.config.disable_traceback_filtering()
         import zoo.weights.files
+    elif parser.name == "onnx":
+        import zoo.onnx.inspection
+        import zoo.onnx.outline
     else:
         import zoo.tflite.card
         import zoo.tflite.modelfile  # noqa: F401

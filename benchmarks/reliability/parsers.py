@@ -33,10 +33,11 @@ class Parser:
 
 
 def parsers() -> dict[str, Parser]:
-    """The parsers of flatbuffers, of the files embedded behind them, and of HDF5, by name."""
+    """The parsers of flatbuffers, of the files embedded behind them, of ONNX, and of HDF5, by name."""
     return {
         "flatbuffer": Parser("flatbuffer", ".tflite", _read_flatbuffer, _flatbuffers),
         "card": Parser("card", ".tflite", _read_card, _cards, _embedded),
+        "onnx": Parser("onnx", ".onnx", _read_onnx, _graphs),
         # Keras is imported with it.
         "hdf5": Parser("hdf5", ".h5", _read_hdf5, _weights, megabytes=3072),
     }
@@ -107,6 +108,12 @@ def _read_card(path: Path) -> object:
     return (card.checksum(path), card.describe(path))
 
 
+def _read_onnx(path: Path) -> object:
+    from zoo.onnx import inspection, outline
+
+    return (inspection.inspect_file(path).as_dict(), outline.read(path))
+
+
 def _read_hdf5(path: Path) -> object:
     from zoo.weights import files
 
@@ -118,6 +125,41 @@ def _flatbuffers() -> list[bytes]:
     with zipfile.ZipFile(MODEL) as archive:
         length = json.loads(archive.read("card.json"))["flatbuffer"]["bytes"]
     return [data[:length], data]
+
+
+def _graphs() -> list[bytes]:
+    """Makes nets of the operations that are judged by more than their names, one with a branch."""
+    from onnx import TensorProto, helper
+
+    def end(name: str, *shape: int) -> object:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    def constant(name: str, kind: int, shape: list[int], values: list[float]) -> object:
+        return helper.make_tensor(name, kind, shape, values)
+
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["conv"], kernel_shape=[1, 1]),
+        helper.make_node("QuantizeLinear", ["conv", "scale", "zero"], ["stored"]),
+        helper.make_node("DequantizeLinear", ["stored", "scale", "zero"], ["loaded"]),
+        helper.make_node("Resize", ["loaded", "", "scales"], ["large"], mode="linear"),
+        helper.make_node("MaxPool", ["large"], ["pooled"], kernel_shape=[2, 2]),
+        helper.make_node("TopK", ["pooled", "k"], ["y", "places"]),
+        helper.make_node("Einsum", ["y"], ["z"], equation="abcd->abdc"),
+    ]
+    constants = [
+        constant("w", TensorProto.FLOAT, [1, 1, 1, 1], [1.0]),
+        constant("scale", TensorProto.FLOAT, [], [0.1]),
+        constant("zero", TensorProto.INT8, [], [0]),
+        constant("scales", TensorProto.FLOAT, [4], [1.0, 1.0, 2.0, 2.0]),
+        constant("k", TensorProto.INT64, [1], [1]),
+    ]
+    ways = [helper.make_graph([helper.make_node(op, ["x"], [op])], op, [], [end(op, 1)]) for op in ("Relu", "Neg")]
+    fork = helper.make_node("If", ["which"], ["y"], then_branch=ways[0], else_branch=ways[1])
+    which = helper.make_tensor_value_info("which", TensorProto.BOOL, [])
+    plain = helper.make_graph(nodes, "plain", [end("x", 1, 1, 4, 4)], [end("z", 1, 1, 4, 1)], constants)
+    branched = helper.make_graph([fork], "branched", [end("x", 1), which], [end("y", 1)])
+    opsets = [helper.make_opsetid("", 13)]
+    return [helper.make_model(one, opset_imports=opsets).SerializeToString() for one in (plain, branched)]
 
 
 def _cards() -> list[bytes]:

@@ -162,7 +162,7 @@ def test_all_files_are_loaded_before_the_first_is_measured(
 
 def test_a_file_is_tried_once_for_each_runtime(lenet_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
-    monkeypatch.setattr("zoo.runner.session.require_sound", lambda _, runtime, __: tried.append(runtime))
+    monkeypatch.setattr("zoo.runner.session.require_sound", lambda _, runtime, *__: tried.append(runtime))
     benchmark([lenet_file], runs=1, threads=[1, 2], runtimes=["litert", "openvino"])
     assert tried == ["litert", "openvino"]
 

@@ -119,7 +119,7 @@ def test_soak() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("parser", ["flatbuffer", "card", "hdf5"])
+@pytest.mark.parametrize("parser", ["flatbuffer", "card", "onnx", "hdf5"])
 def test_the_fuzzer_finds_nothing_in_a_few_inputs(parser: str, warm: list[str]) -> None:
     """Without atheris the inputs are the same every time."""
     (row,) = script("fuzz", "--engine", "random", "--count", "60", "--only", parser, first=warm)["rows"]

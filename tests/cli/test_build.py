@@ -249,7 +249,7 @@ def test_a_folder_that_cannot_be_written(cli: Cli, cli_process: Cli, tmp_path: P
 def test_a_file_that_disagrees_is_exit_code_3(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     agreement = Agreement(0.25, "names the same class as Keras", {"top1": 0.25, "top5": 0.5})
     found = Verification(32, "synthetic inputs", "litert", max_diff=0.9, mean_diff=0.5, agreement=agreement)
-    monkeypatch.setattr("zoo.export.tflite.verify", lambda *_, **__: found)
+    monkeypatch.setattr("zoo.export.preparing.verify", lambda *_, **__: found)
     result = cli("build", "lenet", "--out", tmp_path)
     assert result.code == 3
     assert "lenet.tflite names the same class as Keras on 25% of 32 inputs only (synthetic inputs)" in result.error
@@ -261,7 +261,7 @@ def test_an_interrupt_leaves_nothing(cli: Cli, tmp_path: Path, monkeypatch: pyte
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("zoo.export.tflite.verify", interrupt)
+    monkeypatch.setattr("zoo.export.preparing.verify", interrupt)
     result = cli("build", "lenet", "--out", tmp_path)
     assert result.code == 130
     assert result.err.strip() == "zoo: error: interrupted"

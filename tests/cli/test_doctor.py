@@ -51,7 +51,7 @@ def test_on_a_board(
 
 
 def test_what_a_file_is_for_is_said(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.runner.doctor._in_a_process", lambda *_: None)
+    monkeypatch.setattr("zoo.runner.doctor._in_a_process", lambda *_: (None, ()))
     file = detectors.two_outputs(tmp_path / "colours.tflite")
     done = cli("doctor", file)
     assert done.code == 0

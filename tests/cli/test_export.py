@@ -186,7 +186,7 @@ def test_disagreement_has_its_own_exit_code(
         found = verify(*args, **options)
         return dataclasses.replace(found, agreement=dataclasses.replace(found.agreement, share=0.5))
 
-    monkeypatch.setattr("zoo.export.tflite.verify", half)
+    monkeypatch.setattr("zoo.export.preparing.verify", half)
     assert _zoo("export", keras_file, "--out", tmp_path) == 3
     assert "on 50% of 32 inputs only (synthetic inputs), at least 99%" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

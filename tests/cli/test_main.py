@@ -107,8 +107,8 @@ def test_version(cli: Cli) -> None:
         (("build",), "Missing argument 'MODEL' (see zoo build --help)"),
         (("run", "m.tflite"), "give PHOTOS, or --camera, or --video (see zoo run --help)"),
         (
-            ("build", "lenet", "--export", "onnx"),
-            "'onnx' is not one of tflite, keras, savedmodel (see zoo build --help)",
+            ("build", "lenet", "--export", "coreml"),
+            "'coreml' is not one of tflite, onnx, keras, savedmodel (see zoo build --help)",
         ),
         (("build", "lenet", "--alpha", "wide"), "'wide' is not a valid float (see zoo build --help)"),
         (

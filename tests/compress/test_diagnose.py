@@ -107,6 +107,21 @@ def test_uneven_channels_are_to_be_equalized_where_they_share_a_scale() -> None:
     advice = [one for one in found.advice if one.what == "equalize"]
     assert {"first", "depthwise"} & set(advice[0].layers)
     assert "--equalize" in advice[0].text
+    # It was tried before it was advised.
+    assert found.whole["per_tensor_equalized"].divergence < found.whole["per_tensor"].divergence / 2
+
+
+def test_equalization_is_not_advised_where_it_was_tried_and_does_not_help() -> None:
+    import dataclasses
+
+    found = diagnose(depthwise_net(uneven=300), pictures())
+    loss = found.whole["per_tensor"]
+    spoilt = dataclasses.replace(found, whole={**found.whole, "per_tensor_equalized": loss})
+    (text,) = [one.text for one in advise(spoilt) if "--per-tensor" in one.text]
+    assert (
+        f"--equalize does not mend it (a divergence of {loss.divergence:.2g} instead of {loss.divergence:.2g})" in text
+    )
+    assert [one for one in advise(spoilt) if one.what == "equalize" and "--per-tensor" in one.text] == []
 
 
 def test_many_small_losses_are_for_training(sound: Diagnosis) -> None:

@@ -19,7 +19,7 @@ from PIL import Image
 
 import zoo
 import zoo.registry
-from tests import colours, detectors
+from tests import colours, detectors, teachable
 from tests.docs.runner import Runner, environment
 from tests.weights.conftest import Server, handler, save_legacy
 from zoo.weights.imagenet import choose
@@ -121,16 +121,17 @@ def _write_own_files(folder: Path, model: Any) -> None:
     """The models and files that the pages call `mine` and `model`, and a data set of digits."""
     import keras
 
-    from zoo.export import to_tflite
+    from zoo.export import to_onnx, to_tflite
 
     model.save(folder / "mine.keras")
     (folder / "labels.txt").write_text("\n".join(COLOURS), encoding="utf-8")
     to_tflite(model, folder / "mine.tflite", labels=list(COLOURS))
+    to_onnx(model, folder / "mine.onnx", labels=list(COLOURS))
     to_tflite(model, folder / "mine_int8.tflite", quantize="int8", calibration=folder / "pictures")
     # The usual file of transfer learning, as Keras 2 wrote it.
     backbone = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3), pooling="avg")
     keras.Sequential([backbone, keras.layers.Dense(len(COLOURS), "softmax")]).save(folder / "mine.h5")
-    shutil.copy(Path(__file__).parents[1] / "weights" / "keras2" / "teachable.h5", folder / "keras_model.h5")
+    teachable.write_keras(folder / "keras_model.h5")
     detectors.two_outputs(folder / "objects.tflite")
     detectors.write_scenes(folder / "boxes")
     colours.detector().save(folder / "detector.keras")

@@ -13,6 +13,7 @@ import pytest
 import zoo.runner.demo
 from tests.docs.markdown import ROOT, of_language
 from zoo.cli.main import COMMANDS
+from zoo.errors import MissingDependencyError
 from zoo.runner import delegates, runtimes
 
 if TYPE_CHECKING:
@@ -59,6 +60,18 @@ def test_numpy_2_beside_tflite_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np, "__version__", "2.4.6")
     monkeypatch.setattr(runtimes, "version", lambda _: "2.14.0")
     assert runtimes.abi_clash("tflite-runtime") == shown("tflite-runtime 2.14.0 was built")
+
+
+def test_a_system_that_is_older_than_litert(monkeypatch: pytest.MonkeyPatch) -> None:
+    def module(_: str) -> None:
+        raise OSError("libc.so.6: version `GLIBC_2.34' not found (required by libLiteRt.so)")
+
+    monkeypatch.setattr(runtimes, "module", module)
+    monkeypatch.setattr(runtimes, "version", lambda _: "2.3.0")
+    monkeypatch.setattr("zoo.machine.loading.libc", lambda: "glibc 2.31")
+    with pytest.raises(MissingDependencyError) as error:
+        runtimes.find("litert")
+    assert str(error.value) == shown("litert 2.3.0 is installed")
 
 
 def test_a_float_file_for_the_edge_tpu(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

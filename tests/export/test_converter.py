@@ -123,7 +123,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def interrupt(*_: Any, **__: Any) -> subprocess.CompletedProcess[str]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("zoo.export.tflite.verify", interrupt)
+    monkeypatch.setattr("zoo.export.preparing.verify", interrupt)
     with pytest.raises(KeyboardInterrupt):
         to_tflite(zoo.build("mlp"), tmp_path / "sub" / "m.tflite")
     assert not list((tmp_path / "sub").iterdir())

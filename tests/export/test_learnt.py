@@ -19,7 +19,14 @@ from zoo.tflite import modelfile
 from zoo.tflite.modelfile import ModelFile
 
 if TYPE_CHECKING:
-    from tests.conftest import Array
+    from tests.conftest import Array, Elsewhere
+    from tests.export.conftest import Matrix
+
+NETS = (
+    "mlp", "lenet", "narrow-alexnet", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "narrow-vgg16",
+    "narrow-efficientnet_lite", "narrow-mobilenet_v4", "narrow-resnet", "narrow-resnet-18",
+)  # fmt: skip
+"""The nets of the matrix of exports whose integer arithmetic is simulated: all but those with hard-swish."""
 
 
 def operations(file: ModelFile) -> list[tuple[str, int]]:
@@ -120,6 +127,38 @@ def test_the_answers_are_those_of_the_model(pair: tuple[ModelFile, ModelFile], a
     wanted = np.asarray(aware_branches.aware(aware_branches.inputs))
     # Each operation may be a step off, and a softmax has 256.
     assert np.abs(found / 256 - wanted).max() < 0.04
+
+
+IN_STEPS = """
+import sys
+import numpy as np
+from zoo.runner import load
+session = load(sys.argv[1], runtime="tflite-runtime")
+assert session.runtime == "tflite-runtime"
+np.save(sys.argv[3], np.concatenate([session.run(values[None])[0] for values in np.load(sys.argv[2])]))
+"""
+
+
+def test_the_old_runtime_gives_the_same_answers(
+    pair: tuple[ModelFile, ModelFile],
+    aware_branches: Aware,
+    tflite_runtime_python: Path,
+    elsewhere: Elsewhere,
+    tmp_path: Path,
+) -> None:
+    np.save(tmp_path / "inputs.npy", aware_branches.inputs)
+    elsewhere(tflite_runtime_python, IN_STEPS, pair[0].path, tmp_path / "inputs.npy", tmp_path / "steps.npy")
+    wanted = np.asarray(aware_branches.aware(aware_branches.inputs))
+    assert np.abs(np.load(tmp_path / "steps.npy") / 256 - wanted).max() < 0.04
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("name", NETS)
+def test_every_net_has_the_operations_of_its_post_training_file(name: str, matrix: Matrix, tmp_path: Path) -> None:
+    made = Aware.of(matrix.model(name), matrix.inputs(name).astype(np.float32))
+    learnt = to_tflite(made.aware, tmp_path / "learnt.tflite", quantize="int8", verify_file=False)
+    assert operations(modelfile.read(learnt.path)) == operations(modelfile.read(matrix.file(name, "int8")))
 
 
 def test_the_card_says_what_it_was_trained_for(pair: tuple[ModelFile, ModelFile]) -> None:

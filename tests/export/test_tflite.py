@@ -250,7 +250,9 @@ def failing(error: BaseException) -> Callable[..., Any]:
     return fail
 
 
-@pytest.mark.parametrize("step", ["tflite.convert", "describe.with_metadata", "tflite.verify", "describe.append_files"])
+@pytest.mark.parametrize(
+    "step", ["tflite.convert", "describe.with_metadata", "preparing.verify", "describe.append_files"]
+)
 @pytest.mark.parametrize(
     "error", [ExportError("no"), KeyboardInterrupt(), MemoryError()], ids=lambda e: type(e).__name__
 )
@@ -280,7 +282,7 @@ def test_an_export_that_fails_leaves_what_was_there(
 def test_a_file_that_disagrees_is_not_kept(small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     agreement = Agreement(0.5, "names the same class as Keras", {"top1": 0.5, "top5": 1})
     found = Verification(8, "synthetic inputs", "litert", max_diff=0.4, mean_diff=0.2, agreement=agreement)
-    monkeypatch.setattr("zoo.export.tflite.verify", lambda *_, **__: found)
+    monkeypatch.setattr("zoo.export.preparing.verify", lambda *_, **__: found)
     path = tmp_path / "small.tflite"
     with pytest.raises(
         VerificationError, match=r"small\.tflite .* 50% of 8 .* at least \d+% are asked for.*was not kept"
@@ -297,7 +299,7 @@ def test_random_weights_are_compared_and_not_judged(
     """Nothing separates the classes of random weights, so a file with less precision than float32 may exchange them."""
     quarter = Agreement(0.25, "names the same class as Keras", {"top1": 0.25, "top5": 1.0})
     monkeypatch.setattr(
-        "zoo.export.tflite.verify",
+        "zoo.export.preparing.verify",
         lambda *args, **options: dataclasses.replace(verify(*args, **options), agreement=quarter),
     )
     report = to_tflite(small, tmp_path / "small.tflite", quantize=quantize)
@@ -346,7 +348,7 @@ def test_values_that_are_not_finite_are_not_agreement(
 ) -> None:
     agreement = Agreement(1.0, "names the same class as Keras", {"top1": 1, "top5": 1})
     found = Verification(8, "x", "litert", max_diff=math.nan, mean_diff=math.nan, agreement=agreement)
-    monkeypatch.setattr("zoo.export.tflite.verify", lambda *_, **__: found)
+    monkeypatch.setattr("zoo.export.preparing.verify", lambda *_, **__: found)
     with pytest.raises(VerificationError, match="not finite"):
         to_tflite(small, tmp_path / "small.tflite")
     assert names(tmp_path) == []

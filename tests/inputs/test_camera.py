@@ -135,6 +135,7 @@ def test_a_camera_that_opens_and_gives_no_picture_names_libcamera_and_the_line_t
     assert (done.code, done.out) == (1, "")
     assert f"the camera {mute} opens, but gives no picture: is another program using it?" in done.error
     assert "goes through libcamera" in done.error
+    assert "--camera picamera2 (sudo apt-get install python3-picamera2" in done.error
     assert "--camera 'libcamerasrc ! " in done.error
     assert "rpicam-jpeg -n -o - | zoo run FILE -" in done.error
 

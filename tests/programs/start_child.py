@@ -36,7 +36,7 @@ def measure(file: Path) -> None:
 
 def ask(task: str, file: str) -> None:
     """Makes `zoo doctor` try something in a child."""
-    assert doctor._in_a_process(task, "litert", file) is None
+    assert doctor._in_a_process(task, "litert", file) == (None, ())
 
 
 KINDS: dict[str, Callable[[Path], object]] = {

@@ -1,6 +1,6 @@
 """Loads many damaged files, each in a child process, and counts how they end.
 
-python tests/runner/deadly.py MODEL.tflite FOLDER COUNT
+python tests/runner/deadly.py MODEL.tflite|MODEL.onnx FOLDER COUNT
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from benchmarks.reliability.forks import crash_quietly
 from benchmarks.reliability.mutations import mutate
 from zoo import processes
 from zoo.errors import ModelFileError
-from zoo.runner import sandbox
-from zoo.tflite import modelfile
+from zoo.runner import formats, runtimes, sandbox
 
 CPU_SECONDS = 20
 """Seconds after which a file counts as hung; others take milliseconds."""
@@ -31,23 +30,24 @@ def load_many(original: Path, folder: Path, count: int) -> dict[str, int]:
     """
     outcomes = {"refused": 0, "orderly": 0, "deadly": 0}
     data = original.read_bytes()
-    path = folder / "mutated.tflite"
+    form = formats.form_of(original)
+    path, runtime = folder / f"mutated{form}", runtimes.find("auto", form)[0]  # imported once, not in every child
     for seed in range(count):
         path.write_bytes(mutate(data, random.Random(seed)))
         try:
-            modelfile.read(path)
+            formats.read(path)
         except ModelFileError:
             outcomes["refused"] += 1
             continue
-        if _ends_well(path):
+        if _ends_well(path, runtime):
             outcomes["orderly"] += 1
         else:
             outcomes["deadly"] += 1
-            path.rename(folder / f"deadly_{seed}.tflite")
+            path.rename(folder / f"deadly_{seed}{form}")
     return outcomes
 
 
-def _ends_well(path: Path) -> bool:
+def _ends_well(path: Path, runtime: str) -> bool:
     child = os.fork()  # much cheaper than a new process
     if not child:
         crash_quietly()
@@ -57,14 +57,12 @@ def _ends_well(path: Path) -> bool:
         signal.alarm(30 * CPU_SECONDS)  # waits for something that never comes
         processes.limit(resource.RLIMIT_DATA, processes.free_memory() or resource.RLIM_INFINITY)
         try:
-            sandbox.run_once(str(path), "litert")
+            sandbox.run_once(str(path), runtime)
         finally:
             os._exit(0)
     return os.WIFEXITED(os.waitpid(child, 0)[1])
 
 
 if __name__ == "__main__":
-    from ai_edge_litert import interpreter  # noqa: F401  # once, not in every child
-
     model, place, number = sys.argv[1:]
     print(json.dumps(load_many(Path(model), Path(place), int(number))))  # noqa: T201

@@ -56,7 +56,7 @@ def test_a_runtime_that_crashes_is_no_crash_of_ours(
     write(tmp_path / "ai_edge_litert/__init__.py")
     write(tmp_path / "ai_edge_litert/interpreter.py", "import os; os.abort()")
     monkeypatch.syspath_prepend(tmp_path)
-    uninstall("openvino", "tflite-runtime")
+    uninstall("openvino", "tflite-runtime", "onnxruntime")
     found = doctor.diagnose()
     assert found.runtimes[0].problem == "signal 6 ended its process"
     assert not found.well
@@ -64,6 +64,15 @@ def test_a_runtime_that_crashes_is_no_crash_of_ours(
     problem = doctor.diagnose().runtimes[0].problem
     assert problem
     assert "no such symbol" in problem
+    # What Debian 11 (bullseye) says: pip installs LiteRT there, and its library needs a newer system.
+    write(
+        tmp_path / "ai_edge_litert/__init__.py",
+        'raise OSError("libc.so.6: version `GLIBC_2.34\' not found (required by libLiteRt.so)")',
+    )
+    problem = doctor.diagnose().runtimes[0].problem
+    assert problem
+    assert "is installed, but needs GLIBC 2.34, and this system has " in problem
+    assert "Debian 12 bookworm" in problem
 
 
 @pytest.mark.slow

@@ -24,7 +24,8 @@ OURS = {"input": {"values": "pixels 0..255"}}
 def opened(dtype: str, scale: float = 0.0, zero_point: int = 0, shape: tuple[int, ...] = (1, 16, 16, 1)) -> Session:
     """A loaded file with such an input and no metadata."""
     tensor = TensorInfo("pixels", shape, np.dtype(dtype), scale, zero_point)
-    found = SimpleNamespace(input=tensor, path=PATH, file=SimpleNamespace(metadata={}, path=PATH))
+    file = SimpleNamespace(metadata={}, path=PATH, main=SimpleNamespace(tensors=()))
+    found = SimpleNamespace(input=tensor, path=PATH, file=file)
     return cast("Session", found)
 
 

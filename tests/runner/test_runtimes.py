@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import numpy as np
@@ -32,6 +33,29 @@ def test_the_clash_of_tflite_runtime_and_numpy_2_is_seen_before_the_import(monke
     with pytest.raises(MissingDependencyError, match=message):
         runtimes.find("auto")
     assert imported == ["litert", "tensorflow"]
+
+
+LINKER = "libc.so.6: version `GLIBC_2.34' not found (required by /v/site-packages/ai_edge_litert/libLiteRt.so)"
+
+
+def test_a_runtime_that_is_too_new_for_the_system_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def module(name: str) -> object:
+        if name == "litert":
+            raise OSError(LINKER)  # its package loads the library by ctypes
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr("zoo.runner.runtimes.module", module)
+    monkeypatch.setattr("zoo.machine.loading.libc", lambda: "glibc 2.31")
+    versions(monkeypatch, "2.1.0", litert="2.3.0")
+    message = re.escape(
+        "litert 2.3.0 is installed, but needs GLIBC 2.34, and this system has glibc 2.31: use a newer system (Debian "
+        "12 bookworm, Ubuntu 22.04 or later), or on Python 3.10: pip install 'tflite-runtime<2.14' 'numpy<2'"
+    )
+    for runtime in ("litert", "auto"):
+        with pytest.raises(MissingDependencyError, match=f"^{message}$"):
+            runtimes.find(runtime)
+    with pytest.raises(MissingDependencyError, match="^tflite-runtime is not installed"):
+        runtimes.find("tflite-runtime")
 
 
 def test_no_clash(monkeypatch: pytest.MonkeyPatch) -> None:

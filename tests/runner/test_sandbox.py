@@ -191,7 +191,7 @@ def test_a_file_that_is_not_loaded_is_not_tried_again(
     def crash(**_: object) -> None:
         pytest.fail("loaded here")
 
-    monkeypatch.setattr("zoo.runner.session.find", lambda _: ("litert", crash))
+    monkeypatch.setattr("zoo.runner.session.find", lambda *_: ("litert", crash))
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(ModelFileError, match="litert cannot load .*foreign.tflite: no weights in node 4$"):
         load(path)

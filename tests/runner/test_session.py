@@ -103,8 +103,16 @@ def test_auto_takes_the_first_that_is_there(monkeypatch: pytest.MonkeyPatch) -> 
         (("tensorflow", "openvino"), "tensorflow"),
     ]:
         monkeypatch.setattr("zoo.runner.runtimes.module", installed(*there))
-        assert runtimes.find("auto") == (expected, Interpreter)
-    # OpenVINO is never chosen automatically.
+        name, made = runtimes.find("auto")
+        assert (name, made.__name__) == (expected, "Interpreter")
+    # One that runs files of the other format is not chosen, nor is OpenVINO ever.
+    monkeypatch.setattr("zoo.runner.runtimes.module", installed("onnxruntime"))
+    assert runtimes.find("auto", ".onnx")[0] == "onnxruntime"
+    with pytest.raises(MissingDependencyError, match="no TFLite runtime is installed: pip install ai-edge-litert"):
+        runtimes.find("auto", ".tflite")
+    monkeypatch.setattr("zoo.runner.runtimes.module", installed("litert"))
+    with pytest.raises(MissingDependencyError, match=r"no runtime of \.onnx files .*: pip install 'edgezoo\[onnxrun"):
+        runtimes.find("auto", ".onnx")
     monkeypatch.setattr("zoo.runner.runtimes.module", installed("openvino"))
     with pytest.raises(MissingDependencyError, match="no TFLite runtime is installed: pip install ai-edge-litert"):
         runtimes.find("auto")
@@ -118,7 +126,7 @@ def test_threads(monkeypatch: pytest.MonkeyPatch, lenet: Case) -> None:
         asked.append(options["num_threads"])
         return interpreter(**options)
 
-    monkeypatch.setattr("zoo.runner.session.find", lambda _: (name, spy))
+    monkeypatch.setattr("zoo.runner.session.find", lambda *_: (name, spy))
     load(lenet.file, threads=3)
     load(lenet.file)
     assert asked == [3, runtimes.default_threads()]

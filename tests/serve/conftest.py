@@ -19,6 +19,7 @@ from tests import system
 from zoo.runner import Classifier, Predictor
 from zoo.serve import Settings
 from zoo.serve.api import Api
+from zoo.serve.app import create_app
 from zoo.serve.server import Configuration, Server
 from zoo.serve.workers import Pool
 
@@ -79,7 +80,7 @@ def running(predictors: Sequence[Predictor[Any]], settings: Settings) -> Iterato
     listener = settings.bind()
     pool = Pool(predictors, settings.max_pixels)
     api = Api(pool, settings)
-    server = Server(Configuration(api))
+    server = Server(Configuration(api, create_app(api)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import signal
@@ -164,3 +165,48 @@ def test_options_that_do_not_go_together_are_refused(words: list[str], error: st
     done = cli("train", *words)
     assert done.code == 2
     assert error in done.error
+
+
+class Listening(NullWatch):
+    """A watch that keeps the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture
+def loose(digits_folder: Path, tmp_path: Path) -> Path:
+    """A folder of pictures of digits without class folders, and one file that is none."""
+    folder = tmp_path / "loose"
+    folder.mkdir()
+    for number, path in enumerate(sorted(digits_folder.rglob("*.png"))):
+        shutil.copy(path, folder / f"{number}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+def test_pictures_without_classes_are_named_by_the_model(first: TrainResult, loose: Path, tmp_path: Path) -> None:
+    watch = Listening()
+    result = train_quantized(first.folder, loose, out=tmp_path / "run", watch=watch, **QUICK)
+    table = tmp_path / "run-answers.csv"
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == len(list(loose.iterdir())) - 1
+    assert {row["label"] for row in rows} == set(first.data.class_names)
+    (note,) = (note for note in watch.notes if "without a class" in note)
+    assert "1 file cannot be read" in note
+    assert str(table) in note
+    # Their names are the float model's answers, so this is the share of the same answers.
+    assert result.score > 0.8
+
+
+def test_pictures_in_which_the_model_sees_too_few_classes_are_refused(
+    first: TrainResult, loose: Path, tmp_path: Path
+) -> None:
+    for path in sorted(loose.iterdir())[1:]:
+        path.unlink()
+    with pytest.raises(InputError, match=r"the model sees no .* in 1 picture without a class"):
+        train_quantized(first.folder, loose, out=tmp_path / "run", **QUICK)
+    assert [path.name for path in tmp_path.iterdir()] == ["loose"]

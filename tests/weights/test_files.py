@@ -101,6 +101,16 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
         load_model(tmp_path)
 
 
+@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
+def test_a_finished_file_is_no_model_to_export(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"m{suffix}"
+    path.write_bytes(b"")
+    with pytest.raises(
+        WeightsError, match=f"is a finished {suffix} file, which no Keras model can be made of; give the"
+    ):
+        load_model(path)
+
+
 def test_load_model(trained: Any, tmp_path: Path) -> None:
     trained.save(tmp_path / "w.keras")
     loaded = load_model(tmp_path / "w.keras")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from zoo import bounds
 from zoo.benchmark.coldstart import ColdStart, cold_start
+from zoo.benchmark.combinations import Devices, combinations, devices
 from zoo.benchmark.interleave import Candidate, Record, time_pictures, time_runs
 from zoo.benchmark.profile import OpTime, profile, require_profiler
 from zoo.benchmark.statistics import Spread, Times, ratio
@@ -21,6 +21,7 @@ from zoo.files import without_folders
 from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.progress import SILENT, Progress
 from zoo.runner import runtimes as known
+from zoo.runner.formats import form_of
 from zoo.text import count_of
 
 RUNS = 100
@@ -70,6 +71,8 @@ class Measurement:
     size_bytes: int
     runtime: str
     runtime_version: str | None
+    provider: str | None
+    """What runs an `.onnx` file, see `zoo.runner.load`; None for the CPU, and for other files."""
     threads: int
     batch: int
     """Number of inputs in one run."""
@@ -80,7 +83,8 @@ class Measurement:
     decoding: Decoding | None
     """The step from outputs to objects, which `latency` does not include; None if the file has none."""
     ratio: Ratio | None
-    """Ratio to the first file on the same runtime with as many threads; for a single file, to the first candidate."""
+    """Ratio to the first file on the same runtime with as many threads; for a single file, and for a file of another
+    format than the first, to the first candidate."""
     cold_start: ColdStart
     """The median of `COLD_STARTS` cold starts."""
     from_jpeg: Rate | None
@@ -138,6 +142,7 @@ def benchmark(
     threads: int | Sequence[int] = (),
     runtimes: str | Sequence[str] = (),
     delegate: str | None = None,
+    provider: str | None = None,
     photo: str | Path | None = None,
     with_profile: bool = False,
     progress: Progress = SILENT,
@@ -147,13 +152,14 @@ def benchmark(
     All files are loaded before the first measurement and stay loaded, so there must be enough memory for all of them.
 
     Args:
-        files: `.tflite` files; the others are compared with the first. The same file may be given twice to show how
-            large random differences are.
+        files: `.tflite` or `.onnx` files; the others are compared with the first. The same file may be given twice to
+            show how large random differences are.
         runs: the number of timed runs of each file.
         warmup: the number of untimed runs of each file before them.
         threads: see `zoo.runner.load`; by default the physical cores, at most 4.
-        runtimes: see `zoo.runner.load`; by default the first that is installed.
-        delegate: see `zoo.runner.load`; all candidates get it.
+        runtimes: see `zoo.runner.load`; by default the first that is installed. Each runs the files of its format.
+        delegate: see `zoo.runner.load`; all candidates with a `.tflite` file get it.
+        provider: see `zoo.runner.load`; all candidates with an `.onnx` file get it.
         photo: the JPEG file for the rate from JPEG; by default the synthetic one of `zoo.benchmark.workload`.
         with_profile: whether to measure each operation, too.
         progress: is told each step, between measurements.
@@ -165,17 +171,18 @@ def benchmark(
     """
     files, runtimes, threads = bounds.one_or_more(files), bounds.one_or_more(runtimes), bounds.one_or_more(threads)
     _check(files, runs, warmup, threads)
-    chosen = list(itertools.product(map(Path, files), runtimes or ("auto",), threads or (known.default_threads(),)))
+    chosen = combinations([Path(file) for file in files], runtimes or ("auto",), threads or (known.default_threads(),))
+    device = devices([path for path, _, _ in chosen], delegate, provider)
     before = read_state()
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(photo) if photo else Path(folder) / "photo.jpg"
         if not photo:
             save_photo(picture)
         # No variable keeps the candidates, so that their memory is freed for the new processes.
-        records = _run_all(_load_all(chosen, delegate, progress), picture, runs, warmup, with_profile, progress)
+        records = _run_all(_load_all(chosen, device, progress), picture, runs, warmup, with_profile, progress)
     # The state is read now, when the machine is hottest.
     after = read_state()
-    starts = _start_all(records, delegate, progress)
+    starts = _start_all(records, device, progress)
     return Benchmark(
         runs=runs,
         warmup=warmup,
@@ -196,13 +203,14 @@ def _check(files: Sequence[str | Path], runs: int, warmup: int, threads: Sequenc
         known.require_threads(value)
 
 
-def _load_all(chosen: Sequence[tuple[Path, str, int]], delegate: str | None, progress: Progress) -> list[Candidate]:
+def _load_all(chosen: Sequence[tuple[Path, str, int]], device: Devices, progress: Progress) -> list[Candidate]:
     candidates: list[Candidate] = []
     for done, (path, runtime, threads) in enumerate(chosen):
         progress.step("loading", done, len(chosen))
         # A file that a runtime has loaded once needs no second trial for another number of threads.
         trusted = (path, runtime) in [order[:2] for order in chosen[:done]]
-        candidates.append(Candidate(path, runtime, threads, delegate, trusted=trusted))
+        options: dict[str, Any] = {"delegate": None} | device[form_of(path)]
+        candidates.append(Candidate(path, runtime, threads, **options, trusted=trusted))
     return candidates
 
 
@@ -224,17 +232,19 @@ def _run_all(
     if with_profile:
         for done, candidate in enumerate(candidates):
             progress.step("profile", done, len(candidates))
-            candidate.record.ops = profile(candidate.session, candidate.record.threads)
+            record = candidate.record
+            record.ops = profile(candidate.session, record.threads, provider=record.provider)
     return [candidate.record for candidate in candidates]
 
 
-def _start_all(records: Sequence[Record], delegate: str | None, progress: Progress) -> list[ColdStart]:
+def _start_all(records: Sequence[Record], device: Devices, progress: Progress) -> list[ColdStart]:
     """Returns the median of each candidate's cold starts, which are measured in rounds, too."""
     starts: list[list[ColdStart]] = [[] for _ in records]
     for done in range(COLD_STARTS):
         progress.step("cold starts", done, COLD_STARTS)
         for record, own in zip(records, starts, strict=True):
-            own.append(cold_start(record.path, runtime=record.runtime, threads=record.threads, delegate=delegate))
+            order: dict[str, Any] = {"threads": record.threads, **device[form_of(record.path)]}
+            own.append(cold_start(record.path, runtime=record.runtime, **order))
     return [sorted(own, key=lambda start: start.total_ms)[len(own) // 2] for own in starts]
 
 
@@ -247,6 +257,7 @@ def _measurement(records: Sequence[Record], index: int, start: ColdStart) -> Mea
         size_bytes=record.size_bytes,
         runtime=record.runtime,
         runtime_version=known.version(record.runtime),
+        provider=record.provider,
         threads=record.threads,
         batch=record.batch,
         latency=latency,
@@ -268,13 +279,17 @@ def _decoding(record: Record) -> Decoding | None:
 
 
 def _reference(records: Sequence[Record], index: int) -> int:
-    """Returns the index of the first file on the same runtime with as many threads; 0 if there is only one file."""
+    """Returns the index of the first file on the same runtime with as many threads.
+
+    It is 0 if there is only one file, and where that runtime does not run files of the first one's format.
+    """
     own = records[index]
     first = records[0].path
     if all(record.path == first for record in records):
         return 0
-    return next(
+    same = (
         i
         for i, record in enumerate(records)
         if (record.path, record.runtime, record.threads) == (first, own.runtime, own.threads)
     )
+    return next(same, 0)

@@ -50,13 +50,16 @@ class ColdStart:
     """Memory that the process held before it loaded the file: Python, numpy and the runtime's library."""
 
 
-def cold_start(path: Path, *, runtime: str, threads: int, delegate: str | None = None) -> ColdStart:
+def cold_start(
+    path: Path, *, runtime: str, threads: int, delegate: str | None = None, provider: str | None = None
+) -> ColdStart:
     """Runs a file once in a new process.
 
     Raises:
         ModelFileError: the run fails, also by a crash or because the system kills the process for lack of memory.
     """
-    order: dict[str, Any] = {"path": str(path.absolute()), "runtime": runtime, "threads": threads, "delegate": delegate}
+    device = {"delegate": delegate, "provider": provider}
+    order: dict[str, Any] = {"path": str(path.absolute()), "runtime": runtime, "threads": threads, **device}
     command = processes.command(__name__, **order)
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as chatter:
         started = time.perf_counter()
@@ -81,21 +84,24 @@ def _reason(code: int, chatter: str) -> str:
     return re.sub(r"^zoo\.errors\.\w+: ", "", lines[-1]) if lines else f"it ended with exit code {code} and no word"
 
 
-def main(path: str, runtime: runtimes.Runtime, threads: int, delegate: str | None) -> None:
+def main(path: str, runtime: runtimes.Runtime, threads: int, delegate: str | None, provider: str | None) -> None:
     """Loads and runs the file in the new process, reports the first result at once, then runs it again and reports."""
     # The output of native libraries must not get between our two lines.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as report:
         os.dup2(2, 1)
         runtimes.find(runtime)
-        _report(report, Path(path), runtime, threads, delegate)
+        _report(report, Path(path), runtime, threads, delegate, provider)
 
 
-def _report(report: TextIO, path: Path, runtime: runtimes.Runtime, threads: int, delegate: str | None) -> None:
+def _report(
+    report: TextIO, path: Path, runtime: runtimes.Runtime, threads: int, delegate: str | None, provider: str | None
+) -> None:
     before = peak_memory()
     started = time.perf_counter()
-    sandbox.require_sound(path, runtime, delegate)
+    sandbox.require_sound(path, runtime, delegate, provider)
     checked = time.perf_counter()
-    session = load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=True)
+    device: dict[str, Any] = {"delegate": delegate, "provider": provider}
+    session = load(path, runtime=runtime, threads=threads, **device, trusted=True)
     loaded = time.perf_counter()
     values = some_input(session.input)
     ready = time.perf_counter()

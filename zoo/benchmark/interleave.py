@@ -33,6 +33,8 @@ class Record:
     batch: int
     no_jpeg: str | None
     """Reason why the candidate takes no pictures."""
+    provider: str | None = None
+    """What runs it, see `zoo.runner.load`."""
     seconds: list[float] = field(default_factory=list)
     """Time of the run in each round."""
     rates: list[float] = field(default_factory=list)
@@ -57,7 +59,16 @@ class Decoded:
 class Candidate:
     """A file that a runtime has loaded with a number of threads."""
 
-    def __init__(self, path: Path, runtime: str, threads: int, delegate: str | None, *, trusted: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        runtime: str,
+        threads: int,
+        delegate: str | None,
+        provider: str | None = None,
+        *,
+        trusted: bool,
+    ) -> None:
         """Loads the file; see `zoo.runner.load`.
 
         Raises:
@@ -65,10 +76,11 @@ class Candidate:
             MissingDependencyError: the runtime or the delegate is not installed.
             InputError: the model takes no numbers.
         """
-        options: dict[str, Any] = {"runtime": runtime, "threads": threads, "delegate": delegate, "trusted": trusted}
+        device = {"delegate": delegate, "provider": provider}
+        options: dict[str, Any] = {"runtime": runtime, "threads": threads, **device, "trusted": trusted}
         self.session, self.predictor, no_jpeg = _load(path, options)
         batch = (self.session.input.shape or (1,))[0]
-        self.record = Record(path, path.stat().st_size, self.session.runtime, threads, batch, no_jpeg)
+        self.record = Record(path, path.stat().st_size, self.session.runtime, threads, batch, no_jpeg, provider)
         self._values = some_input(self.session.input)
 
     def run(self) -> float:

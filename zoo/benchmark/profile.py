@@ -32,8 +32,11 @@ class OpTime:
 class Profiler(Protocol):
     """The class `Profiler` of a runtime's module, if the runtime can measure its operations."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        """Loads a file separately from the session whose latency is measured, because the counters take time."""
+    def __init__(self, path: Path, threads: int, **device: str | None) -> None:
+        """Loads a file separately from the session whose latency is measured, because the counters take time.
+
+        `device` is the provider, for a runtime that has some.
+        """
 
     def __call__(self, values: Array, runs: int) -> list[tuple[str, str, float]]:
         """Returns name, type and mean time in microseconds of each operation that ran, in order."""
@@ -55,13 +58,14 @@ def require_profiler(session: Session) -> type[Profiler]:
     return cast("type[Profiler]", profiler)
 
 
-def profile(session: Session, threads: int, runs: int = RUNS) -> tuple[OpTime, ...]:
+def profile(session: Session, threads: int, runs: int = RUNS, *, provider: str | None = None) -> tuple[OpTime, ...]:
     """Returns the mean time of each operation over some runs, in their order.
 
     Raises:
         MissingDependencyError: the runtime measures none.
     """
-    profiler = require_profiler(session)(session.path, threads)
+    device = {} if provider is None else {"provider": provider}
+    profiler = require_profiler(session)(session.path, threads, **device)
     ops = profiler(some_input(session.input), runs)
     total = sum(mean for _, _, mean in ops) or 1.0
     return tuple(OpTime(name, kind, mean, mean / total) for name, kind, mean in ops)

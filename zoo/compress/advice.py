@@ -18,6 +18,8 @@ BETTER = 0.5
 """The part of a loss that may be left for a remedy to be worth it."""
 UNEVEN = 10.0
 """How many times as large the largest channel's weights are as a small one's where equalization helps."""
+EQUALIZED, PER_TENSOR_EQUALIZED = "equalized", "per_tensor_equalized"
+"""The names of what a model loses whose channels are balanced."""
 WORSE = 5.0
 """How many times as much as int8 a cheaper form loses to be told of."""
 
@@ -33,8 +35,16 @@ def advise(found: Diagnosis) -> Iterator[Advice]:
         )
     else:
         yield from _for_int8(found, whole)
-    yield from _for_per_tensor(found, whole)
+    yield from _for_per_tensor(found)
     yield from _for_four_bits(found, whole)
+
+
+def unevenly_lost(found: Diagnosis) -> Iterator[str]:
+    """Yields the names of the losses that equalization might mend, and that are to be measured with it."""
+    if not is_little(found.whole["int8"], found.inputs) and _uneven(found):
+        yield EQUALIZED
+    if _per_tensor_is_worse(found) and _spread(_per_tensor_culprits(found)) >= UNEVEN:
+        yield PER_TENSOR_EQUALIZED
 
 
 def is_little(loss: Loss, inputs: int) -> bool:
@@ -60,10 +70,10 @@ def _for_int8(found: Diagnosis, whole: Loss) -> Iterator[Advice]:
             "the others need: export with --calibration-method percentile",
         )
     blamed = [row for row in culprits(found.rows, found.total) if row not in clipped]
-    uneven = [row for row in blamed if _has_few_steps(row)]
-    if uneven:
+    uneven = _uneven(found)
+    if uneven and _helps(found, EQUALIZED, whole):
         names = tuple(row.layer for row in uneven)
-        spread = max(row.weights.spread for row in uneven if row.weights)
+        spread = _spread(uneven)
         yield Advice(
             "equalize",
             names,
@@ -111,27 +121,52 @@ def _has_few_steps(row: Row) -> bool:
     return results.loss.divergence > weights.int8.divergence
 
 
-def _for_per_tensor(found: Diagnosis, int8: Loss) -> Iterator[Advice]:
+def _uneven(found: Diagnosis) -> list[Row]:
+    """Returns the layers that lose most of the whole, and whose results share a range that is too wide for some."""
+    return [row for row in culprits(found.rows, found.total) if _has_few_steps(row)]
+
+
+def _helps(found: Diagnosis, name: str, loss: Loss) -> bool:
+    """Whether balanced channels mend so much of a loss that it is worth it."""
+    return name in found.whole and found.whole[name].divergence <= BETTER * loss.divergence
+
+
+def _per_tensor_is_worse(found: Diagnosis) -> bool:
     whole = found.whole["per_tensor"]
-    if is_little(whole, found.inputs) or not _is_worse(whole, int8):
-        return
+    return not is_little(whole, found.inputs) and _is_worse(whole, found.whole["int8"])
+
+
+def _per_tensor_culprits(found: Diagnosis) -> list[Row]:
     rows = [row for row in found.rows if row.weights]
     rows.sort(key=lambda row: -row.weights.per_tensor.divergence if row.weights else 0.0)
-    names = tuple(row.layer for row in rows[:MOST_CULPRITS])
-    spread = max(row.weights.spread for row in rows[:MOST_CULPRITS] if row.weights)
+    return rows[:MOST_CULPRITS]
+
+
+def _spread(rows: Sequence[Row]) -> float:
+    return max((row.weights.spread for row in rows if row.weights), default=0.0)
+
+
+def _for_per_tensor(found: Diagnosis) -> Iterator[Advice]:
+    if not _per_tensor_is_worse(found):
+        return
+    whole, rows = found.whole["per_tensor"], _per_tensor_culprits(found)
+    names, train = tuple(row.layer for row in rows), "train with --quantize-aware --per-tensor"
     lost = (
         f"weights with one scale a layer (--per-tensor) would change {_changed(whole)} of the answers, most by "
         f"{listed(names)}"
     )
-    if spread >= UNEVEN:
-        yield Advice(
-            "equalize",
-            names,
-            f"{lost}, whose channels differ up to {spread:.0f} times in size: where a board needs them, add "
-            "--equalize, or train with --quantize-aware --per-tensor",
-        )
+    balanced = found.whole.get(PER_TENSOR_EQUALIZED)
+    if balanced is None:
+        yield Advice("train", names, f"{lost}: where a board needs them, {train}")
+        return
+    uneven = f"{lost}, whose channels differ up to {_spread(rows):.0f} times in size"
+    if _helps(found, PER_TENSOR_EQUALIZED, whole):
+        yield Advice("equalize", names, f"{uneven}: where a board needs them, add --equalize, or {train}")
     else:
-        yield Advice("train", names, f"{lost}: where a board needs them, train with --quantize-aware --per-tensor")
+        told = f"a divergence of {balanced.divergence:.2g} instead of {whole.divergence:.2g}"
+        yield Advice(
+            "train", names, f"{uneven}; --equalize does not mend it ({told}): where a board needs them, {train}"
+        )
 
 
 def _for_four_bits(found: Diagnosis, int8: Loss) -> Iterator[Advice]:

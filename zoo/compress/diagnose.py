@@ -12,13 +12,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from zoo.compress.advice import advise
-from zoo.compress.equalize import unevenness
+from zoo.compress.advice import EQUALIZED, advise, unevenly_lost
+from zoo.compress.equalize import equalize, unevenness
 from zoo.compress.fake import KINDS, ActivationRange, is_rounded, on_grid
 from zoo.compress.findings import Activation, Diagnosis, Loss, Row, Weights
-from zoo.compress.graph import INPUT, SUFFIX, quantize_aware
+from zoo.compress.graph import INPUT, SUFFIX, calibrate, quantize_aware
 from zoo.compress.probe import Probe, Switch, watch
 from zoo.compress.ranges import Method, Range, Seen
+from zoo.errors import CompressionError
 from zoo.graph import calls_of, graph_of, rebuild
 from zoo.progress import SILENT, Progress
 from zoo.tasks import DEFAULT, Task
@@ -109,8 +110,12 @@ def diagnose(
         "per_tensor": meter.all_of({one.name: one.rounded(per_tensor=True) for one in kernels}, switches),
         "four_bits": meter.all_of({one.name: one.rounded(bits=4) for one in kernels}, switches),
     }
-    rows = _rows(plain, {one.name: one.kind for one in kernels}, weights, activations)
-    found = Diagnosis(model.name, task.name, len(compared), min(len(inputs), WATCHED), method, tuple(rows), whole)
+    rows = tuple(_rows(plain, {one.name: one.kind for one in kernels}, weights, activations))
+    found = Diagnosis(model.name, task.name, len(compared), min(len(inputs), WATCHED), method, rows, whole)
+    for name in unevenly_lost(found):
+        meter.progress.step("equalizing channels")
+        with contextlib.suppress(CompressionError):  # its answers would change
+            found.whole[name] = _equalized(model, inputs[:WATCHED], compared, meter, per_tensor=name != EQUALIZED)
     return dataclasses.replace(found, advice=tuple(advise(found)))
 
 
@@ -118,13 +123,16 @@ class _Meter:
     """Compares the answers of a probe with those of the float model."""
 
     def __init__(self, probe: Probe, task: Task[Any], progress: Progress, total: int) -> None:
-        self.probe, self.task, self._progress, self._total, self._done = probe, task, progress, total, 0
+        self.probe, self.task, self.progress, self._total, self._done = probe, task, progress, total, 0
 
     def loss(self) -> Loss:
         """Returns what is lost by what is quantized at the moment."""
-        self._progress.step("measuring layers", self._done, self._total)
+        self.progress.step("measuring layers", self._done, self._total)
         self._done += 1
-        found = self.probe.outputs()
+        return self.between(self.probe.outputs())
+
+    def between(self, found: Sequence[Array]) -> Loss:
+        """Returns the loss of other outputs for the same inputs, one array for each."""
         agreement = self.task.agreement(self.probe.reference, found)
         return Loss(divergence(self.task, self.probe.reference, found), 1 - agreement.share)
 
@@ -136,6 +144,14 @@ class _Meter:
             for name in switches:
                 stack.enter_context(self.probe.switched_on(name))
             return self.loss()
+
+
+def _equalized(model: keras.Model, inputs: Array, compared: Array, meter: _Meter, *, per_tensor: bool) -> Loss:
+    """Returns what an int8 file of the model loses if its channels are balanced before."""
+    graph = quantize_aware(equalize(model, inputs).model, per_tensor=per_tensor)
+    calibrate(graph, inputs)
+    outputs = graph.predict(compared, batch_size=BATCH, verbose=0)
+    return meter.between([np.asarray(one) for one in keras.tree.flatten(outputs)])
 
 
 def _with_switches(graph: keras.Model) -> keras.Model:

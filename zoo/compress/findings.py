@@ -110,7 +110,9 @@ class Diagnosis:
     rows: tuple[Row, ...]
     """The layers, the one that loses most first."""
     whole: dict[str, Loss]
-    """What is lost with all layers rounded: in `int8`, with weights `per_tensor`, and with weights of `four_bits`."""
+    """What is lost with all layers rounded: in `int8`, with weights `per_tensor`, and with weights of `four_bits`; and
+    where uneven channels are to blame, the first two of the model with its channels balanced: `equalized` and
+    `per_tensor_equalized`."""
     advice: tuple[Advice, ...] = field(default=())
 
     @property

@@ -1,4 +1,4 @@
-"""Reads the frames of a camera or a video file with OpenCV."""
+"""Reads the frames of a camera or a video file, with OpenCV or picamera2."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 from PIL import Image
 
-from zoo.errors import InputError, MissingDependencyError, first_line
+from zoo.errors import InputError, MissingDependencyError
+from zoo.inputs.picamera import GSTREAMER, INSTALL, is_picamera, picamera_frames
 from zoo.quiet import quiet
 
 
@@ -16,13 +17,16 @@ def camera_frames(camera: str) -> Iterator[Image.Image]:
     """Yields the frames of a camera without end; frames that arrive while the caller is busy are dropped.
 
     Args:
-        camera: the number of a V4L2 device (`0`: /dev/video0), its path, or a GStreamer pipeline that ends in `appsink`
-            (a CSI camera on a Jetson; needs an OpenCV with GStreamer, which Debian's python3-opencv is).
+        camera: the number of a V4L2 device (`0`: /dev/video0), its path, `picamera2` or `picamera2:N` (a Raspberry Pi's
+            camera module, by the system's picamera2), or a GStreamer pipeline that ends in `appsink` (a CSI camera on a
+            Jetson; needs an OpenCV with GStreamer, which Debian's python3-opencv is).
 
     Raises:
         InputError: the camera cannot be opened, or stops.
-        MissingDependencyError: OpenCV is not installed.
+        MissingDependencyError: OpenCV, or for such a camera picamera2, cannot be imported.
     """
+    if is_picamera(camera):
+        yield from picamera_frames(camera)
     cv2 = _opencv()
     module = ""
     if "!" in camera:
@@ -73,9 +77,8 @@ def video_frames(path: str | Path) -> Iterator[Image.Image]:
 
 
 _RASPBERRY = (
-    "a Raspberry Pi's camera module goes through libcamera, not V4L2: with Debian's python3-opencv and "
-    "gstreamer1.0-libcamera, --camera 'libcamerasrc ! video/x-raw,width=640,height=480 ! videoconvert ! "
-    "video/x-raw,format=BGR ! appsink drop=1'; or, of one picture, rpicam-jpeg -n -o - | zoo run FILE -"
+    f"a Raspberry Pi's camera module goes through libcamera, not V4L2: --camera picamera2 ({INSTALL}); or, {GSTREAMER}"
+    "; or, of one picture, rpicam-jpeg -n -o - | zoo run FILE -"
 )
 _JETSON = (
     "a Jetson's CSI camera goes through NVIDIA's GStreamer plugins, not V4L2: with an OpenCV that has GStreamer, "
@@ -147,8 +150,9 @@ def _opencv() -> Any:
     try:
         import cv2
     except ImportError as error:
-        raise MissingDependencyError(
-            f"cameras and videos need OpenCV ({first_line(error)}): pip install 'edgezoo[camera]', or in the "
-            "Jetson image --build-arg WITH=camera"
-        ) from error
+        from zoo.machine.loading import not_loaded  # only where there is an error to tell
+
+        install = "pip install 'edgezoo[camera]', or in the Jetson image --build-arg WITH=camera"
+        problem = not_loaded("OpenCV", error, missing=install)
+        raise MissingDependencyError(f"cameras and videos need OpenCV: {problem}") from error
     return cv2

@@ -6,7 +6,6 @@ a copy of another machine's files can be read, too.
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import struct
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from zoo.machine import memory
 from zoo.machine.cores import physical_cores, usable_cores
+from zoo.machine.loading import libc
 from zoo.machine.procfs import ROOT, group_folders, kilobytes, number, text
 from zoo.text import count_of
 
@@ -125,7 +125,7 @@ def read_machine(root: Path = ROOT) -> Machine:
         memory_limit_bytes=memory.limit(root),
         system=_system(root),
         kernel=text(root / "proc/sys/kernel/osrelease") or platform.release(),
-        libc=_libc(),
+        libc=libc(),
         python=platform.python_version(),
     )
 
@@ -199,13 +199,6 @@ def _count(ranges: str | None) -> int | None:
 def _system(root: Path) -> str | None:
     found = re.search(r'^PRETTY_NAME="?(.*?)"?$', text(root / "etc/os-release") or "", re.MULTILINE)
     return found[1] if found else None
-
-
-def _libc() -> str | None:
-    try:
-        return os.confstr("CS_GNU_LIBC_VERSION")
-    except (ValueError, OSError):  # musl and others have no such name
-        return None
 
 
 def _cpu_limit(root: Path) -> float | None:

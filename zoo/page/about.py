@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from zoo.onnx.kinds import is_onnx
 from zoo.runner import Predictor
 from zoo.tasks import min_score_of, scores_of, threshold_of
 from zoo.tflite import modelfile
@@ -117,7 +118,8 @@ def describe(predictor: Predictor[Any]) -> dict[str, Any]:
             "dtype": session.input.dtype.name,
             "resize": predictor.preprocessing.resize,
         },
-        "macs": file.main.total_macs,
+        # Of an .onnx file they are not counted: it does not hold the shapes between its operations.
+        "macs": None if is_onnx(session.path) else file.main.total_macs,
         "labels": list(predictor.labels),
         "scores": scores_of(predictor.task),
         "min_score": min_score_of(predictor.task),

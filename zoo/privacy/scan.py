@@ -19,6 +19,9 @@ from typing import IO
 from zoo.archives import RefusedArchiveError, open_archive
 from zoo.errors import InputError, ModelFileError
 from zoo.files import is_endless
+from zoo.onnx import outline
+from zoo.onnx.card import CARD, LABELS, read_props
+from zoo.onnx.kinds import is_onnx
 from zoo.privacy.exif import in_picture
 from zoo.privacy.telling import Telling, in_bytes, in_text, in_values
 from zoo.tflite import modelfile
@@ -37,15 +40,15 @@ def private(path: str | Path) -> list[Telling]:
     """Lists what a file, or all files of a folder, reveal about the people and programs that made them.
 
     Args:
-        path: a `.tflite`, `.keras`, `.h5` or `.npz` file, a picture, a text, or any other file, which is searched as
-            bytes; or the folder of a run or SavedModel. Links to folders are not followed.
+        path: a `.tflite`, `.onnx`, `.keras`, `.h5` or `.npz` file, a picture, a text, or any other file, which is
+            searched as bytes; or the folder of a run or SavedModel. Links to folders are not followed.
 
     Returns:
         Each finding once, at most `MOST`; empty if nothing is revealed.
 
     Raises:
         InputError: the file or folder cannot be read.
-        ModelFileError: a `.tflite` file's labels and card are damaged.
+        ModelFileError: the labels and the card of a `.tflite` or `.onnx` file are damaged.
     """
     path = Path(path)
     files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
@@ -69,6 +72,8 @@ def _of_file(path: Path, where: str) -> Iterator[Telling]:
     suffix = path.suffix.lower()
     if suffix == ".tflite":
         yield from _of_tflite(path, where)
+    elif is_onnx(path):
+        yield from _of_onnx(path, where)
     elif suffix in {".keras", ".npz"} and zipfile.is_zipfile(path):
         yield from _of_archive(path, where)
     elif suffix in PICTURES:
@@ -113,6 +118,17 @@ def _of_tflite(path: Path, where: str) -> Iterator[Telling]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             yield from _of_dates(archive, where)
+    yield from _of_bytes(path, where)
+
+
+def _of_onnx(path: Path, where: str) -> Iterator[Telling]:
+    props = outline.read_props(path)
+    described = read_props(props, path)
+    yield from in_values(f"{where}: card", described.card)
+    yield from in_text(f"{where}: labels", "\n".join(described.labels))
+    for key, text in props.items():
+        if key not in {CARD, LABELS}:
+            yield from in_text(f"{where}: {key}", text)
     yield from _of_bytes(path, where)
 
 

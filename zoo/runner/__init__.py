@@ -1,4 +1,4 @@
-"""Runs `.tflite` files on the device: from a picture to a prediction.
+"""Runs `.tflite` and `.onnx` files on the device: from a picture to a prediction.
 
     from zoo.runner import Classifier
     classifier = Classifier("mobilenet_v2.tflite")

@@ -1,4 +1,4 @@
-"""The classifier: a `.tflite` file that classifies pictures."""
+"""The classifier: a `.tflite` or `.onnx` file that classifies pictures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo import bounds
 from zoo.inputs.preprocessing import Preprocessing
+from zoo.runner.entry import Scaling
 from zoo.runner.predictor import Predictor, Result, Sample, Source
 from zoo.runner.runtimes import Runtime
 from zoo.runner.session import Array
@@ -23,8 +24,9 @@ class Classifier(Predictor[Prediction]):
         runtime: Runtime = "auto",
         threads: int | None = None,
         delegate: str | None = None,
+        provider: str | None = None,
         preprocessing: Preprocessing | None = None,
-        input_range: tuple[float, float] | None = None,
+        input_range: Scaling | None = None,
         labels: str | Path | Sequence[str] | None = None,
         min_score: float | None = None,
         trusted: bool = False,
@@ -36,6 +38,7 @@ class Classifier(Predictor[Prediction]):
             runtime=runtime,
             threads=threads,
             delegate=delegate,
+            provider=provider,
             preprocessing=preprocessing,
             input_range=input_range,
             labels=labels,

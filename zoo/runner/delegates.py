@@ -1,4 +1,7 @@
-"""Loads delegates, which run a part of the graph on other hardware: the Edge TPU by name, others by their library."""
+"""Chooses what else than the CPU runs a graph: TFLite's delegates, or an execution provider of ONNX Runtime.
+
+Of delegates, the Edge TPU has a name, others are given by their library.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,37 @@ from zoo.runner import runtimes
 EDGETPU_LIBRARIES = {"linux": "libedgetpu.so.1", "darwin": "libedgetpu.1.dylib", "win32": "edgetpu.dll"}
 """Library of Google's Edge TPU runtime, by Python's name for the platform."""
 
+ONNXRUNTIME = "onnxruntime"
+"""The runtime that takes providers instead of delegates."""
+
 EDGETPU_INSTALL = (
     "docs/boards.md says which one goes with which runtime (Coral's libedgetpu1-std of 2021 crashes tflite-runtime "
     "2.12 and later: google-coral/edgetpu#812)"
 )
+
+
+def options(runtime: str, delegate: str | None, provider: str | None) -> dict[str, Any]:
+    """Returns the further arguments of a runtime's interpreter, with a delegate loaded.
+
+    Args:
+        runtime: a name of `RUNTIMES`.
+        delegate: see `load_delegate`; None for none.
+        provider: see `zoo.runner.providers`; None for the CPU.
+
+    Raises:
+        InputError: the runtime does not take it, or it is none.
+        MissingDependencyError: a library is not installed, or a device is not connected.
+    """
+    if provider is None:
+        return {} if delegate is None else {"experimental_delegates": [load_delegate(delegate, runtime)]}
+    if delegate is not None:
+        raise InputError(f"give either the delegate {delegate!r}, for .tflite files, or the provider {provider!r}")
+    if runtime != ONNXRUNTIME:
+        raise InputError(
+            f"{runtime} has no provider {provider!r}: providers are those of onnxruntime, for .onnx files; leave "
+            "--provider out"
+        )
+    return {"provider": provider}
 
 
 def load_delegate(text: str, runtime: str) -> Any:
@@ -32,6 +62,8 @@ def load_delegate(text: str, runtime: str) -> Any:
     """
     if runtime == "openvino":
         raise InputError(f"OpenVINO takes no TFLite delegates, and no {text!r}; use --runtime litert or tflite-runtime")
+    if runtime == ONNXRUNTIME:
+        raise InputError(f"onnxruntime takes no TFLite delegates, and no {text!r}; give --provider instead")
     library, options = parse(text)
     _require_delegate(library, edgetpu=is_edgetpu(text))
     try:

@@ -1,4 +1,4 @@
-"""The detector: a `.tflite` file that finds objects in pictures."""
+"""The detector: a `.tflite` or `.onnx` file that finds objects in pictures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo import bounds
 from zoo.inputs.preprocessing import Preprocessing
+from zoo.runner.entry import Scaling
 from zoo.runner.predictor import Predictor, Result, Sample, Source
 from zoo.runner.runtimes import Runtime
 from zoo.tasks.detection import DETECTION, LIMIT, Detecting, Detection
@@ -24,8 +25,9 @@ class Detector(Predictor[Detection]):
         runtime: Runtime = "auto",
         threads: int | None = None,
         delegate: str | None = None,
+        provider: str | None = None,
         preprocessing: Preprocessing | None = None,
-        input_range: tuple[float, float] | None = None,
+        input_range: Scaling | None = None,
         labels: str | Path | Sequence[str] | None = None,
         trusted: bool = False,
     ) -> None:
@@ -36,6 +38,7 @@ class Detector(Predictor[Detection]):
             runtime=runtime,
             threads=threads,
             delegate=delegate,
+            provider=provider,
             preprocessing=preprocessing,
             input_range=input_range,
             labels=labels,

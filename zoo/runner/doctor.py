@@ -20,11 +20,10 @@ from zoo.inputs.camera import video_devices
 from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.machine.procfs import ROOT, text
 from zoo.quiet import quiet
-from zoo.runner import delegates, runtimes
+from zoo.runner import delegates, formats, runtimes
 from zoo.runner.outlook import outlook
-from zoo.tflite import card, kinds, modelfile
 
-PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python")
+PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python", "picamera2")
 SECONDS = 600
 """Time limit for importing a runtime and trying a file, in seconds; the trial has its own process and time limit."""
 USB_EDGETPU = {("1a6e", "089a"): "not yet started", ("18d1", "9302"): "started"}
@@ -40,6 +39,8 @@ class RuntimeState:
     """Installed version; None if it is not installed."""
     problem: str | None
     """Reason why it does not work, with the command that helps; None if it works."""
+    providers: tuple[str, ...] = ()
+    """What its build can run a file on, see `zoo.runner.providers`; empty for a runtime without providers."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +85,19 @@ def diagnose(path: str | Path | None = None, *, root: Path = ROOT) -> Diagnosis:
     """Examines the machine.
 
     Args:
-        path: a `.tflite` file to run once with each runtime that works, each time in a separate process.
+        path: a `.tflite` or `.onnx` file to run once with each runtime of its format that works, each time in a
+            separate process.
         root: the folder that holds `proc`, `sys` and `dev`.
 
     Raises:
-        ModelFileError: the file cannot be read, or is no `.tflite` file, so that no runtime need be asked.
+        ModelFileError: the file cannot be read, or is no such file, so that no runtime need be asked.
     """
     if path is not None:
-        kinds.require_kind(path)
+        formats.require_kind(path)
     with ThreadPoolExecutor() as pool:
         states = tuple(pool.map(_runtime_state, runtimes.RUNTIMES))
-        working = [state.name for state in states if state.problem is None]
+        of_form = runtimes.of_form(None if path is None else formats.form_of(path))
+        working = [state.name for state in states if state.problem is None and state.name in of_form]
         file = None if path is None else tuple(pool.map(lambda name: _file_state(Path(path), name), working))
     return Diagnosis(
         machine=read_machine(root),
@@ -111,7 +114,7 @@ def diagnose(path: str | Path | None = None, *, root: Path = ROOT) -> Diagnosis:
 
 def _outlook(path: str | Path) -> dict[str, str]:
     try:
-        return outlook(modelfile.read(path), card.describe(path).card)
+        return outlook(formats.read(path), formats.describe(path).card)
     except ZooError as error:
         return {"input": f"refused: {in_one_line(error)}"}
 
@@ -143,35 +146,42 @@ def _runtime_state(name: str) -> RuntimeState:
     version = runtimes.version(name)
     if version is None:
         return RuntimeState(name, None, f"not installed: {runtimes.RUNTIMES[name].install}")
-    return RuntimeState(name, version, _in_a_process("import", name, ""))
+    problem, there = _in_a_process("import", name, "")
+    return RuntimeState(name, version, problem, there)
 
 
 def _file_state(path: Path, name: str) -> FileState:
-    return FileState(name, _in_a_process("run", name, str(path)))
+    return FileState(name, _in_a_process("run", name, str(path))[0])
 
 
-def _in_a_process(task: str, runtime: str, path: str) -> str | None:
-    """Runs a task in a separate process, which may crash, and returns what failed; None if nothing did."""
+def _in_a_process(task: str, runtime: str, path: str) -> tuple[str | None, tuple[str, ...]]:
+    """Runs a task in a separate process, which may crash.
+
+    Returns:
+        What failed, None if nothing did; and the providers of the runtime.
+    """
     command = processes.command(__name__, task=task, runtime=runtime, path=path)
     try:
         done = processes.run(command, seconds=SECONDS)
     except subprocess.TimeoutExpired:
-        return f"it did not finish within {SECONDS} s"
+        return f"it did not finish within {SECONDS} s", ()
     if done.returncode < 0:
-        return f"signal {-done.returncode} ended its process"
+        return f"signal {-done.returncode} ended its process", ()
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        return in_one_line(lines[-1]) if lines else f"exit code {done.returncode}"
-    problem: str | None = json.loads(done.stdout.splitlines()[-1])
-    return problem
+        return in_one_line(lines[-1]) if lines else f"exit code {done.returncode}", ()
+    problem, there = json.loads(done.stdout.splitlines()[-1])
+    return problem, tuple(there)
 
 
 def main(task: str, runtime: runtimes.Runtime, path: str) -> None:
-    """Runs in the separate process: prints the problem as JSON, or null."""
-    problem = None
+    """Runs in the separate process: prints the problem, or null, and the runtime's providers as JSON."""
+    problem, there = None, list[str]()
     try:
         with quiet():
             runtimes.find(runtime)
+            if runtime == delegates.ONNXRUNTIME:
+                there = runtimes.module(runtime).providers_here()
             if task == "run":
                 from zoo.runner.session import load
 
@@ -179,4 +189,4 @@ def main(task: str, runtime: runtimes.Runtime, path: str) -> None:
                 session.run(np.zeros(session.input.shape, session.input.dtype))
     except ZooError as error:
         problem = in_one_line(error)
-    sys.stdout.write(json.dumps(problem) + "\n")
+    sys.stdout.write(json.dumps([problem, there]) + "\n")

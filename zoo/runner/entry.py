@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from zoo.errors import InputError, ModelFileError
 from zoo.inputs.preprocessing import PictureShape, is_input_range, picture_shape
+from zoo.onnx.programs import require_raw_pixels
 from zoo.runner.session import Array, TensorInfo
-from zoo.tflite import normalization
+from zoo.tflite import normalization, teachable
 from zoo.tflite.modelfile import ModelFile
 from zoo.tflite.normalization import Normalization
 
 Range = tuple[float, float]
+Scaling = Range | Literal["imagenet"]
+"""How pixels are scaled: to a range, or by the mean and standard deviation of ImageNet's pixels."""
+
+IMAGENET = Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+"""What torchvision and timm do to pixels: (pixel / 255 - mean) / std of ImageNet, here of 0..255, by channel."""
 
 USUAL_RANGES: tuple[Range, ...] = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 """The ranges to which pixels 0..255 are usually scaled, the narrowest first."""
@@ -61,6 +67,8 @@ class Entry:
     """What is done to pixels before they are stored; None if they stay as they are."""
     unsure: str = ""
     """What is assumed of the pixels' scaling where the file does not say it; empty if nothing is."""
+    known: str = ""
+    """Which program's files are known to want this scaling, where the file itself does not say it; empty if it does."""
 
     def stored(self, values: Array) -> Array:
         """Returns pixels or values of the input's shape, with the batch, as the input stores them.
@@ -80,20 +88,22 @@ class Entry:
         return self.normalization(values)
 
 
-def open_entry(session: HasInput, card: Mapping[str, Any], input_range: Range | None = None) -> Entry:
+def open_entry(session: HasInput, card: Mapping[str, Any], input_range: Scaling | None = None) -> Entry:
     """Checks a file's input, and finds out how pictures get into it.
 
     Args:
         session: the file.
         card: the file's card; empty for a file that another tool made.
-        input_range: the range to which the user says that pixels are scaled; None for what the file says.
+        input_range: the range to which the user says that pixels are scaled, or `imagenet`; None for what the
+            file says.
 
     Raises:
-        ModelFileError: the input is of a type that takes no numbers, or nothing says how it holds pixels; or the
-            metadata is damaged.
+        ModelFileError: the input is of a type that takes no numbers, or nothing says how it holds pixels; the file was
+            made for another program; or the metadata is damaged.
         InputError: the range is not allowed, or the file takes none.
     """
     tensor, path = session.input, session.path
+    require_raw_pixels(card, path)
     if tensor.dtype.kind not in "fiu":
         raise ModelFileError(
             f"{path} takes an input of type {tensor.dtype.name}, neither pictures nor numbers. In Python, "
@@ -113,9 +123,12 @@ def open_entry(session: HasInput, card: Mapping[str, Any], input_range: Range | 
     if tensor.dtype.kind == "f":
         unsure = ""
         if stated is None and normalization.ENTRY not in session.file.metadata:
+            if teachable.is_its_file(session.file):
+                scaled = Normalization.from_range(*teachable.RANGE)
+                return Entry(tensor, picture, takes_values, False, scaled, known=teachable.said_of_range(path))
             unsure = (
                 f"{path} was not made by this package and does not say how its pixels are scaled; it gets 0..255. "
-                "If the answers are wrong, try --input-range -1,1 or 0,1"
+                "If the answers are wrong, try --input-range -1,1 or 0,1, or imagenet for a net from PyTorch"
             )
         return Entry(tensor, picture, takes_values, False, _or_none(stated), unsure)
     if tensor.scale:
@@ -129,22 +142,34 @@ def open_entry(session: HasInput, card: Mapping[str, Any], input_range: Range | 
     return Entry(tensor, picture, takes_values, True, None)
 
 
-def _in_range(session: HasInput, card: Mapping[str, Any], picture: PictureShape | None, asked: Range) -> Entry:
+def _in_range(session: HasInput, card: Mapping[str, Any], picture: PictureShape | None, asked: Scaling) -> Entry:
+    how = _asked(session, card, picture, asked)
+    tensor = session.input
+    if tensor.dtype.kind != "f" and not tensor.scale:
+        return Entry(tensor, picture, False, False, _Whole(how.mean, how.std))
+    return Entry(tensor, picture, False, False, _or_none(how) if tensor.dtype.kind == "f" else how)
+
+
+def _asked(session: HasInput, card: Mapping[str, Any], picture: PictureShape | None, asked: Scaling) -> Normalization:
+    """Returns the normalization that the user asks for, if the file takes one."""
     try:
-        low, high = (float(end) for end in asked)
+        low, high = (0.0, 1.0) if asked == "imagenet" else (float(end) for end in asked)
     except (TypeError, ValueError):
         raise InputError(
-            f"input_range={asked!r} is not allowed; give two finite numbers, the lower one first, e.g. (-1, 1)"
+            f"input_range={asked!r} is not allowed; give two finite numbers, the lower one first, e.g. (-1, 1), or "
+            "'imagenet'"
         ) from None
     if card or picture is None:
         raise InputError(f"{session.path} takes no input range: it is made by this package, or does not take pictures")
     if not is_input_range(low, high):
         raise InputError(f"input range {low:g},{high:g} is not allowed: give two finite numbers, the lower one first")
-    how = Normalization.from_range(low, high)
-    tensor = session.input
-    if tensor.dtype.kind != "f" and not tensor.scale:
-        return Entry(tensor, picture, False, False, _Whole(how.mean, how.std))
-    return Entry(tensor, picture, False, False, _or_none(how) if tensor.dtype.kind == "f" else how)
+    if asked != "imagenet":
+        return Normalization.from_range(low, high)
+    if picture.channels != len(IMAGENET.mean):
+        raise InputError(
+            f"{session.path} takes gray pictures, and the input range imagenet is for colour; give LOW,HIGH"
+        )
+    return IMAGENET
 
 
 class _Whole(Normalization):

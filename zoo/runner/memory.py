@@ -9,7 +9,7 @@ from pathlib import Path
 from zoo.errors import ModelFileError
 from zoo.machine.memory import limit
 from zoo.machine.procfs import ROOT, resident_pages
-from zoo.tflite import modelfile
+from zoo.runner import formats
 from zoo.tflite.modelfile import ITEM_BYTES, Graph
 
 
@@ -25,7 +25,7 @@ def require(path: Path, root: Path = ROOT) -> None:
     allowed = limit(root)
     if allowed is None:
         return
-    file = modelfile.read(path)
+    file = formats.read(path)
     needed = file.size + max((largest_operation(graph) for graph in file.graphs), default=0) + _resident(root)
     if needed > allowed:
         raise ModelFileError(

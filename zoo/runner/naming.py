@@ -9,8 +9,10 @@ from zoo.errors import ModelFileError
 from zoo.runner.session import Session, TensorInfo
 from zoo.tasks import Task
 from zoo.tasks.task import StoredReader
+from zoo.tflite import teachable
 from zoo.tflite.card import Description
 from zoo.tflite.labels import fault as fault_of_labels
+from zoo.tflite.labels import read as read_labels
 
 
 def labels_for(
@@ -18,7 +20,8 @@ def labels_for(
 ) -> tuple[tuple[str, ...], list[str]]:
     """Returns the names of the classes, and a note for each thing that a user should know of them.
 
-    Labels of a foreign file's own that do not fit are not used, and are a note.
+    Labels of a foreign file's own that do not fit are not used, and are a note; so are those beside a file of Teachable
+    Machine.
 
     Args:
         session: the loaded file.
@@ -28,11 +31,16 @@ def labels_for(
 
     Raises:
         ModelFileError: the outputs are not the task's, or the labels do not fit them.
+        InputError: the labels beside the file cannot be read.
     """
     own = given is None
     labels = description.labels if given is None else tuple(given)
     notes = [f"{session.path}: {note}" for note in description.notes] if own else []
     path, shapes = session.path, [output.shape for output in session.outputs]
+    beside = None
+    if own and not labels and not description.card and teachable.is_its_file(session.file):
+        beside = teachable.labels_beside(path)
+        labels = tuple(read_labels(beside)) if beside else ()
     _require_outputs(session, task)
     if isinstance(task, StoredReader):
         labels = task.fitted_labels(labels)
@@ -43,6 +51,8 @@ def labels_for(
     if fault:
         notes.append(f"{path}: its labels are not used, because it has {fault}")
         labels = ()
+    elif beside is not None:
+        notes.append(teachable.said_of_labels(path, beside))
     if len(set(labels)) < len(labels):
         twice = next(label for number, label in enumerate(labels) if label in labels[:number])
         notes.append(f"{path}: several of its classes have one name, such as {twice!r}")

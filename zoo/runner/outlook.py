@@ -60,7 +60,8 @@ def outlook(file: ModelFile, card: Mapping[str, Any]) -> dict[str, str]:
     fault = "" if is_open else task.fault(shapes)
     if fault:
         return {"task": task.name, "input": f"refused: the file is {fault}"}
-    note = {"note": entry.unsure} if entry.unsure else {}
+    said = entry.unsure or entry.known
+    note = {"note": said} if said else {}
     classes = "" if is_open else f", {count_of(task.classes(shapes), 'class')}"
     facts = {"task": f"{task.name}{classes}", "input": _input(entry), "scores": _SCORES[scores_of(task)]}
     return {**facts, **facts_of(task), **note}

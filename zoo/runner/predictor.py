@@ -1,4 +1,4 @@
-"""The predictor: a `.tflite` file that makes predictions for pictures, for any task."""
+"""The predictor: a `.tflite` or `.onnx` file that makes predictions for pictures, for any task."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from zoo.inputs.images import read_picture
 from zoo.inputs.preprocessing import PictureShape, Preprocessing
 from zoo.inputs.values import SUFFIXES, load_values
 from zoo.machine.cores import usable_cores
-from zoo.runner.entry import open_entry
+from zoo.runner import formats
+from zoo.runner.entry import Scaling, open_entry
 from zoo.runner.naming import labels_for
 from zoo.runner.runtimes import Runtime
 from zoo.runner.session import Array, load
 from zoo.tasks import Task, known_of, note_of, selective, task_of
 from zoo.tasks.task import Stored, StoredReader
-from zoo.tflite import card
+from zoo.tflite.card import Description
 from zoo.tflite.labels import named
 from zoo.tflite.normalization import Normalization
 
@@ -70,8 +71,9 @@ class Predictor(Generic[Found]):
         runtime: Runtime = "auto",
         threads: int | None = None,
         delegate: str | None = None,
+        provider: str | None = None,
         preprocessing: Preprocessing | None = None,
-        input_range: tuple[float, float] | None = None,
+        input_range: Scaling | None = None,
         labels: str | Path | Sequence[str] | None = None,
         min_score: float | None = None,
         trusted: bool = False,
@@ -84,10 +86,13 @@ class Predictor(Generic[Found]):
             runtime: see `zoo.runner.load`.
             threads: see `zoo.runner.load`.
             delegate: see `zoo.runner.load`.
+            provider: see `zoo.runner.load`.
             preprocessing: a resize policy that replaces the file's own.
-            input_range: for a file that another tool made, the range to which 0..255 is scaled. By default as its
-                metadata or the scale of its input says, else raw pixels.
-            labels: class names that replace the file's own, or the path of a text file with one a line.
+            input_range: for a file that another tool made, the range to which 0..255 is scaled, or `imagenet` for the
+                mean and standard deviation of ImageNet, as nets from PyTorch take it. By default as its metadata or the
+                scale of its input says, else raw pixels; Teachable Machine's float files get -1..1.
+            labels: class names that replace the file's own, or the path of a text file with one a line. By default the
+                file's own; of one of Teachable Machine's, those of the `labels.txt` beside it.
             min_score: the least score of an answer, for a classifier: below it, the first prediction is "not sure",
                 with the index -1 and the best class's score, and the classes follow. None for any.
             trusted: see `zoo.runner.load`.
@@ -101,16 +106,18 @@ class Predictor(Generic[Found]):
         given = None if labels is None else named(labels)
         if not isinstance(preprocessing, Preprocessing | None):
             raise InputError(f"preprocessing={preprocessing!r} is not allowed; give a Preprocessing, or leave it out")
-        self.session = load(path, runtime=runtime, threads=threads, delegate=delegate, trusted=trusted)
-        description = card.describe(path)
+        self.session = load(
+            path, runtime=runtime, threads=threads, delegate=delegate, provider=provider, trusted=trusted
+        )
+        description = formats.describe(path)
         self.card = description.card
         file = self.session.file
         self.task: Task[Found] = known_of(task or task_of(self.card, path, file), self.card, file)
         if min_score is not None:
             self.task = selective(self.task, min_score, self.session.path)
         self.preprocessing = preprocessing or self._preprocessing(description)
-        self.labels, self._notes = labels_for(self.session, self.task, description, given)
         self.entry = open_entry(self.session, self.card, input_range)
+        self.labels, self._notes = labels_for(self.session, self.task, description, given)
 
     @property
     def takes_pictures(self) -> bool:
@@ -155,7 +162,7 @@ class Predictor(Generic[Found]):
         gray = ""
         if picture is not None and picture.channel_axis == "none":
             gray = f"{self.session.path} takes input without a channel axis; pictures are read as gray"
-        known = (*self._notes, self.entry.unsure, gray, note_of(self.task, self.session.path))
+        known = (*self._notes, self.entry.unsure, self.entry.known, gray, note_of(self.task, self.session.path))
         return tuple(note for note in known if note)
 
     def predict(
@@ -268,7 +275,7 @@ class Predictor(Generic[Found]):
         scaling = "" if self.card else ", and at the range of pixels that it takes (--input-range)"
         return AnswerError(f"{self.session.path} {what}; look at its weights{scaling}")
 
-    def _preprocessing(self, description: card.Description) -> Preprocessing:
+    def _preprocessing(self, description: Description) -> Preprocessing:
         """The resize policy that the file states, else that of its task."""
         if "preprocessing" not in self.card and isinstance(self.task, StoredReader):
             return Preprocessing(self.task.resize)

@@ -19,11 +19,13 @@ import numpy as np
 
 from zoo import processes
 from zoo.errors import ModelFileError, ZooError
-from zoo.runner import delegates, known, runtimes
-from zoo.tflite import card, modelfile
+from zoo.runner import delegates, formats, known, runtimes
+from zoo.tflite import modelfile
 
 SECONDS = 120
 """Time limit of a trial, in seconds; VGG-16 took 30 s on an emulated board."""
+PROVIDER_SECONDS = 900
+"""The same where another provider than the CPU runs the file; TensorRT builds its engine for minutes first."""
 
 
 NOT_LOADED = 3
@@ -38,7 +40,9 @@ class NotLoadedError(RuntimeError):
     """The runtime does not load the file; the message is its own."""
 
 
-def require_sound(path: Path, runtime: str, delegate: str | None = None) -> modelfile.ModelFile:
+def require_sound(
+    path: Path, runtime: str, delegate: str | None = None, provider: str | None = None
+) -> modelfile.ModelFile:
     """Checks whether a file may be loaded: its structure and, if it is not known here, a run in a child process.
 
     If the model part of a known file does not match its card, its storage has damaged it, and it is tried again.
@@ -50,20 +54,29 @@ def require_sound(path: Path, runtime: str, delegate: str | None = None) -> mode
         ModelFileError: the file may not be loaded, or cannot be read.
         RuntimeError: see `require_harmless`.
     """
-    file = modelfile.read(path)
-    damaged = card.model_part(path) == "wrong"
+    file = formats.read(path)
+    damaged = formats.model_part(path) == "wrong"
+    device = delegate or provider
     try:
-        if not damaged and known.holds(path, runtime, delegate):
+        if not damaged and known.holds(path, runtime, device):
             return file
         before = known.identity(path)
     except OSError as error:
         raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
-    if require_harmless(path, runtime, delegate) and not damaged:
-        known.remember_tried(path, before, runtime, delegate)
+    seconds = SECONDS if provider is None else PROVIDER_SECONDS
+    if require_harmless(path, runtime, delegate, provider, seconds=seconds) and not damaged:
+        known.remember_tried(path, before, runtime, device)
     return file
 
 
-def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, seconds: float = SECONDS) -> bool:
+def require_harmless(
+    path: Path,
+    runtime: str,
+    delegate: str | None = None,
+    provider: str | None = None,
+    *,
+    seconds: float = SECONDS,
+) -> bool:
     """Loads and runs a file once in a child process.
 
     Returns:
@@ -75,7 +88,7 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
             process then: an error in one process can be a crash in another.
     """
     try:
-        order = {"path": str(path), "runtime": runtime, "delegate": delegate}
+        order = {"path": str(path), "runtime": runtime, "delegate": delegate, "provider": provider}
         command = processes.command(__name__, memory=processes.free_memory(), **order)
         done = processes.run(command, seconds=seconds, errors=subprocess.DEVNULL)
     except subprocess.TimeoutExpired as error:
@@ -92,10 +105,10 @@ def require_harmless(path: Path, runtime: str, delegate: str | None = None, *, s
     return done.returncode == ENDED_WELL
 
 
-def main(path: str, runtime: str, delegate: str | None) -> None:
+def main(path: str, runtime: str, delegate: str | None, provider: str | None) -> None:
     """Runs in the child process, and reports why a file is not loaded; the parent reports all other errors."""
     try:
-        run_once(path, runtime, delegate)
+        run_once(path, runtime, delegate, provider)
     except NotLoadedError as error:
         sys.stdout.write(str(error))
         sys.exit(NOT_LOADED)
@@ -104,12 +117,12 @@ def main(path: str, runtime: str, delegate: str | None) -> None:
     sys.exit(ENDED_WELL)
 
 
-def run_once(path: str, runtime: str, delegate: str | None = None) -> None:
+def run_once(path: str, runtime: str, delegate: str | None = None, provider: str | None = None) -> None:
     """Loads a file and runs it on zeros; this can end the process."""
-    loaded = [delegates.load_delegate(delegate, runtime)] if delegate else None
+    options = delegates.options(runtime, delegate, provider)
     make = runtimes.module(runtime).Interpreter
     try:
-        interpreter = make(model_path=path, num_threads=1, experimental_delegates=loaded)
+        interpreter = make(model_path=path, num_threads=1, **options)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise NotLoadedError(str(error) or type(error).__name__) from error

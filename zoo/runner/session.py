@@ -1,4 +1,4 @@
-"""Loads a `.tflite` file into an interpreter, and runs it."""
+"""Loads a `.tflite` or `.onnx` file into an interpreter, and runs it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ import numpy.typing as npt
 
 from zoo import bounds
 from zoo.errors import InputError, ModelFileError, in_one_line
-from zoo.runner import memory
-from zoo.runner.delegates import is_edgetpu, load_delegate
-from zoo.runner.runtimes import Runtime, default_threads, find, require_threads
+from zoo.runner import delegates, formats, memory
+from zoo.runner.runtimes import Interpreter, Runtime, default_threads, find, require_threads
 from zoo.runner.sandbox import require_sound
-from zoo.tflite import modelfile
 from zoo.tflite.modelfile import ModelFile
 
 Array = npt.NDArray[Any]
@@ -73,7 +71,7 @@ class TensorInfo:
 class Session:
     """A loaded file, ready to run, with one input and one or more outputs. Only one thread may use it at a time."""
 
-    def __init__(self, interpreter: Any, runtime: str, path: Path, file: ModelFile | None = None) -> None:
+    def __init__(self, interpreter: Interpreter, runtime: str, path: Path, file: ModelFile | None = None) -> None:
         """Takes an interpreter with its tensors allocated; `file` is what was read of the file, if it was read before.
 
         Raises:
@@ -82,6 +80,7 @@ class Session:
         self.runtime = runtime
         self.path = path
         self._file = file
+        self._has_shapes = False
         self._interpreter = interpreter
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         if len(inputs) != 1:
@@ -96,7 +95,10 @@ class Session:
     def file(self) -> ModelFile:
         """The structure of the file: its operations, tensors and metadata."""
         if self._file is None:
-            self._file = modelfile.read(self.path)
+            self._file = formats.read(self.path)
+        if not self._has_shapes:
+            shapes = [self.input.shape], [output.shape for output in self.outputs]
+            self._file, self._has_shapes = formats.with_shapes(self._file, *shapes), True
         return self._file
 
     @property
@@ -143,9 +145,10 @@ def load(
     runtime: Runtime = "auto",
     threads: int | None = None,
     delegate: str | None = None,
+    provider: str | None = None,
     trusted: bool = False,
 ) -> Session:
-    """Loads a `.tflite` file by mapping it into memory.
+    """Loads a `.tflite` file by mapping it into memory, or an `.onnx` file.
 
     The structure of the file is checked first. A file that was not made on this machine, or was changed since, is also
     run once in a separate process, which takes about a quarter of a second, because an interpreter can crash on faults
@@ -153,35 +156,40 @@ def load(
 
     Args:
         path: the file.
-        runtime: the runtime; `auto` takes the first installed one of LiteRT, tflite-runtime and TensorFlow.
+        runtime: the runtime; `auto` takes the first installed one of LiteRT, tflite-runtime and TensorFlow, and for an
+            `.onnx` file ONNX Runtime.
         threads: the number of CPU threads, 1 to 256; by default the number of physical cores, at most 4.
         delegate: `edgetpu`, `edgetpu:DEVICE` (`usb`, `usb:0`, `pci:1`...), or the path of a TFLite delegate's library.
+        provider: what runs an `.onnx` file, such as `cuda`, see `zoo.runner.providers`; by default the CPU.
         trusted: whether to skip all these checks.
 
     Raises:
         ModelFileError: the file is missing, no model, damaged, too large for this container's memory, or this runtime
             cannot run it.
-        InputError: there is no such runtime or delegate, or the number of threads is out of range.
-        MissingDependencyError: the runtime or the delegate's library is not installed, or its device is not connected.
+        InputError: there is no such runtime, delegate or provider, it does not run files of this format, or the number
+            of threads is out of range.
+        MissingDependencyError: the runtime, the delegate's library or the provider is not installed, or its device is
+            not connected.
     """
     path = Path(path)
     threads = default_threads() if threads is None else threads
     require_threads(threads)
     bounds.flag("trusted", trusted)
-    if delegate is not None:
-        bounds.text("delegate", delegate)
-    name, make = find(runtime)
+    for option, value in (("delegate", delegate), ("provider", provider)):
+        if value is not None:
+            bounds.text(option, value)
+    name, make = find(runtime, formats.form_of(path))
     file = None
     try:
         if not trusted:
             memory.require(path)
-            file = require_sound(path, name, delegate)
-        options = {"experimental_delegates": [load_delegate(delegate, name)]} if delegate else {}
+            file = require_sound(path, name, delegate, provider)
+        options = delegates.options(name, delegate, provider)
         interpreter = make(model_path=str(path), num_threads=threads, **options)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = in_one_line(error) or type(error).__name__
-        if "edgetpu-custom-op" in reason and not (delegate and is_edgetpu(delegate)):
+        if "edgetpu-custom-op" in reason and not (delegate and delegates.is_edgetpu(delegate)):
             raise ModelFileError(f"{path} was compiled for an Edge TPU: give --delegate edgetpu") from error
         raise ModelFileError(f"{name} cannot load {path}: {reason}") from error
     return Session(interpreter, name, path, file)

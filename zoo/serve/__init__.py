@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import MissingDependencyError
@@ -19,7 +20,7 @@ from zoo.serve.settings import Settings
 if TYPE_CHECKING:
     from zoo.runner import Predictor
 
-__all__ = ["Settings", "require_installed", "serve"]
+__all__ = ["Settings", "collect", "require_installed", "serve"]
 
 
 def serve(
@@ -45,6 +46,33 @@ def serve(
     from zoo.serve.server import run
 
     run(predictors, settings or Settings(), ready)
+
+
+def collect(
+    folder: str | Path,
+    settings: Settings | None = None,
+    *,
+    most: int | None = None,
+    ready: Callable[[str], object] | None = None,
+) -> None:
+    """Serves a page that records pictures into class folders, until SIGTERM or SIGINT comes; no model is needed.
+
+    Args:
+        folder: the folder that gets a folder for each class; it is made if it is not there.
+        settings: the options of the server; by default `Settings()`, which serves only this machine.
+        most: the most pictures that the folder may hold; by default 10,000.
+        ready: is called with the page's address when it can be opened.
+
+    Raises:
+        MissingDependencyError: Starlette, Uvicorn or prometheus-client is not installed.
+        OptionError: settings that do not go together, or an address that cannot be used.
+        OutputError: the folder cannot be written to.
+    """
+    require_installed()
+    from zoo.serve import server
+    from zoo.serve.collection import MOST_PICTURES, Collection
+
+    server.collect(Collection(Path(folder), MOST_PICTURES if most is None else most), settings or Settings(), ready)
 
 
 def require_installed() -> None:

@@ -49,7 +49,7 @@ class Api:
 
     async def predict(self, request: Request) -> Response:
         """Answers `POST` at the `endpoint` of the task, such as `/v1/classify`; the body is a picture file."""
-        _require_known(request, tuple(asked.parameters(self.pool.predictor.task)))
+        require_known(request, tuple(asked.parameters(self.pool.predictor.task)))
         wanted = asked.read(request.query_params, self.pool.predictor)
         if request.headers.get("content-type", "").lower().startswith(WRAPPED):
             raise HTTPException(415, "send the picture's file itself as the body: curl --data-binary @photo.jpg")
@@ -74,7 +74,7 @@ class Api:
 
     async def model(self, request: Request) -> Response:
         """Answers `GET /v1/model`."""
-        _require_known(request, ())
+        require_known(request, ())
         return Response(self._model, media_type="application/json")
 
     async def healthz(self, _: Request) -> Response:
@@ -119,7 +119,7 @@ class Api:
             raise HTTPException(413, "the picture does not fit into this machine's memory") from None
 
 
-def _require_known(request: Request, known: tuple[str, ...]) -> None:
+def require_known(request: Request, known: tuple[str, ...]) -> None:
     """Refuses parameters of an address that are not known, or that are there twice.
 
     Raises:
@@ -144,7 +144,9 @@ def error_line(request: Request, error: Exception) -> Answer:
 def _line(request: Request, error: HTTPException) -> str:
     path, allowed = request.url.path, ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
     if error.status_code == 404:
-        task: Task[Any] = request.app.state.task
+        task: Task[Any] | None = getattr(request.app.state, "task", None)
+        if task is None:
+            return error.detail if error.detail != "Not Found" else "there is nothing here"
         if path in {endpoint(other) for other in TASKS.values()}:
             return f"the file is a {task.noun}: send pictures to {endpoint(task)}"
         names = {place.rsplit("/", 1)[1]: place for place in openapi.places(task)}

@@ -120,7 +120,10 @@ def _schemas(task: Task[Any]) -> Json:
             input=_object(
                 shape={**_list(_INTEGER), "description": "Height, width, channels."}, dtype=_STRING, resize=_STRING
             ),
-            macs=_INTEGER,
+            macs={
+                "type": ["integer", "null"],
+                "description": "Multiply-accumulates of one run; null if they are not known, as for .onnx files.",
+            },
             labels=_list(_STRING),
             scores={**_STRING, "enum": ["probabilities", "numbers"]},
             min_score={

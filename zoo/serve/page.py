@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 
 from starlette.requests import Request
@@ -25,9 +26,9 @@ FILES = {
 }
 
 
-def routes() -> list[Route]:
-    """Returns a route for each file."""
-    return [_route(path, package, name) for path, (package, name) in FILES.items()]
+def routes(files: Mapping[str, tuple[str, str]] = FILES) -> list[Route]:
+    """Returns a route for each file, such as those of `FILES`."""
+    return [_route(path, package, name) for path, (package, name) in files.items()]
 
 
 def _route(path: str, package: str, name: str) -> Route:

@@ -30,8 +30,9 @@ BLOCK = 1 << 16
 class Guard:
     """Answers what may not pass with one line, puts `HEADERS` on everything, and sends large answers bit by bit."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, peers: Peers) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, peers: Peers, open_paths: frozenset[str] = OPEN_PATHS) -> None:
         self.app = app
+        self._open = open_paths
         self.tries = Tries()
         self._peers = peers
         self._names = Names(settings)
@@ -67,7 +68,7 @@ class Guard:
             page = place(origin.partition("://")[2])
             advice = f"; if it is this server's own, start it with --allow-host {page.name}" if page else ""
             return refusal(403, f"requests from pages of {origin[:200]!r} are not answered{advice}")
-        if self._token is None or path in OPEN_PATHS:
+        if self._token is None or path in self._open:
             return None
         return self._wrong_token(self._token, headers.get("authorization", "").encode("latin-1"), self._peers.of(scope))
 

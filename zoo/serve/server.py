@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from zoo.runner import Predictor
 from zoo.serve.api import Api
 from zoo.serve.app import create_app
+from zoo.serve.collecting import Collecting
+from zoo.serve.collection import Collection
+from zoo.serve.connections import Connections
 from zoo.serve.listener import Listener
 from zoo.serve.log import bounded
-from zoo.serve.peers import peer
-from zoo.serve.protocol import Protocol
+from zoo.serve.peers import Peers, peer
+from zoo.serve.protocol import Protocol as Connection
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool
 from zoo.signals import listening
@@ -27,9 +32,36 @@ def run(predictors: Sequence[Predictor[Any]], settings: Settings, ready: Callabl
     predictors[0].picture  # noqa: B018  # raises where the file takes none
     listener = settings.bind()
     pool = Pool(predictors, settings.max_pixels)
-    server = Server(Configuration(Api(pool, settings)))
+    api = Api(pool, settings)
     try:
-        url = settings.url(listener.getsockname()[1])
+        _listen(api, create_app(api), listener, ready)
+    finally:
+        pool.close()
+
+
+def collect(collection: Collection, settings: Settings, ready: Callable[[str], object] | None) -> None:
+    """See `zoo.serve.collect`."""
+    listener = settings.bind()
+    collecting = Collecting(collection, settings)
+    try:
+        _listen(collecting, collecting.app(), listener, ready)
+    finally:
+        collecting.close()
+
+
+class Host(Protocol):
+    """What a server needs of that which answers, beside the application."""
+
+    settings: Settings
+    peers: Peers
+    connections: Connections
+
+
+def _listen(host: Host, app: ASGIApp, listener: socket.socket, ready: Callable[[str], object] | None) -> None:
+    """Serves until a signal comes."""
+    server = Server(Configuration(host, app))
+    try:
+        url = host.settings.url(listener.getsockname()[1])
         server.on_start = lambda: ready(url) if ready else None
         # A second SIGINT does not wait until the current requests are answered.
         with listening(server.handle_exit), warnings.catch_warnings():
@@ -38,18 +70,17 @@ def run(predictors: Sequence[Predictor[Any]], settings: Settings, ready: Callabl
             server.run(sockets=[listener])
     finally:
         listener.close()
-        pool.close()
 
 
 class Configuration(uvicorn.Config):
     """The configuration of Uvicorn: quiet, in one process. The limits are those of `zoo.serve.protocol` and others."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Host, app: ASGIApp) -> None:
         self.api = api
         settings = api.settings
         super().__init__(
-            create_app(api),
-            http=Protocol,
+            app,
+            http=Connection,
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -98,9 +129,9 @@ class Server(uvicorn.Server):
         """Does nothing."""
         yield
 
-    def _protocol(self, address: str, server: str) -> Protocol:
+    def _protocol(self, address: str, server: str) -> Connection:
         api = self.config.api
-        return Protocol(
+        return Connection(
             self.config,
             self.server_state,
             settings=api.settings,

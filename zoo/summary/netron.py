@@ -26,7 +26,7 @@ def view(target: str | Path, *, port: int = 0, browse: bool = True, **options: A
             input(f"{url}, Enter to stop")
 
     Args:
-        target: a file that Netron knows (`.tflite`, `.keras`, `.h5`...), or the name of a registered model, whose
+        target: a file that Netron knows (`.tflite`, `.onnx`, `.keras`...), or the name of a registered model, whose
             architecture is shown without weights.
         port: the port of the server; 0 takes a free one.
         browse: whether to open the address in a browser.

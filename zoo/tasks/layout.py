@@ -16,6 +16,9 @@ from zoo.tflite.scores import are_probabilities
 
 BOXES, SCORES = "boxes", "scores"
 """The outputs of a file of this package."""
+OBJECTS = ("boxes", "classes", "scores", "count")
+"""The outputs of an `.onnx` file of this package that decodes its boxes itself, with `NON_MAX_SUPPRESSION`."""
+NON_MAX_SUPPRESSION = "NonMaxSuppression"
 RAW_BOXES, RAW_SCORES = "raw_outputs/box_encodings", "raw_outputs/class_predictions"
 """The outputs of a file that the Object Detection API exported without that operation."""
 PAPER_LEVELS = 6
@@ -75,11 +78,13 @@ class Finished:
     """The most objects of one picture."""
     note: str = ""
     leaves_overlaps: bool = False
+    by: str = POST_PROCESS
+    """The operation that decodes them."""
 
     @property
     def origin(self) -> str:
         """Where boxes come from, in words."""
-        return f"at most {self.most:,}, decoded in the file by {POST_PROCESS}"
+        return f"at most {self.most:,}, decoded in the file by {self.by}"
 
 
 Layout = Heads | Finished
@@ -98,7 +103,7 @@ class Found(NamedTuple):
 def looks_like(file: ModelFile) -> bool:
     """Whether the outputs of a file are those of a detector, whose boxes may or may not be decodable."""
     graph = file.main
-    if any(op.custom and op.name == POST_PROCESS for op in graph.ops):
+    if any(op.custom and op.name == POST_PROCESS for op in graph.ops) or _suppressed(graph) is not None:
         return True
     shapes = [graph.tensors[i].shape for i in graph.outputs]
     if len(shapes) == 1:  # boxes and scores in one tensor, as YOLO's exports have them
@@ -119,7 +124,7 @@ def find(file: ModelFile) -> Found:
     shown = ", ".join(map(str, shapes[:8])) + (", ..." if len(shapes) > 8 else "")
     if picture is None:
         return Found(None, f"its input {shape} is no picture", None)
-    finished = _finished(graph)
+    finished = _finished(graph) or _suppressed(graph)
     if finished is not None:
         return Found(finished, "", picture)
     if len(shapes) != 2 or any(len(one) != 3 for one in shapes) or shapes[0][1] != shapes[1][1]:
@@ -143,6 +148,18 @@ def _finished(graph: Graph) -> Finished | None:
         return None
     boxes = graph.tensors[graph.outputs[places[0]]].shape
     return Finished(places[0], places[1], places[2], places[3], scores[-1], math.prod(boxes) // 4)
+
+
+def _suppressed(graph: Graph) -> Finished | None:
+    """The places of the four outputs of an `.onnx` file that decodes its boxes itself."""
+    names = [graph.tensors[i].name for i in graph.outputs]
+    op = next((op for op in graph.ops if op.name == NON_MAX_SUPPRESSION), None)
+    if op is None or sorted(names) != sorted(OBJECTS) or len(op.inputs) < 2 or op.inputs[1] < 0:
+        return None
+    scores = graph.tensors[op.inputs[1]].shape
+    boxes, classes, best, count = (names.index(name) for name in OBJECTS)
+    most = math.prod(graph.tensors[graph.outputs[classes]].shape)
+    return Finished(boxes, classes, best, count, scores[1], most, by=op.name) if len(scores) == 3 else None
 
 
 def _followed(makers: dict[int, Op], index: int) -> tuple[Op | None, int]:

@@ -193,17 +193,22 @@ def _found_labels(archive: zipfile.ZipFile, name: str | None, *, own: bool) -> t
         return [], []
     content = _read_bytes(archive, name, MAX_PART_BYTES)
     if own:
-        return _labels(content.decode("utf-8")), []
+        return label_lines(content.decode("utf-8")), []
     try:
         text, encoding = decoded_as(content)
     except ValueError as error:
         return [], [f"its labels ({shortened(name)}) cannot be read: {error}; give --labels FILE"]
-    _labels(text)
+    label_lines(text)
     notes = [f"its labels ({shortened(name)}) are not UTF-8, and read as {encoding}"] if encoding == CP1252 else []
     return labels.parse(text), notes
 
 
-def _labels(text: str) -> list[str]:
+def label_lines(text: str) -> list[str]:
+    """Returns the lines of a list of labels.
+
+    Raises:
+        ValueError: there are unreasonably many, or one is unreasonably long.
+    """
     # The lines are counted first, because sixteen million empty labels would take 260 MB.
     if sum(map(text.count, _LINE_ENDS)) > MAX_LABELS:
         raise ValueError(f"it has more than {MAX_LABELS:,} labels")

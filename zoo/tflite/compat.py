@@ -14,7 +14,6 @@ from typing import Any
 from zoo.assets import read_json
 from zoo.errors import ExportError
 from zoo.tflite.modelfile import POST_PROCESS, Graph, ModelFile, Op
-from zoo.tflite.targets import Target
 
 RUNTIMES = {
     # name: key in op_versions.json
@@ -22,7 +21,7 @@ RUNTIMES = {
     "tflite-runtime 2.14": "tflite-runtime-2.14",
     "edgetpu_compiler 16": "edgetpu-compiler-16",
 }
-FOR_TARGET: dict[Target | None, tuple[str, ...]] = {
+FOR_TARGET: dict[str | None, tuple[str, ...]] = {
     None: ("litert 2.3", "tflite-runtime 2.14"),
     "litert": ("litert 2.3",),
     "tflite-runtime": ("tflite-runtime 2.14",),

@@ -55,6 +55,8 @@ def stated(file: ModelFile) -> Stated | None:
 
 
 def _custom(file: ModelFile) -> bytes | None:
+    if NAME in file.metadata:  # an .onnx file has it beside its card
+        return file.metadata[NAME]
     blob = file.metadata.get(ENTRY)
     if not blob:
         return None

@@ -127,12 +127,13 @@ class Graph:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A parsed `.tflite` file."""
+    """A parsed `.tflite` file, or what `zoo.onnx.outline` reads of an `.onnx` file in the same form."""
 
     path: Path
     size: int
     """Size of the file in bytes."""
     schema_version: int
+    """Version of the format: TFLite's schema, or ONNX' IR."""
     graphs: tuple[Graph, ...]
     metadata: dict[str, bytes]
     """Content of each metadata entry by its name."""

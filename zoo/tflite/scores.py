@@ -1,4 +1,4 @@
-"""Finds out from a file's graph whether an output holds probabilities."""
+"""Finds out from a graph whether an output holds probabilities; operations are named as in TFLite or in ONNX."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from zoo.tflite.modelfile import Graph, Op, Tensor
 DEPTH = 32
 """The most operations that are followed from an output upwards."""
 
-_PROBABILITIES = frozenset({"SOFTMAX", "LOGISTIC"})
+_PROBABILITIES = frozenset({"SOFTMAX", "LOGISTIC", "Softmax", "Sigmoid"})
 _KEEPING = frozenset({
     "AVERAGE_POOL_2D", "CAST", "CONCATENATION", "DEQUANTIZE", "EXPAND_DIMS", "GATHER", "MAXIMUM", "MAX_POOL_2D",
     "MEAN", "MINIMUM", "MUL", "PACK", "QUANTIZE", "REDUCE_MAX", "REDUCE_MIN", "RESHAPE", "REVERSE_V2", "SLICE", "SPLIT",
     "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE", "UNPACK",
+    "AveragePool", "Cast", "Concat", "DequantizeLinear", "Flatten", "Gather", "GlobalAveragePool", "GlobalMaxPool",
+    "Identity", "Max", "MaxPool", "Min", "Mul", "QuantizeLinear", "ReduceMax", "ReduceMean", "ReduceMin", "Reshape",
+    "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
 })  # fmt: skip
 """Operations that make probabilities of probabilities. A product with a constant is none."""
-_OF_CONSTANTS_TOO = _KEEPING - {"CONCATENATION", "MAXIMUM", "MINIMUM", "MUL", "PACK"}
+_OF_CONSTANTS_TOO = _KEEPING - {"CONCATENATION", "MAXIMUM", "MINIMUM", "MUL", "PACK", "Concat", "Max", "Min", "Mul"}
 """Those whose constant inputs say how, such as a shape, and are no data."""
 
 
@@ -57,7 +60,7 @@ class _Walk:
         if op.name in _PROBABILITIES or _is_share(self._makers, op):
             return True
         inputs = [i for i in op.inputs if i >= 0]
-        if op.name == "SUB" and len(inputs) == 2:  # the other of two classes: 1 - p
+        if op.name in {"SUB", "Sub"} and len(inputs) == 2:  # the other of two classes: 1 - p
             first = tensors[inputs[0]]
             return first.is_constant and first.shape in {(), (1,)} and self.holds(inputs[1], depth - 1)
         if op.name in _OF_CONSTANTS_TOO:
@@ -67,10 +70,15 @@ class _Walk:
 
 def _is_share(makers: dict[int, Op], op: Op) -> bool:
     """Whether an operation divides by the sum of what it divides: a softmax that is written out."""
-    if op.name != "DIV" or len(op.inputs) != 2:
+    if op.name not in {"DIV", "Div"} or len(op.inputs) != 2:
         return False
     total = makers.get(op.inputs[1])
-    return total is not None and total.name == "SUM" and bool(total.inputs) and total.inputs[0] == op.inputs[0]
+    return (
+        total is not None
+        and total.name in {"SUM", "ReduceSum"}
+        and bool(total.inputs)
+        and total.inputs[0] == op.inputs[0]
+    )
 
 
 def _quantized_as_softmax(tensor: Tensor) -> bool:

@@ -28,6 +28,8 @@ from zoo.training.results import TrainResult
 from zoo.training.run import train_start
 from zoo.training.setup import Check
 from zoo.training.start import Start
+from zoo.training.tasks import CLASSIFICATION
+from zoo.training.unlabelled import name_by, without_classes
 from zoo.training.watch import Watch
 from zoo.weights import Built, load_model
 
@@ -103,7 +105,8 @@ def train_quantized(
 
     Args:
         run: the folder of the run.
-        data: other files of the same classes; by default those of the run.
+        data: other files of the same classes, or a folder of pictures without classes, which the run's model names (in
+            a CSV file beside `out`); by default the files of the run.
         weight_bits: the number of bits of a weight, 2 to 8, see `zoo.compress.graph.quantize_aware`. The file is an
             int8 one in any case; with 4 bits a channel has 15 different values.
         per_tensor: whether each kernel has one scale, as some accelerators want it.
@@ -133,6 +136,14 @@ def train_quantized(
     model = begun.model if begun.model is not None else load_model(folder / MODEL)
     quantize_aware(model, weight_bits=weight_bits, per_tensor=per_tensor)  # an error is found before the data are read
     about = read_run(folder)
+    target = Path(out) if out is not None else start.next_to(folder)
+    notes, source = begun.notes, Path(data or path)
+    named_by_model = data is not None and begun.task() is CLASSIFICATION
+    files = without_classes(source, model.input_shape[1:]) if named_by_model else []
+    if files:
+        source = target.with_name(f"{target.name}-answers.csv")
+        named = name_by(model, files, tuple(about["labels"]), source, resize=wanted.resize, progress=progress)
+        notes = (*notes, named)
     quantizing = _Quantizing(
         None,
         start.OWN,
@@ -140,7 +151,7 @@ def train_quantized(
         model=model,
         run=begun.run,
         score=begun.score,
-        notes=begun.notes,
+        notes=notes,
         about_pruning=begun.about_pruning,
         weight_bits=weight_bits,
         per_tensor=per_tensor,
@@ -148,16 +159,20 @@ def train_quantized(
         registered=begun.name or "",
         chosen=dict(about["model"]["options"]),
     )
-    return train_start(
-        quantizing,
-        data or path,
-        out=Path(out) if out is not None else start.next_to(folder),
-        recipe=wanted,
-        teacher=folder / MODEL if teacher is None else Path(teacher),
-        watch=watch,
-        progress=progress,
-        check=check,
-    )
+    try:
+        return train_start(
+            quantizing,
+            source,
+            out=target,
+            recipe=wanted,
+            teacher=folder / MODEL if teacher is None else Path(teacher),
+            watch=watch,
+            progress=progress,
+            check=check,
+        )
+    finally:
+        if files and not target.exists():  # the training was refused
+            source.unlink(missing_ok=True)
 
 
 def for_int8(recipe: Recipe) -> Recipe:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import keras
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
+FINISHED = (".tflite", ".onnx")
+"""What an export writes, and nothing reads as a Keras model."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,11 @@ def _require_keras_file(path: Path, what: str) -> None:
         raise WeightsError(
             f"cannot load {path} as a Keras model: it holds weights alone; load them into their model: zoo build MODEL "
             "--weights FILE"
+        )
+    if path.suffix in FINISHED:
+        raise WeightsError(
+            f"{path} is a finished {path.suffix} file, which no Keras model can be made of; give the .keras or .h5 "
+            "file, or the SavedModel folder, that it was made of"
         )
     if path.suffix not in SUFFIXES:
         raise WeightsError(f"{path} is not a Keras model; give a .keras or .h5 file, or a SavedModel folder")

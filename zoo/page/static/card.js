@@ -12,7 +12,8 @@ export function showModel(model) {
   if (model.threshold !== null) unsure.threshold = scoreText(model.threshold, true);
   list($("summary"), {
     file: model.file, size: megabytes(model.bytes), input: `${width} × ${height} × ${channels}, ${model.input.dtype}`,
-    "other shapes are": resize, ...unsure, classes: number.format(model.labels.length), MACs: number.format(model.macs),
+    "other shapes are": resize, ...unsure, classes: number.format(model.labels.length),
+    ...(model.macs === null ? {} : { MACs: number.format(model.macs) }),
     runtime: model.runtime, ...(model.limits ? ofServer(model) : {}),
   });
   list($("card"), Object.keys(model.card).length ? model.card : { "": "This file carries none." });

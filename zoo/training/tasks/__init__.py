@@ -60,6 +60,7 @@ def sureness(task: TrainingTask, metrics: Mapping[str, Any]) -> Sequence[str]:
 
 
 __all__ = [
+    "CLASSIFICATION",
     "TASKS",
     "Advising",
     "Calibrating",
