@@ -41,8 +41,9 @@ def web(file: Path, out: Path | None, package: Path | None, **options: Any) -> N
     The page needs no server and asks no network; it works on a phone, too. It gives the scores that zoo run gives:
     those of int8 files to the last bit.
     """
-    from zoo.web import is_one_file, write
+    from zoo.web import is_one_file, require_tflite, write
 
+    require_tflite(file)
     place = out if out is not None else Path(file.with_suffix(".html").name)
     if place.resolve() == file.resolve():
         raise OutputError(f"{place} is the model itself; give another place: --out")

@@ -177,6 +177,30 @@ def test_a_file_that_is_no_picture_is_one_line(digits_page: Path, open_page: Ope
     assert labels(page)[0] == PICTURES[0].parent.name
 
 
+@pytest.mark.parametrize("form", ["file", "site"])
+def test_the_page_loads_nothing_from_elsewhere_and_runs_no_script_but_its_own(
+    form: str, digits_page: Path, served: tuple[str, Path], browser: Browser
+) -> None:
+    page = browser.new_page()
+    page.goto(digits_page.as_uri() if form == "file" else served[0])
+    wait_for_model(page)
+    stopped = page.evaluate(
+        """async () => {
+            const stopped = [];
+            addEventListener("securitypolicyviolation", ({ effectiveDirective }) => stopped.push(effectiveDirective));
+            await fetch("http://127.0.0.1:1/elsewhere").catch(() => {});
+            const image = new Image(), inline = document.createElement("script");
+            image.src = "http://127.0.0.1:1/elsewhere.png";
+            inline.textContent = "window.owned = true";
+            document.body.append(image, inline);
+            await new Promise((done) => setTimeout(done, 300));
+            return [stopped.sort(), window.owned ?? false];
+        }"""
+    )
+    assert stopped == [["connect-src", "img-src", "script-src-elem"], False]
+    page.close()
+
+
 def test_labels_are_text_and_end_no_script(package: Path, open_page: OpenPage, tmp_path: Path) -> None:
     nasty = [f"</script><script>document.title='owned {i}'</script><!--<b>{i}</b>" for i in range(10)]
     # A name that would turn the direction of the text.

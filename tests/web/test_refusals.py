@@ -53,6 +53,15 @@ def test_a_model_that_takes_no_pictures_is_refused(conv1d_file: Path, cli: Cli, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_onnx_file_is_refused_before_it_is_opened(cli: Cli, tmp_path: Path) -> None:
+    done = cli("web", tmp_path / "net.onnx")
+    assert (done.code, done.err) == (
+        1,
+        f"zoo: error: {tmp_path}/net.onnx is an .onnx file, and the page runs .tflite files; make one of the model by "
+        "zoo export\n",
+    )
+
+
 def test_a_task_that_the_page_does_not_know_is_refused(
     spotter_file: Path, spotting_known: None, cli: Cli, tmp_path: Path
 ) -> None:

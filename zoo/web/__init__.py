@@ -13,17 +13,30 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ModelFileError, OutputError
 from zoo.files import atomic
+from zoo.onnx.kinds import is_onnx
 from zoo.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from zoo.runner import Predictor
 
-__all__ = ["is_one_file", "write"]
+__all__ = ["is_one_file", "require_tflite", "write"]
 
 
 def is_one_file(out: Path) -> bool:
     """Whether a place names one HTML file, by its suffix; else it is the folder of a site."""
     return out.suffix.lower() in {".html", ".htm"}
+
+
+def require_tflite(path: Path) -> None:
+    """Refuses a file that LiteRT.js does not run by its name, before it is opened.
+
+    Raises:
+        ModelFileError: it is an `.onnx` file.
+    """
+    if is_onnx(path):
+        raise ModelFileError(
+            f"{path} is an .onnx file, and the page runs .tflite files; make one of the model by zoo export"
+        )
 
 
 def write(
@@ -52,8 +65,9 @@ def write(
     from zoo.web import assemble, facts
     from zoo.web.runtime import find
 
-    about = facts.describe(predictor)
     path = predictor.session.path
+    require_tflite(path)
+    about = facts.describe(predictor)
     if card.checksum(path) == "wrong":
         raise ModelFileError(f"{path} was changed, or damaged, after it was written; export it again, or copy it anew")
     if not is_one_file(out):
