@@ -22,6 +22,7 @@ LONGEST = (
     "training/test_resume.py",
     "export/test_tflite.py",
     "export/test_matrix.py",
+    "export/test_onnx_parity.py",
     "benchmarks/test_suite.py",
     "weights/test_imagenet.py",
     "cli/test_hostile_text.py",

@@ -15,6 +15,7 @@ from PIL import Image
 
 import zoo
 from tests import colours
+from tests.branches import Aware
 from zoo.errors import ExportError, MissingDependencyError, VerificationError
 from zoo.export import ExportReport, onnx_graph, to_onnx
 from zoo.export.calibration import synthetic
@@ -39,7 +40,7 @@ def net() -> Any:
 
 
 @pytest.fixture(scope="module")
-def lenet(net: Any, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def exported(net: Any, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A function that exports LeNet with options, once for each."""
     return _maker(net, tmp_path_factory.mktemp("lenet"), synthetic(net.input_shape[1:], 40).inputs, ["a", "b", "c"])
 
@@ -71,8 +72,8 @@ def _ops(path: Path) -> set[str]:
     return {node.op_type for node in onnx.load(path).graph.node}
 
 
-def test_a_file_has_opset_13_static_shapes_and_names_of_layers(lenet: Made) -> None:
-    model = onnx.load(lenet().path)
+def test_a_file_has_opset_13_static_shapes_and_names_of_layers(exported: Made) -> None:
+    model = onnx.load(exported().path)
     onnx.checker.check_model(model, full_check=True)
     assert [(one.domain, one.version) for one in model.opset_import] == [("", 13)]
     graph = model.graph
@@ -84,8 +85,8 @@ def test_a_file_has_opset_13_static_shapes_and_names_of_layers(lenet: Made) -> N
     assert {"conv1/BiasAdd", "conv1/Relu", "logits/MatMul_Gemm"} <= {node.name for node in graph.node}
 
 
-def test_labels_and_card_are_in_the_properties(lenet: Made) -> None:
-    report = lenet()
+def test_labels_and_card_are_in_the_properties(exported: Made) -> None:
+    report = exported()
     props = outline.read_props(report.path)
     found = read_props(props, report.path)
     assert found.labels == ("a", "b", "c")
@@ -106,17 +107,17 @@ def test_labels_and_card_are_in_the_properties(lenet: Made) -> None:
     assert {"tf2onnx", "onnx", "onnxruntime"} <= set(found.card["made_with"])
 
 
-def test_the_same_model_gives_the_same_file(lenet: Made, net: Any, tmp_path: Path) -> None:
+def test_the_same_model_gives_the_same_file(exported: Made, net: Any, tmp_path: Path) -> None:
     again = to_onnx(
         net, tmp_path / "plain.onnx", calibration=synthetic(net.input_shape[1:], 40).inputs, labels=["a", "b", "c"]
     )
-    first, second = onnx.load(lenet().path), onnx.load(again.path)
+    first, second = onnx.load(exported().path), onnx.load(again.path)
     assert first.graph.SerializeToString(deterministic=True) == second.graph.SerializeToString(deterministic=True)
 
 
 @pytest.mark.parametrize("options", [{}, {"layout": "nhwc"}, {"batch": 3}, {"quantize": "float16"}], ids=str)
-def test_raw_pixels_give_the_answers_of_keras(lenet: Made, net: Any, options: dict[str, Any]) -> None:
-    report = lenet(**options)
+def test_raw_pixels_give_the_answers_of_keras(exported: Made, net: Any, options: dict[str, Any]) -> None:
+    report = exported(**options)
     inputs = synthetic(net.input_shape[1:], 7, seed=3).inputs
     (found,) = run_all(load(report.path), inputs, pixels=True)
     np.testing.assert_allclose(found, np.asarray(net(inputs)), atol=5e-3 if "quantize" in options else 1e-5)
@@ -125,18 +126,18 @@ def test_raw_pixels_give_the_answers_of_keras(lenet: Made, net: Any, options: di
     assert _shape(onnx.load(report.path).graph.input[0]) == shape
 
 
-def test_the_runner_reads_a_picture_into_either_layout(lenet: Made, tmp_path: Path) -> None:
+def test_the_runner_reads_a_picture_into_either_layout(exported: Made, tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (28, 28, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "noise.png")
     first, second = (
-        Classifier(lenet(**options).path).classify(tmp_path / "noise.png") for options in ({}, {"layout": "nhwc"})
+        Classifier(exported(**options).path).classify(tmp_path / "noise.png") for options in ({}, {"layout": "nhwc"})
     )
     assert [one.label for one in first] == [one.label for one in second]
     np.testing.assert_allclose([one.score for one in first], [one.score for one in second], atol=1e-5)
 
 
-def test_a_float16_file_is_half_the_size_with_float32_ends(lenet: Made) -> None:
-    plain, half = lenet(), lenet(quantize="float16")
+def test_a_float16_file_is_half_the_size_with_float32_ends(exported: Made) -> None:
+    plain, half = exported(), exported(quantize="float16")
     assert half.bytes < 0.6 * plain.bytes
     graph = onnx.load(half.path).graph
     assert {one.type.tensor_type.elem_type for one in (*graph.input, *graph.output)} == {TensorProto.FLOAT}
@@ -149,8 +150,8 @@ def test_a_float16_file_is_half_the_size_with_float32_ends(lenet: Made) -> None:
     assert set(scaling) == {TensorProto.FLOAT}
 
 
-def test_an_int8_file_has_a_scale_for_each_channel_and_float32_ends(lenet: Made) -> None:
-    report = lenet(quantize="int8")
+def test_an_int8_file_has_a_scale_for_each_channel_and_float32_ends(exported: Made) -> None:
+    report = exported(quantize="int8")
     graph = onnx.load(report.path).graph
     assert {one.type.tensor_type.elem_type for one in (*graph.input, *graph.output)} == {TensorProto.FLOAT}
     weights = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
@@ -167,9 +168,9 @@ def test_an_int8_file_has_a_scale_for_each_channel_and_float32_ends(lenet: Made)
     assert report.verification.agreement.share >= 0.85
 
 
-def test_for_tensorrt_activations_have_no_zero_points(lenet: Made) -> None:
+def test_for_tensorrt_activations_have_no_zero_points(exported: Made) -> None:
     def points(target: str) -> set[int]:
-        graph = onnx.load(lenet(quantize="int8", target=target).path).graph
+        graph = onnx.load(exported(quantize="int8", target=target).path).graph
         values = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
         read = [values[node.input[2]] for node in graph.node if node.op_type == "QuantizeLinear"]
         return {int(point) for one in read for point in one.ravel()}
@@ -178,14 +179,14 @@ def test_for_tensorrt_activations_have_no_zero_points(lenet: Made) -> None:
     assert points("onnxruntime") != {0}
 
 
-def test_one_scale_for_all_channels_where_that_is_asked_for(lenet: Made) -> None:
-    graph = onnx.load(lenet(quantize="int8", per_tensor=True).path).graph
+def test_one_scale_for_all_channels_where_that_is_asked_for(exported: Made) -> None:
+    graph = onnx.load(exported(quantize="int8", per_tensor=True).path).graph
     kinds = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     assert {kinds[node.input[1]].size for node in graph.node if node.op_type == "DequantizeLinear"} == {1}
 
 
-def test_logits_lack_the_softmax(lenet: Made, net: Any) -> None:
-    report = lenet(logits=True)
+def test_logits_lack_the_softmax(exported: Made, net: Any) -> None:
+    report = exported(logits=True)
     assert "Softmax" not in _ops(report.path)
     assert [one.name for one in onnx.load(report.path).graph.output] == ["logits"]
 
@@ -239,6 +240,14 @@ def test_without_the_extra_there_is_one_line(
     assert str(error.value) == (
         f"writing .onnx files needs {name}_missing, which is not installed: pip install 'edgezoo[onnx]'"
     )
+
+
+def test_ranges_that_were_learnt_are_for_tflite_files(aware_lenet: Aware, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"was trained for int8, and an \.onnx file cannot hold the ranges"):
+        to_onnx(aware_lenet.aware, tmp_path / "m.onnx", quantize="int8")
+    report = to_onnx(aware_lenet.aware, tmp_path / "m.onnx")
+    assert report.card["quantize"] == "none"
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 
 
 def test_what_tf2onnx_cannot_convert_is_one_line_with_the_layer(tmp_path: Path) -> None:
