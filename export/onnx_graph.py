@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from zoo import __version__
 from zoo.errors import ExportError, MissingDependencyError, ZooError, first_line
 from zoo.export.naming import LayerNames, operations_of
 from zoo.quiet import quiet
@@ -76,6 +77,7 @@ def convert(model: keras.Model, outputs: Sequence[str], *, channels_first: bool)
             "file"
         ) from error
     _require_static(proto, model.name)
+    proto.producer_name, proto.producer_version = "edgezoo", __version__  # the card names the converter
     return proto
 
 

@@ -76,6 +76,7 @@ def test_a_file_has_opset_13_static_shapes_and_names_of_layers(exported: Made) -
     model = onnx.load(exported().path)
     onnx.checker.check_model(model, full_check=True)
     assert [(one.domain, one.version) for one in model.opset_import] == [("", 13)]
+    assert (model.producer_name, model.producer_version) == ("edgezoo", zoo.__version__)
     graph = model.graph
     assert [(one.name, _shape(one), one.type.tensor_type.elem_type) for one in (*graph.input, *graph.output)] == [
         ("input", [1, 3, 28, 28], TensorProto.FLOAT),
