@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,14 @@ def test_dequantize() -> None:
     assert real.dtype == np.float32
     plain = TensorInfo("scores", (1, 3), np.dtype(np.float32), scale=0.0, zero_point=0)
     np.testing.assert_array_equal(plain.dequantize(np.array([1.5], np.float32)), [1.5])
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_name_that_is_not_utf8(lenet: Case, tmp_path: Path, trusted: bool) -> None:
+    path = tmp_path / os.fsdecode(b"digits\xff.tflite")
+    path.write_bytes(lenet.file.read_bytes())
+    with pytest.raises(InputError, match=r"no runtime opens .*, whose name is not UTF-8; rename it"):
+        load(path, trusted=trusted)
 
 
 def test_an_unknown_runtime(lenet: Case) -> None:

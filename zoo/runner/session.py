@@ -166,8 +166,8 @@ def load(
     Raises:
         ModelFileError: the file is missing, no model, damaged, too large for this container's memory, or this runtime
             cannot run it.
-        InputError: there is no such runtime, delegate or provider, it does not run files of this format, or the number
-            of threads is out of range.
+        InputError: there is no such runtime, delegate or provider, it does not run files of this format, the number of
+            threads is out of range, or the file's name is not UTF-8.
         MissingDependencyError: the runtime, the delegate's library or the provider is not installed, or its device is
             not connected.
     """
@@ -179,6 +179,7 @@ def load(
         if value is not None:
             bounds.text(option, value)
     name, make = find(runtime, formats.form_of(path))
+    _require_name(path)
     file = None
     try:
         if not trusted:
@@ -193,6 +194,18 @@ def load(
             raise ModelFileError(f"{path} was compiled for an Edge TPU: give --delegate edgetpu") from error
         raise ModelFileError(f"{name} cannot load {path}: {reason}") from error
     return Session(interpreter, name, path, file)
+
+
+def _require_name(path: Path) -> None:
+    """Refuses a path that the runtimes, which take text, cannot be given.
+
+    Raises:
+        InputError: it holds bytes that are no UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"no runtime opens {path}, whose name is not UTF-8; rename it") from error
 
 
 def _require_fixed_size(path: Path, detail: dict[str, Any]) -> None:
