@@ -97,6 +97,12 @@ TENSORRT = {
                        coordinate_transformation_mode="tf_crop_and_resize"),
         "its coordinate_transformation_mode is 'tf_crop_and_resize'", "tf_crop_and_resize",
     ),
+    "resizing to the nearest as TensorFlow does": (
+        with_constants("Resize", {"": [], "scales": np.array([1, 1, 2, 2], np.float32)}, nearest_mode="floor",
+                       coordinate_transformation_mode="tf_half_pixel_for_nn"),
+        "with coordinate_transformation_mode 'tf_half_pixel_for_nn' its nearest_mode is 'floor', the list has round",
+        "",
+    ),
     "padding that goes round": (
         with_constants("Pad", {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64)}, mode="wrap"),
         "its mode is 'wrap', the list has constant, edge or reflect", "",

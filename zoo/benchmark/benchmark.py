@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from zoo import bounds
 from zoo.benchmark.coldstart import ColdStart, cold_start
+from zoo.benchmark.combinations import Devices, combinations, devices
 from zoo.benchmark.interleave import Candidate, Record, time_pictures, time_runs
 from zoo.benchmark.profile import OpTime, profile, require_profiler
 from zoo.benchmark.statistics import Spread, Times, ratio
@@ -21,7 +21,7 @@ from zoo.files import without_folders
 from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.progress import SILENT, Progress
 from zoo.runner import runtimes as known
-from zoo.runner.formats import Form, form_of
+from zoo.runner.formats import form_of
 from zoo.text import count_of
 
 RUNS = 100
@@ -171,8 +171,8 @@ def benchmark(
     """
     files, runtimes, threads = bounds.one_or_more(files), bounds.one_or_more(runtimes), bounds.one_or_more(threads)
     _check(files, runs, warmup, threads)
-    chosen = _combinations([Path(file) for file in files], runtimes or ("auto",), threads or (known.default_threads(),))
-    device = _devices([path for path, _, _ in chosen], delegate, provider)
+    chosen = combinations([Path(file) for file in files], runtimes or ("auto",), threads or (known.default_threads(),))
+    device = devices([path for path, _, _ in chosen], delegate, provider)
     before = read_state()
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(photo) if photo else Path(folder) / "photo.jpg"
@@ -203,31 +203,7 @@ def _check(files: Sequence[str | Path], runs: int, warmup: int, threads: Sequenc
         known.require_threads(value)
 
 
-def _combinations(files: list[Path], runtimes: Sequence[str], threads: Sequence[int]) -> list[tuple[Path, str, int]]:
-    """Returns each file with each runtime that runs its format; with all where none does, which is an error later."""
-    found = []
-    for file in files:
-        fitting = [name for name in runtimes if name == "auto" or name in known.of_form(form_of(file))]
-        found += list(itertools.product([file], fitting or runtimes, threads))
-    return found
-
-
-def _devices(files: list[Path], delegate: str | None, provider: str | None) -> dict[Form, dict[str, str | None]]:
-    """Returns what else than the CPU runs the files of each format.
-
-    Raises:
-        InputError: none of the files can be run by it.
-    """
-    forms = {form_of(file) for file in files}
-    for option, value, form in (("delegate", delegate, ".tflite"), ("provider", provider, ".onnx")):
-        if value is not None and form not in forms:
-            raise InputError(f"the {option} {value!r} is for {form} files, and none is given; leave --{option} out")
-    return {".tflite": {"delegate": delegate}, ".onnx": {"provider": provider}}
-
-
-def _load_all(
-    chosen: Sequence[tuple[Path, str, int]], device: dict[Form, dict[str, str | None]], progress: Progress
-) -> list[Candidate]:
+def _load_all(chosen: Sequence[tuple[Path, str, int]], device: Devices, progress: Progress) -> list[Candidate]:
     candidates: list[Candidate] = []
     for done, (path, runtime, threads) in enumerate(chosen):
         progress.step("loading", done, len(chosen))
@@ -261,9 +237,7 @@ def _run_all(
     return [candidate.record for candidate in candidates]
 
 
-def _start_all(
-    records: Sequence[Record], device: dict[Form, dict[str, str | None]], progress: Progress
-) -> list[ColdStart]:
+def _start_all(records: Sequence[Record], device: Devices, progress: Progress) -> list[ColdStart]:
     """Returns the median of each candidate's cold starts, which are measured in rounds, too."""
     starts: list[list[ColdStart]] = [[] for _ in records]
     for done in range(COLD_STARTS):

@@ -199,6 +199,15 @@ def _values(one: Typed, allowed: dict[str, list[Any]], constants: Constants) -> 
     return _KEPT
 
 
+def _with(one: Typed, asked: dict[str, dict[str, dict[str, list[Any]]]], constants: Constants) -> Told:
+    for name, by_value in asked.items():
+        value = str(one.node.attributes.get(name, ""))
+        reason, remedy = _values(one, by_value.get(value, {}), constants)
+        if reason:
+            return f"with {name} {value!r} {reason}", remedy
+    return _KEPT
+
+
 def _ones(one: Typed, names: list[str], constants: Constants) -> Told:
     for name in names:
         if any(number != 1 for number in one.node.attributes.get(name) or ()):
@@ -261,5 +270,6 @@ _RULES: dict[str, Callable[[Typed, Any, Constants], Told]] = {
     "spatial": _spatial,
     "stored": _stored,
     "values": _values,
+    "with": _with,
     "zero": _zero,
 }

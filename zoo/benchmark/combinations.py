@@ -1,0 +1,36 @@
+"""Chooses what is measured: which file on which runtime, with how many threads, on what hardware."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoo.errors import InputError
+from zoo.runner import runtimes as known
+from zoo.runner.formats import Form, form_of
+
+Devices = dict[Form, dict[str, str | None]]
+"""What else than the CPU runs files, by their format: the options `delegate` and `provider` of `zoo.runner.load`."""
+
+
+def combinations(files: list[Path], runtimes: Sequence[str], threads: Sequence[int]) -> list[tuple[Path, str, int]]:
+    """Returns each file with each runtime that runs its format; with all where none does, which is an error later."""
+    found = []
+    for file in files:
+        fitting = [name for name in runtimes if name == "auto" or name in known.of_form(form_of(file))]
+        found += list(itertools.product([file], fitting or runtimes, threads))
+    return found
+
+
+def devices(files: list[Path], delegate: str | None, provider: str | None) -> Devices:
+    """Returns what else than the CPU runs the files of each format.
+
+    Raises:
+        InputError: none of the files can be run by it.
+    """
+    forms = {form_of(file) for file in files}
+    for option, value, form in (("delegate", delegate, ".tflite"), ("provider", provider, ".onnx")):
+        if value is not None and form not in forms:
+            raise InputError(f"the {option} {value!r} is for {form} files, and none is given; leave --{option} out")
+    return {".tflite": {"delegate": delegate}, ".onnx": {"provider": provider}}
