@@ -14,6 +14,7 @@ from keras import layers
 
 import zoo
 from tests.export.conftest import MATRIX
+from tests.narrow import narrow
 from zoo import models
 from zoo.export import to_onnx
 from zoo.export.calibration import synthetic
@@ -74,7 +75,8 @@ def test_the_registry_is_whole() -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_options_that_change_operations(tmp_path: Path, name: str) -> None:
     published, options = VARIANTS[name]
-    model = zoo.build(published, num_classes=10, **options)
+    with narrow():
+        model = zoo.build(published, num_classes=10, **options)
     report = to_onnx(model, tmp_path / "m.onnx", verify_file=False)
     inputs = synthetic(model.input_shape[1:], 8, seed=1).inputs
     assert _correlation(report.path, model, inputs, pixels=True) >= CORRELATION["none"]
