@@ -28,13 +28,9 @@ def writer(form: Format, program: str | None = None) -> Callable[..., ExportRepo
         from zoo.export.jetson import to_jetson_inference
 
         return to_jetson_inference
-    if form == "onnx":
-        from zoo.export.onnx import to_onnx
+    from zoo import export
 
-        return to_onnx
-    from zoo.export.tflite import to_tflite
-
-    return to_tflite
+    return export.to_onnx if form == "onnx" else export.to_tflite
 
 
 def to_keras(model: keras.Model, path: str | Path) -> Path:
