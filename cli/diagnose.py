@@ -152,8 +152,8 @@ def _print(found: Diagnosis, *, show_all: bool) -> None:
     print_table(("all layers together", "divergence", "changed"), whole)
     echo(
         "",
-        f"Answers to {found.inputs} pictures, against the float model's; ranges of {found.calibrated_on} pictures "
-        f"({found.method}).",
+        f"Answers to {found.inputs} pictures for each layer and to {found.together} for all together, against the "
+        f"float model's; ranges of {found.calibrated_on} pictures ({found.method}).",
     )
     for advice in found.advice:
         echo(f"{'ok' if advice.what == 'nothing' else 'advice'}: {advice.text}")

@@ -27,7 +27,7 @@ WORSE = 5.0
 def advise(found: Diagnosis) -> Iterator[Advice]:
     """Yields what to do, the most useful first; at least one thing."""
     whole = found.whole["int8"]
-    if is_little(whole, found.inputs):
+    if is_little(whole, found.together):
         yield Advice(
             "nothing",
             (),
@@ -41,7 +41,7 @@ def advise(found: Diagnosis) -> Iterator[Advice]:
 
 def unevenly_lost(found: Diagnosis) -> Iterator[str]:
     """Yields the names of the losses that equalization might mend, and that are to be measured with it."""
-    if not is_little(found.whole["int8"], found.inputs) and _uneven(found):
+    if not is_little(found.whole["int8"], found.together) and _uneven(found):
         yield EQUALIZED
     if _per_tensor_is_worse(found) and _spread(_per_tensor_culprits(found)) >= UNEVEN:
         yield PER_TENSOR_EQUALIZED
@@ -133,7 +133,7 @@ def _helps(found: Diagnosis, name: str, loss: Loss) -> bool:
 
 def _per_tensor_is_worse(found: Diagnosis) -> bool:
     whole = found.whole["per_tensor"]
-    return not is_little(whole, found.inputs) and _is_worse(whole, found.whole["int8"])
+    return not is_little(whole, found.together) and _is_worse(whole, found.whole["int8"])
 
 
 def _per_tensor_culprits(found: Diagnosis) -> list[Row]:
@@ -171,7 +171,7 @@ def _for_per_tensor(found: Diagnosis) -> Iterator[Advice]:
 
 def _for_four_bits(found: Diagnosis, int8: Loss) -> Iterator[Advice]:
     whole = found.whole["four_bits"]
-    if is_little(whole, found.inputs) or not _is_worse(whole, int8):
+    if is_little(whole, found.together) or not _is_worse(whole, int8):
         return
     yield Advice(
         "four_bits",

@@ -29,8 +29,8 @@ Array = npt.NDArray[Any]
 
 WORK = 1e11
 """Multiply-accumulates of all runs together, about ten seconds on two cores; it limits the number of inputs."""
-FEWEST, MOST = 8, 64
-"""The least and the largest number of inputs, whatever the model's size."""
+FEWEST, MOST, MOST_TOGETHER = 8, 64, 400
+"""The least and the largest number of inputs, whatever the model's size: for each layer alone, and for all together."""
 WATCHED = 100
 """The most inputs on which ranges are measured."""
 BATCH = 16
@@ -102,20 +102,23 @@ def diagnose(
         plain.get_layer(name).set_range(_ends(graph.get_layer(name), one.range(method)))
     compared = inputs[: count or _count(kernels, len(switches))]
     probe = Probe(plain, compared)
-    meter = _Meter(probe, task, progress, 3 * len(kernels) + len(switches) + 3)
+    meter = _Meter(probe, task, progress, 3 * len(kernels) + len(switches))
     weights = {one.name: _weights(meter, one) for one in kernels}
     activations = {name: _activation(meter, graph, plain, name, seen[name], method) for name in switches}
+    progress.step("measuring all layers together")
+    together = _Together(probe, task, plain, inputs[: count or _count_together(kernels)])
     whole = {
-        "int8": meter.all_of({one.name: one.rounded() for one in kernels}, switches),
-        "per_tensor": meter.all_of({one.name: one.rounded(per_tensor=True) for one in kernels}, switches),
-        "four_bits": meter.all_of({one.name: one.rounded(bits=4) for one in kernels}, switches),
+        "int8": together.loss({one.name: one.rounded() for one in kernels}, switches),
+        "per_tensor": together.loss({one.name: one.rounded(per_tensor=True) for one in kernels}, switches),
+        "four_bits": together.loss({one.name: one.rounded(bits=4) for one in kernels}, switches),
     }
     rows = tuple(_rows(plain, {one.name: one.kind for one in kernels}, weights, activations))
-    found = Diagnosis(model.name, task.name, len(compared), min(len(inputs), WATCHED), method, rows, whole)
+    watched = min(len(inputs), WATCHED)
+    found = Diagnosis(model.name, task.name, len(compared), len(together.inputs), watched, method, rows, whole)
     for name in unevenly_lost(found):
-        meter.progress.step("equalizing channels")
+        progress.step("equalizing channels")
         with contextlib.suppress(CompressionError):  # its answers would change
-            found.whole[name] = _equalized(model, inputs[:WATCHED], compared, meter, per_tensor=name != EQUALIZED)
+            found.whole[name] = together.equalized(model, inputs[:WATCHED], per_tensor=name != EQUALIZED)
     return dataclasses.replace(found, advice=tuple(advise(found)))
 
 
@@ -123,35 +126,44 @@ class _Meter:
     """Compares the answers of a probe with those of the float model."""
 
     def __init__(self, probe: Probe, task: Task[Any], progress: Progress, total: int) -> None:
-        self.probe, self.task, self.progress, self._total, self._done = probe, task, progress, total, 0
+        self.probe, self._task, self._progress, self._total, self._done = probe, task, progress, total, 0
 
     def loss(self) -> Loss:
         """Returns what is lost by what is quantized at the moment."""
-        self.progress.step("measuring layers", self._done, self._total)
+        self._progress.step("measuring layers", self._done, self._total)
         self._done += 1
-        return self.between(self.probe.outputs())
+        return _between(self._task, self.probe.reference, self.probe.outputs())
 
-    def between(self, found: Sequence[Array]) -> Loss:
-        """Returns the loss of other outputs for the same inputs, one array for each."""
-        agreement = self.task.agreement(self.probe.reference, found)
-        return Loss(divergence(self.task, self.probe.reference, found), 1 - agreement.share)
 
-    def all_of(self, kernels: dict[str, Array], switches: Sequence[str]) -> Loss:
+class _Together:
+    """Measures what is lost with all layers rounded, on more inputs: the losses of two forms are compared."""
+
+    def __init__(self, probe: Probe, task: Task[Any], plain: keras.Model, inputs: Array) -> None:
+        self._probe, self._task, self._plain, self.inputs = probe, task, plain, inputs
+        self._reference = self._answers(plain)
+
+    def loss(self, kernels: dict[str, Array], switches: Sequence[str]) -> Loss:
         """Returns what is lost by other kernels and switches together."""
         with contextlib.ExitStack() as stack:
             for name, kernel in kernels.items():
-                stack.enter_context(self.probe.kernel(name, kernel))
+                stack.enter_context(self._probe.kernel(name, kernel))
             for name in switches:
-                stack.enter_context(self.probe.switched_on(name))
-            return self.loss()
+                stack.enter_context(self._probe.switched_on(name))
+            return _between(self._task, self._reference, self._answers(self._plain))
+
+    def equalized(self, model: keras.Model, examples: Array, *, per_tensor: bool) -> Loss:
+        """Returns what an int8 file of a model loses if its channels are balanced before."""
+        graph = quantize_aware(equalize(model, examples).model, per_tensor=per_tensor)
+        calibrate(graph, examples)
+        return _between(self._task, self._reference, self._answers(graph))
+
+    def _answers(self, model: keras.Model) -> list[Array]:
+        outputs = model.predict(self.inputs, batch_size=BATCH, verbose=0)
+        return [np.asarray(one, np.float32) for one in keras.tree.flatten(outputs)]
 
 
-def _equalized(model: keras.Model, inputs: Array, compared: Array, meter: _Meter, *, per_tensor: bool) -> Loss:
-    """Returns what an int8 file of the model loses if its channels are balanced before."""
-    graph = quantize_aware(equalize(model, inputs).model, per_tensor=per_tensor)
-    calibrate(graph, inputs)
-    outputs = graph.predict(compared, batch_size=BATCH, verbose=0)
-    return meter.between([np.asarray(one) for one in keras.tree.flatten(outputs)])
+def _between(task: Task[Any], reference: Sequence[Array], found: Sequence[Array]) -> Loss:
+    return Loss(divergence(task, reference, found), 1 - task.agreement(reference, found).share)
 
 
 def _with_switches(graph: keras.Model) -> keras.Model:
@@ -204,6 +216,11 @@ def _count(kernels: Sequence[_Kernel], switches: int) -> int:
     # A run begins where something is quantized: on average it is half of the model.
     once = sum(one.macs for one in kernels) * (3 * len(kernels) + switches) / 2
     return int(np.clip(WORK / max(once, 1.0), FEWEST, MOST))
+
+
+def _count_together(kernels: Sequence[_Kernel]) -> int:
+    """Returns the number of inputs on which all layers together are measured, in about six runs of the model."""
+    return int(np.clip(WORK / max(6.0 * sum(one.macs for one in kernels), 1.0), FEWEST, MOST_TOGETHER))
 
 
 def _weights(meter: _Meter, kernel: _Kernel) -> Weights:

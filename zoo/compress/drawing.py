@@ -38,7 +38,7 @@ def draw_diagnosis(found: Diagnosis, path: Path) -> None:
     more = f" ({len(rows)} of {len(found.rows)} layers)" if len(found.rows) > len(rows) else ""
     whole = found.whole["int8"]
     drawing.suptitle(
-        f"{caption(found.model)}{more}: int8 as a whole changes {whole.changed:.0%} of {found.inputs} answers",
+        f"{caption(found.model)}{more}: int8 as a whole changes {whole.changed:.0%} of {found.together} answers",
         fontsize=10,
     )
     save(drawing, path)

@@ -102,7 +102,9 @@ class Diagnosis:
     model: str
     task: str
     inputs: int
-    """Number of inputs whose answers were compared."""
+    """Number of inputs whose answers were compared for each layer."""
+    together: int
+    """Number of inputs whose answers were compared with all layers rounded."""
     calibrated_on: int
     """Number of inputs on which ranges were measured."""
     method: Method
