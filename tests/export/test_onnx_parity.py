@@ -27,6 +27,15 @@ from zoo.runner.session import load
 CORRELATION = {"none": 0.99999, "float16": 0.9995, "int8": 0.85}
 """Smallest correlation of all scores with Keras', with random weights."""
 DETECTORS = ("ssdlite_mobilenet_v2", "ssdlite_mobilenet_v1", "ssdlite_mobilenet_v3", "ssd_mobilenet_v2")
+CELLS = [
+    pytest.param(
+        name, quantize, marks=[] if quantize == "none" or name in {"lenet", "mobilenet_v2"} else pytest.mark.long
+    )
+    for name in MATRIX
+    if name != "alexnet"
+    for quantize in ("none", "float16", "int8")
+]
+"""Every classifier in every mode; most modes at length."""
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "lrn": ("alexnet", {"input_size": 67, "lrn": True}),
     "average": ("vgg16", {"input_size": 32, "head": "average"}),
@@ -41,8 +50,7 @@ def _correlation(path: Path, model: Any, inputs: Any, *, pixels: bool) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in MATRIX if name != "alexnet"])
-@pytest.mark.parametrize("quantize", ["none", "float16", "int8"])
+@pytest.mark.parametrize(("name", "quantize"), CELLS)
 def test_every_classifier(matrix: Any, tmp_path: Path, name: str, quantize: str) -> None:
     model, inputs = matrix.model(name), matrix.inputs(name)
     target = "tensorrt8" if quantize == "none" else None
@@ -59,7 +67,9 @@ def test_every_classifier(matrix: Any, tmp_path: Path, name: str, quantize: str)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize(
+    "name", [DETECTORS[0], *(pytest.param(name, marks=pytest.mark.long) for name in DETECTORS[1:])]
+)
 def test_every_detector(tmp_path: Path, name: str) -> None:
     report = to_onnx(zoo.build(name, num_classes=3, input_size=96), tmp_path / "m.onnx", target="tensorrt8")
     assert report.verification
