@@ -108,7 +108,7 @@ def test_version(cli: Cli) -> None:
         (("run", "m.tflite"), "give PHOTOS, or --camera, or --video (see zoo run --help)"),
         (
             ("build", "lenet", "--export", "coreml"),
-            "'coreml' is not one of tflite, onnx, keras, savedmodel (see zoo build --help)",
+            "'coreml' is not one of tflite, onnx, keras, savedmodel, tfjs (see zoo build --help)",
         ),
         (("build", "lenet", "--alpha", "wide"), "'wide' is not a valid float (see zoo build --help)"),
         (

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("command", ["run", "evaluate", "serve", "demo", "choose"])
 def test_all_runtimes_are_offered(cli: Cli, command: str) -> None:
-    assert "[auto|litert|tflite-runtime|tensorflow|openvino]" in " ".join(cli(command, "--help").out.split())
+    assert "[auto|litert|tflite-runtime|tensorflow|openvino|onnxruntime]" in " ".join(
+        cli(command, "--help").out.split()
+    )
 
 
 @pytest.mark.parametrize("text", ["1", "a,b", "1,2,3", ""])

@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import Cli
 
 HIDDEN = ("onnx", "onnxruntime", "tf2onnx")
+ADAPTER = "zoo.runner.onnxruntime"
+"""Our module of ONNX Runtime, which is imported only where that is there."""
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +19,7 @@ def base_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hides the packages of the extra."""
     for name in [*HIDDEN, *(module for module in sys.modules if module.partition(".")[0] in HIDDEN)]:
         monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, ADAPTER, raising=False)
 
 
 @pytest.fixture(scope="module")
