@@ -245,6 +245,24 @@ def onnx_runtimes(result: dict[str, Any]) -> str:
     return table(("alpha/size", "mode", "runtime", "file", "a run", "LiteRT / it"), rows)
 
 
+def browser(result: dict[str, Any]) -> str:
+    """Compares a page of `zoo web` with the runner."""
+    rows = [
+        (
+            f"{row['alpha']:g}/{row['size']}",
+            "float32" if row["mode"] == "none" else row["mode"],
+            f"{row['bytes'] / 1e6:.1f} MB",
+            between(row["open"]["browser"], "s"),
+            ratio_text(row["open"]),
+            between(row["run"]["browser"], "ms"),
+            ratio_text(row["run"]),
+        )
+        for row in result["rows"]
+    ]
+    columns = ("alpha/size", "mode", "page", "opened", "opened / zoo run", "a run", "browser / LiteRT")
+    return table(columns, rows)
+
+
 def detection(result: dict[str, Any]) -> str:
     """Shows how good, large and fast detectors are by input size and mode, and how fast beside MediaPipe."""
     version = result["mediapipe_version"]
@@ -274,6 +292,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "export_latency": export_latency,
     "export_memory": export_memory,
     "modes": modes,
+    "browser": browser,
     "onnx_runtimes": onnx_runtimes,
     "runner_speed": runner_speed,
     "scaling": scaling,

@@ -38,6 +38,7 @@ SUITE = (
     ),
     Benchmark("detection", "detection.py", "", "--sizes 96 --modes none,int8 --epochs 1 --runs 5"),
     Benchmark("export_latency", "export_latency.py", "--seconds 8", "--models lenet --seconds 1"),
+    Benchmark("browser", "browser.py", "", "--model 0.35,96 --runs 3 --opened 3"),
     Benchmark("onnx_runtimes", "onnx_runtimes.py", "", "--model 0.35,96 --runs 5"),
     Benchmark("modes", "modes.py", "--runs 40", "--models lenet --epochs 2 --runs 10"),
     Benchmark(

@@ -63,6 +63,8 @@ def test_ten_digits_get_pythons_scores_to_the_bit(digits_page: Path, browser: Br
         assert labels(page) == [found.label for found in expected]
         shown = page.evaluate("window.told")
         assert [found.score * 100 for found in expected] == shown[: len(expected)]
+    # For those who measure: the last inference, and no growing list.
+    assert page.evaluate("performance.getEntriesByName('inference').length") == 1
     page.close()
     assert errors == []
     # Nothing but the file itself, and what it holds.
