@@ -85,7 +85,7 @@ def plan(versions: Sequence[str]) -> list[Cell]:
         Cell(
             oldest,
             "lowest",
-            ("camera", "onnx", "openvino", "serve", "view"),
+            ("camera", "onnx", "onnxruntime", "openvino", "serve", "view"),
             (*BOARD, *SERVE, "tests/summary/test_netron.py"),
         ),
         *(Cell(version, "newest", ("tensorflow",), BUILT) for version in versions),
