@@ -6,7 +6,7 @@
 # make jetson build the Jetson image for arm64 and run it as a Cortex-A57 (Debian 12, root)
 # make check  lint, types and generated tables only
 # make tables write the tables of README and docs anew
-# make benchmarks  all of them, about 90 minutes; writes docs/benchmarks.json and the tables of the docs
+# make benchmarks  all of them, hours; writes docs/benchmarks.json and the tables of the docs
 # make dist   sdist and wheel, checked; make sbom: what is installed with the wheel; make release-check: both, tried
 # make lock   the Jetson image's locks anew, after a change of its pins; make audit: known vulnerabilities, lowest and newest
 # make parity EfficientNet-Lite and MobileNetV4 beside timm's models; TORCH=torch==VERSION+cpu takes a smaller PyTorch
@@ -46,7 +46,7 @@ test: check $(ENVIRONMENTS) .venv-mediapipe/ready
 	@$(SYSTEM) install tests
 	$(BIN)/python -m pytest $(PARALLEL) --durations 10 -m 'not long' $(ELSEWHERE)
 
-# What `make test` leaves out to be done in twelve minutes: full sizes, several workers, kills, damaged files, benchmarks.
+# What `make test` leaves out to stay short: full sizes, several workers, kills, damaged files, benchmarks, all modes of ONNX.
 test-long: $(ENVIRONMENTS)
 	@$(SYSTEM) install tests
 	$(BIN)/python -m pytest $(PARALLEL) --durations 10 -m long $(ELSEWHERE)
