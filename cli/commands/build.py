@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo import models
-from zoo.cli.exporting import FORMATS, ExportRequest, export_files, export_options, read_request
+from zoo.cli.exporting import export_files
+from zoo.cli.options.export import FORMATS, ExportRequest, export_options, read_request
 from zoo.cli.options.model import given, model_options, spec_of, weights_option
 from zoo.cli.output import echo, import_tensorflow, require_memory, status
 from zoo.cli.types import words

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.exporting import ExportRequest, export_files, export_options, read_request
+from zoo.cli.exporting import export_files
+from zoo.cli.options.export import ExportRequest, export_options, read_request
 from zoo.cli.output import echo, import_tensorflow, status
 from zoo.cli.types import int_list, words
 from zoo.export.options import FILE_FORMATS
