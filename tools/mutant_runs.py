@@ -18,10 +18,10 @@ from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import mutant_code
 import pytest
 
-import mutant_code
-from zoo.quiet import quiet, quiet_tensorflow
+from zoo.system.quiet import quiet, quiet_tensorflow
 
 PRELOADED = ("numpy", "PIL.Image", "hypothesis", "click", "rich.console", "tensorflow", "keras")
 """What tests import that is slow to import, and not of this project."""
@@ -37,7 +37,7 @@ class Trial:
     module: str
     path: Path
     """The module's file."""
-    tests: tuple[Path, ...]
+    tests: Path
     source: str
 
 
@@ -157,6 +157,6 @@ def _child(trial: Trial, known: dict[str, float], limit: float, folder: Path) ->
     mutant_code.install(trial.module, trial.path, trial.source)
     plugin = Plugin(known)
     options = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not slow and not long", *PLUGINS, "--hypothesis-seed", "0"]
-    code = pytest.main([*options, "--basetemp", str(folder / "t"), *map(str, trial.tests)], plugins=[plugin])
+    code = pytest.main([*options, "--basetemp", str(folder / "t"), str(trial.tests)], plugins=[plugin])
     (folder / "durations.json").write_text(json.dumps(plugin.seconds), encoding="utf-8")
     os._exit(code)

@@ -18,13 +18,14 @@ import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import tomli
-
 from mutant_code import Mutant, mutants
 from mutant_runs import Trial, outcomes, prepare
+
 from zoo.files import atomic
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +42,6 @@ class Core:
     """A core module, and what is known about it."""
 
     name: str
-    tests: tuple[Path, ...]
     same: dict[str, str]
     """Lines of mutants that behave as the module does, with the reason."""
 
@@ -49,6 +49,12 @@ class Core:
     def path(self) -> Path:
         """The module's file."""
         return ROOT.joinpath(*self.name.split(".")).with_suffix(".py")
+
+    @property
+    def tests(self) -> Path:
+        """The file of its own tests, which mirrors it."""
+        _, *folders, last = self.name.split(".")
+        return ROOT.joinpath("tests", *folders, f"test_{last}.py")
 
     def sample(self, seed: int, count: int) -> tuple[list[Mutant], int]:
         """Draws mutants; returns them, in the order of lines, and the number of all that there are.
@@ -70,15 +76,10 @@ def cores() -> list[Core]:
     same: dict[str, dict[str, str]] = defaultdict(dict)
     for entry in listed.get("same", []):
         same[entry["module"]].update(dict.fromkeys(entry["lines"], entry["reason"]))
-    found = [
-        Core(name, tuple(ROOT / "tests" / test for test in ([tests] if isinstance(tests, str) else tests)), same[name])
-        for name, tests in listed["modules"].items()
-    ]
-    missing = [path for core in found for path in (core.path, *core.tests) if not path.is_file()]
-    if missing or set(same) - {core.name for core in found}:
-        sys.exit(
-            f"{LIST.name} names what is not there: {', '.join(map(str, missing)) or 'a module that is not listed'}"
-        )
+    found = [Core(name, same.pop(name, {})) for name in listed["modules"]]
+    missing = [str(path) for core in found for path in (core.path, core.tests) if not path.is_file()]
+    if missing or same:
+        sys.exit(f"{LIST.name} names what is not there or not listed: {', '.join([*missing, *same])}")
     return found
 
 
@@ -129,8 +130,8 @@ def table() -> str:
     lines = ["| module | mutants | tried | noticed |", "| --- | --- | --- | --- |"]
     for row in found["rows"]:
         lines.append(f"| `{row['module']}` | {row['mutants']:,} | {row['tried']} | {noticed(row)} |")
-    sums = [sum(column) for column in zip(*((row["mutants"], row["tried"], noticed(row)) for row in found["rows"]))]
-    lines.append(f"| {len(found['rows'])} modules | {sums[0]:,} | {sums[1]:,} | {sums[2]:,} |")
+    every, tried, seen = (sum(map(of, found["rows"])) for of in (itemgetter("mutants"), itemgetter("tried"), noticed))
+    lines.append(f"| all {len(found['rows'])} | {every:,} | {tried:,} | {seen:,} |")
     return "\n".join(lines) + "\n"
 
 
