@@ -10,7 +10,8 @@ import pytest
 
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.pictures.fit import Box
-from zoo.tasks.detection import DETECTION, Detection
+from zoo.tasks.answers import Detection
+from zoo.tasks.detection import DETECTION
 from zoo.tasks.objects.average_precision import at_threshold, best_threshold, matched
 from zoo.tasks.objects.figures import Evaluation
 from zoo.tasks.objects.judge import PictureBoxes
