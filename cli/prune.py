@@ -79,7 +79,7 @@ def _prune_run(
     as_json: bool,
 ) -> None:
     from zoo.cli.printing import printing
-    from zoo.cli.run_files import finish
+    from zoo.cli.run_files import Wanted, finish
 
     import_tensorflow()
     from zoo.training.pruned import prune_run
@@ -90,7 +90,7 @@ def _prune_run(
         )
     if not as_json:
         _print(pruned)
-    finish(result, (), as_json=as_json, facts={"pruned": _facts(pruned)})
+    finish(result, Wanted(), as_json=as_json, facts={"pruned": _facts(pruned)})
 
 
 def _prune_file(model: Path, data: Path | None, keep: float, score: Any, out: Path | None, *, as_json: bool) -> None:
