@@ -15,7 +15,7 @@ import click
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, raise_failures, status
 from zoo.cli.types import RESIZE_HELP, SEED, layer_names, number_pair, words
 from zoo.errors import ExportError, ZooError
-from zoo.export.onnx_options import EVERY_TARGET, of_format
+from zoo.export.onnx.options import EVERY_TARGET, of_format
 from zoo.export.options import (
     CALIBRATION_SAMPLES,
     FILE_FORMATS,
@@ -28,12 +28,12 @@ from zoo.export.options import (
 )
 from zoo.files import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
-from zoo.locks import exclusive
+from zoo.system.locks import exclusive
 from zoo.tflite.labels import read as read_labels
 
 if TYPE_CHECKING:
     from zoo.export import ExportReport
-    from zoo.export.verify import Verification
+    from zoo.export.checking.verify import Verification
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -239,7 +239,7 @@ def read_request(
     policy = Preprocessing(resize) if resize else None
     checked = [one for one in FILE_FORMATS if one in formats]
     if "onnx" in checked:
-        from zoo.export.onnx_graph import require_packages  # `--help` needs nothing that reads files
+        from zoo.export.onnx.graph import require_packages  # `--help` needs nothing that reads files
 
         require_packages()
     common = {"seed": seed, "preprocessing": policy, "verify_file": not no_verify, **options}
@@ -257,7 +257,7 @@ def read_request(
 
 def _require_program(program: str, wanted: Sequence[ExportOptions]) -> None:
     """Refuses what does not go with a program; errors are those of `read_request`."""
-    from zoo.export.jetson_programs import require_options
+    from zoo.export.onnx.jetson_programs import require_options
 
     of_onnx = [options for options in wanted if options.format == "onnx"]
     if not of_onnx:
@@ -321,7 +321,7 @@ def _print(results: list[dict[str, Any]], reports: Sequence[ExportReport], float
 
 def _command(report: ExportReport) -> str:
     """A command line that runs a file on what it takes."""
-    from zoo.export.jetson_programs import command_of
+    from zoo.export.onnx.jetson_programs import command_of
 
     if of_program := command_of(report.path, report.card):
         return of_program
@@ -343,7 +343,7 @@ def _write_other(model: Any, name: str, stem: Path, request: ExportRequest) -> d
         elif name == "savedmodel":
             path = to_savedmodel(model, stem.with_name(f"{stem.name}_savedmodel"))
         else:
-            from zoo.export.tfjs import to_tfjs
+            from zoo.export.tfjs.exporter import to_tfjs
 
             written = to_tfjs(model, stem.with_name(f"{stem.name}_tfjs"), request.plain, labels=request.labels)
             path, more = written.path, {"notes": list(written.notes)}

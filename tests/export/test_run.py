@@ -33,14 +33,14 @@ def run(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Array]) -
 
 @pytest.mark.slow
 def test_all_that_succeeds_is_written_though_one_file_fails(run: TrainResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.export.checks import require_agreement as kept
+    from zoo.export.checking.checks import require_agreement as kept
 
     def refuse(verification: Any, mode: Any, name: str) -> None:
         if mode.name == "none":
             raise VerificationError(f"{name} was not kept")
         kept(verification, mode, name)
 
-    monkeypatch.setattr("zoo.export.judging.require_agreement", refuse)
+    monkeypatch.setattr("zoo.export.checking.judging.require_agreement", refuse)
     found = export_files(run, ExportOptions().in_modes(("none", "int8")))
     assert [(one.mode, str(one.error)) for one in found.failures] == [("none", "lenet.tflite was not kept")]
     assert [row["mode"] for row in found.rows] == ["keras", "int8"]
@@ -120,7 +120,7 @@ def test_the_layers_model_of_a_run_is_read_back_and_judged_on_the_held_out_files
 def test_a_layers_model_that_computes_something_else_is_seen_by_its_accuracy(
     run: TrainResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zoo.export import tfjs_run
+    from zoo.export.tfjs import run as tfjs_run
 
     real = tfjs_run.read_back
 
@@ -129,7 +129,7 @@ def test_a_layers_model_that_computes_something_else_is_seen_by_its_accuracy(
         model.set_weights([0 * one for one in model.get_weights()])
         return model
 
-    monkeypatch.setattr("zoo.export.tfjs_run.read_back", other)
+    monkeypatch.setattr("zoo.export.tfjs.run.read_back", other)
     first, row = export_files(run, (), tfjs=True).rows
     assert row["accuracy"] < first["accuracy"]
     assert row["agreement"] < 1
