@@ -9,8 +9,8 @@ import numpy as np
 
 from zoo.export.checking.calibration import VERIFY_INPUTS
 from zoo.export.detectors import task_of
-from zoo.export.tfjs.exporter import prepare, to_tfjs
 from zoo.export.tfjs.check import read_back
+from zoo.export.tfjs.exporter import prepare, to_tfjs
 from zoo.tasks.confidence import wilson
 from zoo.training.records.results import predict
 from zoo.training.tasks import task_named
