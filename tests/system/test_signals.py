@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from zoo.system.signals import listening
+from zoo.system.signals import listening, watch_children
 
 MAIN = "from zoo.cli.main import main; main()"
 TRAIN = Path(__file__).parents[1] / "training" / "programs" / "slow_training.py"
@@ -158,3 +158,17 @@ def test_a_command_learns_how_its_children_end_where_its_parent_does_not_care(
         assert process.returncode == 1
         assert "m.tflite is damaged or hostile: litert crashes on it (SIGABRT)" in err
         assert err.count("\n") == 1
+
+
+def test_a_program_that_was_started_without_knowing_of_its_children_learns_how_they_end() -> None:
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        watch_children()
+        assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
+        heard = lambda *_: None  # noqa: E731
+        signal.signal(signal.SIGCHLD, heard)
+        watch_children()
+        assert signal.getsignal(signal.SIGCHLD) is heard
+    finally:
+        signal.signal(signal.SIGCHLD, before)
