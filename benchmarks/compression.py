@@ -32,7 +32,7 @@ from bench.compression_table import CASES
 from bench.compression_table import compression as table
 from bench.script import benchmark
 from zoo.cli.types import int_list, words
-from zoo.quiet import quiet_tensorflow
+from zoo.system.quiet import quiet_tensorflow
 
 
 @benchmark(table)

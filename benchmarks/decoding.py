@@ -22,12 +22,12 @@ from bench.cells import sides
 from bench.script import benchmark
 from bench.turns import compare, timed
 from tables import markdown_table
-from zoo.inputs.fit import fit
+from zoo.inputs.pictures.fit import fit
 from zoo.inputs.preprocessing import PictureShape
-from zoo.tasks.boxes import Coding
-from zoo.tasks.decoding import CANDIDATES
 from zoo.tasks.detection import DETECTION, LIMIT, Detecting
-from zoo.tasks.layout import Found, Heads
+from zoo.tasks.objects.boxes import Coding
+from zoo.tasks.objects.decoding import CANDIDATES
+from zoo.tasks.objects.layout import Found, Heads
 from zoo.tasks.task import Stored
 
 Array = npt.NDArray[Any]

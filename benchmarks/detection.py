@@ -30,10 +30,10 @@ from tables import markdown_table
 from zoo.cli.output import megabytes
 from zoo.cli.types import int_list, words
 from zoo.export.options import MODES, Quantize
-from zoo.quiet import quiet, quiet_tensorflow
 from zoo.runner import Detector
 from zoo.runner.evaluate import evaluate
-from zoo.tasks.boxes import overlaps
+from zoo.system.quiet import quiet, quiet_tensorflow
+from zoo.tasks.objects.boxes import overlaps
 
 ALPHA = 0.35
 TRAINED, HELD_OUT = 800, 100

@@ -26,7 +26,7 @@ from tables import markdown_table
 from zoo.cli.types import any_list
 from zoo.export.options import ExportOptions
 from zoo.export.run import export_files
-from zoo.quiet import quiet_tensorflow
+from zoo.system.quiet import quiet_tensorflow
 
 TEST_PICTURES = 240
 COLUMNS = ("data", "pictures", "seed", "epochs", "minutes", "map", "ap50", "int8 map")

@@ -29,7 +29,7 @@ from bench.cells import sides
 from bench.script import benchmark
 from bench.turns import in_turn, versus
 from tables import markdown_table
-from zoo.quiet import quiet_tensorflow
+from zoo.system.quiet import quiet_tensorflow
 
 EPOCHS = 10
 BATCH = 32

@@ -47,7 +47,9 @@ def _names(specs: Sequence[ModelSpec]) -> str:
 
 def command_table() -> str:
     """Returns a table with one row for each command, as `zoo --help` lists them."""
-    return markdown_table(("command", "what it does"), [(f"`zoo {name}`", text) for name, (_, _, text) in COMMANDS.items()])
+    return markdown_table(
+        ("command", "what it does"), [(f"`zoo {name}`", text) for name, (_, _, text) in COMMANDS.items()]
+    )
 
 
 def _weights(spec: ModelSpec) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from zoo.tasks.boxes import overlaps
+from zoo.tasks.objects.boxes import overlaps
 
 TUXPAINT = {
     "bird": ("animals/birds",),

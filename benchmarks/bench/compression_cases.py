@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.kept import SAMPLES, Bench, Made
 from bench.packages import FASHION, MNIST
-from zoo.compress.diagnose import diagnose
+from zoo.compress.diagnosis.diagnose import diagnose
 from zoo.compress.graph import calibrate, quantize_aware
 from zoo.files import atomic
 from zoo.tasks import TASKS

@@ -12,9 +12,9 @@ from bench import packages
 from bench.packages import Package
 from bench.script import say
 from bench.turns import loaded
-from zoo.export.judging import Verdict
+from zoo.export.checking.judging import Verdict
 from zoo.export.options import ExportOptions
-from zoo.export.tflite import to_tflite
+from zoo.export.tflite.exporter import to_tflite
 from zoo.files import atomic
 from zoo.runner import Predictor
 from zoo.runner.evaluate import evaluate
