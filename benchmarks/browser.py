@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image
 
 from bench.cells import between, bits, ratio_text
-from bench.processes import command_seconds
+from bench.processes import Command, command_seconds
 from bench.script import benchmark
 from bench.turns import in_turn, spread, timed, versus
 from tables import markdown_table
@@ -104,7 +104,7 @@ def measured(alpha: float, size: int, runs: int, opened: int, browser: Any, fold
         values = np.asarray(Image.open(picture)).astype(predictor.session.input.dtype)
         once = in_turn({"browser": in_browser, "native": timed(functools.partial(predictor.session.run, values))}, runs)
         shown.close()
-        command = [sys.executable, "-m", "zoo", "run", file, picture, "--json"]
+        command: Command = [sys.executable, "-m", "zoo", "run", file, picture, "--json"]
         opening = in_turn({"browser": _opening(browser, page), "native": command_seconds(command)}, opened)
         yield {
             "alpha": alpha,
