@@ -34,7 +34,7 @@ from zoo import figures, models
 from zoo.cli.output import megabytes, print_json, print_table, short_count
 from zoo.cli.types import word_list
 from zoo.files import atomic, cache_home
-from zoo.quiet import quiet, quiet_tensorflow
+from zoo.system.quiet import quiet, quiet_tensorflow
 
 REFERENCE = "mobilenet_v2"
 MODES = ("none", "int8")

@@ -69,7 +69,7 @@ def main(models: tuple[tuple[float, float], ...], runs: int, opened: int, as_jso
 def timed(alpha: float, size: int, runs: int, opened: int, browser: Any, folder: Path) -> Iterator[dict[str, Any]]:
     """Yields a row for each mode of a model."""
     from zoo.export import to_tflite
-    from zoo.quiet import quiet, quiet_tensorflow
+    from zoo.system.quiet import quiet, quiet_tensorflow
 
     quiet_tensorflow()
     import zoo

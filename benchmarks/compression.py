@@ -38,7 +38,7 @@ from bench.kept import Bench
 from zoo.cli.output import print_json
 from zoo.cli.types import words
 from zoo.errors import InputError
-from zoo.quiet import quiet_tensorflow
+from zoo.system.quiet import quiet_tensorflow
 
 CASES = ("lenet", "mobilenet_v2", "teacher", "detector", "alexnet", "scores", "widths", "zeros")
 

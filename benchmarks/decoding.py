@@ -21,12 +21,12 @@ import numpy.typing as npt
 from bench import script
 from bench.turns import in_turn, ratio_text, timed, versus
 from zoo.cli.output import print_json, print_table
-from zoo.inputs.fit import fit
+from zoo.inputs.pictures.fit import fit
 from zoo.inputs.preprocessing import PictureShape
-from zoo.tasks.boxes import Coding
-from zoo.tasks.decoding import CANDIDATES
 from zoo.tasks.detection import DETECTION, LIMIT, Detecting
-from zoo.tasks.layout import Found, Heads
+from zoo.tasks.objects.boxes import Coding
+from zoo.tasks.objects.decoding import CANDIDATES
+from zoo.tasks.objects.layout import Found, Heads
 from zoo.tasks.task import Stored
 
 Array = npt.NDArray[Any]

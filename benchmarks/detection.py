@@ -31,10 +31,10 @@ from zoo.benchmark.interleave import Candidate, time_runs
 from zoo.cli.output import megabytes, print_json, print_table
 from zoo.cli.types import int_list, words
 from zoo.export.options import MODES, Quantize
-from zoo.quiet import quiet, quiet_tensorflow
 from zoo.runner import Detector
 from zoo.runner.evaluate import evaluate
-from zoo.tasks.boxes import overlaps
+from zoo.system.quiet import quiet, quiet_tensorflow
+from zoo.tasks.objects.boxes import overlaps
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 import demo_boxes  # it stands in tools/, which is on no path

@@ -25,7 +25,7 @@ from bench import composites, script
 from zoo.cli.output import print_json, print_table
 from zoo.export.options import ExportOptions
 from zoo.export.run import export_files
-from zoo.quiet import quiet_tensorflow
+from zoo.system.quiet import quiet_tensorflow
 
 TEST_PICTURES = 240
 

@@ -104,7 +104,7 @@ def _export(name: str, mode: str, folder: str) -> None:
 
     import zoo
     from zoo.export import to_tflite
-    from zoo.export.calibration import synthetic
+    from zoo.export.checking.calibration import synthetic
 
     model = zoo.build(name)
     to_tflite(model, Path(folder) / "ours.tflite", quantize=mode, verify_file=False)

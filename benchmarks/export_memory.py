@@ -67,8 +67,9 @@ def export(model: str, mode: str, way: str) -> dict[str, Any]:
 
 def _worker(name: str, mode: str, way: str, folder: str) -> None:
     import zoo
-    from zoo.export import converter, to_tflite
-    from zoo.export.calibration import synthetic
+    from zoo.export import to_tflite
+    from zoo.export.checking.calibration import synthetic
+    from zoo.export.tflite import converter
 
     model = zoo.build(name)
     path = Path(folder) / "model.tflite"

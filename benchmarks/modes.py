@@ -31,9 +31,9 @@ from zoo.cli.output import megabytes, print_json, print_table
 from zoo.cli.types import words
 from zoo.export.options import MODES, Quantize
 from zoo.inputs.labelled import Labelled
-from zoo.quiet import quiet, quiet_tensorflow
 from zoo.runner import Classifier
 from zoo.runner.evaluate import evaluate
+from zoo.system.quiet import quiet, quiet_tensorflow
 
 CROPS = 300
 """Number of held-out crops on which MobileNetV2 is judged."""

@@ -84,8 +84,8 @@ def timed(alpha: float, size: int, runs: int) -> list[dict[str, Any]]:
 def exported(alpha: float, size: int, folder: Path) -> dict[tuple[str, str], Path]:
     """Exports a model in both modes and formats; returns the files by both."""
     from zoo.export.formats import writer
-    from zoo.export.onnx_options import FILE_FORMATS
-    from zoo.quiet import quiet, quiet_tensorflow
+    from zoo.export.onnx.options import FILE_FORMATS
+    from zoo.system.quiet import quiet, quiet_tensorflow
 
     quiet_tensorflow()
     import zoo

@@ -74,7 +74,7 @@ def main(rounds: int, pictures: int, python: Path, threads: int, mediapipe: str,
 def make_files(folder: Path) -> dict[Quantize, Path]:
     """Makes the float32 and the int8 file; returns them by mode."""
     from zoo.export import to_tflite
-    from zoo.quiet import quiet, quiet_tensorflow
+    from zoo.system.quiet import quiet, quiet_tensorflow
 
     quiet_tensorflow()
     modes: tuple[Quantize, ...] = ("none", "int8")

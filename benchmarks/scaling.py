@@ -38,9 +38,9 @@ from zoo.choose.variants import Variant, grid
 from zoo.cli.output import print_json, print_table
 from zoo.cli.types import float_list, int_list
 from zoo.machine.info import read_machine
-from zoo.quiet import quiet, quiet_tensorflow
 from zoo.runner import Classifier
 from zoo.summary.table import outline
+from zoo.system.quiet import quiet, quiet_tensorflow
 
 ALPHAS = "0.35,0.75,1.4"
 SIZES = "96,160,224"

@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.cli.output import print_json, print_table
-from zoo.quiet import quiet_tensorflow
+from zoo.system.quiet import quiet_tensorflow
 
 EPOCHS = 10
 BATCH = 32

@@ -10,7 +10,7 @@ from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from zoo.onnx.inspection import OnnxInspection
-    from zoo.onnx.model import Value
+    from zoo.onnx.reading.model import Value
     from zoo.onnx.targets import OnnxTarget
 
 
@@ -32,7 +32,7 @@ def inspect(file: Path, target: OnnxTarget | None, tensors: bool, as_json: bool)
 
 
 def _outlook(found: OnnxInspection) -> dict[str, str]:
-    from zoo.onnx import outline
+    from zoo.onnx.reading import outline
     from zoo.runner.outlook import outlook
 
     try:
@@ -42,7 +42,7 @@ def _outlook(found: OnnxInspection) -> dict[str, str]:
 
 
 def _print(found: OnnxInspection, tensors: bool) -> None:
-    from zoo.cli.inspect import print_description
+    from zoo.cli.commands.inspect import print_description
     from zoo.runner.outlook import lines
 
     file = found.file

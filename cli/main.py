@@ -16,36 +16,48 @@ import click
 from zoo import __version__
 from zoo.cli.output import echo, print_error
 from zoo.errors import ZooError
-from zoo.signals import watch_children
-from zoo.surroundings import forget_current_folder
+from zoo.system.signals import watch_children
+from zoo.system.surroundings import forget_current_folder
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 COMMANDS = {
     # name: (module, attribute, short help), so that `zoo --help` imports none of them.
-    "demo": ("zoo.cli.demo", "demo", "Classify and find handwritten digits, with models that are part of the package."),
-    "list": ("zoo.cli.list", "list_models", "List the models of the zoo."),
-    "info": ("zoo.cli.info", "info", "Show a model layer by layer."),
-    "view": ("zoo.cli.view", "view", "Show a model's graph in the browser, with Netron."),
-    "train": ("zoo.cli.train", "train", "Train a model on your own pictures."),
-    "prune": ("zoo.cli.prune", "prune", "Remove the channels of a model that matter least."),
-    "build": ("zoo.cli.build", "build", "Build a model and export it."),
-    "export": ("zoo.cli.export", "export", "Export a Keras model to .tflite, .onnx or TensorFlow.js."),
-    "diagnose": ("zoo.cli.diagnose", "diagnose", "Show which layers lose most in int8, and what to do about it."),
-    "inspect": ("zoo.cli.inspect", "inspect", "Show what is in a .tflite or .onnx file, and what loads it."),
-    "data": ("zoo.cli.data", "data", "Check data before you train on them."),
-    "run": ("zoo.cli.run", "run", "Run a .tflite or .onnx file on pictures."),
+    "demo": (
+        "zoo.cli.commands.demo",
+        "demo",
+        "Classify and find handwritten digits, with models that are part of the package.",
+    ),
+    "list": ("zoo.cli.commands.list", "list_models", "List the models of the zoo."),
+    "info": ("zoo.cli.commands.info", "info", "Show a model layer by layer."),
+    "view": ("zoo.cli.commands.view", "view", "Show a model's graph in the browser, with Netron."),
+    "train": ("zoo.cli.commands.train", "train", "Train a model on your own pictures."),
+    "prune": ("zoo.cli.commands.prune", "prune", "Remove the channels of a model that matter least."),
+    "build": ("zoo.cli.commands.build", "build", "Build a model and export it."),
+    "export": ("zoo.cli.commands.export", "export", "Export a Keras model to .tflite, .onnx or TensorFlow.js."),
+    "diagnose": (
+        "zoo.cli.commands.diagnose",
+        "diagnose",
+        "Show which layers lose most in int8, and what to do about it.",
+    ),
+    "inspect": ("zoo.cli.commands.inspect", "inspect", "Show what is in a .tflite or .onnx file, and what loads it."),
+    "data": ("zoo.cli.commands.data", "data", "Check data before you train on them."),
+    "run": ("zoo.cli.commands.run", "run", "Run a .tflite or .onnx file on pictures."),
     "serve": (
-        "zoo.cli.serve",
+        "zoo.cli.commands.serve",
         "serve",
         "Serve a .tflite or .onnx file: a web page with webcam, and an HTTP API; or collect pictures.",
     ),
-    "web": ("zoo.cli.web", "web", "Write a page that runs a .tflite file in the browser, without a server."),
-    "evaluate": ("zoo.cli.evaluate", "evaluate", "Measure a file's accuracy on labelled pictures."),
-    "benchmark": ("zoo.cli.benchmark", "benchmark", "Measure how fast .tflite and .onnx files run."),
-    "choose": ("zoo.cli.choose", "choose", "Choose an architecture, its options and a quantization for a machine."),
-    "doctor": ("zoo.cli.doctor", "doctor", "Show which runtimes and hardware this machine has."),
+    "web": ("zoo.cli.commands.web", "web", "Write a page that runs a .tflite file in the browser, without a server."),
+    "evaluate": ("zoo.cli.commands.evaluate", "evaluate", "Measure a file's accuracy on labelled pictures."),
+    "benchmark": ("zoo.cli.commands.benchmark", "benchmark", "Measure how fast .tflite and .onnx files run."),
+    "choose": (
+        "zoo.cli.commands.choose",
+        "choose",
+        "Choose an architecture, its options and a quantization for a machine.",
+    ),
+    "doctor": ("zoo.cli.commands.doctor", "doctor", "Show which runtimes and hardware this machine has."),
 }
 
 

@@ -106,8 +106,8 @@ def import_tensorflow(*, start: bool = True) -> None:
     Raises:
         MissingDependencyError: TensorFlow is not installed.
     """
-    from zoo.quiet import quiet, quiet_tensorflow
     from zoo.registry import needs_tensorflow
+    from zoo.system.quiet import quiet, quiet_tensorflow
 
     quiet_tensorflow()
     with status("loading TensorFlow"), needs_tensorflow(), quiet():

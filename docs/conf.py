@@ -11,7 +11,7 @@ from sphinx.domains.python import PyXRefRole
 from sphinx.ext.napoleon import Config, GoogleDocstring
 
 import zoo
-from zoo.quiet import quiet
+from zoo.system.quiet import quiet
 
 project = "edgezoo"
 copyright = "the edgezoo authors"  # noqa: A001  # Sphinx' own name

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from zoo.lazy import attach
 
 if TYPE_CHECKING:
+    from zoo.export.checking.verify import Verification
     from zoo.export.formats import to_keras, to_savedmodel
-    from zoo.export.onnx import to_onnx
+    from zoo.export.onnx.exporter import to_onnx
     from zoo.export.options import ExportOptions
     from zoo.export.run import export_run
-    from zoo.export.tfjs import LayersModel, to_tfjs
-    from zoo.export.tflite import ExportReport, to_tflite
-    from zoo.export.verify import Verification
+    from zoo.export.tfjs.exporter import LayersModel, to_tfjs
+    from zoo.export.tflite.exporter import ExportReport, to_tflite
 
 __all__ = [
     "ExportOptions",
@@ -39,14 +39,14 @@ __getattr__, __dir__ = attach(
     __name__,
     {
         "ExportOptions": "zoo.export.options",
-        "ExportReport": "zoo.export.tflite",
-        "LayersModel": "zoo.export.tfjs",
-        "Verification": "zoo.export.verify",
+        "ExportReport": "zoo.export.tflite.exporter",
+        "LayersModel": "zoo.export.tfjs.exporter",
+        "Verification": "zoo.export.checking.verify",
         "export_run": "zoo.export.run",
         "to_keras": "zoo.export.formats",
-        "to_onnx": "zoo.export.onnx",
+        "to_onnx": "zoo.export.onnx.exporter",
         "to_savedmodel": "zoo.export.formats",
-        "to_tfjs": "zoo.export.tfjs",
-        "to_tflite": "zoo.export.tflite",
+        "to_tfjs": "zoo.export.tfjs.exporter",
+        "to_tflite": "zoo.export.tflite.exporter",
     },
 )

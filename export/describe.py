@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 import zoo
 from zoo.errors import InputError
 from zoo.export.detectors import custom_metadata_of, facts_of, policy_of
-from zoo.export.ending import output_of
+from zoo.export.lower.ending import output_of
 from zoo.export.options import OF_INT8, ExportOptions
 from zoo.files import atomic, base_name
 from zoo.graph import layer_name
 from zoo.inputs.preprocessing import is_picture
-from zoo.runner import known
+from zoo.runner.loading import known
 from zoo.tasks import DEFAULT, Task
 from zoo.text import finite, first_hidden, to_json
 from zoo.tflite.card import CARD, CHECKSUM, FLATBUFFER, LABELS, seal
 from zoo.tflite.card import describe as read_description
 from zoo.tflite.labels import fault
-from zoo.tflite.metadata import append_files, with_metadata, without_files
-from zoo.tflite.tags import Signature, Tags
+from zoo.tflite.writing.metadata import append_files, with_metadata, without_files
+from zoo.tflite.writing.tags import Signature, Tags
 from zoo.versions import installed
 
 if TYPE_CHECKING:

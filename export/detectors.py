@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.inputs.preprocessing import Preprocessing
 from zoo.tasks import DEFAULT, Task
 from zoo.tasks.detection import Detecting
-from zoo.tasks.layout import Heads, find
+from zoo.tasks.objects.layout import Heads, find
 from zoo.tasks.task import StoredReader
 from zoo.tflite.detectors import Stated
 from zoo.tflite.modelfile import ModelFile
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def task_of(model: keras.Model) -> Task[Any]:
     """Returns the task that a Keras model is for: detection if it carries anchors, else that of most models."""
-    from zoo.models import anchored
+    from zoo.models.detectors import anchored
 
     return anchored.detecting(model) if anchored.is_detector(model) else DEFAULT
 
@@ -48,7 +48,7 @@ def custom_metadata_of(task: Task[Any]) -> Mapping[str, bytes]:
     heads = heads_of(task)
     if heads is None:
         return {}
-    from zoo.tflite.detector_writer import custom_metadata
+    from zoo.tflite.writing.detector_writer import custom_metadata
 
     return custom_metadata(stated_of(heads), heads.columns)
 
@@ -58,7 +58,7 @@ def facts_of(model: keras.Model, task: Task[Any]) -> dict[str, Any]:
     heads = heads_of(task)
     if heads is None or not isinstance(task, Detecting):
         return {}
-    from zoo.models import anchored
+    from zoo.models.detectors import anchored
 
     coding = heads.coding
     return {

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from zoo.errors import OutputError
 from zoo.files import atomic
-from zoo.quiet import quiet
+from zoo.system.quiet import quiet
 
 if TYPE_CHECKING:
     import keras
 
-    from zoo.export.onnx_options import Format
-    from zoo.export.tflite import ExportReport
+    from zoo.export.onnx.options import Format
+    from zoo.export.tflite.exporter import ExportReport
 
 
 def writer(form: Format, program: str | None = None) -> Callable[..., ExportReport]:
@@ -22,10 +22,10 @@ def writer(form: Format, program: str | None = None) -> Callable[..., ExportRepo
 
     Args:
         form: the format.
-        program: the package whose programs the file is for, see `zoo.export.jetson`; None for raw pixels.
+        program: the package whose programs the file is for, see `zoo.export.onnx.jetson`; None for raw pixels.
     """
     if form == "onnx" and program:
-        from zoo.export.jetson import to_jetson_inference
+        from zoo.export.onnx.jetson import to_jetson_inference
 
         return to_jetson_inference
     from zoo import export

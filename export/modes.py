@@ -19,10 +19,10 @@ LEAST_OF_TASK: dict[str, dict[Quantize, float]] = {
 """Least agreement of trained models, for tasks that count something else than best classes.
 
 Detection counts objects: those above the threshold, found by both with boxes that overlap by 0.9 and scores that differ
-by at most 0.05 (`zoo.tasks.decoding.agreement`). Quantization moves the edges of boxes by some pixels. Of a detector of
-Open Images 0.93 (dynamic), 0.82 (int16x8) and 0.81 (int8) were the same on 60 crops of photos, and no less than 0.88,
-0.73 and 0.69 on any of twelve random choices of 32; of one of a few classes 1.00, 0.99 and 0.95. Calibrated on pictures
-of 0..1, or five times too dark, the latter has 0.00 and 0.15 in int8.
+by at most 0.05 (`zoo.tasks.objects.decoding.agreement`). Quantization moves the edges of boxes by some pixels. Of a
+detector of Open Images 0.93 (dynamic), 0.82 (int16x8) and 0.81 (int8) were the same on 60 crops of photos, and no less
+than 0.88, 0.73 and 0.69 on any of twelve random choices of 32; of one of a few classes 1.00, 0.99 and 0.95. Calibrated
+on pictures of 0..1, or five times too dark, the latter has 0.00 and 0.15 in int8.
 """
 
 

@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args
 from zoo.bounds import one_or_more
 from zoo.compress.methods import METHODS, Method
 from zoo.errors import ExportError, OptionError, closest
-from zoo.export import onnx_options
 from zoo.export.modes import MODES, Mode, Quantize, mode
-from zoo.export.onnx_options import EVERY_TARGET, FILE_FORMATS, LAYOUTS, Format, Layout
+from zoo.export.onnx import options as onnx_options
+from zoo.export.onnx.options import EVERY_TARGET, FILE_FORMATS, LAYOUTS, Format, Layout
 from zoo.inputs.preprocessing import Preprocessing, is_input_range
 from zoo.onnx.targets import OnnxTarget
 from zoo.pixels import preparation

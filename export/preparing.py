@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.export import holdout, learnt, teachable
-from zoo.export.calibration import Array, class_names
+from zoo.export.checking import holdout
+from zoo.export.checking.calibration import Array, class_names
+from zoo.export.checking.holdout import Examples
+from zoo.export.checking.verify import Verification, verify
 from zoo.export.describe import check_labels
 from zoo.export.detectors import heads_of, policy_of, task_of
-from zoo.export.ending import as_task, notes_of
-from zoo.export.holdout import Examples
-from zoo.export.lowering import check_exportable, lower, with_preparation
-from zoo.export.nms import check_detector
+from zoo.export.lower import teachable
+from zoo.export.lower.ending import as_task, notes_of
+from zoo.export.lower.lowering import check_exportable, lower, with_preparation
+from zoo.export.lower.plain import plain
 from zoo.export.options import ExportOptions
-from zoo.export.plain import plain
-from zoo.export.verify import Verification, verify
+from zoo.export.tflite import learnt
+from zoo.export.tflite.nms import check_detector
 from zoo.graph import scaling_of
 from zoo.inputs.annotations import holds_boxes
 from zoo.inputs.preprocessing import is_picture
@@ -153,7 +155,7 @@ def _labels(
     notes: list[str],
 ) -> list[str]:
     """Returns the labels to embed, and adds a note if they are the names of calibration's folders."""
-    from zoo.models.anchored import labels_of
+    from zoo.models.detectors.anchored import labels_of
 
     classes = task.classes([tuple(output.shape) for output in model.outputs])
     if labels is None and len(own := labels_of(model)) == classes:

@@ -12,28 +12,28 @@ import numpy as np
 
 from zoo.benchmark.interleave import Candidate, time_runs
 from zoo.errors import ExportError, ZooError
-from zoo.export.calibration import MIN_SAMPLES, VERIFY_INPUTS
+from zoo.export.checking.calibration import MIN_SAMPLES, VERIFY_INPUTS
+from zoo.export.checking.judging import ByScore
 from zoo.export.describe import check_labels
 from zoo.export.detectors import task_of
 from zoo.export.formats import writer
-from zoo.export.judging import ByScore
-from zoo.export.learnt import is_learnt
-from zoo.export.lowering import check_exportable
+from zoo.export.lower.lowering import check_exportable
+from zoo.export.lower.plain import plain
 from zoo.export.options import ExportOptions, Quantize
-from zoo.export.plain import plain
 from zoo.export.run_facts import SCORE_FACTS, on_card
-from zoo.export.tflite import ExportReport
+from zoo.export.tflite.exporter import ExportReport
+from zoo.export.tflite.learnt import is_learnt
 from zoo.files import atomic
 from zoo.inputs import seen
 from zoo.progress import SILENT, Progress
-from zoo.quiet import quiet
-from zoo.runner.runtimes import find as find_runtime
-from zoo.runner.session import load
+from zoo.runner.loading.runtimes import find as find_runtime
+from zoo.runner.loading.session import load
+from zoo.system.quiet import quiet
 from zoo.tasks.confidence import wilson
 from zoo.text import to_json
-from zoo.training.folder import read_run
-from zoo.training.readme import FILES, write_card
-from zoo.training.results import SETTINGS
+from zoo.training.records.folder import read_run
+from zoo.training.records.readme import FILES, write_card
+from zoo.training.records.results import SETTINGS
 from zoo.training.tasks import Tuning, task_named
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def export_run(
     """Exports a trained model into its run's folder and adds the results to the folder's model card.
 
     int8 is calibrated on training files. Every file is judged on all held-out files, which the runner reads; an
-    approximate one is kept if it is about as good as Keras, see `zoo.export.judging.ByScore`.
+    approximate one is kept if it is about as good as Keras, see `zoo.export.checking.judging.ByScore`.
 
     Args:
         result: of `zoo.train` or `zoo.training.resume`.

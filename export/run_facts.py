@@ -13,9 +13,9 @@ from zoo.errors import InputError, ZooError
 from zoo.files import base_name, read_text
 from zoo.inputs import seen
 from zoo.inputs.preprocessing import Preprocessing
-from zoo.training.checkpointer import MODEL
-from zoo.training.folder import RECIPE, read_run
-from zoo.training.results import METRICS, SETTINGS
+from zoo.training.records.checkpointer import MODEL
+from zoo.training.records.folder import RECIPE, read_run
+from zoo.training.records.results import METRICS, SETTINGS
 from zoo.training.start import about_pruning
 
 SCORE_FACTS = ("temperature", "fitted_on", "why_not")
@@ -74,7 +74,7 @@ def on_card(folder: Path, run: Mapping[str, Any], metrics: Mapping[str, Any]) ->
 
     Args:
         folder: the run's folder; its record of the split says which pictures were trained on.
-        run: from `zoo.training.folder.read_run`.
+        run: from `zoo.training.records.folder.read_run`.
         metrics: those that the training ended with.
     """
     model = run["model"]

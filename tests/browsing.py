@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import system
+from tests import packages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def browser() -> Iterator[Browser]:
     """Chromium with a camera that shows a moving test picture."""
     for name in ("chromium", "fonts"):
-        system.require(name)
+        packages.require(name)
     names = ("chromium", "chromium-browser", "google-chrome")
     program = os.environ.get("EDGEZOO_CHROMIUM") or next(filter(None, map(shutil.which, names)))
     sync_api = pytest.importorskip("playwright.sync_api")

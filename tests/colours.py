@@ -26,7 +26,7 @@ def detector(classes: int = 3, *, swapped: bool = False, trained: bool = True) -
     import keras
     from keras import layers
 
-    from zoo.models.anchored import Anchors
+    from zoo.models.detectors.anchored import Anchors
 
     pixels = keras.Input((SIDE, SIDE, 3), name="pixels")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(pixels)

@@ -23,16 +23,16 @@ from PIL import Image
 import zoo
 import zoo.models
 import zoo.registry
-from tests import openimages, spotting, surroundings, system
+from tests import openimages, packages, spotting, surroundings
 from tests.branches import Aware, branches
 from tests.browsing import browser, open_page
 from tests.narrow import narrow
 from tests.order import pytest_collection_modifyitems
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
-from zoo import processes
 from zoo.cli.main import main
-from zoo.quiet import quiet_tensorflow
-from zoo.runner.runtimes import RUNTIMES
+from zoo.runner.loading.runtimes import RUNTIMES
+from zoo.system import processes
+from zoo.system.quiet import quiet_tensorflow
 from zoo.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -464,7 +464,7 @@ def warm_converter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
     def command(module: str, **options: Any) -> list[str]:
         words = start(module, **options)
-        if module != "zoo.export.converter" or sys.executable != python:
+        if module != "zoo.export.tflite.converter" or sys.executable != python:
             return words
         return [*request.getfixturevalue("warm"), str(ROOT / "tests" / "programs" / "begin_child.py"), words[-1]]
 
@@ -493,14 +493,14 @@ def tflite_runtime_python() -> Path:
 @pytest.fixture(scope="session")
 def mediapipe_python() -> Path:
     """The Python of an environment with MediaPipe, and without this package, if the libraries it loads are there."""
-    system.require("libgl")
+    packages.require("libgl")
     return _environment(".venv-mediapipe", "EDGEZOO_MEDIAPIPE_PYTHON")
 
 
 @pytest.fixture(scope="session")
 def tflite_support_python(tflite_runtime_python: Path) -> Path:
     """The same Python, if the libraries that tflite-support needs are installed, too."""
-    system.require("libusb")
+    packages.require("libusb")
     return tflite_runtime_python
 
 

@@ -19,9 +19,9 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
 from PIL import Image
 
-from zoo.tasks.boxes import make_anchors
-from zoo.tflite.front import table, tables
-from zoo.tflite.metadata import append_files
+from zoo.tasks.objects.boxes import make_anchors
+from zoo.tflite.writing.front import table, tables
+from zoo.tflite.writing.metadata import append_files
 
 Array = npt.NDArray[Any]
 

@@ -1,7 +1,7 @@
 """Nets without a width option with fewer filters and units: all layers, connected as in the papers, in less time.
 
-What a test shows by a model's layers, it shows as well by narrow ones. `tests/export/test_matrix.py` exports AlexNet as
-it is published, and `tests/export/test_tflite.py` VGG-16.
+What a test shows by a model's layers, it shows as well by narrow ones. `tests/export/tflite/test_matrix.py` exports
+AlexNet as it is published, and `tests/export/tflite/test_exporter.py` VGG-16.
 """
 
 from __future__ import annotations

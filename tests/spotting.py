@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.inputs.fit import Fit
+from zoo.inputs.pictures.fit import Fit
 from zoo.tasks.evaluation import Section, Truth
 from zoo.tasks.task import Agreement, Array, Shape
-from zoo.tflite.tags import OutputTag
+from zoo.tflite.writing.tags import OutputTag
 
 LABELS = ["dot", "ring", "cross"]
 SIDE = 8

@@ -12,7 +12,7 @@ import pytest
 from zoo import files
 from zoo.errors import InputError, OutputError
 from zoo.files import atomic, cache_home, read_list, read_text, require_writable
-from zoo.weights import imagenet
+from zoo.weights.fetch import imagenet
 
 
 def names(folder: Path) -> list[str]:

@@ -75,6 +75,6 @@ def test_what_a_program_imports(program: str, names: list[str]) -> None:
 
 def test_a_name_that_is_gone_is_found() -> None:
     assert is_there("zoo.runner.load")
-    assert is_there("zoo.runner.session")
+    assert is_there("zoo.runner.loading.session")
     assert not is_there("zoo.runner.gone")
     assert not is_there("zoo.gone.load")

@@ -27,11 +27,16 @@ MODELS = zoo.list_models()
 
 
 def test_every_file_of_an_architecture_is_registered_in_the_order_of_the_list() -> None:
-    imported = re.findall(r"^from zoo\.models import (\w+)$", (ROOT / "models/__init__.py").read_text(), re.MULTILINE)
-    registering = {path.stem for path in (ROOT / "models").glob("*.py") if "register(" in path.read_text()}
+    lines = re.findall(r"^from (zoo\.models\S*) import (\w+)$", (ROOT / "models/__init__.py").read_text(), re.MULTILINE)
+    imported = [".".join(line) for line in lines]
+    registering = {
+        ".".join(("zoo", *path.relative_to(ROOT).with_suffix("").parts))
+        for path in (ROOT / "models").rglob("*.py")
+        if "register(" in path.read_text()
+    }
     assert registering <= set(imported)
     builders = [inspect.unwrap(builder).__module__ for _, builder in zoo.registry._MODELS.values()]
-    assert list(dict.fromkeys(builders)) == [f"zoo.models.{name}" for name in imported if name in registering]
+    assert list(dict.fromkeys(builders)) == [name for name in imported if name in registering]
     assert {"mobilenet_v2", "mobilenet_v4", "efficientnet_lite", "resnet", "vgg16"} <= set(MODELS)
 
 

@@ -8,7 +8,7 @@ The device code is in `zoo.runner`, and the TFLite exporter in `zoo.export`.
 """
 
 # The `zoo` command starts with this file, and the current folder is not yet dropped from the import path here: see
-# `zoo.surroundings`. So neither `typing` nor `__future__` is imported.
+# `zoo.system.surroundings`. So neither `typing` nor `__future__` is imported.
 from zoo.lazy import attach
 
 # This is the only place of the version; pyproject.toml reads it here.

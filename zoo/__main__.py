@@ -1,6 +1,6 @@
 """The `zoo` command, also as `python -m zoo`. First of all, it drops the current folder from the import path."""
 
-from zoo.surroundings import forget_current_folder
+from zoo.system.surroundings import forget_current_folder
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 
 def first_line(error: BaseException) -> str:
-    """The reason that another library's error gives, in one line of at most 300 characters; see `zoo.reasons`."""
-    from zoo.reasons import reason  # only where there is an error to tell
+    """The reason that another library's error gives, in a line of at most 300 characters; see `zoo.system.reasons`."""
+    from zoo.system.reasons import reason  # only where there is an error to tell
 
     return reason(str(error)) or type(error).__name__
 

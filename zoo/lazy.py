@@ -2,7 +2,7 @@
 
 import sys
 
-TYPE_CHECKING = False  # nothing else may be imported here, see `zoo.surroundings`
+TYPE_CHECKING = False  # nothing else may be imported here, see `zoo.system.surroundings`
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from zoo.errors import InputError, MissingDependencyError, first_line
 from zoo.files import atomic
-from zoo.surroundings import import_elsewhere
+from zoo.system.surroundings import import_elsewhere
 from zoo.text import shown
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import Any
 
 from zoo import registry
 from zoo.errors import InputError, ZooError, first_line
-from zoo.quiet import quiet, quiet_tensorflow
+from zoo.system.quiet import quiet, quiet_tensorflow
 
 _PREFIX = "zoo_own_models_"
 _loaded: dict[Path, list[str]] = {}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from zoo.errors import MissingDependencyError, OptionError, UnknownModelError, closest
 from zoo.specs import ModelSpec, Option
-from zoo.surroundings import import_elsewhere
+from zoo.system.surroundings import import_elsewhere
 
 if TYPE_CHECKING:
     import keras

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.kept import SAMPLES, Bench
 from bench.packages import FASHION, MNIST
-from zoo.compress.diagnose import diagnose
+from zoo.compress.diagnosis.diagnose import diagnose
 from zoo.compress.graph import calibrate, quantize_aware
 from zoo.export.options import Quantize
 from zoo.files import atomic

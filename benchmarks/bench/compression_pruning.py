@@ -11,13 +11,14 @@ import numpy as np
 
 from bench.kept import Bench
 from bench.packages import FASHION
-from zoo.compress.scoring import Score
-from zoo.export.lowering import lower
+from zoo.compress.prune.scoring import Score
+from zoo.export.lower.lowering import lower
 from zoo.files import atomic
-from zoo.quiet import quiet
-from zoo.training import TrainResult, results, train
+from zoo.system.quiet import quiet
+from zoo.training import TrainResult, train
 from zoo.training.pruned import finetuning, prune_on, prune_run
 from zoo.training.recipe import Recipe
+from zoo.training.records import results
 from zoo.training.tasks import task_named
 from zoo.weights import build
 

@@ -13,9 +13,9 @@ from bench import packages
 from bench.packages import Package
 from bench.turns import spread
 from zoo.benchmark.interleave import Candidate, time_runs
-from zoo.export.judging import Verdict
+from zoo.export.checking.judging import Verdict
 from zoo.export.options import ExportOptions, Quantize
-from zoo.export.tflite import to_tflite
+from zoo.export.tflite.exporter import to_tflite
 from zoo.files import atomic
 from zoo.runner import Predictor
 from zoo.runner.evaluate import evaluate

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from zoo import npm
 from zoo.errors import InputError, OutputError
 from zoo.files import atomic, cache_home
-from zoo.weights.download import file_hash
+from zoo.system import npm
+from zoo.weights.fetch.download import file_hash
 
 Array = npt.NDArray[Any]
 Member = Callable[[str], bytes]

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zoo.quiet import quiet
 from zoo.runner import Classifier
+from zoo.system.quiet import quiet
 
 file, photo, threads, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 with quiet():

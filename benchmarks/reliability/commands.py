@@ -30,9 +30,16 @@ BAD: tuple[Outcome, ...] = ("traceback", "crashed", "hung")
 SECONDS = 120.0
 """Seconds after which a command counts as hung; the slowest one here takes a few seconds on an idle machine."""
 
-LIGHT = ("zoo.cli.main", "zoo.cli.run", "zoo.cli.evaluate", "zoo.runner.evaluate", "ai_edge_litert.interpreter")
+LIGHT = (
+    "zoo.cli.main",
+    "zoo.cli.commands.run",
+    "zoo.cli.commands.evaluate",
+    "zoo.runner.evaluate",
+    "ai_edge_litert.interpreter",
+)
 HEAVY = (
-    *LIGHT, "zoo.cli.train", "zoo.cli.export", "zoo.cli.build", "zoo.cli.data", "zoo.cli.choose", "zoo.cli.info",
+    *LIGHT, "zoo.cli.commands.train", "zoo.cli.commands.export", "zoo.cli.commands.build", "zoo.cli.commands.data",
+    "zoo.cli.commands.choose", "zoo.cli.commands.info",
     "zoo.choose", "zoo.training", "zoo.export", "zoo.weights", "zoo.summary.drawing", "zoo.summary.table",
     "matplotlib.figure",
 )  # fmt: skip
@@ -71,7 +78,7 @@ class Ended:
 
 def warm(modules: Sequence[str]) -> None:
     """Imports the modules that the next commands need, without starting threads, which a fork would not have."""
-    from zoo.quiet import quiet_tensorflow
+    from zoo.system.quiet import quiet_tensorflow
 
     quiet_tensorflow()
     for name in modules:

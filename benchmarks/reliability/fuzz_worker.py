@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.reliability.mutations import mutate
 from benchmarks.reliability.parsers import Attempts, Parser, parsers
 from zoo.files import atomic
-from zoo.quiet import quiet_tensorflow
+from zoo.system.quiet import quiet_tensorflow
 
 
 def main(words: list[str]) -> None:
@@ -41,7 +41,7 @@ def main(words: list[str]) -> None:
 def _guided(attempts: Attempts, seeds: Path, state: Path, seed: int, seconds: int, limit: int) -> None:
     import atheris
 
-    with atheris.instrument_imports(include=["zoo.runner", "zoo.weights.files", "zipfile", "json"]):
+    with atheris.instrument_imports(include=["zoo.runner", "zoo.weights.formats.files", "zipfile", "json"]):
         _import(attempts.parser)
     written = 0.0
 
@@ -89,10 +89,10 @@ def _import(parser: Parser) -> None:
         import keras
 
         keras.config.disable_traceback_filtering()
-        import zoo.weights.files
+        import zoo.weights.formats.files
     elif parser.name == "onnx":
         import zoo.onnx.inspection
-        import zoo.onnx.outline
+        import zoo.onnx.reading.outline
     else:
         import zoo.tflite.card
         import zoo.tflite.modelfile  # noqa: F401

@@ -32,10 +32,11 @@ import click
 from benchmarks.reliability.commands import BAD, LIGHT, Ended, call, count, report, run, warm
 from benchmarks.reliability.forks import crash_quietly
 from benchmarks.reliability.mutations import mutate
-from zoo import processes
 from zoo.errors import ZooError
-from zoo.quiet import quiet
-from zoo.runner import Classifier, known, sandbox
+from zoo.runner import Classifier
+from zoo.runner.loading import known, sandbox
+from zoo.system import processes
+from zoo.system.quiet import quiet
 from zoo.tflite.card import CARD, CHECKSUM, FLATBUFFER, LABELS, seal
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -109,13 +109,14 @@ def _read_card(path: Path) -> object:
 
 
 def _read_onnx(path: Path) -> object:
-    from zoo.onnx import inspection, outline
+    from zoo.onnx import inspection
+    from zoo.onnx.reading import outline
 
     return (inspection.inspect_file(path).as_dict(), outline.read(path))
 
 
 def _read_hdf5(path: Path) -> object:
-    from zoo.weights import files
+    from zoo.weights.formats import files
 
     return files.read(path)
 

@@ -23,7 +23,8 @@ from zoo.benchmark.profile import OpTime
 from zoo.benchmark.workload import PHOTO_QUALITY, PHOTO_SIZE, save_photo, some_input
 from zoo.errors import InputError, MissingDependencyError, ModelFileError
 from zoo.machine.cores import usable_cores
-from zoo.runner import TensorInfo, runtimes
+from zoo.runner import TensorInfo
+from zoo.runner.loading import runtimes
 
 if TYPE_CHECKING:
     pass
@@ -162,7 +163,7 @@ def test_all_files_are_loaded_before_the_first_is_measured(
 
 def test_a_file_is_tried_once_for_each_runtime(lenet_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
-    monkeypatch.setattr("zoo.runner.session.require_sound", lambda _, runtime, *__: tried.append(runtime))
+    monkeypatch.setattr("zoo.runner.loading.session.require_sound", lambda _, runtime, *__: tried.append(runtime))
     benchmark([lenet_file], runs=1, threads=[1, 2], runtimes=["litert", "openvino"])
     assert tried == ["litert", "openvino"]
 
@@ -243,7 +244,7 @@ def test_the_profile_of_openvino(lenet_file: Path) -> None:
 
 
 def test_openvino_counts_from_the_first_run_on() -> None:
-    from zoo.runner.openvino import PROFILER_WARMUP, Profiler
+    from zoo.runner.loading.openvino import PROFILER_WARMUP, Profiler
 
     class Request:
         """Reports the mean of all its runs: 1000 us for the first, 10 us for the others."""

@@ -16,7 +16,7 @@ from zoo.choose.plotting import plot_choice
 from zoo.errors import ExportError, InputError
 from zoo.export.options import MODES
 from zoo.machine.cores import usable_cores
-from zoo.runner import runtimes
+from zoo.runner.loading import runtimes
 from zoo.specs import NUM_CLASSES, Caution, ModelSpec, Option
 
 SMALL = grid("mobilenet_v2", alpha=[0.35], input_size=[96, 128], quantize=["none", "int8"])

@@ -97,7 +97,7 @@ def test_the_confusion_matrix_as_csv(cli: Cli, file: Path, data: Path, tmp_path:
 def test_the_worst_pictures_are_drawn_with_what_is_there_and_what_is_found(
     cli: Cli, file: Path, data: Path, tmp_path: Path
 ) -> None:
-    from zoo.tasks.draw import MISSED, RIGHT, THERE, WRONG
+    from zoo.tasks.objects.draw import MISSED, RIGHT, THERE, WRONG
 
     assert cli("evaluate", file, data, "--draw", tmp_path / "worst", "--mistakes", "2").code == 0
     assert sorted(path.name for path in (tmp_path / "worst").iterdir()) == ["001_b.jpg", "002_c.jpg"]
@@ -228,7 +228,7 @@ def test_the_held_out_part_is_judged(cli: Cli, file: Path, tmp_path: Path) -> No
 def test_pictures_that_it_was_trained_on_are_left_out(cli: Cli, data: Path, tmp_path: Path) -> None:
     """The run's folder remembers by content, whatever the task."""
     from zoo.inputs import seen
-    from zoo.tflite.metadata import append_files
+    from zoo.tflite.writing.metadata import append_files
 
     run = tmp_path / "run"
     run.mkdir()

@@ -19,7 +19,7 @@ import onnxruntime
 
 from tests import detectors
 from tests.onnx import runnable
-from zoo.runner import known
+from zoo.runner.loading import known
 
 if TYPE_CHECKING:
     from tests.conftest import Cli

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.export import onnx_graph
+from zoo.export.onnx import graph as onnx_graph
 from zoo.runner import Classifier
 
 if TYPE_CHECKING:

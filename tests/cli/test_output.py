@@ -14,7 +14,7 @@ from zoo.cli.output import MOST_IN_CELL, MOST_ROWS, milliseconds, print_table, s
 SWALLOWED = """
 import sys
 from zoo.cli.output import status
-from zoo.quiet import quiet
+from zoo.system.quiet import quiet
 with {call} as progress:
     with quiet():
         print("chatter", file=sys.stderr)

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Cli
 
 HIDDEN = ("onnx", "onnxruntime", "tf2onnx")
-ADAPTER = "zoo.runner.onnxruntime"
+ADAPTER = "zoo.runner.loading.onnxruntime"
 """Our module of ONNX Runtime, which is imported only where that is there."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.compress.nets import depthwise_net, pictures
-from zoo.compress.diagnose import diagnose
+from zoo.compress.diagnosis.diagnose import diagnose
 from zoo.compress.equalize import SAFE, equalize, pairs_of
 from zoo.compress.folding import fold_batch_norms
 

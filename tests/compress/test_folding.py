@@ -49,7 +49,7 @@ def test_the_answers_are_the_same_and_no_norm_is_left(name: str, cases: Callable
 def test_the_detector_keeps_its_anchors_and_its_outputs(
     randomize: Callable[..., Any], inputs_for: Callable[..., Array]
 ) -> None:
-    from zoo.models.anchored import anchors_of
+    from zoo.models.detectors.anchored import anchors_of
 
     model = randomize(zoo.build("ssdlite_mobilenet_v2", num_classes=2, alpha=0.35, input_size=96, small_objects=True))
     folded = fold_batch_norms(model)
@@ -106,7 +106,7 @@ def test_layers_of_nested_models_stand_in_their_place(randomize: Callable[..., A
 
 
 def test_a_model_that_was_lowered_for_an_export_before_folds_all_the_same(cases: Callable[[str], Case]) -> None:
-    from zoo.export.lowering import lower
+    from zoo.export.lower.lowering import lower
 
     model = cases("mobilenet_v2").model
     lower(model)  # calls the same layers in another graph

@@ -151,7 +151,7 @@ def test_what_a_split_lacks_is_told(tmp_path: Path, make_pictures: MakePictures)
 
 
 def test_photos_of_a_phone_are_one_note(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.inputs.formats.is_installed", lambda kind: kind != "HEIF")
+    monkeypatch.setattr("zoo.inputs.pictures.formats.is_installed", lambda kind: kind != "HEIF")
     for i in range(12):
         (pictures / "dog" / f"IMG_{i}.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     notes = check(pictures, (8, 8, 3)).notes

@@ -11,8 +11,8 @@ from PIL import Image
 
 from zoo.data.reading import Reader, in_threads, read_all
 from zoo.errors import InputError
-from zoo.export import calibration
-from zoo.inputs.formats import MAX_FILE_BYTES
+from zoo.export.checking import calibration
+from zoo.inputs.pictures.formats import MAX_FILE_BYTES
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
 from zoo.progress import Lines
 from zoo.runner import load_image
@@ -108,7 +108,7 @@ def test_threads_stop_at_an_error() -> None:
 def test_the_function_is_the_runners() -> None:
     import zoo.data.reading
     import zoo.runner.predictor
-    from zoo.inputs import images
+    from zoo.inputs.pictures import images
 
     assert vars(zoo.data.reading)["load_image"] is images.load_image
     assert vars(zoo.runner.predictor)["read_picture"] is images.read_picture  # which load_image calls

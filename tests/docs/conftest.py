@@ -22,7 +22,7 @@ import zoo.registry
 from tests import colours, detectors, teachable
 from tests.docs.runner import Runner, environment
 from tests.weights.conftest import Server, handler, save_legacy
-from zoo.weights.imagenet import choose
+from zoo.weights.fetch.imagenet import choose
 
 PROGRAMS = Path(__file__).with_name("programs")
 

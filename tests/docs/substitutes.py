@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from tests import npm, system
+from tests import npm, packages
 from tests.docs.markdown import ROOT
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def shorter_program(program: str, runner: Runner) -> str:
 
 def options_of_training(command: str, runner: Runner) -> str:
     """`zoo train ssdlite_mobilenet_v2 DATA ...`: the data are there, and the command takes the options."""
-    from zoo.cli.train import train
+    from zoo.cli.commands.train import train
 
     words = shlex.split(command, comments=True)[2:]
     assert (runner.folder / words[1]).exists(), command
@@ -235,7 +235,7 @@ def collected(command: str, runner: Runner) -> str:
 
 def asked(command: str, runner: Runner) -> str:
     """`curl ... http://HOST:8000/`: the same of a server on a free port."""
-    system.require("curl")
+    packages.require("curl")
     token = re.search(r"Bearer ([\w-]+)", command)
     file = "objects.tflite" if "/v1/detect" in command else "mine.tflite"
     with served(f"zoo serve {file} --port 0" + (f" --token {token[1]}" if token else ""), runner) as url:
@@ -251,7 +251,7 @@ def program_that_serves(program: str, runner: Runner) -> str:
 
 def with_runtime(command: str, runner: Runner) -> str:
     """`zoo web ...`: with the package that npm has; where it cannot be had, the file and the options are looked at."""
-    from zoo.cli.web import web
+    from zoo.cli.commands.web import web
 
     words = shlex.split(command, comments=True)[2:]
     assert (runner.folder / words[0]).exists(), command

@@ -14,7 +14,7 @@ import zoo.runner.demo
 from tests.docs.markdown import ROOT, of_language
 from zoo.cli.main import COMMANDS
 from zoo.errors import MissingDependencyError
-from zoo.runner import delegates, runtimes
+from zoo.runner.loading import delegates, runtimes
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -90,7 +90,7 @@ def test_without_libedgetpu(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_compiled_file_without_the_edge_tpu(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.runner.test_delegates import _compiled
+    from tests.runner.loading.test_delegates import _compiled
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model_int8_edgetpu.tflite").write_bytes(_compiled())

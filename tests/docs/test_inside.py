@@ -46,7 +46,7 @@ def test_the_picture_names_packages_that_exist() -> None:
     assert {"zoo.data", "zoo.training", "zoo.export", "zoo.runner"} <= packages
     for package in packages:
         assert find(package)
-    assert find("zoo.data.reading").load_image is find("zoo.inputs.images").load_image
+    assert find("zoo.data.reading").load_image is find("zoo.inputs.pictures.images").load_image
 
 
 def test_every_package_is_in_the_table() -> None:
@@ -95,8 +95,8 @@ def test_an_export_takes_these_steps(trace: Callable[..., list[str]], tmp_path: 
     assert len(told) == 10
     # The last one needs Coral's compiler; the rest are called by every export.
     for name in told[:-1]:
-        calls = trace(name, "zoo.export.preparing", "zoo.export.tflite")
-    from zoo.export.tflite import to_tflite
+        calls = trace(name, "zoo.export.preparing", "zoo.export.tflite.exporter")
+    from zoo.export.tflite.exporter import to_tflite
 
     to_tflite(zoo.build("lenet"), tmp_path / "lenet.tflite", quantize="int8")
     firsts = list(dict.fromkeys(calls))
@@ -109,7 +109,7 @@ def test_the_runner_takes_these_steps(trace: Callable[..., list[str]], tmp_path:
     file = tmp_path / "digits.tflite"
     shutil.copy(zoo.runner.demo.folder() / "digits_int8.tflite", file)
     for name in told:
-        calls = trace(name, "zoo.runner.session")
+        calls = trace(name, "zoo.runner.loading.session")
     from zoo.errors import ZooError
     from zoo.runner import Classifier
 

@@ -15,7 +15,7 @@ from tests import colours
 from tests.narrow import narrow
 from tests.spread import spread
 from zoo.export import ExportReport, to_tflite
-from zoo.export.calibration import synthetic
+from zoo.export.checking.calibration import synthetic
 from zoo.export.options import MODES
 from zoo.weights import is_untrained
 

@@ -13,13 +13,14 @@ import pytest
 
 from tests import annotating, colours
 from zoo.errors import ExportError, VerificationError
-from zoo.export import converter, to_tflite
-from zoo.export.calibration import listed_in
-from zoo.export.checks import check_file
+from zoo.export import to_tflite
+from zoo.export.checking.calibration import listed_in
+from zoo.export.checking.checks import check_file
 from zoo.export.detectors import custom_metadata_of
 from zoo.export.options import MODES, ExportOptions
+from zoo.export.tflite import converter
 from zoo.graph import rebuild
-from zoo.models import anchored
+from zoo.models.detectors import anchored
 from zoo.runner import Detector
 from zoo.tflite import detectors, modelfile
 from zoo.tflite.card import describe
@@ -155,8 +156,8 @@ def test_it_is_said_where_keras_finds_nothing_on_the_pictures_of_the_check(tmp_p
 
 
 def test_labelled_boxes_calibrate_and_name_the_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.export.calibration.MIN_SAMPLES", 2)
-    monkeypatch.setattr("zoo.export.holdout.MIN_SAMPLES", 2)
+    monkeypatch.setattr("zoo.export.checking.calibration.MIN_SAMPLES", 2)
+    monkeypatch.setattr("zoo.export.checking.holdout.MIN_SAMPLES", 2)
     data = tmp_path / "data"
     annotating.roboflow_coco(data)
     assert {path.name for path in listed_in(data).by_class[""]} == {"a.jpg", "b.jpg", "c.jpg"}  # of the training split

@@ -33,14 +33,14 @@ def run(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Array]) -
 
 @pytest.mark.slow
 def test_all_that_succeeds_is_written_though_one_file_fails(run: TrainResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.export.checks import require_agreement as kept
+    from zoo.export.checking.checks import require_agreement as kept
 
     def refuse(verification: Any, mode: Any, name: str) -> None:
         if mode.name == "none":
             raise VerificationError(f"{name} was not kept")
         kept(verification, mode, name)
 
-    monkeypatch.setattr("zoo.export.judging.require_agreement", refuse)
+    monkeypatch.setattr("zoo.export.checking.judging.require_agreement", refuse)
     found = export_files(run, ExportOptions().in_modes(("none", "int8")))
     assert [(one.mode, str(one.error)) for one in found.failures] == [("none", "lenet.tflite was not kept")]
     assert [row["mode"] for row in found.rows] == ["keras", "int8"]

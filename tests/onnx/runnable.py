@@ -10,9 +10,9 @@ import numpy as np
 from tests.detectors import ANCHORS, CELL, COLOURS, GRID, SIDE
 from tests.onnx.nets import TensorProto, helper, model, save, value, weight
 from zoo.onnx.card import props_of
-from zoo.tasks.boxes import Coding
-from zoo.tflite.detector_writer import custom_metadata
+from zoo.tasks.objects.boxes import Coding
 from zoo.tflite.detectors import NAME, Stated
+from zoo.tflite.writing.detector_writer import custom_metadata
 
 CARD: dict[str, Any] = {
     "model": "colours",

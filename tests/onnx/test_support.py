@@ -13,10 +13,10 @@ pytest.importorskip("onnx", reason="needs onnx")
 from tests.onnx.nets import TensorProto, branch_net, helper, model, one, onnx, picture_net, save, value, weight
 from zoo.assets import read_json
 from zoo.errors import ExportError
-from zoo.onnx.file import read
+from zoo.onnx.reading.file import read
+from zoo.onnx.reading.types import typed
 from zoo.onnx.support import judge, judge_all, require
 from zoo.onnx.targets import ONNX_TARGETS, OnnxTarget
-from zoo.onnx.types import typed
 
 INT8, UINT8, INT64 = TensorProto.INT8, TensorProto.UINT8, TensorProto.INT64
 

@@ -16,7 +16,7 @@ from zoo.errors import InputError
 from zoo.export import to_keras, to_savedmodel, to_tflite
 from zoo.privacy.scan import CHUNK, private
 from zoo.tflite.card import describe
-from zoo.tflite.metadata import append_files
+from zoo.tflite.writing.metadata import append_files
 
 
 def kinds(path: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""Begins a child process of `zoo.processes` where its modules are imported already: `begin_child.py ORDER`."""
+"""Begins a child process of `zoo.system.processes` where its modules are imported already: `begin_child.py ORDER`."""
 
 import importlib
 import json

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from zoo.locks import exclusive
+from zoo.system.locks import exclusive
 
 with exclusive(Path(sys.argv[1])):
     sys.stdout.write("held\n")

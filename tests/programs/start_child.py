@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import zoo
-from zoo import processes
 from zoo.benchmark import coldstart
-from zoo.export import converter
-from zoo.export.lowering import lower
-from zoo.runner import doctor, sandbox
+from zoo.export.lower.lowering import lower
+from zoo.export.tflite import converter
+from zoo.runner import doctor
+from zoo.runner.loading import sandbox
+from zoo.system import processes
 
 
 def convert(_: Path) -> None:

@@ -21,7 +21,7 @@ import signal
 import socket
 import sys
 
-from zoo.quiet import quiet, quiet_tensorflow
+from zoo.system.quiet import quiet, quiet_tensorflow
 
 PACKAGES = ("zoo.choose", "zoo.export", "zoo.summary", "zoo.training", "zoo.weights")
 """What commands that need TensorFlow import, with all their modules. The commands' own are not among them: they make

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from benchmarks.reliability.forks import crash_quietly
 from benchmarks.reliability.mutations import mutate
-from zoo import processes
 from zoo.errors import ModelFileError
-from zoo.runner import formats, runtimes, sandbox
+from zoo.runner import formats
+from zoo.runner.loading import runtimes, sandbox
+from zoo.system import processes
 
 CPU_SECONDS = 20
 """Seconds after which a file counts as hung; others take milliseconds."""

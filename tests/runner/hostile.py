@@ -9,7 +9,7 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 
-from zoo.tflite.front import table, tables
+from zoo.tflite.writing.front import table, tables
 
 
 @dataclass

@@ -12,11 +12,11 @@ from tests import detectors
 from tests.detectors import COLOURS, SIDE, cells
 from zoo.errors import AnswerError, InputError, ModelFileError
 from zoo.inputs.boxes import Boxes
-from zoo.inputs.fit import Box
+from zoo.inputs.pictures.fit import Box
 from zoo.inputs.preprocessing import Preprocessing
 from zoo.runner import Classifier, Detection, Detector, Predictor, load
 from zoo.runner.evaluate import evaluate
-from zoo.tasks.detection_judge import PictureBoxes
+from zoo.tasks.objects.judge import PictureBoxes
 
 SCENE = cells((0, 1, "red"), (2, 3, "blue"))
 FOUND = {("red", (16, 0, 32, 16)), ("blue", (48, 32, 64, 48))}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zoo.runner import doctor, runtimes
+from zoo.runner import doctor
+from zoo.runner.loading import runtimes
 
 if TYPE_CHECKING:
     from tests.conftest import Case

@@ -12,7 +12,7 @@ import pytest
 from zoo.errors import InputError, ModelFileError
 from zoo.inputs.preprocessing import PictureShape, picture_shape
 from zoo.runner.entry import held_range, open_entry
-from zoo.runner.session import Session, TensorInfo
+from zoo.runner.loading.session import Session, TensorInfo
 from zoo.tflite.normalization import Normalization
 
 PATH = Path("other.tflite")

@@ -25,9 +25,9 @@ from tests.runner import deadly
 from zoo.errors import AnswerError, InputError, MissingDependencyError, ModelFileError
 from zoo.onnx.card import props_of
 from zoo.runner import Classifier, Detector, Predictor, load
-from zoo.runner import known as known_files
+from zoo.runner.loading import known as known_files
+from zoo.runner.loading.providers import available, chosen
 from zoo.runner.outlook import outlook
-from zoo.runner.providers import available, chosen
 from zoo.tasks import scores_of
 
 if TYPE_CHECKING:
@@ -321,13 +321,13 @@ MODULES = """
 import sys
 from zoo.runner import Classifier
 Classifier(sys.argv[1], trusted=sys.argv[2] == "trusted").scores
-print(*sorted({"onnx", "onnxruntime", "tensorflow", "google.protobuf", "zoo.onnx.outline"} & set(sys.modules)))
+print(*sorted({"onnx", "onnxruntime", "tensorflow", "google.protobuf", "zoo.onnx.reading.outline"} & set(sys.modules)))
 """
 
 
 def test_neither_format_loads_what_the_other_needs(lenet_file: Path, tmp_path: Path) -> None:
     path = runnable.colours(tmp_path / "c.onnx", props=runnable.described())
-    for file, loaded in ((lenet_file, []), (path, ["onnxruntime", "zoo.onnx.outline"])):
+    for file, loaded in ((lenet_file, []), (path, ["onnxruntime", "zoo.onnx.reading.outline"])):
         done = subprocess.run(
             [sys.executable, "-c", MODULES, file, "checked"], capture_output=True, text=True, check=True
         )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import system
+from tests import packages
 from zoo.runner import Classifier, Predictor
 from zoo.serve import Settings
 from zoo.serve.api import Api
@@ -128,6 +128,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     command = (
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
     )
-    system.require("openssl")
+    packages.require("openssl")
     subprocess.run([*command.split(), "-out", cert, "-keyout", key], capture_output=True, check=True)
     return cert, key

@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 from zoo.runner import Classifier
-from zoo.serve import limits
+from zoo.serve.http import limits
 
 if TYPE_CHECKING:
     from tests.serve.conftest import Serving, Site
@@ -480,7 +480,7 @@ def test_a_flood_of_bad_requests_leaves_nothing_in_the_log(
 def test_a_bug_in_every_request_does_not_fill_the_log(
     serving: Serving, digits: Classifier, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zoo.serve import log
+    from zoo.serve.http import log
 
     def broken(*_: Any) -> Any:
         raise KeyError("\x1b[31mred\u202e" + "x" * 10_000)

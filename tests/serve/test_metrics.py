@@ -11,8 +11,8 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
-from zoo.serve.connections import Connections
-from zoo.serve.limits import Gate
+from zoo.serve.http.connections import Connections
+from zoo.serve.http.limits import Gate
 from zoo.serve.metrics import BOUNDS, Labels, Metrics
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -22,7 +22,7 @@ from tests.serve.pages import (
     wait_for_model,
 )
 from zoo.runner import Classifier, Detector, Predictor
-from zoo.tasks.draw import colour
+from zoo.tasks.objects.draw import colour
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -11,12 +11,12 @@ import pytest
 from tests import detectors
 from tests.detectors import ANCHORS, COLOURS
 from zoo.errors import AnswerError
-from zoo.inputs.fit import Box, fit
+from zoo.inputs.pictures.fit import Box, fit
 from zoo.inputs.preprocessing import PictureShape
 from zoo.tasks import TASKS, task_of, truth_of
-from zoo.tasks.boxes import Coding, make_anchors
 from zoo.tasks.detection import DETECTION, Detecting, Detection
-from zoo.tasks.layout import Finished, Found, Heads, find
+from zoo.tasks.objects.boxes import Coding, make_anchors
+from zoo.tasks.objects.layout import Finished, Found, Heads, find
 from zoo.tasks.task import Stored
 from zoo.tflite import modelfile
 

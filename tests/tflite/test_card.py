@@ -25,7 +25,7 @@ from zoo.tflite.card import (
     model_part,
     seal,
 )
-from zoo.tflite.metadata import without_files
+from zoo.tflite.writing.metadata import without_files
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Cli

@@ -13,8 +13,8 @@ import zoo
 from tests.narrow import narrow
 from zoo.errors import ExportError
 from zoo.export import to_tflite
-from zoo.export.converter import Settings, convert_in_memory
-from zoo.export.lowering import lower
+from zoo.export.lower.lowering import lower
+from zoo.export.tflite.converter import Settings, convert_in_memory
 from zoo.tflite import compat, modelfile
 
 

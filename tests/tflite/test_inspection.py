@@ -112,7 +112,7 @@ def test_a_huge_sparse_file(tmp_path: Path) -> None:
 def test_a_zip_bomb(sound: Path, tmp_path: Path) -> None:
     import zipfile
 
-    from zoo.tflite.metadata import without_files
+    from zoo.tflite.writing.metadata import without_files
 
     path = tmp_path / "m.tflite"
     path.write_bytes(without_files(sound.read_bytes()))

@@ -14,7 +14,7 @@ from zoo.runner import Classifier
 from zoo.tflite.card import describe
 from zoo.tflite.labels import fault, parse
 from zoo.tflite.labels import read as read_labels
-from zoo.tflite.metadata import without_files
+from zoo.tflite.writing.metadata import without_files
 
 if TYPE_CHECKING:
     from tests.conftest import Cli

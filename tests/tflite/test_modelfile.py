@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import Cli
 from tests.runner.hostile import Claims
 from zoo.errors import ModelFileError
-from zoo.runner import memory
+from zoo.runner.loading import memory
 from zoo.tflite import modelfile
 from zoo.tflite.flatbuffer import MAX_TEXT
 from zoo.tflite.inspection import inspect_file

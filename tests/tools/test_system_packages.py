@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import system
+from tests import packages
 from tests.skips import ALLOWED, excused
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,7 +144,7 @@ def test_every_need_that_a_test_names_is_in_the_table() -> None:
 
 
 def machine_table() -> str:
-    return subprocess.run(["sh", system.TOOL, "list"], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(["sh", packages.TOOL, "list"], capture_output=True, text=True, check=True).stdout
 
 
 SKIPS = """

@@ -39,8 +39,8 @@ def register_detector() -> None:
         import keras
         from keras import layers
 
-        from zoo.models.anchored import NAME, Anchors
-        from zoo.tasks.anchors import default_shapes
+        from zoo.models.detectors.anchored import NAME, Anchors
+        from zoo.tasks.objects.anchors import default_shapes
 
         inputs = keras.Input((SIZE, SIZE, 3))
         x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)

@@ -25,11 +25,11 @@ from zoo.data.boxes import check_boxes
 from zoo.errors import InputError, OptionError, TrainingStopped
 from zoo.export import to_tflite
 from zoo.inputs import seen
-from zoo.models import anchored
+from zoo.models.detectors import anchored
 from zoo.registry import restore, snapshot
 from zoo.runner import Detector
-from zoo.tasks.anchors import default_shapes
-from zoo.tasks.boxes import LARGEST_CODE
+from zoo.tasks.objects.anchors import default_shapes
+from zoo.tasks.objects.boxes import LARGEST_CODE
 from zoo.tflite import modelfile
 from zoo.tflite.card import describe
 from zoo.training import TrainResult, resume, train, train_quantized
@@ -192,8 +192,8 @@ def test_a_training_that_was_killed_before_its_first_checkpoint_begins_anew_with
     with pytest.raises(TrainingStopped):
         resume(run, watch=Listening(1, 2))
     again = zoo.models.build("spotter")
-    from zoo.training.checkpoint import Checkpoint
-    from zoo.training.folder import read_architecture, read_run
+    from zoo.training.records.checkpoint import Checkpoint
+    from zoo.training.records.folder import read_architecture, read_run
     from zoo.training.tasks import columns
     from zoo.training.tasks.detection import DETECTION_TRAINING
 

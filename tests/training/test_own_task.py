@@ -27,10 +27,10 @@ from zoo.registry import restore, snapshot
 from zoo.specs import NUM_CLASSES, ModelSpec
 from zoo.training import TrainResult, resume, tasks, train
 from zoo.training.distributed.connect import connect
-from zoo.training.folder import begin_run
 from zoo.training.inputs import describe_data
 from zoo.training.loop import fit
 from zoo.training.recipe import Recipe, read_toml
+from zoo.training.records.folder import begin_run
 from zoo.training.setup import prepare
 from zoo.training.watch import NullWatch
 from zoo.weights import load_model

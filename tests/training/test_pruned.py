@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from zoo.compress.pruning import Pruned
+from zoo.compress.prune.pruning import Pruned
 from zoo.errors import InputError, OptionError
 from zoo.summary.table import summarize
 from zoo.training import TrainResult, resume, train, train_from

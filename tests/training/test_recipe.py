@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import zoo
-from zoo.cli.train import train as command
+from zoo.cli.commands.train import train as command
 from zoo.errors import InputError, OptionError
 from zoo.specs import NUM_CLASSES, ModelSpec
 from zoo.training.recipe import Recipe, default_recipe, field_types, read_recipe

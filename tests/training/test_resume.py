@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import zoo
 from zoo.errors import InputError, OutputError
 from zoo.training import resume, train
-from zoo.training.checkpoint import Checkpoint, TrainState, row_types, state_from
+from zoo.training.records.checkpoint import Checkpoint, TrainState, row_types, state_from
 from zoo.training.tasks import columns
 from zoo.training.tasks.classification import CLASSIFICATION
 

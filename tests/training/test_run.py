@@ -21,8 +21,8 @@ from zoo.errors import InputError, OptionError, OutputError, TrainingError
 from zoo.inputs import seen
 from zoo.tflite.card import describe
 from zoo.training import TrainResult, resume, train
-from zoo.training.checkpoint import Checkpoint
 from zoo.training.recipe import read_toml
+from zoo.training.records.checkpoint import Checkpoint
 from zoo.training.tasks import columns
 from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.weights import load_model

@@ -17,9 +17,9 @@ import tomli_w
 
 import zoo
 from zoo.errors import InputError, UnsafeFileError
-from zoo.training import checkpoint, folder, readme
-from zoo.training.checkpoint import Checkpoint, TrainState
-from zoo.training.history import History
+from zoo.training.records import checkpoint, folder, readme
+from zoo.training.records.checkpoint import Checkpoint, TrainState
+from zoo.training.records.history import History
 from zoo.training.tasks import columns
 from zoo.training.tasks.classification import CLASSIFICATION
 

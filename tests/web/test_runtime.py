@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from zoo import npm, published
+from zoo import published
 from zoo.errors import InputError, MissingDependencyError
+from zoo.system import npm
 from zoo.web import runtime
 from zoo.web.runtime import MEMBERS, PACKAGE, Member, find
 

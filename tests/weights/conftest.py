@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import pytest
 
-from zoo.weights import download
+from zoo.weights.fetch import download
 
 
 def write_legacy(path: Path, layers: list[tuple[str, list[tuple[str, Any]]]]) -> None:

@@ -17,7 +17,8 @@ import zoo
 from tests.weights.conftest import save_legacy
 from zoo.errors import OptionError
 from zoo.runner import Classifier
-from zoo.weights import auto, build_from, download
+from zoo.weights import auto, build_from
+from zoo.weights.fetch import download
 
 if TYPE_CHECKING:
     from tests.conftest import Cli

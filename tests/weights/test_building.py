@@ -12,7 +12,7 @@ import pytest
 import zoo
 from zoo.errors import WeightsError
 from zoo.models.layers import image_input
-from zoo.weights.files import load_model
+from zoo.weights.formats.files import load_model
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ import zoo
 from tests.conftest import fill
 from tests.weights.conftest import save_legacy
 from zoo.errors import WeightsError
-from zoo.models import anchored
-from zoo.weights import auto, build_from, detectors, imagenet, load_weights
-from zoo.weights.files import layers_of
+from zoo.models.detectors import anchored
+from zoo.weights import auto, build_from, detectors, load_weights
+from zoo.weights.fetch import imagenet
+from zoo.weights.formats.files import layers_of
 
 if TYPE_CHECKING:
     from tests.weights.conftest import Server

@@ -14,13 +14,14 @@ import zoo
 from tests import openimages
 from tests.conftest import some_inputs
 from zoo.errors import WeightsError
-from zoo.models import anchored
+from zoo.models.detectors import anchored
 from zoo.runner import Detector
-from zoo.tasks.boxes import make_anchors, paper_shapes
+from zoo.tasks.objects.boxes import make_anchors, paper_shapes
 from zoo.training.recipe import TRANSFER
 from zoo.training.stages import freeze_layers, plan
 from zoo.training.tasks.classification import CLASSIFICATION
-from zoo.weights import Built, auto, build_from, imagenet
+from zoo.weights import Built, auto, build_from
+from zoo.weights.fetch import imagenet
 
 if TYPE_CHECKING:
     from tests.conftest import Cli

@@ -14,7 +14,9 @@ from tests.narrow import narrow
 from tests.weights import foreign
 from zoo.errors import UnsafeFileError, WeightsError
 from zoo.models import efficientnet_lite, mobilenet_v4
-from zoo.weights import build_from, files, imagenet, tensorflow1
+from zoo.weights import build_from
+from zoo.weights.fetch import imagenet
+from zoo.weights.formats import files, tensorflow1
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Cli

@@ -13,8 +13,8 @@ import pytest
 from tests import teachable
 from tests.detectors import two_outputs
 from zoo.export import to_tflite
-from zoo.export.diagnosis import diagnose_model
-from zoo.export.teachable import is_its_model, labels_of
+from zoo.export.checking.diagnosis import diagnose_model
+from zoo.export.lower.teachable import is_its_model, labels_of
 from zoo.runner import Classifier, Predictor
 from zoo.tflite.teachable import has_its_names
 from zoo.weights import build_from, load_model

@@ -26,17 +26,20 @@ SERVE = tuple(f"tests/serve/test_{name}.py" for name in ("api", "metrics", "page
 """The tests of the server, without those with limits of a second, because cells share the cores."""
 
 BUILT = (
-    "tests/cli/test_build.py::test_in_a_process",
-    "tests/cli/test_build.py::test_several_formats_and_json",
-    "tests/export/test_tflite.py::test_parity_on_litert",
+    "tests/cli/commands/test_build.py::test_in_a_process",
+    "tests/cli/commands/test_build.py::test_several_formats_and_json",
+    "tests/export/tflite/test_exporter.py::test_parity_on_litert",
     "tests/training/test_run.py::test_it_learns",
 )
 """Short tests of building, exporting, running and training; all tests would take minutes on every Python."""
 
 LOWEST = (
     *BUILT,
-    "tests/export/test_matrix.py::test_on_litert[mlp-none]",
-    *(f"tests/export/test_matrix.py::test_on_litert[lenet-{m}]" for m in ("float16", "dynamic", "int8", "int16x8")),
+    "tests/export/tflite/test_matrix.py::test_on_litert[mlp-none]",
+    *(
+        f"tests/export/tflite/test_matrix.py::test_on_litert[lenet-{m}]"
+        for m in ("float16", "dynamic", "int8", "int16x8")
+    ),
     "tests/export/test_formats.py",
     "tests/test_registry.py",
     "tests/test_import_hygiene.py",
@@ -126,7 +129,7 @@ def run(cell: Cell, *, python: Path, wheel: Path, root: Path, cases: Callable[[]
         variables["EDGEZOO_BASE_PYTHON"] = str(inside)
     options = ["-q", "-p", "tests.installed", "-p", "no:cacheprovider", "--basetemp", str(folder / "tmp")]
     # What pictures take of memory is measured, which cells that share a machine disturb; `make test` does it.
-    options += ["--ignore", "tests/inputs/test_picture_memory.py"]
+    options += ["--ignore", "tests/inputs/pictures/test_picture_memory.py"]
     done = subprocess.run(
         [inside, "-m", "pytest", *options, *cell.tests],
         cwd=folder / "checkout",

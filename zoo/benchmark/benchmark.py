@@ -20,8 +20,8 @@ from zoo.errors import InputError
 from zoo.files import without_folders
 from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.progress import SILENT, Progress
-from zoo.runner import runtimes as known
 from zoo.runner.formats import form_of
+from zoo.runner.loading import runtimes as known
 from zoo.text import count_of
 
 RUNS = 100

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from zoo import processes
 from zoo.benchmark.workload import some_input
 from zoo.errors import ModelFileError
 from zoo.machine.procfs import kilobytes
-from zoo.runner import runtimes, sandbox
-from zoo.runner.session import load
+from zoo.runner.loading import runtimes, sandbox
+from zoo.runner.loading.session import load
+from zoo.system import processes
 
 SETTLE_RUNS = 3
 """Number of runs before the peak memory is read, because the first ones may still allocate."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.errors import InputError
-from zoo.runner import runtimes as known
 from zoo.runner.formats import Form, form_of
+from zoo.runner.loading import runtimes as known
 
 Devices = dict[Form, dict[str, str | None]]
 """What else than the CPU runs files, by their format: the options `delegate` and `provider` of `zoo.runner.load`."""

@@ -13,8 +13,8 @@ from zoo.benchmark.profile import OpTime
 from zoo.benchmark.workload import some_input
 from zoo.errors import ModelFileError
 from zoo.progress import SILENT, Progress
+from zoo.runner.loading.session import Session, load
 from zoo.runner.predictor import Predictor
-from zoo.runner.session import Session, load
 from zoo.tasks.task import StoredReader
 
 RATE_ROUNDS = 5

@@ -12,8 +12,8 @@ from typing import Protocol, cast
 
 from zoo.benchmark.workload import some_input
 from zoo.errors import MissingDependencyError
-from zoo.runner import runtimes
-from zoo.runner.session import Array, Session
+from zoo.runner.loading import runtimes
+from zoo.runner.loading.session import Array, Session
 
 RUNS = 50
 

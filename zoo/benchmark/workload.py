@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import InputError
-from zoo.runner.session import Array, TensorInfo
+from zoo.runner.loading.session import Array, TensorInfo
 
 PHOTO_SIZE = (1920, 1080)
 PHOTO_QUALITY = 90

@@ -28,8 +28,8 @@ from zoo.export.describe import versions
 from zoo.files import base_name
 from zoo.machine.info import read_machine, read_state
 from zoo.progress import SILENT, Progress
-from zoo.runner import runtimes
-from zoo.runner.runtimes import Runtime
+from zoo.runner.loading import runtimes
+from zoo.runner.loading.runtimes import Runtime
 from zoo.text import count_of, plural
 
 __all__ = ["Candidate", "Choice", "Limits", "Measured", "Variant", "choose", "grid", "prune", "write_files"]

@@ -13,7 +13,7 @@ from zoo.choose.front import Measured
 from zoo.choose.variants import Variant
 from zoo.files import atomic, cache_home
 from zoo.machine.info import Machine
-from zoo.runner import runtimes
+from zoo.runner.loading import runtimes
 from zoo.specs import in_words
 
 _SPEED = (

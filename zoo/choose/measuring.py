@@ -20,7 +20,7 @@ from zoo.choose.front import Measured
 from zoo.choose.variants import Variant
 from zoo.errors import ExportError
 from zoo.export import to_tflite
-from zoo.export.calibration import MIN_SAMPLES, synthetic
+from zoo.export.checking.calibration import MIN_SAMPLES, synthetic
 from zoo.export.options import ExportOptions
 from zoo.files import require_writable
 from zoo.progress import SILENT, Progress

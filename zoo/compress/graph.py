@@ -18,7 +18,7 @@ from zoo.compress.folding import fold_batch_norms
 from zoo.errors import CompressionError, OptionError, closest
 from zoo.graph import Scaling, calls_of, graph_of, rebuild, scaling_of
 from zoo.inputs.preprocessing import is_picture
-from zoo.tasks.boxes import LARGEST_CODE
+from zoo.tasks.objects.boxes import LARGEST_CODE
 
 if TYPE_CHECKING:
     import keras

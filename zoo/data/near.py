@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from zoo.inputs.scaling import scaled
+from zoo.inputs.pictures.scaling import scaled
 
 Array = npt.NDArray[Any]
 

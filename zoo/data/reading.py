@@ -17,9 +17,10 @@ import numpy.typing as npt
 from zoo.data.near import print_of
 from zoo.errors import InputError
 from zoo.files import is_endless
-from zoo.inputs import find, images, values
-from zoo.inputs.formats import require_size
-from zoo.inputs.images import load_image
+from zoo.inputs import find, values
+from zoo.inputs.pictures import images
+from zoo.inputs.pictures.formats import require_size
+from zoo.inputs.pictures.images import load_image
 from zoo.inputs.preprocessing import Preprocessing, is_picture
 from zoo.inputs.values import load_values
 from zoo.machine.cores import usable_cores

@@ -12,8 +12,8 @@ from zoo.models import vgg16
 from zoo.models import lenet
 from zoo.models import mlp
 from zoo.models import conv1d
-from zoo.models import ssdlite
-from zoo.models import ssd_mobilenet_v2
+from zoo.models.detectors import ssdlite
+from zoo.models.detectors import ssd_mobilenet_v2
 from zoo.models import applications
 from zoo.registry import (
     add_source,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.accuracies import Accuracies
-from zoo.models import openimages
+from zoo.models.detectors import openimages
 from zoo.models.layers import RELU_INIT, batch_norm, classifier_head, image_input, inverted_residual, make_divisible
 from zoo.published import KERAS_APPLICATIONS, MINUS_1_TO_1, Backbone, PublishedWeights, WeightsFile
 from zoo.registry import register

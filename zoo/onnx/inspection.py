@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.onnx.card import is_sealed, read_props
-from zoo.onnx.file import read
-from zoo.onnx.model import Constant, OnnxFile, Value
+from zoo.onnx.reading.file import read
+from zoo.onnx.reading.model import Constant, OnnxFile, Value
 from zoo.onnx.support import Verdict, judge
 from zoo.onnx.targets import ONNX_TARGETS, OnnxTarget
 from zoo.tflite.card import Description

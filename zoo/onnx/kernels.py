@@ -11,9 +11,9 @@ from typing import Any
 
 from zoo.assets import read_json
 from zoo.errors import listed
-from zoo.onnx.model import OnnxFile
 from zoo.onnx.problem import Problem
-from zoo.onnx.types import Typed, typed
+from zoo.onnx.reading.model import OnnxFile
+from zoo.onnx.reading.types import Typed, typed
 
 NEWER = "take a newer onnxruntime, or export it with an older opset"
 

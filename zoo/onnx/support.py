@@ -11,9 +11,9 @@ from typing import Any
 
 from zoo.errors import ExportError
 from zoo.onnx import kernels, tensorrt
-from zoo.onnx.file import read
-from zoo.onnx.model import OnnxFile
 from zoo.onnx.problem import Problem, merged
+from zoo.onnx.reading.file import read
+from zoo.onnx.reading.model import OnnxFile
 from zoo.onnx.targets import ONNX_TARGETS, TITLES, OnnxTarget
 
 NO_ENGINE = "judged by the parser's published list; no engine was built, which only trtexec on the board can do"

@@ -15,11 +15,11 @@ import numpy as np
 
 from zoo.assets import read_json
 from zoo.errors import listed
-from zoo.onnx.constants import Constants
-from zoo.onnx.model import Graph, OnnxFile, Value
 from zoo.onnx.problem import Problem
+from zoo.onnx.reading.constants import Constants
+from zoo.onnx.reading.model import Graph, OnnxFile, Value
+from zoo.onnx.reading.types import Typed, typed
 from zoo.onnx.targets import TITLES, OnnxTarget
-from zoo.onnx.types import Typed, typed
 
 FOLD = "compute it beforehand and store it in the file (export with constant folding)"
 ANOTHER = "export the model without it, or choose another target"

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.ExifTags import GPSTAGS, IFD, TAGS
 
 from zoo.errors import InputError
-from zoo.inputs.formats import opened_picture
+from zoo.inputs.pictures.formats import opened_picture
 from zoo.privacy.telling import Kind, Telling, in_text
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")

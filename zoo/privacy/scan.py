@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from zoo.archives import RefusedArchiveError, open_archive
 from zoo.errors import InputError, ModelFileError
 from zoo.files import is_endless
-from zoo.onnx import outline
 from zoo.onnx.card import CARD, LABELS, read_props
 from zoo.onnx.kinds import is_onnx
+from zoo.onnx.reading import outline
 from zoo.privacy.exif import in_picture
 from zoo.privacy.telling import Telling, in_bytes, in_text, in_values
+from zoo.system.archives import RefusedArchiveError, open_archive
 from zoo.tflite import modelfile
 from zoo.tflite.card import MAX_CARD_BYTES, MAX_PART_BYTES, describe
 

@@ -17,11 +17,11 @@ from zoo.lazy import attach
 
 if TYPE_CHECKING:
     from zoo.inputs.find import find_pictures
-    from zoo.inputs.images import load_image
+    from zoo.inputs.pictures.images import load_image
     from zoo.runner.classifier import Classifier
     from zoo.runner.detector import Detector
+    from zoo.runner.loading.session import Session, TensorInfo, load
     from zoo.runner.predictor import Predictor, Result
-    from zoo.runner.session import Session, TensorInfo, load
     from zoo.tasks.classification import Prediction
     from zoo.tasks.detection import Detection
 
@@ -48,10 +48,10 @@ __getattr__, __dir__ = attach(
         "Prediction": "zoo.tasks.classification",
         "Predictor": "zoo.runner.predictor",
         "Result": "zoo.runner.predictor",
-        "Session": "zoo.runner.session",
-        "TensorInfo": "zoo.runner.session",
+        "Session": "zoo.runner.loading.session",
+        "TensorInfo": "zoo.runner.loading.session",
         "find_pictures": "zoo.inputs.find",
-        "load": "zoo.runner.session",
-        "load_image": "zoo.inputs.images",
+        "load": "zoo.runner.loading.session",
+        "load_image": "zoo.inputs.pictures.images",
     },
 )

@@ -8,9 +8,9 @@ from pathlib import Path
 from zoo import bounds
 from zoo.inputs.preprocessing import Preprocessing
 from zoo.runner.entry import Scaling
+from zoo.runner.loading.runtimes import Runtime
+from zoo.runner.loading.session import Array
 from zoo.runner.predictor import Predictor, Result, Sample, Source
-from zoo.runner.runtimes import Runtime
-from zoo.runner.session import Array
 from zoo.tasks.classification import CLASSIFICATION, Prediction
 
 

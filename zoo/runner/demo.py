@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from zoo.inputs.annotations import find_boxes, ground_truth
+from zoo.runner.loading.runtimes import Runtime
 from zoo.runner.predictor import Predictor
-from zoo.runner.runtimes import Runtime
-from zoo.tasks.boxes import overlaps
 from zoo.tasks.detection import Detection
-from zoo.tasks.detection_judge import SAME
+from zoo.tasks.objects.boxes import overlaps
+from zoo.tasks.objects.judge import SAME
 
 DIGITS, BOXES = "digits_int8.tflite", "digits_on_photos_int8.tflite"
 """The files of the models."""

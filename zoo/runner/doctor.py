@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from zoo import processes
 from zoo.errors import ZooError, in_one_line
-from zoo.inputs.camera import video_devices
+from zoo.inputs.pictures.camera import video_devices
 from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.machine.procfs import ROOT, text
-from zoo.quiet import quiet
-from zoo.runner import delegates, formats, runtimes
+from zoo.runner import formats
+from zoo.runner.loading import delegates, runtimes
 from zoo.runner.outlook import outlook
+from zoo.system import processes
+from zoo.system.quiet import quiet
 
 PACKAGES = ("edgezoo", "numpy", "pillow", "opencv-python-headless", "opencv-python", "picamera2")
 SECONDS = 600
@@ -40,7 +41,7 @@ class RuntimeState:
     problem: str | None
     """Reason why it does not work, with the command that helps; None if it works."""
     providers: tuple[str, ...] = ()
-    """What its build can run a file on, see `zoo.runner.providers`; empty for a runtime without providers."""
+    """What its build can run a file on, see `zoo.runner.loading.providers`; empty for a runtime without providers."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def main(task: str, runtime: runtimes.Runtime, path: str) -> None:
             if runtime == delegates.ONNXRUNTIME:
                 there = runtimes.module(runtime).providers_here()
             if task == "run":
-                from zoo.runner.session import load
+                from zoo.runner.loading.session import load
 
                 session = load(path, runtime=runtime)
                 session.run(np.zeros(session.input.shape, session.input.dtype))

@@ -12,7 +12,7 @@ import numpy as np
 from zoo.errors import InputError, ModelFileError
 from zoo.inputs.preprocessing import PictureShape, is_input_range, picture_shape
 from zoo.onnx.programs import require_raw_pixels
-from zoo.runner.session import Array, TensorInfo
+from zoo.runner.loading.session import Array, TensorInfo
 from zoo.tflite import normalization, teachable
 from zoo.tflite.modelfile import ModelFile
 from zoo.tflite.normalization import Normalization

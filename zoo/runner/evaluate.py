@@ -26,7 +26,7 @@ def evaluate(
     Args:
         predictor: the file.
         data: labelled pictures, see `zoo.runner.truth.find_truth`: of a classifier `zoo.inputs.examples.Labelled`, of a
-            detector `zoo.tasks.detection_judge.PictureBoxes`. Labels are matched with those of the file by name.
+            detector `zoo.tasks.objects.judge.PictureBoxes`. Labels are matched with those of the file by name.
         only: the classes by which a detector is judged, where the data have labels for some only; by default all.
         progress: is told how many pictures are done.
 

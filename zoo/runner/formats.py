@@ -40,7 +40,7 @@ def read(path: str | Path) -> ModelFile:
         ModelFileError: the file cannot be read, is of another kind, or is damaged.
     """
     if is_onnx(path):
-        from zoo.onnx import outline  # not on the way of a .tflite file
+        from zoo.onnx.reading import outline  # not on the way of a .tflite file
 
         return outline.read(path)
     return modelfile.read(path)
@@ -56,7 +56,7 @@ def with_shapes(file: ModelFile, inputs: Sequence[Shape], outputs: Sequence[Shap
     """
     if not is_onnx(file.path):
         return file
-    from zoo.onnx import graph
+    from zoo.onnx.reading import graph
 
     return graph.with_shapes(file, inputs, outputs)
 
@@ -68,8 +68,8 @@ def describe(path: str | Path) -> Description:
         ModelFileError: they are damaged, or of unreasonable size.
     """
     if is_onnx(path):
-        from zoo.onnx import outline
         from zoo.onnx.card import read_props
+        from zoo.onnx.reading import outline
 
         return read_props(outline.read_props(path), path)
     return card.describe(path)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoo.errors import ModelFileError
-from zoo.runner.session import Session, TensorInfo
+from zoo.runner.loading.session import Session, TensorInfo
 from zoo.tasks import Task
 from zoo.tasks.task import StoredReader
 from zoo.tflite import teachable

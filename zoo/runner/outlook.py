@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.errors import ZooError
 from zoo.runner.entry import Entry, open_entry
-from zoo.runner.session import TensorInfo
+from zoo.runner.loading.session import TensorInfo
 from zoo.tasks import facts_of, known_of, scores_of, task_of
 from zoo.text import count_of
 from zoo.tflite.modelfile import ModelFile, Tensor

@@ -15,16 +15,16 @@ from PIL import Image
 from zoo import bounds
 from zoo.errors import AnswerError, InputError, ZooError
 from zoo.inputs import find
-from zoo.inputs.fit import Fit
-from zoo.inputs.images import read_picture
+from zoo.inputs.pictures.fit import Fit
+from zoo.inputs.pictures.images import read_picture
 from zoo.inputs.preprocessing import PictureShape, Preprocessing
 from zoo.inputs.values import SUFFIXES, load_values
 from zoo.machine.cores import usable_cores
 from zoo.runner import formats
 from zoo.runner.entry import Scaling, open_entry
+from zoo.runner.loading.runtimes import Runtime
+from zoo.runner.loading.session import Array, load
 from zoo.runner.naming import labels_for
-from zoo.runner.runtimes import Runtime
-from zoo.runner.session import Array, load
 from zoo.tasks import Task, known_of, note_of, selective, task_of
 from zoo.tasks.task import Stored, StoredReader
 from zoo.tflite.card import Description

@@ -13,12 +13,12 @@ from zoo.inputs.annotations import BoxData, Stated, Tally, find_boxes, holds_box
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.examples import hint_of_alike
 from zoo.inputs.labelled import find_labelled
-from zoo.inputs.stored import stored
+from zoo.inputs.pictures.stored import stored
 from zoo.runner.predictor import Predictor
 from zoo.runner.unseen import Choice, choose
 from zoo.tasks import truth_of
-from zoo.tasks.detection_judge import PictureBoxes
 from zoo.tasks.evaluation import Truth
+from zoo.tasks.objects.judge import PictureBoxes
 from zoo.text import count_of, plural
 
 SHOWN = 10

@@ -70,7 +70,7 @@ def collect(
     """
     require_installed()
     from zoo.serve import server
-    from zoo.serve.collection import MOST_PICTURES, Collection
+    from zoo.serve.collect.folder import MOST_PICTURES, Collection
 
     server.collect(Collection(Path(folder), MOST_PICTURES if most is None else most), settings or Settings(), ready)
 

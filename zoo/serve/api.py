@@ -18,10 +18,10 @@ from zoo.errors import AnswerError, InputError, closest
 from zoo.serve import asked, metrics, openapi
 from zoo.serve.answers import Answer, refusal, to_bytes
 from zoo.serve.asked import Asked
-from zoo.serve.connections import Connections, that_fit
-from zoo.serve.limits import Gate, read_body
+from zoo.serve.http.connections import Connections, that_fit
+from zoo.serve.http.limits import Gate, read_body
+from zoo.serve.http.peers import Peers
 from zoo.serve.model import describe, endpoint
-from zoo.serve.peers import Peers
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Named, Pool, TooManyPixelsError, UnsupportedPictureError
 from zoo.tasks import TASKS, Task

@@ -12,8 +12,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from zoo.machine.procfs import resident_pages
-from zoo.serve.connections import Connections
-from zoo.serve.limits import Gate
+from zoo.serve.http.connections import Connections
+from zoo.serve.http.limits import Gate
 from zoo.text import shown
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoo.serve import page
 from zoo.serve.answers import HEADERS, Answer, refusal
+from zoo.serve.http.peers import Peers
 from zoo.serve.names import Names, Place, forwarded_hosts, place
-from zoo.serve.peers import Peers
 from zoo.serve.settings import Settings
 from zoo.serve.tokens import Tries
 

@@ -15,16 +15,16 @@ from starlette.types import ASGIApp
 from zoo.runner import Predictor
 from zoo.serve.api import Api
 from zoo.serve.app import create_app
-from zoo.serve.collecting import Collecting
-from zoo.serve.collection import Collection
-from zoo.serve.connections import Connections
-from zoo.serve.listener import Listener
-from zoo.serve.log import bounded
-from zoo.serve.peers import Peers, peer
-from zoo.serve.protocol import Protocol as Connection
+from zoo.serve.collect.api import Collecting
+from zoo.serve.collect.folder import Collection
+from zoo.serve.http.connections import Connections
+from zoo.serve.http.listener import Listener
+from zoo.serve.http.log import bounded
+from zoo.serve.http.peers import Peers, peer
+from zoo.serve.http.protocol import Protocol as Connection
 from zoo.serve.settings import Settings
 from zoo.serve.workers import Pool
-from zoo.signals import listening
+from zoo.system.signals import listening
 
 
 def run(predictors: Sequence[Predictor[Any]], settings: Settings, ready: Callable[[str], object] | None) -> None:
@@ -73,7 +73,7 @@ def _listen(host: Host, app: ASGIApp, listener: socket.socket, ready: Callable[[
 
 
 class Configuration(uvicorn.Config):
-    """The configuration of Uvicorn: quiet, in one process. The limits are those of `zoo.serve.protocol` and others."""
+    """The configuration of Uvicorn: quiet, in one process. The limits are those of `zoo.serve.http`."""
 
     def __init__(self, api: Host, app: ASGIApp) -> None:
         self.api = api

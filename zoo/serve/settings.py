@@ -9,8 +9,8 @@ from pathlib import Path
 
 from zoo import bounds
 from zoo.errors import OptionError
+from zoo.serve.http.peers import network
 from zoo.serve.names import allowed
-from zoo.serve.peers import network
 
 WHOLE = {
     "port": (0, 65535),
@@ -50,14 +50,14 @@ class Settings:
     """Largest size of a picture's file, in bytes."""
     max_pixels: int = 50_000_000
     """Largest number of pixels of a picture. All pictures that are decoded at a time share 8 bytes of memory for each
-    of these pixels; one that needs more is decoded alone. See `zoo.inputs.picture_memory`."""
+    of these pixels; one that needs more is decoded alone. See `zoo.inputs.pictures.picture_memory`."""
     timeout: float = 30.0
     """Seconds for the upload, the same for the answer, and the same for the client to read it."""
     connections: int = 256
     """Largest number of open connections, including those in their TLS handshake; fewer if the system allows fewer open
     files."""
     peer_connections: int | None = None
-    """Largest number of connections of one peer, see `zoo.serve.peers`; by default half of `connections`."""
+    """Largest number of connections of one peer, see `zoo.serve.http.peers`; by default half of `connections`."""
     header_timeout: float = 10.0
     """Seconds for a TLS handshake, and for the headers of each request."""
     keep_alive: float = 30.0

@@ -13,8 +13,8 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import InputError
-from zoo.inputs import images, picture_memory
-from zoo.inputs.formats import OtherFormatError, is_installed
+from zoo.inputs.pictures import images, picture_memory
+from zoo.inputs.pictures.formats import OtherFormatError, is_installed
 from zoo.machine.cores import usable_cores
 from zoo.runner import Predictor
 from zoo.runner.predictor import Sample
@@ -22,8 +22,8 @@ from zoo.serve.asked import Asked
 from zoo.serve.threads import Threads
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "PPM")
-"""The formats of `zoo.inputs.formats.PLUGINS` that are decoded: those that browsers and cameras send. Data from the
-network reach no other decoder, because each one is one more that can be attacked."""
+"""The formats of `zoo.inputs.pictures.formats.PLUGINS` that are decoded: those that browsers and cameras send. Data
+from the network reach no other decoder, because each one is one more that can be attacked."""
 
 
 class UnsupportedPictureError(InputError):

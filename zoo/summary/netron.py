@@ -12,7 +12,7 @@ from typing import Any
 from zoo import models
 from zoo.errors import InputError, MissingDependencyError, ModelFileError, first_line
 from zoo.graph import unallocated
-from zoo.surroundings import without_secrets
+from zoo.system.surroundings import without_secrets
 
 HOST = "127.0.0.1"
 """Address that only this machine can reach, because Netron has no access control."""

@@ -14,10 +14,10 @@ from zoo.tasks.agreement import MEASURES, Answers
 from zoo.tasks.scores import Scores, shown_score
 from zoo.tasks.task import Agreement, Array, Shape
 from zoo.tflite.scores import are_probabilities
-from zoo.tflite.tags import OutputTag
+from zoo.tflite.writing.tags import OutputTag
 
 if TYPE_CHECKING:
-    from zoo.inputs.fit import Fit
+    from zoo.inputs.pictures.fit import Fit
     from zoo.tasks.accuracy import ClassificationJudge, Comparison, Evaluation
     from zoo.tflite.modelfile import ModelFile
 

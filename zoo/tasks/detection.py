@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from zoo import bounds
 from zoo.errors import InputError, closest
-from zoo.inputs.fit import Box
+from zoo.inputs.pictures.fit import Box
 from zoo.tasks.scores import Scores, shown_score
 from zoo.tasks.task import Agreement, Array, Shape, Stored
 from zoo.tflite.labels import BACKGROUND
-from zoo.tflite.tags import OutputTag
+from zoo.tflite.writing.tags import OutputTag
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from zoo.inputs.fit import Fit
+    from zoo.inputs.pictures.fit import Fit
     from zoo.inputs.preprocessing import Resize
-    from zoo.tasks.detection_figures import Comparison, Evaluation
-    from zoo.tasks.detection_judge import DetectionJudge
-    from zoo.tasks.layout import Found
+    from zoo.tasks.objects.figures import Comparison, Evaluation
+    from zoo.tasks.objects.judge import DetectionJudge
+    from zoo.tasks.objects.layout import Found
     from zoo.tflite.modelfile import ModelFile
 
 LIMIT = 100
@@ -103,13 +103,13 @@ class Detecting:
         """Whether the outputs of a file are those of a detector."""
         if len(file.main.outputs) == 1 and len(file.main.tensors[file.main.outputs[0]].shape) != 3:
             return False  # most files are classifiers, and need none of what follows
-        from zoo.tasks.layout import looks_like
+        from zoo.tasks.objects.layout import looks_like
 
         return looks_like(file)
 
     def for_file(self, card: Mapping[str, Any], file: ModelFile) -> Detecting:
         """The task with how a file's outputs are arranged, and the least score that its card names."""
-        from zoo.tasks.layout import find
+        from zoo.tasks.objects.layout import find
 
         stated = card.get("threshold")
         threshold = float(stated) if isinstance(stated, float) and 0 < stated < 1 else self.threshold
@@ -162,7 +162,7 @@ class Detecting:
         Raises:
             AnswerError: a score or the box of an object is not a finite number.
         """
-        from zoo.tasks.decoding import objects_in
+        from zoo.tasks.objects.decoding import objects_in
 
         if self.found is None or self.found.layout is None or self.found.picture is None:
             raise ValueError("the boxes of a file are decoded by the task that `for_file` returned")
@@ -221,19 +221,19 @@ class Detecting:
 
     def draw(self, picture: Image.Image, found: Sequence[Detection]) -> Image.Image:
         """Returns a copy of an upright picture with boxes and names."""
-        from zoo.tasks.draw import drawn
+        from zoo.tasks.objects.draw import drawn
 
         return drawn(picture, found)
 
     def crops(self, picture: Image.Image, found: Sequence[Detection]) -> list[Image.Image]:
         """Returns the part of an upright picture in each box, at least one pixel wide and high."""
-        from zoo.tasks.draw import crop
+        from zoo.tasks.objects.draw import crop
 
         return [crop(picture, one.box) for one in found]
 
     def judge(self, labels: tuple[str, ...]) -> DetectionJudge:
         """Returns a new judge."""
-        from zoo.tasks.detection_judge import DetectionJudge
+        from zoo.tasks.objects.judge import DetectionJudge
 
         return DetectionJudge(labels, self.threshold)
 
@@ -243,13 +243,13 @@ class Detecting:
         Raises:
             InputError: there is no picture that both could read.
         """
-        from zoo.tasks import detection_figures
+        from zoo.tasks.objects import figures as detection_figures
 
         return detection_figures.compare(first, second)
 
     def agreement(self, reference: Sequence[Array], outputs: Sequence[Array]) -> Agreement:
-        """Returns how many of the objects above the threshold are the same; see `zoo.tasks.decoding.agreement`."""
-        from zoo.tasks.decoding import agreement
+        """Returns how many objects above the threshold are the same; see `zoo.tasks.objects.decoding.agreement`."""
+        from zoo.tasks.objects.decoding import agreement
 
         return agreement(self, reference, outputs)
 
@@ -260,7 +260,7 @@ class Detecting:
             ValueError: it is not known how the outputs are arranged.
         """
         from zoo.tasks.divergence import of_boxes, of_labels
-        from zoo.tasks.layout import Heads
+        from zoo.tasks.objects.layout import Heads
 
         layout = self.found.layout if self.found is not None else None
         if not isinstance(layout, Heads):

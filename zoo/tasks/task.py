@@ -14,11 +14,11 @@ from zoo.tasks.evaluation import Comparison, Judge
 if TYPE_CHECKING:
     from PIL import Image
 
-    from zoo.inputs.fit import Fit
+    from zoo.inputs.pictures.fit import Fit
     from zoo.inputs.preprocessing import Resize
     from zoo.tasks.scores import Scores
     from zoo.tflite.modelfile import ModelFile
-    from zoo.tflite.tags import OutputTag
+    from zoo.tflite.writing.tags import OutputTag
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]

@@ -1,7 +1,7 @@
 """Predicts which operations of a file an Edge TPU will run, by Coral's rules.
 
 `zoo/assets/edgetpu_ops.json` names a source for each rule. The rules are applied before the file is compiled; the
-compiler (`zoo.export.edgetpu`) decides.
+compiler (`zoo.export.tflite.edgetpu`) decides.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A parsed `.tflite` file, or what `zoo.onnx.outline` reads of an `.onnx` file in the same form."""
+    """A parsed `.tflite` file, or what `zoo.onnx.reading.outline` reads of an `.onnx` file in the same form."""
 
     path: Path
     size: int

@@ -20,10 +20,10 @@
 """
 
 from zoo.training.continued import resume
-from zoo.training.folder import strategy_of
 from zoo.training.quantized import train_quantized
 from zoo.training.recipe import Recipe, default_recipe
-from zoo.training.results import TrainResult
+from zoo.training.records.folder import strategy_of
+from zoo.training.records.results import TrainResult
 from zoo.training.run import train, train_from
 from zoo.training.watch import Watch
 

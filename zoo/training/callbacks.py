@@ -16,7 +16,7 @@ from typing import Any
 import keras
 
 from zoo.errors import TrainingError
-from zoo.signals import listening
+from zoo.system.signals import listening
 
 
 class StopOnNan(keras.callbacks.Callback):
@@ -41,7 +41,7 @@ class StopOnSignal(keras.callbacks.Callback):
     """Ends `fit` after the current step when Ctrl-C or SIGTERM comes; a second signal ends the program at once.
 
     `stopped` is whether a signal came, `batches` the number of finished batches of the epoch. A signal that was ignored
-    when the program began stays ignored, as in a job of a script (`zoo.signals`).
+    when the program began stays ignored, as in a job of a script (`zoo.system.signals`).
     """
 
     def __init__(self) -> None:

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.data import Data
 from zoo.errors import InputError
-from zoo.locks import exclusive
 from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow
-from zoo.training import checkpoint, start
-from zoo.training.checkpoint import Checkpoint
+from zoo.system.locks import exclusive
+from zoo.training import start
+from zoo.training.distillation.teacher import Teacher, read_teacher
 from zoo.training.distributed.connect import connect
 from zoo.training.distributed.strategy import Strategy
-from zoo.training.folder import read_architecture, read_run, strategy_of, versions
 from zoo.training.inputs import facts_of, input_shape
 from zoo.training.loop import fit
 from zoo.training.precision import policy
 from zoo.training.recipe import Recipe
-from zoo.training.results import TrainResult
+from zoo.training.records import checkpoint
+from zoo.training.records.checkpoint import Checkpoint
+from zoo.training.records.folder import read_architecture, read_run, strategy_of, versions
+from zoo.training.records.results import TrainResult
 from zoo.training.setup import Check, Setup, prepare
 from zoo.training.tasks import TrainingTask, columns, task_of
-from zoo.training.teacher import Teacher, read_teacher
 from zoo.training.watch import NullWatch, Watch
 from zoo.weights import build_from
 

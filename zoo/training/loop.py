@@ -14,15 +14,15 @@ from zoo.errors import InputError, TrainingError, TrainingStopped
 from zoo.files import base_name
 from zoo.inputs import seen
 from zoo.inputs.labelled import SplitName
-from zoo.training import results
-from zoo.training.checkpoint import TrainState
-from zoo.training.checkpointer import MODEL, Checkpointer
 from zoo.training.feeds import Feed, make_feed
-from zoo.training.history import History
 from zoo.training.optimizer import compile_model, make_optimizer, slow_body
 from zoo.training.precision import full_precision
-from zoo.training.readme import write_card
-from zoo.training.results import TrainResult
+from zoo.training.records import results
+from zoo.training.records.checkpoint import TrainState
+from zoo.training.records.checkpointer import MODEL, Checkpointer
+from zoo.training.records.history import History
+from zoo.training.records.readme import write_card
+from zoo.training.records.results import TrainResult
 from zoo.training.setup import Setup
 from zoo.training.stages import Stage, freeze_layers
 from zoo.training.start import notes_on

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.files import read_text
-from zoo.training.folder import ARCHITECTURE, read_architecture
 from zoo.training.recipe import Recipe
+from zoo.training.records.folder import ARCHITECTURE, read_architecture
 
 if TYPE_CHECKING:
     import keras

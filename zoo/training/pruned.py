@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.compress.norms import renew_norms
-from zoo.compress.pruning import Pruned, prune
-from zoo.compress.scoring import Score
+from zoo.compress.prune.pruning import Pruned, prune
+from zoo.compress.prune.scoring import Score
 from zoo.data import Data
 from zoo.data.pipeline import Order
 from zoo.errors import InputError
@@ -19,10 +19,10 @@ from zoo.registry import needs_tensorflow
 from zoo.tasks import TASKS
 from zoo.tasks.task import StoredReader
 from zoo.training import start
-from zoo.training.checkpointer import MODEL
-from zoo.training.folder import read_run
 from zoo.training.recipe import Recipe, default_recipe
-from zoo.training.results import TrainResult
+from zoo.training.records.checkpointer import MODEL
+from zoo.training.records.folder import read_run
+from zoo.training.records.results import TrainResult
 from zoo.training.run import train_start
 from zoo.training.start import Start
 from zoo.training.tasks import TrainingTask
@@ -107,10 +107,10 @@ def prune_run(
 
     Args:
         run: the folder of the run, or the file.
-        keep: the share of the multiply-accumulates to keep; see `zoo.compress.pruning.prune`.
+        keep: the share of the multiply-accumulates to keep; see `zoo.compress.prune.pruning.prune`.
         data: other files of the same classes; by default those of the run. For a file they have to be given.
         out: the new run's folder, which must not exist; by default the first free one of `RUN-2`, `RUN-3`...
-        score: how channels are scored, see `zoo.compress.scoring`.
+        score: how channels are scored, see `zoo.compress.prune.scoring`.
         finetune: whether to train the pruned model by that recipe; otherwise it is evaluated as it is, and `train_from`
             can train it later.
         epochs: the largest number of epochs of that recipe, if not half of the old one's.
@@ -122,7 +122,7 @@ def prune_run(
 
     Raises:
         InputError: the folder holds no run or no model, or the data cannot be used or have other classes.
-        OptionError, CompressionError: see `zoo.compress.pruning.prune`.
+        OptionError, CompressionError: see `zoo.compress.prune.pruning.prune`.
         Otherwise as `zoo.train`.
     """
     folder = Path(run)
@@ -238,12 +238,12 @@ def prune_on(
         recipe: the recipe, which decides the loss and the random seed.
         keep: as in `prune_run`.
         score: as in `prune_run`.
-        streams: see `zoo.compress.pruning.prune`.
+        streams: see `zoo.compress.prune.pruning.prune`.
         progress: is told how many batches have been seen.
 
     Raises:
-        OptionError: the data have other classes than the model, or as `zoo.compress.pruning.prune`.
-        CompressionError: as `zoo.compress.pruning.prune`.
+        OptionError: the data have other classes than the model, or as `zoo.compress.prune.pruning.prune`.
+        CompressionError: as `zoo.compress.prune.pruning.prune`.
     """
     task.check(model, data)
     source = data.sources["train"]

@@ -21,15 +21,15 @@ from zoo.errors import InputError, OptionError
 from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow
 from zoo.training import start
-from zoo.training.checkpointer import MODEL
-from zoo.training.folder import read_run
+from zoo.training.distillation.unlabelled import name_by, without_classes
 from zoo.training.recipe import Recipe
-from zoo.training.results import TrainResult
+from zoo.training.records.checkpointer import MODEL
+from zoo.training.records.folder import read_run
+from zoo.training.records.results import TrainResult
 from zoo.training.run import train_start
 from zoo.training.setup import Check
 from zoo.training.start import Start
 from zoo.training.tasks import CLASSIFICATION
-from zoo.training.unlabelled import name_by, without_classes
 from zoo.training.watch import Watch
 from zoo.weights import Built, load_model
 

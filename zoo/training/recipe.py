@@ -74,7 +74,7 @@ class Recipe:
     several times, the last time no more than are needed."""
     anchors: Anchors = "fitted"
     """Anchors of a detector with a new head: `fitted` to the boxes of the training pictures, or those of the SSD
-    `paper`; see `zoo.tasks.anchors`."""
+    `paper`; see `zoo.tasks.objects.anchors`."""
     teacher_weight: float = 0.5
     """Share of a teacher's answers in the loss, 0 to 1; the labels have the rest. Without a teacher it does nothing."""
     temperature: float = 3.0

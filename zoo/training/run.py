@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import OptionError
-from zoo.locks import exclusive
 from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow
 from zoo.specs import AUTO
+from zoo.system.locks import exclusive
 from zoo.training import start
+from zoo.training.distillation.teacher import check as check_teacher
+from zoo.training.distillation.teacher import hash_of, read_teacher, require_teacher
 from zoo.training.distributed.connect import connect
-from zoo.training.folder import begin_run, require_new, versions
 from zoo.training.inputs import describe_data, facts_of, input_shape, require_classes
 from zoo.training.loop import fit
 from zoo.training.recipe import Recipe, default_recipe, field_types
-from zoo.training.results import TrainResult
+from zoo.training.records.folder import begin_run, require_new, versions
+from zoo.training.records.results import TrainResult
 from zoo.training.setup import Check, prepare
-from zoo.training.teacher import check as check_teacher
-from zoo.training.teacher import hash_of, read_teacher, require_teacher
 from zoo.training.watch import NullWatch, Watch
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def train(
 
     Args:
         model: the name of a model of the zoo, or a Keras model that takes raw pixels and ends in a softmax, or that
-            carries anchors (`zoo.models.anchored`).
+            carries anchors (`zoo.models.detectors.anchored`).
         data: class folders, `train` and `val` (and `test`) with class folders, or a CSV file; see `zoo.data.load`. For
             a detector labelled boxes; see `zoo.data.boxes.loading.load_boxes`.
         out: the run's folder, which must not exist; `runs/MODEL-DATA` by default.

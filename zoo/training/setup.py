@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data import Data
-from zoo.training.checkpoint import Checkpoint
+from zoo.training.distillation.teacher import Teacher, teaching
 from zoo.training.distributed.strategy import Strategy
 from zoo.training.needs import require_ready
 from zoo.training.recipe import Recipe
+from zoo.training.records.checkpoint import Checkpoint
 from zoo.training.stages import Stage, plan
 from zoo.training.tasks import Objective, TrainingTask
-from zoo.training.teacher import Teacher, teaching
 from zoo.training.watch import NullWatch, Watch
 
 if TYPE_CHECKING:

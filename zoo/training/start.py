@@ -15,13 +15,13 @@ from zoo.files import base_name, read_text
 from zoo.progress import Progress
 from zoo.specs import ModelSpec
 from zoo.text import count_of
-from zoo.training import checkpoint
-from zoo.training.checkpoint import Checkpoint
-from zoo.training.checkpointer import MODEL
-from zoo.training.folder import RECIPE, read_run
 from zoo.training.precision import policy
 from zoo.training.recipe import Recipe
-from zoo.training.results import METRICS
+from zoo.training.records import checkpoint
+from zoo.training.records.checkpoint import Checkpoint
+from zoo.training.records.checkpointer import MODEL
+from zoo.training.records.folder import RECIPE, read_run
+from zoo.training.records.results import METRICS
 from zoo.training.tasks import Naming, TrainingTask, columns, task_named, task_of
 from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.training.tasks.detection import DETECTION_TRAINING
@@ -78,7 +78,7 @@ class Start:
         """
         if self.name is not None:
             return task_named(models.spec(self.name).task)
-        from zoo.models.anchored import is_detector
+        from zoo.models.detectors.anchored import is_detector
 
         return DETECTION_TRAINING if is_detector(self.model) else CLASSIFICATION
 

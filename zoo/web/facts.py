@@ -13,7 +13,7 @@ from zoo.page import about
 from zoo.runner import Predictor
 from zoo.tasks.classification import Classification
 from zoo.tasks.detection import Detecting
-from zoo.tasks.layout import Heads
+from zoo.tasks.objects.layout import Heads
 from zoo.tflite.flatbuffer import Reader
 from zoo.tflite.modelfile import MAX_ENTRIES, Graph
 from zoo.web.runtime import NAME

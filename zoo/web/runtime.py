@@ -11,10 +11,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo import npm
 from zoo.errors import InputError, MissingDependencyError, WeightsError, first_line
 from zoo.files import atomic, cache_home
 from zoo.progress import SILENT, Progress
+from zoo.system import npm
 
 PACKAGE = npm.Package("@litertjs/core", "2.5.3")
 NAME = f"LiteRT.js {PACKAGE.version}"
@@ -106,7 +106,7 @@ def _fetch_by_npm(folder: Path) -> None:
 
 def _fetch_by_http(folder: Path, progress: Progress) -> None:
     from zoo.published import NPM_FILES
-    from zoo.weights.download import fetch
+    from zoo.weights.fetch.download import fetch
 
     for member in MEMBERS:
         address = f"{NPM_FILES}{PACKAGE.wanted}/{member.place}"

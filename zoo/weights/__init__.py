@@ -22,7 +22,7 @@
 """
 
 from zoo.weights.building import Built, build, build_from, load_weights
-from zoo.weights.files import load_model
+from zoo.weights.formats.files import load_model
 from zoo.weights.state import is_untrained
 
 __all__ = ["Built", "build", "build_from", "is_untrained", "load_model", "load_weights"]

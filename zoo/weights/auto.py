@@ -16,7 +16,8 @@ from zoo.progress import SILENT, Progress
 from zoo.published import PublishedWeights
 from zoo.specs import AUTO, ModelSpec
 from zoo.text import count_of
-from zoo.weights import building, imagenet
+from zoo.weights import building
+from zoo.weights.fetch import imagenet
 
 __all__ = ["AUTO", "Choice", "choose"]
 

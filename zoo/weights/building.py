@@ -14,8 +14,10 @@ from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow
 from zoo.specs import ModelSpec, check_seed
 from zoo.text import count_of
-from zoo.weights import files, imagenet, lite, transfer
+from zoo.weights import transfer
+from zoo.weights.fetch import imagenet
 from zoo.weights.fitting import misfit
+from zoo.weights.formats import files, lite
 from zoo.weights.preprocessing import adopt
 
 if TYPE_CHECKING:
@@ -165,7 +167,7 @@ def _require_float(name: str, contents: files.Contents) -> None:
 
 def _named(model: keras.Model, labels: tuple[str, ...]) -> tuple[str, ...]:
     """Writes the names of the classes into a model that has a place for them, and returns them."""
-    from zoo.models.anchored import set_labels
+    from zoo.models.detectors.anchored import set_labels
 
     set_labels(model, labels)
     return labels
@@ -245,7 +247,7 @@ def _apply(model: keras.Model, found: transfer.Fit, names: list[str], new_head: 
     if found.adopt:
         adopt(model, found.adopt)
     if found.shapes is not None:
-        from zoo.models import anchored
+        from zoo.models.detectors import anchored
 
         anchored.set_shapes(model, found.shapes)
 

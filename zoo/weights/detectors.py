@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.weights.files import Contents, Layer, listed
+from zoo.weights.formats.files import Contents, Layer, listed
 from zoo.weights.preprocessing import Array
 
 if TYPE_CHECKING:
     import keras
 
 Shapes = Sequence[Sequence[tuple[float, float]]]
-"""Heights and widths of the anchors of each level, see `zoo.models.anchored`."""
+"""Heights and widths of the anchors of each level, see `zoo.models.detectors.anchored`."""
 
 _SCORES = re.compile(r"\w+_class\d+")
 """Matches the names of the layers that have an output for each class."""
@@ -41,14 +41,14 @@ class Head:
 
 def detects(model: keras.Model) -> bool:
     """Whether a model is a detector of the zoo."""
-    from zoo.models import anchored
+    from zoo.models.detectors import anchored
 
     return anchored.is_detector(model)
 
 
 def body_of(layers: Sequence[Layer]) -> list[Layer]:
     """Returns a detector's layers before its head, of all layers in the order of its graph."""
-    from zoo.models import anchored
+    from zoo.models.detectors import anchored
 
     return list(takewhile(lambda layer: not layer.name.startswith(anchored.HEADS), layers))
 
@@ -96,13 +96,13 @@ def take_head(model: keras.Model, ours: Sequence[Layer], theirs: Sequence[Layer]
 
 def _anchors(contents: Contents) -> Shapes | None:
     """Returns the anchors of a file that holds a whole detector."""
-    from zoo.models import anchored
+    from zoo.models.detectors import anchored
 
     held = contents.model is not None and anchored.is_detector(contents.model)
     return anchored.shapes_of(contents.model) if held else None
 
 
 def _own(model: keras.Model) -> Shapes:
-    from zoo.models import anchored
+    from zoo.models.detectors import anchored
 
     return anchored.shapes_of(model)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.published import Backbone
-from zoo.weights.files import Contents, Layer, Stage, listed
+from zoo.weights.formats.files import Contents, Layer, Stage, listed
 from zoo.weights.preprocessing import Array
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import numpy as np
 
 from zoo.errors import WeightsError
 from zoo.published import Original
-from zoo.weights.files import Layer
-from zoo.weights.named import Array, Named
+from zoo.weights.formats.files import Layer
+from zoo.weights.formats.named import Array, Named
 
 
 def match(named: Named, ours: Sequence[Layer], known: Sequence[Original], path: Path) -> tuple[Original, list[Layer]]:

@@ -9,7 +9,7 @@ import numpy as np
 from zoo.errors import WeightsError
 from zoo.inputs.preprocessing import is_picture
 from zoo.published import Preparation
-from zoo.weights.files import Contents, Layer
+from zoo.weights.formats.files import Contents, Layer
 from zoo.weights.preprocessing import Array, enters_as_shown, fold, own_preparation, preparation_of, rescalings
 
 if TYPE_CHECKING:

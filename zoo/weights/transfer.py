@@ -14,8 +14,8 @@ from zoo.published import RAW, Backbone, Original, Preparation
 from zoo.text import count_of
 from zoo.weights import detectors, originals
 from zoo.weights.detectors import Shapes
-from zoo.weights.files import Contents, Layer, layers_of
 from zoo.weights.fitting import dense_shape, head_arrays, head_fault, is_head, misfit
+from zoo.weights.formats.files import Contents, Layer, layers_of
 from zoo.weights.pixels import configured, is_own, layer_of, other_pixels, take_pixels
 from zoo.weights.preprocessing import Array, own_preparation, preparation_of, rescalings
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from zoo.data.boxes import Boxes, Changes, change
 from zoo.data.boxes.augment import mirrored, moved, seen_through
 from zoo.errors import OptionError
-from zoo.inputs.fit import Box
+from zoo.inputs.pictures.fit import Box
 
 SEEDS = st.integers(0, 2**32)
 GEOMETRY = Changes(mirror=0.5, crop=0.5, least=0.3, shape=2.0, zoom_out=0.4, most=2.5)

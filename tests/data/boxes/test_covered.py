@@ -10,8 +10,8 @@ from PIL import Image
 
 from zoo.data.boxes import check_boxes
 from zoo.data.boxes.covered import FINE_STRIDES, STRIDES, Covered, covered_at
-from zoo.tasks.anchors import default_shapes, fit
-from zoo.tasks.boxes import make_anchors, overlaps
+from zoo.tasks.objects.anchors import default_shapes, fit
+from zoo.tasks.objects.boxes import make_anchors, overlaps
 
 if TYPE_CHECKING:
     from tests.conftest import Cli

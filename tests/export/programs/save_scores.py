@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.export.verify import run_all
+from zoo.export.checking.verify import run_all
 from zoo.runner import load
 
 folder = Path(sys.argv[1])

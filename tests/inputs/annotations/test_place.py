@@ -12,8 +12,8 @@ from PIL import Image
 from zoo.errors import InputError
 from zoo.inputs.annotations import Stated, Tally, place
 from zoo.inputs.annotations.place import MOST_OBJECTS, turned
-from zoo.inputs.images import load_image
-from zoo.inputs.stored import Stored, stored
+from zoo.inputs.pictures.images import load_image
+from zoo.inputs.pictures.stored import Stored, stored
 
 PATH = Path("a.jpg")
 SIDES = st.integers(4, 40)

@@ -16,8 +16,8 @@ from unittest.mock import patch
 
 from PIL import Image
 
-from zoo.inputs import images, picture_memory
-from zoo.inputs.formats import PLUGINS, is_installed
+from zoo.inputs.pictures import images, picture_memory
+from zoo.inputs.pictures.formats import PLUGINS, is_installed
 
 
 def peak() -> int:

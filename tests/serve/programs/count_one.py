@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from zoo.serve.connections import Connections
-from zoo.serve.limits import Gate
+from zoo.serve.http.connections import Connections
+from zoo.serve.http.limits import Gate
 from zoo.serve.metrics import Metrics
 
 counted = Metrics({"file": "m.tflite"}, Gate(3), Connections(8, 4))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.tasks.anchors import default_shapes
-from zoo.tasks.boxes import Coding, make_anchors, overlaps
+from zoo.tasks.objects.anchors import default_shapes
+from zoo.tasks.objects.boxes import Coding, make_anchors, overlaps
 from zoo.training.tasks.targets import Matcher
 
 Array = npt.NDArray[Any]

@@ -17,8 +17,8 @@ from PIL import Image
 from zoo.data.augment import AUGMENTS, Augment
 from zoo.errors import OptionError
 from zoo.inputs.boxes import Boxes
-from zoo.inputs.fit import Box
-from zoo.inputs.scaling import scaled
+from zoo.inputs.pictures.fit import Box
+from zoo.inputs.pictures.scaling import scaled
 
 Pixels = npt.NDArray[Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.tasks.anchors import COVERED, Shape, cover, default_shapes, fit
+from zoo.tasks.objects.anchors import COVERED, Shape, cover, default_shapes, fit
 from zoo.tasks.task import Array
 
 STRIDES = (16, 32, 64, 128)

@@ -22,7 +22,7 @@ from zoo.errors import OptionError
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.splits import SPLITS, SplitName
 from zoo.progress import SILENT, Progress
-from zoo.tasks.detection_judge import PictureBoxes
+from zoo.tasks.objects.judge import PictureBoxes
 
 Array = npt.NDArray[Any]
 

@@ -14,8 +14,8 @@ from zoo.errors import InputError
 from zoo.inputs.annotations import BoxData, Tally, place
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.examples import Labelled, LabelledData
+from zoo.inputs.pictures.stored import Stored, stored
 from zoo.inputs.splits import SplitName
-from zoo.inputs.stored import Stored, stored
 
 NOTHING = ""
 """The class that pictures without objects have in the split, so that each side gets its share of them, too."""

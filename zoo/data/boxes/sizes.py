@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.inputs.boxes import Boxes
-from zoo.inputs.fit import fit
+from zoo.inputs.pictures.fit import fit
 from zoo.inputs.preprocessing import Resize
 
 Array = npt.NDArray[Any]

@@ -7,7 +7,7 @@ from zoo.data.boxes.covered import Covered
 from zoo.data.boxes.sizes import LARGE, SMALL
 from zoo.data.telling import SHOWN, aligned, lists_of, nameless, notes, place_of_more, used
 from zoo.inputs.splits import SPLITS, SplitName
-from zoo.tasks.anchors import COVERED
+from zoo.tasks.objects.anchors import COVERED
 from zoo.text import count_of
 
 SUMS = 3

@@ -15,8 +15,8 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.inputs.annotations.values import TOLERANCE, Array, BoxData, Stated, Tally
 from zoo.inputs.boxes import Boxes
-from zoo.inputs.images import QUARTER_TURNS
-from zoo.inputs.stored import Stored, stored
+from zoo.inputs.pictures.images import QUARTER_TURNS
+from zoo.inputs.pictures.stored import Stored, stored
 
 MOST_OBJECTS = 2_000
 """The most boxes of a picture: training and judging take time and memory for the fullest one."""

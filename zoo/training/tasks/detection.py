@@ -20,10 +20,10 @@ from zoo.inputs.annotations import holds_boxes
 from zoo.inputs.preprocessing import is_picture
 from zoo.inputs.splits import SplitName
 from zoo.progress import Progress
-from zoo.tasks.anchors import COVERED, cover
-from zoo.tasks.anchors import fit as fit_anchors
 from zoo.tasks.detection import Detection
 from zoo.tasks.evaluation import Section
+from zoo.tasks.objects.anchors import COVERED, cover
+from zoo.tasks.objects.anchors import fit as fit_anchors
 from zoo.text import count_of
 from zoo.training.recipe import Recipe
 from zoo.training.tasks.detection_report import CONFUSION_PLOT, WORST_PLOT, DetectionReport, share
@@ -102,7 +102,7 @@ class DetectionTraining:
         Raises:
             OptionError: it is not.
         """
-        from zoo.models.anchored import anchors_of
+        from zoo.models.detectors.anchored import anchors_of
 
         anchors_of(model)
         shapes = [tuple(one.shape[1:]) for one in model.outputs]
@@ -120,7 +120,7 @@ class DetectionTraining:
         Raises:
             OptionError: the levels of the model have different numbers of anchors, which cannot be fitted.
         """
-        from zoo.models.anchored import grids_of, set_shapes, shapes_of
+        from zoo.models.detectors.anchored import grids_of, set_shapes, shapes_of
 
         labels = data.sources["train"].labels
         boxes = labels[labels[..., 0] > NO_CLASS][:, 1:]
@@ -140,13 +140,13 @@ class DetectionTraining:
 
     def name_classes(self, model: keras.Model, data: Data) -> None:
         """Writes the names into the model, so that an export of its file alone knows them."""
-        from zoo.models.anchored import set_labels
+        from zoo.models.detectors.anchored import set_labels
 
         set_labels(model, data.class_names)
 
     def head_index(self, model: keras.Model) -> int:
         """Returns the index of the first layer behind the body."""
-        from zoo.models.anchored import head_start
+        from zoo.models.detectors.anchored import head_start
 
         return head_start(model)
 
@@ -160,7 +160,7 @@ class DetectionTraining:
 
     def objective(self, model: keras.Model, data: Data, recipe: Recipe) -> Objective:
         """Returns focal loss and smooth L1 on the targets of the model's anchors; each epoch is judged by mAP."""
-        from zoo.models.anchored import anchors_of
+        from zoo.models.detectors.anchored import anchors_of
         from zoo.training.tasks.detection_loss import DetectionLoss
         from zoo.training.tasks.targets import Matcher
 
@@ -186,7 +186,7 @@ class DetectionTraining:
         Raises:
             OptionError: the teacher's anchors are others.
         """
-        from zoo.models.anchored import anchors_of
+        from zoo.models.detectors.anchored import anchors_of
         from zoo.training.tasks.imitation import detection_divergence
 
         own, taught = anchors_of(model), anchors_of(teacher)

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from zoo import plots
-from zoo.inputs.images import upright
+from zoo.inputs.pictures.images import upright
 from zoo.inputs.splits import SplitName
-from zoo.tasks.detection_figures import Evaluation
+from zoo.tasks.objects.figures import Evaluation
 
 CONFUSION_PLOT, WORST_PLOT = "confusion.png", "worst.png"
 WORST_SHOWN = 10

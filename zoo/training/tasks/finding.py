@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.data.boxes.loading import DetectionData
-from zoo.inputs.fit import fit
+from zoo.inputs.pictures.fit import fit
 from zoo.inputs.splits import SplitName
 from zoo.tasks.detection import DETECTION, Detection
-from zoo.tasks.detection_figures import Evaluation
+from zoo.tasks.objects.figures import Evaluation
 
 if TYPE_CHECKING:
     import keras
@@ -30,7 +30,7 @@ class Finder:
         """Prepares a model, whose weights may change between the calls."""
         import tensorflow as tf
 
-        from zoo.models.anchored import detecting
+        from zoo.models.detectors.anchored import detecting
 
         self._names = tuple(class_names)
         self._task = detecting(model).for_judging()

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data.boxes.loading import NO_CLASS
-from zoo.tasks.anchors import COVERED
-from zoo.tasks.boxes import Coding
+from zoo.tasks.objects.anchors import COVERED
+from zoo.tasks.objects.boxes import Coding
 from zoo.tasks.task import Array
 
 
@@ -22,7 +22,7 @@ class Matcher:
     """Matches padded labels with the anchors of a model."""
 
     def __init__(self, anchors: Array, coding: Coding | None = None) -> None:
-        """Prepares the anchors, `(anchors, 4)`, and the coding of boxes; see `zoo.tasks.boxes`."""
+        """Prepares the anchors, `(anchors, 4)`, and the coding of boxes; see `zoo.tasks.objects.boxes`."""
         self.coding = coding or Coding()
         self.anchors = np.asarray(anchors, np.float32)
         y, x, height, width = self.anchors.T

@@ -13,7 +13,7 @@ import os
 import sys
 from typing import Any
 
-from zoo.quiet import quiet_tensorflow
+from zoo.system.quiet import quiet_tensorflow
 
 quiet_tensorflow()
 

@@ -1,0 +1,1 @@
+"""The commands of `zoo`, one thin module each: parse, call one function, print."""

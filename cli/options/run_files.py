@@ -1,0 +1,205 @@
+"""What `zoo train --export` is asked for, and the end of a training: its figures, and the files made of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from zoo.cli.output import echo, megabytes, print_json, print_table, raise_failures, status
+from zoo.cli.types import words
+from zoo.export.onnx.options import EVERY_TARGET, of_format
+from zoo.export.options import FILE_FORMATS, MODES, ExportOptions
+from zoo.system.locks import exclusive
+from zoo.text import count_of
+
+if TYPE_CHECKING:
+    from zoo.export.run import RunFiles
+    from zoo.training import TrainResult
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_MODES = ("none", "int8")
+"""The quantization modes of `--export` where none are given."""
+
+
+def run_export_options(command: Command) -> Command:
+    """Adds --export, --quantize, --target and --min-agreement."""
+    options = (
+        click.option(
+            "--export",
+            type=words(*FILE_FORMATS),
+            metavar=",".join(FILE_FORMATS),
+            help="Formats to export the best model to, after the training, separated by commas.",
+        ),
+        click.option(
+            "--quantize",
+            type=words(*MODES),
+            metavar=",".join(MODES),
+            help="Quantization modes for --export, separated by commas; each one gives a file.  "
+            f"[default: {','.join(DEFAULT_MODES)}]",
+        ),
+        click.option(
+            "--target",
+            type=click.Choice(EVERY_TARGET),
+            help="Runtime or accelerator of the board, for --export.  "
+            "[default: files that both litert and tflite-runtime load, or onnxruntime]",
+        ),
+        click.option(
+            "--min-agreement",
+            type=click.FloatRange(0, 1),
+            help="Smallest share of inputs on which a file of --export and Keras must agree.  "
+            "[default: the accuracy decides]",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def wanted_files(
+    export: tuple[str, ...] | None, quantize: tuple[str, ...] | None, **options: Any
+) -> tuple[ExportOptions, ...]:
+    """Returns the options of each file of `--export`, checked before TensorFlow loads.
+
+    Raises:
+        UsageError: options of an export are given without it.
+        ExportError: two options do not go together.
+        MissingDependencyError: an .onnx file is wanted, and its extra is not installed.
+    """
+    if export is None:
+        for name, value in {"quantize": quantize, **options}.items():
+            if value is not None:
+                raise click.UsageError(f"--{name.replace('_', '-')} is for --export tflite; give that, too")
+        return ()
+    if "onnx" in export:
+        from zoo.export.onnx.graph import require_packages  # `--help` needs nothing that reads files
+
+        require_packages()
+    formats = [one for one in FILE_FORMATS if one in export]
+    return tuple(
+        one
+        for form in formats
+        for one in ExportOptions().in_modes(quantize or DEFAULT_MODES, **of_format(form, formats, options), format=form)
+    )
+
+
+def require_exportable(wanted: tuple[ExportOptions, ...], model: Any, data: Any) -> None:
+    """Finds out before a training what the export would fail by, see `zoo.export.run.require_exportable`."""
+    if wanted:
+        from zoo.export.run import require_exportable as require
+
+        require(model, data, wanted)
+
+
+def finish(
+    result: TrainResult,
+    wanted: tuple[ExportOptions, ...],
+    *,
+    as_json: bool,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Prints the figures of a training, exports it, and prints the table of its files; as JSON also other facts.
+
+    Raises:
+        ZooError: a file could not be written; all others are, and are shown.
+    """
+    if not as_json:
+        _print(result)  # whatever becomes of the files
+    files = _export(result, wanted) if wanted else None
+    failures = files.failures if files else ()
+    if as_json:
+        exported: dict[str, Any] = {"files": files.rows if files else []}
+        if failures:
+            exported["failed"] = [failure.as_dict() for failure in failures]
+        report = result.report
+        data_facts = {"found": report.found, "used": report.used, "notes": list(report.notes)}
+        found = {"began_with": result.began_with, "notes": list(result.notes), "data": data_facts}
+        print_json({"folder": str(result.folder), **result.metrics, **found, **exported, **(facts or {})})
+    else:
+        if files:
+            _print_files(result, files.rows, files.notes)
+        echo(_next(result, files), _more_epochs(result))
+    raise_failures([failure.error for failure in failures])
+
+
+def _export(result: TrainResult, wanted: tuple[ExportOptions, ...]) -> RunFiles:
+    from zoo.export.run import export_files
+
+    with status("exporting") as progress, exclusive(result.folder):
+        return export_files(result, wanted, progress=progress)
+
+
+def _print(result: TrainResult) -> None:
+    from zoo.training.tasks import sureness, task_named
+
+    metrics, task = result.metrics, task_named(result.task)
+    echo()
+    section = task.section(metrics)
+    print_table(section.columns, section.rows)
+    echo(
+        "",
+        f"{task.monitor} {result.score:.1%} on {count_of(metrics['count'], 'file')} of the {metrics['split']} split, "
+        + (
+            f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {metrics['seconds']:.0f} s"
+            if metrics["epochs"]
+            else "not trained in this run"
+        ),
+        *sureness(task, metrics),
+    )
+    pictures = result.data.sources["train"].reader.takes_pictures
+    drawn = "".join(f", {file}" for _, file in task.plots(pictures=pictures))
+    echo(f"{result.folder}: model.keras, README.md, curves.png{drawn}, ...")
+    for note in result.notes:
+        echo(f"note: {note}")
+
+
+def _print_files(result: TrainResult, rows: Sequence[dict[str, Any]], notes: Sequence[str]) -> None:
+    """Prints the table of a run's files, with score and agreement with Keras, and what is to be known of them."""
+    from zoo.training.tasks import task_named
+
+    task = task_named(result.task)
+    cells = [
+        (
+            row["file"],
+            row["mode"],
+            megabytes(row["bytes"]),
+            f"{row[task.monitor]:.1%}",
+            *([_interval(row["interval"])] if task.counts_files else []),
+            "" if row["agreement"] is None else f"{row['agreement']:.0%}",
+            f"{row['latency_ms']:.2f} ms",
+            row["runtime"],
+        )
+        for row in rows
+    ]
+    interval = ("95% interval",) if task.counts_files else ()
+    columns = ("file", "mode", "size", task.score_name, *interval, "as Keras", "latency", "run by")
+    echo()
+    print_table(columns, cells, left=("mode", "run by"))
+    echo()
+    for note in notes:
+        echo(f"note: {note}")
+
+
+def _interval(ends: Sequence[float] | None) -> str:
+    return "" if ends is None else f"{ends[0]:.1%} to {ends[1]:.1%}"
+
+
+def _next(result: TrainResult, files: RunFiles | None) -> str:
+    """Returns a command that goes on from here."""
+    again = f"zoo train --resume {shlex.quote(str(result.folder))} --export tflite"
+    if files is None:
+        return f"Next: {again}"
+    if len(files.rows) < 2:
+        return f"The training is whole; to export it again: {again}"
+    values = "PHOTO.jpg" if result.data.sources["train"].reader.takes_pictures else "VALUES.npy"
+    return f"Try it: zoo run {shlex.quote(str(result.folder / files.rows[-1]['file']))} {values}"
+
+
+def _more_epochs(result: TrainResult) -> str:
+    """Returns the command that trains the finished run further."""
+    last = result.metrics["best_epoch"] == result.metrics["epochs"] > 0
+    rising = "The best epoch was the last one. " if last else ""
+    return f"{rising}For more epochs: zoo train --from {shlex.quote(str(result.folder))} --epochs 20"

@@ -1,0 +1,1 @@
+"""Exports Keras models to checked `.onnx` files, also such as the programs of jetson-inference take."""

@@ -1,0 +1,1 @@
+"""Exports classifiers as layers models of TensorFlow.js."""

@@ -1,0 +1,1 @@
+"""Exports Keras models to checked `.tflite` files: conversion, quantization, order and names."""

@@ -1,0 +1,140 @@
+"""Whether a finished file is kept: by agreement, or by accuracy where labels are at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo.errors import VerificationError
+from zoo.export import Verification, to_tflite
+from zoo.export.checking.judging import ByScore, by_agreement
+from zoo.export.options import ExportOptions
+from zoo.inputs.labelled import Labelled
+from zoo.tasks.task import Agreement
+
+LABELS = ("dark", "bright")
+
+
+@pytest.fixture(scope="module")
+def shades(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
+    """Forty gray pictures, as many darker as brighter than the middle."""
+    folder = tmp_path_factory.mktemp("shades")
+    found = []
+    for i in range(40):
+        shade = 20 + 5 * i
+        Image.fromarray(np.full((8, 8), shade, np.uint8)).save(folder / f"{i:02}.png")
+        found.append(Labelled(folder / f"{i:02}.png", LABELS[int(shade > 127)]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def threshold(tmp_path_factory: pytest.TempPathFactory) -> Callable[[float], Path]:
+    """A function that makes the file of a model which calls pictures bright from some mean on."""
+    import keras
+
+    def make(middle: float) -> Path:
+        pixels = keras.Input((8, 8, 1))
+        x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(pixels))
+        model = keras.Model(pixels, keras.layers.Dense(2, activation="softmax")(x), name="shade")
+        model.set_weights([np.array([[0.0, 20.0]]), np.array([0.0, -20.0 * middle / 255])])
+        path = tmp_path_factory.mktemp("shade") / "shade.tflite"
+        to_tflite(model, path, labels=LABELS, min_agreement=0)
+        return path
+
+    return make
+
+
+def verification(share: float, *, difference: float = 0.1) -> Verification:
+    """A comparison with Keras that found this agreement."""
+    return Verification(
+        inputs=32,
+        source="array",
+        runtime="litert",
+        max_diff=difference,
+        mean_diff=0.01,
+        agreement=Agreement(share, "names the same class as Keras", {"top1": share}),
+        asked=0.85,
+        mean_size=0.5,
+    )
+
+
+INT8 = ExportOptions(quantize="int8")
+
+
+def test_a_file_as_accurate_as_keras_is_kept_though_they_often_differ(
+    shades: list[Labelled], threshold: Callable[[float], Path]
+) -> None:
+    judge = ByScore(shades, "validation", score=0.9)
+    verdict = judge(threshold(127), verification(0.6), INT8)
+    assert verdict.facts["accuracy"] == 1
+    assert verdict.facts["accuracy_on"] == {"split": "validation", "count": 40}
+    assert verdict.facts["accuracy_keras"] == 0.9
+    assert verdict.facts["accuracy_interval"][0] > 0.9
+    # It was counted, and not judged.
+    assert verdict.facts["verification"]["asked"] == 0
+    (note,) = verdict.notes
+    assert "names the same class as Keras on 60% of 32 inputs only" in note
+    assert "right on 100.0% of 40 validation files, Keras on 90.0% (76.9% to 96.0% with 95% confidence)" in note
+    with pytest.raises(VerificationError, match="at least 85%"):
+        by_agreement(threshold(127), verification(0.6), INT8)
+
+
+def test_a_file_that_agrees_and_is_less_accurate_is_refused(
+    shades: list[Labelled], threshold: Callable[[float], Path]
+) -> None:
+    judge = ByScore(shades, "test", score=0.95)
+    with pytest.raises(VerificationError, match=r"^shade\.tflite is right on 70\.0% of 40 test files, Keras on 95\.0%"):
+        judge(threshold(187), verification(1.0), INT8)
+
+
+def test_a_float_file_has_to_agree_whatever_its_accuracy(
+    shades: list[Labelled], threshold: Callable[[float], Path]
+) -> None:
+    judge = ByScore(shades, "test", score=0.95)
+    with pytest.raises(VerificationError, match="names the same class"):
+        judge(threshold(127), verification(0.6), ExportOptions())
+
+
+def test_an_agreement_that_was_asked_for_counts_beside_the_accuracy(
+    shades: list[Labelled], threshold: Callable[[float], Path]
+) -> None:
+    judge = ByScore(shades, "test", score=0.95)
+    with pytest.raises(VerificationError, match="are asked for"):
+        judge(threshold(127), verification(0.6), INT8.change(min_agreement=0.7))
+
+
+def test_a_file_without_numbers_or_without_an_answer_is_refused(
+    shades: list[Labelled], threshold: Callable[[float], Path]
+) -> None:
+    judge = ByScore(shades, "test", score=0.5)
+    with pytest.raises(VerificationError, match="not finite"):
+        judge(threshold(127), verification(1.0, difference=float("nan")), INT8)
+
+
+def test_what_the_judge_finds_stands_in_the_card(shades: list[Labelled], tmp_path: Path, trained_lenet: Any) -> None:
+    calls: list[Path] = []
+
+    def judge(path: Path, _: Verification | None, __: ExportOptions) -> Any:
+        from zoo.export.checking.judging import Verdict
+
+        calls.append(path)
+        return Verdict({"accuracy": 0.5}, ("a note",))
+
+    report = to_tflite(trained_lenet, tmp_path / "lenet.tflite", judge=judge)
+    assert report.card["accuracy"] == 0.5
+    assert "a note" in report.notes
+    assert [path.name for path in calls] == ["lenet.tflite"]
+    assert report.bytes == report.path.stat().st_size
+
+    def refuse(path: Path, _: Verification | None, __: ExportOptions) -> Any:
+        raise VerificationError(f"{path.name} is bad")
+
+    before = report.path.read_bytes()
+    with pytest.raises(VerificationError, match="is bad"):
+        to_tflite(trained_lenet, tmp_path / "lenet.tflite", judge=refuse)
+    assert report.path.read_bytes() == before

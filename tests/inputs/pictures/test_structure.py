@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import pytest
+from PIL import Image
+
+from zoo.errors import InputError
+from zoo.inputs.pictures import structure
+from zoo.runner import load_image
+
+
+def encoded(kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def with_scans(more: int) -> bytes:
+    """Makes a progressive JPEG whose last scan is repeated some times."""
+    whole = encoded("JPEG", progressive=True)
+    last = whole.rindex(b"\xff\xda")
+    return whole[:-2] + whole[last:-2] * more + whole[-2:]
+
+
+def with_segments(number: int) -> bytes:
+    whole = encoded("JPEG")
+    return whole[:2] + b"\xff\xe1\x00\x09Exif\0\0x" * number + whole[2:]
+
+
+def with_chunks(name: bytes, content: bytes, number: int) -> bytes:
+    whole = encoded("PNG")
+    return whole[:33] + chunk(name, content) * number + whole[33:]
+
+
+def with_comments(number: int) -> bytes:
+    whole = encoded("GIF")
+    first = whole.index(b",", 13 + 3 * 256)
+    return whole[:first] + b"\x21\xfe\x01x\x00" * number + whole[first:]
+
+
+PACKED = b"a\0\0" + zlib.compress(bytes(1000))
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (with_scans(structure.SCANS), "100 scans"),
+        (with_segments(structure.PARTS), "1,000 segments"),
+        (with_chunks(b"teSt", b"", structure.PARTS + 1), "1,000 chunks"),
+        (with_chunks(b"zTXt", PACKED, structure.PACKED_TEXTS + 1), "16 compressed texts"),
+        (with_comments(structure.BLOCKS), "20,000 blocks"),
+    ],
+    ids=["scans", "segments", "chunks", "texts", "comments"],
+)
+def test_a_picture_of_too_many_parts_is_not_decoded(content: bytes, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The picture is not even opened, because decoders then read everything before the pixels.
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it was opened"))
+    with pytest.raises(InputError, match=f"the picture is damaged: it has more than {what}"):
+        load_image(io.BytesIO(content), 8, 8)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        with_scans(structure.SCANS // 2),
+        with_segments(500),
+        with_chunks(b"tEXt", b"a\0b", 500),
+        with_chunks(b"zTXt", PACKED, structure.PACKED_TEXTS - 1),
+        with_comments(500),
+        encoded("JPEG") + b"\xff\xda" * 1000,  # a video behind the picture
+    ],
+    ids=["scans", "segments", "chunks", "texts", "comments", "film"],
+)
+def test_a_picture_of_many_parts_is_decoded(content: bytes) -> None:
+    column = load_image(io.BytesIO(content), 8, 8)[:, 0, 0].astype(int)
+    assert all(column[1:] > column[:-1])
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF"])
+def test_a_picture_that_ends_anywhere_is_looked_through_to_its_end(kind: str) -> None:
+    whole = encoded(kind)
+    for end in range(0, len(whole), 7):
+        structure.check_structure(io.BytesIO(whole[:end]), kind)

@@ -1,0 +1,62 @@
+"""The walk through the protobuf encoding, on bytes that are written by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from zoo.errors import ModelFileError
+from zoo.onnx.reading.wire import Field, Walker
+
+
+def fields(data: bytes) -> list[Field]:
+    return list(Walker(data).fields(0, len(data)))
+
+
+def test_fields_of_all_kinds_are_read() -> None:
+    data = b"\x08\x96\x01" + b"\x12\x02hi" + b"\x1d\0\0\0\0" + b"\x21" + bytes(8)
+    found = fields(data)
+    assert [(one.number, one.value) for one in found] == [(1, 150), (2, 0), (3, 0), (4, 0)]
+    assert Walker(data).text(found[1]) == "hi"
+
+
+def test_numbers_are_read_alone_and_packed_and_with_their_sign() -> None:
+    minus_one = b"\xff" * 9 + b"\x01"
+    data = b"\x08" + minus_one + b"\x0a\x03\x01\x96\x01"
+    alone, packed = fields(data)
+    assert Walker(data).numbers(alone, 8) == [-1]
+    assert Walker(data).numbers(packed, 8) == [1, 150]
+    with pytest.raises(ModelFileError, match="more than 1 numbers"):
+        Walker(data).numbers(packed, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"\x08", "ends within a number"),
+        (b"\x08\x80", "ends within a number"),
+        (b"\x08" + b"\xff" * 11, "more than 64 bits"),
+        (b"\x12\x05hi", "beyond its end"),
+        (b"\x1d\0\0", "beyond its end"),
+        (b"\x0b", "does not begin a field"),
+        (b"\x00\x00", "does not begin a field"),
+        (b"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "beyond its end"),
+    ],
+)
+def test_damage_is_an_error_of_one_line(data: bytes, reason: str) -> None:
+    with pytest.raises(ModelFileError, match=reason):
+        fields(data)
+
+
+def test_the_number_of_fields_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.onnx.reading.wire.MAX_FIELDS", 10)
+    with pytest.raises(ModelFileError, match="more than 10 fields"):
+        fields(b"\x08\x01" * 11)
+
+
+def test_texts_are_bounded_and_utf_8() -> None:
+    data = b"\x12\x02\xff\xfe"
+    (field,) = fields(data)
+    with pytest.raises(ModelFileError, match="not UTF-8"):
+        Walker(data).text(field)
+    with pytest.raises(ModelFileError, match="no text of at most 1 bytes"):
+        Walker(data).text(field, 1)

@@ -1,0 +1,103 @@
+"""Malicious zip archives."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Callable
+
+import pytest
+
+from zoo.system.archives import MAX_DIRECTORY, ArchiveError, RefusedArchiveError, open_archive
+
+
+def most(name: str) -> int | None:
+    return {"text": 1000, "large": 1 << 40, "other": 1 << 40}.get(name)
+
+
+def archive(*parts: tuple[str, bytes], packing: int = zipfile.ZIP_STORED) -> bytearray:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", packing) as new:
+        for name, data in parts:
+            new.writestr(name, data)
+    return bytearray(content.getvalue())
+
+
+def in_directory(content: bytearray, offset: int, form: str, value: int, entry: int = 0) -> bytearray:
+    """Changes a field in an entry of the directory; offsets are those of APPNOTE 4.3.12."""
+    at = -1
+    for _ in range(entry + 1):
+        at = content.index(b"PK\x01\x02", at + 1)
+    struct.pack_into(form, content, at + offset, value)
+    return content
+
+
+def twice() -> bytearray:
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        return archive(("text", b"one"), ("text", b"two"))
+
+
+FAULTS: dict[str, tuple[Callable[[], bytearray], str]] = {
+    "a strange part": (lambda: archive(("../../evil", b"x")), "has a part '../../evil', which does not belong there"),
+    "the same name twice": (twice, "has two parts called 'text'"),
+    "encrypted": (lambda: in_directory(archive(("text", b"x")), 8, "<H", 1), "is encrypted"),
+    "packed unusually": (
+        lambda: archive(("large", b"x" * 100), packing=zipfile.ZIP_LZMA), r"packed in an unusual way \(14\)",
+    ),
+    "larger than allowed": (lambda: archive(("text", b"x" * 1001)), "has 1001 bytes; at most 1000 are read"),
+    "claims more": (
+        lambda: in_directory(archive(("large", b"x")), 24, "<L", 1 << 31), "claims 2147483648 bytes and has 1"
+    ),
+    "a bomb": (
+        lambda: archive(("large", bytes(50 << 20)), packing=zipfile.ZIP_DEFLATED), "unpack from .* bytes to 52428800",
+    ),
+    "many small bombs": (
+        lambda: archive(("large", bytes(1 << 20)), ("other", bytes(1 << 20)), packing=zipfile.ZIP_DEFLATED),
+        "unpack from .* bytes to 2097152",
+    ),
+    "overlapping": (
+        lambda: in_directory(archive(("large", b"x" * 99), ("other", b"y" * 99)), 42, "<L", 0, entry=1),
+        "lies where another is",
+    ),
+    "beyond the end": (
+        lambda: in_directory(
+            in_directory(archive(("large", b"x")), 20, "<L", 1 << 20), 24, "<L", 1 << 20
+        ),
+        "or beyond its end",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_refused(fault: str) -> None:
+    make, message = FAULTS[fault]
+    with pytest.raises(RefusedArchiveError, match=message):
+        open_archive(io.BytesIO(make()), most)
+
+
+def test_a_directory_that_would_fill_the_memory_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = archive(("text", b"x"))
+    end = content.index(b"PK\x05\x06")
+    struct.pack_into("<L", content, end + 12, MAX_DIRECTORY + 1)
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    with pytest.raises(RefusedArchiveError, match="its directory has more than"):
+        open_archive(io.BytesIO(content), most)
+    # The same with the record for large archives, from which zipfile takes the larger number.
+    struct.pack_into("<L", content, end + 12, 1)
+    record = b"PK\x06\x06" + struct.pack("<QHHLLQQQQ", 44, 45, 45, 0, 0, 1, 1, MAX_DIRECTORY + 1, 0)
+    locator = b"PK\x06\x07" + struct.pack("<LQL", 0, end, 1)
+    with pytest.raises(RefusedArchiveError, match="its directory has more than"):
+        open_archive(io.BytesIO(content[:end] + record + locator + content[end:]), most)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x05\x06", bytes(70_000)])
+def test_what_is_no_archive_is_an_error(content: bytes) -> None:
+    with pytest.raises(ArchiveError, match="no zip archive"):
+        open_archive(io.BytesIO(content), most)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_honest_archives_are_read(packing: int) -> None:
+    found = open_archive(io.BytesIO(archive(("text", b"{}" * 300), ("large", bytes(1000)), packing=packing)), most)
+    assert (found.read("text"), found.read("large")) == (b"{}" * 300, bytes(1000))

@@ -1,0 +1,147 @@
+"""Two processes, or threads, that write the same place."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zoo.errors import OutputError
+from zoo.system.locks import exclusive
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+PROGRAM = Path(__file__).parents[1] / "programs" / "hold_a_lock.py"
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that writes the path."""
+    process = subprocess.Popen([sys.executable, PROGRAM, path], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def test_a_place_that_another_process_writes_is_refused_and_names_the_process(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "cats"
+    with held(run) as process:
+        with pytest.raises(OutputError, match=f"cats is being written by process {process.pid}; wait until that ends"):
+            exclusive(run).__enter__()
+        with exclusive(tmp_path / "runs" / "dogs"):
+            pass
+    with exclusive(run):  # the process was killed, and its file is still there
+        pass
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_one_place_by_another_name_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to("out")
+    with held(tmp_path / "out" / "lenet"):
+        for name in (tmp_path / "link" / "lenet", tmp_path / "out" / "." / "lenet"):
+            with pytest.raises(OutputError, match="is being written by"):
+                exclusive(name).__enter__()
+        monkeypatch.chdir(tmp_path / "out")
+        with pytest.raises(OutputError, match="is being written by"):
+            exclusive(Path("lenet")).__enter__()
+
+
+def test_the_same_thread_may_enter_again_and_another_may_not(tmp_path: Path) -> None:
+    refused = []
+
+    def enter() -> None:
+        try:
+            with exclusive(tmp_path / "run"):
+                pass
+        except OutputError as error:
+            refused.append(error)
+
+    with exclusive(tmp_path / "run"):
+        enter()
+        assert not refused
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+    assert len(refused) == 1
+    assert f"process {os.getpid()}" in str(refused[0])
+
+
+def test_an_error_in_the_block_ends_the_lock(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="x"), exclusive(tmp_path / "runs" / "new" / "run"):
+        raise ValueError("x")
+    assert list(tmp_path.iterdir()) == []
+    with exclusive(tmp_path / "runs" / "new" / "run"):
+        (tmp_path / "runs" / "file").touch()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["file"]
+
+
+def test_nothing_is_locked_where_nothing_is_written(tmp_path: Path) -> None:
+    with exclusive(tmp_path / "run", needed=False):
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_locks_goes_by_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    lock = tmp_path / ".run.lock"
+    lock.write_text(f"{os.getppid()} {socket.gethostname()}\n")
+    with pytest.raises(OutputError, match=f"is being written by process {os.getppid()};"):
+        exclusive(tmp_path / "run").__enter__()
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    for stale in (f"{done.pid} {socket.gethostname()}\n", "no number", ""):
+        lock.write_text(stale)
+        with exclusive(tmp_path / "run"):
+            assert lock.read_text() == f"{os.getpid()} {socket.gethostname()}\n"
+        assert not lock.exists()
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / ".run.lock").symlink_to("precious")
+    with pytest.raises(OutputError, match="cannot write"):
+        exclusive(tmp_path / "run").__enter__()
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_a_run_that_another_process_goes_on_with_is_refused(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.toml").write_text("")
+    (tmp_path / "pictures").mkdir()
+    with held(tmp_path / "run"):
+        for result in (
+            cli("train", "--resume", tmp_path / "run", "--strategy", "one"),
+            cli("train", "lenet", tmp_path / "pictures", "--out", tmp_path / "run"),
+        ):
+            assert "run is being written by process" in result.error
+    assert not (tmp_path / "nothing").exists()
+    assert cli("train", "--resume", tmp_path / "nothing" / "run").code == 1
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_build_into_files_that_another_command_writes_is_refused(cli: Cli, tmp_path: Path) -> None:
+    with held(tmp_path / "lenet") as process:
+        result = cli("build", "lenet", "--out", tmp_path, "--no-verify")
+        assert result.code == 1
+        assert f"is being written by process {process.pid}" in result.error
+        assert not (tmp_path / "lenet.tflite").exists()

@@ -1,0 +1,54 @@
+"""The reason in the messages of other libraries, on messages that they gave: `tests/messages/messages.json`.
+
+Of each the whole text stands there, with the places on one machine made general.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from zoo.errors import first_line
+from zoo.system.reasons import MOST, reason
+
+MESSAGES: dict[str, dict[str, str]] = json.loads(
+    (Path(__file__).parents[1] / "messages" / "messages.json").read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_the_line_with_the_reason_is_found(name: str) -> None:
+    found = reason(MESSAGES[name]["message"])
+    assert found.startswith(MESSAGES[name]["reason"])
+    assert "\n" not in found
+    assert "\x1b" not in found
+    assert len(found) <= MOST
+
+
+def test_messages_of_every_library_are_there() -> None:
+    libraries = {name.split()[0] for name in MESSAGES}
+    assert libraries >= {"tensorflow", "tflite", "keras", "pillow", "opencv", "pip", "numpy", "h5py"}
+
+
+@pytest.mark.parametrize("text", ["", "\n \n"])
+def test_an_error_without_a_message_is_called_by_its_name(text: str) -> None:
+    assert first_line(ValueError(text)) == "ValueError"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("one line", "one line"),
+        ("\n  first\nsecond", "first"),
+        ("these are missing:\n a\n b", "these are missing: a"),
+        ("ends with a colon:", "ends with a colon:"),
+        ("WARNING: only this", "WARNING: only this"),
+        ("word " * 200, "word"),
+    ],
+)
+def test_plain_messages_give_their_first_line(text: str, expected: str) -> None:
+    found = first_line(RuntimeError(text))
+    assert found.startswith(expected)
+    assert len(found) <= MOST

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoo.tasks.objects.anchors import cover, default_shapes, fit, grids_for
+from zoo.tasks.objects.boxes import make_anchors, overlaps
+
+STRIDES = (16, 32, 64, 128)
+side = st.floats(0.01, 1.0)
+size = st.tuples(side, side)
+
+
+def at_random(sizes: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    centres = random.uniform(size=(len(sizes), 2)) * (1 - sizes[:, ::-1]) + sizes[:, ::-1] / 2
+    return np.concatenate((centres - sizes[:, ::-1] / 2, centres + sizes[:, ::-1] / 2), axis=1)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(size, min_size=0, max_size=60), st.sampled_from([96, 224, 320]))
+def test_any_boxes_get_anchors(sizes: list[tuple[float, float]], input_size: int) -> None:
+    grids = grids_for(input_size, STRIDES)
+    shapes = fit(np.array(sizes).reshape(-1, 2), grids)
+    assert [len(level) for level in shapes] == [4] * 4
+    flat = np.array(shapes)
+    assert np.isfinite(flat).all()
+    assert (flat > 0).all()
+    assert fit(np.array(sizes).reshape(-1, 2), grids) == shapes
+
+
+def test_fitted_anchors_cover_more_than_the_default_ones() -> None:
+    random = np.random.default_rng(0)
+    # Small upright boxes, as of digits or of people far away.
+    sizes = np.stack((random.uniform(0.1, 0.2, 400), random.uniform(0.04, 0.08, 400)), axis=1)
+    boxes, grids = at_random(sizes, random), grids_for(320, (8, *STRIDES))
+    fitted = float((cover(boxes, grids, fit(sizes, grids)) >= 0.5).mean())
+    default = float((cover(boxes, grids, default_shapes(5)) >= 0.5).mean())
+    assert fitted > 0.95
+    assert fitted > default + 0.1
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(size, st.integers(0, 1000)), min_size=1, max_size=20))
+def test_the_cover_is_that_of_all_anchors(entries: list[tuple[tuple[float, float], int]]) -> None:
+    sizes = np.array([entry[0] for entry in entries])
+    boxes = at_random(sizes, np.random.default_rng([entry[1] for entry in entries]))
+    grids = grids_for(128, (16, 32))
+    shapes = [[(0.2, 0.1), (0.15, 0.3)], [(0.5, 0.5), (0.9, 0.3)]]
+    y, x, height, width = make_anchors(grids, shapes).T
+    anchors = np.stack((x - width / 2, y - height / 2, x + width / 2, y + height / 2), axis=1)
+    np.testing.assert_allclose(cover(boxes, grids, shapes), overlaps(boxes, anchors).max(axis=1), atol=1e-6)
+
+
+def test_a_box_belongs_to_the_level_whose_cells_are_near_each_other() -> None:
+    grids = grids_for(320, STRIDES)
+    # Boxes of 2.5 strides of the second level: they are its own, and all others keep their default anchors.
+    sizes = np.full((50, 2), 2.5 * 32 / 320 + 1e-6)
+    shapes = fit(sizes, grids)
+    np.testing.assert_allclose(shapes[1], 0.25, atol=1e-5)
+    np.testing.assert_allclose(shapes[0][0], 4 * 16 / 320)
+    np.testing.assert_allclose(shapes[2][0], 4 * 64 / 320)

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.training.records import checkpoint
+from zoo.training.records.checkpoint import Checkpoint, TrainState, row_types
+from zoo.training.records.checkpointer import MODEL, Checkpointer
+from zoo.training.tasks import columns
+from zoo.training.tasks.classification import CLASSIFICATION
+from zoo.weights import load_model
+
+COLUMNS = columns(CLASSIFICATION)
+
+
+@pytest.fixture
+def model() -> Any:
+    return zoo.build("mlp", num_classes=2, hidden=2, input_size=4)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A clock that stands still unless told otherwise; writing takes a second."""
+
+    class Clock:
+        now = 100.0
+
+    def save(*arguments: Any) -> None:
+        Clock.now += 1.0
+        written(*arguments)
+
+    written = checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", save)
+    monkeypatch.setattr(time, "perf_counter", lambda: Clock.now)
+    return Clock
+
+
+def become(model: Any, value: float) -> None:
+    model.set_weights([np.full_like(w, value) for w in model.get_weights()])
+
+
+def values(model: Any) -> set[float]:
+    return {float(v) for w in model.get_weights() for v in np.unique(w)}
+
+
+def epoch(checkpointer: Checkpointer, model: Any, number: int, *, better: bool) -> None:
+    import keras
+
+    become(model, float(number))
+    optimizer = keras.optimizers.SGD()
+    optimizer.build(model.trainable_variables)
+    row = {key: kind(1) for key, kind in row_types(COLUMNS).items()}
+    checkpointer.epoch(optimizer, TrainState(epochs_done=number, history=[row] * number), better=better)
+
+
+def test_writing_takes_a_tenth_of_the_time(model: Any, clock: Any, tmp_path: Path) -> None:
+    checkpointer = Checkpointer(tmp_path, model)
+    written = []
+    for number in range(1, 31):
+        epoch(checkpointer, model, number, better=False)
+        written.append(Checkpoint(tmp_path, COLUMNS).state.epochs_done)
+        clock.now += 2.0
+    # The first at once; a write of one second is followed by ten seconds without.
+    assert sorted(set(written)) == [1, 6, 11, 16, 21, 26]
+
+
+def test_slow_epochs_are_all_written(model: Any, clock: Any, tmp_path: Path) -> None:
+    checkpointer = Checkpointer(tmp_path, model)
+    for number in range(1, 4):
+        epoch(checkpointer, model, number, better=True)
+        assert Checkpoint(tmp_path, COLUMNS).state.epochs_done == number
+        assert values(load_model(tmp_path / MODEL)) == {float(number)}
+        clock.now += 10.0
+
+
+def test_the_best_waits_for_its_turn(model: Any, clock: Any, tmp_path: Path) -> None:
+    checkpointer = Checkpointer(tmp_path, model)
+    epoch(checkpointer, model, 1, better=True)
+    epoch(checkpointer, model, 2, better=True)
+    epoch(checkpointer, model, 3, better=False)
+    assert values(load_model(tmp_path / MODEL)) == {1.0}
+    weights = checkpointer.best_weights()
+    assert weights is not None
+    assert {float(w.max()) for w in weights} == {2.0}
+    clock.now += 10.0
+    epoch(checkpointer, model, 4, better=False)
+    assert values(load_model(tmp_path / MODEL)) == {2.0}
+    assert Checkpoint(tmp_path, COLUMNS).state.epochs_done == 4
+    # What learns goes on as it was.
+    assert values(model) == {4.0}
+    weights = checkpointer.best_weights()
+    assert weights is not None
+    assert {float(w.max()) for w in weights} == {2.0}
+
+
+def test_each_epoch_where_it_is_asked_for(model: Any, clock: Any, tmp_path: Path) -> None:
+    checkpointer = Checkpointer(tmp_path, model, every_epoch=True)
+    for number in range(1, 4):
+        epoch(checkpointer, model, number, better=True)
+        assert Checkpoint(tmp_path, COLUMNS).state.epochs_done == number
+
+
+def test_a_worker_that_writes_nothing(model: Any, tmp_path: Path) -> None:
+    checkpointer = Checkpointer(tmp_path, model, writes=False)
+    epoch(checkpointer, model, 1, better=True)
+    assert checkpointer.best_weights() is None
+    assert list(tmp_path.iterdir()) == []

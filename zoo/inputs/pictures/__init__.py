@@ -1,0 +1,1 @@
+"""Picture files and cameras: formats, orientation, memory, and the way to a model's input."""

@@ -1,0 +1,1 @@
+"""Reads `.onnx` files from untrusted sources: their records, their graph, and what is constant in it."""

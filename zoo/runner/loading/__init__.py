@@ -1,0 +1,1 @@
+"""Loads a model file: runtimes, delegates and providers, the trial of a file, and the session that runs it."""

@@ -1,0 +1,1 @@
+"""What finding objects needs: anchors, boxes and their decoding, average precision, reports, drawings."""

@@ -1,0 +1,1 @@
+"""Distillation: a model learns a teacher's answers, also on pictures without classes."""

@@ -1,0 +1,1 @@
+"""Reads files of Keras, TensorFlow, TensorFlow Lite and PyTorch; none of them is trusted."""
