@@ -1,4 +1,4 @@
-"""docs/machines.md: the machines train together, and what the programs of the data service read is all that was packed."""
+"""docs/machines.md: the machines train together, and the programs of the data service read all that was packed."""
 
 from __future__ import annotations
 
