@@ -10,12 +10,8 @@ import pytest
 
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.pictures.fit import Box
-<<<<<<< HEAD
 from zoo.tasks.answers import Detection
 from zoo.tasks.detection import DETECTION
-from zoo.tasks.objects.average_precision import at_threshold, best_threshold, matched
-=======
-from zoo.tasks.detection import DETECTION, Detection
 from zoo.tasks.objects.average_precision import (
     SIZES,
     at_threshold,
@@ -23,7 +19,6 @@ from zoo.tasks.objects.average_precision import (
     best_threshold,
     matched,
 )
->>>>>>> mut
 from zoo.tasks.objects.figures import Evaluation
 from zoo.tasks.objects.judge import PictureBoxes
 
