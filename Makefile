@@ -68,7 +68,7 @@ tables: .venv/ready
 	$(BIN)/python -m cogapp -r -I tools $(PAGES)
 
 # The tables are written anew even where one failed: the others are there.
-benchmarks: $(ENVIRONMENTS)
+benchmarks: $(ENVIRONMENTS) .venv-mediapipe/ready
 	$(BIN)/python benchmarks/all.py; code=$$?; $(BIN)/python -m cogapp -r -I tools $(PAGES) && exit $$code
 
 # Strict: a warning, such as a link or a name in a docstring that leads nowhere, fails. All pages anew: a page that is not
@@ -86,6 +86,7 @@ dist: .venv/ready
 	rm -rf build dist
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/twine check --strict dist/*
+	@wc -c dist/*
 
 sbom: dist
 	$(BIN)/python tools/release sbom

@@ -64,9 +64,9 @@ def test_the_bounds_themselves_are_allowed_and_the_next_numbers_are_not() -> Non
     assert [bounds.share("iou", value) for value in (0, 1)] == [0.0, 1.0]
     assert bounds.number("seconds", 1e-9, 0, above=True, allowed="seconds above 0") == 1e-9
     assert bounds.number("any", -1e300, allowed="a number") == -1e300
-    for value in (float("inf"), float("-inf")):
+    for endless in (float("inf"), float("-inf")):
         with pytest.raises(InputError, match="inf is not allowed; give a number$"):
-            bounds.number("any", value, allowed="a number")
+            bounds.number("any", endless, allowed="a number")
 
 
 @pytest.mark.parametrize("value", [1, 0, None, "True", np.True_])

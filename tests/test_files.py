@@ -257,6 +257,28 @@ def begin_a_write(path: Path) -> None:
         fail()
 
 
+def test_a_write_leaves_what_a_killed_write_to_a_longer_name_has_left(tmp_path: Path) -> None:
+    """The older folder comes back under its own name, not under that of another write beside it."""
+    write_folder(tmp_path / "model.v2", "old")
+    kill_between_renames(tmp_path / "model.v2")
+    begin_a_write(tmp_path / "model")
+    (left,) = tmp_path.iterdir()
+    assert names(left) == [".owner", "model.v2", "previous"]
+    begin_a_write(tmp_path / "model.v2")
+    assert names(tmp_path) == ["model.v2"]
+    assert (tmp_path / "model.v2" / "saved_model.pb").read_text() == "old"
+
+
+def test_a_sweep_of_a_folder_removes_what_all_killed_writes_have_left(tmp_path: Path) -> None:
+    for name in ("model", "other"):
+        write_folder(tmp_path / name, "old")
+        kill_between_renames(tmp_path / name)
+    (tmp_path / ".notes.part").mkdir()
+    files.sweep(tmp_path)
+    assert names(tmp_path) == [".notes.part", "model", "other"]
+    assert (tmp_path / "other" / "saved_model.pb").read_text() == "old"
+
+
 def test_a_user_whom_the_system_does_not_know_has_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container the user may be a number without a home."""
 

@@ -106,17 +106,23 @@ def test_another_thread_changes_nothing() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["serve", "view"])
-def test_a_server_in_the_background_of_a_script_ends_by_sigterm_alone(command: str, lenet_file: Path) -> None:
-    more = {"serve": ("--port", "0"), "view": ("--no-browser",)}[command]
-    with started(command, lenet_file, *more, ignored=(signal.SIGINT,)) as process:
+@pytest.mark.parametrize("command", ["serve", "collect", "view"])
+def test_a_server_in_the_background_of_a_script_ends_by_sigterm_alone(
+    command: str, lenet_file: Path, tmp_path: Path
+) -> None:
+    arguments, said = {
+        "serve": (("serve", lenet_file, "--port", "0"), "stopped\n"),
+        "collect": (("serve", "--collect", tmp_path / "things", "--port", "0"), "stopped\nCheck them, and train: zoo "),
+        "view": (("view", lenet_file, "--no-browser"), ""),
+    }[command]
+    with started(*arguments, ignored=(signal.SIGINT,)) as process:
         assert re.search(r"http://127\.0\.0\.1:\d+", first_line(process))
         process.send_signal(signal.SIGINT)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
-        assert (process.returncode, out.strip(), err) == (0, {"serve": "stopped", "view": ""}[command], "")
+        assert (process.returncode, out[: len(said)], err) == (0, said, "")
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ def by_hand(*fields: int, position: int = 20) -> bytes:
 
 def test_fields_of_all_kinds_are_read() -> None:
     def make(b: flatbuffers.Builder) -> int:
-        text, numbers = b.CreateString("cafés"), b.CreateNumpyVector(np.int32([3, -4, 5]))
+        text, numbers = b.CreateString("cafés"), b.CreateNumpyVector(np.array([3, -4, 5], np.int32))
         inner = [table(b, {}, {0: ("Int32", value)}) for value in (7, 8)]
         several = tables(b, inner)
         return table(b, {0: text, 1: numbers, 2: several, 5: inner[1]}, {3: ("Int8", -3), 4: ("Float32", 0.5)})
