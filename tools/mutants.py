@@ -1,7 +1,7 @@
 """Measures whether tests can fail: each core module gets small faults, and its own tests have to notice them.
 
     .venv/bin/python tools/mutants.py                          (`make mutants`) the sample, into docs/mutants.json
-    .venv/bin/python tools/mutants.py --show zoo.tasks.boxes   one module: prints its mutants that live, writes nothing
+    .venv/bin/python tools/mutants.py --show zoo.text   one module: prints its mutants that live, writes nothing
 
 The modules and their tests are listed in tools/mutants.toml, with those mutants that behave as the module does. A fault
 is made in a fork's memory only (tools/mutant_code.py), and no file of the checkout is touched. mutmut and cosmic-ray
@@ -144,24 +144,27 @@ def table() -> str:
 def main() -> None:
     """Runs the sample of all modules, or of those that are named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--show", nargs="+", metavar="MODULE", help="These modules only; nothing is written.")
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--only", nargs="+", metavar="MODULE", help="Writes the results of these modules anew.")
+    some.add_argument("--show", nargs="+", metavar="MODULE", help="Prints those of these modules, and writes nothing.")
     parser.add_argument("--seed", type=int, default=SEED, help=f"Draws another sample ({SEED}).")
     parser.add_argument("--each", type=int, default=EACH, help=f"Mutants of a module ({EACH}).")
     args = parser.parse_args()
-    listed = cores()
-    if unknown := set(args.show or ()) - {core.name for core in listed}:
-        parser.error(f"{', '.join(sorted(unknown))}: not among the modules of {LIST}")
+    listed = {core.name: core for core in cores()}
+    wanted = args.show or args.only or list(listed)
+    if unknown := sorted(set(wanted) - set(listed)):
+        parser.error(f"{', '.join(unknown)}: not among the modules of {LIST}")
+    rows = {row["module"]: row for row in results()} if args.only else {}
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         prepare(Path(folder))
-        rows = []
-        for core in listed:
-            if not args.show or core.name in args.show:
-                rows.append(measure(core, args.seed, args.each))
-                show(rows[-1])
-    print(f"{sum(map(noticed, rows))} of {sum(row['tried'] for row in rows)} mutants were noticed")
+        for name in wanted:
+            rows[name] = measure(listed[name], args.seed, args.each)
+            show(rows[name])
+    found = [rows[name] for name in listed if name in rows]
+    print(f"{sum(map(noticed, found))} of {sum(row['tried'] for row in found)} mutants were noticed")
     if not args.show:
         with atomic(RESULTS) as scratch:
-            text = json.dumps({"seed": args.seed, "rows": rows}, indent=1, ensure_ascii=False)
+            text = json.dumps({"seed": args.seed, "rows": found}, indent=1, ensure_ascii=False)
             scratch.write_text(f"{text}\n", encoding="utf-8")
 
 
