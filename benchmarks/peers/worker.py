@@ -32,11 +32,11 @@ def ours(file: str, photos: list[Path], threads: int) -> Tasks:
     from zoo.runner import Classifier
 
     classifier = Classifier(file, threads=threads)
-    pixels = classifier.read(photos[0])
+    sample = classifier.read(photos[0])
     run = _invoking(classifier.session._interpreter)
     return {
-        "invoke": lambda: run(pixels) is None,
-        "one": lambda: classifier.classify(pixels, top_k=1)[0].index,
+        "invoke": lambda: run(sample.values) is None,
+        "one": lambda: classifier.classify(sample, top_k=1)[0].index,
         "many": lambda: [result.predictions[0].index for result in classifier.classify_many(photos, top_k=1)],
     }
 

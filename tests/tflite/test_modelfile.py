@@ -243,7 +243,7 @@ def parsed(*args: Any, **options: Any) -> modelfile.ModelFile:
 
 
 def test_everything_that_a_file_says_is_read() -> None:
-    content = whole(scales=3, axis=1, data=np.float32([1, 2, 3]).tobytes())
+    content = whole(scales=3, axis=1, data=np.array([1, 2, 3], np.float32).tobytes())
     file = modelfile.parse(content, Path("m.tflite"))
     assert (file.size, file.schema_version, file.min_runtime) == (len(content), 3, "1.14.0")
     (graph,) = file.graphs
@@ -256,7 +256,7 @@ def test_everything_that_a_file_says_is_read() -> None:
     assert [one.name for one in graph.tensors] == ["constant", "in", "out"]
     assert [one.index for one in graph.tensors] == [0, 1, 2]
     assert (constant.shape, constant.dtype, constant.bytes, constant.axis) == ((1, 3), "FLOAT32", 12, 1)
-    assert content[constant.start : constant.start + 12] == np.float32([1, 2, 3]).tobytes()
+    assert content[constant.start : constant.start + 12] == np.array([1, 2, 3], np.float32).tobytes()
     assert (constant.scales.tolist(), constant.zero_points.tolist()) == ([1, 2, 3], [-2, -1, 0])
     assert (constant.is_constant, constant.dynamic, constant.sparse) == (True, False, False)
     for one in (given, made):
