@@ -116,7 +116,7 @@ def _pair(first: Array, second: Array, cap: float | None = None) -> Pair:
 
 
 def test_a_channel_gets_weights_of_one_size_on_both_sides() -> None:
-    pair = _pair(np.float32([[1.0, 0.25], [0.5, -0.1]]), np.float32([[0.25, 0.0], [1.0, -0.5]]))
+    pair = _pair(np.array([[1.0, 0.25], [0.5, -0.1]], np.float32), np.array([[0.25, 0.0], [1.0, -0.5]], np.float32))
     change = _balance(pair, None)
     # The factors are the roots of (0.25 / 1) / (1 / 1) and of (1 / 1) / (0.25 / 1).
     np.testing.assert_allclose(np.asarray(pair.first.kernel), [[0.5, 0.5], [0.25, -0.2]])
@@ -128,7 +128,7 @@ def test_a_channel_gets_weights_of_one_size_on_both_sides() -> None:
 
 def test_a_cap_bounds_a_channel_by_what_it_reached_and_without_one_nothing_does() -> None:
     def scaled(cap: float | None, reached: list[float]) -> list[float]:
-        pair = _pair(np.float32([[1.0, 0.04]]), np.float32([[0.04], [1.0]]), cap)
+        pair = _pair(np.array([[1.0, 0.04]], np.float32), np.array([[0.04], [1.0]], np.float32), cap)
         _balance(pair, np.array(reached))
         return [float(one) for one in np.asarray(pair.first.bias)]
 
@@ -140,5 +140,5 @@ def test_a_cap_bounds_a_channel_by_what_it_reached_and_without_one_nothing_does(
 
 
 def test_a_channel_of_nearly_nothing_is_scaled_by_ten_thousand_at_most() -> None:
-    pair = _pair(np.float32([[1.0, 1e-12]]), np.float32([[1e-3], [1.0]]))
+    pair = _pair(np.array([[1.0, 1e-12]], np.float32), np.array([[1e-3], [1.0]], np.float32))
     assert _balance(pair, None) == pytest.approx(9999)

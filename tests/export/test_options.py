@@ -187,7 +187,7 @@ def test_a_resize_policy_is_checked_where_it_is_made() -> None:
 def test_sizes_of_one_and_more_are_allowed(sizes: Any) -> None:
     assert ExportOptions(input_size=sizes).input_size == (tuple(sizes) if not isinstance(sizes, int) else (sizes,))
     with pytest.raises(ExportError, match="is not allowed; give 1 or more"):
-        ExportOptions(input_size=0)
+        ExportOptions(input_size=0)  # type: ignore[arg-type]
     with pytest.raises(ExportError, match="is not allowed; give 1 or more"):
         ExportOptions(input_size=(3, True))
 

@@ -141,7 +141,7 @@ def test_a_zero_point_is_as_near_as_whole_numbers_come() -> None:
 def test_the_range_of_the_input_is_written_along(io: Any, lowest: int) -> None:
     """A file of one uint8 input, which a QUANTIZE reads, whose table of quantization also has a range."""
     b = flatbuffers.Builder(256)
-    floats = [b.CreateNumpyVector(np.float32([value])) for value in (7, 8, 9)]
+    floats = [b.CreateNumpyVector(np.array([value], np.float32)) for value in (7, 8, 9)]
     zero = b.CreateNumpyVector(np.array([3], np.int64))
     quantization = table(b, {0: floats[0], 1: floats[1], 2: floats[2], 3: zero})
     name = b.CreateString("x")

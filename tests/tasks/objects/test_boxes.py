@@ -129,7 +129,7 @@ def test_suppression_compares_far_fewer_than_all_pairs(
 
 def test_boxes_of_whole_numbers_overlap_as_others_do() -> None:
     first, second = np.array([[0, 0, 10, 10], [0, 0, 0, 0]]), np.array([[5, 0, 15, 10]])
-    np.testing.assert_allclose(overlaps(first, second), [[1 / 3], [0]])
+    np.testing.assert_allclose(overlaps(first, second), [[1 / 3], [0.0]])
     assert overlaps(first.astype(np.float32), second.astype(np.float32)).dtype == np.float32
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,18 +24,23 @@ HEADS = Heads(0, 1, ANCHORS, Coding(), False, 2, False)
 FINISHED = Finished(0, 1, 2, 3, 3, 4)
 
 
+def single(values: Any) -> Any:
+    """Makes an array of 32-bit floats."""
+    return np.array(values, np.float32)
+
+
 def heads(scores: list[list[float]], layout: Heads = HEADS, coded: Any = None, **limits: Any) -> Objects:
     """Decodes boxes that are the anchors, with these scores of each class."""
-    boxes = np.zeros((1, len(scores), 4), np.float32) if coded is None else np.float32(coded)[np.newaxis]
-    outputs = [Stored(boxes), Stored(np.float32(scores)[np.newaxis])]
+    boxes = single(np.zeros((1, len(scores), 4))) if coded is None else single(coded)[np.newaxis]
+    outputs = [Stored(boxes), Stored(single(scores)[np.newaxis])]
     return objects_in(layout, outputs, (64, 64), None, **_limits(limits))
 
 
 def finished(
-    boxes: list[list[float]], classes: list[float], scores: list[float], count: float, **limits: Any
+    boxes: list[list[float]], classes: Sequence[float], scores: Sequence[float], count: float, **limits: Any
 ) -> Objects:
     """Decodes four outputs; boxes are top, left, bottom and right."""
-    arrays = [np.float32(boxes)[np.newaxis], np.float32([classes]), np.float32([scores]), np.float32([count])]
+    arrays = [single(boxes)[np.newaxis], single([classes]), single([scores]), single([count])]
     return objects_in(FINISHED, [Stored(one) for one in arrays], (100, 200), None, **_limits(limits))
 
 
@@ -92,7 +98,7 @@ def test_boxes_are_cut_at_what_the_model_sees_and_those_beside_it_are_none() -> 
     assert scores.tolist() == pytest.approx([0.9])
     np.testing.assert_allclose(boxes, [[0, 0, 16, 32]])
     how = fit((400, 200), (64, 64), "crop")
-    outputs = [Stored(np.zeros((1, 3, 4), np.float32)), Stored(np.float32([[[0.9, 0], [0, 0], [0, 0]]]))]
+    outputs = [Stored(np.zeros((1, 3, 4), np.float32)), Stored(single([[[0.9, 0], [0, 0], [0, 0]]]))]
     boxes, _, _ = objects_in(HEADS, outputs, (64, 64), how, **_limits({}))
     np.testing.assert_allclose(boxes, [[100, 0, 200, 100]])
 
@@ -107,7 +113,7 @@ def test_what_is_no_number_is_no_answer(value: float) -> None:
     assert len(heads([[0.9, 0], [0, 0], [0, 0]], coded=[[0] * 4, [value] * 4, [0] * 4])[0]) == 1
 
 
-BOXES = [[0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.6, 0.7], [0, 0, 1, 1], [9, 9, 9, 9]]
+BOXES: list[list[float]] = [[0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.6, 0.7], [0, 0, 1, 1], [9, 9, 9, 9]]
 
 
 def test_objects_that_are_decoded_already_are_as_many_as_counted_and_sorted() -> None:
