@@ -86,6 +86,7 @@ dist: .venv/ready
 	rm -rf build dist
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/twine check --strict dist/*
+	@wc -c dist/*
 
 sbom: dist
 	$(BIN)/python tools/release sbom

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.cli.described import print_description
 from zoo.cli.output import echo, megabytes, print_json, print_table, shape
 from zoo.errors import ZooError
 
@@ -42,7 +43,6 @@ def _outlook(found: OnnxInspection) -> dict[str, str]:
 
 
 def _print(found: OnnxInspection, tensors: bool) -> None:
-    from zoo.cli.commands.inspect import print_description
     from zoo.runner.outlook import lines
 
     file = found.file

@@ -12,7 +12,7 @@ The device code is in `zoo.runner`, and the TFLite exporter in `zoo.export`.
 from zoo.lazy import attach
 
 # This is the only place of the version; pyproject.toml reads it here.
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

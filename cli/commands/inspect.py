@@ -7,18 +7,12 @@ from typing import Any
 
 import click
 
+from zoo.cli import inspect_onnx
+from zoo.cli.described import print_description
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, shape
 from zoo.onnx.kinds import is_onnx
 from zoo.onnx.targets import ONNX_TARGETS, OnnxTarget
-from zoo.text import count_of, to_json
-
-SHOWN = 4000
-"""The most characters of a label, or of a line of the card, that are printed."""
-_CHECKSUMS = {
-    "right": "model, labels and card are as they were written together; it does not say by whom",
-    "wrong": "model, labels or card were changed since they were written together",
-    "none": "the card holds none over model, labels and card",
-}
+from zoo.text import count_of
 
 
 @click.command()
@@ -63,8 +57,6 @@ def inspect(
     if calibration is not None:
         return _compare_calibration(file, calibration, as_json)
     if is_onnx(file):
-        from zoo.cli import inspect_onnx
-
         return inspect_onnx.inspect(file, target, tensors, as_json)
     from zoo.runner.outlook import outlook
     from zoo.tflite.inspection import inspect_file
@@ -90,7 +82,7 @@ def _print_private(file: Path, as_json: bool) -> None:
 
 
 def _compare_calibration(file: Path, data: Path, as_json: bool) -> int:
-    from zoo.export.checking.calibration import is_calibrated_on
+    from zoo.export.checking.calibrated import is_calibrated_on
     from zoo.runner.formats import describe
 
     same = is_calibrated_on(describe(file).card, data)
@@ -141,27 +133,3 @@ def _quantization(tensor: Any) -> str:
         return f" ({count_of(len(tensor.scales), 'scale')}, axis {tensor.axis})"
     zero_point = tensor.zero_points[0] if len(tensor.zero_points) else 0
     return f" (scale {tensor.scales[0]:.6g}, zero point {zero_point})"
-
-
-def print_description(found: Any) -> None:
-    """Prints the labels and the card of a file that was inspected."""
-    labels = found.description.labels
-    if labels:
-        more = ", ..." if len(labels) > 5 else ""
-        echo(f"{count_of(len(labels), 'label')}: {', '.join(label[:SHOWN] for label in labels[:5])}{more}")
-    else:
-        echo("no labels")
-    if found.file.metadata:
-        echo(f"metadata: {', '.join(found.file.metadata)}")
-    card = {key: value for key, value in found.description.card.items() if key not in {"calibration", "checksum"}}
-    calibration = found.description.card.get("calibration")
-    if isinstance(calibration, dict):
-        card["calibration"] = {key: value for key, value in calibration.items() if key != "files"}
-    if not card:
-        echo("no card")
-        return
-    echo("card:")
-    for key, value in card.items():
-        text = value if isinstance(value, str) else to_json(value)
-        echo(f"  {key[:SHOWN]}: {text if len(text) <= SHOWN else text[:SHOWN] + ' ... (whole with --json)'}")
-    echo(f"checksum: {found.checksum}, {_CHECKSUMS[found.checksum]}")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.told import Told
 from zoo.accuracies import Accuracies
 from zoo.choose import Limits, Variant, choose, grid, measuring
 from zoo.choose.benchmark_report import read_board
-from zoo.choose.plotting import plot_choice
+from zoo.choose.plotting import draw_choice, plot_choice
 from zoo.errors import ExportError, InputError
 from zoo.export.options import MODES
 from zoo.machine.cores import usable_cores
@@ -297,3 +298,15 @@ def test_the_picture(write_board: Callable[..., Path], tmp_path: Path) -> None:
     # This one is not on the front.
     assert "<!-- 0.35/224 -->" not in drawn
     assert "Raspberry Pi 4" in drawn
+
+
+def test_names_in_the_picture_stand_apart(write_board: Callable[..., Path], entry: Callable[..., Any]) -> None:
+    """Two points of the front are so near to each other that one of the names has to go elsewhere."""
+    files = {"mobilenet_v1_0.25_128": 0.15, "mobilenet_v2_0.5_192": 0.67, "mobilenet_v1_128": 0.7, "mobilenet_v4": 0.8}
+    board = write_board([entry(f"{name}_int8.tflite", 1, ms) for name, ms in files.items()])
+    drawing = draw_choice(choose(variants=grid(quantize=MODES, whole=True), board=board))
+    drawing.draw_without_rendering()
+    names = drawing.axes[0].texts
+    assert sorted(text.get_text() for text in names) == ["0.25/128", "0.5/192", "1/128", "conv_small/224"]
+    boxes = [text.get_window_extent() for text in names]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))

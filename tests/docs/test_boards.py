@@ -55,6 +55,12 @@ def test_a_file_that_is_newer_than_the_runtime(cli: Cli, tmp_path: Path, monkeyp
     assert "litert 2.3: loads\n" in inspected
 
 
+def test_the_pip_route_is_what_the_board_environment_was_made_by() -> None:
+    """`make test` makes it by these lines: a virtual environment, the checkout by pip, no extra."""
+    route = [command for command in of_language(PAGE, "sh") if command.startswith(("python3 -m venv", "edgezoo/bin/"))]
+    assert route[:3] == ["python3 -m venv edgezoo", "edgezoo/bin/pip install .", "edgezoo/bin/zoo demo"]
+
+
 def test_numpy_2_beside_tflite_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np, "__version__", "2.4.6")
     monkeypatch.setattr(runtimes, "version", lambda _: "2.14.0")

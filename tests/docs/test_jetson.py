@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.markdown import PAGES, of_language
+from tests.docs.markdown import PAGES
 
 if TYPE_CHECKING:
     from tests.docs.conftest import RunPage
@@ -38,14 +38,6 @@ def test_what_the_image_is_told(printed: dict[str, str]) -> None:
             assert "10 of 10 right" in text
         else:
             assert "litert" in text, command
-
-
-@pytest.mark.slow
-def test_the_pip_route_is_what_the_board_environment_was_made_by(printed: dict[str, str]) -> None:
-    """`make test` makes it by these lines: a virtual environment, the checkout by pip, no extra."""
-    route = [command for command in of_language(PAGE, "sh") if command.startswith(("python3 -m venv", "edgezoo/bin/"))]
-    assert route == ["python3 -m venv edgezoo", "edgezoo/bin/pip install .", "edgezoo/bin/zoo demo"]
-    assert "10 of 10 right" in printed["edgezoo/bin/zoo demo"]
 
 
 def test_the_readme_says_the_same() -> None:

@@ -29,6 +29,7 @@ OWN_TESTS = {
     "docs/detection-data.md": "test_detection_data.py",
     "docs/first-classifier.md": "test_first_classifier.py",
     "docs/jetson.md": "test_jetson.py",
+    "docs/machines.md": "test_machines.py",
     "docs/training.md": "test_training.py",
     "docs/troubleshooting.md": "test_troubleshooting.py",
 }

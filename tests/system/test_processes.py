@@ -152,7 +152,7 @@ def test_a_child_that_takes_too_long_is_killed_while_it_is_read_from() -> None:
 
 PARENT = """
 import subprocess, sys, tempfile
-from zoo import processes
+from zoo.system import processes
 with tempfile.TemporaryFile("w+") as errors:
     with processes.running(processes.program("/bin/sleep", "600"), seconds=900, errors=errors) as child:
         print(child.pid, flush=True)
@@ -254,7 +254,7 @@ def test_nobody_reads_settings_of_drawings_from_the_current_folder(how: str, tmp
     (tmp_path / "reporting.py").write_text(
         "import matplotlib\ndef main():\n    print(matplotlib.rcParams['lines.linewidth'])\n"
     )
-    lines = ["import os, sys", "from zoo import plots, processes, surroundings"]
+    lines = ["import os, sys", "from zoo import plots", "from zoo.system import processes, surroundings"]
     if how == "child":
         lines += [
             f"sys.path.append({str(tmp_path)!r})",

@@ -23,14 +23,23 @@ _FAMILIES = (
 
 
 def plot_choice(choice: Choice, path: str | Path) -> None:
-    """Draws all combinations with a published accuracy, the limits and the pick, as PNG or SVG.
+    """Draws a choice into a file, as PNG or SVG; see `draw_choice`.
+
+    Raises:
+        InputError: the file's name does not end in `.png` or `.svg`.
+        OutputError: the file cannot be written.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    save(draw_choice(choice), Path(path))
+
+
+def draw_choice(choice: Choice) -> Any:
+    """Draws all combinations with a published accuracy, the limits and the pick; returns matplotlib's figure.
 
     The points of the front are filled and have their options beside them. With several architectures each has a colour,
     and a thin line joins its own front.
 
     Raises:
-        InputError: the file's name does not end in `.png` or `.svg`.
-        OutputError: the file cannot be written.
         MissingDependencyError: matplotlib is not installed.
     """
     drawing = figure(8, 5) if len(choice.models) == 1 else figure(9, 6)
@@ -40,7 +49,6 @@ def plot_choice(choice: Choice, path: str | Path) -> None:
         _draw_modes(axes, rated, choice.front)
     else:
         _draw_families(axes, rated, choice)
-    _name(axes, choice.front)
     limits = choice.limits
     if limits.max_ms is not None:
         axes.axvline(limits.max_ms, color="#777777", linestyle="--", linewidth=1, label=f"{limits.max_ms:g} ms")
@@ -70,7 +78,8 @@ def plot_choice(choice: Choice, path: str | Path) -> None:
     axes.set_title(f"{caption(what)} on {caption(choice.machine)}{among}", fontsize=10)
     axes.grid(alpha=0.25, which="both")
     axes.legend(fontsize=8, loc="lower right")
-    save(drawing, Path(path))
+    _name(drawing, axes, choice.front)
+    return drawing
 
 
 def _draw_modes(axes: Any, rated: Sequence[Candidate], front: Sequence[Candidate]) -> None:
@@ -122,15 +131,50 @@ def _scatter(
             )
 
 
-def _name(axes: Any, front: Sequence[Candidate]) -> None:
-    """Joins the points of the front by a line, and writes the options beside one point of each net."""
+def _name(drawing: Any, axes: Any, front: Sequence[Candidate]) -> None:
+    """Joins the points of the front by a line, and writes the options beside one point of each net.
+
+    All else has to be drawn already: where a name has room depends on the axes.
+    """
+    times, accuracies = [one.measured.median_ms for one in front], [one.top1 for one in front]
+    axes.step(times, accuracies, where="post", color="#222222", linewidth=0.8, zorder=1)
+    drawing.draw_without_rendering()  # lays the axes out
+    taken = [_around(axes, candidate) for candidate in front]
     named: set[str] = set()
     for candidate in front:
         net = candidate.variant.net
         if net not in named:
-            at = (candidate.measured.median_ms, candidate.top1)
-            name = candidate.variant.short
-            axes.annotate(name, at, xytext=(-7, 3), textcoords="offset points", ha="right", fontsize=7)
+            taken.append(_write(axes, candidate, taken))
         named.add(net)
-    times, accuracies = [one.measured.median_ms for one in front], [one.top1 for one in front]
-    axes.step(times, accuracies, where="post", color="#222222", linewidth=0.8, zorder=1)
+
+
+_PLACES = (
+    (-7, 3, "right", "baseline"), (7, -3, "left", "top"), (-7, -3, "right", "top"), (7, 3, "left", "baseline"),
+    (-12, 12, "right", "baseline"), (12, -12, "left", "top"),
+)  # fmt: skip
+"""Where a name may stand beside its point, the best place first: offset in points, and the alignments."""
+
+
+def _write(axes: Any, candidate: Candidate, taken: Sequence[Any]) -> Any:
+    """Writes the options beside a point, at the first place that is free, else at the first; returns the box."""
+    at = (candidate.measured.median_ms, candidate.top1)
+
+    def write(x: int, y: int, ha: str, va: str) -> Any:
+        offset = {"xytext": (x, y), "textcoords": "offset points"}
+        return axes.annotate(candidate.variant.short, at, **offset, ha=ha, va=va, fontsize=7)
+
+    for place in _PLACES:
+        text = write(*place)
+        box = text.get_window_extent()
+        if not any(box.overlaps(other) for other in taken):
+            return box
+        text.remove()
+    return write(*_PLACES[0]).get_window_extent()
+
+
+def _around(axes: Any, candidate: Candidate) -> Any:
+    """The box of a point's marker, in pixels."""
+    from matplotlib.transforms import Bbox
+
+    x, y = axes.transData.transform((candidate.measured.median_ms, candidate.top1))
+    return Bbox.from_bounds(x - 4, y - 4, 8, 8)

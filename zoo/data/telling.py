@@ -12,7 +12,7 @@ from zoo.inputs.splits import SPLITS, SplitName
 from zoo.text import count_of
 
 if TYPE_CHECKING:
-    from zoo.data.boxes.check import BoxReport
+    from zoo.data.boxes.report import BoxReport
     from zoo.data.report import BadFile, DataReport
 
 SHOWN = 10

@@ -16,7 +16,7 @@ from zoo.progress import SILENT, Progress
 from zoo.published import PublishedWeights
 from zoo.specs import AUTO, ModelSpec
 from zoo.text import count_of
-from zoo.weights import building
+from zoo.weights import reading
 from zoo.weights.fetch import imagenet
 
 __all__ = ["AUTO", "Choice", "choose"]
@@ -44,7 +44,7 @@ class Choice:
     @property
     def is_random(self) -> bool:
         """Whether no published weights were found."""
-        return self.name == building.NONE
+        return self.name == reading.NONE
 
     def sentence(self) -> str:
         """Says what was chosen, in one line for the user: the details where there are any."""
@@ -80,7 +80,7 @@ def choose(
     spec = models.spec(name)
     full = spec.check(options)
     if not spec.weights:
-        return Choice(building.NONE, f"none are published for {name}")
+        return Choice(reading.NONE, f"none are published for {name}")
     # If there are none, the most helpful reason is that of weights that are published for these options.
     ordered = sorted(spec.weights, key=lambda weights: weights.file_for(full | weights.decided) is None)
     missed: list[Choice] = []
@@ -107,26 +107,26 @@ def _try(
     if "num_classes" in full and "num_classes" not in options:
         full = full | weights.decided
     if head and (why := _head_is_random(weights, full)):
-        return Choice(building.NONE, why)
+        return Choice(reading.NONE, why)
     if weights.file_for(full) is None:
         try:
             imagenet.choose(spec.name, full, weights.name)
         except ZooError as error:
-            return Choice(building.NONE, str(error))
+            return Choice(reading.NONE, str(error))
     try:
         # A file without a head is the smaller one, and has all that a new head needs.
         wanted = full | {"num_classes": None} if any_classes and "num_classes" in full else full
         source = imagenet.choose(spec.name, wanted, weights.name)
         source.fetch(progress, within=SECONDS)
     except ZooError as error:
-        return Choice(building.NONE, _not_had(weights), in_one_line(error))
+        return Choice(reading.NONE, _not_had(weights), in_one_line(error))
     if not source.path.is_file():  # one that is to lie on this machine
-        return Choice(building.NONE, _not_had(weights), f"there is no file {source.path}")
+        return Choice(reading.NONE, _not_had(weights), f"there is no file {source.path}")
     try:
         _require_use(spec.name, full, source, tries=tries)
     except ZooError as error:
         return Choice(
-            building.NONE, f"the file of those trained on {weights.trained_on} is of no use", in_one_line(error)
+            reading.NONE, f"the file of those trained on {weights.trained_on} is of no use", in_one_line(error)
         )
     return Choice(weights.name)
 
@@ -153,12 +153,12 @@ def _require_use(name: str, full: dict[str, Any], source: imagenet.Published, *,
     Raises:
         WeightsError: the file is damaged, or of another model.
     """
-    contents = building.read_published(source)
+    contents = reading.read(source)
     if not tries:
         return
     # The skeleton draws seeds that nobody uses: those of the model are to be the same with and without this trial.
     state = random.getstate()
     try:
-        building.fit_published(name, full, source, contents)
+        reading.fit(name, full, source, contents)
     finally:
         random.setstate(state)

@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Any
 from zoo import models
 from zoo.compress.baking import is_quantization_aware
 from zoo.errors import WeightsError
-from zoo.graph import unallocated
 from zoo.progress import SILENT, Progress
 from zoo.registry import needs_tensorflow
 from zoo.specs import ModelSpec, check_seed
 from zoo.text import count_of
-from zoo.weights import transfer
+from zoo.weights import auto, reading, transfer
 from zoo.weights.fetch import imagenet
 from zoo.weights.fitting import misfit
-from zoo.weights.formats import files, lite
+from zoo.weights.formats import files
 from zoo.weights.preprocessing import adopt
+from zoo.weights.reading import NONE
 
 if TYPE_CHECKING:
     import keras
-
-NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -95,8 +93,6 @@ def build_from(
     progress: Progress = SILENT,
 ) -> Built:
     """Builds a model like `build`, and returns it with its options and notes; same arguments and errors."""
-    from zoo.weights import auto
-
     spec = models.spec(name)
     if str(weights) == auto.AUTO:
         choice = auto.choose(name, options, progress=progress)
@@ -119,14 +115,14 @@ def build_from(
         source = imagenet.choose(name, full, published.name)
         notes += source.notes
         path = source.fetch(progress)
-        contents = read_published(source)
+        contents = reading.read(source)
     else:
         path = Path(weights)
         contents = files.read(path)
         _require_float(name, contents)
-    if _may_average(spec, options) and transfer.average_head(_skeleton(name, full), contents):
+    if _may_average(spec, options) and transfer.average_head(reading.skeleton(name, full), contents):
         full["head"] = "average"
-    skeleton = _skeleton(name, full)
+    skeleton = reading.skeleton(name, full)
     found = transfer.fit(skeleton, contents, published.pixels if published else None)
     new_head = False
     if found.heads and "num_classes" in full:
@@ -197,38 +193,9 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
     _apply(model, found, [layer.name for layer in files.weighted_layers(model)], new_head=False)
 
 
-def read_published(source: imagenet.Published) -> files.Contents:
-    """Reads a published file that is on this machine.
-
-    Raises:
-        WeightsError: the file is damaged; a download's message says to delete it.
-    """
-    try:
-        inside = source.file.inside
-        return lite.read(source.path, inside) if inside else files.read(source.path)
-    except WeightsError as error:
-        if source.file.is_remote:
-            raise WeightsError(f"{error}; delete the file; it is then downloaded again") from error
-        raise
-
-
-def fit_published(name: str, full: dict[str, Any], source: imagenet.Published, contents: files.Contents) -> None:
-    """Lays the layers of a model of these options beside those of a published file.
-
-    Raises:
-        WeightsError: the file does not fit; the message names the first layer.
-    """
-    transfer.fit(_skeleton(name, full), contents, source.weights.pixels)
-
-
 def _may_average(spec: ModelSpec, options: dict[str, Any]) -> bool:
     """Whether a file may decide for average pooling as the head: the model has it, and the user chose no head."""
     return "head" not in options and any(o.name == "head" and "average" in o.choices for o in spec.options)
-
-
-def _skeleton(name: str, options: dict[str, Any]) -> keras.Model:
-    with unallocated():
-        return models.build(name, **options)
 
 
 def _apply(model: keras.Model, found: transfer.Fit, names: list[str], new_head: bool) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from zoo.errors import InputError
 from zoo.export.checking import calibration
-from zoo.export.checking.calibration import is_calibrated_on
+from zoo.export.checking.calibrated import is_calibrated_on
 from zoo.inputs.preprocessing import Preprocessing
 from zoo.progress import Lines
 

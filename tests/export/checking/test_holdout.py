@@ -13,7 +13,8 @@ from PIL import Image
 from zoo.errors import InputError
 from zoo.export import to_tflite
 from zoo.export.checking import holdout
-from zoo.export.checking.calibration import Calibration, from_array, from_folder, is_calibrated_on
+from zoo.export.checking.calibrated import is_calibrated_on
+from zoo.export.checking.calibration import Calibration, from_array, from_folder
 from zoo.export.options import ExportOptions
 from zoo.progress import SILENT
 

@@ -169,7 +169,7 @@ def test_where_nothing_can_be_written_nothing_is_said(file: Path, cache: Path, m
 WRITER = """
 import sys
 from pathlib import Path
-from zoo.runner import known
+from zoo.runner.loading import known
 known.SETTLED = 0
 for name in sys.argv[1:]:
     known.remember_made(Path(name))

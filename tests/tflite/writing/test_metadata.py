@@ -78,7 +78,7 @@ def test_tflite_support_reads_it_back(case: Case, tflite_support_python: Path, e
 SIGNED = """
 import json, sys
 import numpy as np
-from zoo.runner import runtimes
+from zoo.runner.loading import runtimes
 interpreter = runtimes.find()[1](model_path=sys.argv[1])
 run = interpreter.get_signature_runner()
 (inputs,), (outputs,) = run.get_input_details(), run.get_output_details()

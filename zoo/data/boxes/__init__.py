@@ -8,7 +8,8 @@ The readers are in `zoo.inputs.annotations`, where a board has them, too. None o
 """
 
 from zoo.data.boxes.augment import Changes, change
-from zoo.data.boxes.check import BoxReport, check_boxes
+from zoo.data.boxes.check import check_boxes
+from zoo.data.boxes.report import BoxReport
 from zoo.inputs.annotations import find_boxes, ground_truth, holds_boxes
 from zoo.inputs.boxes import Boxes
 

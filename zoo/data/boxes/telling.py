@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from zoo.data.boxes.check import BoxReport
+from typing import TYPE_CHECKING
+
 from zoo.data.boxes.covered import Covered
 from zoo.data.boxes.sizes import LARGE, SMALL
 from zoo.data.telling import SHOWN, aligned, lists_of, nameless, notes, place_of_more, used
 from zoo.inputs.splits import SPLITS, SplitName
 from zoo.tasks.objects.anchors import COVERED
 from zoo.text import count_of
+
+if TYPE_CHECKING:
+    from zoo.data.boxes.report import BoxReport
 
 SUMS = 3
 """Rows at the end of the table of counts that are no classes."""
