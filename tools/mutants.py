@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import tomli
+
 from mutant_code import Mutant, mutants
 from mutant_runs import Trial, outcomes, prepare
-
 from zoo.files import atomic
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,14 +124,20 @@ def noticed(row: dict[str, Any]) -> int:
     return int(row["failed"]) + int(row["stopped"])
 
 
+def results() -> list[dict[str, Any]]:
+    """Returns the rows of the last whole run."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return list(found["rows"])
+
+
 def table() -> str:
     """Returns the table of docs/reliability.md."""
-    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    rows = results()
     lines = ["| module | mutants | tried | noticed |", "| --- | --- | --- | --- |"]
-    for row in found["rows"]:
+    for row in rows:
         lines.append(f"| `{row['module']}` | {row['mutants']:,} | {row['tried']} | {noticed(row)} |")
-    every, tried, seen = (sum(map(of, found["rows"])) for of in (itemgetter("mutants"), itemgetter("tried"), noticed))
-    lines.append(f"| all {len(found['rows'])} | {every:,} | {tried:,} | {seen:,} |")
+    every, tried, seen = (sum(map(of, rows)) for of in (itemgetter("mutants"), itemgetter("tried"), noticed))
+    lines.append(f"| all {len(rows)} | {every:,} | {tried:,} | {seen:,} |")
     return "\n".join(lines) + "\n"
 
 
