@@ -68,7 +68,7 @@ tables: .venv/ready
 	$(BIN)/python -m cogapp -r -I tools $(PAGES)
 
 # The tables are written anew even where one failed: the others are there.
-benchmarks: $(ENVIRONMENTS)
+benchmarks: $(ENVIRONMENTS) .venv-mediapipe/ready
 	$(BIN)/python benchmarks/all.py; code=$$?; $(BIN)/python -m cogapp -r -I tools $(PAGES) && exit $$code
 
 # Strict: a warning, such as a link or a name in a docstring that leads nowhere, fails. All pages anew: a page that is not

@@ -18,28 +18,35 @@ tflite-runtime needs a separate environment, which `make test` makes.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
-from bench import results, script
-from bench.processes import PEERS, output
-from bench.turns import spread
+from bench import results
+from bench.cells import number
+from bench.processes import PACKAGES, Command, output
+from bench.script import benchmark, runtimes, say
+from bench.turns import in_turn, rounds_within, spread
+from tables import markdown_table
 from zoo import figures, models
-from zoo.cli.output import megabytes, print_json, print_table, short_count
+from zoo.benchmark.statistics import ratio
 from zoo.cli.types import word_list
 from zoo.files import atomic, cache_home
 from zoo.system.quiet import quiet, quiet_tensorflow
+from zoo.text import short_number
+from zoo.tflite.edgetpu import CACHE_BYTES, MOST_CACHE_BYTES
 
 REFERENCE = "mobilenet_v2"
 MODES = ("none", "int8")
 IMAGENET_CLASSES = 1000
-TFLITE_RUNTIME_PYTHON = Path(__file__).resolve().parent.parent / ".venv-tflite-runtime/bin/python"
 Row = dict[str, Any]
 Net = tuple[str, dict[str, Any]]
 """A model's name and all its options."""
@@ -58,39 +65,73 @@ def imagenet_models() -> tuple[str, ...]:
     )
 
 
-@click.command()
+def table(result: dict[str, Any]) -> str:
+    """Shows all nets for ImageNet, a line each, with what is published of them."""
+    columns = (
+        "net", "parameters", "MACs", "size float", "int8", "top-1 float", "int8", "source", "LiteRT float", "int8",
+        "tflite-runtime float", "int8", "Edge TPU",
+    )  # fmt: skip
+    rows, sources = [], {}
+    for row in result["rows"]:
+        spec = models.spec(row["model"])
+        if spec.accuracies is not None:
+            sources[spec.accuracies.url] = spec.accuracies.source
+        place = f"[{list(sources).index(spec.accuracies.url) + 1}]({spec.accuracies.url})" if spec.accuracies else ""
+        top1 = (figures.top1(spec, row["options"]), figures.int8_top1(spec, row["options"]))
+        rows.append(
+            (
+                f"`{row['net']}`",
+                short_number(row["params"]),
+                short_number(row["macs"]),
+                *(f"{row['bytes'][mode] / 1e6:.3g} MB" for mode in MODES),
+                *("" if one is None else f"{one:.1f}%" for one in top1),
+                place if top1[0] is not None else "",
+                *(
+                    _beside_reference(row["times"].get(runtime, {}).get(mode))
+                    for runtime in ("litert", "tflite-runtime")
+                    for mode in MODES
+                ),
+                _on_edge_tpu(row["edgetpu"]),
+            )
+        )
+    named = "\n".join(f"{i}. [{source}]({url})" for i, (url, source) in enumerate(sources.items(), start=1))
+    return f"{markdown_table(columns, rows)}\n\nSources of the accuracies:\n\n{named}"
+
+
+def _beside_reference(found: dict[str, Any] | None) -> str:
+    """Returns the ratio of CPU times to the reference's, and the time itself."""
+    if found is None:
+        return ""
+    return f"{found['ratio']['median']:.2f}x, {number(found['cpu_ms']['median'])} ms"
+
+
+def _on_edge_tpu(found: dict[str, Any]) -> str:
+    """Returns the operations that the Edge TPU runs, and whether the weights fit on it."""
+    size, mapped = found["weight_bytes"], f"{found['mapped']} of {found['operations']}"
+    fits = "fits" if size <= CACHE_BYTES else "may fit" if size <= MOST_CACHE_BYTES else "does not fit"
+    return f"{mapped}, {size / 2**20:.1f} MiB {fits}"
+
+
+@benchmark(table)
 @click.option("--models", "names", type=word_list, metavar="NAMES", help="Some models.  [default: all]")
 @click.option("--default-only", is_flag=True, help="Measure only the variant of each model's default options.")
 @click.option("--rounds", type=click.IntRange(min=5), default=15, show_default=True, help="Of each net, at most.")
 @click.option("--seconds", type=click.FloatRange(min=0), default=20, show_default=True, help="Of each net, at most.")
 @click.option("--again", is_flag=True, help="Measure the chosen nets anew.")
-@click.option("--tflite-runtime-python", type=click.Path(path_type=Path), default=TFLITE_RUNTIME_PYTHON)
-@click.option("--json", "as_json", is_flag=True)
-def main(
-    names: tuple[str, ...] | None,
-    default_only: bool,
-    rounds: int,
-    seconds: float,
-    again: bool,
-    tflite_runtime_python: Path,
-    as_json: bool,
-) -> None:
-    """Measures what is missing, and prints all that is known of the models on this machine."""
+def main(names: tuple[str, ...] | None, default_only: bool, rounds: int, seconds: float, again: bool) -> Row:
+    """Measures what is missing, and returns all that is known of the models on this machine."""
     quiet_tensorflow()
     for name in names or ():
         if name not in imagenet_models():
             raise click.BadParameter(f"{name!r} is not one of {', '.join(imagenet_models())}", param_hint="--models")
-    pythons = {"litert": Path(sys.executable), "tflite-runtime": tflite_runtime_python}
-    if not tflite_runtime_python.exists():
-        click.echo(f"without tflite-runtime: there is no {tflite_runtime_python}; make test makes it", err=True)
-        del pythons["tflite-runtime"]
+    pythons = runtimes()
     chosen = nets(names or imagenet_models(), default_only=default_only)
     keeping = Keeping(rounds, list(pythons))
     missing = [net for net in chosen if again or keeping.get(net) is None]
     with tempfile.TemporaryDirectory() as place:
         reference: dict[str, Path] = {}
         for done, net in enumerate(missing):
-            click.echo(f"{done} of {len(missing)}: {models.spec(net[0]).instance_name(net[1])}", err=True)
+            say(f"{done} of {len(missing)}: {models.spec(net[0]).instance_name(net[1])}")
             with quiet():
                 reference = reference or written((REFERENCE, models.spec(REFERENCE).check({})), Path(place))
                 files = written(net, Path(place))
@@ -98,38 +139,7 @@ def main(
             keeping.put(net, row)
             for path in set(files.values()) - set(reference.values()):
                 path.unlink()
-    rows = [kept for net in nets(imagenet_models()) if (kept := keeping.get(net))]
-    if as_json:
-        print_json({"reference": REFERENCE, "rows": rows})
-    else:
-        print_table(COLUMNS, [shown(row) for row in rows])
-
-
-COLUMNS = (
-    "model",
-    "params",
-    "MACs",
-    "float",
-    "int8",
-    "LiteRT float",
-    "int8",
-    "tflite-runtime float",
-    "int8",
-    "TPU ops",
-)
-
-
-def shown(row: Row) -> tuple[str, ...]:
-    """Returns a row as text: the CPU times and their ratios to the reference's."""
-    times = [row["times"].get(runtime, {}).get(mode) for runtime in ("litert", "tflite-runtime") for mode in MODES]
-    return (
-        row["net"],
-        short_count(row["params"]),
-        short_count(row["macs"]),
-        *(megabytes(row["bytes"][mode]) for mode in MODES),
-        *("" if one is None else f"{one['cpu_ms']['median']:.3g} ms, {one['ratio']['median']:.2f}x" for one in times),
-        f"{row['edgetpu']['mapped']}/{row['edgetpu']['operations']}",
-    )
+    return {"reference": REFERENCE, "rows": [kept for net in nets(imagenet_models()) if (kept := keeping.get(net))]}
 
 
 class Keeping:
@@ -200,22 +210,55 @@ def timed(
     for runtime, python in pythons.items():
         for mode, path in files.items():
             both = list(dict.fromkeys((reference[mode], path)))
-            command = [python, "-I", PEERS / "time_files.py", runtime, str(rounds), str(seconds / 4), *both]
-            times = output([str(word) for word in command])
+            command: Command = [python, __file__, "--time", runtime, str(rounds), str(seconds / 4), *both]
+            times = output(command)
             own, other = times[str(path)], times[str(reference[mode])]
+            beside = ratio(own[0], other[0])
             found.setdefault(runtime, {})[mode] = {
-                "cpu_ms": spread(own["cpu"], 1e3),
-                "wall_ms": spread(own["wall"], 1e3),
-                "ratio": spread(list(_ratios(own["cpu"], other["cpu"]))),
-                "rounds": len(own["cpu"]),
+                "cpu_ms": spread(own[0], 1e3),
+                "wall_ms": spread(own[1], 1e3),
+                "ratio": {"median": beside.median, "p10": beside.p10, "p90": beside.p90},
+                "rounds": len(own[0]),
             }
     return found
 
 
-def _ratios(own: list[float], other: list[float]) -> Iterator[float]:
-    for one, beside in zip(own, other, strict=True):
-        yield one / beside
+def _time(runtime: str, rounds: int, seconds: float, paths: list[str]) -> dict[str, list[list[float]]]:
+    """Times files in turn, with one thread, in the environment of a runtime.
+
+    Returns:
+        For each file, the CPU times and the wall times of all rounds, in seconds. The CPU time of one thread is what
+        the work costs, even where other processes take turns on the core.
+    """
+    works = {path: _both_times(_loaded(runtime, path)) for path in paths}
+    times = in_turn(works, rounds_within(works, seconds, rounds))
+    return {path: [list(kind) for kind in zip(*found, strict=True)] for path, found in times.items()}
+
+
+def _loaded(runtime: str, path: str) -> Any:
+    """Returns an interpreter whose input is set to random values."""
+    interpreter = importlib.import_module(f"{PACKAGES[runtime]}.interpreter").Interpreter(path, num_threads=1)
+    interpreter.allocate_tensors()
+    entry = interpreter.get_input_details()[0]
+    values = np.random.default_rng(0).integers(0, 256, entry["shape"])
+    interpreter.set_tensor(entry["index"], values.astype(entry["dtype"]))
+    return interpreter
+
+
+def _both_times(interpreter: Any) -> Callable[[], tuple[float, float]]:
+    """Returns a function that gives the CPU seconds and the seconds of one run."""
+
+    def run() -> tuple[float, float]:
+        interpreter.invoke()  # the other files' weights have replaced the file's own in the caches
+        cpu, wall = time.thread_time(), time.perf_counter()
+        interpreter.invoke()
+        return time.thread_time() - cpu, time.perf_counter() - wall
+
+    return run
 
 
 if __name__ == "__main__":
-    script.run(main)
+    if "--time" in sys.argv:
+        print(json.dumps(_time(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), sys.argv[5:])))
+    else:
+        main()

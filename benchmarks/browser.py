@@ -11,9 +11,9 @@ is fetched; Chromium is the system's, or that of EDGEZOO_CHROMIUM.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,9 +26,11 @@ import click
 import numpy as np
 from PIL import Image
 
-from bench import script
-from bench.turns import in_turn, ratio_text, spread, versus
-from zoo.cli.output import print_json, print_table
+from bench.cells import between, bits, ratio_text
+from bench.processes import Command, command_seconds
+from bench.script import benchmark
+from bench.turns import in_turn, spread, timed, versus
+from tables import markdown_table
 from zoo.cli.types import number_pair
 from zoo.errors import MissingDependencyError
 from zoo.runner import Predictor
@@ -43,30 +45,38 @@ LONGEST = 60.0
 """Seconds after which a page is given up."""
 
 
-@click.command()
-@click.option(
-    "--model", "models", type=number_pair, metavar="ALPHA,SIZE", multiple=True, default=("0.35,96", "1,224"),
-    show_default=True, help="May be given several times.",
-)  # fmt: skip
+def table(result: dict[str, Any]) -> str:
+    """Compares a page of `zoo web` with the runner."""
+    rows = [
+        (
+            f"{row['alpha']:g}/{row['size']}",
+            bits(row["mode"]),
+            f"{row['bytes'] / 1e6:.1f} MB",
+            between(row["open"]["browser"], "s"),
+            ratio_text(row["open"]),
+            between(row["run"]["browser"], "ms"),
+            ratio_text(row["run"]),
+        )
+        for row in result["rows"]
+    ]
+    columns = ("alpha/size", "mode", "page", "opened", "opened / zoo run", "a run", "browser / LiteRT")
+    return markdown_table(columns, rows)
+
+
+@benchmark(table)
+@click.option("--model", "models", type=number_pair, metavar="ALPHA,SIZE", multiple=True, default=("0.35,96", "1,224"))
 @click.option("--runs", type=click.IntRange(min=3), default=30, show_default=True, help="Timed inferences of each.")
 @click.option("--opened", type=click.IntRange(min=3), default=5, show_default=True, help="How often a page is opened.")
-@click.option("--json", "as_json", is_flag=True)
-def main(models: tuple[tuple[float, float], ...], runs: int, opened: int, as_json: bool) -> None:
-    """Exports the files, writes their pages, times them in turn, and prints a row for each model and mode."""
+def main(models: tuple[tuple[float, float], ...], runs: int, opened: int) -> dict[str, Any]:
+    """Exports the files, writes their pages, times them in turn, and returns a row for each model and mode."""
     with _chromium() as browser, tempfile.TemporaryDirectory() as folder:
-        rows = [row for alpha, size in models for row in timed(alpha, int(size), runs, opened, browser, Path(folder))]
-    if as_json:
-        print_json({"rows": rows})
-        return
-    table = [
-        (f"{r['alpha']}/{r['size']}", r["mode"], f"{r['open']['browser']['median']:.2f} s", ratio_text(r["open"]),
-         f"{r['run']['browser']['median']:.2f} ms", ratio_text(r["run"]))
-        for r in rows
-    ]  # fmt: skip
-    print_table(("model", "mode", "page open", "/ zoo run", "a run", "/ LiteRT"), table, left=("mode",))
+        rows = [
+            row for alpha, size in models for row in measured(alpha, int(size), runs, opened, browser, Path(folder))
+        ]
+    return {"rows": rows}
 
 
-def timed(alpha: float, size: int, runs: int, opened: int, browser: Any, folder: Path) -> Iterator[dict[str, Any]]:
+def measured(alpha: float, size: int, runs: int, opened: int, browser: Any, folder: Path) -> Iterator[dict[str, Any]]:
     """Yields a row for each mode of a model."""
     from zoo.export import to_tflite
     from zoo.system.quiet import quiet, quiet_tensorflow
@@ -91,22 +101,25 @@ def timed(alpha: float, size: int, runs: int, opened: int, browser: Any, folder:
         in_browser = _inference(shown, picture)
         for _ in range(WARMUP):  # the browser compiles what is run often once more
             in_browser()
-        seconds = in_turn({"browser": in_browser, "native": _native(predictor, size)}, runs)
+        values = np.asarray(Image.open(picture)).astype(predictor.session.input.dtype)
+        once = in_turn({"browser": in_browser, "native": timed(functools.partial(predictor.session.run, values))}, runs)
         shown.close()
-        open_and_run = in_turn({"page": _opening(browser, page), "zoo run": _command(file, picture)}, opened)
+        command: Command = [sys.executable, "-m", "zoo", "run", file, picture, "--json"]
+        opening = in_turn({"browser": _opening(browser, page), "native": command_seconds(command)}, opened)
         yield {
             "alpha": alpha,
             "size": size,
             "mode": mode,
             "bytes": page.stat().st_size,
-            "run": _beside(seconds["browser"], seconds["native"], "ms", 1e3),
-            "open": _beside(open_and_run["page"], open_and_run["zoo run"], "s", 1.0),
+            "run": _beside(once, "ms", 1e3),
+            "open": _beside(opening, "s", 1.0),
         }
 
 
-def _beside(browser: list[float], native: list[float], unit: str, scale: float) -> dict[str, Any]:
+def _beside(times: dict[str, list[float]], unit: str, scale: float) -> dict[str, Any]:
     """Returns the times of both sides, and the ratio: the browser's time divided by the other's."""
-    return {**versus(browser, native, unit, scale), "browser": spread(browser, scale), "native": spread(native, scale)}
+    both = {who: spread(seconds, scale) for who, seconds in times.items()}
+    return {**versus(times["browser"], times["native"], unit, scale), **both}
 
 
 def _wait(page: Any, expression: str) -> Any:
@@ -134,19 +147,6 @@ def _inference(page: Any, picture: Path) -> Callable[[], float]:
     return run
 
 
-def _native(predictor: Predictor[Any], size: int) -> Callable[[], float]:
-    """Returns a function that runs a file once in this process, and returns the seconds."""
-    info = predictor.session.input
-    pixels = np.random.default_rng(0).integers(0, 256, (size, size, 3)).astype(info.dtype)
-
-    def run() -> float:
-        started = time.perf_counter()
-        predictor.session.run(pixels)
-        return time.perf_counter() - started
-
-    return run
-
-
 def _opening(browser: Any, page: Path) -> Callable[[], float]:
     """Returns a function that opens a page in a window of its own, and returns the seconds until it is ready."""
 
@@ -159,17 +159,6 @@ def _opening(browser: Any, page: Path) -> Callable[[], float]:
         seconds = time.perf_counter() - started
         context.close()
         return seconds
-
-    return run
-
-
-def _command(file: Path, picture: Path) -> Callable[[], float]:
-    """Returns a function that runs `zoo run` on a picture, and returns its seconds."""
-
-    def run() -> float:
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "zoo", "run", file, picture, "--json"], check=True, capture_output=True)
-        return time.perf_counter() - started
 
     return run
 
@@ -197,4 +186,4 @@ def _chromium() -> Iterator[Any]:
 
 
 if __name__ == "__main__":
-    script.run(main)
+    main()

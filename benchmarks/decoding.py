@@ -18,9 +18,10 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from bench import script
-from bench.turns import in_turn, ratio_text, timed, versus
-from zoo.cli.output import print_json, print_table
+from bench.cells import sides
+from bench.script import benchmark
+from bench.turns import compare, timed
+from tables import markdown_table
 from zoo.inputs.pictures.fit import fit
 from zoo.inputs.preprocessing import PictureShape
 from zoo.tasks.detection import DETECTION, LIMIT, Detecting
@@ -41,28 +42,19 @@ REPEATS = 20
 """Pictures in one measurement: one alone is too short for a clock."""
 
 
-@click.command()
+def table(result: dict[str, Any]) -> str:
+    """Shows both sides and their ratio for each size and case."""
+    rows = [(f"{row['anchors']} x {row['classes']}", row["case"], *sides(row)) for row in result["rows"]]
+    return markdown_table(("anchors x classes", "case", "a plain loop", "ours", "it / ours"), rows)
+
+
+@benchmark(table)
 @click.option("--rounds", type=click.IntRange(min=3), default=30, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
-def main(rounds: int, as_json: bool) -> None:
-    """Prints a row for each size and case; the exit code is 1 if the two find other objects."""
+def main(rounds: int) -> dict[str, Any]:
+    """Measures each size and case; the exit code is 1 if the two find other objects."""
     rows = [compared(*size, case, rounds) for size in SIZES for case in ("usual", "worst")]
-    if as_json:
-        print_json({"rows": rows})
-    else:
-        table = [
-            (
-                f"{r['anchors']} x {r['classes']}",
-                r["case"],
-                f"{r['plain']:.3g} ms",
-                f"{r['ours']:.3g} ms",
-                ratio_text(r),
-            )
-            for r in rows
-        ]
-        print_table(("anchors x classes", "case", "plain loop", "ours", "it / ours"), table, left=("case",))
-    if not all(r["same"] for r in rows):
-        raise click.ClickException("the plain loop finds other objects")
+    found: dict[str, Any] = {"rows": rows}
+    return found if all(row["same"] for row in rows) else found | {"problems": ["the plain loop finds other objects"]}
 
 
 def compared(anchors: int, classes: int, case: str, rounds: int) -> dict[str, Any]:
@@ -79,8 +71,7 @@ def compared(anchors: int, classes: int, case: str, rounds: int) -> dict[str, An
         return plain(task, outputs)
 
     same = bool(np.allclose(ours(), loop(), atol=1e-3))
-    times = in_turn({"plain": _several(loop), "ours": _several(ours)}, rounds)
-    figures = versus(times["plain"], times["ours"], "ms", 1e3 / REPEATS)
+    figures = compare(_several(loop), _several(ours), rounds, "ms", 1e3 / REPEATS)
     return {"anchors": anchors, "classes": classes, "case": case, "same": same, **figures}
 
 
@@ -131,4 +122,4 @@ def plain(task: Detecting, outputs: list[Stored]) -> list[tuple[float, ...]]:
 
 
 if __name__ == "__main__":
-    script.run(main)
+    main()

@@ -1,20 +1,18 @@
 """Measures detectors by input size and mode: how good a file is, how large, and how fast, beside MediaPipe's detector.
 
     python benchmarks/detection.py [--sizes 128,160,224] [--modes none,int8] [--json]
-    python benchmarks/detection.py --mediapipe no
 
 SSDLite on MobileNetV2 0.35 with `--small-objects` is trained from random weights on handwritten digits on photos
 (`tools/demo_boxes.py`), once for each size, for as many epochs, and judged on 100 held-out pictures with other digits
 and other parts of the photos. All files of a size are timed in turn, on one thread: the model alone, and the decoding
-of its outputs for the first held-out picture. The runner and MediaPipe Tasks' `ObjectDetector`, in an environment of
-its own (see `runner_speed.py`), take the same file and decoded picture from pixels to boxes, in turn. Of all objects
-that the two find on the held-out pictures, those count as the same whose class is the same and whose boxes overlap by
-0.9 or more: MediaPipe rounds boxes to whole pixels.
+of its outputs for the first held-out picture. The runner and MediaPipe Tasks' `ObjectDetector`, in the
+environment of its own that `make test` makes, take the same file and decoded picture from pixels to boxes, in turn. Of
+all objects that the two find on the held-out pictures, those count as the same whose class is the same and whose boxes
+overlap by 0.9 or more: MediaPipe rounds boxes to whole pixels.
 """
 
 from __future__ import annotations
 
-import functools
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,20 +22,18 @@ from typing import Any
 import click
 import numpy as np
 
-from bench import mediapipe_env, script
+from bench.cells import between, sides
 from bench.processes import Worker
-from bench.turns import in_turn, ratio_text, spread, versus
-from zoo.benchmark.interleave import Candidate, time_runs
-from zoo.cli.output import megabytes, print_json, print_table
+from bench.script import benchmark, mediapipe, say
+from bench.turns import compare, loaded, spread
+from tables import markdown_table
+from zoo.cli.output import megabytes
 from zoo.cli.types import int_list, words
 from zoo.export.options import MODES, Quantize
 from zoo.runner import Detector
 from zoo.runner.evaluate import evaluate
 from zoo.system.quiet import quiet, quiet_tensorflow
 from zoo.tasks.objects.boxes import overlaps
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
-import demo_boxes  # it stands in tools/, which is on no path
 
 ALPHA = 0.35
 TRAINED, HELD_OUT = 800, 100
@@ -47,55 +43,48 @@ SAME = 0.9
 Row = dict[str, Any]
 
 
-@click.command()
+def table(result: Row) -> str:
+    """Shows how good, large and fast detectors are by input size and mode, and how fast beside MediaPipe."""
+    version, missing = result["mediapipe_version"], result["mediapipe_missing"]
+    peer = f"MediaPipe {version}" if version else "MediaPipe"
+    columns = ("input", "mode", "size", "mAP", "AP50", "model", "decoding", peer, "ours", "it / ours", "same boxes")
+    rows = [
+        (
+            f"{row['size']}x{row['size']}",
+            f"`{row['mode']}`",
+            megabytes(row["bytes"]),
+            *(f"{row[key]:.1%}" for key in ("map", "ap50")),
+            *(between(row[key], "ms") for key in ("model_ms", "decoding_ms")),
+            *(sides(row["mediapipe"]) if "mediapipe" in row else ("", "", "")),
+            f"{row['same']:.1%} of {row['of']}" if "same" in row else "",
+        )
+        for row in result["rows"]
+    ]
+    return markdown_table(columns, rows) + (f"\n\nWithout MediaPipe: {missing}." if missing else "")
+
+
+@benchmark(table)
 @click.option("--sizes", type=int_list, default="128,160,224", show_default=True, help="Of the model's input.")
 @click.option("--modes", type=words(*MODES), default="none,float16,dynamic,int8", show_default=True)
 @click.option("--epochs", type=click.IntRange(min=1), default=24, show_default=True, help="Of 50 steps each.")
 @click.option("--runs", type=click.IntRange(min=3), default=60, show_default=True, help="Timed runs of each file.")
-@click.option("--mediapipe", default="auto", show_default=True, help="A Python that has it, auto, or no.")
-@click.option("--json", "as_json", is_flag=True)
-def main(
-    sizes: Sequence[int], modes: tuple[Quantize, ...], epochs: int, runs: int, mediapipe: str, as_json: bool
-) -> None:
-    """Trains, exports, judges and times the detectors, and prints a row for each file."""
-    peer, missing = mediapipe_env.find(mediapipe)
+def main(sizes: Sequence[int], modes: tuple[Quantize, ...], epochs: int, runs: int) -> Row:
+    """Trains, exports, judges and times the detectors, and returns a row for each file."""
+    import demo_boxes
+
+    peer, versions = mediapipe()
     quiet_tensorflow()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as place:
         data = Path(place) / "digits"
         demo_boxes.save(data, TRAINED, HELD_OUT)
         for size in sizes:
-            click.echo(f"training at {size}x{size}", err=True)
+            say(f"training at {size}x{size}")
             with quiet():
                 files, held_out = make_files(data, Path(place) / str(size), size, modes, epochs)
-            click.echo(f"judging and timing the files of {size}x{size}", err=True)
+            say(f"judging and timing the files of {size}x{size}")
             rows += measured(size, files, held_out, runs, peer)
-    found = {
-        "alpha": ALPHA,
-        "pictures": HELD_OUT,
-        "rows": rows,
-        "mediapipe_missing": missing,
-        "mediapipe_version": mediapipe_env.version(peer) if peer else None,
-    }
-    if as_json:
-        print_json(found)
-        return
-    columns = ("input", "mode", "size", "mAP", "AP50", "model", "decoding", "beside MediaPipe", "same boxes")
-    table = [
-        (
-            f"{row['size']}x{row['size']}",
-            row["mode"],
-            megabytes(row["bytes"]),
-            f"{row['map']:.1%}",
-            f"{row['ap50']:.1%}",
-            f"{row['model_ms']['median']:.3g} ms",
-            f"{row['decoding_ms']['median']:.3g} ms",
-            ratio_text(row["mediapipe"]) if "mediapipe" in row else "",
-            f"{row['same']:.1%} of {row['of']}" if "same" in row else "",
-        )
-        for row in rows
-    ]
-    print_table(columns, table, left=("mode",))
+    return {"alpha": ALPHA, "pictures": HELD_OUT, "rows": rows, **versions}
 
 
 def make_files(
@@ -106,29 +95,15 @@ def make_files(
     from zoo.export import to_tflite
 
     result = zoo.train(
-        "ssdlite_mobilenet_v2",
-        data,
-        out=folder,
-        weights="none",
-        alpha=ALPHA,
-        input_size=size,
-        small_objects=True,
-        epochs=epochs,
-        min_steps=0,
-        learning_rate=2e-3,
-        augment="light",
-    )
+        "ssdlite_mobilenet_v2", data, out=folder, weights="none", alpha=ALPHA, input_size=size, small_objects=True,
+        epochs=epochs, min_steps=0, learning_rate=2e-3, augment="light",
+    )  # fmt: skip
     files = {mode: folder / f"{mode}.tflite" for mode in modes}
     for mode, path in files.items():
         to_tflite(
-            result.model,
-            path,
-            quantize=mode,
-            calibration=result.data.sample(200),
-            labels=result.data.class_names,
-            preprocessing=result.data.preprocessing,
-            verify_file=False,
-        )
+            result.model, path, quantize=mode, calibration=result.data.sample(200), labels=result.data.class_names,
+            preprocessing=result.data.preprocessing, verify_file=False,
+        )  # fmt: skip
     return files, result.data.truth["validation"]  # type: ignore[attr-defined]  # of a detector
 
 
@@ -137,8 +112,7 @@ def measured(
 ) -> list[Row]:
     """Returns a row for each mode."""
     figures = {mode: evaluate(Detector(path), held_out) for mode, path in files.items()}
-    candidates = {mode: Candidate(path, "auto", 1, None, trusted=True) for mode, path in files.items()}
-    time_runs(list(candidates.values()), runs, 3)
+    candidates = loaded(files, runs)
     rows = []
     for mode, path in files.items():
         candidates[mode].decode(held_out[0].path, runs)
@@ -158,21 +132,13 @@ def measured(
 
 def beside_mediapipe(peer: Path, file: Path, pictures: Path, runs: int) -> Row:
     """Times one decoded picture, from pixels to boxes, and counts the objects that both find on all pictures."""
-    arguments = (str(file), str(pictures), "1")
     with (
-        Worker(peer, "worker.py", "mediapipe-boxes", *arguments) as plain,
-        Worker(sys.executable, "worker.py", "ours-boxes", *arguments) as own,
+        Worker(peer, "mediapipe-boxes", file, pictures) as plain,
+        Worker(sys.executable, "ours-boxes", file, pictures) as own,
     ):
-        works = {"plain": functools.partial(seconds, plain), "ours": functools.partial(seconds, own)}
-        times = in_turn(works, runs)
+        times = compare(plain.second("one"), own.second("one"), runs, "ms", 1e3)
         same, of = compared(plain.ask("many")[1], own.ask("many")[1])
-    return {"mediapipe": versus(times["plain"], times["ours"], "ms", 1e3), "same": same, "of": of}
-
-
-def seconds(worker: Worker) -> float:
-    """Returns the seconds of the second of two pictures, because the first one loads the weights into the caches."""
-    worker.ask("one")
-    return worker.ask("one")[0]
+    return {"mediapipe": times, "same": same, "of": of}
 
 
 def compared(first: Sequence[Any], second: Sequence[Any]) -> tuple[float, int]:
@@ -187,4 +153,4 @@ def compared(first: Sequence[Any], second: Sequence[Any]) -> tuple[float, int]:
 
 
 if __name__ == "__main__":
-    script.run(main)
+    main()

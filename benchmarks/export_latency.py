@@ -1,7 +1,7 @@
 """Compares our files with those of a user's own conversion, on both runtimes.
 
     python benchmarks/export_latency.py                          # all models, float and int8
-    python benchmarks/export_latency.py --models alexnet --quantize int8
+    python benchmarks/export_latency.py --models alexnet
 
 MobileNetV2 and VGG-16 are compared with keras.applications' models of the same size. AlexNet and the small models,
 which it does not have, are compared with the plain Keras graph. The conversion is that of TensorFlow's guides:
@@ -18,11 +18,11 @@ tflite-runtime needs a separate environment, which `make test` makes.
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,72 +30,61 @@ from typing import Any
 import click
 import numpy as np
 
-from bench import script
-from bench.processes import output
-from bench.turns import in_turn, ratio_text, timed, versus
-from zoo.cli.output import megabytes, print_json, print_table
+from bench.cells import sides
+from bench.processes import PACKAGES, output
+from bench.script import benchmark, runtimes, say
+from bench.turns import in_turn, rounds_within, timed, versus
+from tables import markdown_table
+from zoo.cli.output import megabytes
 from zoo.cli.types import words
 
 MODELS = ("mobilenet_v2", "alexnet", "vgg16", "lenet", "conv1d")
 MODES = ("none", "int8")
 APPLICATIONS = {"mobilenet_v2": ("mobilenet_v2", "MobileNetV2"), "vgg16": ("vgg16", "VGG16")}
 """Module and function in keras.applications for each of our models."""
-TFLITE_RUNTIME_PYTHON = Path(__file__).resolve().parent.parent / ".venv-tflite-runtime/bin/python"
-FEWEST_ROUNDS = 5
+ROUNDS = 40
+"""The most rounds of each pair."""
+SIDES = (("", "ours"), ("plain_", "plain"))
 
 
-@click.command()
-@click.option("--models", type=words(*MODELS), metavar="NAMES", default="mobilenet_v2,alexnet,vgg16", show_default=True)
-@click.option("--quantize", type=words(*MODES), metavar="NAMES", default="none,int8", show_default=True)
-@click.option("--seconds", type=click.FloatRange(min=0.1), default=10, show_default=True, help="Of each pair, at most.")
-@click.option("--rounds", type=click.IntRange(min=1), default=40, show_default=True, help="Of each pair, at most.")
-@click.option("--tflite-runtime-python", type=click.Path(path_type=Path), default=TFLITE_RUNTIME_PYTHON)
-@click.option("--json", "as_json", is_flag=True)
-def main(
-    models: tuple[str, ...],
-    quantize: tuple[str, ...],
-    seconds: float,
-    rounds: int,
-    tflite_runtime_python: Path,
-    as_json: bool,
-) -> None:
-    """Exports the files, times them, and prints the results."""
-    pythons = {"litert": Path(sys.executable), "tflite-runtime": tflite_runtime_python}
-    if not tflite_runtime_python.exists():
-        click.echo(f"without tflite-runtime: there is no {tflite_runtime_python}; make test makes it", err=True)
-        del pythons["tflite-runtime"]
-    rows: list[dict[str, Any]] = []
-    for model in models:
-        for mode in quantize:
-            with tempfile.TemporaryDirectory() as folder:
-                click.echo(f"exporting {model} {mode}", err=True)
-                export = [sys.executable, __file__, "--export", model, mode, folder]
-                subprocess.run(export, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                files = {who: Path(folder) / f"{who}.tflite" for who in ("plain", "ours")}
-                sizes = {"bytes": files["ours"].stat().st_size, "plain_bytes": files["plain"].stat().st_size}
-                for runtime, python in pythons.items():
-                    click.echo(f"timing {model} {mode} on {runtime}", err=True)
-                    arguments = [runtime, str(seconds), str(rounds), folder, model]
-                    found = output([python, __file__, "--time", *arguments])
-                    beside = "keras.applications" if model in APPLICATIONS else "the Keras graph"
-                    rows.append({"model": model, "mode": mode, "runtime": runtime, "beside": beside, **sizes, **found})
-    if as_json:
-        print_json({"rows": rows})
-        return
-    table = [
+def table(result: dict[str, Any]) -> str:
+    """Compares our files with a user's own conversion."""
+    columns = (
+        "model", "mode", "runtime", "beside", "pixels to scores: it", "ours", "it / ours", "invoke alone: it", "ours",
+        "it / ours", "its size", "our size",
+    )  # fmt: skip
+    rows = [
         (
-            *(r[name] for name in ("model", "mode", "runtime")),
-            f"{r['pixels']['plain']:.2f} ms",
-            f"{r['pixels']['ours']:.2f} ms",
-            ratio_text(r["pixels"]),
-            ratio_text(r["invoke"]),
-            megabytes(r["plain_bytes"]),
-            megabytes(r["bytes"]),
+            *(row[key] for key in ("model", "mode", "runtime", "beside")),
+            *sides(row["pixels"]),
+            *sides(row["invoke"]),
+            megabytes(row["plain_bytes"]),
+            megabytes(row["bytes"]),
         )
-        for r in rows
+        for row in result["rows"]
     ]
-    columns = ("model", "mode", "runtime", "plain", "ours", "plain / ours", "invoke alone", "plain size", "our size")
-    print_table(columns, table, left=("mode", "runtime"))
+    return markdown_table(columns, rows)
+
+
+@benchmark(table)
+@click.option("--models", type=words(*MODELS), metavar="NAMES", default="mobilenet_v2,alexnet,vgg16", show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=10, show_default=True, help="Of each pair, at most.")
+def main(models: tuple[str, ...], seconds: float) -> dict[str, Any]:
+    """Exports the files and times them."""
+    pythons, rows = runtimes(), []
+    for model, mode in itertools.product(models, MODES):
+        with tempfile.TemporaryDirectory() as folder:
+            say(f"exporting {model} {mode}")
+            export = [sys.executable, __file__, "--export", model, mode, folder]
+            subprocess.run(export, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            row = {"model": model, "mode": mode}
+            sizes = {f"{who}bytes": Path(folder, f"{name}.tflite").stat().st_size for who, name in SIDES}
+            for runtime, python in pythons.items():
+                say(f"timing {model} {mode} on {runtime}")
+                found = output([python, __file__, "--time", runtime, str(seconds), folder, model])
+                beside = "keras.applications" if model in APPLICATIONS else "the Keras graph"
+                rows.append({**row, "runtime": runtime, "beside": beside, **sizes, **found})
+    return {"rows": rows}
 
 
 def _export(name: str, mode: str, folder: str) -> None:
@@ -138,20 +127,16 @@ def preprocess(name: str, pixels: Any) -> Any:
     return values
 
 
-def _time(runtime: str, seconds: float, rounds: int, folder: str, model: str) -> None:
+def _time(runtime: str, seconds: float, folder: str, model: str) -> None:
     """Times files in the runtime's own environment, which may have the other runtime, too."""
-    package = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}[runtime]
-    interpreter_of = importlib.import_module(f"{package}.interpreter").Interpreter
+    interpreter_of = importlib.import_module(f"{PACKAGES[runtime]}.interpreter").Interpreter
     works: dict[str, Callable[[], float]] = {}
     for who in ("plain", "ours"):
         interpreter = interpreter_of(f"{folder}/{who}.tflite", num_threads=1)
         interpreter.allocate_tensors()
         whole, alone = _two(interpreter, model if who == "plain" else None)
         works |= {f"{who} pixels": timed(whole), f"{who} invoke": timed(alone)}
-    started = time.perf_counter()
-    in_turn(works, 0)
-    once = time.perf_counter() - started
-    times = in_turn(works, max(FEWEST_ROUNDS, min(rounds, int(seconds / once))))
+    times = in_turn(works, rounds_within(works, seconds, ROUNDS))
     found = {kind: versus(times[f"plain {kind}"], times[f"ours {kind}"], "ms", 1e3) for kind in ("pixels", "invoke")}
     sys.stdout.write(json.dumps(found))
 
@@ -179,6 +164,6 @@ if __name__ == "__main__":
     if "--export" in sys.argv:
         _export(*sys.argv[2:5])
     elif "--time" in sys.argv:
-        _time(sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:7])
+        _time(sys.argv[2], float(sys.argv[3]), *sys.argv[4:6])
     else:
-        script.run(main)
+        main()

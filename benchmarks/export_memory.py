@@ -18,39 +18,42 @@ from typing import Any
 
 import click
 
-from bench import script
 from bench.processes import peak_of_family
-from zoo.cli.output import print_json, print_table
+from bench.script import benchmark, say
+from tables import markdown_table
 from zoo.cli.types import words
 from zoo.export.options import MODES
 
 WAYS = ("ours", "in memory", "plain")
 
 
-@click.command()
+def table(result: dict[str, Any]) -> str:
+    """Shows peak memory and time of exports."""
+    by_mode: dict[str, list[dict[str, Any]]] = {}
+    for row in result["rows"]:
+        by_mode.setdefault(row["mode"], []).append(row)
+    ways = ["plain converter" if row["way"] == "plain" else row["way"] for row in next(iter(by_mode.values()))]
+    columns = (result["model"], *(f"{way}: {what}" for way in ways for what in ("peak memory", "time")))
+    rows = [
+        (f"`{mode}`", *(text for row in of for text in (f"{row['peak_gb']:.1f} GB", f"{row['seconds']:.0f} s")))
+        for mode, of in by_mode.items()
+    ]
+    return markdown_table(columns, rows)
+
+
+@benchmark(table)
 @click.argument("model", default="vgg16")
 @click.option("--modes", type=words(*MODES), metavar="NAMES", default=",".join(MODES), show_default=True)
 @click.option("--ways", type=words(*WAYS), metavar="NAMES", default="ours,plain", show_default=True)
-@click.option("--json", "as_json", is_flag=True)
-def main(model: str, modes: tuple[str, ...], ways: tuple[str, ...], as_json: bool) -> None:
-    """Prints a row for each mode and exporter; the exit code is 1 if an export fails."""
+def main(model: str, modes: tuple[str, ...], ways: tuple[str, ...]) -> dict[str, Any]:
+    """Measures a row for each mode and exporter; the exit code is 1 if an export fails."""
     rows: list[dict[str, Any]] = []
     for mode in modes:
         for way in ways:
             rows.append({"mode": mode, "way": way, **export(model, mode, way)})
-            click.echo(f"{model} {mode} {way}: {_text(rows[-1])}", err=True)
-    if as_json:
-        print_json({"model": model, "rows": rows})
-    else:
-        table = [(r["mode"], r["way"], f"{r['peak_gb']:.1f} GB", f"{r['seconds']:.0f} s") for r in rows]
-        print_table(("mode", "way", "peak memory", "time"), table, left=("way",))
-    failed = [f"{r['mode']} {r['way']}" for r in rows if r["rc"]]
-    if failed:
-        raise click.ClickException(f"these exports failed: {', '.join(failed)}")
-
-
-def _text(row: dict[str, Any]) -> str:
-    return f"{row['peak_gb']:.1f} GB, {row['seconds']:.0f} s" + (f", exit code {row['rc']}" if row["rc"] else "")
+            say(f"{model} {mode} {way}: {rows[-1]['peak_gb']:.1f} GB, {rows[-1]['seconds']:.0f} s")
+    failed = [f"{row['mode']} {row['way']} ended with exit code {row['rc']}" for row in rows if row["rc"]]
+    return {"model": model, "rows": rows} | ({"problems": failed} if failed else {})
 
 
 def export(model: str, mode: str, way: str) -> dict[str, Any]:
@@ -105,4 +108,4 @@ if __name__ == "__main__":
     if "--worker" in sys.argv:
         _worker(*sys.argv[2:6])
     else:
-        script.run(main)
+        main()

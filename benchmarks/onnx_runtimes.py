@@ -15,70 +15,67 @@ from typing import Any
 
 import click
 
-from bench import script
-from bench.turns import ratio_text, spread, versus
-from zoo.benchmark.interleave import Candidate, time_runs
-from zoo.cli.output import print_json, print_table
+from bench.cells import between, bits, ratio_text
+from bench.script import benchmark
+from bench.turns import loaded, spread, versus
+from tables import markdown_table
+from zoo.cli.output import megabytes
 from zoo.cli.types import number_pair
 
 MODES = ("none", "int8")
 RUNTIMES = {"litert": "tflite", "onnxruntime": "onnx", "openvino": "tflite"}
 """The runtimes, each with the format of the file that it runs."""
+NAMES = {"litert": "LiteRT, `.tflite`", "onnxruntime": "ONNX Runtime, `.onnx`", "openvino": "OpenVINO, `.tflite`"}
 BESIDE = "litert"
-WARMUP = 10
 
 
-@click.command()
-@click.option(
-    "--model",
-    "models",
-    type=number_pair,
-    metavar="ALPHA,SIZE",
-    multiple=True,
-    default=("0.35,96", "1,224"),
-    show_default=True,
-    help="May be given several times.",
-)
-@click.option("--runs", type=click.IntRange(min=3), default=60, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
-def main(models: tuple[tuple[float, float], ...], runs: int, as_json: bool) -> None:
-    """Exports the files, times them in turn, and prints a row for each model, mode and runtime."""
-    rows = [row for alpha, size in models for row in timed(alpha, int(size), runs)]
-    if as_json:
-        print_json({"rows": rows})
-        return
-    table = [
-        (f"{r['alpha']}/{r['size']}", r["mode"], r["runtime"], f"{r['ms']['median']:.2f} ms", ratio_text(r))
-        for r in rows
+def table(result: dict[str, Any]) -> str:
+    """Shows the time of each runtime, and its ratio to LiteRT's."""
+    rows = [
+        (
+            f"{row['alpha']:g}/{row['size']}",
+            bits(row["mode"]),
+            NAMES[row["runtime"]],
+            megabytes(row["bytes"]),
+            between(row["ms"], "ms"),
+            "" if row["runtime"] == BESIDE else ratio_text(row),
+        )
+        for row in result["rows"]
     ]
-    print_table(("model", "mode", "runtime", "a run", "LiteRT / it"), table, left=("mode", "runtime"))
+    return markdown_table(("alpha/size", "mode", "runtime", "file", "a run", "LiteRT / it"), rows)
+
+
+@benchmark(table)
+@click.option("--model", "models", type=number_pair, metavar="ALPHA,SIZE", multiple=True, default=("0.35,96", "1,224"))
+@click.option("--runs", type=click.IntRange(min=3), default=60, show_default=True)
+def main(models: tuple[tuple[float, float], ...], runs: int) -> dict[str, Any]:
+    """Exports the files, times them in turn, and returns a row for each model, mode and runtime."""
+    return {"rows": [row for alpha, size in models for row in timed(alpha, int(size), runs)]}
 
 
 def timed(alpha: float, size: int, runs: int) -> list[dict[str, Any]]:
     """Returns the rows of a model: the time of a run by mode and runtime, in milliseconds."""
     with tempfile.TemporaryDirectory() as folder:
         files = exported(alpha, size, Path(folder))
-        candidates = {
-            (mode, runtime): Candidate(files[mode, form], runtime, 1, None, trusted=True)
-            for mode in MODES
-            for runtime, form in RUNTIMES.items()
+        records = {
+            key: candidate.record
+            for key, candidate in loaded(
+                {(mode, runtime): (files[mode, form], runtime) for mode in MODES for runtime, form in RUNTIMES.items()},
+                runs,
+            ).items()
         }
-        time_runs(list(candidates.values()), runs, WARMUP)
-    rows = []
-    for (mode, runtime), candidate in candidates.items():
-        seconds, beside = candidate.record.seconds, candidates[mode, BESIDE].record.seconds
-        rows.append(
-            {
-                "alpha": alpha,
-                "size": size,
-                "mode": mode,
-                "runtime": runtime,
-                "bytes": candidate.record.size_bytes,
-                "ms": spread(seconds, 1e3),
-                **versus(beside, seconds, "ms", 1e3),
-            }
-        )
-    return rows
+    return [
+        {
+            "alpha": alpha,
+            "size": size,
+            "mode": mode,
+            "runtime": runtime,
+            "bytes": record.size_bytes,
+            "ms": spread(record.seconds, 1e3),
+            **versus(records[mode, BESIDE].seconds, record.seconds, "ms", 1e3),
+        }
+        for (mode, runtime), record in records.items()
+    ]
 
 
 def exported(alpha: float, size: int, folder: Path) -> dict[tuple[str, str], Path]:
@@ -100,4 +97,4 @@ def exported(alpha: float, size: int, folder: Path) -> dict[tuple[str, str], Pat
 
 
 if __name__ == "__main__":
-    script.run(main)
+    main()

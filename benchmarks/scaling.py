@@ -1,6 +1,6 @@
 """Measures how cost grows with a model's work, with threads and with pictures.
 
-    python benchmarks/scaling.py [--plot docs/scaling.png] [--json]
+    python benchmarks/scaling.py [--alphas 0.35,1.4] [--sizes 96,224] [--json]
 
 - **latency against MACs**: MobileNetV2 over widths and input sizes, float32 and int8, one thread, all files in turn.
   The exponent is that of a fitted power law; 1 means that time is proportional to MACs.
@@ -20,24 +20,24 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from bench import script
+from bench.cells import between
 from bench.pictures import SMALL, save_crops
-from bench.processes import peak_resident
-from bench.scaling_plot import draw
-from bench.turns import in_turn, spread, timed
-from zoo.benchmark.interleave import Candidate, time_runs
+from bench.processes import ZOO, peak_resident
+from bench.script import benchmark, say
+from bench.turns import in_turn, loaded, spread, timed
+from tables import markdown_table
 from zoo.choose.measuring import write_files
 from zoo.choose.variants import Variant, grid
-from zoo.cli.output import print_json, print_table
 from zoo.cli.types import float_list, int_list
 from zoo.machine.info import read_machine
+from zoo.plots import figure, save
 from zoo.runner import Classifier
 from zoo.summary.table import outline
 from zoo.system.quiet import quiet, quiet_tensorflow
@@ -46,58 +46,120 @@ ALPHAS = "0.35,0.75,1.4"
 SIZES = "96,160,224"
 COUNTS = "1,10,100,1000"
 THREAD_PICTURES = 200
-ZOO = "from zoo.cli.main import main; main()"
 Row = dict[str, Any]
+# Okabe and Ito's colours, as in zoo choose: safe for the colour-blind.
+LINES = {"float32": ("none", "o", "#0072b2"), "int8": ("int8", "s", "#e69f00")}
+GREEN = "#009e73"
 
 
-@click.command()
+def table(result: Row) -> str:
+    """Shows how cost grows, in three tables."""
+    cells: dict[tuple[float, int], list[Row]] = {}
+    for row in sorted(result["latency"], key=lambda row: (row["macs"], row["mode"] != "none")):
+        cells.setdefault((row["alpha"], row["input_size"]), []).append(row)
+    latency = markdown_table(
+        ("alpha", "input", "MACs", *LINES),
+        [
+            (f"{a:g}", str(size), f"{rows[0]['macs'] / 1e6:.0f} M", *(between(row["ms"], "ms") for row in rows))
+            for (a, size), rows in cells.items()
+        ],
+    )
+    powers = [
+        f"{name} as MACs to the power of {result['exponents'][mode]:.2f}"
+        for name, (mode, _, _) in LINES.items()
+        if result["exponents"][mode] is not None
+    ]
+    threads = markdown_table(
+        ("threads", "pictures a second"),
+        [(str(row["threads"]), between(row["per_second"])) for row in result["threads"]],
+    )
+    folders = markdown_table(
+        ("pictures in the folder", "pictures a second", "peak memory of `zoo run`"),
+        [
+            (f"{rate['count']:,}", between(rate["per_second"]), f"{memory['peak_mb']:.1f} MB")
+            for rate, memory in zip(result["pictures"], result["memory"], strict=True)
+        ],
+    )
+    grows = f"Time grows: {', '.join(powers)}.\n\n" if powers else ""
+    return f"{latency}\n\n{grows}`{result['file']}`, JPEG files of 640x480:\n\n{threads}\n\n{folders}"
+
+
+def draw(found: Row, path: Path) -> None:
+    """Draws a result in four panels, as PNG or SVG.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    drawing = figure(9, 6.5)
+    (latency, threads), (pictures, memory) = drawing.subplots(2, 2)
+    for name, (mode, marker, colour) in LINES.items():
+        rows, power = [row for row in found["latency"] if row["mode"] == mode], found["exponents"][mode]
+        label = name if power is None else f"{name}: grows as MACs^{power:.2f}"
+        _bars(latency, [row["macs"] / 1e6 for row in rows], [row["ms"] for row in rows], marker, colour, label)
+    latency.set(xscale="log", yscale="log", xlabel="million MACs", ylabel="ms for one picture, 1 thread")
+    for axis in (latency.xaxis, latency.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+    latency.legend(fontsize=8)
+    for axes, key in ((threads, "threads"), (pictures, "count")):
+        rows = found["threads" if key == "threads" else "pictures"]
+        _bars(axes, [row[key] for row in rows], [row["per_second"] for row in rows], "o-", GREEN)
+        axes.set(ylabel="pictures a second, from JPEG", ylim=(0, None))
+    threads.set(xlabel="threads of the interpreter", xticks=[row["threads"] for row in found["threads"]])
+    rows = found["memory"]
+    memory.plot([row["count"] for row in rows], [row["peak_mb"] for row in rows], "o-", color=GREEN)
+    memory.set(ylabel="peak memory of zoo run, MB", ylim=(0, 1.3 * max(row["peak_mb"] for row in rows)))
+    for axes in (pictures, memory):
+        axes.set(xscale="log", xlabel="pictures in the folder")
+        axes.set_xticks([row["count"] for row in rows], [f"{row['count']:,}" for row in rows])
+        axes.minorticks_off()
+    titles = (
+        "MobileNetV2: latency against work", "throughput against threads", "throughput against folder size",
+        "memory against folder size",
+    )  # fmt: skip
+    for axes, title in zip((latency, threads, pictures, memory), titles, strict=True):
+        axes.set_title(title, fontsize=10)
+        axes.grid(alpha=0.25)
+    save(drawing, path)
+
+
+def _bars(axes: Any, x: Sequence[float], spreads: Sequence[Row], marker: str, colour: str, label: str = "") -> None:
+    """Draws medians, with bars from the 10th to the 90th percentile."""
+    middle = [one["median"] for one in spreads]
+    ends = [[one["median"] - one["p10"] for one in spreads], [one["p90"] - one["median"] for one in spreads]]
+    axes.errorbar(x, middle, yerr=ends, fmt=marker, color=colour, capsize=2, label=label)
+
+
+@benchmark(table)
 @click.option("--alphas", type=float_list, metavar="NUMBERS", default=ALPHAS, show_default=True, help="Widths.")
 @click.option("--sizes", type=int_list, metavar="NUMBERS", default=SIZES, show_default=True, help="Of the input.")
 @click.option("--counts", type=int_list, metavar="NUMBERS", default=COUNTS, show_default=True, help="Of pictures.")
 @click.option("--runs", type=click.IntRange(min=3), default=40, show_default=True, help="Timed runs of each file.")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Of all else.")
-@click.option("--plot", type=click.Path(path_type=Path), help="A .png or .svg file to draw it to.")
-@click.option("--json", "as_json", is_flag=True)
-def main(
-    alphas: tuple[float, ...],
-    sizes: tuple[int, ...],
-    counts: tuple[int, ...],
-    runs: int,
-    rounds: int,
-    plot: Path | None,
-    as_json: bool,
-) -> None:
-    """Exports the files, measures, and prints the results."""
+def main(alphas: tuple[float, ...], sizes: tuple[int, ...], counts: tuple[int, ...], runs: int, rounds: int) -> Row:
+    """Exports the files and measures."""
     quiet_tensorflow()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         variants = grid("mobilenet_v2", alpha=alphas, input_size=sizes, quantize=("none", "int8"), whole=True)
-        click.echo(f"exporting {len(variants)} files", err=True)
+        say(f"exporting {len(variants)} files")
         with quiet():
             paths = list(write_files(variants, folder / "files").values())
-        click.echo("timing", err=True)
-        latency = latencies(variants, paths, runs)
+        say("timing")
+        latency = latencies(dict(zip(variants, paths, strict=True)), runs)
         # A model of medium size in int8 is fast enough to show what the rest costs.
         file = paths[variants.index(next(one for one in variants[len(variants) // 2 :] if one.quantize == "int8"))]
-        found = {
+        return {
             "latency": latency,
             "exponents": {mode: exponent([r for r in latency if r["mode"] == mode]) for mode in ("none", "int8")},
             "file": file.stem,
             "threads": threads_rates(file, folder, rounds),
             **by_folder_size(file, folder, counts, rounds),
         }
-    if plot:
-        draw(found, plot)
-    if as_json:
-        print_json(found)
-    else:
-        show(found)
 
 
-def latencies(variants: Sequence[Variant], paths: Sequence[Path], runs: int) -> list[Row]:
+def latencies(files: Mapping[Variant, Path], runs: int) -> list[Row]:
     """Measures the time of one run of each file, on one thread."""
-    candidates = [Candidate(path, "auto", 1, None, trusted=True) for path in paths]
-    time_runs(candidates, runs, 3)
     return [
         {
             **variant.values,
@@ -105,7 +167,7 @@ def latencies(variants: Sequence[Variant], paths: Sequence[Path], runs: int) -> 
             "macs": outline(variant.model, **variant.values).macs,
             "ms": spread(candidate.record.seconds, 1e3),
         }
-        for variant, candidate in zip(variants, candidates, strict=True)
+        for variant, candidate in loaded(files, runs).items()
     ]
 
 
@@ -160,29 +222,5 @@ def _linked(photos: Path, place: Path, count: int) -> Path:
     return place
 
 
-def show(found: Row) -> None:
-    """Prints four tables."""
-    rows = [
-        (f"{r['alpha']:g}", str(r["input_size"]), r["mode"], f"{r['macs'] / 1e6:.0f} M", _spread(r["ms"], "ms"))
-        for r in found["latency"]
-    ]
-    print_table(("alpha", "size", "mode", "MACs", "one run"), rows, left=("mode",))
-    for mode, value in found["exponents"].items():
-        if value is not None:
-            click.echo(f"{mode}: time grows as MACs to the power of {value:.2f}")
-    click.echo(f"\n{found['file']}, pictures of 640x480:")
-    print_table(("threads", "a second"), [(str(r["threads"]), _spread(r["per_second"])) for r in found["threads"]])
-    click.echo()
-    folders = [
-        (str(rate["count"]), _spread(rate["per_second"]), f"{memory['peak_mb']:.1f} MB")
-        for rate, memory in zip(found["pictures"], found["memory"], strict=True)
-    ]
-    print_table(("pictures", "a second", "peak memory of zoo run"), folders)
-
-
-def _spread(value: dict[str, float], unit: str = "") -> str:
-    return f"{value['median']:.3g}{' ' + unit if unit else ''} ({value['p10']:.3g} to {value['p90']:.3g})"
-
-
 if __name__ == "__main__":
-    script.run(main)
+    main()

@@ -31,13 +31,13 @@ from typing import Any
 import click
 import numpy as np
 
-from bench import script
+from bench.cells import ratio_text
 from bench.pictures import SMALL, save_crops
-from bench.turns import ratio_text
-from zoo.benchmark.statistics import Spread
-from zoo.cli.output import print_json, print_table
+from bench.processes import ZOO
+from bench.script import benchmark, say
+from tables import markdown_table
+from zoo.benchmark.statistics import ratio
 
-SERVE = "from zoo.cli.main import main; main()"
 SPELLS = 6
 REFERENCE = """
 import itertools, sys, time
@@ -55,33 +55,42 @@ for line in itertools.chain(["1"], sys.stdin):
 """
 
 
-@click.command()
+def table(result: dict[str, Any]) -> str:
+    """Shows `zoo serve` under load."""
+    took, memory = result["milliseconds"], result["memory_mb"]
+    rows = [
+        ("answers", ", ".join(f"{count:,} of {status}" for status, count in result["answers"].items())),
+        ("pictures a second", f"{result['rate']:.1f}; `classify_many` {result['classify_many']:.1f}"),
+        ("beside it", ratio_text(result)),
+        ("a request", f"median {took['p50']:.0f} ms, p99 {took['p99']:.0f} ms"),
+        (
+            "memory",
+            f"{memory['first_quarter']:.0f} MB in the first quarter, {memory['last_quarter']:.0f} MB in the last, "
+            f"peak {memory['peak']:.0f}",
+        ),
+    ]
+    return markdown_table((f"{result['clients']} clients", f"{result['seconds']:g} s"), rows)
+
+
+@benchmark(table)
 @click.option("--clients", type=click.IntRange(min=1), default=8, show_default=True)
 @click.option("--seconds", type=click.FloatRange(min=2), default=60, show_default=True, help="Under load.")
 @click.option("--file", type=click.Path(path_type=Path, exists=True), help="A .tflite file.")
 @click.option("--threads", type=click.IntRange(min=1), help="Of the interpreters, in both.")
-@click.option("--json", "as_json", is_flag=True)
 @click.argument("options", nargs=-1)
 def main(
-    clients: int, seconds: float, file: Path | None, threads: int | None, as_json: bool, options: tuple[str, ...]
-) -> None:
-    """Measures, prints the results, and judges them."""
+    clients: int, seconds: float, file: Path | None, threads: int | None, options: tuple[str, ...]
+) -> dict[str, Any]:
+    """Measures, and judges the results."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         pictures = make_pictures(folder / "pictures")
         file = file or make_file(folder)
         extra = [*options, *(["--threads", str(threads)] if threads else [])]
-        click.echo(f"{clients} clients for {seconds:g} s, classify_many for as long", err=True)
+        say(f"{clients} clients for {seconds:g} s, classify_many for as long")
         with Reference(file, folder / "pictures", threads) as reference:
             result = load(file, pictures, clients, seconds, extra, reference)
-    problems = judge(result)
-    if as_json:
-        print_json(result | {"problems": problems})
-    else:
-        show(result)
-    for problem in problems:
-        click.echo(f"problem: {problem}", err=True)
-    sys.exit(1 if problems else 0)
+    return result | {"problems": judge(result)}
 
 
 def make_pictures(folder: Path) -> list[bytes]:
@@ -91,20 +100,8 @@ def make_pictures(folder: Path) -> list[bytes]:
 
 def make_file(folder: Path) -> Path:
     """Exports MobileNetV2 in a separate process, so that TensorFlow takes no memory and threads from the benchmark."""
-    code = "import sys; sys.argv[0] = 'zoo'; " + SERVE
-    command = [
-        sys.executable,
-        "-c",
-        code,
-        "build",
-        "mobilenet_v2",
-        "--weights",
-        "none",
-        "--export",
-        "tflite",
-        "--out",
-        str(folder),
-    ]
+    command = [sys.executable, "-m", "zoo", "build", "mobilenet_v2", "--weights", "none", "--export", "tflite"]
+    command += ["--out", str(folder)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return folder / "mobilenet_v2.tflite"
 
@@ -141,7 +138,7 @@ def load(
     file: Path, pictures: list[bytes], clients: int, seconds: float, options: list[str], reference: Reference
 ) -> dict[str, Any]:
     """Starts a server, has clients ask it, watches its memory, and stops it."""
-    command = [sys.executable, "-c", SERVE, "serve", str(file), "--port", "0", *options]
+    command = [sys.executable, "-c", ZOO, "serve", str(file), "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout
         found = re.search(r":(\d+)/", server.stdout.readline())
@@ -162,7 +159,7 @@ def load(
     quarter = max(1, len(memory) // 4)
     p50, p99 = np.percentile(times, [50, 99]) * 1e3
     pairs = np.array(rates)
-    beside = Spread.of((pairs[:, 0] / pairs[:, 1]).tolist())
+    beside = ratio(pairs[:, 0].tolist(), pairs[:, 1].tolist())
     return {
         "clients": clients,
         "seconds": seconds,
@@ -251,23 +248,5 @@ def judge(result: dict[str, Any]) -> list[str]:
     return problems
 
 
-def show(result: dict[str, Any]) -> None:
-    """Prints the results as a table."""
-    answers = ", ".join(f"{count:,} of {status}" for status, count in result["answers"].items())
-    memory, took = result["memory_mb"], result["milliseconds"]
-    rows = [
-        ("answers", answers),
-        ("pictures a second", f"{result['rate']:.1f}"),
-        ("of classify_many", f"{result['classify_many']:.1f}"),
-        ("beside it", ratio_text(result)),
-        ("a request", f"median {took['p50']:.0f} ms, p99 {took['p99']:.0f} ms"),
-        (
-            "memory",
-            f"{memory['first_quarter']:.0f} MB, at the end {memory['last_quarter']:.0f}, peak {memory['peak']:.0f}",
-        ),
-    ]
-    print_table((f"{result['clients']} clients, {result['seconds']:.0f} s", ""), rows, left=("",))
-
-
 if __name__ == "__main__":
-    script.run(main)
+    main()

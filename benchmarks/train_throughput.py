@@ -12,19 +12,23 @@ which are as fast as others. `benchmarks/train_input.py` measures the input alon
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
 from PIL import Image
 
-from zoo.cli.output import print_json, print_table
+from bench.cells import sides
+from bench.script import benchmark
+from bench.turns import in_turn, versus
+from tables import markdown_table
 from zoo.system.quiet import quiet_tensorflow
 
 EPOCHS = 10
@@ -32,8 +36,7 @@ BATCH = 32
 WEIGHTS = "backbone.weights.h5"
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """The model and the number of pictures of one measurement."""
 
     alpha: float
@@ -44,51 +47,40 @@ class Setting:
         return f"MobileNetV2 {self.alpha}/{self.size}, {self.pictures} pictures"
 
 
-class SettingType(click.ParamType):
-    """The option value `ALPHA,SIZE,PICTURES`."""
-
-    name = "alpha,size,pictures"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Setting:
-        """Reads the three numbers."""
-        try:
-            alpha, size, pictures = value.split(",")
-            return Setting(float(alpha), int(size), int(pictures))
-        except ValueError:
-            self.fail(f"{value!r} is not ALPHA,SIZE,PICTURES, such as 0.35,96,256", param, ctx)
+def setting(text: str) -> Setting:
+    """Parses `ALPHA,SIZE,PICTURES`."""
+    try:
+        alpha, size, pictures = text.split(",")
+        return Setting(float(alpha), int(size), int(pictures))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not ALPHA,SIZE,PICTURES, such as 0.35,96,256") from None
 
 
-@click.command()
-@click.option("--step", type=SettingType(), default="0.35,96,256", show_default=True)
-@click.option("--frozen", type=SettingType(), multiple=True, default=["0.35,96,256", "1.0,160,512"], show_default=True)
+def table(result: dict[str, Any]) -> str:
+    """Compares training with plain Keras."""
+    rows = [
+        (name, *sides({"unit": "s", "plain": row["keras"], **row}), f"{row['cpu_ratio']:.2f}x")
+        for name, row in result.items()
+    ]
+    return markdown_table(("", "plain Keras", "ours", "Keras / ours", "processor time"), rows)
+
+
+@benchmark(table)
+@click.option("--step", type=setting, metavar="A,S,N", default="0.35,96,256", show_default=True)
+@click.option("--frozen", type=setting, metavar="A,S,N", multiple=True, default=["0.35,96,256", "1.0,160,512"])
 @click.option("--rounds", default=5, show_default=True, help="Of the step; a run is timed half as often.")
-@click.option("--json", "as_json", is_flag=True)
-def main(step: Setting, frozen: tuple[Setting, ...], rounds: int, as_json: bool) -> None:
-    """Makes the pictures, times both sides, and prints the results."""
+def main(step: Setting, frozen: tuple[Setting, ...], rounds: int) -> dict[str, Any]:
+    """Makes the pictures and times both sides."""
     quiet_tensorflow()
-    results = {}
+    found = {}
     with tempfile.TemporaryDirectory() as place:
         folder = prepare(Path(place) / "step", step)
-        results[f"epoch of the whole model: {step}"] = in_turn(our_step(folder, step), keras_step(folder, step), rounds)
-        for i, setting in enumerate(frozen):
-            folder = prepare(Path(place) / str(i), setting)
-            ours, plain = our_frozen_run(folder, setting), keras_frozen_run(folder, setting)
-            results[f"{EPOCHS} epochs, frozen: {setting}"] = in_turn(ours, plain, max(1, rounds // 2))
-    found = {name: summary(times) for name, times in results.items()}
-    if as_json:
-        print_json(found)
-        return
-    rows = [
-        (
-            name,
-            f"{r['keras']:.2f} s",
-            f"{r['ours']:.2f} s",
-            f"{r['ratio']:.2f}x ({r['p10']:.2f} to {r['p90']:.2f})",
-            f"{r['cpu_ratio']:.2f}x",
-        )
-        for name, r in found.items()
-    ]
-    print_table(("", "plain Keras", "ours", "as fast as Keras", "by processor time"), rows)
+        found[f"epoch of the whole model: {step}"] = beside(our_step(folder, step), keras_step(folder, step), rounds)
+        for i, one in enumerate(frozen):
+            folder = prepare(Path(place) / str(i), one)
+            both = our_frozen_run(folder, one), keras_frozen_run(folder, one)
+            found[f"{EPOCHS} epochs, frozen: {one}"] = beside(*both, max(1, rounds // 2))
+    return found
 
 
 def prepare(folder: Path, setting: Setting) -> Path:
@@ -186,26 +178,20 @@ def keras_frozen_run(folder: Path, setting: Setting) -> Any:
     return run
 
 
-def in_turn(ours: Any, plain: Any, rounds: int) -> Any:
-    """Measures seconds, `(rounds, 2, 2)`: ours and plain Keras, wall and processor time, after an untimed round."""
-    times = []
-    for _ in range(rounds + 1):
-        pair = []
-        for work in (ours, plain):
-            started = time.perf_counter(), time.process_time()
-            work()
-            pair.append((time.perf_counter() - started[0], time.process_time() - started[1]))
-        times.append(pair)
-    return np.array(times[1:])
-
-
-def summary(times: Any) -> dict[str, float]:
+def beside(ours: Callable[[], object], keras: Callable[[], object], rounds: int) -> dict[str, float]:
     """Returns median seconds, and how many times as fast ours is, in wall time (with spread) and processor time."""
-    ratios = times[:, 1] / times[:, 0]
-    low, middle, high = np.percentile(ratios[:, 0], [10, 50, 90])
-    ours, plain = np.median(times[:, :, 0], axis=0)
-    found = {"ours": ours, "keras": plain, "ratio": middle, "p10": low, "p90": high}
-    return {name: float(value) for name, value in found.items()} | {"cpu_ratio": float(np.median(ratios[:, 1]))}
+
+    def clocked(work: Callable[[], object]) -> tuple[float, float]:
+        started = time.perf_counter(), time.process_time()
+        work()
+        return time.perf_counter() - started[0], time.process_time() - started[1]
+
+    times = in_turn({who: functools.partial(clocked, work) for who, work in (("keras", keras), ("ours", ours))}, rounds)
+    wall, cpu = (
+        versus([one[kind] for one in times["keras"]], [one[kind] for one in times["ours"]], "s") for kind in (0, 1)
+    )
+    ratios = {"ratio": wall["ratio"], "p10": wall["p10"], "p90": wall["p90"], "cpu_ratio": cpu["ratio"]}
+    return {"ours": wall["ours"], "keras": wall["plain"], **ratios}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from zoo.export.lower.lowering import check_exportable
 from zoo.export.lower.plain import plain
 from zoo.export.options import ExportOptions, Quantize
 from zoo.export.run_facts import SCORE_FACTS, on_card
+from zoo.export.tfjs.run import MODE, require_layers, write_layers
 from zoo.export.tflite.exporter import ExportReport
 from zoo.export.tflite.learnt import is_learnt
 from zoo.files import atomic
@@ -50,7 +51,7 @@ class Failure:
     """A file that was not written."""
 
     mode: str
-    """The quantization mode of the file."""
+    """The quantization mode of the file; `tfjs` for a layers model of TensorFlow.js."""
     error: ZooError
 
     def as_dict(self) -> dict[str, str]:
@@ -74,6 +75,7 @@ def export_run(
     quantize: Quantize | Sequence[Quantize] = ("none", "int8"),
     options: ExportOptions | None = None,
     *,
+    tfjs: bool = False,
     progress: Progress = SILENT,
     **changes: Any,
 ) -> list[dict[str, Any]]:
@@ -86,6 +88,8 @@ def export_run(
         result: of `zoo.train` or `zoo.training.resume`.
         quantize: one file for each mode; a single mode may stand alone.
         options: what all files have in common; the mode is that of `quantize`, the resize policy that of the training.
+        tfjs: whether a layers model of TensorFlow.js is written besides, see `zoo.export.to_tfjs`. It is read back and
+            judged with Keras, so that it has no latency (None).
         progress: is told each step.
         **changes: fields of `ExportOptions` that win over `options`: `target`, `io`, `min_agreement`...
 
@@ -98,25 +102,29 @@ def export_run(
         ExportError, VerificationError: see `to_tflite`; all other files are written.
     """
     wanted = (options or ExportOptions()).in_modes(quantize, **changes)
-    found = export_files(result, wanted, progress=progress)
+    found = export_files(result, wanted, tfjs=tfjs, progress=progress)
     if found.failures:
         raise found.failures[0].error
     return found.rows
 
 
-def require_exportable(model: keras.Model, data: Data, wanted: Sequence[ExportOptions]) -> None:
+def require_exportable(model: keras.Model, data: Data, wanted: Sequence[ExportOptions], *, tfjs: bool = False) -> None:
     """Finds out what an export of a run would fail by, as far as it is known before the training.
 
     Args:
         model: the model; its weights do not matter.
         data: what it is to be trained on.
         wanted: the options of each file.
+        tfjs: whether a layers model of TensorFlow.js is wanted.
 
     Raises:
-        ExportError: the model cannot be exported, or there are too few training files to calibrate on.
+        ExportError: the model cannot be exported, TensorFlow.js lacks a layer of it, or there are too few training
+            files to calibrate on.
         InputError: a class's name is no label.
         MissingDependencyError: no runtime is installed that could check a file.
     """
+    if tfjs:
+        require_layers(model, data)
     if not wanted:
         return
     plain_model, _ = plain(model, wanted[0].input_size)
@@ -135,7 +143,9 @@ def require_exportable(model: keras.Model, data: Data, wanted: Sequence[ExportOp
         )
 
 
-def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progress: Progress = SILENT) -> RunFiles:
+def export_files(
+    result: TrainResult, wanted: Sequence[ExportOptions], *, tfjs: bool = False, progress: Progress = SILENT
+) -> RunFiles:
     """Exports a trained model as `export_run` does; a file that cannot be written does not keep others from it.
 
     Raises:
@@ -143,7 +153,7 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
         OutputError: the list of the files or the card cannot be written.
     """
     data, folder, model = result.data, result.folder, result.model
-    require_exportable(model, data, wanted)
+    require_exportable(model, data, wanted, tfjs=tfjs)
     split = result.metrics["split"]
     training = task_named(result.task)
     held_out = training.held_out(data, split)
@@ -174,6 +184,14 @@ def export_files(result: TrainResult, wanted: Sequence[ExportOptions], *, progre
             notes += report.notes
         except ZooError as error:
             failures.append(Failure(one.quantize, error))
+    if tfjs:
+        progress.step("exporting for TensorFlow.js")
+        try:
+            row, said = write_layers(result)
+            rows.append(row)
+            notes += said
+        except ZooError as error:
+            failures.append(Failure(MODE, error))
     with atomic(folder / FILES) as scratch:
         scratch.write_text(to_json(rows, indent=1) + "\n", encoding="utf-8")
     write_card(folder)

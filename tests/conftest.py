@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import functools
 import os
 import random
@@ -13,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +24,7 @@ import zoo.registry
 from tests import openimages, packages, spotting, surroundings
 from tests.branches import Aware, branches
 from tests.browsing import browser, open_page
+from tests.memory import _free_memory, _set_modules_aside, pytest_collection
 from tests.narrow import narrow
 from tests.order import pytest_collection_modifyitems
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
@@ -35,15 +34,16 @@ from zoo.system import processes
 from zoo.system.quiet import quiet_tensorflow
 from zoo.tasks import TASKS
 
-if TYPE_CHECKING:
-    pass
-
 quiet_tensorflow()
 
-# As hooks: the order of the files, and a skip in CI. As fixtures: a browser, of which a process can have one only.
+# As hooks: the order of the files, a skip in CI, and what the garbage collector looks through. As fixtures: the memory
+# of a process, and a browser, of which a process can have one only.
 __all__ = [
+    "_free_memory",
+    "_set_modules_aside",
     "browser",
     "open_page",
+    "pytest_collection",
     "pytest_collection_modifyitems",
     "pytest_make_collect_report",
     "pytest_runtest_makereport",
@@ -179,33 +179,6 @@ def store_cases(folder: Path) -> None:
         case = Case(name, folder)
         assert case.file.exists()
         np.savez(folder / f"{name}.npz", inputs=case.inputs, scores=case.scores)
-
-
-MOST_MEMORY = 1_500_000_000
-"""Bytes that a process of the tests may keep from one file to the next."""
-
-
-def _resident() -> int:
-    """Returns the bytes of memory that this process has now."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _free_memory() -> Iterator[None]:
-    """Forgets the names that a file's tests gave to layers, and gives back what they left in the heap if it is much.
-
-    Without this a process that runs half of the suite grows to 5 GB, beside the children that export large models.
-    Looking through the whole heap takes a third of a second.
-    """
-    yield
-    if "tensorflow" in sys.modules:
-        import keras
-
-        crowded = _resident() > MOST_MEMORY
-        keras.backend.clear_session(free_memory=crowded)
-        if crowded:
-            with contextlib.suppress(OSError, AttributeError):
-                ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,12 @@ TEACHABLE = Package(
     "bba04b43c4419f7f0129e7bb9a6025f874bda9680cff662651b418cb6d5e41fa"
     "a16fb13cc53e4b0e9ed0a84537d6bb60108303c01fce1bc7239928ae1e9a9bec",
 )
+ML5 = Package(
+    "ml5@1.4.0",
+    "dist/ml5.min.js",
+    "82359195ab34069fb57964e1b7e5eba4974e99dc2a3ab879002058d7ad8f19f2"
+    "ea3adfc8a9912dc226605610fb9213a03b41c0a4950214616e6a22e34a0e4132",
+)
 
 
 def fetch(package: Package, folder: Path) -> Path:

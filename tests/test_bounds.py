@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,52 @@ def test_a_long_value_is_cut_in_the_refusal() -> None:
     with pytest.raises(InputError) as error:
         bounds.whole("limit", "x" * 10_000)
     assert len(str(error.value)) < 200
+
+
+def test_the_bounds_themselves_are_allowed_and_the_next_numbers_are_not() -> None:
+    assert [bounds.whole("runs", value, 2, 4) for value in (2, 3, 4)] == [2, 3, 4]
+    for value in (1, 5):
+        with pytest.raises(InputError, match=f"^runs={value} is not allowed; give 2 to 4$"):
+            bounds.whole("runs", value, 2, 4)
+    assert bounds.whole("runs", 1) == 1
+    with pytest.raises(InputError, match="^runs=0 is not allowed; give 1 or more$"):
+        bounds.whole("runs", 0)
+    assert bounds.whole_or_all("limit", None) is None
+    with pytest.raises(InputError, match="^limit=0 is not allowed; give 1 or more$"):
+        bounds.whole_or_all("limit", 0)
+    assert [bounds.share("iou", value) for value in (0, 1)] == [0.0, 1.0]
+    assert bounds.number("seconds", 1e-9, 0, above=True, allowed="seconds above 0") == 1e-9
+    assert bounds.number("any", -1e300, allowed="a number") == -1e300
+    for endless in (float("inf"), float("-inf")):
+        with pytest.raises(InputError, match="inf is not allowed; give a number$"):
+            bounds.number("any", endless, allowed="a number")
+
+
+@pytest.mark.parametrize("value", [1, 0, None, "True", np.True_])
+def test_a_flag_is_true_or_false_and_nothing_else(value: object) -> None:
+    assert bounds.flag("shuffle", True) is True
+    assert bounds.flag("shuffle", False) is False
+    with pytest.raises(InputError, match="is not allowed; give True or False$"):
+        bounds.flag("shuffle", value)
+
+
+@pytest.mark.parametrize("value", [None, 3, b"cat", ["cat"]])
+def test_what_is_no_text_is_refused(value: object) -> None:
+    assert bounds.text("name", "") == ""
+    with pytest.raises(InputError, match="is not allowed; give a text$"):
+        bounds.text("name", value)
+
+
+@pytest.mark.parametrize("value", ["cat", b"cat", Path("cat"), 3, None])
+def test_what_is_no_list_of_texts_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"is not allowed; give a list of texts, such as"):
+        bounds.names("labels", value)
+    assert bounds.one_or_more(value) == (value,)
+
+
+def test_a_refusal_repeats_eighty_characters_of_a_value() -> None:
+    for length, cut in ((78, False), (79, True)):
+        with pytest.raises(InputError) as error:
+            bounds.text("name", [int("1" * (length))])
+        shown = str(error.value).removeprefix("name=").removesuffix(" is not allowed; give a text")
+        assert (len(shown), shown.endswith("...")) == (80, cut)

@@ -257,6 +257,28 @@ def begin_a_write(path: Path) -> None:
         fail()
 
 
+def test_a_write_leaves_what_a_killed_write_to_a_longer_name_has_left(tmp_path: Path) -> None:
+    """The older folder comes back under its own name, not under that of another write beside it."""
+    write_folder(tmp_path / "model.v2", "old")
+    kill_between_renames(tmp_path / "model.v2")
+    begin_a_write(tmp_path / "model")
+    (left,) = tmp_path.iterdir()
+    assert names(left) == [".owner", "model.v2", "previous"]
+    begin_a_write(tmp_path / "model.v2")
+    assert names(tmp_path) == ["model.v2"]
+    assert (tmp_path / "model.v2" / "saved_model.pb").read_text() == "old"
+
+
+def test_a_sweep_of_a_folder_removes_what_all_killed_writes_have_left(tmp_path: Path) -> None:
+    for name in ("model", "other"):
+        write_folder(tmp_path / name, "old")
+        kill_between_renames(tmp_path / name)
+    (tmp_path / ".notes.part").mkdir()
+    files.sweep(tmp_path)
+    assert names(tmp_path) == [".notes.part", "model", "other"]
+    assert (tmp_path / "other" / "saved_model.pb").read_text() == "old"
+
+
 def test_a_user_whom_the_system_does_not_know_has_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container the user may be a number without a home."""
 
@@ -320,3 +342,40 @@ def test_scratch_folders_of_another_user_are_left_alone(tmp_path: Path, monkeypa
 def test_the_null_device_is_an_empty_file_and_others_are_endless() -> None:
     assert not files.is_endless("/dev/null")
     assert files.is_endless("/dev/zero")
+
+
+def test_a_list_with_empty_lines_may_be_longer_than_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    lines = "\n" + "cat\n" * (files.MAX_LINE // 4 + 10)
+    path.write_text(lines)
+    assert read_list(path, "labels") == lines
+    path.write_text("\n\n" + "x" * (files.MAX_LINE + 1) + "\n")
+    with pytest.raises(InputError, match="line 3: it has more than 65536 characters"):
+        read_list(path, "labels")
+
+
+def test_a_mark_of_another_user_in_a_folder_of_ours_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path / "model", "old")
+    kill_between_renames(tmp_path / "model")
+    (left,) = tmp_path.iterdir()
+    users = [os.geteuid()]
+    monkeypatch.setattr("os.geteuid", lambda: users.pop() if users else 12345)
+    begin_a_write(tmp_path / "model")
+    assert names(left) == [".owner", "model", "previous"]
+
+
+def test_paths_for_others_lose_the_folders_that_they_share() -> None:
+    assert files.without_folders(["/a/b/c.png"]) == ["c.png"]
+    assert files.without_folders(["/a/b/c.png", "/a/d/e.png", "f/g.png"]) == ["b/c.png", "d/e.png", "f/g.png"]
+    assert files.base_name("/a/b/") == "b"
+    assert files.base_name(r"C:\pictures\cat.png") == "cat.png"
+
+
+def test_a_file_of_exactly_the_most_bytes_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(1 << 20))
+    assert files.read_bytes(path, "list", 1 << 20) == bytes(1 << 20)
+    with pytest.raises(InputError, match=r"^list .* has more than 0 MB; give a shorter one$"):
+        files.read_bytes(path, "list", (1 << 20) - 1)

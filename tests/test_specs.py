@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo.errors import OptionError
-from zoo.specs import ModelSpec, Option
+from zoo.specs import ModelSpec, Option, check_seed
 
 CLASSIFIERS = [name for name in zoo.list_models() if zoo.spec(name).task == "classification"]
 
@@ -148,3 +148,11 @@ def test_a_spec_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         zoo.spec("lenet").params = 1  # type: ignore[misc]
     assert isinstance(zoo.spec("lenet"), ModelSpec)
+
+
+def test_a_seed_is_a_whole_number_that_numpy_takes() -> None:
+    for seed in (0, 1, 2**32 - 1):
+        check_seed(seed)
+    for wrong in (-1, 2**32, 1.0, True, None, "1"):
+        with pytest.raises(OptionError, match="is not allowed; give a whole number from 0 to 4294967295$"):
+            check_seed(wrong)  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from zoo.text import (
     LIMIT,
     cell,
     count_of,
+    decoded_as,
     finite,
     first_hidden,
     markdown,
@@ -186,3 +187,18 @@ def test_one_is_told_in_the_singular() -> None:
     assert [count_of(n, "picture") for n in (0, 1, 2)] == ["0 pictures", "1 picture", "2 pictures"]
     assert [plural(2, word) for word in ("class", "box", "batch", "epoch")] == ["classes", "boxes", "batches", "epochs"]
     assert [count_of(n, "group has", "groups have") for n in (1, 3)] == ["1 group has", "3 groups have"]
+
+
+def test_half_of_zero_bytes_is_no_sign_of_another_encoding() -> None:
+    # UTF-16 where more than half of the bytes at odd or even places are zero.
+    assert decoded_as("cat".encode("utf-16-le")) == ("cat", "utf-16-le")
+    assert decoded_as("cat".encode("utf-16-be")) == ("cat", "utf-16-be")
+    with pytest.raises(ValueError, match="it holds zero bytes"):
+        decoded_as(b"a\0bc")
+
+
+def test_a_joiner_stays_between_characters_of_scripts_that_need_it_only() -> None:
+    for joined in ("\u0915\u094d\u200d\u0937", "\u0645\u06cc\u200c\u062e", "\u2764\ufe0f\u200d\U0001f525"):
+        assert shown(joined) == joined
+    for beside in ("a\u200db", "\u0915\u200db", "a\u200d\u0915", "\u0915\u200d", "1\u200d2", "\u0660\u200d\u0661"):
+        assert "\\u200d" in shown(beside)

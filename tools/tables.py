@@ -38,7 +38,7 @@ def _models(specs: Sequence[ModelSpec]) -> str:
         )
         for s in specs
     ]
-    return _table(("model", "", "input", "parameters", "MACs", "`--weights`", "options"), rows)
+    return markdown_table(("model", "", "input", "parameters", "MACs", "`--weights`", "options"), rows)
 
 
 def _names(specs: Sequence[ModelSpec]) -> str:
@@ -47,7 +47,9 @@ def _names(specs: Sequence[ModelSpec]) -> str:
 
 def command_table() -> str:
     """Returns a table with one row for each command, as `zoo --help` lists them."""
-    return _table(("command", "what it does"), [(f"`zoo {name}`", text) for name, (_, _, text) in COMMANDS.items()])
+    return markdown_table(
+        ("command", "what it does"), [(f"`zoo {name}`", text) for name, (_, _, text) in COMMANDS.items()]
+    )
 
 
 def _weights(spec: ModelSpec) -> str:
@@ -59,6 +61,7 @@ def _options(spec: ModelSpec) -> str:
     return ", ".join(f"`{option.name}`" for option in spec.options if option.name not in {"num_classes", "dropout"})
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

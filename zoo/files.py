@@ -17,6 +17,8 @@ from zoo.text import decoded, one_line_end
 
 SCRATCH = ".part"
 """Suffix of a scratch folder, in which a file or folder is written before it takes its place."""
+_SCRATCH = re.compile(rf"\.(.+)\.[^.]+{re.escape(SCRATCH)}", re.DOTALL)
+"""The names of scratch folders, with that of the file or folder which is written."""
 PREVIOUS = "previous"
 """Name of the folder that is being replaced, inside the scratch folder."""
 OWNER = ".owner"
@@ -41,7 +43,7 @@ def atomic(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise OutputError(f"cannot write {path}: a file stands where a folder should be") from error
-        _sweep(path)
+        sweep(path.parent, path.name)
         scratch, lock = _make_scratch(path)
     try:
         with _clear_errors(path):
@@ -80,11 +82,18 @@ def _lock(folder: Path) -> int:
     return descriptor
 
 
-def _sweep(path: Path) -> None:
-    """Removes the folders that killed writes to the same path have left; nobody holds the lock of such a folder."""
-    for old in path.parent.iterdir():
-        if not (old.name.startswith(f".{path.name}.") and old.name.endswith(SCRATCH)):
+def sweep(folder: Path, name: str = "") -> None:
+    """Removes the scratch folders that killed writes have left in a folder; nobody holds the lock of such a one.
+
+    Args:
+        folder: the folder, which has to be there.
+        name: the file or folder whose writes are meant; by default all.
+    """
+    for old in folder.iterdir():
+        found = _SCRATCH.fullmatch(old.name)
+        if not found or name not in {"", found[1]}:
             continue
+        path = folder / found[1]
         with contextlib.suppress(OSError):  # in use, or not ours
             descriptor = os.open(old, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:

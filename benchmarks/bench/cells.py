@@ -1,23 +1,25 @@
-"""Makes tables in Markdown and their cells from the figures of the benchmarks."""
+"""Makes the cells of the benchmarks' tables from their figures."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-from bench.turns import ratio_text
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table in Markdown."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def sides(row: Any) -> tuple[str, str, str]:
     """Returns both sides of a `Versus` and its ratio."""
     return f"{number(row['plain'])} {row['unit']}", f"{number(row['ours'])} {row['unit']}", ratio_text(row)
+
+
+def ratio_text(row: Mapping[str, Any]) -> str:
+    """Returns the ratio of a `Versus` with its spread, e.g. `1.02x (0.94 to 1.07)`."""
+    return f"{row['ratio']:.2f}x ({row['p10']:.2f} to {row['p90']:.2f})"
+
+
+def bits(mode: str) -> str:
+    """Returns what the numbers in a file of this mode are called."""
+    return "float32" if mode == "none" else mode
 
 
 def number(value: float) -> str:
@@ -28,11 +30,6 @@ def number(value: float) -> str:
 def between(spread: dict[str, float], unit: str = "") -> str:
     """Returns the median with its unit, and the 10th and 90th percentile."""
     return f"{number(spread['median'])}{' ' * bool(unit)}{unit} ({number(spread['p10'])} to {number(spread['p90'])})"
-
-
-def multiple(spread: dict[str, float]) -> str:
-    """Returns a ratio with its spread."""
-    return f"{spread['median']:.2f}x ({spread['p10']:.2f} to {spread['p90']:.2f})"
 
 
 def mean(values: Sequence[float], form: str) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageEnhance
+
+from zoo.tasks.objects.boxes import overlaps
 
 TUXPAINT = {
     "bird": ("animals/birds",),
@@ -36,36 +38,24 @@ Cutouts = Mapping[str, Sequence[Image.Image]]
 Rectangle = tuple[int, int, int, int]
 
 
-def write(
-    folder: Path,
-    stamps: Path,
-    photos: Path,
-    *,
-    count: int,
-    test: int,
-    size: int,
-    seed: int,
-    classes: Mapping[str, Sequence[str]] = TUXPAINT,
-) -> None:
+def write(folder: Path, stamps: Path, photos: Path, *, count: int, test: int, size: int) -> None:
     """Writes folders `train` and `test`, each with JPEG files and `_annotations.coco.json`.
 
     Args:
         folder: a new folder.
-        stamps: the folder that the folders of `classes` are in.
+        stamps: the folder that the folders of `TUXPAINT` are in.
         photos: a folder with JPEG files, at any depth.
         count: number of training pictures.
         test: number of test pictures.
         size: width and height of all pictures.
-        seed: decides all that is random, but not which cut-outs and photos are held out.
-        classes: folders of cut-outs by class.
     """
-    names = list(classes)
-    cutouts = {name: _shuffled(_cutouts(stamps, folders)) for name, folders in classes.items()}
+    names = list(TUXPAINT)
+    cutouts = {name: _shuffled(_cutouts(stamps, folders)) for name, folders in TUXPAINT.items()}
     scenes = _shuffled(_photos(photos))
     for split, number in (("train", count), ("test", test)):
         mine = {name: _part(found, split) for name, found in cutouts.items()}
         backgrounds = _part(scenes, split)
-        draw = np.random.default_rng((seed, split == "test"))
+        draw = np.random.default_rng((0, split == "test"))
         place = folder / split
         place.mkdir(parents=True)
         pictures: list[dict[str, Any]] = []
@@ -76,10 +66,8 @@ def write(
             pictures.append({"id": i, "file_name": f"{i:04}.jpg", "width": size, "height": size})
             for name, (left, top, right, bottom) in found:
                 box = [left, top, right - left, bottom - top]
-                objects.append({
-                    "id": len(objects), "image_id": i, "category_id": names.index(name), "bbox": box,
-                    "area": box[2] * box[3], "iscrowd": 0,
-                })  # fmt: skip
+                label = {"image_id": i, "category_id": names.index(name), "bbox": box, "area": box[2] * box[3]}
+                objects.append({"id": len(objects), **label, "iscrowd": 0})
         categories = [{"id": i, "name": name} for i, name in enumerate(names)]
         content = {"images": pictures, "annotations": objects, "categories": categories}
         (place / "_annotations.coco.json").write_text(json.dumps(content), encoding="utf-8")
@@ -125,9 +113,12 @@ def _compose(
     for _ in range(draw.integers(1, MOST_OBJECTS + 1)):
         name = names[draw.integers(len(names))]
         cutout = _changed(cutouts[name][int(draw.integers(len(cutouts[name])))], size, draw)
-        for x, y in _places(cutout.size, size, draw):
+        for _ in range(TRIES):
+            # Up to a tenth of an object may be outside of the picture.
+            x, y = (int(draw.uniform(-0.1 * length, max(size - 0.9 * length, 0))) for length in cutout.size)
             box = (max(x, 0), max(y, 0), min(x + cutout.width, size), min(y + cutout.height, size))
-            if all(_overlap(box, other) < 0.1 for _, other in objects):
+            others = np.array([other for _, other in objects]).reshape(-1, 4)
+            if (overlaps(np.array([box]), others) < 0.1).all():
                 shade = ImageEnhance.Brightness(cutout.convert("RGB")).enhance(float(draw.uniform(0.7, 1.2)))
                 picture.paste(shade, (x, y), cutout.getchannel("A"))
                 objects.append((name, box))
@@ -146,23 +137,8 @@ def _changed(cutout: Image.Image, size: int, draw: np.random.Generator) -> Image
     return changed.crop(_seen(changed) or (0, 0, *changed.size))
 
 
-def _places(size: tuple[int, int], side: int, draw: np.random.Generator) -> Iterator[tuple[int, int]]:
-    """Yields places to try; up to a tenth of an object may be outside of the picture."""
-    for _ in range(TRIES):
-        x, y = (int(draw.uniform(-0.1 * length, max(side - 0.9 * length, 0))) for length in size)
-        yield x, y
-
-
 def _seen(picture: Image.Image) -> Rectangle | None:
     return picture.getchannel("A").point(lambda value: 255 * (value > VISIBLE)).getbbox()
-
-
-def _overlap(one: Rectangle, other: Rectangle) -> float:
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(wide, 0) * max(high, 0)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return shared / (sum(areas) - shared)
 
 
 def _shuffled(found: list[Image.Image]) -> list[Image.Image]:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.kept import SAMPLES, Bench
+from bench.kept import SAMPLES, Bench, Made
 from bench.packages import FASHION, MNIST
 from zoo.compress.diagnosis.diagnose import diagnose
 from zoo.compress.graph import calibrate, quantize_aware
-from zoo.export.options import Quantize
 from zoo.files import atomic
 from zoo.tasks import TASKS
-from zoo.training import TrainResult, resume, train
+from zoo.training import TrainResult, train
 from zoo.training.quantized import train_quantized
 
 BITS = (8, 4, 3, 2)
 """Bits of LeNet's weights; its first and its last layer always have 8."""
 FLOAT, POST, AWARE = "float", "int8", "int8, trained for it"
 """What rows are called: the float file, the usual int8 file, and that of a quantization-aware training."""
-DIGITS_ON_PHOTOS = "digits on photos"
 BOXES = (600, 200)
 """The most pictures with boxes, for training and held out."""
 TENSOR = "one scale a kernel"
@@ -31,17 +28,17 @@ SHOWN = 5
 
 def lenet(bench: Bench) -> dict[str, Any]:
     """LeNet on MNIST, with weights of 8, 4, 3 and 2 bits."""
-    rows: list[dict[str, Any]] = []
-    for seed in bench.seeds:
-        run = _lenet(bench, f"lenet-{seed}", bench.pictures(MNIST, seed), seed, epochs=bench.count(20))
-        rows.append({"seed": seed, "bits": 32, "how": FLOAT, **bench.file(run.folder.name, run.model, run, "none")[1]})
-        for bits in BITS:
-            post, aware = f"lenet-{bits}-post-{seed}", f"lenet-{bits}-aware-{seed}"
-            model = run.model if bits == 8 else calibrated(run, bits)
-            rows.append({"seed": seed, "bits": bits, "how": POST, **bench.file(post, model, run)[1]})
-            taught = learnt(bench, run, aware, epochs=5, weight_bits=bits)
-            rows.append({"seed": seed, "bits": bits, "how": AWARE, **bench.file(aware, taught.model, run)[1]})
-    return {"data": MNIST.name, "rows": rows}
+
+    def made() -> Iterator[Made]:
+        for seed in bench.seeds:
+            run = _lenet(bench, f"lenet-{seed}", bench.pictures(MNIST, seed), seed, epochs=bench.count(20))
+            yield Made(seed, FLOAT, run.model, run, {"quantize": "none"}, {"bits": 32})
+            for bits in BITS:
+                yield Made(seed, POST, run.model if bits == 8 else calibrated(run, bits), run, facts={"bits": bits})
+                taught = learnt(bench, run, f"lenet-{bits}-aware-{seed}", epochs=5, weight_bits=bits)
+                yield Made(seed, AWARE, taught.model, run, facts={"bits": bits})
+
+    return {"data": MNIST.name, "rows": bench.rows("lenet", made(), timed=False)}
 
 
 def _lenet(bench: Bench, name: str, data: Path, seed: int, **values: Any) -> TrainResult:
@@ -50,27 +47,21 @@ def _lenet(bench: Bench, name: str, data: Path, seed: int, **values: Any) -> Tra
 
 def mobilenet(bench: Bench) -> dict[str, Any]:
     """A new head on the body of Open Images, on clothes: one scale for each kernel, and what helps."""
-    rows, found, files = [], dict[str, Any](), dict[str, Path]()
-    for seed in bench.seeds:
-        run = _head(bench, seed)
-        for number, (how, model, options) in enumerate(_mobilenets(bench, run, seed)):
-            path, row = bench.file(f"head-{number}-{seed}", model, run, **options)
-            rows.append({"seed": seed, "how": how, **row})
-            files.setdefault(how, path)
-        if seed == bench.seeds[0]:
-            found = _diagnosed(run)
-    return {"data": FASHION.name, "rows": _timed(bench, rows, files), "diagnosis": found}
 
+    def made() -> Iterator[Made]:
+        for seed in bench.seeds:
+            run = _head(bench, seed)
+            yield Made(seed, FLOAT, run.model, run, {"quantize": "none"})
+            yield Made(seed, POST, run.model, run)
+            yield Made(seed, AWARE, learnt(bench, run, f"head-aware-{seed}", epochs=3).model, run)
+            yield Made(seed, f"{POST}, {TENSOR}", run.model, run, {"per_tensor": True})
+            equalized = {"per_tensor": True, "equalize": True}
+            yield Made(seed, f"{POST}, {TENSOR}, equalized", run.model, run, equalized)
+            taught = learnt(bench, run, f"head-aware-tensor-{seed}", epochs=3, per_tensor=True)
+            yield Made(seed, f"{AWARE}, {TENSOR}", taught.model, run)
 
-def _mobilenets(bench: Bench, run: TrainResult, seed: int) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """Yields what each file of MobileNetV2 is called, its model, and the options of the export."""
-    yield FLOAT, run.model, {"quantize": "none"}
-    yield POST, run.model, {}
-    yield AWARE, learnt(bench, run, f"head-aware-{seed}", epochs=3).model, {}
-    yield f"{POST}, {TENSOR}", run.model, {"per_tensor": True}
-    yield f"{POST}, {TENSOR}, equalized", run.model, {"per_tensor": True, "equalize": True}
-    taught = learnt(bench, run, f"head-aware-tensor-{seed}", epochs=3, per_tensor=True)
-    yield f"{AWARE}, {TENSOR}", taught.model, {}
+    rows = bench.rows("head", made())
+    return {"data": FASHION.name, "rows": rows, "diagnosis": _diagnosed(_head(bench, bench.seeds[0]))}
 
 
 def _head(bench: Bench, seed: int) -> TrainResult:
@@ -117,40 +108,40 @@ def _diagnosed(run: TrainResult) -> dict[str, Any]:
 
 def teacher(bench: Bench) -> dict[str, Any]:
     """A LeNet that learns clothes from labels alone, and from the MobileNetV2 of the same seed besides."""
-    rows, files = [], dict[str, Path]()
-    for seed in bench.seeds:
-        big, data = clothes(bench, seed), bench.pictures(FASHION, seed)
-        rows.append({"seed": seed, "how": "the teacher", "score": big.score, "bytes": None})
-        for how, given in (("labels alone", None), ("with the teacher", big.folder / "model.keras")):
-            name = f"lenet-{'alone' if given is None else 'taught'}-{seed}"
-            run = _lenet(bench, name, data, seed, epochs=bench.count(30), augment="light", teacher=given)
-            path, row = bench.file(name, run.model, run)
-            rows.append({"seed": seed, "how": how, **row})
-            files.setdefault(how, path)
-    return {"data": FASHION.name, "rows": _timed(bench, rows, files)}
+    teachers = {seed: clothes(bench, seed) for seed in bench.seeds}
+    rows: list[dict[str, Any]] = [
+        {"seed": seed, "how": "the teacher", "score": big.score, "bytes": None, "ms": None}
+        for seed, big in teachers.items()
+    ]
+
+    def made() -> Iterator[Made]:
+        for seed, big in teachers.items():
+            for how, given in (("labels alone", None), ("with the teacher", big.folder / "model.keras")):
+                name = f"lenet-{'alone' if given is None else 'taught'}-{seed}"
+                data, epochs = bench.pictures(FASHION, seed), bench.count(30)
+                run = _lenet(bench, name, data, seed, epochs=epochs, augment="light", teacher=given)
+                yield Made(seed, how, run.model, run)
+
+    return {"data": FASHION.name, "rows": rows + bench.rows("taught", made())}
 
 
-def detector(bench: Bench, folder: Path | None) -> dict[str, Any]:
+def detector(bench: Bench) -> dict[str, Any]:
     """A detector's mAP in float, in int8, and trained for int8."""
-    rows, files = [], dict[str, Path]()
-    for seed in bench.seeds if folder is None else (0,):
-        run = _detector(bench, folder, seed)
-        aware = learnt(bench, run, f"detector-aware-{seed}", epochs=3, min_steps=bench.count(300))
-        kinds: tuple[tuple[str, Any, Quantize], ...] = (
-            (FLOAT, run.model, "none"), (POST, run.model, "int8"), (AWARE, aware.model, "int8"),
-        )  # fmt: skip
-        for number, (how, model, quantize) in enumerate(kinds):
-            path, row = bench.file(f"detector-{number}-{seed}", model, run, quantize)
-            rows.append({"seed": seed, "how": how, **row})
-            files.setdefault(how, path)
-    return {"data": DIGITS_ON_PHOTOS if folder is None else folder.name, "rows": _timed(bench, rows, files)}
+
+    def made() -> Iterator[Made]:
+        for seed in bench.seeds:
+            run = _detector(bench, seed)
+            aware = learnt(bench, run, f"detector-aware-{seed}", epochs=3, min_steps=bench.count(300))
+            yield Made(seed, FLOAT, run.model, run, {"quantize": "none"})
+            yield Made(seed, POST, run.model, run)
+            yield Made(seed, AWARE, aware.model, run)
+
+    return {"data": "digits on photos", "rows": bench.rows("detector", made())}
 
 
-def _detector(bench: Bench, folder: Path | None, seed: int) -> TrainResult:
-    """Returns a copy of a trained detector, or trains one on digits on photos."""
-    if folder is not None:
-        return bench.run(f"detector-{folder.name}", lambda out: resume(shutil.copytree(folder, out)))
-    data = bench.folder / f"{DIGITS_ON_PHOTOS.replace(' ', '-')}-{bench.train}-{bench.test}-{seed}"
+def _detector(bench: Bench, seed: int) -> TrainResult:
+    """Trains a detector on digits on photos."""
+    data = bench.folder / f"digits-on-photos-{bench.train}-{bench.test}-{seed}"
     if not data.exists():
         import demo_boxes
 
@@ -164,12 +155,6 @@ def _detector(bench: Bench, folder: Path | None, seed: int) -> TrainResult:
             epochs=epochs, min_steps=steps,
         ),
     )  # fmt: skip
-
-
-def _timed(bench: Bench, rows: list[dict[str, Any]], files: dict[str, Path]) -> list[dict[str, Any]]:
-    """Returns rows with the milliseconds of one run of the first file of their kind; None for a row without one."""
-    times = bench.times(files)
-    return [row | {"ms": times[row["how"]]["median"] if row["how"] in times else None} for row in rows]
 
 
 def calibrated(run: TrainResult, bits: int) -> Any:

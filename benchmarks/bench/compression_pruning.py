@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.kept import Bench
+from bench.kept import Bench, Made
 from bench.packages import FASHION
 from zoo.compress.prune.scoring import Score
 from zoo.export.lower.lowering import lower
@@ -39,15 +39,15 @@ ZEROED = 224
 
 def alexnet(bench: Bench) -> dict[str, Any]:
     """AlexNet on clothes, and half of its multiply-accumulates, without and with training."""
-    rows, files = [], dict[str, Path]()
-    for seed in bench.seeds:
-        run = _alexnet(bench, seed)
-        half = _pruned(bench, run, HALF, f"alexnet-half-{seed}")
-        for how, model in (("float", run.model), ("half, not trained", _untrained(run)), ("half, trained", half.model)):
-            path, row = bench.file(f"alexnet-{how.replace(', ', '-').replace(' ', '-')}-{seed}", model, run, "none")
-            rows.append({"seed": seed, "how": how, **_size(model), **row})
-            files.setdefault(how, path)
-    return {"data": FASHION.name, "rows": _timed(bench, rows, files)}
+
+    def made() -> Iterator[Made]:
+        for seed in bench.seeds:
+            run = _alexnet(bench, seed)
+            half = _pruned(bench, run, HALF, f"alexnet-half-{seed}").model
+            for how, model in (("float", run.model), ("half, not trained", _untrained(run)), ("half, trained", half)):
+                yield Made(seed, how, model, run, {"quantize": "none"}, _size(model))
+
+    return {"data": FASHION.name, "rows": bench.rows("alexnet", made())}
 
 
 def scores(bench: Bench) -> dict[str, Any]:
@@ -66,16 +66,17 @@ def scores(bench: Bench) -> dict[str, Any]:
 
 def widths(bench: Bench) -> dict[str, Any]:
     """MobileNetV2 on clothes, pruned to the multiply-accumulates of a smaller alpha, beside that alpha."""
-    rows, files = [], dict[str, Path]()
-    for seed in bench.seeds:
-        wide, narrow = (_mobilenet(bench, alpha, seed) for alpha in ALPHAS)
-        keep = _size(narrow.model)["macs"] / _size(wide.model)["macs"]
-        pruned = _pruned(bench, wide, keep, f"mobilenet-pruned-{seed}")
-        for how, run in (("float", wide), (f"pruned to alpha {ALPHAS[1]:g}", pruned), (f"alpha {ALPHAS[1]:g}", narrow)):
-            path, row = bench.file(f"widths-{how.replace(' ', '-')}-{seed}", run.model, run, "none")
-            rows.append({"seed": seed, "how": how, **_size(run.model), **row})
-            files.setdefault(how, path)
-    return {"data": FASHION.name, "rows": _timed(bench, rows, files)}
+
+    def made() -> Iterator[Made]:
+        for seed in bench.seeds:
+            wide, narrow = (_mobilenet(bench, alpha, seed) for alpha in ALPHAS)
+            keep = _size(narrow.model)["macs"] / _size(wide.model)["macs"]
+            pruned = _pruned(bench, wide, keep, f"mobilenet-pruned-{seed}")
+            less = f"alpha {ALPHAS[1]:g}"
+            for how, run in (("float", wide), (f"pruned to {less}", pruned), (less, narrow)):
+                yield Made(seed, how, run.model, run, {"quantize": "none"}, _size(run.model))
+
+    return {"data": FASHION.name, "rows": bench.rows("widths", made())}
 
 
 def zeros(bench: Bench) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def zeros(bench: Bench) -> dict[str, Any]:
                 scratch.write_bytes(content)
             row = {"zeros": share, "sparse": sparse, "how": name, "bytes": len(content)}
             rows.append(row | {"zipped": len(gzip.compress(content, 6))})
-    return {"rows": _timed(bench, rows, files)}
+    return {"rows": bench.timed(rows, files)}
 
 
 def _alexnet(bench: Bench, seed: int) -> TrainResult:
@@ -145,26 +146,15 @@ def _size(model: keras.Model) -> dict[str, int]:
     return {"macs": found.macs, "params": found.params}
 
 
-def _timed(bench: Bench, rows: list[dict[str, Any]], files: dict[str, Path]) -> list[dict[str, Any]]:
-    """Returns the rows with the median of the times of their files, in milliseconds."""
-    times = bench.times(files)
-    return [row | {"ms": times[row["how"]]["median"]} for row in rows]
-
-
 def _silence(model: keras.Model, share: float) -> None:
     """Sets the smallest weights of each pointwise convolution to zero."""
-    for layer in _pointwise(model) if share else ():
-        kernel = np.array(layer.kernel)
-        kernel[np.abs(kernel) <= np.quantile(np.abs(kernel), share)] = 0
-        layer.kernel.assign(kernel)
-
-
-def _pointwise(model: keras.Model) -> Iterator[Any]:
     import keras
 
     for layer in model.layers:
         if type(layer) is keras.layers.Conv2D and layer.kernel_size == (1, 1):
-            yield layer
+            kernel = np.array(layer.kernel)
+            kernel[np.abs(kernel) < np.quantile(np.abs(kernel), share)] = 0
+            layer.kernel.assign(kernel)
 
 
 def _converted(model: keras.Model, *, sparse: bool) -> bytes:

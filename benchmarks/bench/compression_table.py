@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from bench import pruning_table
-from bench.cells import mean, table, time_of
+from bench.cells import mean, time_of
+from tables import markdown_table
+from zoo.cli.output import megabytes
 
-Rows = list[dict[str, Any]]
+Row = dict[str, Any]
 BASE = "float"
 """What rows of float files are called."""
+SUMMARIZED = {"mobilenet_v2": "MobileNetV2", "alexnet": "AlexNet", "teacher": "LeNet"}
+"""The cases that one table shows beside each other, all with the same pictures, and what their nets are called."""
 
 
 def compression(result: dict[str, Any]) -> str:
@@ -20,7 +24,7 @@ def compression(result: dict[str, Any]) -> str:
         "those below the float file of the same training."
     )
     tables = [CASES[name](found) for name, found in result["cases"].items()]
-    return "\n\n".join(filter(None, [head, summary(result["cases"]), *tables]))
+    return "\n\n".join(filter(None, [head, _summary(result["cases"]), *tables]))
 
 
 def _trainings(result: dict[str, Any]) -> str:
@@ -34,79 +38,111 @@ def _trainings(result: dict[str, Any]) -> str:
     return text + f" (one training: {', '.join(single)})" * bool(single)
 
 
-SUMMARIZED = {"mobilenet_v2": "MobileNetV2", "alexnet": "AlexNet", "teacher": "LeNet"}
-"""The cases that one table shows beside each other, all with the same pictures, and what their nets are called."""
-
-
-def summary(cases: Mapping[str, dict[str, Any]]) -> str:
+def _summary(cases: dict[str, Any]) -> str:
     """Returns one table of all files that name the same clothes; empty where only one case was measured."""
     there = [name for name in SUMMARIZED if name in cases]
     lines = [
-        (f"{SUMMARIZED[name]}: {cells[0]}", *cells[1:3], cells[-1])
+        (f"{SUMMARIZED[name]}: {how}", _kilobytes(own), score, time_of(own))
         for name in there
-        for cells in _lines([row for row in cases[name]["rows"] if row["bytes"]], ("how",), str, base="", times=True)
+        for own, how, score, _ in _kinds([row for row in cases[name]["rows"] if row["bytes"]])
     ]
-    return table(("on Fashion-MNIST", "size", "accuracy", "one run"), lines) if len(there) > 1 else ""
+    return markdown_table(("on Fashion-MNIST", "size", "accuracy", "one run"), lines) if len(there) > 1 else ""
 
 
-def lenet(found: dict[str, Any]) -> str:
-    """Shows LeNet by the bits of its weights."""
-    columns = ("LeNet on MNIST", "size", "accuracy", "points lost")
-    return table(
-        columns, _lines(found["rows"], ("bits", "how"), lambda bits, how: how if bits == 32 else f"{bits} bits: {how}")
-    )
+def _lenet(found: dict[str, Any]) -> str:
+    kinds = _kinds(found["rows"], lambda row: row["how"] if row["bits"] == 32 else f"{row['bits']} bits: {row['how']}")
+    lines = [(how, _kilobytes(own), score, lost) for own, how, score, lost in kinds]
+    return markdown_table(("LeNet on MNIST", "size", "accuracy", "points lost"), lines)
 
 
-def mobilenet(found: dict[str, Any]) -> str:
-    """Shows MobileNetV2 by what was done to it, and what a diagnosis said before."""
-    columns = ("MobileNetV2 on Fashion-MNIST", "size", "accuracy", "points lost", "one run")
-    text = table(columns, _lines(found["rows"], ("how",), lambda how: how, times=True))
+def _files(what: str, found: dict[str, Any], *, score: str = "accuracy", base: str = BASE) -> str:
+    below = "points lost" if base == BASE else f"points below {base}"
+    lines = [
+        (how, _kilobytes(own), score, lost, time_of(own)) for own, how, score, lost in _kinds(found["rows"], base=base)
+    ]
+    return markdown_table((what, "size", score, below, "one run"), lines)
+
+
+def _mobilenet(found: dict[str, Any]) -> str:
     whole, worst = found["diagnosis"]["whole"], found["diagnosis"]["per_tensor"]
     layers = ", ".join(f"`{one['layer']}` {one['divergence']:.3g}" for one in worst)
-    told = (
+    return (
+        f"{_files('MobileNetV2 on Fashion-MNIST', found)}\n\n"
         f"`zoo diagnose` said before: changed classes {whole['int8']['changed']:.1%} in int8, "
         f"{whole['per_tensor']['changed']:.1%} with one scale for each kernel; of those that lose most there, in nats: "
         f"{layers}. Its advice: {'; '.join(found['diagnosis']['advice'])}."
     )
-    return f"{text}\n\n{told}"
 
 
-def teacher(found: dict[str, Any]) -> str:
-    """Shows a model that learned with a teacher beside one without."""
-    columns = ("LeNet on Fashion-MNIST, int8", "size", "accuracy", "points below the teacher", "one run")
-    return table(columns, _lines(found["rows"], ("how",), lambda how: how, base="the teacher", times=True))
+def _pruned(what: str, found: dict[str, Any]) -> str:
+    lines = [
+        (
+            how,
+            *(f"{own[0][name] / 1e6:.3g} M" for name in ("macs", "params")),
+            score,
+            lost,
+            megabytes(own[0]["bytes"]),
+            time_of(own),
+        )
+        for own, how, score, lost in _kinds(found["rows"])
+    ]
+    return markdown_table((what, "MACs", "parameters", "accuracy", "points lost", "float file", "one run"), lines)
 
 
-def detector(found: dict[str, Any]) -> str:
-    """Shows a detector's mAP."""
-    columns = ("a detector", "size", "mAP", "points lost", "one run")
-    return table(columns, _lines(found["rows"], ("how",), lambda how: how, times=True))
+def _scores(found: dict[str, Any]) -> str:
+    """Shows what is left without training, by the score and the share that is kept."""
+    whole, *keeps = dict.fromkeys(row["keep"] for row in found["rows"])
+    by_keep = {
+        keep: {how: score for _, how, score, _ in _kinds([row for row in found["rows"] if row["keep"] == keep])}
+        for keep in (whole, *keeps)
+    }
+    lines = [(how, *(by_keep[keep][how] for keep in keeps)) for how in by_keep[keeps[0]]]
+    columns = (f"not trained; whole {by_keep[whole][BASE]}", *(f"{keep:.0%} of the MACs" for keep in keeps))
+    return markdown_table(columns, lines)
+
+
+def _zeros(found: dict[str, Any]) -> str:
+    lines = [
+        (
+            f"{row['zeros']:.0%} zeros" + (", sparse file" if row["sparse"] else ""),
+            megabytes(row["bytes"]),
+            megabytes(row["zipped"]),
+            time_of([row]),
+        )
+        for row in found["rows"]
+    ]
+    return markdown_table(("MobileNetV2, 224x224, float", "size", "zipped", "one run"), lines)
 
 
 CASES: dict[str, Callable[[dict[str, Any]], str]] = {
-    "lenet": lenet,
-    "mobilenet_v2": mobilenet,
-    "teacher": teacher,
-    "detector": detector,
-    **pruning_table.CASES,
+    "lenet": _lenet,
+    "mobilenet_v2": _mobilenet,
+    "teacher": functools.partial(_files, "LeNet on Fashion-MNIST, int8", base="the teacher"),
+    "detector": functools.partial(_files, "a detector", score="mAP"),
+    "alexnet": functools.partial(_pruned, "AlexNet on Fashion-MNIST"),
+    "scores": _scores,
+    "widths": functools.partial(_pruned, "MobileNetV2 on Fashion-MNIST"),
+    "zeros": _zeros,
 }
 
 
-def _lines(
-    rows: Rows, keys: Sequence[str], name: Callable[..., str], *, base: str = BASE, times: bool = False
-) -> list[tuple[str, ...]]:
-    """Returns a line for each kind of row, in the order in which the kinds come first."""
-    kinds = list(dict.fromkeys(tuple(row[key] for key in keys) for row in rows))
+def _kinds(
+    rows: Sequence[Row], name: Callable[[Row], str] = lambda row: str(row["how"]), *, base: str = BASE
+) -> Iterator[tuple[list[Row], str, str, str]]:
+    """Yields the rows of each kind, its name, its mean score, and the points below the base of the same seed."""
     of_base = {row["seed"]: row["score"] for row in rows if row["how"] == base}
-    lines: list[tuple[str, ...]] = []
-    for kind in kinds:
-        own = [row for row in rows if tuple(row[key] for key in keys) == kind]
-        lost = (
-            ""
-            if base in kind or not of_base
-            else mean([100 * (of_base[row["seed"]] - row["score"]) for row in own], "{:+.1f}")
+    kinds: dict[str, list[Row]] = {}
+    for row in rows:
+        kinds.setdefault(name(row), []).append(row)
+    for kind, own in kinds.items():
+        lost = [100 * (of_base[row["seed"]] - row["score"]) for row in own if row["how"] != base and of_base]
+        yield (
+            own,
+            kind,
+            f"{mean([100 * row['score'] for row in own], '{:.1f}')}%",
+            mean(lost, "{:+.1f}") if lost else "",
         )
-        size = "" if own[0]["bytes"] is None else f"{own[0]['bytes'] / 1e3:,.0f} kB"
-        line = (name(*kind), size, f"{mean([100 * row['score'] for row in own], '{:.1f}')}%", lost)
-        lines.append((*line, time_of(own)) if times else line)
-    return lines
+
+
+def _kilobytes(rows: Sequence[Row]) -> str:
+    return "" if rows[0]["bytes"] is None else f"{rows[0]['bytes'] / 1e3:,.0f} kB"

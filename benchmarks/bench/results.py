@@ -6,56 +6,28 @@ import datetime
 import json
 import re
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any
 
+from bench import ROOT
 from zoo.errors import InputError
 from zoo.files import atomic, read_text
-from zoo.machine.info import read_machine, read_state
+from zoo.machine.info import read_machine
 from zoo.versions import installed
 
 FORMAT = 1
-PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "click")
-FILE = Path(__file__).resolve().parent.parent.parent / "docs" / "benchmarks.json"
+FILE = ROOT / "docs" / "benchmarks.json"
+ENTRY = {"command", "quick", "date", "seconds", "load", "machine", "versions", "problems", "result"}
+"""What is kept of a benchmark's last run.
+
+`quick` runs have too few rounds for reliable figures; `load` is the number of processes that ran or waited for a core
+before it began; `problems` are the script's complaints, if it gave figures but was not content with them.
+"""
+MACHINE = {"cpu", "features", "cores", "memory_gb", "system", "kernel", "python"}
+"""The facts that figures depend on, and nothing that could identify the machine."""
+Entry = dict[str, Any]
 
 
-class Machine(TypedDict):
-    """The facts that figures depend on, and nothing that could identify the machine."""
-
-    cpu: str | None
-    features: list[str]
-    cores: int
-    memory_gb: float | None
-    system: str | None
-    kernel: str
-    python: str
-
-
-class Entry(TypedDict):
-    """The last run of a benchmark."""
-
-    command: str
-    quick: bool
-    """Whether this was a quick run, which has too few rounds for reliable figures."""
-    date: str
-    seconds: float
-    """The time that the run took, in seconds."""
-    load: float | None
-    """Number of processes that ran or waited for a core before the run began."""
-    machine: Machine
-    versions: dict[str, str]
-    problems: list[str]
-    """The script's complaint, if it gave figures but was not content with them."""
-    result: dict[str, Any]
-
-
-class Results(TypedDict):
-    """The contents of the whole file."""
-
-    format: int
-    benchmarks: dict[str, Entry]
-
-
-def entry(command: str, quick: bool, seconds: float, load: float | None, problems: list[str], result: Any) -> Entry:
+def entry(command: str, quick: bool, seconds: float, load: float | None, result: dict[str, Any]) -> Entry:
     """Makes the entry of a run that has just ended."""
     return {
         "command": command,
@@ -65,14 +37,14 @@ def entry(command: str, quick: bool, seconds: float, load: float | None, problem
         "load": load,
         "machine": this_machine(),
         "versions": versions(),
-        "problems": problems,
+        "problems": result.get("problems", []),
         "result": result,
     }
 
 
-def this_machine(root: Path = Path("/")) -> Machine:
+def this_machine() -> dict[str, Any]:
     """Returns the facts about this machine that its figures depend on."""
-    machine = read_machine(root)
+    machine = read_machine()
     return {
         "cpu": machine.cpu,
         "features": list(machine.cpu_features),
@@ -85,62 +57,49 @@ def this_machine(root: Path = Path("/")) -> Machine:
     }
 
 
-def load_now() -> float | None:
-    """See `Entry.load`."""
-    return read_state().load
-
-
 def versions() -> dict[str, str]:
     """Returns the versions of those packages that matter and are installed."""
-    return installed(*PACKAGES)
+    return installed("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "click")
 
 
-def read(path: Path = FILE) -> Results:
-    """Reads and checks a file of results; a missing file has no results.
+def read(path: Path = FILE) -> dict[str, Entry]:
+    """Reads and checks a file of results by the names of the benchmarks; a missing file has none.
 
     Raises:
         InputError: the file is not a file of results; the message names the first fault.
     """
     if not path.exists():
-        return {"format": FORMAT, "benchmarks": {}}
+        return {}
     try:
         found = json.loads(read_text(path, "results"))
     except json.JSONDecodeError as error:
         raise InputError(f"{path} is not JSON: {error}") from error
-    problem = check(found)
-    if problem:
-        raise InputError(f"{path} does not hold benchmarks' results: {problem}")
-    return cast(Results, found)
-
-
-def check(found: Any) -> str | None:
-    """Says what is wrong with results from a file; None if nothing is."""
     if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("benchmarks"), dict):
-        return f"no object of format {FORMAT} with benchmarks"
-    for name, one in found["benchmarks"].items():
-        for kind, keys in ((one, Entry), (one.get("machine") if isinstance(one, dict) else None, Machine)):
-            wanted = set(keys.__annotations__)
-            if not isinstance(kind, dict) or set(kind) != wanted:
-                given = set(kind) if isinstance(kind, dict) else set()
-                return f"{name}: fields missing or unknown: {', '.join(sorted(given ^ wanted))}"
-        if not isinstance(one["result"], dict):
-            return f"{name}: the result is no object"
-    return None
+        raise InputError(f"{path} does not hold benchmarks' results: no object of format {FORMAT} with benchmarks")
+    entries: dict[str, Entry] = found["benchmarks"]
+    for name, one in entries.items():
+        _check(name, one, path)
+    return entries
 
 
-def write(results: Results, path: Path = FILE) -> None:
+def write(entries: dict[str, Entry], path: Path = FILE) -> None:
     """Writes a file of results, whole or not at all.
 
     Raises:
         InputError: the results are not in the right form.
         OutputError: the file cannot be written.
     """
-    problem = check(results)
-    if problem:
-        raise InputError(f"these are no results to keep: {problem}")
+    for name, one in entries.items():
+        _check(name, one, path)
+    text = json.dumps(_rounded({"format": FORMAT, "benchmarks": entries}), indent=1, sort_keys=True, allow_nan=False)
     with atomic(path) as scratch:
-        text = json.dumps(_rounded(results), indent=1, sort_keys=True, allow_nan=False)
         scratch.write_text(text + "\n", encoding="utf-8")
+
+
+def _check(name: str, one: Entry, path: Path) -> None:
+    wrong = (set(one) ^ ENTRY) or (set(one["machine"]) ^ MACHINE)
+    if wrong:
+        raise InputError(f"{path}: {name}: fields missing or unknown: {', '.join(sorted(wrong))}")
 
 
 def _rounded(value: Any) -> Any:

@@ -1,19 +1,83 @@
-"""How a script of the benchmarks ends."""
+"""What the scripts have in common: how they print their result, how they fail, and which Pythons they use."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
+from bench import ROOT
+from zoo.cli.output import print_json
 from zoo.errors import ZooError
 
+Result = dict[str, Any]
+TFLITE_RUNTIME = ROOT / ".venv-tflite-runtime/bin/python"
+MEDIAPIPE = ROOT / ".venv-mediapipe/bin/python"
 
-def run(command: click.Command) -> None:
-    """Runs a script's command; what a user can cause, and a process that fails, is one line and exit code 1."""
+
+def benchmark(table: Callable[[Result], str]) -> Callable[[Callable[..., Result]], click.Command]:
+    """Returns a decorator that makes a command of a function with click's options, which measures and returns a result.
+
+    The command prints the result as a table, or with `--json` as JSON. The `problems` of a result, if it has some, are
+    printed on stderr behind it, and the exit code is 1.
+
+    Args:
+        table: makes the table, in Markdown.
+    """
+
+    def decorate(measure: Callable[..., Result]) -> click.Command:
+        @functools.wraps(measure)
+        def run(as_json: bool, **options: Any) -> None:
+            with one_line():
+                result = measure(**options)
+            if as_json:
+                print_json(result)
+            else:
+                click.echo(table(result))
+            for problem in result.get("problems", ()):
+                say(f"problem: {problem}")
+            sys.exit(1 if result.get("problems") else 0)
+
+        return click.command()(click.option("--json", "as_json", is_flag=True, help="Print figures, no table.")(run))
+
+    return decorate
+
+
+@contextlib.contextmanager
+def one_line() -> Iterator[None]:
+    """Makes one line and exit code 1 of what a user can cause, and of a process that fails."""
     try:
-        command()
+        yield
     except (ZooError, subprocess.CalledProcessError, FileNotFoundError) as error:
         raise SystemExit(f"{Path(sys.argv[0]).name}: error: {error}") from None
+
+
+def say(text: str) -> None:
+    """Prints what happens, on stderr."""
+    click.echo(text, err=True)
+
+
+def runtimes() -> dict[str, Path]:
+    """Returns the Pythons by the runtime that they have: this one, and that which `make test` makes, if it is there."""
+    found = {"litert": Path(sys.executable), "tflite-runtime": TFLITE_RUNTIME}
+    if not TFLITE_RUNTIME.exists():
+        say(f"without tflite-runtime: there is no {TFLITE_RUNTIME}; make test makes it")
+        del found["tflite-runtime"]
+    return found
+
+
+def mediapipe() -> tuple[Path | None, Result]:
+    """Returns the Python that `make test` makes for MediaPipe, and what a result says of it; None if there is none."""
+    if not MEDIAPIPE.exists():
+        missing = f"there is no {MEDIAPIPE.relative_to(ROOT)}; make test makes it"
+        say(f"without MediaPipe: {missing}")
+        return None, {"mediapipe_missing": missing, "mediapipe_version": None}
+    code = "from importlib.metadata import version; print(version('mediapipe'))"
+    done = subprocess.run([MEDIAPIPE, "-I", "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    return MEDIAPIPE, {"mediapipe_missing": None, "mediapipe_version": done.stdout.strip()}

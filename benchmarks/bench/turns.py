@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypedDict
+from pathlib import Path
+from typing import TypedDict, TypeVar
 
 import numpy as np
 
+from zoo.benchmark.interleave import Candidate, time_runs
 from zoo.benchmark.statistics import Spread, ratio
+
+Name = TypeVar("Name")
+Measured = TypeVar("Measured")
 
 
 class Versus(TypedDict):
@@ -35,7 +40,7 @@ def timed(work: Callable[[], object]) -> Callable[[], float]:
     return run
 
 
-def in_turn(works: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def in_turn(works: Mapping[Name, Callable[[], Measured]], rounds: int) -> dict[Name, list[Measured]]:
     """Measures each work once in every round, after a first round that only fills the caches.
 
     Args:
@@ -45,7 +50,7 @@ def in_turn(works: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, 
     Returns:
         For each name, the measurements of all rounds.
     """
-    found: dict[str, list[float]] = {name: [] for name in works}
+    found: dict[Name, list[Measured]] = {name: [] for name in works}
     for done in range(rounds + 1):
         # The order changes, so that no work always follows the same other one.
         for name in works if done % 2 else reversed(list(works)):
@@ -53,6 +58,19 @@ def in_turn(works: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, 
             if done:
                 found[name].append(value)
     return found
+
+
+def rounds_within(works: Mapping[Name, Callable[[], object]], seconds: float, most: int) -> int:
+    """Returns how many rounds, five at the least, some works can be measured in for some seconds; does each once."""
+    return max(5, min(most, int(seconds / timed(lambda: in_turn(works, 0))())))
+
+
+def compare(
+    plain: Callable[[], float], ours: Callable[[], float], rounds: int, unit: str = "s", scale: float = 1.0
+) -> Versus:
+    """Measures two works in turn, and compares them; see `versus`."""
+    found = in_turn({"plain": plain, "ours": ours}, rounds)
+    return versus(found["plain"], found["ours"], unit, scale)
 
 
 def versus(plain: Sequence[float], ours: Sequence[float], unit: str, scale: float = 1.0) -> Versus:
@@ -76,17 +94,20 @@ def versus(plain: Sequence[float], ours: Sequence[float], unit: str, scale: floa
     }
 
 
-def versus_pairs(pairs: Sequence[Sequence[float]], unit: str, scale: float = 1.0) -> Versus:
-    """Compares like `versus`, from a pair (plain, ours) for each round."""
-    return versus([plain for plain, _ in pairs], [ours for _, ours in pairs], unit, scale)
-
-
-def ratio_text(row: Mapping[str, Any]) -> str:
-    """Returns the ratio of a `Versus` with its spread, e.g. `1.02x (0.94 to 1.07)`."""
-    return f"{row['ratio']:.2f}x ({row['p10']:.2f} to {row['p90']:.2f})"
-
-
 def spread(values: Sequence[float], scale: float = 1.0) -> dict[str, float]:
     """Returns the 10th, 50th and 90th percentile, for JSON."""
     found = Spread.of([scale * value for value in values])
     return {"median": found.median, "p10": found.p10, "p90": found.p90}
+
+
+def loaded(files: Mapping[Name, Path | tuple[Path, str]], runs: int) -> dict[Name, Candidate]:
+    """Loads files of the project's own for one thread each, and runs them in turn; see `Candidate.record`.
+
+    Args:
+        files: paths by name, some of them with a runtime, which is chosen otherwise.
+        runs: the number of timed runs of each file.
+    """
+    given = {name: file if isinstance(file, tuple) else (file, "auto") for name, file in files.items()}
+    found = {name: Candidate(path, runtime, 1, None, trusted=True) for name, (path, runtime) in given.items()}
+    time_runs(list(found.values()), runs, warmup=3)
+    return found

@@ -2,9 +2,10 @@
 
     python worker.py ours|bare|mediapipe|ours-boxes|mediapipe-boxes FILE PICTURES_FOLDER THREADS
 
-The task `one` takes a decoded picture of the model's size from pixels to the best class; `many` finds the best class of
-each picture file in the folder. Of detectors `one` takes the first picture, decoded, from pixels to boxes, and `many`
-finds the objects of each picture. MediaPipe has no option for threads in Python; on Linux it uses one.
+The task `one` takes a decoded picture of the model's size from pixels to the best class, and `many` finds the best
+class of each picture file in the folder; `invoke` runs our interpreter alone. Of detectors `one` takes the first
+picture, decoded, from pixels to boxes, and `many` finds the objects of each picture. MediaPipe has no option for
+threads in Python; on Linux it uses one.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ def ours(file: str, photos: list[Path], threads: int) -> Tasks:
     from zoo.runner import Classifier
 
     classifier = Classifier(file, threads=threads)
-    pixels = classifier.read(photos[0])
+    sample = classifier.read(photos[0])
+    run = _invoking(classifier.session._interpreter)
     return {
-        "one": lambda: classifier.classify(pixels, top_k=1)[0].index,
+        "invoke": lambda: run(sample.values) is None,
+        "one": lambda: classifier.classify(sample, top_k=1)[0].index,
         "many": lambda: [result.predictions[0].index for result in classifier.classify_many(photos, top_k=1)],
     }
 
@@ -45,19 +48,28 @@ def bare(file: str, photos: list[Path], threads: int) -> Tasks:
 
     interpreter = Interpreter(file, num_threads=threads)
     interpreter.allocate_tensors()
-    entry, exit_ = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    run = _invoking(interpreter)
 
-    def best(pixels: Any) -> int:
-        interpreter.set_tensor(entry["index"], np.asarray(pixels, entry["dtype"])[None])
-        interpreter.invoke()
-        return int(interpreter.get_tensor(exit_["index"])[0].argmax())
+    def best(image: Any) -> int:
+        return int(run(image).argmax())
 
     def read(path: Path) -> Any:
-        with Image.open(path) as image:
-            return image.convert("RGB").resize(SIZE, Image.Resampling.BILINEAR)
+        return _picture(path).resize(SIZE, Image.Resampling.BILINEAR)
 
     pixels = np.asarray(read(photos[0]))
     return {"one": lambda: best(pixels), "many": lambda: [best(read(path)) for path in photos]}
+
+
+def _invoking(interpreter: Any) -> Callable[[Any], Any]:
+    """Returns a function that sets an interpreter's input, runs it, and returns the scores."""
+    entry, exit_ = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+
+    def run(pixels: Any) -> Any:
+        interpreter.set_tensor(entry["index"], np.asarray(pixels, entry["dtype"])[None])
+        interpreter.invoke()
+        return interpreter.get_tensor(exit_["index"])[0]
+
+    return run
 
 
 def mediapipe(file: str, photos: list[Path], _threads: int) -> Tasks:

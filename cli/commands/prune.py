@@ -78,7 +78,7 @@ def _prune_run(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    from zoo.cli.options.run_files import finish
+    from zoo.cli.options.run_files import Wanted, finish
     from zoo.cli.printing import printing
 
     import_tensorflow()
@@ -90,7 +90,7 @@ def _prune_run(
         )
     if not as_json:
         _print(pruned)
-    finish(result, (), as_json=as_json, facts={"pruned": _facts(pruned)})
+    finish(result, Wanted(), as_json=as_json, facts={"pruned": _facts(pruned)})
 
 
 def _prune_file(model: Path, data: Path | None, keep: float, score: Any, out: Path | None, *, as_json: bool) -> None:

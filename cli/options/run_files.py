@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -30,9 +32,10 @@ def run_export_options(command: Command) -> Command:
     options = (
         click.option(
             "--export",
-            type=words(*FILE_FORMATS),
-            metavar=",".join(FILE_FORMATS),
-            help="Formats to export the best model to, after the training, separated by commas.",
+            type=words(*FILE_FORMATS, "tfjs"),
+            metavar=",".join((*FILE_FORMATS, "tfjs")),
+            help="Formats to export the best model to, after the training, separated by commas; tfjs is a folder for "
+            "TensorFlow.js, Teachable Machine's libraries and ml5.",
         ),
         click.option(
             "--quantize",
@@ -59,44 +62,56 @@ def run_export_options(command: Command) -> Command:
     return command
 
 
-def wanted_files(
-    export: tuple[str, ...] | None, quantize: tuple[str, ...] | None, **options: Any
-) -> tuple[ExportOptions, ...]:
-    """Returns the options of each file of `--export`, checked before TensorFlow loads.
+@dataclass(frozen=True)
+class Wanted:
+    """The files that a run is exported to."""
+
+    files: tuple[ExportOptions, ...] = ()
+    """The options of each `.tflite` and `.onnx` file."""
+    tfjs: bool = False
+    """Whether a layers model of TensorFlow.js is among them."""
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return self.tfjs or bool(self.files)
+
+
+def wanted_files(export: tuple[str, ...] | None, quantize: tuple[str, ...] | None, **options: Any) -> Wanted:
+    """Returns what `--export` asks for, checked before TensorFlow loads.
 
     Raises:
         UsageError: options of an export are given without it.
         ExportError: two options do not go together.
         MissingDependencyError: an .onnx file is wanted, and its extra is not installed.
     """
-    if export is None:
+    formats = [one for one in FILE_FORMATS if one in (export or ())]
+    if not formats:
         for name, value in {"quantize": quantize, **options}.items():
             if value is not None:
                 raise click.UsageError(f"--{name.replace('_', '-')} is for --export tflite; give that, too")
-        return ()
-    if "onnx" in export:
+    if "onnx" in formats:
         from zoo.export.onnx.graph import require_packages  # `--help` needs nothing that reads files
 
         require_packages()
-    formats = [one for one in FILE_FORMATS if one in export]
-    return tuple(
+    files = tuple(
         one
         for form in formats
         for one in ExportOptions().in_modes(quantize or DEFAULT_MODES, **of_format(form, formats, options), format=form)
     )
+    return Wanted(files, "tfjs" in (export or ()))
 
 
-def require_exportable(wanted: tuple[ExportOptions, ...], model: Any, data: Any) -> None:
+def require_exportable(wanted: Wanted, model: Any, data: Any) -> None:
     """Finds out before a training what the export would fail by, see `zoo.export.run.require_exportable`."""
     if wanted:
         from zoo.export.run import require_exportable as require
 
-        require(model, data, wanted)
+        require(model, data, wanted.files, tfjs=wanted.tfjs)
 
 
 def finish(
     result: TrainResult,
-    wanted: tuple[ExportOptions, ...],
+    wanted: Wanted,
     *,
     as_json: bool,
     facts: Mapping[str, Any] | None = None,
@@ -125,11 +140,11 @@ def finish(
     raise_failures([failure.error for failure in failures])
 
 
-def _export(result: TrainResult, wanted: tuple[ExportOptions, ...]) -> RunFiles:
+def _export(result: TrainResult, wanted: Wanted) -> RunFiles:
     from zoo.export.run import export_files
 
     with status("exporting") as progress, exclusive(result.folder):
-        return export_files(result, wanted, progress=progress)
+        return export_files(result, wanted.files, tfjs=wanted.tfjs, progress=progress)
 
 
 def _print(result: TrainResult) -> None:
@@ -169,7 +184,7 @@ def _print_files(result: TrainResult, rows: Sequence[dict[str, Any]], notes: Seq
             f"{row[task.monitor]:.1%}",
             *([_interval(row["interval"])] if task.counts_files else []),
             "" if row["agreement"] is None else f"{row['agreement']:.0%}",
-            f"{row['latency_ms']:.2f} ms",
+            "" if row["latency_ms"] is None else f"{row['latency_ms']:.2f} ms",
             row["runtime"],
         )
         for row in rows
@@ -194,8 +209,11 @@ def _next(result: TrainResult, files: RunFiles | None) -> str:
         return f"Next: {again}"
     if len(files.rows) < 2:
         return f"The training is whole; to export it again: {again}"
+    runnable = [row["file"] for row in files.rows if Path(row["file"]).suffix[1:] in FILE_FORMATS]
+    if not runnable:
+        return f"Its folder for TensorFlow.js: {result.folder / files.rows[-1]['file']}"
     values = "PHOTO.jpg" if result.data.sources["train"].reader.takes_pictures else "VALUES.npy"
-    return f"Try it: zoo run {shlex.quote(str(result.folder / files.rows[-1]['file']))} {values}"
+    return f"Try it: zoo run {shlex.quote(str(result.folder / runnable[-1]))} {values}"
 
 
 def _more_epochs(result: TrainResult) -> str:

@@ -23,7 +23,6 @@ from zoo.export.tflite.nms import LEAST_SCORE
 from zoo.system.quiet import quiet
 from zoo.tasks import Task
 from zoo.tasks.detection import LIMIT, Detecting
-from zoo.tasks.objects.decoding import agreement
 from zoo.tasks.objects.layout import OBJECTS, Heads, find
 
 _CORNERS, _BEST = "corners", "best"
@@ -62,7 +61,7 @@ def append(
         with quiet():
             session = load_for(path, None)
             outputs = run_all(session, inputs, pixels=True)
-        found = agreement(replace(task, compared=find(session.file)), reference, outputs, least=LEAST_SCORE)
+        found = replace(task, compared=find(session.file)).agreement(reference, outputs, least=LEAST_SCORE)
         if found.share < asked:
             raise VerificationError(
                 f"{path.name} finds {found.share:.0%} of the objects only that the runner finds without nms='file', at "

@@ -48,14 +48,37 @@ def require_same(path: Path, layers: Layers, model: keras.Model, *, half: float 
         raise VerificationError(f"{path} has layers that TensorFlow.js lacks: {', '.join(strange)}")
     shape = tuple(model.inputs[0].shape[1:])
     pixels = np.random.default_rng(0).integers(0, 256, (INPUTS, *shape)).astype(np.float32)
-    shown = pixels if half is None else (pixels / np.float32(half) - 1).astype(np.float32)
     wanted = _answers(model, pixels)
-    found = _answers(_built(config, arrays), shown)
+    found = _answers(_taking_pixels(_built(config, arrays), half), pixels)
     difference = float(np.abs(found - wanted).max()) if found.shape == wanted.shape else np.inf
     if not difference <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):
         raise VerificationError(
             f"the layers model of {model.name} gives other scores than Keras, by up to {difference:.2g}; it is not kept"
         )
+
+
+def read_back(folder: Path, half: float | None) -> keras.Model:
+    """Builds the layers model of a folder with Keras, with raw pixels in, or values.
+
+    Args:
+        folder: the folder.
+        half: see `zoo.export.tfjs.exporter.LayersModel`.
+
+    Raises:
+        VerificationError: the weights are not those that the model names.
+    """
+    path = folder / "model.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return _taking_pixels(_built(document["modelTopology"]["model_config"], read_weights(path, document)), half)
+
+
+def _taking_pixels(model: keras.Model, half: float | None) -> keras.Model:
+    import keras
+
+    if half is None:
+        return model
+    pixels = keras.Input(model.input_shape[1:])
+    return keras.Model(pixels, model(keras.layers.Rescaling(1 / half, offset=-1.0)(pixels)), name=model.name)
 
 
 def read_weights(path: Path, document: dict[str, Any]) -> dict[str, Array]:

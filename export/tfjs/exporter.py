@@ -44,6 +44,8 @@ class LayersModel:
     """The folder."""
     notes: tuple[str, ...]
     """What the user should know, one line each."""
+    half: float | None = None
+    """Of pictures: what the model takes is `pixel / half - 1`. None for values, which it takes as they are."""
 
 
 def to_tfjs(
@@ -68,6 +70,41 @@ def to_tfjs(
         VerificationError: what was written computes something else than Keras.
         OutputError: the folder cannot be written.
     """
+    written = prepare(model, options, labels=labels)
+    layers, metadata = written.layers, written.metadata
+    document = _document(model.name, layers)
+    path = Path(path)
+    with atomic(path) as scratch:
+        scratch.mkdir()
+        (scratch / MODEL).write_text(json.dumps(document), encoding="utf-8")
+        blob = b"".join(array.astype("<f4").tobytes() for one in layers.done for array in one.arrays.values())
+        (scratch / BLOB).write_bytes(blob)
+        (scratch / METADATA).write_text(json.dumps(metadata, ensure_ascii=False), encoding="utf-8")
+        require_same(scratch / MODEL, layers, written.model, half=written.half)
+    return LayersModel(path, tuple(written.notes), written.half)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All that is to be written of a model, in memory."""
+
+    model: keras.Model
+    """The model with raw pixels in, or values."""
+    layers: Layers
+    metadata: dict[str, Any]
+    """The contents of `metadata.json`."""
+    half: float | None
+    """See `LayersModel.half`."""
+    notes: list[str]
+
+
+def prepare(model: keras.Model, options: ExportOptions | None, *, labels: Sequence[str] | None) -> Prepared:
+    """Makes all that `to_tfjs` writes, and writes nothing; arguments as there.
+
+    Raises:
+        ExportError: the model is no classifier with one input of fixed size, or has a layer that TensorFlow.js lacks.
+        InputError: the labels do not fit.
+    """
     options = options or ExportOptions()
     ready, notes = plain(model, options.input_size)
     options = teachable.with_its_range(ready, options, notes)
@@ -84,19 +121,10 @@ def to_tfjs(
     pictures = is_picture(shape)
     layers = _layers(lower(ready, batch=None), pictures=pictures)
     notes += _notes(shape) if pictures else []
-    document = _document(model.name, layers)
     metadata = {**(_LIBRARY if pictures else {}), "modelName": model.name, "labels": names, "userMetadata": {}}
     if pictures:
         metadata |= {"imageSize": shape[0], "grayscale": shape[-1] == 1}
-    path = Path(path)
-    with atomic(path) as scratch:
-        scratch.mkdir()
-        (scratch / MODEL).write_text(json.dumps(document), encoding="utf-8")
-        blob = b"".join(array.astype("<f4").tobytes() for one in layers.done for array in one.arrays.values())
-        (scratch / BLOB).write_bytes(blob)
-        (scratch / METADATA).write_text(json.dumps(metadata, ensure_ascii=False), encoding="utf-8")
-        require_same(scratch / MODEL, layers, ready, half=HALF if pictures else None)
-    return LayersModel(path, tuple(notes))
+    return Prepared(ready, layers, metadata, HALF if pictures else None, notes)
 
 
 def _notes(shape: tuple[int, ...]) -> list[str]:

@@ -19,22 +19,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zoo.compress.ranges import Method
 from zoo.errors import ExportError, ZooError, first_line
 from zoo.export.checking import fragile
-from zoo.export.options import Io, Quantize
 from zoo.export.tflite import quantizer
 from zoo.export.tflite.isolation import unusual
 from zoo.export.tflite.naming import LayerNames
 from zoo.export.tflite.order import in_model_order
+from zoo.export.tflite.settings import Settings
 from zoo.progress import SILENT, Progress
 from zoo.system import processes
 from zoo.system.quiet import quiet, quiet_tensorflow
@@ -55,36 +52,6 @@ SECONDS = 12 * 3600
 _CRASHED = "the converter ended with"
 _GAP = re.compile(r"Quantization to 16x8-bit not yet supported for op: '(?P<op>\w+)'")
 """What the converter says of an operation that it has no int16 form of."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings of the converter."""
-
-    quantize: Quantize = "none"
-    io: Io = "float32"
-    """The type of input and output."""
-    dense_per_channel: bool = False
-    input_io: Io | None = None
-    """The type of the input, where it is another than the output's."""
-    calibration_method: Method = "minmax"
-    """How an int8 file's ranges of activations are chosen, see `zoo.compress.ranges`."""
-    keep_float: Sequence[str] = ()
-    """The Keras layers whose operations stay float in an int8 file."""
-    per_tensor: bool = False
-    """Whether all weights of an int8 file's layer share one scale."""
-    learnt: bool = False
-    """Whether the graph holds the ranges of an int8 file's activations, so that none are measured."""
-
-    @property
-    def input_type(self) -> Io:
-        """The type of the input."""
-        return self.input_io or self.io
-
-    @property
-    def by_steps(self) -> bool:
-        """Whether a float file is made first and quantized then, see `zoo.export.tflite.quantizer`."""
-        return self.quantize == "int8" and (self.calibration_method != "minmax" or bool(self.keep_float))
 
 
 def convert(model: keras.Model, settings: Settings, samples: Array | None = None, progress: Progress = SILENT) -> bytes:

@@ -15,7 +15,6 @@ from zoo.export.tflite.order import with_output_names
 from zoo.system.quiet import quiet
 from zoo.tasks import Task
 from zoo.tasks.detection import LIMIT, OBJECT_TAGS, Detecting
-from zoo.tasks.objects.decoding import agreement
 from zoo.tasks.objects.layout import find
 from zoo.tflite import compat, modelfile
 from zoo.tflite.writing.post_process import OUTPUTS, PostProcess, with_post_process
@@ -88,7 +87,7 @@ def append(
         with quiet():
             outputs = run_all(load_for(path, target), inputs, pixels=True)
         compared = replace(task, compared=find(file), across=True)
-        found = agreement(compared, reference, outputs, least=LEAST_SCORE)
+        found = compared.agreement(reference, outputs, least=LEAST_SCORE)
         if found.share < asked:
             raise VerificationError(
                 f"{path.name} finds {found.share:.0%} of the objects only that the runner finds without nms='file', at "

@@ -22,7 +22,7 @@ from zoo.progress import SILENT, Progress
 from zoo.runner.loading import runtimes
 
 if TYPE_CHECKING:
-    from zoo.export.tflite.converter import Settings
+    from zoo.export.tflite.settings import Settings
 
 Array = npt.NDArray[Any]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,6 @@ import pytest
 from click.testing import CliRunner
 
 import zoo
-from bench import architectures_table
-from bench.processes import PEERS
 from zoo.accuracies import Accuracies
 from zoo.specs import NUM_CLASSES, ModelSpec, Option
 
@@ -116,16 +113,17 @@ def test_a_damaged_file_is_measured_again(measured: list[str], tmp_path: Path) -
 
 
 def test_files_are_timed_in_turn_by_cpu_time_and_wall_time(cases: Callable[[str], Case]) -> None:
-    file = str(cases("lenet").file)
-    command = [sys.executable, "-I", str(PEERS / "time_files.py"), "litert", "7", "60", file]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)[file]
-    assert {kind: len(times) for kind, times in found.items()} == {"cpu": 7, "wall": 7}
-    assert all(time > 0 for times in found.values() for time in times)
+    both = {"int8": cases("lenet").file}
+    found = architectures.timed(both, both, {"litert": Path(sys.executable)}, 7, 60)["litert"]["int8"]
+    assert found["rounds"] == 7
+    assert found["ratio"] == spread(1)
+    assert found["cpu_ms"]["median"] > 0
+    assert found["wall_ms"]["median"] > 0
 
 
 def test_the_table_has_a_line_for_each_net_with_its_accuracies_and_their_source(registered: None) -> None:
     nets = architectures.nets(("rated", "unrated"))
-    text = architectures_table.architectures({"reference": "mobilenet_v2", "rows": [row(net) for net in nets]})
+    text = architectures.table({"reference": "mobilenet_v2", "rows": [row(net) for net in nets]})
     lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
     whole, half, unrated = lines
     assert whole == [

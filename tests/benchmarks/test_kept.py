@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.kept import Bench
+from bench.kept import Bench, Made
 from zoo.training import TrainResult, train
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path, None, 120, 50, 0.5, (0,), 3)
+    return Bench(tmp_path, 120, 50, 0.5, (0,), 3)
 
 
 def test_a_finished_training_is_taken_again_and_its_files_are_judged(
@@ -28,10 +28,11 @@ def test_a_finished_training_is_taken_again_and_its_files_are_judged(
     assert begun == [bench.folder / "runs" / "lenet-0-120-0.5"]
     assert (again.folder, again.score) == (first.folder, first.score)
     # One epoch teaches next to nothing, and the file is kept all the same.
-    path, row = bench.file("lenet", again.model, again, "none")
+    [row] = bench.rows("lenet", [Made(0, "float", again.model, again, {"quantize": "none"}, {"bits": 32})])
     assert row["score"] == pytest.approx(again.score, abs=1 / 12)
-    assert row["bytes"] == path.stat().st_size
-    assert set(bench.times({"float": path})["float"]) == {"median", "p10", "p90"}
+    assert row["bytes"] == (bench.folder / "files" / "lenet-0.tflite").stat().st_size
+    assert row["ms"] > 0
+    assert (row["seed"], row["how"], row["bits"]) == (0, "float", 32)
     assert "lenet-0-120-0.5: taken from" in capsys.readouterr().err
 
 

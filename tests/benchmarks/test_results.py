@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 from pathlib import Path
 from typing import Any
 
+import export_memory
+import modes
 import pytest
+import train_input
+from scaling import draw
 
-from bench import report, results, suite
-from bench.scaling_plot import draw
+from bench import report, results
 from zoo.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+NAMES = tuple(importlib.import_module("all").SUITE)
 
 
 @pytest.fixture
 def entry() -> Any:
-    return results.entry("python benchmarks/x.py", False, 12.34, 0.5, [], {"rows": []})
+    return results.entry("python benchmarks/x.py", False, 12.34, 0.5, {"rows": []})
 
 
 def spread(median: float) -> dict[str, float]:
@@ -34,11 +39,9 @@ def test_what_is_kept_names_no_machine(entry: Any) -> None:
 
 def test_a_file_of_results_is_written_and_read_back(tmp_path: Path, entry: Any) -> None:
     path = tmp_path / "b.json"
-    assert results.read(path) == {"format": results.FORMAT, "benchmarks": {}}
-    entry["result"] = {"rows": [{"ms": 1.23456789}]}
-    results.write({"format": results.FORMAT, "benchmarks": {"x": entry}}, path)
-    assert results.read(path)["benchmarks"]["x"]["result"] == {"rows": [{"ms": 1.23457}]}
-    assert results.read(path)["benchmarks"]["x"] == {**entry, "result": {"rows": [{"ms": 1.23457}]}}
+    assert results.read(path) == {}
+    results.write({"x": {**entry, "result": {"rows": [{"ms": 1.23456789}]}}}, path)
+    assert results.read(path) == {"x": {**entry, "result": {"rows": [{"ms": 1.23457}]}}}
 
 
 def test_damage_is_one_line(tmp_path: Path, entry: Any) -> None:
@@ -56,12 +59,12 @@ def test_damage_is_one_line(tmp_path: Path, entry: Any) -> None:
     entry["date"] = "2026-01-01"
     entry["machine"]["node"] = "name"
     with pytest.raises(InputError, match="node"):
-        results.write({"format": 1, "benchmarks": {"x": entry}}, path)
+        results.write({"x": entry}, path)
 
 
 def test_the_committed_file_has_all_benchmarks_and_each_renders() -> None:
-    assert set(results.read()["benchmarks"]) == set(suite.NAMES) == set(report.TABLES)
-    for name in suite.NAMES:
+    assert set(results.read()) == set(NAMES)
+    for name in NAMES:
         text = report.section(name)
         rows = [line for line in text.splitlines() if line.startswith("|")]
         assert len(rows) > 3, name
@@ -71,7 +74,7 @@ def test_the_committed_file_has_all_benchmarks_and_each_renders() -> None:
 
 def test_every_table_stands_in_one_page() -> None:
     pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
-    assert {name: pages.count(f'section("{name}")') for name in suite.NAMES} == dict.fromkeys(suite.NAMES, 1)
+    assert {name: pages.count(f'section("{name}")') for name in NAMES} == dict.fromkeys(NAMES, 1)
 
 
 def test_what_is_unknown_says_how_to_measure_it(tmp_path: Path) -> None:
@@ -90,10 +93,10 @@ def test_the_footer(entry: Any) -> None:
 def test_two_machines_are_kept_apart(tmp_path: Path, entry: Any) -> None:
     path = tmp_path / "b.json"
     other = copy.deepcopy(entry)
-    results.write({"format": 1, "benchmarks": {"x": entry, "y": other}}, path)
+    results.write({"x": entry, "y": other}, path)
     assert report.machines(path).startswith("All on one machine: ")
     other["machine"]["cores"] = 99
-    results.write({"format": 1, "benchmarks": {"x": entry, "y": other}}, path)
+    results.write({"x": entry, "y": other}, path)
     assert [line[:5] for line in report.machines(path).splitlines()] == ["- x: ", "- y: "]
 
 
@@ -102,13 +105,13 @@ def test_modes() -> None:
         "model": "lenet", "mode": "int8", "bytes": 500_000, "float_bytes": 2_000_000, "accuracy": 0.975, "count": 944,
         "agreement": 0.991, "ms": spread(0.5), "time": spread(0.25),
     }  # fmt: skip
-    lines = report.modes({"rows": [row]}).splitlines()
+    lines = modes.table({"rows": [row]}).splitlines()
     assert lines[2] == "| lenet | `int8` | 0.50 MB | 0.25 | 97.5% of 944 | 99.1% | 0.5 ms | 0.25x (0.12 to 0.50) |"
 
 
 def test_memory_has_a_row_for_each_mode() -> None:
     rows = [{"mode": "none", "way": way, "peak_gb": gb, "seconds": 3.2} for way, gb in (("ours", 1.0), ("plain", 2.5))]
-    lines = report.export_memory({"model": "lenet", "rows": rows}).splitlines()
+    lines = export_memory.table({"model": "lenet", "rows": rows}).splitlines()
     assert lines[0].endswith("| plain converter: peak memory | plain converter: time |")
     assert lines[2:] == ["| `none` | 1.0 GB | 3 s | 2.5 GB | 3 s |"]
 
@@ -118,7 +121,7 @@ def test_input_pipelines_are_compared_round_by_round() -> None:
         return {"wall": [first, later, later, later], "cpu": [2 * first, later, later, later]}
 
     rounds = [{"keras": one(4, 2), "ours": one(2, 0.1)}]
-    text = report.train_input({"pictures": 4, "bytes_each": 1e6, "size": 224, "rounds": rounds})
+    text = train_input.table({"pictures": 4, "bytes_each": 1e6, "size": 224, "rounds": rounds})
     assert "| first epoch | 1000 ms | 500 ms | 2.00x (2.00 to 2.00) | 2000 ms | 1000 ms |" in text
     assert "| later epochs | 500 ms | 25 ms | 20.00x" in text
 

@@ -2,75 +2,97 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+from click.testing import CliRunner
 
-from bench import results, suite
-from bench.suite import Benchmark
+from bench import results
+from bench.script import benchmark
+from zoo.errors import InputError
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-SCRIPTS = ROOT / "benchmarks"
-
-
-def script(folder: Path, name: str, code: str) -> Benchmark:
-    (folder / f"{name}.py").write_text(f"import json, sys\n{code}\n")
-    return Benchmark(name, f"{name}.py", "--full", "--quick")
+suite = importlib.import_module("all")
+SCRIPTS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
-def run(benchmarks: list[Benchmark], folder: Path, *, quick: bool = False) -> tuple[list[str], list[str]]:
-    said: list[str] = []
-    failed = suite.run_all(benchmarks, folder / "b.json", quick=quick, say=said.append, folder=folder)
-    return failed, said
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Runs programs as benchmarks, and returns the names of those that failed."""
+
+    def run(*, quick: bool = False, **programs: str) -> list[str]:
+        path = tmp_path / "b.json"
+        entries, failed = results.read(path), []
+        for name, code in programs.items():
+            monkeypatch.setitem(suite.SUITE, name, ("--full", "--quick"))
+            (tmp_path / f"{name}.py").write_text(f"import json, sys\n{code}\n")
+            if not suite.ran(name, entries, path, quick=quick, folder=tmp_path):
+                failed.append(name)
+        return failed
+
+    return run
 
 
 def kept(folder: Path) -> Any:
-    return {name: entry["result"] for name, entry in results.read(folder / "b.json")["benchmarks"].items()}
+    return {name: entry["result"] for name, entry in results.read(folder / "b.json").items()}
 
 
-def test_a_script_that_fails_is_named_and_the_others_run(tmp_path: Path) -> None:
-    good = script(tmp_path, "good", "print('chatter'); print(json.dumps({'asked': sys.argv[1:]}))")
-    bad = script(tmp_path, "bad", "print(json.dumps({'half': 1})); sys.exit('no such thing')")
-    mute = script(tmp_path, "mute", "")
-    failed, said = run([bad, mute, good], tmp_path)
-    assert failed == ["bad", "mute"]
-    assert "  no such thing" in said
+def test_a_script_that_fails_is_named_and_the_others_run(
+    run: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = "print('chatter'); print(json.dumps({'asked': sys.argv[1:]}))"
+    bad = "print(json.dumps({'half': 1})); sys.exit('no such thing')"
+    assert run(bad=bad, mute="", good=good) == ["bad", "mute"]
+    assert "  no such thing\n" in capsys.readouterr().err
     assert kept(tmp_path) == {"good": {"asked": ["--full", "--json"]}}
-    entry = results.read(tmp_path / "b.json")["benchmarks"]["good"]
+    entry = results.read(tmp_path / "b.json")["good"]
     assert (entry["command"], entry["quick"]) == ("python benchmarks/good.py --full", False)
 
 
-def test_old_results_stay_if_a_script_fails_or_is_not_run(tmp_path: Path) -> None:
-    one = script(tmp_path, "one", "print(json.dumps({'n': 1}))")
-    two = script(tmp_path, "two", "print(json.dumps({'n': 2}))")
-    run([one, two], tmp_path)
-    one = script(tmp_path, "one", "print(json.dumps({'n': 10}))")
-    two = script(tmp_path, "two", "sys.exit(1)")
-    failed, _ = run([one, two], tmp_path, quick=True)
-    assert failed == ["two"]
+def test_old_results_stay_if_a_script_fails_or_is_not_run(run: Callable[..., list[str]], tmp_path: Path) -> None:
+    run(one="print(json.dumps({'n': 1}))", two="print(json.dumps({'n': 2}))")
+    assert run(quick=True, one="print(json.dumps({'n': 10}))", two="sys.exit(1)") == ["two"]
     assert kept(tmp_path) == {"one": {"n": 10}, "two": {"n": 2}}
-    assert results.read(tmp_path / "b.json")["benchmarks"]["one"]["quick"]
+    assert results.read(tmp_path / "b.json")["one"]["quick"]
 
 
-def test_results_of_a_script_that_complains_are_kept(tmp_path: Path) -> None:
-    code = "print(json.dumps({'n': 1})); print('problem: slow', file=sys.stderr); sys.exit(1)"
-    failed, said = run([script(tmp_path, "picky", code)], tmp_path)
-    assert failed == ["picky"]
-    assert "  slow" in said
-    assert results.read(tmp_path / "b.json")["benchmarks"]["picky"]["problems"] == ["slow"]
+def test_results_of_a_script_that_complains_are_kept(run: Callable[..., list[str]], tmp_path: Path) -> None:
+    assert run(picky="print(json.dumps({'n': 1, 'problems': ['slow']})); sys.exit(1)") == ["picky"]
+    assert results.read(tmp_path / "b.json")["picky"]["problems"] == ["slow"]
 
 
-@pytest.mark.parametrize("one", suite.SUITE, ids=suite.NAMES)
-def test_every_script_has_the_options_it_is_given(one: Benchmark) -> None:
-    assert (SCRIPTS / one.script).exists()
-    done = subprocess.run([sys.executable, SCRIPTS / one.script, "--help"], capture_output=True, text=True, check=True)
-    for option in (f"{one.full} {one.quick} --json").split():
-        if option.startswith("--"):
-            assert f"{option}" in done.stdout.split(), f"{one.script} has no {option}"
+def test_a_command_prints_a_table_or_json_and_its_problems() -> None:
+    @benchmark(lambda result: f"| {result['n']} |")
+    @click.option("--n", default=1)
+    def main(n: int) -> dict[str, Any]:
+        if n < 0:
+            raise InputError(f"{n} is too few")
+        return {"n": n, "problems": ["too many"] * (n > 1)}
+
+    for words, code, out, err in (
+        ([], 0, "| 1 |\n", ""),
+        (["--n", "2"], 1, "| 2 |\n", "problem: too many\n"),
+    ):
+        done = CliRunner().invoke(main, words)
+        assert (done.exit_code, done.stdout, done.stderr) == (code, out, err)
+    failed = CliRunner().invoke(main, ["--n", "-1"])
+    assert failed.exit_code == 1
+    assert failed.output.endswith(": error: -1 is too few\n")
+    assert json.loads(CliRunner().invoke(main, ["--json"]).stdout) == {"n": 1, "problems": []}
+
+
+@pytest.mark.parametrize("name", suite.SUITE)
+def test_every_script_has_the_options_it_is_given(name: str) -> None:
+    main = importlib.import_module(name).main
+    for options in suite.SUITE[name]:
+        main.make_context(name, [*shlex.split(options), "--json"])
 
 
 def test_an_unknown_name_is_one_line() -> None:

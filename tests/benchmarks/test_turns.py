@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from bench.cells import ratio_text
 from bench.processes import Worker, command_seconds, peak_of_family, peak_resident
-from bench.turns import in_turn, ratio_text, spread, timed, versus, versus_pairs
+from bench.turns import compare, in_turn, spread, timed, versus
 
 
 def test_each_is_first_in_every_other_round_and_the_first_round_does_not_count() -> None:
@@ -30,7 +32,8 @@ def test_a_ratio_is_of_rounds_and_above_one_where_ours_is_better() -> None:
     assert (found["plain"], found["ours"], found["rounds"]) == (4000, 2000, 3)
     assert found["ratio"] == 2
     assert found["p90"] == pytest.approx(2.8)
-    assert versus_pairs([(3.0, 1.0), (40.0, 20.0), (4.0, 2.0)], "ms", 1e3) == found
+    plain, ours = (iter([0.0, *values]) for values in ([3.0, 40.0, 4.0], [1.0, 20.0, 2.0]))
+    assert compare(lambda: next(plain), lambda: next(ours), 3, "ms", 1e3) == found
     assert ratio_text(found) == "2.00x (2.00 to 2.80)"
 
 
@@ -67,5 +70,5 @@ def test_the_peak_of_a_family_counts_children() -> None:
 
 def test_a_worker_that_ends_is_an_error() -> None:
     gone = pytest.raises((subprocess.CalledProcessError, BrokenPipeError))
-    with Worker(sys.executable, "worker.py", "ours", "no-such-file", ".", "1") as worker, gone:
+    with Worker(sys.executable, "ours", Path("no-such-file"), Path()) as worker, gone:
         worker.ask("one")

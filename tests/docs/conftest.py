@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import http.server
 import os
 import shlex
 import shutil
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -21,7 +19,7 @@ import zoo
 import zoo.registry
 from tests import colours, detectors, teachable
 from tests.docs.runner import Runner, environment
-from tests.weights.conftest import Server, handler, save_legacy
+from tests.weights.conftest import Server, save_legacy, serving
 from zoo.weights.fetch.imagenet import choose
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -167,13 +165,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
 @pytest.fixture(scope="session")
 def weights_url(prepared: Path) -> Iterator[str]:
     """The address of a server on this machine that has the published weights."""
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(Server(prepared / "published")))
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{httpd.server_port}/"
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with serving(Server(prepared / "published")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -191,24 +184,25 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("caches")
 
 
-class RunPage(Protocol):
-    """Runs all of a page in a folder of its own, once."""
-
-    def __call__(self, page: str, *, empty: bool = False, cold: bool = False, whole: bool = False) -> Runner: ...
+RunPage = Callable[..., Runner]
+"""The type of `run_page`."""
 
 
 @pytest.fixture(scope="module")
 def run_page(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, caches: Path, own_models: None
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+    caches: Path,
+    warm_zoo: Path,
+    own_models: None,
 ) -> Iterator[RunPage]:
     """A function that runs all of a page in a copy of the prepared folder, or in an empty one; the caches are shared.
 
-    The page's `zoo` is that of `warm_zoo`, or the installed one where the page is `cold`: for commands that need no
-    TensorFlow. Of MobileNetV2 the head alone is trained, unless the page runs `whole`.
+    The page's `zoo` is that of `warm_zoo`. Of MobileNetV2 the head alone is trained, unless the page runs `whole`.
     """
     with contextlib.ExitStack() as stack:
 
-        def run(page: str, *, empty: bool = False, cold: bool = False, whole: bool = False) -> Runner:
+        def run(page: str, *, empty: bool = False, whole: bool = False) -> Runner:
             folder = tmp_path_factory.mktemp("page") / "folder"
             variables = {"KERAS_HOME": str(caches / "keras"), "XDG_CACHE_HOME": str(caches)}
             if empty:
@@ -216,8 +210,7 @@ def run_page(
             else:
                 shutil.copytree(request.getfixturevalue("prepared") / "reader", folder)
                 variables["EDGEZOO_WEIGHTS_URL"] = request.getfixturevalue("weights_url")
-            first = [] if cold else [request.getfixturevalue("warm_zoo")]
-            runner = Runner(folder, environment(*first, **variables), request.getfixturevalue, whole=whole)
+            runner = Runner(folder, environment(warm_zoo, **variables), request.getfixturevalue, whole=whole)
             stack.callback(runner.close)
             runner.run_page(page)
             return runner

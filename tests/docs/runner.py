@@ -15,55 +15,45 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sybil import Example
-from sybil.evaluators.python import PythonEvaluator
 
-from tests.docs.markdown import file_name, language, read
+from tests.docs.markdown import RUN, Block, read
 from tests.docs.substitutes import substitute_for
-
-Interpreter = Callable[[str], Path]
-"""Gives the Python of another environment, by its fixture: `base_python` or `tflite_runtime_python`."""
 
 
 @dataclass
 class Runner:
-    """Runs a page's examples in a folder, as sybil's evaluator, and keeps what they printed."""
+    """Runs a page's blocks in a folder, and keeps what they printed."""
 
     folder: Path
     environment: dict[str, str]
-    interpreter: Interpreter
+    interpreter: Callable[[str], Path]
+    """Gives the Python of another environment, by its fixture: `base_python` or `tflite_runtime_python`."""
     whole: bool = True
     """Whether MobileNetV2 is trained in all its stages."""
     names: dict[str, Any] = field(default_factory=dict)
     """What the page's programs have defined so far."""
     printed: dict[str, str] = field(default_factory=dict)
     """Command or program -> what it printed; a command on both streams, a program on its standard output."""
+    begun: list[subprocess.Popen[str]] = field(default_factory=list)
+    """The commands that run beside those that follow."""
     _ports: list[int] = field(default_factory=list)
-    _begun: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def run_page(self, page: str, text: str | None = None) -> None:
-        """Runs all of a page, or of a text under its name.
+        """Runs all of a page, or of a text under its name; what fails says where it stands and what it printed."""
+        for block in read(page, text):
+            if block.file:
+                (self.folder / block.file).write_text(block.text, encoding="utf-8")
+            elif block.language in RUN:
+                try:
+                    self.printed[block.text] = self._run(block)
+                except Exception:  # noqa: BLE001  # whatever fails is reported with its place
+                    pytest.fail(f"{page}:{block.line}: {block.text}\n{traceback.format_exc()}", pytrace=False)
 
-        Raises:
-            SybilFailure: one example fails; says where it stands and what it printed.
-        """
-        for example in read(page, self._evaluate, text):
-            example.evaluate()
-
-    def _evaluate(self, example: Example) -> str | None:
-        text, example.namespace = str(example.parsed), self.names
-        if name := file_name(example):
-            (self.folder / name).write_text(text, encoding="utf-8")
-            return None
-        rule = substitute_for(text, language(example))
-        try:
-            if rule is not None:
-                self.printed[text] = rule.instead(text, self) if rule.instead else ""
-            else:
-                self.printed[text] = self.shell(text) if language(example) == "sh" else self._python(example)
-        except Exception:  # noqa: BLE001  # whatever fails is reported with its place
-            return f"{text}\n{traceback.format_exc()}"
-        return None
+    def _run(self, block: Block) -> str:
+        rule = substitute_for(block.text, block.language)
+        if rule is not None:
+            return rule.instead(block.text, self) if rule.instead else ""
+        return self.shell(block.text) if block.language == "sh" else self.python(block.text, block.line)
 
     def said(self, start: str, number: int = 0) -> str:
         """What the first command or program that begins so printed, or a later one by its number."""
@@ -78,16 +68,10 @@ class Runner:
         assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}"
         return done.stdout
 
-    def _python(self, example: Example) -> str:
-        """Runs a program behind those of the page before it, in this process, which has TensorFlow loaded."""
+    def python(self, program: str, line: int = 1) -> str:
+        """Runs a program of a page behind those before it, in this process, which has TensorFlow loaded."""
         with self.here() as printed:
-            PythonEvaluator()(example)
-        return printed.getvalue()
-
-    def python(self, program: str) -> str:
-        """Runs a program as one of the page's."""
-        with self.here() as printed:
-            exec(program, self.names)
+            exec(compile("\n" * (line - 1) + program, "page", "exec"), self.names)
         return printed.getvalue()
 
     @contextlib.contextmanager
@@ -107,33 +91,19 @@ class Runner:
             text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
-    def begin(self, command: str) -> None:
-        """Runs a command beside those that follow, up to `finish`."""
-        self._begun.append(self.start(command))
-
-    def finish(self) -> str:
-        """Waits for what has begun; returns what it printed."""
-        printed = ""
-        while self._begun:
-            process = self._begun.pop(0)
-            said, _ = process.communicate(timeout=600)
-            assert process.returncode == 0, said
-            printed += said
-        return printed
-
     def close(self) -> None:
         """Ends what still runs."""
-        for process in self._begun:
+        for process in self.begun:
             process.kill()
             process.communicate()
 
     def ports(self, count: int) -> list[int]:
         """Free ports, the same ones each time."""
-        if len(self._ports) < count:
+        if not self._ports:
             with contextlib.ExitStack() as stack:
                 sockets = [stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(count)]
                 self._ports = [each.getsockname()[1] for each in sockets]
-        return self._ports[:count]
+        return self._ports
 
 
 def environment(*first: Path, **more: str) -> dict[str, str]:

@@ -7,9 +7,9 @@ is done with the page's own words.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import re
-import runpy
 import shlex
 import shutil
 import signal
@@ -17,29 +17,70 @@ import subprocess
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import pytest
 
-from tests import npm, packages
+from tests import packages
 from tests.docs.markdown import ROOT
+from zoo.cli.main import zoo as group
+from zoo.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from tests.docs.runner import Runner
     from zoo.choose import Variant
 
 
-@dataclass(frozen=True)
-class Rule:
+Instead = Callable[[str, "Runner"], str]
+"""Is given the command, or the program, and returns what it printed."""
+
+
+class Rule(NamedTuple):
     """One kind of command or program."""
 
     pattern: str
     why: str
-    instead: Callable[[str, Runner], str] | None
-    """Is given the command, or the program, and returns what it printed; None: it can only be read."""
+    instead: Instead | None
+    """None: it can only be read."""
+
+
+def other(pattern: str, words: str) -> Instead:
+    """Runs the command with other words in the place of those that match."""
+
+    def run(command: str, runner: Runner) -> str:
+        changed = re.sub(pattern, words, command)
+        assert changed != command
+        return runner.shell(changed)
+
+    return run
+
+
+def with_options(options: str, *, but_whole: bool = False) -> Instead:
+    """Runs the command with more options, or as it is in the page that runs whole."""
+    return lambda command, runner: runner.shell(
+        command if but_whole and runner.whole else f"{_bare(command)} {options}"
+    )
+
+
+as_video = other(r"^(\S+/)?(zoo .*)--camera (\d+|picamera2|'[^']+'|\"[^\"]+\")", r"\2--video street.mp4 --frames 3")
+"""A video goes the same way behind the first frame. The board's environment here has no OpenCV."""
+as_photo = other("^rpicam-jpeg [^|]+", "cat photo.jpg ")
+one_file = other(r"(--alpha|--input-size) ([\d.]+),\S+", r"\1 \2")
+of_mine = other("^zoo export run/", "cp mine.keras model.keras; zoo export ")
+narrow = with_options("--alpha 0.35 --input-size 96")
+shorter = with_options("--freeze all", but_whole=True)
+
+
+def takes_options(command: str, runner: Runner) -> str:
+    """`zoo NAME ...`: the command takes the options, and what it trains on is there."""
+    _, name, *words = shlex.split(re.sub(r"^\S+/", "", command), comments=True)
+    found = group.get_command(click.Context(group), name)
+    assert found is not None
+    found.make_context(name, list(words))
+    assert name != "train" or (runner.folder / words[1]).exists(), command
+    return ""
 
 
 def image_build(command: str, runner: Runner) -> str:
@@ -98,18 +139,12 @@ def board_environment(command: str, runner: Runner) -> str:
 def options_parse(command: str, runner: Runner) -> str:
     """`python benchmarks/NAME.py ...`, or `-m benchmarks.NAME ...`: the script is there and takes the options."""
     _, *words = shlex.split(command.split(" > ", maxsplit=1)[0], comments=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT)
-        if words[0] == "-m":
-            _, script, *arguments = words
-            names = runpy.run_module(script, run_name="a_page")
-        else:
-            script, *arguments = words
-            patch.syspath_prepend((ROOT / script).parent)
-            names = runpy.run_path(str(ROOT / script), run_name="a_page")
-    main = names["main"]
-    assert isinstance(main, click.Command)
-    main.make_context(script, arguments)
+    script, *arguments = words[words[0] == "-m" :]
+    module = importlib.import_module(script.removeprefix("benchmarks/").removesuffix(".py"))
+    if hasattr(module, "__path__"):
+        module = importlib.import_module(f"{script}.__main__")
+    assert isinstance(module.main, click.Command)
+    module.main.make_context(script, arguments)
     return ""
 
 
@@ -118,34 +153,18 @@ def on_the_older_runtime(command: str, runner: Runner) -> str:
     return runner.shell(f"{runner.interpreter('tflite_runtime_python').parent}/{command}")
 
 
-def as_video(command: str, runner: Runner) -> str:
-    """`zoo run --camera N`: a video instead, which goes the same way behind the first frame."""
-    changed = re.sub(r"--camera (\d+|picamera2|'[^']+'|\"[^\"]+\")", "--video street.mp4 --frames 3", command)
-    assert changed != command
-    # The board's environment here has no OpenCV.
-    return runner.shell(re.sub(r"^\S+/zoo ", "zoo ", changed))
-
-
-def as_photo(command: str, runner: Runner) -> str:
-    """`rpicam-jpeg ... | zoo run FILE -`: a photo instead of the camera's picture."""
-    return runner.shell(re.sub(r"^rpicam-jpeg [^|]+", "cat photo.jpg ", command))
-
-
 def workers(command: str, runner: Runner) -> str:
     """`zoo train --workers ...`: on ports of this machine; all but the last begin and are waited for with it."""
     found = re.search(r"--workers (\S+) --index (\d+)", command)
     assert found, command
     count = found[1].count(",") + 1
     own = command.replace(found[1], ",".join(f"localhost:{port}" for port in runner.ports(count)))
+    runner.begun.append(runner.start(own))
     if int(found[2]) < count - 1:
-        runner.begin(own)
         return ""
-    return runner.shell(own) + runner.finish()
-
-
-def shorter(command: str, runner: Runner) -> str:
-    """`zoo train mobilenet_v2 ...`: the head alone, but in the page that is run whole."""
-    return runner.shell(command if runner.whole else f"{_bare(command)} --freeze all")
+    said = [process.communicate(timeout=600)[0] for process in runner.begun]
+    assert not any(process.returncode for process in runner.begun), said
+    return "".join(reversed(said))
 
 
 def shorter_program(program: str, runner: Runner) -> str:
@@ -153,22 +172,6 @@ def shorter_program(program: str, runner: Runner) -> str:
     changed = program.replace('zoo.train("mobilenet_v2", ', 'zoo.train("mobilenet_v2", freeze="all", data=')
     assert changed != program
     return runner.python(changed)
-
-
-def options_of_training(command: str, runner: Runner) -> str:
-    """`zoo train ssdlite_mobilenet_v2 DATA ...`: the data are there, and the command takes the options."""
-    from zoo.cli.commands.train import train
-
-    words = shlex.split(command, comments=True)[2:]
-    assert (runner.folder / words[1]).exists(), command
-    train.make_context("train", words)
-    return ""
-
-
-def of_mine(command: str, runner: Runner) -> str:
-    """`zoo export run/model.keras ...`: of the model that the folder has."""
-    shutil.copy(runner.folder / "mine.keras", runner.folder / "model.keras")
-    return runner.shell(command.replace("run/model.keras", "model.keras"))
 
 
 def unpacked(command: str, runner: Runner) -> str:
@@ -202,16 +205,6 @@ def small_choice(command: str, runner: Runner) -> str:
             main(words)
     assert ended.value.code == 0, printed.getvalue()
     return printed.getvalue()
-
-
-def one_file(command: str, runner: Runner) -> str:
-    """`zoo choose --alpha A,B --input-size M,N --files FOLDER`: of the first width and the first size."""
-    return runner.shell(re.sub(r"(--alpha|--input-size) ([\d.]+),\S+", r"\1 \2", command))
-
-
-def narrow(command: str, runner: Runner) -> str:
-    """`zoo build mobilenet_v2 ...`: the narrowest one, of the smallest pictures."""
-    return runner.shell(f"{_bare(command)} --alpha 0.35 --input-size 96")
 
 
 def one_picture(command: str, runner: Runner) -> str:
@@ -250,33 +243,22 @@ def program_that_serves(program: str, runner: Runner) -> str:
 
 
 def with_runtime(command: str, runner: Runner) -> str:
-    """`zoo web ...`: with the package that npm has; where it cannot be had, the file and the options are looked at."""
-    from zoo.cli.commands.web import web
-
-    words = shlex.split(command, comments=True)[2:]
-    assert (runner.folder / words[0]).exists(), command
-    web.make_context("web", words)
-    package = _runtime(runner)
-    return "" if package is None else runner.shell(f"{_bare(command)} --runtime {package}")
+    """`zoo web ...`: as it is, where the runtime can be had; elsewhere the options are looked at."""
+    return runner.shell(command) if _has_runtime(runner) else takes_options(command, runner)
 
 
 def program_with_runtime(program: str, runner: Runner) -> str:
-    """`write(...)`: likewise."""
-    changed = re.sub(r"write\((.*)\)\)$", r"write(\1, runtime=Path(PACKAGE)))", program.rstrip("\n"))
-    assert changed != program.rstrip("\n")
-    package = _runtime(runner)
-    return "" if package is None else runner.python(changed.replace("Path(PACKAGE)", f"Path({str(package)!r})"))
+    """`write(...)`: as it is, where the runtime can be had."""
+    return runner.python(program) if _has_runtime(runner) else ""
 
 
-def _runtime(runner: Runner) -> Path | None:
-    from zoo.web.runtime import PACKAGE
+def _has_runtime(runner: Runner) -> bool:
+    """Whether the browser's runtime is in the reader's cache, or comes into it."""
+    from zoo.web import runtime
 
-    folder = runner.folder / "npm"
-    try:
-        folder.mkdir(exist_ok=True)
-        return next(folder.glob("*.tgz"), None) or npm.packed(PACKAGE.wanted, folder, "")
-    except pytest.skip.Exception:
-        return None
+    with runner.here(), contextlib.suppress(MissingDependencyError):
+        return bool(runtime.find())
+    return False
 
 
 def shown(command: str, runner: Runner) -> str:
@@ -330,7 +312,7 @@ COMMANDS = (
     Rule(r"(\S+/)?pip install ", "takes minutes; `make` does it", extras),
     Rule(r"python3 -m venv ", "what comes next would fill it for minutes", board_environment),
     Rule(r"(\S+/)?python (-m )?benchmarks[/.]", "takes minutes", options_parse),
-    Rule(r"(\S+/)?zoo \w+ .*--delegate edgetpu", "needs an Edge TPU", None),
+    Rule(r"(\S+/)?zoo \w+ .*--delegate edgetpu", "needs an Edge TPU", takes_options),
     Rule(r"zoo \w+ .*--runtime \S*tflite-runtime", "needs numpy 1", on_the_older_runtime),
     Rule(r"(\S+/)?zoo run .*--camera ", "needs a camera", as_video),
     Rule(r"rpicam-jpeg ", "needs a Raspberry Pi's camera module", as_photo),
@@ -338,13 +320,25 @@ COMMANDS = (
     Rule(
         r"zoo train ssdlite_mobilenet_v2 .*--weights openimages",
         "takes minutes, and needs a network; docs/detection.md trains a small one",
-        options_of_training,
+        takes_options,
     ),
     Rule(r"zoo train mobilenet_v2 ", "takes a minute; README's runs whole", shorter),
     Rule(r"zoo choose (?!.*(--alpha|--from) )", "builds many files, for minutes", small_choice),
-    Rule(r"zoo build mobilenet_v2 --quantize ", "takes half a minute; README's is of full width", narrow),
-    Rule(r"zoo choose .*--files ", "exports four files and says nothing of each", one_file),
-    Rule(r"zoo export run/model.keras .*--target edgetpu", "trains first, as README does", of_mine),
+    Rule(
+        r"zoo build mobilenet_v2 --quantize ",
+        "takes half a minute; README's is of full width",
+        narrow,
+    ),
+    Rule(
+        r"zoo choose .*--files ",
+        "exports four files and says nothing of each",
+        one_file,
+    ),
+    Rule(
+        r"zoo export run/model.keras .*--target edgetpu",
+        "trains first, as README does",
+        of_mine,
+    ),
     Rule(r"unzip -p model_int8_edgetpu.tflite ", "Coral's compiler makes the file", unpacked),
     Rule(r"zoo doctor ", "tries each installed runtime; a board has one of them", on_a_board),
     Rule(r"zoo serve --collect ", "ends with Ctrl-C; a person holds things before the camera", collected),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import tomli
 
-from tests.docs.markdown import ROOT, file_name, of_language, read
+from tests.docs.markdown import ROOT, of_language, read
 
 if TYPE_CHECKING:
     from tests.docs.conftest import RunPage
@@ -33,7 +33,7 @@ def ran(run_page: RunPage) -> Runner:
 
 
 def test_the_files_on_the_page() -> None:
-    assert [name for name in map(file_name, read(PAGE)) if name] == ["shufflenet_v2.py", "digits.py"]
+    assert [block.file for block in read(PAGE) if block.file] == ["shufflenet_v2.py", "digits.py"]
 
 
 @pytest.mark.slow
@@ -65,7 +65,7 @@ def test_it_is_the_published_net(ran: Runner) -> None:
 
 @pytest.mark.slow
 def test_the_spec_says_what_the_built_model_has(ran: Runner) -> None:
-    [source] = [str(example.parsed) for example in read(PAGE) if file_name(example) == "shufflenet_v2.py"]
+    [source] = [block.text for block in read(PAGE) if block.file == "shufflenet_v2.py"]
     params, macs = (re.search(rf"{name}=([\d_]+)", source) for name in ("params", "macs"))
     assert params
     assert macs

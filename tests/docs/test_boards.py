@@ -12,7 +12,6 @@ import pytest
 
 import zoo.runner.demo
 from tests.docs.markdown import ROOT, of_language
-from zoo.cli.main import COMMANDS
 from zoo.errors import MissingDependencyError
 from zoo.runner.loading import delegates, runtimes
 
@@ -103,25 +102,6 @@ def test_a_compiled_file_without_the_edge_tpu(cli: Cli, tmp_path: Path, monkeypa
     shutil.copy(zoo.runner.demo.folder() / "pictures/three/000.png", "photo.png")
     result = cli("run", "model_int8_edgetpu.tflite", "photo.png")
     assert result.err.strip() == shown("zoo: error: model_int8_edgetpu.tflite was compiled")
-
-
-def test_the_pip_lines_name_extras_that_exist() -> None:
-    extras = set(re.findall(r"'\.\[([\w-]+)\]'", TEXT))
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert extras >= {"tflite-runtime", "camera"}
-    for extra in extras:
-        assert re.search(rf"^{extra} = \[", project, re.MULTILINE), extra
-
-
-def test_the_commands_have_these_options(cli: Cli) -> None:
-    lines = [line for line in of_language(PAGE, "sh") if "zoo " in line and "pip" not in line]
-    commands = [line.split("zoo ", 1)[1] for line in lines]
-    assert len(commands) >= 7
-    for name, *words in map(str.split, commands):
-        assert name in COMMANDS
-        helped = cli(name, "--help").out
-        for option in (word for word in words if word.startswith("--")):
-            assert option in helped, f"{name} {option}"
 
 
 def test_what_the_libraries_are_called() -> None:

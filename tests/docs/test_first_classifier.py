@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.markdown import ROOT, language, read
+from tests.docs.markdown import ROOT, read
 
 if TYPE_CHECKING:
     from tests.docs.conftest import RunPage
@@ -28,11 +28,10 @@ def ran(run_page: RunPage) -> Runner:
 @pytest.fixture(scope="module")
 def cells(ran: Runner) -> list[tuple[str, str]]:
     """What each cell prints according to the page, in the block behind it, and what it printed."""
-    found = read(PAGE)
     return [
-        (str(after.parsed) if language(after) == "text" else "", ran.printed[str(cell.parsed)])
-        for cell, after in itertools.pairwise(found)
-        if language(cell) == "python"
+        (after.text if after.language == "text" else "", ran.printed[cell.text])
+        for cell, after in itertools.pairwise(read(PAGE))
+        if cell.language == "python"
     ]
 
 

@@ -97,3 +97,64 @@ def test_what_an_export_would_refuse_is_found_by_the_model_and_the_data(run: Tra
     scores = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(keras.layers.Add()(two)))
     with pytest.raises(ExportError, match="2 inputs"):
         require_exportable(keras.Model(two, scores), run.data, wanted)
+
+
+def test_the_layers_model_of_a_run_is_read_back_and_judged_on_the_held_out_files(run: TrainResult) -> None:
+    found = export_files(run, (), tfjs=True)
+    assert found.failures == ()
+    keras_row, row = found.rows
+    assert (row["file"], row["mode"], row["runtime"]) == ("lenet_tfjs", "tfjs", "Keras, read back")
+    # It computes as the model does, pixel / 127 - 1 in front, so that it is right on the same files.
+    for name in ("accuracy", "interval", "split", "count"):
+        assert row[name] == keras_row[name]
+    assert (row["agreement"], row["latency_ms"]) == (1, None)
+    assert row["bytes"] == sum(one.stat().st_size for one in (run.folder / "lenet_tfjs").iterdir())
+    metadata = json.loads((run.folder / "lenet_tfjs" / "metadata.json").read_text(encoding="utf-8"))
+    assert metadata["labels"] == list(run.data.class_names)
+    assert json.loads((run.folder / "files.json").read_text()) == found.rows
+    assert "| lenet_tfjs | " in (run.folder / "README.md").read_text()
+    assert "measured with Keras, not with TensorFlow.js" in found.notes[0]
+    assert "ml5 gives a model colour pictures of 224x224 only" in found.notes[1]
+
+
+def test_a_layers_model_that_computes_something_else_is_seen_by_its_accuracy(
+    run: TrainResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zoo.export.tfjs.check import read_back as real
+
+    def other(folder: Path, half: float | None) -> Any:
+        model = real(folder, half)
+        model.set_weights([0 * one for one in model.get_weights()])
+        return model
+
+    monkeypatch.setattr("zoo.export.tfjs.run.read_back", other)
+    first, row = export_files(run, (), tfjs=True).rows
+    assert row["accuracy"] < first["accuracy"]
+    assert row["agreement"] < 1
+
+
+def test_a_layer_that_tensorflow_js_lacks_is_found_before_the_training(run: TrainResult) -> None:
+    import random
+
+    import keras
+
+    inputs = keras.Input((28, 28, 1))
+    odd = keras.layers.UnitNormalization(name="odd")(keras.layers.Flatten()(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(odd))
+    with pytest.raises(ExportError, match="TensorFlow.js, which has no layer for UnitNormalization"):
+        require_exportable(model, run.data, (), tfjs=True)
+    state = random.getstate()
+    require_exportable(run.model, run.data, (), tfjs=True)
+    assert random.getstate() == state  # a training goes on with the seeds that it has without this
+
+
+def test_a_layers_model_that_cannot_be_written_does_not_keep_others(
+    run: TrainResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise VerificationError("gives other scores than Keras")
+
+    monkeypatch.setattr("zoo.export.run.write_layers", refuse)
+    found = export_files(run, ExportOptions().in_modes("none"), tfjs=True)
+    assert [(one.mode, str(one.error)) for one in found.failures] == [("tfjs", "gives other scores than Keras")]
+    assert [row["mode"] for row in found.rows] == ["keras", "none"]

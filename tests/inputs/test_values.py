@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import InputError
+from zoo.inputs import values
 from zoo.inputs.values import load_values
 
 VALUES = np.array([[0.5, -1.25], [2, 3e-3], [1000, 0]], np.float32)
@@ -40,3 +41,35 @@ def test_numbers_of_any_country(tmp_path: Path, text: str, encoding: str) -> Non
 def test_what_are_no_such_numbers(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match="w.csv"):
         load_values(written(tmp_path, text), (1, 2))
+
+
+def test_a_batch_of_one_is_the_input_itself(tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", VALUES[np.newaxis])
+    np.testing.assert_array_equal(load_values(tmp_path / "one.npy", (3, 2)), VALUES)
+    np.testing.assert_array_equal(load_values(written(tmp_path, "1,2\n"), (2,)), np.array([1, 2], np.float32))
+    np.save(tmp_path / "two.npy", np.stack([VALUES, VALUES]))
+    with pytest.raises(InputError, match=r"two.npy holds values of shape \(2, 3, 2\), the model takes \(3, 2\)"):
+        load_values(tmp_path / "two.npy", (3, 2))
+
+
+def test_a_file_may_have_a_megabyte_and_64_bytes_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert values.most_bytes((3, 2)) == 2**20 + 6 * 64
+    monkeypatch.setattr(values, "CSV_BYTES", 0)
+    text = "1,2" + " " * (2 * values.NUMBER_BYTES - 4) + "\n"
+    np.testing.assert_array_equal(load_values(written(tmp_path, text), (2,)), np.array([1, 2], np.float32))
+    with pytest.raises(InputError, match=r"has more than 128 bytes; values of shape \(2,\) take fewer"):
+        load_values(written(tmp_path, text + "\n"), (2,))
+
+
+def test_a_column_is_left_out_only_where_it_is_one_too_many_and_an_index(tmp_path: Path) -> None:
+    for head in ("index", "Unnamed: 0", ""):
+        text = f"{head},ax,ay\n7,1,2\n"
+        np.testing.assert_array_equal(load_values(written(tmp_path, text), (1, 2)), np.array([[1, 2]], np.float32))
+        np.testing.assert_array_equal(load_values(written(tmp_path, text), (1, 3)), np.array([[7, 1, 2]], np.float32))
+    with pytest.raises(InputError, match="w.csv"):
+        load_values(written(tmp_path, "time,ax,ay\n7,1,2\n"), (1, 2))
+
+
+def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="w.csv holds values that are not finite numbers"):
+        load_values(written(tmp_path, "1,nan\n"), (2,))

@@ -101,3 +101,26 @@ def test_what_is_no_archive_is_an_error(content: bytes) -> None:
 def test_honest_archives_are_read(packing: int) -> None:
     found = open_archive(io.BytesIO(archive(("text", b"{}" * 300), ("large", bytes(1000)), packing=packing)), most)
     assert (found.read("text"), found.read("large")) == (b"{}" * 300, bytes(1000))
+
+
+def test_a_part_that_begins_in_the_last_bytes_of_another_is_refused() -> None:
+    content = archive(("large", b"x" * 99), ("other", b"y" * 99))
+    # A part has at least the 30 bytes of its header, and its data.
+    with pytest.raises(RefusedArchiveError, match="'other' lies where another is"):
+        open_archive(io.BytesIO(in_directory(content, 42, "<L", 30 + 99 - 1, entry=1)), most)
+
+
+def test_a_large_directory_is_found_where_the_locator_points_to_and_right_before_it() -> None:
+    content = archive(("text", b"x"))
+    end = content.index(b"PK\x05\x06")
+
+    def record(size: int) -> bytes:
+        return b"PK\x06\x06" + struct.pack("<QHHLLQQQQ", 44, 45, 45, 0, 0, 1, 1, size, 0)
+
+    def with_records(pointed: bytes, before: bytes) -> io.BytesIO:
+        locator = b"PK\x06\x07" + struct.pack("<LQL", 0, end, 1)
+        return io.BytesIO(content[:end] + pointed + before + locator + content[end:])
+
+    for records in ((record(MAX_DIRECTORY + 1), record(1)), (record(1), record(MAX_DIRECTORY + 1))):
+        with pytest.raises(RefusedArchiveError, match="its directory has more than"):
+            open_archive(with_records(*records), most)

@@ -145,3 +145,32 @@ def test_a_build_into_files_that_another_command_writes_is_refused(cli: Cli, tmp
         assert result.code == 1
         assert f"is being written by process {process.pid}" in result.error
         assert not (tmp_path / "lenet.tflite").exists()
+
+
+def test_the_lock_says_who_holds_it_and_for_others_to_read(tmp_path: Path) -> None:
+    for old in ("", "123 a host with a long name that is no longer there\n"):
+        lock = next(iter(_locks_of(tmp_path / "run", old)))
+        with exclusive(tmp_path / "run"):
+            assert lock.read_text() == f"{os.getpid()} {socket.gethostname()}\n"
+            assert lock.stat().st_mode & 0o777 == 0o644
+        assert not lock.exists()
+
+
+def _locks_of(run: Path, text: str) -> list[Path]:
+    """Returns the file of a place's lock, as a killed process leaves it; none is left if the text is empty."""
+    with exclusive(run):
+        found = [path for path in run.parent.iterdir() if path.is_file()]
+    for path in found:
+        if text:
+            path.write_text(text)
+    return found
+
+
+@pytest.mark.parametrize("text", ["", "cats", "-1 here", "1234567890 here", "\u0664 here"])
+def test_a_lock_that_names_no_process_is_anothers(tmp_path: Path, text: str) -> None:
+    (lock,) = _locks_of(tmp_path / "run", "")
+    lock.write_text(text)
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(OutputError, match="run is being written by another process; wait"):
+            exclusive(tmp_path / "run").__enter__()

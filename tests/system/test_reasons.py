@@ -52,3 +52,21 @@ def test_plain_messages_give_their_first_line(text: str, expected: str) -> None:
     found = first_line(RuntimeError(text))
     assert found.startswith(expected)
     assert len(found) <= MOST
+
+
+def test_a_reason_of_three_hundred_characters_is_whole() -> None:
+    for length, cut in ((MOST, False), (MOST + 1, True)):
+        text = ("word " * 100)[: length - 1] + "x"
+        assert (len(reason(text)) == len(text), reason(text).endswith("[...]")) == (not cut, cut)
+    assert MOST == 300
+
+
+def test_a_message_of_one_long_word_is_shortened_and_never_empty() -> None:
+    assert reason("Caused by: \nthis") == "this"
+    assert reason("x" * 1000) == "[...]"
+
+
+def test_the_reason_stands_behind_the_last_mark_or_in_the_line_after_it() -> None:
+    assert reason("Original error was: one\nmore\nCaused by: two\nend") == "two"
+    assert reason("begin\nCaused by:\nthe next line\nanother") == "the next line"
+    assert reason("begin\nOriginal error was: one\nmore\nCaused by:") == "one"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from zoo.system.signals import listening
+from zoo.system.signals import listening, watch_children
 
 MAIN = "from zoo.cli.main import main; main()"
 TRAIN = Path(__file__).parents[1] / "training" / "programs" / "slow_training.py"
@@ -106,17 +106,23 @@ def test_another_thread_changes_nothing() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["serve", "view"])
-def test_a_server_in_the_background_of_a_script_ends_by_sigterm_alone(command: str, lenet_file: Path) -> None:
-    more = {"serve": ("--port", "0"), "view": ("--no-browser",)}[command]
-    with started(command, lenet_file, *more, ignored=(signal.SIGINT,)) as process:
+@pytest.mark.parametrize("command", ["serve", "collect", "view"])
+def test_a_server_in_the_background_of_a_script_ends_by_sigterm_alone(
+    command: str, lenet_file: Path, tmp_path: Path
+) -> None:
+    arguments, said = {
+        "serve": (("serve", lenet_file, "--port", "0"), "stopped\n"),
+        "collect": (("serve", "--collect", tmp_path / "things", "--port", "0"), "stopped\nCheck them, and train: zoo "),
+        "view": (("view", lenet_file, "--no-browser"), ""),
+    }[command]
+    with started(*arguments, ignored=(signal.SIGINT,)) as process:
         assert re.search(r"http://127\.0\.0\.1:\d+", first_line(process))
         process.send_signal(signal.SIGINT)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
-        assert (process.returncode, out.strip(), err) == (0, {"serve": "stopped", "view": ""}[command], "")
+        assert (process.returncode, out[: len(said)], err) == (0, said, "")
 
 
 @pytest.mark.slow
@@ -152,3 +158,17 @@ def test_a_command_learns_how_its_children_end_where_its_parent_does_not_care(
         assert process.returncode == 1
         assert "m.tflite is damaged or hostile: litert crashes on it (SIGABRT)" in err
         assert err.count("\n") == 1
+
+
+def test_a_program_that_was_started_without_knowing_of_its_children_learns_how_they_end() -> None:
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        watch_children()
+        assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
+        heard = lambda *_: None  # noqa: E731
+        signal.signal(signal.SIGCHLD, heard)
+        watch_children()
+        assert signal.getsignal(signal.SIGCHLD) is heard
+    finally:
+        signal.signal(signal.SIGCHLD, before)

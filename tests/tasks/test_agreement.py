@@ -67,3 +67,35 @@ def test_the_task_compares_by_what_its_answers_are() -> None:
     assert labels.agreement([RARE], [np.zeros_like(RARE)]).share < 0.6
     values = replace(CLASSIFICATION, answers="values")
     assert values.agreement([VALUES[:, None, None]], [VALUES[:, None, None]]).figures["close"] == 1
+
+
+def test_the_best_five_hold_the_references_best() -> None:
+    reference = np.eye(7)[[6, 6]]
+    outputs = np.array([[9, 8, 7, 6, 0, 0, 5], [9, 8, 7, 6, 5, 0, 4]], float)
+    assert same_class(reference, outputs).figures == {"top1": 0.0, "top5": 0.5}
+
+
+def test_of_two_inputs_that_are_answered_alike_there_is_a_doubt_and_of_one_none() -> None:
+    for measure, values in ((same_class, CLASSES), (same_labels, LABELS), (same_values, VALUES)):
+        two = np.repeat(values[:1], 2, axis=0)
+        assert measure(two, two).doubt != ""
+        assert measure(values[:1], values[:1]).doubt == ""
+
+
+def test_a_score_of_a_half_is_a_yes() -> None:
+    reference, outputs = np.array([[0.5, 0.9], [0.1, 0.9]]), np.array([[0.6, 0.9], [0.1, 0.9]])
+    assert same_labels(reference, outputs).figures["decisions"] == 1.0
+    assert same_labels(reference, outputs).share == 1.0
+
+
+def test_values_that_are_all_zero_have_the_direction_of_zeros_alone() -> None:
+    reference = np.array([[0.0, 0.0], [0.0, 0.0], [3.0, 4.0]])
+    outputs = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+    assert same_values(reference, outputs).figures["cosine"] == pytest.approx(1 / 3)
+    assert same_values(reference, reference).figures["cosine"] == pytest.approx(1)
+
+
+def test_values_may_be_off_by_a_fiftieth_of_their_size_where_they_hardly_differ() -> None:
+    reference = np.array([[100.0, 0.0], [100.0, 1e-3]])
+    assert same_values(reference, reference + np.array([1.9, 0.0])).share == 1
+    assert same_values(reference, reference + np.array([2.1, 0.0])).share == 0

@@ -8,7 +8,8 @@ import pytest
 from zoo.errors import InputError, ModelFileError, OptionError
 from zoo.tasks import TASKS, task_of
 from zoo.tasks.accuracy import Evaluation, paired_interval
-from zoo.tasks.classification import CLASSIFICATION, NOT_SURE, Prediction
+from zoo.tasks.answers import Prediction
+from zoo.tasks.classification import CLASSIFICATION, NOT_SURE
 from zoo.tasks.confusion import Confusion
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests import colours
 from zoo.export.detectors import task_of
 from zoo.tasks.classification import Classification
-from zoo.tasks.divergence import divergence, of_boxes, of_classes, of_labels
+from zoo.tasks.divergence import divergence, of_boxes, of_classes, of_labels, of_values
 
 
 def test_the_same_answers_are_not_apart() -> None:
@@ -50,3 +50,23 @@ def test_a_detector_is_further_off_the_further_its_boxes_or_scores_are() -> None
     assert 0 < off[0] < off[1] / 10
     unsure = [one if i == boxes else one * 0.5 for i, one in enumerate(outputs)]
     assert divergence(task, outputs, unsure) > 0.1
+
+
+def test_values_are_apart_by_their_squares_over_twice_the_spread_of_the_inputs() -> None:
+    first = np.array([[0.0, 10.0], [2.0, 12.0]])  # a variance of 1 over the inputs, and of 25 over the values
+    assert of_values(first, first + 1) == pytest.approx(0.5)
+    assert of_values(first[:1], first[:1] + 2) == pytest.approx(2.0)  # a single input has no spread
+
+
+def test_labels_count_by_their_weights_and_certainty_is_no_infinity() -> None:
+    first, second = np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[0.5, 0.5], [1.0, 0.0]])
+    assert of_labels(first, second) == pytest.approx(2 * np.log(2) / 2, rel=1e-3)
+    assert of_labels(first, second, np.array([[1.0, 0.0], [1.0, 1.0]])) == pytest.approx(np.log(2) / 2, rel=1e-3)
+    assert np.isfinite(of_labels(second, 1 - first))
+
+
+def test_probabilities_with_a_zero_are_no_logits() -> None:
+    first, second = np.array([[0.0, 1.0]]), np.array([[0.5, 0.5]])
+    assert of_classes(first, second) == pytest.approx(np.log(2), rel=1e-3)
+    logits = np.array([[1.5, -0.5]])  # their sum is 1
+    assert of_classes(logits, np.exp(logits) / np.exp(logits).sum()) == pytest.approx(0, abs=1e-6)

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import http.server
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -111,21 +112,28 @@ def handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
     return Handler
 
 
+@contextlib.contextmanager
+def serving(server: Server, context: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Runs a server as long as the block does, over https with a context; gives its address."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(server)) as httpd:
+        if context is not None:
+            httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+        thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+        thread.start()
+        yield f"http{'s' * (context is not None)}://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
+        thread.join()
+
+
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server of `folder`; the zoo downloads from it without pauses, to a cache that belongs to the test."""
     found = Server(tmp_path / "served")
     found.folder.mkdir()
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(found))
-    found.url = f"http://127.0.0.1:{httpd.server_port}"
-    monkeypatch.setenv("EDGEZOO_WEIGHTS_URL", found.url)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr(download, "PAUSE", 0.0)
     for proxy in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(proxy, raising=False)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    yield found
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with serving(found) as found.url:
+        monkeypatch.setenv("EDGEZOO_WEIGHTS_URL", found.url)
+        yield found

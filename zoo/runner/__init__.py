@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from zoo.runner.detector import Detector
     from zoo.runner.loading.session import Session, TensorInfo, load
     from zoo.runner.predictor import Predictor, Result
-    from zoo.tasks.classification import Prediction
-    from zoo.tasks.detection import Detection
+    from zoo.tasks.answers import Detection, Prediction
 
 __all__ = [
     "Classifier",
@@ -43,9 +42,9 @@ __getattr__, __dir__ = attach(
     __name__,
     {
         "Classifier": "zoo.runner.classifier",
-        "Detection": "zoo.tasks.detection",
+        "Detection": "zoo.tasks.answers",
         "Detector": "zoo.runner.detector",
-        "Prediction": "zoo.tasks.classification",
+        "Prediction": "zoo.tasks.answers",
         "Predictor": "zoo.runner.predictor",
         "Result": "zoo.runner.predictor",
         "Session": "zoo.runner.loading.session",

@@ -11,7 +11,8 @@ from zoo.runner.entry import Scaling
 from zoo.runner.loading.runtimes import Runtime
 from zoo.runner.loading.session import Array
 from zoo.runner.predictor import Predictor, Result, Sample, Source
-from zoo.tasks.classification import CLASSIFICATION, Prediction
+from zoo.tasks.answers import Prediction
+from zoo.tasks.classification import CLASSIFICATION
 
 
 class Classifier(Predictor[Prediction]):

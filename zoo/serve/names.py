@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -13,7 +13,6 @@ from zoo.errors import OptionError
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-    from zoo.serve.settings import Settings
 
 PORTS = {"http": 80, "https": 443}
 """The port of an address that names none, by its scheme."""
@@ -30,10 +29,10 @@ class Place(NamedTuple):
 class Names:
     """The names of a server: localhost, IP addresses, the machine's own, `host`, and what `allow_hosts` adds."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, host: str, allow_hosts: Iterable[str]) -> None:
         machine = socket.gethostname().lower()
-        self._own = {"localhost", machine, machine.partition(".")[0] + ".local", settings.host.lower()}
-        self._allowed = frozenset(map(allowed, settings.allow_hosts))
+        self._own = {"localhost", machine, machine.partition(".")[0] + ".local", host.lower()}
+        self._allowed = frozenset(map(allowed, allow_hosts))
 
     def include(self, host: Place) -> bool:
         """Whether a request to this host is meant for this server."""

@@ -35,7 +35,7 @@ class Guard:
         self._open = open_paths
         self.tries = Tries()
         self._peers = peers
-        self._names = Names(settings)
+        self._names = Names(settings.host, settings.allow_hosts)
         self._token = None if settings.token is None else settings.token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

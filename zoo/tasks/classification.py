@@ -11,6 +11,7 @@ import numpy as np
 from zoo import bounds
 from zoo.errors import ModelFileError, OptionError
 from zoo.tasks.agreement import MEASURES, Answers
+from zoo.tasks.answers import Prediction
 from zoo.tasks.scores import Scores, shown_score
 from zoo.tasks.task import Agreement, Array, Shape
 from zoo.tflite.scores import are_probabilities
@@ -28,16 +29,6 @@ NOT_SURE = "not sure"
 
 SHAPES_SHOWN = 10
 """The most outputs that an error message lists."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One class with the model's score for it."""
-
-    label: str
-    index: int
-    score: float
-    """Score of the class: a probability, 0..1, or another number, see `Classification.scores`."""
 
 
 @dataclass(frozen=True)

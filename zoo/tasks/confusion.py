@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zoo.tasks.task import Array
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

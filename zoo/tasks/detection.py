@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoo import bounds
 from zoo.errors import InputError, closest
 from zoo.inputs.pictures.fit import Box
+from zoo.tasks.answers import Detection
 from zoo.tasks.scores import Scores, shown_score
 from zoo.tasks.task import Agreement, Array, Shape, Stored
 from zoo.tflite.labels import BACKGROUND
@@ -42,18 +43,6 @@ OBJECT_TAGS = (
     OutputTag("number of detections", "how many of the objects count"),
 )
 """The metadata of the outputs of a file that decodes its boxes itself, named as the Android Task Library expects it."""
-
-
-@dataclass(frozen=True)
-class Detection:
-    """One object."""
-
-    label: str
-    index: int
-    score: float
-    """The probability that it is one, 0..1."""
-    box: Box
-    """Left, top, right, bottom in pixels of the upright picture; of the model's input if there is no picture."""
 
 
 @dataclass(frozen=True)
@@ -247,11 +236,25 @@ class Detecting:
 
         return detection_figures.compare(first, second)
 
-    def agreement(self, reference: Sequence[Array], outputs: Sequence[Array]) -> Agreement:
-        """Returns how many objects above the threshold are the same; see `zoo.tasks.objects.decoding.agreement`."""
+    def agreement(self, reference: Sequence[Array], outputs: Sequence[Array], *, least: float = 0.0) -> Agreement:
+        """Returns how many objects above the threshold are the same; see `zoo.tasks.objects.decoding.agreement`.
+
+        Args:
+            reference: the outputs of the reference, real numbers; the first axis is the inputs.
+            outputs: the outputs to compare, arranged as `compared` says.
+            least: a score below which nothing is compared.
+        """
         from zoo.tasks.objects.decoding import agreement
 
-        return agreement(self, reference, outputs)
+        every = replace(self, threshold=0.0)
+        theirs = replace(every, found=self.compared or self.found)
+        labels = tuple(map(str, range(self.classes([one.shape for one in reference]))))
+
+        def found(task: Detecting, answer: Sequence[Array], at: int) -> list[Detection]:
+            return task.decode([one[at : at + 1] for one in answer], labels)
+
+        pairs = [(found(every, reference, at), found(theirs, outputs, at)) for at in range(len(reference[0]))]
+        return agreement(pairs, self.threshold, least=least)
 
     def divergence(self, reference: Sequence[Array], outputs: Sequence[Array]) -> float:
         """Returns the divergence of the scores and of the boxes of anchors that show objects, for each such anchor.

@@ -57,6 +57,11 @@ def test_from_a_folder_to_files_for_a_board(
     found = json.loads(done.out)
     assert [row["mode"] for row in found["files"]] == ["keras", "float16"]
     assert found["accuracy"] == metrics["accuracy"]
+    done = cli("train", "--resume", run, "--export", "tfjs")
+    assert (done.code, done.err) == (0, "")
+    assert f"Its folder for TensorFlow.js: {run}/lenet_tfjs" in done.out
+    assert "zoo run" not in done.out
+    assert {one.name for one in (run / "lenet_tfjs").iterdir()} == {"model.json", "weights.bin", "metadata.json"}
 
 
 @pytest.mark.slow
@@ -82,6 +87,7 @@ def test_what_is_wrong_is_said_without_tensorflow(cli: Cli, tmp_path: Path, monk
         (["--resume", "r", "--epochs", "3"], 2, "--resume takes all from its folder"),
         (["inception", "d"], 1, "unknown model 'inception'"),
         (["lenet", "d", "--quantize", "int8"], 2, "--quantize is for --export tflite"),
+        (["lenet", "d", "--export", "tfjs", "--quantize", "int8"], 2, "--quantize is for --export tflite"),
         (["lenet", "d", "--min-agreement", "0.5"], 2, "--min-agreement is for --export tflite"),
         (["lenet", "d", "--export", "tflite", "--target", "edgetpu"], 1, "the Edge TPU runs int8 files only"),
         (["lenet", "d", "--alpha", "0.5"], 1, "alpha"),

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests import npm, teachable
+from tests.export.tfjs.pages import ADDRESS, open_models
 from zoo.errors import ExportError, InputError, VerificationError
 from zoo.export.tfjs import check as tfjs_check
 from zoo.export.tfjs.exporter import LayersModel, to_tfjs
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 L = keras.layers
 LABELS = ["cat", "a dog", "Läuft"]
-ADDRESS = "http://tfjs.test/"
 
 
 def net(*, size: int = 16, channels: int = 3) -> keras.Model:
@@ -59,23 +59,18 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, Laye
 @pytest.fixture(scope="module")
 def page(browser: Browser, written: tuple[keras.Model, LayersModel], tmp_path_factory: pytest.TempPathFactory) -> Page:
     """A page with TensorFlow.js and Teachable Machine's library, beside the files of the net."""
-    scripts = [npm.fetch(one, tmp_path_factory.mktemp("npm")) for one in (npm.TFJS, npm.TEACHABLE)]
-    served = {path.name: path for path in (*scripts, *written[1].path.iterdir())}
-    tags = "".join(f"<script src={path.name}></script>" for path in scripts)
-    opened = browser.new_page()
+    return open_models(browser, tmp_path_factory, (npm.TFJS, npm.TEACHABLE), written[1].path)
 
-    def answer(route: Any) -> None:
-        name = route.request.url.removeprefix(ADDRESS)
-        if not name:
-            route.fulfill(body=f"<!doctype html>{tags}", content_type="text/html")
-        elif name in served:
-            route.fulfill(path=served[name])
-        else:
-            route.fulfill(status=404)
 
-    opened.route("**", answer)
-    opened.goto(ADDRESS)
-    return opened
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, LayersModel]:
+    """A small net of the only size that ml5 knows, and what was written of it."""
+    entry = keras.Input((224, 224, 3))
+    x = L.Conv2D(8, 16, strides=16, activation="relu")(L.Rescaling(1 / 127.5, offset=-1)(entry))
+    model = keras.Model(entry, L.Dense(3, "softmax")(L.GlobalMaxPooling2D()(x)), name="wide")
+    rng = np.random.default_rng(4)
+    model.set_weights([one + rng.uniform(-0.2, 0.2, one.shape).astype(one.dtype) for one in model.get_weights()])
+    return model, to_tfjs(model, tmp_path_factory.mktemp("tfjs") / "wide", labels=LABELS)
 
 
 def test_tensorflow_js_gives_the_answers_of_keras(written: tuple[keras.Model, LayersModel], page: Page) -> None:
@@ -110,6 +105,31 @@ def test_teachable_machines_library_names_a_picture(written: tuple[keras.Model, 
     wanted = np.asarray(written[0](pixels[np.newaxis].astype(np.float32), training=False))[0]
     assert [name for name, _ in found] == LABELS
     np.testing.assert_allclose([score for _, score in found], wanted, atol=1e-4)
+
+
+def test_ml5_names_a_picture(
+    wide: tuple[keras.Model, LayersModel], browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    page = open_models(browser, tmp_path_factory, (npm.ML5,), wide[1].path)
+    pixels = np.random.default_rng(5).integers(0, 256, (224, 224, 3)).astype(np.uint8)
+    stored = io.BytesIO()
+    Image.fromarray(pixels).save(stored, "PNG")
+    found = page.evaluate(
+        """async ([address, content]) => {
+            const classifier = await ml5.imageClassifier(address);
+            await classifier.ready;
+            const picture = new Image();
+            picture.src = 'data:image/png;base64,' + content;
+            await picture.decode();
+            return (await classifier.classify(picture)).map((one) => [one.label, one.confidence]);
+        }""",
+        [ADDRESS, base64.b64encode(stored.getvalue()).decode()],
+    )
+    page.close()
+    scores = np.asarray(wide[0](pixels[np.newaxis].astype(np.float32), training=False))[0]
+    best_first = sorted(zip(LABELS, scores.tolist(), strict=True), key=lambda one: -one[1])
+    assert [name for name, _ in found] == [name for name, _ in best_first]
+    np.testing.assert_allclose([score for _, score in found], [score for _, score in best_first], atol=1e-4)
 
 
 def test_the_folder_holds_what_the_libraries_ask_for(written: tuple[keras.Model, LayersModel]) -> None:

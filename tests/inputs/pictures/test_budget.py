@@ -71,3 +71,13 @@ def test_more_than_is_free_is_refused_and_given_back(monkeypatch: pytest.MonkeyP
     assert budget.held == 0
     with budget.hold(LARGE):
         pass
+
+
+def test_from_64_megabytes_the_free_memory_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert LARGE == 64 * 2**20
+    monkeypatch.setattr(memory, "available", lambda: 0)
+    budget = Budget(10 * LARGE)
+    with budget.hold(LARGE):
+        assert budget.held == LARGE
+    with pytest.raises(MemoryError), budget.hold(LARGE + 1):
+        pass

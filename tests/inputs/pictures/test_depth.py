@@ -13,6 +13,7 @@ from PIL import Image
 from zoo.errors import InputError
 from zoo.inputs.find import SUFFIXES
 from zoo.inputs.pictures import formats
+from zoo.inputs.pictures.depth import UnfitError, factor, require_visible, to_gray
 from zoo.runner import load_image
 
 RAMP = np.linspace(0, 1, 64).reshape(8, 8)
@@ -138,3 +139,33 @@ def test_the_suffixes_of_all_formats_are_looked_for() -> None:
     Image.init()
     kinds = {"HEIF": ".heic"} | {Image.EXTENSION[suffix]: suffix for suffix in SUFFIXES if suffix in Image.EXTENSION}
     assert set(formats.PLUGINS) - {"ICO", "MPO"} <= set(kinds) | {"HEIF"}
+
+
+@pytest.mark.parametrize(
+    ("high", "bits"), [(255, 8), (256, 10), (1023, 10), (1024, 12), (4095, 12), (4096, 16), (65535, 16)]
+)
+def test_the_fewest_bits_that_hold_the_highest_value(high: int, bits: int) -> None:
+    image = Image.fromarray(np.array([[0, high]], np.int32))
+    assert factor(image) == 255 / (2**bits - 1)
+
+
+def test_values_above_sixteen_bits_and_below_zero_are_unfit() -> None:
+    for low, high in ((0, 65536), (-1, 1)):
+        with pytest.raises(UnfitError, match=f"its values go from {low} to {high}, and"):
+            factor(Image.fromarray(np.array([[low, high]], np.int32)))
+    assert factor(Image.fromarray(np.array([[0, 1]], np.float32))) == 255
+    assert factor(Image.fromarray(np.array([[0, 1.5]], np.float32))) == 1
+
+
+def test_values_are_multiplied_cut_and_rounded_down() -> None:
+    image = Image.fromarray(np.array([[0, 1, 127, 200, 128.5]], np.float32))
+    np.testing.assert_array_equal(np.asarray(to_gray(image, 2)), [[0, 2, 254, 255, 255]])
+    np.testing.assert_array_equal(np.asarray(to_gray(image, 0.5)), [[0, 0, 63, 100, 64]])
+
+
+def test_colours_below_a_sixteenth_of_a_sample_are_lost() -> None:
+    require_visible(Image.new("RGB", (2, 2), (0, 16, 0)))
+    require_visible(Image.new("RGB", (2, 2), (0, 0, 0)))
+    for highest in (1, 15):
+        with pytest.raises(UnfitError, match="it would be black"):
+            require_visible(Image.new("RGB", (2, 2), (0, highest, 0)))

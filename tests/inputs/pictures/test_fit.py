@@ -78,3 +78,23 @@ def test_a_spot_is_found_where_the_fit_says(
     found = how.to_picture(np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]))
     pixel = max(how.seen.width / how.placed.width, how.seen.height / how.placed.height)
     np.testing.assert_allclose(found, box, atol=pixel)
+
+
+@pytest.mark.parametrize(
+    ("size", "into", "resize", "seen", "placed"),
+    [
+        ((400, 300), (100, 100), "stretch", (0, 0, 400, 300), (0, 0, 100, 100)),
+        ((400, 300), (100, 100), "crop", (50, 0, 350, 300), (0, 0, 100, 100)),
+        ((300, 400), (100, 50), "crop", (0, 125, 300, 275), (0, 0, 100, 50)),
+        ((400, 300), (100, 100), "pad", (0, 0, 400, 300), (0, 12, 100, 87)),
+        ((300, 400), (100, 100), "pad", (0, 0, 300, 400), (12, 0, 87, 100)),
+        ((5000, 1), (10, 10), "pad", (0, 0, 5000, 1), (0, 4, 10, 5)),
+        ((1, 5000), (10, 10), "pad", (0, 0, 1, 5000), (4, 0, 5, 10)),
+    ],
+)
+def test_the_part_that_is_seen_and_its_place(
+    size: tuple[int, int], into: tuple[int, int], resize: Resize, seen: tuple[int, ...], placed: tuple[int, ...]
+) -> None:
+    how = fit(size, into, resize)
+    assert (tuple(how.seen), tuple(how.placed)) == (seen, placed)
+    assert how.size == size

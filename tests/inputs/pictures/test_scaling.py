@@ -68,3 +68,17 @@ def test_a_tall_photo_is_read_as_on_every_other_machine(size: tuple[int, int]) -
     left, top = (size[0] - square) / 2, (size[1] - square) / 2
     expected = reference(pixels, (24, 24), Box(left, top, left + square, top + square))
     np.testing.assert_array_equal(load_image(Image.fromarray(pixels), 24, 24), expected)
+
+
+def test_without_a_part_the_whole_picture_is_scaled() -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (30, 20, 3), np.uint8)
+    for size in ((7, 9), (20, 9), (7, 30), (20, 30)):
+        found = np.asarray(scaled(Image.fromarray(pixels), size))
+        np.testing.assert_array_equal(found, reference(pixels, size, Box(0, 0, 20, 30)))
+
+
+def test_a_part_as_wide_as_the_result_is_cut_out_at_its_own_place() -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (8, 20, 3), np.uint8)
+    for left in (0, 1, 10):
+        found = np.asarray(scaled(Image.fromarray(pixels), (10, 8), Box(left, 0, left + 10, 8)))
+        np.testing.assert_array_equal(found, pixels[:, left : left + 10])

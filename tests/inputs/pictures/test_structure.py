@@ -88,3 +88,48 @@ def test_a_picture_that_ends_anywhere_is_looked_through_to_its_end(kind: str) ->
     whole = encoded(kind)
     for end in range(0, len(whole), 7):
         structure.check_structure(io.BytesIO(whole[:end]), kind)
+
+
+def looked_through(kind: str, content: bytes) -> bool:
+    try:
+        structure.check_structure(io.BytesIO(content), kind)
+    except ValueError:
+        return False
+    return True
+
+
+def test_the_limits_themselves_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structure, "SCANS", with_scans(0).count(b"\xff\xda") + 2)
+    assert [looked_through("JPEG", with_scans(n)) for n in (1, 2, 3)] == [True, True, False]
+    monkeypatch.setattr(structure, "PARTS", 4)
+    monkeypatch.setattr(structure, "PACKED_TEXTS", 2)
+    # The header is one of the chunks beside the picture.
+    assert [looked_through("PNG", with_chunks(b"teSt", b"", n)) for n in (2, 3, 4)] == [True, True, False]
+    assert [looked_through("PNG", with_chunks(b"iTXt", PACKED, n)) for n in (1, 2, 3)] == [True, True, False]
+    assert looked_through("PNG", with_chunks(b"fdAT", b"", 9))
+
+
+def test_marks_are_found_where_pieces_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structure, "SCANS", 3)
+    scan = b"\xff\xda\x00\x02"
+    for piece in (1, 2, 3, 5):
+        monkeypatch.setattr(structure, "PIECE", piece)
+        assert looked_through("JPEG", b"\xff\xd8" + scan * 3), piece
+        assert not looked_through("JPEG", b"\xff\xd8" + scan * 4), piece
+
+
+def test_each_block_of_a_gif_counts_once_and_a_segment_without_a_length_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(structure, "BLOCKS", 8)
+    plain = b"GIF89a" + bytes(7)
+    # The mark of a block, and each of its parts.
+    extension = b"!\xfe" + b"\x01x" * 2 + b"\x00"
+    assert looked_through("GIF", plain + extension * 2 + b",")
+    assert not looked_through("GIF", plain + extension * 3 + b",")
+    assert not looked_through("GIF", plain + b"?" * 8)
+    assert looked_through("GIF", plain + b"?" * 7 + b";" + b"?" * 9)
+    monkeypatch.setattr(structure, "PARTS", 3)
+    short = b"\xff\xe1\x00\x00"
+    assert looked_through("JPEG", b"\xff\xd8" + short + b"\xff\xda")
+    assert not looked_through("JPEG", b"\xff\xd8" + short * 2 + b"\xff\xda")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -61,6 +65,53 @@ def test_a_deleted_picture_is_gone_and_its_number_is_not_given_again(collection:
     assert collection.add("cat", jpeg(), "b", PIXELS)[0] == "burst-b-0003.jpg"
     with pytest.raises(NotThereError, match=r"there is no picture 'burst-b-0001\.jpg' of 'cat'"):
         collection.delete("cat", "burst-b-0001.jpg")
+
+
+def test_what_somebody_deletes_at_the_same_time_is_not_there(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second client, or a hand in the folder, is quicker than the request that has already found its picture."""
+    for name in ("cat", "dog"):
+        collection.add_class(name)
+    file, _ = collection.add("cat", jpeg(), "b", PIXELS)
+    unlink = Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda self: [unlink(self), unlink(self)])
+    with pytest.raises(NotThereError, match=rf"the picture {file} is not there any more"):
+        collection.delete("cat", file)
+    listed = Collection._folders(collection)
+    shutil.rmtree(collection.folder / "dog")
+    monkeypatch.setattr(Collection, "_folders", lambda _: listed)
+    assert [(one.name, one.count) for one in collection.classes()] == [("cat", 0), ("dog", 0)]
+
+
+def test_a_class_that_may_not_be_read_is_said_in_one_line(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection.add_class("cat")
+    iterdir = Path.iterdir
+
+    def refuse(self: Path) -> Iterator[Path]:  # root may read all
+        if self.name == "cat":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return iterdir(self)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(OutputError, match=r"cannot read .*/cat: Permission denied"):
+        collection.classes()
+    assert Collection(collection.folder).most == collection.most
+
+
+def test_a_new_server_removes_what_a_killed_one_has_begun(collection: Collection) -> None:
+    collection.add_class("cat")
+    program = (
+        "import os, sys; from pathlib import Path; from zoo.files import atomic\n"
+        "with atomic(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    )
+    place = collection.folder / "cat" / "burst-b-0001.jpg"
+    assert subprocess.run([sys.executable, "-c", program, str(place)], check=False).returncode == -9
+    assert len(list(place.parent.iterdir())) == 1
+    Collection(collection.folder)
+    assert list(place.parent.iterdir()) == []
 
 
 def test_files_that_were_not_collected_here_are_counted_and_left_alone(collection: Collection) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,3 +61,52 @@ def test_a_box_belongs_to_the_level_whose_cells_are_near_each_other() -> None:
     np.testing.assert_allclose(shapes[1], 0.25, atol=1e-5)
     np.testing.assert_allclose(shapes[0][0], 4 * 16 / 320)
     np.testing.assert_allclose(shapes[2][0], 4 * 64 / 320)
+
+
+def test_the_default_shapes_are_those_of_the_papers_rule() -> None:
+    # Two levels from 0.2 to 0.8: three ratios, and a square between this scale and the next, 1 behind the last.
+    (first, last) = default_shapes(2, lowest=0.2, highest=0.8)
+    np.testing.assert_allclose(
+        first, [(0.2, 0.2), (0.2 / 2**0.5, 0.2 * 2**0.5), (0.2 * 2**0.5, 0.2 / 2**0.5), (0.4, 0.4)]
+    )
+    assert last[0] == pytest.approx((0.8, 0.8))
+    assert last[3] == pytest.approx((0.8**0.5, 0.8**0.5))
+    scales = [level[0][0] for level in default_shapes(6)]
+    assert scales == pytest.approx([0.15, 0.28, 0.41, 0.54, 0.67, 0.8])
+
+
+def test_the_usual_anchors_of_a_level_without_boxes() -> None:
+    (level,) = fit(np.empty((0, 2)), [(10, 10)], per_cell=6)
+    side = 4 / 10
+    squares = [(side * 2 ** (n / 2),) * 2 for n in (1, 2, 3)]
+    halves = [(side / 2**0.5, side * 2**0.5), (side * 2**0.5, side / 2**0.5)]
+    np.testing.assert_allclose(level, [(side, side), *halves, *squares])
+    np.testing.assert_allclose(fit(np.empty((0, 2)), [(10, 10)], per_cell=1), [[(side, side)]])
+    assert len(fit(np.empty((0, 2)), [(10, 10)], per_cell=4)[0]) == 4
+
+
+def test_a_level_with_as_many_boxes_as_anchors_fits_them_exactly_and_with_fewer_does_not() -> None:
+    sizes = np.array([[0.5, 0.5], [0.4, 0.8], [0.9, 0.3], [0.7, 0.7]])
+    (level,) = fit(sizes, [(4, 4)])
+    np.testing.assert_allclose(level, [(0.5, 0.5), (0.9, 0.3), (0.4, 0.8), (0.7, 0.7)])
+    assert fit(sizes[:3], [(4, 4)])[0][0] == pytest.approx((1.0, 1.0))
+    # Boxes without an area are none.
+    assert fit(np.concatenate((sizes[:3], [[0.5, 0.0]])), [(4, 4)])[0][0] == pytest.approx((1.0, 1.0))
+
+
+def test_equal_boxes_give_equal_anchors() -> None:
+    (level,) = fit(np.full((40, 2), 0.6), [(4, 4)])
+    np.testing.assert_allclose(level, [(0.6, 0.6)] * 4)
+
+
+def test_a_level_has_its_own_anchors_from_three_in_a_hundred_boxes() -> None:
+    large, small = np.full((400, 2), 0.9), np.full((12, 2), 0.26)
+    grids = [(10, 10), (3, 3)]
+    usual = fit(np.empty((0, 2)), grids)[0]
+    np.testing.assert_allclose(fit(np.concatenate((large[:388], small)), grids)[0], [(0.26, 0.26)] * 4)
+    assert fit(np.concatenate((large, small[:11])), grids)[0] == usual
+
+
+def test_a_grid_covers_the_whole_input() -> None:
+    assert grids_for(320, (16, 32, 64, 128)) == [(20, 20), (10, 10), (5, 5), (3, 3)]
+    assert grids_for(321, (16,)) == [(21, 21)]

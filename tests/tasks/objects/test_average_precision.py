@@ -10,8 +10,15 @@ import pytest
 
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.pictures.fit import Box
-from zoo.tasks.detection import DETECTION, Detection
-from zoo.tasks.objects.average_precision import at_threshold, best_threshold, matched
+from zoo.tasks.answers import Detection
+from zoo.tasks.detection import DETECTION
+from zoo.tasks.objects.average_precision import (
+    SIZES,
+    at_threshold,
+    average_precisions,
+    best_threshold,
+    matched,
+)
 from zoo.tasks.objects.figures import Evaluation
 from zoo.tasks.objects.judge import PictureBoxes
 
@@ -209,3 +216,91 @@ def test_a_file_of_less_precision_may_lose_what_chance_decides() -> None:
     assert objects[0] > 625 > objects[1] > 0
     assert many.tolerance == 0.02
     assert few.tolerance == pytest.approx(0.5 / objects[1] ** 0.5)
+
+
+def square(side: float, left: float = 0.0) -> list[float]:
+    return [left, 0.0, left + side, side]
+
+
+def test_boxes_at_the_ends_of_a_size_belong_to_both() -> None:
+    assert list(SIZES) == ["all", "small", "medium", "large"]
+    for side, names in ((31, "small"), (32, "small medium"), (33, "medium"), (96, "medium large"), (97, "large")):
+        truth = np.array([square(side)])
+        counting = [name for name, size in SIZES.items() if matched(truth, truth, np.ones(1), size).boxes]
+        assert counting == ["all", *names.split()], side
+    tiny = np.array([square(0.01)])
+    assert [matched(tiny, tiny, np.ones(1), size).boxes for size in SIZES.values()] == [1, 1, 0, 0]
+    vast = np.array([square(1e5)])
+    assert [matched(vast, vast, np.ones(1), size).boxes for size in SIZES.values()] == [1, 0, 0, 1]
+
+
+def test_an_object_is_met_from_a_half_in_steps_of_a_twentieth() -> None:
+    truth = np.array([square(100)])
+    for overlap, levels in ((0.49, 0), (0.5, 1), (0.74, 5), (0.75, 6), (0.96, 10), (1.0, 10)):
+        found = np.array([[0, 0, 100, 100 * overlap]])
+        one = matched(truth, found, np.ones(1), ALL)
+        assert int(one.right.sum()) == levels, overlap
+        assert one.takes.tolist() == [0 if levels else -1]
+        assert not one.ignored.any()
+
+
+def test_what_takes_a_box_that_does_not_count_is_ignored_and_of_two_boxes_the_counting_one_is_taken() -> None:
+    truth = np.array([square(20), square(40)])
+    found = np.array([square(20), square(40), square(20, 500), square(40, 500)])
+    one = matched(truth, found, np.array([0.9, 0.8, 0.7, 0.6]), SIZES["medium"])
+    assert one.boxes == 1
+    assert one.right[0].tolist() == [True, True, False, False]
+    assert one.ignored[0].tolist() == [True, False, True, False]
+    assert one.takes.tolist() == [0, 1, -1, -1]
+    # Both boxes are reached; the smaller one overlaps more, and does not count.
+    near = matched(np.array([square(31), square(33)]), np.array([square(31)]), np.ones(1), SIZES["medium"])
+    assert near.takes.tolist() == [1]
+    assert not near.ignored[0, 0]
+
+
+def test_of_equal_boxes_the_last_is_taken_first_and_each_once() -> None:
+    truth = np.array([square(50)] * 3)
+    one = matched(truth, np.array([square(50)] * 4), np.array([0.6, 0.9, 0.8, 0.7]), ALL)
+    assert one.rows.tolist() == [1, 2, 3, 0]
+    assert one.takes.tolist() == [2, 1, 0, -1]
+    assert one.scores.tolist() == [0.9, 0.8, 0.7, 0.6]
+
+
+def test_a_hundred_detections_of_a_class_are_looked_at() -> None:
+    truth = np.array([square(50)])
+    boxes = np.array([square(50, 500)] * 100 + [square(50)])
+    assert not matched(truth, boxes, np.linspace(1, 0.5, 101), ALL).right.any()
+    assert matched(truth, boxes[1:], np.linspace(1, 0.5, 100), ALL).right[0].sum() == 1
+
+
+def test_average_precision_by_hand() -> None:
+    truth = np.array([square(50), square(50, 200)])
+    found = np.array([square(50), square(50, 500), square(50, 200)])
+    one = matched(truth, found, np.array([0.9, 0.8, 0.7]), ALL)
+    values = average_precisions([one])
+    assert values is not None
+    # Half of the objects with a precision of 1: 51 of the 101 places of recall; the others with two of three.
+    np.testing.assert_allclose(values, (51 + 50 * 2 / 3) / 101)
+    half = average_precisions([one, matched(truth, np.empty((0, 4)), np.empty(0), ALL)])
+    assert half is not None
+    np.testing.assert_allclose(half, (26 + 25 * 2 / 3) / 101)
+    assert average_precisions([matched(np.empty((0, 4)), found, np.ones(3), ALL)]) is None
+
+
+def test_equal_scores_pass_a_threshold_together_and_of_equal_thresholds_the_highest_is_best() -> None:
+    truth = np.array([square(50), square(50, 200)])
+    found = np.array([square(50), square(50, 500), square(50, 200)])
+    both = best_threshold([matched(truth, found, np.array([0.9, 0.5, 0.5]), ALL)])
+    assert both is not None
+    # F1 of the first alone: 2 / (1 + 2); of all three: 4 / (3 + 2).
+    assert (both.threshold, both.recall) == (0.5, 1.0)
+    assert both.precision == pytest.approx(2 / 3)
+    equal = best_threshold([matched(truth[:1], found[:2], np.array([0.9, 0.5]), ALL)])
+    assert equal is not None
+    assert equal.threshold == 0.9
+    assert best_threshold([]) is None
+    assert best_threshold([matched(truth, np.empty((0, 4)), np.empty(0), ALL)]) is None
+    assert best_threshold([matched(np.empty((0, 4)), found, np.ones(3), ALL)]) is None
+    none = at_threshold([matched(truth, found, np.array([0.9, 0.5, 0.5]), ALL)], 0.95)
+    assert (none.precision, none.recall) == (None, 0.0)
+    assert at_threshold([matched(truth, found, np.array([0.9, 0.5, 0.5]), ALL)], 0.9).precision == 1.0

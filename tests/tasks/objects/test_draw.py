@@ -8,9 +8,9 @@ from PIL import Image
 
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.pictures.fit import Box
-from zoo.tasks.detection import Detection
+from zoo.tasks.answers import Detection
+from zoo.tasks.objects.compared import PictureFigures
 from zoo.tasks.objects.draw import MOST_SIDE, colour, crop, drawn, drawn_beside_truth
-from zoo.tasks.objects.figures import PictureFigures
 
 
 def changed(picture: Image.Image, found: list[Detection]) -> np.ndarray:

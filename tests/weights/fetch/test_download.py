@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.server
 import shutil
 import socket
 import ssl
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.told import Told
-from tests.weights.conftest import handler
+from tests.weights.conftest import serving
 from zoo.errors import OutputError, WeightsError
 from zoo.progress import BYTES
 from zoo.weights.fetch import connection, download
@@ -342,14 +341,8 @@ def secure(server: Server, certificate: Path) -> Iterator[str]:
     """The files of the same server over https."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(server))
-    httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    yield f"https://127.0.0.1:{httpd.server_port}"
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with serving(server, context) as url:
+        yield url
 
 
 def test_a_redirection_from_https_to_http_is_not_followed(url: str, secure: str, target: Path, server: Server) -> None:

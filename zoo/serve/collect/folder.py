@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import shutil
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import InputError, OutputError
-from zoo.files import atomic, require_writable
+from zoo.files import atomic, require_writable, sweep
 from zoo.inputs.find import SUFFIXES
 from zoo.inputs.pictures.images import opened
 from zoo.inputs.splits import alike, split_of
@@ -60,10 +61,10 @@ class Collection:
     """The pictures below one folder; several threads may use it."""
 
     def __init__(self, folder: Path, most: int = MOST_PICTURES) -> None:
-        """Makes the folder, if it is not there yet.
+        """Makes the folder, if it is not there yet, and removes what writes of a server that was killed have left.
 
         Raises:
-            OutputError: it cannot be written to.
+            OutputError: it cannot be read or written to.
         """
         require_writable(folder)
         try:
@@ -73,6 +74,9 @@ class Collection:
         self.folder = folder
         self.most = most
         self._lock = threading.Lock()
+        for path in self._folders():
+            with contextlib.suppress(OSError):  # one that may not be read is said when it is asked for
+                sweep(path)
 
     def classes(self) -> list[Class]:
         """Returns the classes in the order of their names."""
@@ -156,12 +160,14 @@ class Collection:
         path = self._picture(name, file)
         try:
             path.unlink()
+        except FileNotFoundError as error:
+            raise NotThereError(f"the picture {file} is not there any more") from error
         except OSError as error:
             raise OutputError(f"{file} cannot be deleted: {error.strerror}") from error
         return self._described(path.parent)
 
     def _folders(self) -> list[Path]:
-        found = [path for path in self.folder.iterdir() if path.is_dir() and not path.is_symlink()]
+        found = [path for path in _entries(self.folder) if path.is_dir() and not path.is_symlink()]
         return sorted((path for path in found if not path.name.startswith(".")), key=lambda path: path.name)
 
     def _of(self, name: str) -> Path:
@@ -183,9 +189,23 @@ class Collection:
         return Class(folder.name, len(names), tuple(name for _, name in own[:SHOWN]))
 
 
+def _entries(folder: Path) -> list[Path]:
+    """Returns what is in a folder; nothing, if somebody has deleted the folder meanwhile.
+
+    Raises:
+        OutputError: it may not be read.
+    """
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise OutputError(f"cannot read {folder}: {error.strerror}") from error
+
+
 def _pictures(folder: Path) -> list[str]:
     """Returns the names of the pictures in a folder."""
-    return [path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
+    return [path.name for path in _entries(folder) if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
 
 
 def _written(path: Path) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,7 @@ from zoo.text import plural
 
 if TYPE_CHECKING:
     from zoo.inputs.pictures.fit import Fit
-    from zoo.tasks.detection import Detecting, Detection
+    from zoo.tasks.answers import Detection
 
 CANDIDATES = 400
 """The most boxes among which overlapping ones are looked for; the best of all. It bounds the time of a picture."""
@@ -154,7 +153,7 @@ def _require_finite(values: Array) -> None:
 
 
 def agreement(
-    task: Detecting, reference: Sequence[Array], outputs: Sequence[Array], *, least: float = 0.0
+    pairs: Sequence[tuple[Sequence[Detection], Sequence[Detection]]], threshold: float, *, least: float = 0.0
 ) -> Agreement:
     """Returns the share of the objects above the threshold that two answers have in common.
 
@@ -164,31 +163,20 @@ def agreement(
     that finds nothing does not agree by finding nothing.
 
     Args:
-        task: the task as the file has it.
-        reference: the outputs of the reference, real numbers; the first axis is the inputs.
-        outputs: the outputs to compare, arranged as `task.compared` says.
+        pairs: the objects that the reference and the other find in each picture, best first, whatever their scores.
+        threshold: the least score of an object.
         least: a score below which nothing is compared; one of the files may leave out such objects.
     """
-    every = replace(task, threshold=0.0)
-    theirs = replace(every, found=task.compared or task.found)
-    labels = tuple(map(str, range(task.classes([one.shape for one in reference]))))
-    pairs = [
-        tuple(
-            how.decode([one[at : at + 1] for one in answer], labels, None)
-            for how, answer in ((every, reference), (theirs, outputs))
-        )
-        for at in range(len(reference[0]))
-    ]
     best = [found[0][0].score for found in pairs if found[0]]
-    threshold = max(min(task.threshold, float(np.median(best))) if best else task.threshold, least)
+    lowered = max(min(threshold, float(np.median(best))) if best else threshold, least)
     same = total = 0
     for first, second in pairs:
         for one, other in ((first, second), (second, first)):
-            sure = [found for found in one if found.score >= threshold]
+            sure = [found for found in one if found.score >= lowered]
             total += len(sure)
             same += _in_common(sure, other)
     share = same / total if total else 1.0
-    doubt = "" if any(score >= task.threshold for score in best) else f"no object with a score of {task.threshold:g}"
+    doubt = "" if any(score >= threshold for score in best) else f"no object with a score of {threshold:g}"
     return Agreement(share, MEANING, {"same_objects": share}, doubt)
 
 

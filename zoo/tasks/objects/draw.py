@@ -14,8 +14,8 @@ from zoo.inputs.pictures.fit import Box
 from zoo.text import shown
 
 if TYPE_CHECKING:
-    from zoo.tasks.detection import Detection
-    from zoo.tasks.objects.figures import PictureFigures
+    from zoo.tasks.answers import Detection
+    from zoo.tasks.objects.compared import PictureFigures
 
 LEAST_TEXT = 11
 """The smallest height of letters in pixels; smaller ones cannot be read."""

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError
-from zoo.inputs.boxes import Boxes
 from zoo.tasks.confusion import Confusion
 from zoo.tasks.evaluation import Section
 from zoo.tasks.objects.average_precision import Threshold
+from zoo.tasks.objects.compared import PictureFigures
 from zoo.text import count_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from zoo.tasks.detection import Detection
 
 NO_OBJECT = "(none)"
 """The last name of the confusion matrix: its row is nothing there, its column is missed."""
@@ -25,45 +23,6 @@ LOST = 0.02
 """The mAP that a file of less precision may lose, where there are many objects."""
 TABLE_CLASSES = 20
 """The most classes of a printed confusion matrix."""
-
-
-@dataclass(frozen=True)
-class PictureFigures:
-    """What a detector finds in one picture with the threshold in use, at an overlap of 0.5."""
-
-    path: Path
-    truth: Boxes
-    """The objects, in pixels of the upright picture."""
-    met: tuple[bool, ...]
-    """Whether each of them is found as what it is."""
-    detections: tuple[Detection, ...]
-    """What the detector finds, right or wrong, the best first."""
-    are_right: tuple[bool, ...]
-    """Whether each of those is there, and of its class."""
-
-    @property
-    def there(self) -> int:
-        """Number of objects."""
-        return len(self.truth)
-
-    @property
-    def found(self) -> int:
-        """Number of objects that the detector finds, right or wrong."""
-        return len(self.detections)
-
-    @property
-    def right(self) -> int:
-        """Number of those that are there, of their class."""
-        return sum(self.are_right)
-
-    @property
-    def mistakes(self) -> int:
-        """Number of objects missed, and of those that are not there."""
-        return self.there + self.found - 2 * self.right
-
-    def as_dict(self) -> dict[str, Any]:
-        """Returns the numbers as JSON can hold them."""
-        return {"path": str(self.path), "there": self.there, "found": self.found, "right": self.right}
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,12 @@ from zoo.tasks.objects.average_precision import (
     matched,
 )
 from zoo.tasks.objects.boxes import overlaps
-from zoo.tasks.objects.figures import NO_OBJECT, DetectedClass, Evaluation, PictureFigures
+from zoo.tasks.objects.compared import PictureFigures
+from zoo.tasks.objects.figures import NO_OBJECT, DetectedClass, Evaluation
 from zoo.tasks.task import Array
 
 if TYPE_CHECKING:
-    from zoo.tasks.detection import Detection
+    from zoo.tasks.answers import Detection
 
 SAME = 0.5
 """The overlap from which a box counts as that of the truth, wherever one number is needed."""

@@ -20,7 +20,7 @@ from zoo.inputs.annotations import holds_boxes
 from zoo.inputs.preprocessing import is_picture
 from zoo.inputs.splits import SplitName
 from zoo.progress import Progress
-from zoo.tasks.detection import Detection
+from zoo.tasks.answers import Detection
 from zoo.tasks.evaluation import Section
 from zoo.tasks.objects.anchors import COVERED, cover
 from zoo.tasks.objects.anchors import fit as fit_anchors

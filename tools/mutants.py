@@ -1,0 +1,163 @@
+"""Measures whether tests can fail: each core module gets small faults, and its own tests have to notice them.
+
+    .venv/bin/python tools/mutants.py                          (`make mutants`) the sample, into docs/mutants.json
+    .venv/bin/python tools/mutants.py --show zoo.tasks.boxes   one module: prints its mutants that live, writes nothing
+
+The modules and their tests are listed in tools/mutants.toml, with those mutants that behave as the module does. A fault
+is made in a fork's memory only (tools/mutant_code.py), and no file of the checkout is touched. mutmut and cosmic-ray
+were looked at: neither draws a sample with a fixed seed for each module, and both start Python for every mutant
+or change the files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import tomli
+from mutant_code import Mutant, mutants
+from mutant_runs import Trial, outcomes, prepare
+
+from zoo.files import atomic
+
+ROOT = Path(__file__).resolve().parent.parent
+LIST = Path(__file__).with_suffix(".toml")
+RESULTS = ROOT / "docs" / "mutants.json"
+SEED = 22
+EACH = 8
+"""Mutants of a module in the sample."""
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Core:
+    """A core module, and what is known about it."""
+
+    name: str
+    same: dict[str, str]
+    """Lines of mutants that behave as the module does, with the reason."""
+
+    @property
+    def path(self) -> Path:
+        """The module's file."""
+        return ROOT.joinpath(*self.name.split(".")).with_suffix(".py")
+
+    @property
+    def tests(self) -> Path:
+        """The file of its own tests, which mirrors it."""
+        _, *folders, last = self.name.split(".")
+        return ROOT.joinpath("tests", *folders, f"test_{last}.py")
+
+    def sample(self, seed: int, count: int) -> tuple[list[Mutant], int]:
+        """Draws mutants; returns them, in the order of lines, and the number of all that there are.
+
+        A module's sample does not depend on the other modules, nor on its name.
+        """
+        every = mutants(self.path.read_text(encoding="utf-8"))
+        drawn = random.Random(seed).sample(every, min(count, len(every)))
+        return sorted(drawn, key=lambda mutant: mutant.line), len(every)
+
+
+def cores() -> list[Core]:
+    """Returns the listed modules.
+
+    Raises:
+        SystemExit: a module or a file of tests is not there.
+    """
+    listed = tomli.loads(LIST.read_text(encoding="utf-8"))
+    same: dict[str, dict[str, str]] = defaultdict(dict)
+    for entry in listed.get("same", []):
+        same[entry["module"]].update(dict.fromkeys(entry["lines"], entry["reason"]))
+    found = [Core(name, same.pop(name, {})) for name in listed["modules"]]
+    missing = [str(path) for core in found for path in (core.path, core.tests) if not path.is_file()]
+    if missing or same:
+        sys.exit(f"{LIST.name} names what is not there or not listed: {', '.join([*missing, *same])}")
+    return found
+
+
+def measure(core: Core, seed: int, count: int) -> dict[str, Any]:
+    """Returns a module's row: how many of the drawn mutants its tests noticed, and the lines of the others.
+
+    Raises:
+        SystemExit: the tests fail on the module as it is.
+    """
+
+    def trial(source: str) -> Trial:
+        return Trial(core.name, core.path, core.tests, source)
+
+    ((_, plain),) = outcomes([trial(core.path.read_text(encoding="utf-8"))], {}, 600, 1)
+    if not plain.passed:
+        sys.exit(f"{plain.output}\nThe tests of {core.name} fail on the module as it is.")
+    drawn, every = core.sample(seed, count)
+    tried = [mutant for mutant in drawn if mutant.now not in core.same]
+    row: dict[str, Any] = {"module": core.name, "mutants": every, "tried": len(tried), "same": len(drawn) - len(tried)}
+    row |= {"failed": 0, "stopped": 0, "lived": []}
+    # An endless loop ends, and a busy machine does not look like one.
+    limit = 20 + 8 * plain.seconds
+    for place, outcome in outcomes([trial(mutant.source) for mutant in tried], plain.durations, limit, WORKERS):
+        mutant = tried[place]
+        if outcome.passed:
+            row["lived"].append({"line": mutant.line, "was": mutant.was, "now": mutant.now})
+        else:
+            row["stopped" if outcome.stopped else "failed"] += 1
+    row["lived"].sort(key=lambda one: one["line"])
+    return row
+
+
+def show(row: dict[str, Any]) -> None:
+    """Prints a module's row."""
+    print(f"{row['module']}: {noticed(row)} of {row['tried']}")
+    for mutant in row["lived"]:
+        print(f"  {mutant['line']}: {mutant['was']}\n      lives as: {mutant['now']}", flush=True)
+
+
+def noticed(row: dict[str, Any]) -> int:
+    """Returns the number of mutants that a module's tests noticed: they failed, or had to be stopped."""
+    return int(row["failed"]) + int(row["stopped"])
+
+
+def table() -> str:
+    """Returns the table of docs/reliability.md."""
+    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    lines = ["| module | mutants | tried | noticed |", "| --- | --- | --- | --- |"]
+    for row in found["rows"]:
+        lines.append(f"| `{row['module']}` | {row['mutants']:,} | {row['tried']} | {noticed(row)} |")
+    every, tried, seen = (sum(map(of, found["rows"])) for of in (itemgetter("mutants"), itemgetter("tried"), noticed))
+    lines.append(f"| all {len(found['rows'])} | {every:,} | {tried:,} | {seen:,} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Runs the sample of all modules, or of those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--show", nargs="+", metavar="MODULE", help="These modules only; nothing is written.")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"Draws another sample ({SEED}).")
+    parser.add_argument("--each", type=int, default=EACH, help=f"Mutants of a module ({EACH}).")
+    args = parser.parse_args()
+    listed = cores()
+    if unknown := set(args.show or ()) - {core.name for core in listed}:
+        parser.error(f"{', '.join(sorted(unknown))}: not among the modules of {LIST}")
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        prepare(Path(folder))
+        rows = []
+        for core in listed:
+            if not args.show or core.name in args.show:
+                rows.append(measure(core, args.seed, args.each))
+                show(rows[-1])
+    print(f"{sum(map(noticed, rows))} of {sum(row['tried'] for row in rows)} mutants were noticed")
+    if not args.show:
+        with atomic(RESULTS) as scratch:
+            text = json.dumps({"seed": args.seed, "rows": rows}, indent=1, ensure_ascii=False)
+            scratch.write_text(f"{text}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
