@@ -41,7 +41,7 @@ def test_fitted_anchors_cover_more_than_the_default_ones() -> None:
     random = np.random.default_rng(0)
     # Small upright boxes, as of digits or of people far away.
     sizes = np.stack((random.uniform(0.1, 0.2, 400), random.uniform(0.04, 0.08, 400)), axis=1)
-    boxes, grids = at_random(sizes, random)(320, (8, *STRIDES))
+    boxes, grids = at_random(sizes, random), grids_for(320, (8, *STRIDES))
     fitted = float((cover(boxes, grids, fit(sizes, grids)) >= 0.5).mean())
     default = float((cover(boxes, grids, default_shapes(5)) >= 0.5).mean())
     assert fitted > 0.95
