@@ -33,26 +33,12 @@ import numpy as np
 
 from bench.cells import ratio_text
 from bench.pictures import SMALL, save_crops
-from bench.processes import ZOO
+from bench.processes import ZOO, Worker
 from bench.script import benchmark, say
 from tables import markdown_table
 from zoo.benchmark.statistics import ratio
 
 SPELLS = 6
-REFERENCE = """
-import itertools, sys, time
-from pathlib import Path
-from zoo.runner import Classifier
-file, folder, threads = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-classifier = Classifier(file, threads=int(threads) if threads else None)
-results = classifier.classify_many(itertools.cycle(sorted(folder.iterdir())))
-for line in itertools.chain(["1"], sys.stdin):
-    start, count = time.perf_counter(), 0
-    while time.perf_counter() - start < float(line):
-        assert next(results).error is None
-        count += 1
-    print(count / (time.perf_counter() - start), flush=True)
-"""
 
 
 def table(result: dict[str, Any]) -> str:
@@ -88,7 +74,7 @@ def main(
         file = file or make_file(folder)
         extra = [*options, *(["--threads", str(threads)] if threads else [])]
         say(f"{clients} clients for {seconds:g} s, classify_many for as long")
-        with Reference(file, folder / "pictures", threads) as reference:
+        with Worker(sys.executable, "ours", file, folder / "pictures", threads or 0) as reference:
             result = load(file, pictures, clients, seconds, extra, reference)
     return result | {"problems": judge(result)}
 
@@ -106,36 +92,8 @@ def make_file(folder: Path) -> Path:
     return folder / "mobilenet_v2.tflite"
 
 
-class Reference:
-    """Starts a process with `classify_many`, which rests while the clients run."""
-
-    def __init__(self, file: Path, folder: Path, threads: int | None) -> None:
-        command = [sys.executable, "-c", REFERENCE, str(file), str(folder), str(threads or "")]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
-        self._read()  # the first period warms up
-
-    def __enter__(self) -> Reference:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def run(self, seconds: float) -> float:
-        """Returns the pictures per second of one period."""
-        assert self._process.stdin
-        self._process.stdin.write(f"{seconds}\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def _read(self) -> float:
-        assert self._process.stdout
-        return float(self._process.stdout.readline())
-
-
 def load(
-    file: Path, pictures: list[bytes], clients: int, seconds: float, options: list[str], reference: Reference
+    file: Path, pictures: list[bytes], clients: int, seconds: float, options: list[str], reference: Worker
 ) -> dict[str, Any]:
     """Starts a server, has clients ask it, watches its memory, and stops it."""
     command = [sys.executable, "-c", ZOO, "serve", str(file), "--port", "0", *options]
@@ -151,9 +109,10 @@ def load(
         rates = []
         asking = (int(found[1]), pictures, clients)
         spell(*asking, 1, [], [])  # this warms up
+        reference.ask("rate 1")
         for _ in range(SPELLS):
             rate = spell(*asking, seconds / SPELLS, statuses, times, lambda: memory.append(resident(server.pid)))
-            rates.append((rate, reference.run(seconds / SPELLS)))
+            rates.append((rate, reference.ask(f"rate {seconds / SPELLS}")[1]))
         server.terminate()
         code = server.wait(30)
     quarter = max(1, len(memory) // 4)

@@ -177,6 +177,7 @@ def workers(command: str, runner: Runner) -> str:
         return ""
     said = [process.communicate(timeout=600)[0] for process in runner.begun]
     assert not any(process.returncode for process in runner.begun), said
+    runner.begun.clear()
     return "".join(reversed(said))
 
 
