@@ -113,7 +113,7 @@ def test_nine_in_ten_mutants_of_the_listed_modules_were_noticed() -> None:
 
 @pytest.mark.long
 def test_a_module_is_tried_and_the_checkout_stays_as_it_is() -> None:
-    command = [sys.executable, ROOT / "tools" / "mutants.py", "--show", "zoo.benchmark.statistics", "--each", "3"]
+    command = [sys.executable, str(ROOT / "tools" / "mutants.py"), "--show", "zoo.benchmark.statistics", "--each", "3"]
     path, before = ROOT / "zoo" / "benchmark" / "statistics.py", mutants.RESULTS.read_bytes()
     source = path.read_bytes()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
