@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 PORTS = {"http": 80, "https": 443}
 """The port of an address that names none, by its scheme."""
+REMEMBERED = 128
+"""How many texts of requests are remembered with what they were read as: clients ask by few names."""
 
 
 class Place(NamedTuple):
@@ -74,6 +77,7 @@ def allowed(text: str) -> Place:
     return found
 
 
+@functools.lru_cache(REMEMBERED)
 def place(text: str) -> Place | None:
     """Reads a host with or without a port; None if the text is neither."""
     if not text or any(c in "/\\?#@" or c.isspace() for c in text):
@@ -85,6 +89,7 @@ def place(text: str) -> Place | None:
         return None
 
 
+@functools.lru_cache(REMEMBERED)
 def is_address(name: str) -> bool:
     """Whether a name is an IP address: no one can make such a name point elsewhere."""
     try:
