@@ -2,10 +2,11 @@
 
     python benchmarks/serve_load.py [--clients 8] [--seconds 60] [--file mine.tflite] [--json] [-- OPTIONS OF zoo serve]
 
-Clients on this machine send one picture after the other, each over its own connection, so they use some of its
-cores. Between these periods, `Classifier.classify_many` runs over the same pictures in another process for the same
-time; the ratio is the median of the periods' ratios. The exit code is 1 if an answer was neither 200 nor 429, if the
-server was slower than 0.9 times `classify_many`, or if its memory grew by more than 10 % from the first quarter of the
+Clients on this machine send one picture after the other, each over its own connection. Between these periods,
+`Classifier.classify_many` runs over the same pictures in another process for the same time; the ratio is the median of
+the periods' ratios. The clients use some of the machine's cores, which `classify_many` has for itself. So the processor
+time of a picture is measured as well, that of the server's process, of `classify_many`'s and of the clients. The exit
+code is 1 if an answer was neither 200 nor 429, if the server was slower than 0.9 times `classify_many`, or if its memory grew by more than 10 % from the first quarter of the
 time to the last.
 
 Without --file: MobileNetV2 1.0/224 with random weights, which needs TensorFlow. The pictures are 24 JPEGs of 640x480,
@@ -33,7 +34,7 @@ import numpy as np
 
 from bench import script
 from bench.pictures import SMALL, save_crops
-from bench.turns import ratio_text
+from bench.turns import ratio_text, versus
 from zoo.benchmark.statistics import Spread
 from zoo.cli.output import print_json, print_table
 
@@ -125,12 +126,15 @@ class Reference:
         self._process.kill()
         self._process.communicate()
 
-    def run(self, seconds: float) -> float:
-        """Returns the pictures per second of one period."""
+    def run(self, seconds: float) -> tuple[float, float]:
+        """Returns the pictures per second of one period, and the processor seconds of a picture."""
         assert self._process.stdin
+        start = processor_seconds(self._process.pid)
         self._process.stdin.write(f"{seconds}\n")
         self._process.stdin.flush()
-        return self._read()
+        rate = self._read()
+        # It decodes a few pictures ahead, and none between two periods.
+        return rate, (processor_seconds(self._process.pid) - start) / (rate * seconds)
 
     def _read(self) -> float:
         assert self._process.stdout
@@ -151,17 +155,22 @@ def load(
         statuses: list[int] = []
         times: list[float] = []
         memory: list[float] = []
-        rates = []
+        rates, costs = [], []
         asking = (int(found[1]), pictures, clients)
         spell(*asking, 1, [], [])  # this warms up
         for _ in range(SPELLS):
+            done, start, own = statuses.count(200), processor_seconds(server.pid), time.process_time()
             rate = spell(*asking, seconds / SPELLS, statuses, times, lambda: memory.append(resident(server.pid)))
-            rates.append((rate, reference.run(seconds / SPELLS)))
+            done = max(1, statuses.count(200) - done)
+            cost, asked = (processor_seconds(server.pid) - start) / done, (time.process_time() - own) / done
+            other, other_cost = reference.run(seconds / SPELLS)
+            rates.append((rate, other))
+            costs.append((other_cost, cost, asked))
         server.terminate()
         code = server.wait(30)
     quarter = max(1, len(memory) // 4)
     p50, p99 = np.percentile(times, [50, 99]) * 1e3
-    pairs = np.array(rates)
+    pairs, cost_rows = np.array(rates), np.array(costs)
     beside = Spread.of((pairs[:, 0] / pairs[:, 1]).tolist())
     return {
         "clients": clients,
@@ -172,6 +181,10 @@ def load(
         "ratio": beside.median,
         "p10": beside.p10,
         "p90": beside.p90,
+        "processor": {
+            **versus(cost_rows[:, 0].tolist(), cost_rows[:, 1].tolist(), "ms", 1e3),
+            "clients": 1e3 * float(np.median(cost_rows[:, 2])),
+        },
         "milliseconds": {"p50": p50, "p99": p99},
         "memory_mb": {
             "first_quarter": float(np.median(memory[:quarter])),
@@ -235,6 +248,12 @@ def resident(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def processor_seconds(pid: int) -> float:
+    """Returns the processor time that all threads of a process have used, in seconds."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def judge(result: dict[str, Any]) -> list[str]:
     """Lists what is not as it should be."""
     problems = []
@@ -254,12 +273,14 @@ def judge(result: dict[str, Any]) -> list[str]:
 def show(result: dict[str, Any]) -> None:
     """Prints the results as a table."""
     answers = ", ".join(f"{count:,} of {status}" for status, count in result["answers"].items())
-    memory, took = result["memory_mb"], result["milliseconds"]
+    memory, took, cost = result["memory_mb"], result["milliseconds"], result["processor"]
     rows = [
         ("answers", answers),
         ("pictures a second", f"{result['rate']:.1f}"),
         ("of classify_many", f"{result['classify_many']:.1f}"),
         ("beside it", ratio_text(result)),
+        ("processor, a picture", f"{cost['ours']:.2f} ms; {cost['plain']:.2f} of classify_many, {ratio_text(cost)}"),
+        ("of the clients", f"{cost['clients']:.2f} ms"),
         ("a request", f"median {took['p50']:.0f} ms, p99 {took['p99']:.0f} ms"),
         (
             "memory",

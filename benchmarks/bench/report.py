@@ -190,10 +190,15 @@ def serve_load(result: dict[str, Any]) -> str:
     """Shows `zoo serve` under load."""
     took, memory = result["milliseconds"], result["memory_mb"]
     answers = ", ".join(f"{count:,} of {status}" for status, count in result["answers"].items())
+    processor = []
+    if cost := result.get("processor"):  # older figures lack it
+        said = f"{cost['ours']:.2f} ms, and {cost['clients']:.2f} of the clients; `classify_many` {cost['plain']:.2f}"
+        processor = [("processor time of a picture", said), ("beside it", ratio_text(cost))]
     rows = [
         ("answers", answers),
         ("pictures a second", f"{result['rate']:.1f}; `classify_many` {result['classify_many']:.1f}"),
         ("beside it", ratio_text(result)),
+        *processor,
         ("a request", f"median {took['p50']:.0f} ms, p99 {took['p99']:.0f} ms"),
         (
             "memory",
