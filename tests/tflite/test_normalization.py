@@ -132,7 +132,7 @@ def metadata(*units: tuple[int, list[float] | None, list[float] | None]) -> mode
     b = flatbuffers.Builder(256)
 
     def numbers(values: list[float]) -> int:
-        return int(b.CreateNumpyVector(np.float32(values)))
+        return int(b.CreateNumpyVector(np.array(values, np.float32)))
 
     made = []
     for kind, mean, std in units:
