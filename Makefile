@@ -19,9 +19,10 @@ BIN := .venv/bin
 # tflite-runtime has no wheel past Python 3.11, so its environment takes an older Python where there is one. Looked for
 # when it is needed: by then a Python may have been installed.
 OLD_PYTHON = $(firstword $(foreach p,$(PYTHON) python3.11 python3.10,$(shell $(p) -c 'import sys; v = sys.version_info; print("$(p)" if (3, 10) <= v < (3, 12) else "")' 2>/dev/null)))
-# Whatever the user's are: the files here are UTF-8, assertions count, and no other packages are wanted.
+# Whatever the user's are: the files here are UTF-8, assertions count, and no other packages are wanted. Byte code is kept:
+# otherwise each process of tests would rewrite the assertions of 400 files, which takes it six seconds.
 export LC_ALL := C.UTF-8
-unexport PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONWARNINGS
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONWARNINGS
 # What a fresh Debian lacks: installed where that is allowed, else said in one line.
 SYSTEM = PYTHON='$(PYTHON)' tools/system-packages
 SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.tsv' -o -name '*.json' -o -path '*/static/*')

@@ -26,7 +26,7 @@ from tests.branches import Aware, branches
 from tests.browsing import browser, open_page
 from tests.memory import _free_memory, _set_modules_aside, pytest_collection
 from tests.narrow import narrow
-from tests.order import pytest_collection_modifyitems
+from tests.order import pytest_collection_modifyitems, pytest_terminal_summary
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
 from zoo.cli.main import main
 from zoo.runner.loading.runtimes import RUNTIMES
@@ -36,8 +36,8 @@ from zoo.tasks import TASKS
 
 quiet_tensorflow()
 
-# As hooks: the order of the files, a skip in CI, and what the garbage collector looks through. As fixtures: the memory
-# of a process, and a browser, of which a process can have one only.
+# As hooks: the files' order and times, a skip in CI, and what the garbage collector looks through. As fixtures: the
+# memory of a process, and a browser, of which a process can have one only.
 __all__ = [
     "_free_memory",
     "_set_modules_aside",
@@ -47,6 +47,7 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_make_collect_report",
     "pytest_runtest_makereport",
+    "pytest_terminal_summary",
 ]
 
 Array = npt.NDArray[Any]

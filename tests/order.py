@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,26 +22,62 @@ LONGEST = (
     "docs/test_first_classifier.py",
     "docs/test_pages.py",
     "training/test_run.py",
+    "training/test_detection.py",
+    "export/tflite/test_matrix.py",
     "training/test_resume.py",
     "export/tflite/test_exporter.py",
-    "export/tflite/test_matrix.py",
     "export/onnx/test_parity.py",
+    "export/tflite/test_converter.py",
     "benchmarks/test_suite.py",
     "weights/fetch/test_imagenet.py",
+    "weights/test_detectors.py",
+    "models/detectors/test_ssdlite.py",
+    "training/test_from.py",
+    "tflite/writing/test_metadata.py",
+    "system/test_processes.py",
+    "runner/loading/test_openvino.py",
     "cli/test_hostile_text.py",
+    "cli/commands/test_train.py",
     "cli/commands/test_build.py",
+    "compress/prune/test_pruning.py",
     "docs/test_boards.py",
     "training/test_mnist.py",
     "export/tflite/test_int8.py",
-    "weights/fetch/test_download.py",
 )
 """Files of more than about twenty seconds of processor time, the longest first.
 
-Only one page is among the first: the others would wait for the folder that it makes for all of them.
+Only one page is among the first: the others would wait for the folder that it makes for all of them. A run with
+`--durations`, such as that of `make test`, ends with the files that took longest, and says which are not listed here.
 """
+
+SHOWN = 15
+"""How many of the longest files a run shows."""
+LONG = 20
+"""The seconds from which on a file belongs into the list."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sorts the files, those that are not listed last and as they were; a file's tests stay together."""
     place = {ROOT / "tests" / name: i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+def seconds_by_file(reports: Iterable[pytest.TestReport]) -> dict[str, float]:
+    """Returns the seconds of each file's tests with their fixtures, the longest first, by its path below `tests/`."""
+    seconds: dict[str, float] = {}
+    for report in reports:
+        name = report.nodeid.partition("::")[0].removeprefix("tests/")
+        seconds[name] = seconds.get(name, 0) + report.duration
+    return dict(sorted(seconds.items(), key=lambda one: -one[1]))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Shows the longest files after a run with `--durations`."""
+    if config.option.durations is None:
+        return
+    reports = itertools.chain.from_iterable(terminalreporter.stats.values())
+    seconds = seconds_by_file(one for one in reports if isinstance(one, pytest.TestReport))
+    terminalreporter.section("longest files")
+    for name, taken in itertools.islice(seconds.items(), SHOWN):
+        lacking = taken > LONG and name not in LONGEST
+        terminalreporter.write_line(f"{taken:7.1f} s  {name}{'  (not in tests/order.py)' if lacking else ''}")

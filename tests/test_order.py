@@ -3,8 +3,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from tests import conftest
-from tests.order import LONGEST, ROOT, pytest_collection_modifyitems
+from tests.order import LONGEST, ROOT, pytest_collection_modifyitems, pytest_terminal_summary
 
 
 def test_the_listed_files_are_there() -> None:
@@ -18,3 +20,42 @@ def test_the_longest_file_comes_first_and_those_that_are_not_listed_stay_as_they
     items: list[Any] = [SimpleNamespace(path=ROOT / "tests" / name) for name in names]
     pytest_collection_modifyitems(items)
     assert [item.path.relative_to(ROOT / "tests").as_posix() for item in items] == [names[i] for i in (3, 1, 0, 2)]
+
+
+class Terminal:
+    """The end of a run, which keeps what is written."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        took = (
+            ("tests/new.py::a", "setup", 21.5),
+            (f"tests/{LONGEST[0]}::b", "call", 2.0),
+            ("tests/new.py::c", "call", 2),
+            ("tests/short.py::d", "call", 1),
+        )
+        reports = [
+            pytest.TestReport(name, ("", 0, ""), {}, "passed", None, when, duration=duration)  # type: ignore[arg-type]
+            for name, when, duration in took
+        ]
+        self.stats = {"": reports[:1], "passed": reports[1:], "warnings": [object()]}
+
+    def section(self, title: str) -> None:
+        self.lines.append(title)
+
+    def write_line(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_the_longest_files_are_shown_after_a_run_that_shows_durations() -> None:
+    assert conftest.pytest_terminal_summary is pytest_terminal_summary
+    terminal, config = Terminal(), SimpleNamespace(option=SimpleNamespace(durations=None))
+    pytest_terminal_summary(terminal, config)  # type: ignore[arg-type]
+    assert terminal.lines == []
+    config.option.durations = 10
+    pytest_terminal_summary(terminal, config)  # type: ignore[arg-type]
+    assert terminal.lines == [
+        "longest files",
+        "   23.5 s  new.py  (not in tests/order.py)",
+        f"    2.0 s  {LONGEST[0]}",
+        "    1.0 s  short.py",
+    ]

@@ -47,6 +47,13 @@ CELLS: dict[str, tuple[str, ...]] = {
     "mobilenet_v3-small": tuple(mode for mode in MODES if mode != "int16x8"),
     "narrow-vgg16": WIDE,
 }
+AT_ONCE = ("mlp", "lenet", "conv1d", "narrow-alexnet", "mobilenet_v2", "narrow-vgg16")
+"""Models of which `make test` tries every mode; of the others it tries those of `WIDE`, of the wide AlexNet none."""
+
+
+def long(name: str, mode: str) -> bool:
+    """Whether a cell of the matrix is left to `make test-long`."""
+    return name == "alexnet" or (name not in AT_ONCE and mode not in WIDE)
 
 
 class Matrix:
@@ -55,6 +62,7 @@ class Matrix:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._models: dict[str, Any] = {}
+        self._scores: dict[str, np.ndarray[Any, Any]] = {}
 
     def model(self, name: str) -> Any:
         if name not in self._models:
@@ -73,7 +81,9 @@ class Matrix:
         return synthetic(self.model(name).input_shape[1:], 8, seed=1).inputs
 
     def keras_scores(self, name: str) -> np.ndarray[Any, Any]:
-        return np.asarray(self.model(name)(self.inputs(name), training=False))
+        if name not in self._scores:
+            self._scores[name] = np.asarray(self.model(name)(self.inputs(name), training=False))
+        return self._scores[name]
 
     def file(self, name: str, mode: str) -> Path:
         path = self.folder / f"{name}-{mode}.tflite"
@@ -122,4 +132,7 @@ def cells() -> list[tuple[str, str]]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if {"matrix_model", "matrix_mode"} <= set(metafunc.fixturenames):
-        metafunc.parametrize(("matrix_model", "matrix_mode"), cells(), ids=["-".join(cell) for cell in cells()])
+        found = [
+            pytest.param(*cell, id="-".join(cell), marks=pytest.mark.long if long(*cell) else ()) for cell in cells()
+        ]
+        metafunc.parametrize(("matrix_model", "matrix_mode"), found)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.export.conftest import cells
+from tests.export.conftest import cells, long
 from zoo.export.checking.verify import run_all
 from zoo.runner.loading.session import load
 from zoo.tflite import compat, edgetpu, modelfile
@@ -52,7 +54,7 @@ def test_file_is_static_and_what_the_mode_says(matrix: Any, matrix_model: str, m
         assert compat.problems(file, runtime) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_weights_of_alexnet_are_too_many_for_the_cache_of_an_edge_tpu(matrix: Any) -> None:
     assert not edgetpu.report(modelfile.read(matrix.file("alexnet", "int8"))).fits_cache
 
@@ -67,28 +69,42 @@ def test_every_operation_is_mapped_to_an_edge_tpu(matrix: Any, name: str) -> Non
 
 
 @pytest.fixture(scope="module")
-def tflite_runtime_scores(matrix: Any, tflite_runtime_python: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The scores of the whole matrix, from tflite-runtime in one process of its own environment."""
-    folder = tmp_path_factory.mktemp("scores")
-    jobs = []
-    for name, mode in cells():
-        np.save(folder / f"{name}.npy", matrix.inputs(name))
-        jobs.append((str(matrix.file(name, mode)), name, mode))
-    done = subprocess.run(
-        [tflite_runtime_python, SCORES, str(folder)],
-        input=json.dumps(jobs),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder
+def tflite_runtime_scores(
+    matrix: Any, tflite_runtime_python: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[bool], Path]:
+    """A function that returns the folder of all scores, from tflite-runtime in one process of its own environment.
+
+    The cells that are left to `make test-long` have a process of theirs.
+    """
+
+    @functools.cache
+    def scores(at_length: bool) -> Path:
+        folder = tmp_path_factory.mktemp("scores")
+        jobs = []
+        for name, mode in cells():
+            if long(name, mode) == at_length:
+                np.save(folder / f"{name}.npy", matrix.inputs(name))
+                jobs.append((str(matrix.file(name, mode)), name, mode))
+        done = subprocess.run(
+            [tflite_runtime_python, SCORES, str(folder)],
+            input=json.dumps(jobs),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+        )
+        assert done.returncode == 0, done.stderr
+        return folder
+
+    return scores
 
 
 @pytest.mark.slow
-def test_on_tflite_runtime(tflite_runtime_scores: Path, matrix: Any, matrix_model: str, matrix_mode: str) -> None:
-    scores = np.load(tflite_runtime_scores / f"{matrix_model}-{matrix_mode}.npy")
+def test_on_tflite_runtime(
+    tflite_runtime_scores: Callable[[bool], Path], matrix: Any, matrix_model: str, matrix_mode: str
+) -> None:
+    folder = tflite_runtime_scores(long(matrix_model, matrix_mode))
+    scores = np.load(folder / f"{matrix_model}-{matrix_mode}.npy")
     _agrees(scores, matrix.keras_scores(matrix_model), matrix_mode)
 
 
