@@ -34,7 +34,7 @@ def ours(file: str, photos: list[Path], threads: int) -> Tasks:
 
     classifier = Classifier(file, threads=threads or None)
     results = classifier.classify_many(itertools.cycle(photos))
-    pixels = classifier.read(photos[0])
+    pixels = classifier.read(photos[0]).values
     run = _invoking(classifier.session._interpreter)
 
     def rate(seconds: str) -> float:
