@@ -13,6 +13,7 @@ ALLOWED = {
     r"set EDGEZOO_SCREENSHOTS to a folder to take them": "pictures for the docs are taken by hand",
     r"a proxy server is not installed here": "its package starts a web server, which a test should not",
     r"the npm package \S+ cannot be had": "it is a stranger's file that only a registry has",
+    r"there is no firefox here": "a second browser is large, and Chromium shows the same",
     r"\.venv-mediapipe": "MediaPipe has no wheel for some Pythons and processors",
     r"libedgetpu is installed here": "what is said without it cannot be seen with it",
 }

@@ -34,7 +34,7 @@ def ours(file: str, photos: list[Path], threads: int) -> Tasks:
 
     classifier = Classifier(file, threads=threads or None)
     results = classifier.classify_many(itertools.cycle(photos))
-    pixels = classifier.read(photos[0]).values
+    sample = classifier.read(photos[0])
     run = _invoking(classifier.session._interpreter)
 
     def rate(seconds: str) -> float:
@@ -46,8 +46,8 @@ def ours(file: str, photos: list[Path], threads: int) -> Tasks:
 
     return {
         "rate": rate,
-        "invoke": lambda: run(pixels) is None,
-        "one": lambda: classifier.classify(pixels, top_k=1)[0].index,
+        "invoke": lambda: run(sample.values) is None,
+        "one": lambda: classifier.classify(sample, top_k=1)[0].index,
         "many": lambda: [result.predictions[0].index for result in classifier.classify_many(photos, top_k=1)],
     }
 

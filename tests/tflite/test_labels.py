@@ -146,3 +146,14 @@ def test_numbered_labels_are_matched_with_folders(
         "'Digit 3' and 'digit 3' differ only by case"
         in cli("evaluate", with_labels, tmp_path / "d", "--labels", labels).error
     )
+
+
+def test_what_is_said_of_one_label_too_few_or_too_many_is_said_of_no_other_number() -> None:
+    for classes, labels in ((3, ["a"]), (2, []), (1, ["background", "a", "b"]), (2, ["a", "b", "background"])):
+        assert "background" not in fault(classes, labels)
+    assert "there is 1 label" in fault(3, ["a"])
+    for first in ("background", "Background"):
+        assert "put a line" not in fault(3, [first, "a"])
+    assert "put a line" in fault(3, ["a", "background"])
+    assert "take it out" in fault(1, ["Background", "a"])
+    assert "take it out" not in fault(1, ["a", "background"])

@@ -7,11 +7,16 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import flatbuffers
+import numpy as np
 import pytest
 
 from tests.conftest import Cli
+from tests.records import graph, op, tensor
 from tests.runner.hostile import Claims
 from zoo.errors import ModelFileError
 from zoo.runner.loading import memory
@@ -28,6 +33,7 @@ from zoo.tflite.modelfile import (
     MAX_SCALES,
     MAX_TENSORS,
 )
+from zoo.tflite.writing.front import integers, table, tables
 
 HUGE = 2**31 - 1
 REFUSED = {
@@ -188,3 +194,133 @@ def test_a_file_in_a_folder_that_was_given_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.tflite").touch()
     with pytest.raises(ModelFileError, match=f"it is a folder; give a file in it, such as {tmp_path}/a.tflite"):
         modelfile.read(tmp_path)
+
+
+Numbers = dict[int, tuple[str, float]]
+
+
+def whole(
+    tensor: Numbers | None = None, *, shape: Sequence[int] = (1, 3), scales: int = 0, data: bytes = b"", **more: Any
+) -> bytes:
+    """Makes a file of one operation, ADD in version 4, from a constant and an input to an output.
+
+    Args:
+        tensor: numbers of the constant's table by slot; its type is FLOAT32 by default.
+        shape: the constant's.
+        scales: how many it has, and as many zero points.
+        data: the constant's bytes.
+        more: `axis`, `op`, `ends` and `code`, numbers and indexes that are to be others.
+    """
+    b = flatbuffers.Builder(512)
+    blob, version = b.CreateByteVector(data), b.CreateByteVector(b"1.14.0" + bytes(10))
+    code = table(b, {}, more.get("code", {0: ("Int8", 0), 3: ("Int32", 0), 2: ("Int32", 4)}))
+    buffers = tables(b, [table(b), table(b, {0: blob}), table(b, {0: version})])
+    offsets = {0: integers(b, list(shape)), 3: b.CreateString("constant")}
+    if scales:
+        kept = {2: b.CreateNumpyVector(np.arange(1, scales + 1, dtype=np.float32))}
+        kept[3] = b.CreateNumpyVector(np.arange(scales, dtype=np.int64) - 2)
+        offsets[4] = table(b, kept, {6: ("Int32", more.get("axis", 0))})
+    constant = table(b, offsets, {2: ("Uint32", 1), **(tensor or {})})
+    made = [constant]
+    for name in ("in", "out"):
+        made.append(table(b, {0: integers(b, [1, 3]), 3: b.CreateString(name), 7: integers(b, [-1, 3])}))
+    options = table(b, {}, {0: ("Int8", 1)})
+    op = table(
+        b,
+        {1: integers(b, more.get("op", [1, 0])), 2: integers(b, [2]), 4: options},
+        {0: ("Uint32", 0), 3: ("Uint8", 11)},
+    )
+    ends = more.get("ends", ([1], [2]))
+    fields = {0: tables(b, made), 1: integers(b, ends[0]), 2: integers(b, ends[1]), 3: tables(b, [op])}
+    entry = table(b, {0: b.CreateString("min_runtime_version")}, {1: ("Uint32", 2)})
+    root = {1: tables(b, [code]), 2: tables(b, [table(b, fields)]), 4: buffers, 6: tables(b, [entry])}
+    b.Finish(table(b, root, {0: ("Uint32", 3)}), b"TFL3")
+    return bytes(b.Output())
+
+
+def parsed(*args: Any, **options: Any) -> modelfile.ModelFile:
+    return modelfile.parse(whole(*args, **options), Path("m.tflite"))
+
+
+def test_everything_that_a_file_says_is_read() -> None:
+    content = whole(scales=3, axis=1, data=np.array([1, 2, 3], np.float32).tobytes())
+    file = modelfile.parse(content, Path("m.tflite"))
+    assert (file.size, file.schema_version, file.min_runtime) == (len(content), 3, "1.14.0")
+    (graph,) = file.graphs
+    assert (graph.inputs, graph.outputs, file.main) == ((1,), (2,), graph)
+    (op,) = graph.ops
+    assert (op.name, op.version, op.custom, op.inputs, op.outputs) == ("ADD", 4, False, (1, 0), (2,))
+    assert op.options is not None
+    assert op.options.number(0, "b") == 1
+    constant, given, made = graph.tensors
+    assert [one.name for one in graph.tensors] == ["constant", "in", "out"]
+    assert [one.index for one in graph.tensors] == [0, 1, 2]
+    assert (constant.shape, constant.dtype, constant.bytes, constant.axis) == ((1, 3), "FLOAT32", 12, 1)
+    assert content[constant.start : constant.start + 12] == np.array([1, 2, 3], np.float32).tobytes()
+    assert (constant.scales.tolist(), constant.zero_points.tolist()) == ([1, 2, 3], [-2, -1, 0])
+    assert (constant.is_constant, constant.dynamic, constant.sparse) == (True, False, False)
+    for one in (given, made):
+        assert (one.is_constant, one.dynamic, one.bytes, len(one.scales)) == (False, True, 0, 0)
+    assert graph.constant_bytes() == {"ADD": 12}
+
+
+def test_the_larger_of_the_two_codes_is_the_operations() -> None:
+    for old, new, name in ((3, 3, "CONV_2D"), (127, 150, "UNKNOWN_9999"), (3, 0, "CONV_2D"), (0, 9, "FULLY_CONNECTED")):
+        (op,) = parsed(code={0: ("Int8", old), 3: ("Int32", new if new != 150 else 9999)}).main.ops
+        assert (op.name, op.version, op.custom) == (name, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"data": bytes(11)}, r"tensor 0 'constant' of shape \(1, 3\), FLOAT32, has 11 bytes of data"),
+        ({"data": bytes(12), "shape": (1, 4)}, "has 12 bytes of data"),
+        ({"shape": (1, -1)}, r"tensor 0 'constant' has shape \(1, -1\)"),
+        ({"tensor": {1: ("Int8", 99)}}, "has the unknown type 99"),
+        ({"tensor": {2: ("Uint32", 3)}}, "buffer 3 is asked for, there are 3"),
+        ({"scales": 3, "axis": 0}, "has 3 scales on axis 0"),
+        ({"scales": 3, "axis": 2}, "has 3 scales on axis 2"),
+        ({"scales": 3, "axis": -1}, "has 3 scales on axis -1"),
+        ({"op": [1, 3]}, "tensor 3 is asked for, there are 3"),
+        ({"op": [1, -2]}, "tensor -2 is asked for, there are 3"),
+        ({"ends": ([-1], [2])}, "an input or output is left out"),
+        ({"ends": ([1], [-1])}, "an input or output is left out"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelFileError, match=rf"m\.tflite is not a sound \.tflite file: .*{message}"):
+        parsed(**options)
+
+
+def test_what_is_odd_and_sound_is_read() -> None:
+    assert parsed(op=[1, -1]).main.ops[0].inputs == (1, -1)
+    assert parsed(scales=1, axis=5).main.tensors[0].scales.tolist() == [1]
+    assert parsed({1: ("Int8", 2)}, data=bytes(12)).main.tensors[0].dtype == "INT32"
+
+
+ITEMS = {8: "FLOAT64 INT64 UINT64 COMPLEX64", 16: "COMPLEX128", 4: "FLOAT32 INT32 UINT32",
+         2: "FLOAT16 INT16 UINT16 BFLOAT16", 1: "INT8 UINT8 BOOL"}  # fmt: skip
+
+
+def test_a_value_takes_the_bytes_of_its_type() -> None:
+    assert {name: size for size, names in ITEMS.items() for name in names.split()} == modelfile.ITEM_BYTES
+    kinds = {name: np.dtype(name.lower()).itemsize for name in modelfile.ITEM_BYTES if name not in {"BFLOAT16"}}
+    assert kinds.items() <= modelfile.ITEM_BYTES.items()
+
+
+def test_multiply_accumulates_are_those_of_weights_at_every_place_of_the_output() -> None:
+    tensors = [tensor(shape=(1, 9, 9, 3)), tensor(shape=(8, 3, 3, 3), constant=216), tensor(shape=(1, 7, 5, 8))]
+    for name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+        one = graph(tensors, op(name, (0, 1), (2,)))
+        assert one.macs(one.ops[0]) == one.total_macs == 216 * 35
+    for left_out in (op("ADD", (0, 1), (2,)), op("CONV_2D", (0,), (2,)), op("CONV_2D", (0, -1), (2,))):
+        assert graph(tensors, left_out).total_macs == 0
+    assert graph(tensors, op("CONV_2D", (0, 1), ())).total_macs == 0
+    swapped = graph(tensors, op("CONV_2D", (1, 0), (2,)), op("CONV_2D", (0, 1), (2,)))
+    assert swapped.total_macs == (243 + 216) * 35
+
+
+def test_constants_count_for_the_operation_that_reads_them_first() -> None:
+    tensors = [tensor(), tensor(constant=5), tensor(constant=7), tensor()]
+    one = graph(tensors, op("MUL", (1, 0, -1), (3,)), op("ADD", (1, 2, 2), (3,)), op("MUL", (0, 2), (3,)))
+    assert one.constant_bytes() == {"MUL": 5, "ADD": 7}

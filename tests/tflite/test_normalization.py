@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import flatbuffers
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from zoo.errors import InputError, ModelFileError
 from zoo.runner import Classifier
 from zoo.tflite import modelfile
 from zoo.tflite.normalization import Normalization, stated
+from zoo.tflite.writing.front import table, tables
 
 if TYPE_CHECKING:
     from tests.conftest import Cli, Elsewhere
@@ -123,3 +125,57 @@ def test_as_many_means_as_there_are_channels(
     monkeypatch.setattr("zoo.tflite.normalization.stated", lambda _: Normalization(mean, std))
     with pytest.raises(ModelFileError, match=f"{len(mean)} means and {len(std)} stds for 3 channels"):
         Classifier(scaled[1])
+
+
+def metadata(*units: tuple[int, list[float] | None, list[float] | None]) -> modelfile.ModelFile:
+    """Makes a file whose metadata say of the first input these process units: kind, means and stds."""
+    b = flatbuffers.Builder(256)
+
+    def numbers(values: list[float]) -> int:
+        return int(b.CreateNumpyVector(np.array(values, np.float32)))
+
+    made = []
+    for kind, mean, std in units:
+        slots = {slot: numbers(values) for slot, values in ((0, mean), (1, std)) if values is not None}
+        options = table(b, slots)
+        made.append(table(b, {1: options}, {0: ("Uint8", kind)}))
+    inputs = [table(b, {4: tables(b, made)}), table(b, {4: tables(b, [])})]
+    graphs = tables(b, [table(b, {2: tables(b, inputs)})])
+    b.Finish(table(b, {3: graphs}), b"M001")
+    return modelfile.ModelFile(Path("m.tflite"), 0, 3, (), {"TFLITE_METADATA": bytes(b.Output())})
+
+
+def test_the_first_input_says_its_means_and_stds() -> None:
+    assert stated(metadata((1, [127.5], [127.0]))) == Normalization((127.5,), (127.0,))
+    both = metadata((2, [9], [9]), (1, [1, 2, 3], [4, 5, 6]), (1, [7], [7]))
+    assert stated(both) == Normalization((1, 2, 3), (4, 5, 6))
+    assert stated(metadata((2, [9], [9]))) is None
+    assert stated(metadata()) is None
+    assert stated(metadata((1, [], [1]))) is None
+    assert stated(metadata((1, [1], None))) is None
+    assert stated(modelfile.ModelFile(Path("m.tflite"), 0, 3, (), {})) is None
+
+
+def test_metadata_that_are_damaged_name_the_file() -> None:
+    sound = metadata((1, [127.5], [127.0]))
+    blob = b"\xff\xff\xff\x7f" + sound.metadata["TFLITE_METADATA"][4:]
+    with pytest.raises(ModelFileError, match=r"m\.tflite has damaged metadata: an offset points to byte"):
+        stated(modelfile.ModelFile(Path("m.tflite"), 0, 3, (), {"TFLITE_METADATA": blob}))
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "same"),
+    [((0.0,), (1.0,), True), ((0.0,) * 3, (1.0,) * 3, True), ((1.0,), (1.0,), False), ((0.0,), (2.0,), False),
+     ((0.0, 1.0), (1.0,), False), ((0.0,), (1.0, 2.0), False)],
+)  # fmt: skip
+def test_pixels_stay_as_they_are_without_mean_and_with_a_std_of_one(
+    mean: tuple[float, ...], std: tuple[float, ...], same: bool
+) -> None:
+    assert Normalization(mean, std).is_identity == same
+
+
+def test_a_range_becomes_its_ends() -> None:
+    pixels = np.array([[0, 255, 102]], np.uint8)
+    for low, high in ((-1, 1), (0, 1), (2, 6)):
+        found = Normalization.from_range(low, high)(pixels)
+        np.testing.assert_allclose(found, [[low, high, low + (high - low) * 0.4]], rtol=1e-6, atol=1e-6)

@@ -86,3 +86,11 @@ def test_a_long_or_circular_chain_comes_to_an_end() -> None:
 def test_a_hostile_graph_that_branches_at_every_step_comes_to_an_end_soon() -> None:
     doubling = graph(("SOFTMAX", [FEATURES]), *(("PACK", [n] * 8) for n in range(DEPTH - 2)))
     assert are_probabilities(doubling, DEPTH - 2)
+
+
+def test_a_division_by_the_sum_of_what_is_divided_has_two_inputs_and_is_no_other_operation() -> None:
+    for last, inputs, expected in (("DIV", [0, 1], True), ("MUL", [0, 1], False), ("DIV", [0, 1, SHAPE], False)):
+        found = graph(("EXP", [FEATURES]), ("SUM", [0, SHAPE]), (last, inputs))
+        assert are_probabilities(found, 2) is expected
+    assert not are_probabilities(graph(("EXP", [FEATURES]), ("MAXIMUM", [0, 0]), ("DIV", [0, 1])), 2)
+    assert not are_probabilities(graph(("EXP", [FEATURES]), ("SUM", []), ("DIV", [0, 1])), 2)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 PICTURES = sorted(demo.folder().glob("pictures/*/*.png"))
 SPY = """
 window.told = [];
-const { toFixed } = Number.prototype;
-Number.prototype.toFixed = function (digits) {
+const { toFixed } = window.Number.prototype;
+window.Number.prototype.toFixed = function (digits) {
   window.told.push(Number(this));
   return toFixed.call(this, digits);
 };

@@ -196,3 +196,23 @@ def test_what_is_in_the_package_is_known_and_its_copy_is_not(tmp_path: Path) -> 
     assert known.holds(path, "litert")
     shutil.copy2(path, tmp_path / path.name)
     assert not known.holds(tmp_path / path.name, "litert")
+
+
+def test_the_cache_is_its_users_alone_and_five_hundred_files_are_kept(file: Path, cache: Path) -> None:
+    known.remember_made(file)
+    assert cache.stat().st_mode & 0o777 == 0o700
+    assert (cache / known.LIST).stat().st_mode & 0o777 == 0o600
+    files = {f"1 {number} 3 4 5": {"for": ["litert"], "sha256": None} for number in range(600)}
+    known._write(cache / known.LIST, files)
+    known.remember_tried(file, known.identity(file), "litert")
+    kept = json.loads((cache / known.LIST).read_text())["files"]
+    assert len(kept) == known.MOST == 500
+    assert next(iter(kept)) == "1 101 3 4 5"
+
+
+def test_a_file_is_known_for_its_last_twenty_uses(file: Path, cache: Path) -> None:
+    for number in range(22):
+        known.remember_tried(file, known.identity(file), f"runtime {number}")
+    known.remember_tried(file, known.identity(file), "runtime 21")
+    (entry,) = json.loads((cache / known.LIST).read_text())["files"].values()
+    assert entry["for"] == [f"runtime {number}" for number in range(2, 22)]

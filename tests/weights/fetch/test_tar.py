@@ -93,3 +93,31 @@ def test_a_damaged_archive_is_told_from_an_attack(content: bytes, tmp_path: Path
     with pytest.raises(ArchiveError, match="it is no .tar.gz archive, or damaged") as raised:
         take(path)
     assert not isinstance(raised.value, RefusedArchiveError)
+
+
+def test_the_limits_themselves_are_allowed(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert take(write(("net.index", b"x" * 100), ("net.data", b"x" * 1000))) == {"index": 100, "data": 1000}
+    assert (tar.MAX_PARTS, tar.MAX_TEXT) == (1000, 2**16)
+    # A name of 298 characters takes 308 bytes.
+    monkeypatch.setattr(tar, "MAX_TEXT", 308)
+    assert take(write(("x" * 298,), ("net.index",))) == {"index": 1}
+    with pytest.raises(RefusedArchiveError, match="it says 309 bytes about one of its parts"):
+        take(write(("x" * 299,)))
+
+
+def test_an_archive_of_exactly_the_most_bytes_is_read(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(("net.index", b"x"))
+    size = len(gzip.decompress(path.read_bytes()))
+    monkeypatch.setattr(tar, "MAX_EXPANSION", 0)
+    monkeypatch.setattr(tar, "SLACK", size)
+    assert take(path) == {"index": 1}
+    monkeypatch.setattr(tar, "SLACK", 1000)
+    with pytest.raises(RefusedArchiveError, match="its parts unpack to more than 1000 bytes"):
+        take(path)
+
+
+def test_a_long_name_is_cut_in_the_refusal(write: Callable[..., Path]) -> None:
+    with pytest.raises(RefusedArchiveError, match=f"^its part '{'x' * 80}' is a link"):
+        take(write(("x" * 90, b"", tarfile.SYMTYPE)))
