@@ -231,3 +231,17 @@ def test_every_initializer_regularizer_constraint_and_activation_of_keras_is_kno
     bases = {"Initializer", "Regularizer", "Constraint", "get", "serialize", "deserialize"}
     found = {name for name, item in vars(getattr(keras, kind)).items() if callable(item) and not name.startswith("_")}
     assert found - bases <= getattr(known, kind.upper())
+
+
+def test_a_function_is_one_of_keras_or_one_that_was_registered_under_both_of_its_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(known, "is_registered", lambda name: name == "own")
+    assert configs._is_harmless_function("relu", None, None)
+    assert configs._is_harmless_function("relu", "builtins", "relu")
+    assert not configs._is_harmless_function("relu", "os", None)
+    assert not configs._is_harmless_function("system", None, None)
+    assert not configs._is_harmless_function("relu", "builtins", "system")
+    assert not configs._is_harmless_function(["relu"], None, None)
+    assert configs._is_harmless_function("own", None, "own")
+    assert not configs._is_harmless_function("own", None, "other")
