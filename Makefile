@@ -11,6 +11,7 @@
 # make lock   the Jetson image's locks anew, after a change of its pins; make audit: known vulnerabilities, lowest and newest
 # make parity EfficientNet-Lite and MobileNetV4 beside timm's models; TORCH=torch==VERSION+cpu takes a smaller PyTorch
 # make fuzz   the parsers that read strangers' files, for FUZZ_SECONDS each (60)
+# make mutants  small faults in the core modules, which their own tests have to notice; about ten minutes
 # make matrix the wheel on every Python that is here, with the newest and the lowest dependencies (PYTHONS='3.10 3.13': on these)
 # make clean  remove what these made
 PYTHON ?= python3
@@ -28,7 +29,7 @@ SOURCES := pyproject.toml $(shell find zoo export cli -name '*.py' -o -name '*.t
 
 PAGES := README.md $(wildcard docs/*.md)
 
-.PHONY: demo test test-long test-quick check tables site docs benchmarks dist sbom release-check matrix parity lock audit fuzz jetson clean
+.PHONY: demo test test-long test-quick check tables site docs benchmarks dist sbom release-check matrix parity lock audit fuzz mutants jetson clean
 
 demo: .venv/ready
 	$(BIN)/python tools/demo
@@ -114,6 +115,11 @@ audit: .venv/ready
 FUZZ_SECONDS ?= 60
 fuzz: .venv/ready
 	$(BIN)/python -m benchmarks.reliability.fuzz --seconds $(FUZZ_SECONDS) --keep build/fuzz
+
+# The table is written anew where the run was whole.
+mutants: .venv/ready
+	$(BIN)/python tools/mutants.py
+	$(BIN)/python -m cogapp -r -I tools docs/reliability.md
 
 jetson: .venv/ready
 	$(BIN)/python tools/jetson-emulate

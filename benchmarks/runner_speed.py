@@ -22,16 +22,15 @@ from typing import Any
 import click
 import numpy as np
 
-from bench import ROOT
 from bench.cells import ratio_text, sides
 from bench.pictures import LARGE, fitted_mobilenet, photo_path, pixels_of_crops, save_crops
 from bench.processes import PEERS, ZOO, Command, Worker, command_seconds, peak_resident
-from bench.script import benchmark, mediapipe, say
+from bench.script import benchmark, environment, mediapipe, say
 from bench.turns import compare, in_turn, versus
 from tables import markdown_table
 from zoo.export.options import Quantize
 
-PYTHON = ROOT / ".venv-base/bin/python"
+PYTHON = environment("base")
 """The Python of a board."""
 THREADS = 2
 Row = dict[str, Any]

@@ -33,35 +33,27 @@ import numpy as np
 
 from bench.cells import ratio_text
 from bench.pictures import SMALL, save_crops
-from bench.processes import ZOO
+from bench.processes import ZOO, Worker
 from bench.script import benchmark, say
+from bench.turns import versus
 from tables import markdown_table
 from zoo.benchmark.statistics import ratio
 
 SPELLS = 6
-REFERENCE = """
-import itertools, sys, time
-from pathlib import Path
-from zoo.runner import Classifier
-file, folder, threads = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-classifier = Classifier(file, threads=int(threads) if threads else None)
-results = classifier.classify_many(itertools.cycle(sorted(folder.iterdir())))
-for line in itertools.chain(["1"], sys.stdin):
-    start, count = time.perf_counter(), 0
-    while time.perf_counter() - start < float(line):
-        assert next(results).error is None
-        count += 1
-    print(count / (time.perf_counter() - start), flush=True)
-"""
 
 
 def table(result: dict[str, Any]) -> str:
     """Shows `zoo serve` under load."""
     took, memory = result["milliseconds"], result["memory_mb"]
+    processor = []
+    if cost := result.get("processor"):  # older figures lack it
+        said = f"{cost['ours']:.2f} ms, and {cost['clients']:.2f} of the clients; `classify_many` {cost['plain']:.2f}"
+        processor = [("processor time of a picture", said), ("beside it", ratio_text(cost))]
     rows = [
         ("answers", ", ".join(f"{count:,} of {status}" for status, count in result["answers"].items())),
         ("pictures a second", f"{result['rate']:.1f}; `classify_many` {result['classify_many']:.1f}"),
         ("beside it", ratio_text(result)),
+        *processor,
         ("a request", f"median {took['p50']:.0f} ms, p99 {took['p99']:.0f} ms"),
         (
             "memory",
@@ -88,7 +80,7 @@ def main(
         file = file or make_file(folder)
         extra = [*options, *(["--threads", str(threads)] if threads else [])]
         say(f"{clients} clients for {seconds:g} s, classify_many for as long")
-        with Reference(file, folder / "pictures", threads) as reference:
+        with Worker(sys.executable, "ours", file, folder / "pictures", threads or 0) as reference:
             result = load(file, pictures, clients, seconds, extra, reference)
     return result | {"problems": judge(result)}
 
@@ -106,36 +98,8 @@ def make_file(folder: Path) -> Path:
     return folder / "mobilenet_v2.tflite"
 
 
-class Reference:
-    """Starts a process with `classify_many`, which rests while the clients run."""
-
-    def __init__(self, file: Path, folder: Path, threads: int | None) -> None:
-        command = [sys.executable, "-c", REFERENCE, str(file), str(folder), str(threads or "")]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
-        self._read()  # the first period warms up
-
-    def __enter__(self) -> Reference:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def run(self, seconds: float) -> float:
-        """Returns the pictures per second of one period."""
-        assert self._process.stdin
-        self._process.stdin.write(f"{seconds}\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def _read(self) -> float:
-        assert self._process.stdout
-        return float(self._process.stdout.readline())
-
-
 def load(
-    file: Path, pictures: list[bytes], clients: int, seconds: float, options: list[str], reference: Reference
+    file: Path, pictures: list[bytes], clients: int, seconds: float, options: list[str], reference: Worker
 ) -> dict[str, Any]:
     """Starts a server, has clients ask it, watches its memory, and stops it."""
     command = [sys.executable, "-c", ZOO, "serve", str(file), "--port", "0", *options]
@@ -148,17 +112,26 @@ def load(
         statuses: list[int] = []
         times: list[float] = []
         memory: list[float] = []
-        rates = []
+        rates, costs = [], []
         asking = (int(found[1]), pictures, clients)
         spell(*asking, 1, [], [])  # this warms up
+        reference.ask("rate 1")
         for _ in range(SPELLS):
+            done, start, own = statuses.count(200), processor_seconds(server.pid), time.process_time()
             rate = spell(*asking, seconds / SPELLS, statuses, times, lambda: memory.append(resident(server.pid)))
-            rates.append((rate, reference.run(seconds / SPELLS)))
+            done = max(1, statuses.count(200) - done)
+            cost, asked = (processor_seconds(server.pid) - start) / done, (time.process_time() - own) / done
+            start = processor_seconds(reference.pid)
+            other = reference.ask(f"rate {seconds / SPELLS}")[1]
+            # It decodes a few pictures ahead, and none between two periods.
+            other_cost = (processor_seconds(reference.pid) - start) / (other * seconds / SPELLS)
+            rates.append((rate, other))
+            costs.append((other_cost, cost, asked))
         server.terminate()
         code = server.wait(30)
     quarter = max(1, len(memory) // 4)
     p50, p99 = np.percentile(times, [50, 99]) * 1e3
-    pairs = np.array(rates)
+    pairs, cost_rows = np.array(rates), np.array(costs)
     beside = ratio(pairs[:, 0].tolist(), pairs[:, 1].tolist())
     return {
         "clients": clients,
@@ -169,6 +142,10 @@ def load(
         "ratio": beside.median,
         "p10": beside.p10,
         "p90": beside.p90,
+        "processor": {
+            **versus(cost_rows[:, 0].tolist(), cost_rows[:, 1].tolist(), "ms", 1e3),
+            "clients": 1e3 * float(np.median(cost_rows[:, 2])),
+        },
         "milliseconds": {"p50": p50, "p99": p99},
         "memory_mb": {
             "first_quarter": float(np.median(memory[:quarter])),
@@ -230,6 +207,12 @@ def resident(pid: int) -> float:
     """Returns the memory that a process holds now, in MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def processor_seconds(pid: int) -> float:
+    """Returns the processor time that all threads of a process have used, in seconds."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def judge(result: dict[str, Any]) -> list[str]:

@@ -27,6 +27,13 @@ class Aware:
         return cls(model, inputs, aware)
 
 
+def ranges_of(model: Any) -> list[Any]:
+    """Returns the ranges of a model, `zoo.compress.fake.ActivationRange`, in the order of its graph."""
+    from zoo.compress.graph import is_range
+
+    return [layer for layer in model.layers if is_range(layer)]
+
+
 def branches() -> Any:
     """Builds a net of pixels `(batch, 16, 16, 3)` and four classes, with batch normalization and random weights."""
     import keras

@@ -14,6 +14,7 @@ ALLOWED = {
     r"a proxy server is not installed here": "its package starts a web server, which a test should not",
     r"the npm package \S+ cannot be had": "it is a stranger's file that only a registry has",
     r"there is no firefox here": "a second browser is large, and Chromium shows the same",
+    r"pillow \S+ cannot be had": "old versions have no wheel for new Pythons",
     r"\.venv-mediapipe": "MediaPipe has no wheel for some Pythons and processors",
     r"libedgetpu is installed here": "what is said without it cannot be seen with it",
 }

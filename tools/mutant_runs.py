@@ -18,9 +18,9 @@ from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import mutant_code
 import pytest
 
+import mutant_code
 from zoo.system.quiet import quiet, quiet_tensorflow
 
 PRELOADED = ("numpy", "PIL.Image", "hypothesis", "click", "rich.console", "tensorflow", "keras")

@@ -1,12 +1,14 @@
 """Measures whether tests can fail: each core module gets small faults, and its own tests have to notice them.
 
-    .venv/bin/python tools/mutants.py                          (`make mutants`) the sample, into docs/mutants.json
-    .venv/bin/python tools/mutants.py --show zoo.tasks.boxes   one module: prints its mutants that live, writes nothing
+    .venv/bin/python tools/mutants.py                    (`make mutants`) the sample, into docs/mutants.json
+    .venv/bin/python tools/mutants.py --only zoo.text    one module's results there anew, after a change of its tests
+    .venv/bin/python tools/mutants.py --show zoo.text    one module: prints its mutants that live, and writes nothing
 
-The modules and their tests are listed in tools/mutants.toml, with those mutants that behave as the module does. A fault
-is made in a fork's memory only (tools/mutant_code.py), and no file of the checkout is touched. mutmut and cosmic-ray
-were looked at: neither draws a sample with a fixed seed for each module, and both start Python for every mutant
-or change the files.
+The modules are listed in tools/mutants.toml, with those mutants that behave as the module does. A fault is made in the
+memory of a fork only (tools/mutant_code.py), and no file of the checkout is touched.
+
+No library does this plainly: mutmut chooses tests by a trace of the whole suite, which takes long here, cosmic-ray
+starts Python anew for every mutant, and neither draws a sample of each module with a fixed seed.
 """
 
 from __future__ import annotations
@@ -23,16 +25,16 @@ from pathlib import Path
 from typing import Any
 
 import tomli
+
 from mutant_code import Mutant, mutants
 from mutant_runs import Trial, outcomes, prepare
-
 from zoo.files import atomic
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = Path(__file__).with_suffix(".toml")
 RESULTS = ROOT / "docs" / "mutants.json"
 SEED = 22
-EACH = 8
+EACH = 6
 """Mutants of a module in the sample."""
 WORKERS = 2
 
@@ -83,7 +85,7 @@ def cores() -> list[Core]:
     return found
 
 
-def measure(core: Core, seed: int, count: int) -> dict[str, Any]:
+def measure(core: Core, seed: int, count: int, workers: int = WORKERS) -> dict[str, Any]:
     """Returns a module's row: how many of the drawn mutants its tests noticed, and the lines of the others.
 
     Raises:
@@ -102,7 +104,7 @@ def measure(core: Core, seed: int, count: int) -> dict[str, Any]:
     row |= {"failed": 0, "stopped": 0, "lived": []}
     # An endless loop ends, and a busy machine does not look like one.
     limit = 20 + 8 * plain.seconds
-    for place, outcome in outcomes([trial(mutant.source) for mutant in tried], plain.durations, limit, WORKERS):
+    for place, outcome in outcomes([trial(mutant.source) for mutant in tried], plain.durations, limit, workers):
         mutant = tried[place]
         if outcome.passed:
             row["lived"].append({"line": mutant.line, "was": mutant.was, "now": mutant.now})
@@ -124,39 +126,53 @@ def noticed(row: dict[str, Any]) -> int:
     return int(row["failed"]) + int(row["stopped"])
 
 
+def results() -> list[dict[str, Any]]:
+    """Returns the rows of the last whole run."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return list(found["rows"])
+
+
 def table() -> str:
     """Returns the table of docs/reliability.md."""
-    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    rows = results()
     lines = ["| module | mutants | tried | noticed |", "| --- | --- | --- | --- |"]
-    for row in found["rows"]:
+    for row in rows:
         lines.append(f"| `{row['module']}` | {row['mutants']:,} | {row['tried']} | {noticed(row)} |")
-    every, tried, seen = (sum(map(of, found["rows"])) for of in (itemgetter("mutants"), itemgetter("tried"), noticed))
-    lines.append(f"| all {len(found['rows'])} | {every:,} | {tried:,} | {seen:,} |")
+    every, tried, seen = (sum(map(of, rows)) for of in (itemgetter("mutants"), itemgetter("tried"), noticed))
+    lines.append(f"| all {len(rows)} | {every:,} | {tried:,} | {seen:,} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     """Runs the sample of all modules, or of those that are named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--show", nargs="+", metavar="MODULE", help="These modules only; nothing is written.")
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--only", nargs="+", metavar="MODULE", help="Writes the results of these modules anew.")
+    some.add_argument("--show", nargs="+", metavar="MODULE", help="Prints those of these modules, and writes nothing.")
     parser.add_argument("--seed", type=int, default=SEED, help=f"Draws another sample ({SEED}).")
     parser.add_argument("--each", type=int, default=EACH, help=f"Mutants of a module ({EACH}).")
+    parser.add_argument("--workers", type=int, default=WORKERS, help=f"Mutants that are run at once ({WORKERS}).")
     args = parser.parse_args()
-    listed = cores()
-    if unknown := set(args.show or ()) - {core.name for core in listed}:
-        parser.error(f"{', '.join(sorted(unknown))}: not among the modules of {LIST}")
+    listed = {core.name: core for core in cores()}
+    wanted = args.show or args.only or list(listed)
+    if unknown := sorted(set(wanted) - set(listed)):
+        parser.error(f"{', '.join(unknown)}: not among the modules of {LIST}")
+    rows = {row["module"]: row for row in results()} if RESULTS.exists() and not args.show else {}
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         prepare(Path(folder))
-        rows = []
-        for core in listed:
-            if not args.show or core.name in args.show:
-                rows.append(measure(core, args.seed, args.each))
-                show(rows[-1])
-    print(f"{sum(map(noticed, rows))} of {sum(row['tried'] for row in rows)} mutants were noticed")
-    if not args.show:
-        with atomic(RESULTS) as scratch:
-            text = json.dumps({"seed": args.seed, "rows": rows}, indent=1, ensure_ascii=False)
-            scratch.write_text(f"{text}\n", encoding="utf-8")
+        for name in wanted:
+            rows[name] = measure(listed[name], args.seed, args.each, args.workers)
+            show(rows[name])
+            if not args.show:
+                _keep([rows[name] for name in listed if name in rows])
+    found = [rows[name] for name in listed if name in rows]
+    print(f"{sum(map(noticed, found))} of {sum(row['tried'] for row in found)} mutants were noticed")
+
+
+def _keep(rows: list[dict[str, Any]]) -> None:
+    with atomic(RESULTS) as scratch:
+        text = json.dumps({"rows": rows}, indent=1, ensure_ascii=False)
+        scratch.write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,8 +18,6 @@ from zoo.cli.output import print_json
 from zoo.errors import ZooError
 
 Result = dict[str, Any]
-TFLITE_RUNTIME = ROOT / ".venv-tflite-runtime/bin/python"
-MEDIAPIPE = ROOT / ".venv-mediapipe/bin/python"
 
 
 def benchmark(table: Callable[[Result], str]) -> Callable[[Callable[..., Result]], click.Command]:
@@ -63,21 +62,28 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def environment(name: str) -> Path:
+    """Returns the Python of an environment that `make test` makes, or that of a variable, as the tests do."""
+    variable = f"EDGEZOO_{name.upper().replace('-', '_')}_PYTHON"
+    return Path(os.environ.get(variable) or ROOT / f".venv-{name}" / "bin" / "python")
+
+
 def runtimes() -> dict[str, Path]:
     """Returns the Pythons by the runtime that they have: this one, and that which `make test` makes, if it is there."""
-    found = {"litert": Path(sys.executable), "tflite-runtime": TFLITE_RUNTIME}
-    if not TFLITE_RUNTIME.exists():
-        say(f"without tflite-runtime: there is no {TFLITE_RUNTIME}; make test makes it")
-        del found["tflite-runtime"]
-    return found
+    python = environment("tflite-runtime")
+    if python.exists():
+        return {"litert": Path(sys.executable), "tflite-runtime": python}
+    say(f"without tflite-runtime: there is no {python}; make test makes it")
+    return {"litert": Path(sys.executable)}
 
 
 def mediapipe() -> tuple[Path | None, Result]:
     """Returns the Python that `make test` makes for MediaPipe, and what a result says of it; None if there is none."""
-    if not MEDIAPIPE.exists():
-        missing = f"there is no {MEDIAPIPE.relative_to(ROOT)}; make test makes it"
+    python = environment("mediapipe")
+    if not python.exists():
+        missing = "there is no .venv-mediapipe; make test makes it"
         say(f"without MediaPipe: {missing}")
         return None, {"mediapipe_missing": missing, "mediapipe_version": None}
     code = "from importlib.metadata import version; print(version('mediapipe'))"
-    done = subprocess.run([MEDIAPIPE, "-I", "-c", code], check=True, stdout=subprocess.PIPE, text=True)
-    return MEDIAPIPE, {"mediapipe_missing": None, "mediapipe_version": done.stdout.strip()}
+    done = subprocess.run([python, "-I", "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    return python, {"mediapipe_missing": None, "mediapipe_version": done.stdout.strip()}

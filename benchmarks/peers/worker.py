@@ -4,12 +4,13 @@
 
 The task `one` takes a decoded picture of the model's size from pixels to the best class, and `many` finds the best
 class of each picture file in the folder; `invoke` runs our interpreter alone. Of detectors `one` takes the first
-picture, decoded, from pixels to boxes, and `many` finds the objects of each picture. MediaPipe has no option for
-threads in Python; on Linux it uses one.
+picture, decoded, from pixels to boxes, and `many` finds the objects of each picture. `rate SECONDS` gives the pictures
+that our runner classifies in a second. MediaPipe has no option for threads in Python; on Linux it uses one.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -24,17 +25,27 @@ SIZE = (224, 224)
 THRESHOLD, IOU, LIMIT = 0.5, 0.6, 100
 """The least score of an object, the overlap above which one of two is left out, and the most objects of a picture.
 MediaPipe's overlap is fixed in the file or its default, so that it may keep another one of two boxes."""
-Tasks = dict[str, Callable[[], Any]]
+Tasks = dict[str, Callable[..., Any]]
 
 
 def ours(file: str, photos: list[Path], threads: int) -> Tasks:
     """Classifies with the runner."""
     from zoo.runner import Classifier
 
-    classifier = Classifier(file, threads=threads)
+    classifier = Classifier(file, threads=threads or None)
+    results = classifier.classify_many(itertools.cycle(photos))
     sample = classifier.read(photos[0])
     run = _invoking(classifier.session._interpreter)
+
+    def rate(seconds: str) -> float:
+        started, count = time.perf_counter(), 0
+        while time.perf_counter() - started < float(seconds):
+            assert next(results).error is None
+            count += 1
+        return count / (time.perf_counter() - started)
+
     return {
+        "rate": rate,
         "invoke": lambda: run(sample.values) is None,
         "one": lambda: classifier.classify(sample, top_k=1)[0].index,
         "many": lambda: [result.predictions[0].index for result in classifier.classify_many(photos, top_k=1)],
@@ -149,8 +160,8 @@ def main() -> None:
         }[who]  # fmt: skip
         tasks = make(file, sorted(Path(folder).iterdir()), int(threads))
         for line in sys.stdin:
-            started = time.perf_counter()
-            result = tasks[line.strip()]()
+            (task, *words), started = line.split(), time.perf_counter()
+            result = tasks[task](*words)
             report.write(json.dumps([time.perf_counter() - started, result]) + "\n")
             report.flush()
 

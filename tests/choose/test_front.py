@@ -83,3 +83,24 @@ def test_limits() -> None:
             Limits(**wrong)
     with pytest.raises(InputError, match=r"min_top1=0.6 is not allowed; give percent, e.g. 60"):
         Limits(min_top1=0.6)
+
+
+def test_an_accuracy_is_that_of_the_weights_it_was_published_for() -> None:
+    floats = CELLS[0]
+    integers = next(cell for cell in grid("mobilenet_v1") if cell.int8_top1 is not None)
+    measured = Measured(10, 1.0, 1.0, 50)
+    assert Candidate(floats, measured, 71.0).top1_of == "float"
+    assert Candidate(integers, measured, 70.0).top1_of == "int8"
+    assert Candidate(integers, measured, None).top1_of is None
+
+
+def test_of_equally_fast_and_accurate_ones_the_smaller_beats_the_larger() -> None:
+    small, large = candidate(1, 4, 60), candidate(1, 5, 60)
+    assert small.beats(large)
+    assert not large.beats(small)
+    assert not small.beats(small)
+    assert candidate(1, 9, 60).beats(candidate(2, 1, 60))
+    assert candidate(1, 9, 61).beats(candidate(1, 1, 60))
+    assert not candidate(2, 1, 61).beats(candidate(1, 1, 60))
+    assert not small.beats(candidate(9, 9, None))
+    assert not candidate(1, 1, None).beats(small)

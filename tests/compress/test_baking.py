@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests.branches import ranges_of
 from zoo.compress.baking import bake, facts_of, is_quantization_aware
-from zoo.compress.graph import quantize_aware, ranges_of
+from zoo.compress.graph import quantize_aware
 from zoo.errors import CompressionError
 
 if TYPE_CHECKING:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 import pytest
 
 from tests.compress.nets import depthwise_net, pictures
 from zoo.compress.diagnosis.diagnose import diagnose
-from zoo.compress.equalize import SAFE, equalize, pairs_of
+from zoo.compress.equalize import SAFE, Pair, _balance, equalize, pairs_of
 from zoo.compress.folding import fold_batch_norms
+
+if TYPE_CHECKING:
+    from tests.conftest import Array
 
 
 @pytest.mark.parametrize("cap", [None, 6.0])
@@ -100,3 +104,41 @@ def test_a_layer_that_two_others_read_is_no_pair() -> None:
 
 def answers(model: Any, inputs: Any) -> Any:
     return np.asarray(model(inputs, training=False))
+
+
+def _pair(first: Array, second: Array, cap: float | None = None) -> Pair:
+    """Two dense layers with these kernels, the first with biases of one."""
+    a, b = keras.layers.Dense(first.shape[1], bias_initializer="ones"), keras.layers.Dense(second.shape[1])
+    for layer, kernel in ((a, first), (b, second)):
+        layer.build((None, len(kernel)))
+        layer.kernel.assign(kernel)
+    return Pair(a, b, cap, None)
+
+
+def test_a_channel_gets_weights_of_one_size_on_both_sides() -> None:
+    pair = _pair(np.array([[1.0, 0.25], [0.5, -0.1]], np.float32), np.array([[0.25, 0.0], [1.0, -0.5]], np.float32))
+    change = _balance(pair, None)
+    # The factors are the roots of (0.25 / 1) / (1 / 1) and of (1 / 1) / (0.25 / 1).
+    np.testing.assert_allclose(np.asarray(pair.first.kernel), [[0.5, 0.5], [0.25, -0.2]])
+    np.testing.assert_allclose(np.asarray(pair.second.kernel), [[0.5, 0.0], [0.5, -0.25]])
+    np.testing.assert_allclose(np.asarray(pair.first.bias), [0.5, 2.0])
+    assert change == pytest.approx(1.0)
+    assert _balance(pair, None) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_cap_bounds_a_channel_by_what_it_reached_and_without_one_nothing_does() -> None:
+    def scaled(cap: float | None, reached: list[float]) -> list[float]:
+        pair = _pair(np.array([[1.0, 0.04]], np.float32), np.array([[0.04], [1.0]], np.float32), cap)
+        _balance(pair, np.array(reached))
+        return [float(one) for one in np.asarray(pair.first.bias)]
+
+    # Without a cap the factors are 0.2 and 5; with one of 6 a channel may grow up to 4.8.
+    assert scaled(None, [1.0, 2.4]) == pytest.approx([0.2, 5.0])
+    assert scaled(6.0, [1.0, 2.4]) == pytest.approx([0.2, 2.0])
+    assert scaled(6.0, [1.0, 5.0]) == pytest.approx([0.2, 1.0])
+    assert scaled(6.0, [6.0, 0.0]) == pytest.approx([1.0, 5.0])
+
+
+def test_a_channel_of_nearly_nothing_is_scaled_by_ten_thousand_at_most() -> None:
+    pair = _pair(np.array([[1.0, 1e-12]], np.float32), np.array([[1e-3], [1.0]], np.float32))
+    assert _balance(pair, None) == pytest.approx(9999)

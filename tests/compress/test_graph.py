@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.branches import ranges_of
 from zoo.compress.fake import is_rounded
-from zoo.compress.graph import calibrate, quantize_aware, ranges_of
+from zoo.compress.graph import calibrate, quantize_aware
 from zoo.errors import CompressionError, OptionError, WeightsError
 from zoo.weights import load_model
 

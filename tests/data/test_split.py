@@ -99,3 +99,11 @@ def test_seeds_differ_and_repeat() -> None:
 
 def test_no_validation() -> None:
     assert set(split(list(range(60)), 0, 0)) == {"train"}
+
+
+def test_a_fifth_is_held_out_with_the_seed_0_unless_told_otherwise() -> None:
+    contents = [f"{number}" for number in range(40)]
+    usual = split_by_content(contents, [0] * 40)
+    assert usual == split_by_content(contents, [0] * 40, 0.2, 0) != split_by_content(contents, [0] * 40, 0.2, 1)
+    assert usual.count("validation") == 8
+    assert split_by_content(contents, [0] * 40, 0).count("validation") == 0

@@ -181,3 +181,18 @@ def test_they_are_checked_without_tensorflow() -> None:
 def test_a_resize_policy_is_checked_where_it_is_made() -> None:
     with pytest.raises(OptionError, match="resize='zoom' is not one of crop, pad, stretch"):
         Preprocessing("zoom")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sizes", [1, (1,), [240, 320], (1, 1)])
+def test_sizes_of_one_and_more_are_allowed(sizes: Any) -> None:
+    assert ExportOptions(input_size=sizes).input_size == (tuple(sizes) if not isinstance(sizes, int) else (sizes,))
+    with pytest.raises(ExportError, match="is not allowed; give 1 or more"):
+        ExportOptions(input_size=0)  # type: ignore[arg-type]
+    with pytest.raises(ExportError, match="is not allowed; give 1 or more"):
+        ExportOptions(input_size=(3, True))
+
+
+def test_a_target_of_onnx_is_none_of_tflite() -> None:
+    assert ExportOptions(target="litert").tflite_target == "litert"
+    assert ExportOptions().tflite_target is None
+    assert ExportOptions(quantize="float16", format="onnx", target="tensorrt8").tflite_target is None

@@ -34,11 +34,17 @@ def by_number(found: dict[Path, SplitName] | None) -> dict[int, SplitName] | Non
     return None if found is None else {int(path.stem): split for path, split in found.items()}
 
 
+def card_field(folder: Path, contents: seen.Contents) -> dict[str, Any] | None:
+    """What the card of a run with this data says."""
+    seen.write(folder, contents)
+    return seen.from_record(folder)
+
+
 KNOWN = {i: split for i, split in SPLITS.items() if split}
 
 
 def test_who_has_all_the_data_can_tell_by_the_card(paths: list[Path], contents: seen.Contents, tmp_path: Path) -> None:
-    card = json.loads(json.dumps({seen.FIELD: seen.for_card(contents)}))
+    card = json.loads(json.dumps({seen.FIELD: card_field(tmp_path, contents)}))
     assert by_number(seen.recall(card, tmp_path / "m.tflite", paths)) == KNOWN
     # Neither names nor copies matter.
     moved = paths[0].rename(tmp_path / "0.png")
@@ -46,7 +52,7 @@ def test_who_has_all_the_data_can_tell_by_the_card(paths: list[Path], contents: 
 
 
 def test_the_card_tells_nothing_of_single_pictures(paths: list[Path], contents: seen.Contents, tmp_path: Path) -> None:
-    card = {seen.FIELD: seen.for_card(contents)}
+    card = {seen.FIELD: card_field(tmp_path, contents)}
     assert seen.recall(card, tmp_path / "m.tflite", paths[:1]) is None
     assert seen.recall(card, tmp_path / "m.tflite", paths[:5]) is None
     salt = card[seen.FIELD]["salt"]  # type: ignore[index]
@@ -54,7 +60,7 @@ def test_the_card_tells_nothing_of_single_pictures(paths: list[Path], contents: 
     for content, _ in contents:
         assert content[:16] not in text
         assert hashlib.sha256(f"{salt} {content}".encode()).hexdigest()[:16] not in text
-    other = seen.for_card(contents)
+    other = card_field(tmp_path, contents)
     assert other is not None
     assert other["value"] != card[seen.FIELD]["value"]  # type: ignore[index]
 
@@ -100,9 +106,11 @@ def test_damaged_cards_tell_nothing(stated: Any, paths: list[Path], tmp_path: Pa
     assert seen.recall({seen.FIELD: stated}, tmp_path / "m.tflite", paths) is None
 
 
-def test_large_data_are_not_recorded_in_a_card(contents: seen.Contents, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_data_are_not_recorded_in_a_card(
+    contents: seen.Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(seen, "MOST", 5)
-    assert seen.for_card(contents) is None
+    assert card_field(tmp_path, contents) is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"salt": 1}', '{"salt": "a", "train": 7}'])

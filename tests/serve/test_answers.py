@@ -73,6 +73,14 @@ def test_honest_values_stay_as_they_are() -> None:
     assert "größer 花".encode() in to_bytes(value)
 
 
+def test_a_prediction_is_an_object_of_its_fields() -> None:
+    sent = to_bytes({"predictions": [Prediction("cat", 3, 0.25), Prediction("dog", 1, math.nan)]})
+    assert strictly(sent)["predictions"] == [
+        {"label": "cat", "index": 3, "score": 0.25},
+        {"label": "dog", "index": 1, "score": None},
+    ]
+
+
 def test_what_a_terminal_obeys_is_escaped_in_json() -> None:
     text = "\x1b[31m\x9b\u202e\x7f"
     sent = to_bytes({"label": text})

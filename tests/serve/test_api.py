@@ -23,6 +23,7 @@ from zoo.runner import Classifier
 from zoo.serve import page
 from zoo.serve.app import routes
 from zoo.serve.asked import Asked
+from zoo.serve.http.grammar import Flow
 from zoo.tasks.classification import CLASSIFICATION
 
 if TYPE_CHECKING:
@@ -201,6 +202,19 @@ def raw(site: Site, *parts: bytes) -> socket.socket:
 
 
 HEAD = b"POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+
+
+@pytest.mark.parametrize(("kind", "stops"), [(b"Content-Length: 60000", 0), (b"Transfer-Encoding: chunked", 1)])
+def test_reading_is_stopped_only_for_what_is_much_work(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, kind: bytes, stops: int
+) -> None:
+    stopped = []
+    monkeypatch.setattr(Flow, "parse_first", lambda _: stopped.append(1))
+    body = bytes(60_000) if kind.startswith(b"Content") else b"ea60\r\n" + bytes(60_000) + b"\r\n0\r\n\r\n"
+    with serving() as site:
+        with raw(site, b"POST /v1/classify HTTP/1.1\r\nHost: localhost\r\n" + kind + b"\r\n\r\n" + body) as connection:
+            assert connection.recv(4096).startswith(b"HTTP/1.1 415 ")
+        assert bool(stopped) == stops
 
 
 def test_an_upload_that_takes_too_long(serving: Serving) -> None:

@@ -5,10 +5,11 @@ import functools
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from zoo.serve.threads import Threads
+from zoo.serve.threads import Threads, in_turn
 
 
 def played(scene: Callable[[Threads], Awaitable[None]], count: int = 1) -> None:
@@ -55,14 +56,98 @@ def test_what_nobody_waits_for_is_not_begun() -> None:
         rest = [asyncio.ensure_future(threads.run("a", functools.partial(begun.append, i))) for i in range(4)]
         await asyncio.sleep(0)
         rest[1].cancel()
-        go.set()
-        await first
+        await asyncio.sleep(0)
+        assert sum(map(len, threads._waiting.values())) == 3
         rest[2].cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        go.set()
+        await asyncio.gather(first, *rest, return_exceptions=True)
         await asyncio.sleep(0.01)
 
     played(scene)
     assert begun == [0, 3]
+
+
+def test_a_step_that_nobody_waits_for_is_not_begun() -> None:
+    begun: list[int] = []
+
+    async def scene(threads: Threads) -> None:
+        go, running = threading.Event(), threading.Event()
+
+        def decode(_: object) -> int:
+            running.set()
+            assert go.wait(60)
+            return 1
+
+        second = Threads(1, "second")
+        work = asyncio.ensure_future(in_turn("a", (threads, decode), (second, begun.append)))
+        while not running.is_set():
+            await asyncio.sleep(0.001)
+        work.cancel()
+        await asyncio.sleep(0)
+        go.set()
+        await threads.run("a", lambda: None)
+        await second.run("a", lambda: None)
+        assert (second._free, second._waiting) == (1, {})
+        second.close()
+
+    played(scene)
+    assert begun == []
+
+
+def test_steps_pass_their_values_on_in_their_own_threads_and_wake_the_loop_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(threads: Threads) -> None:
+        loop, second = asyncio.get_running_loop(), Threads(1, "second")
+        woken, wake = [], loop.call_soon_threadsafe
+
+        def woken_by(*args: Any, **more: Any) -> Any:
+            woken.append(1)
+            return wake(*args, **more)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", woken_by)
+        names, seconds = await in_turn(
+            "a",
+            (threads, lambda _: [threading.current_thread().name]),
+            (second, lambda names: [*names, threading.current_thread().name]),
+        )
+        assert [name.partition("_")[0] for name in names] == ["test", "second"]
+        assert len(seconds) == 2
+        assert len(woken) == 1
+        second.close()
+        await asyncio.sleep(0.01)
+
+    played(scene)
+
+
+def test_what_waits_when_the_threads_are_closed_is_told() -> None:
+    async def scene(threads: Threads) -> None:
+        go, running, second = threading.Event(), threading.Event(), Threads(1, "second")
+
+        def work() -> int:
+            running.set()
+            assert go.wait(60)
+            return 7
+
+        begun = asyncio.ensure_future(second.run("a", work))
+        waiting = asyncio.ensure_future(second.run("a", lambda: 8))
+        while not running.is_set():
+            await asyncio.sleep(0.001)
+        handed = asyncio.ensure_future(in_turn("a", (threads, lambda _: None), (second, lambda _: 9)))
+        await threads.run("a", lambda: None)
+        closing = asyncio.ensure_future(asyncio.to_thread(second.close))
+        for told in (waiting, handed):
+            with pytest.raises(RuntimeError, match="closed"):
+                await told
+        go.set()
+        assert (await begun)[0] == 7
+        await closing
+        with pytest.raises(RuntimeError, match="closed"):
+            await second.run("a", lambda: 1)
+        with pytest.raises(RuntimeError, match="closed"):
+            await in_turn("a", (threads, lambda _: 1), (second, lambda _: 2))
+
+    played(scene)
 
 
 def test_what_has_begun_keeps_its_thread() -> None:

@@ -70,3 +70,7 @@ def test_the_reason_stands_behind_the_last_mark_or_in_the_line_after_it() -> Non
     assert reason("Original error was: one\nmore\nCaused by: two\nend") == "two"
     assert reason("begin\nCaused by:\nthe next line\nanother") == "the next line"
     assert reason("begin\nOriginal error was: one\nmore\nCaused by:") == "one"
+
+
+def test_a_message_of_what_stands_around_a_reason_alone_is_given_as_it_is() -> None:
+    assert reason("{{function_node __wrapped}}\nanother line") == "{{function_node __wrapped}}"

@@ -138,7 +138,7 @@ def test_every_need_that_a_test_names_is_in_the_table() -> None:
     listed = {line.split(" | ")[0] for line in lines(machine_table())}
     asked = set()
     for path in (ROOT / "tests").rglob("*.py"):
-        asked |= set(re.findall(r'system\.require\("(\w+)"\)', path.read_text(encoding="utf-8")))
+        asked |= set(re.findall(r'packages\.require\("(\w+)"\)', path.read_text(encoding="utf-8")))
     assert asked <= listed
     assert {"libusb", "libgl", "cc", "openssl", "curl", "git"} <= asked
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from tests.branches import ranges_of
 from zoo.compress.baking import is_quantization_aware
-from zoo.compress.graph import ranges_of
 from zoo.errors import CompressionError, InputError, OptionError, TrainingStopped
 from zoo.tflite import modelfile
 from zoo.training import TrainResult, resume, train, train_from, train_quantized

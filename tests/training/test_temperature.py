@@ -12,7 +12,7 @@ import zoo
 from tests.branches import Aware
 from zoo import graph
 from zoo.tasks.confidence import calibration_error
-from zoo.training.tasks.temperature import Temperature, fit, logits_layer, scale
+from zoo.training.tasks.temperature import Temperature, fit, logits_path, scale
 
 
 def softmax(logits: Any) -> Any:
@@ -104,9 +104,9 @@ def test_the_model_gives_the_scaled_scores_itself(
 def test_every_classifier_of_the_zoo_can_be_scaled() -> None:
     for name in (name for name in zoo.list_models() if zoo.spec(name).task == "classification"):
         with graph.unallocated():
-            layer = logits_layer(zoo.build(name))
-        assert layer is not None
-        assert layer.name == "logits"
+            path = logits_path(zoo.build(name))
+        assert path is not None
+        assert path[-1].name == "logits"
 
 
 def test_a_model_whose_logits_no_weights_scale_stays_as_it_is() -> None:

@@ -104,11 +104,6 @@ def is_rounded(layer: Any) -> bool:
     return fake.is_rounded(layer)
 
 
-def ranges_of(model: keras.Model) -> list[Any]:
-    """Returns the ranges of a model, `zoo.compress.fake.ActivationRange`, in the order of its graph."""
-    return [layer for layer in model.layers if is_range(layer)]
-
-
 def calibrate(aware: keras.Model, inputs: Array, method: ranges.Method = "minmax") -> None:
     """Measures the ranges of a model that `quantize_aware` built; activations are not rounded meanwhile.
 

@@ -36,15 +36,6 @@ Contents = Sequence[tuple[str, SplitName | None]]
 """The SHA-256 of each file in hexadecimal, and its split; None for a file that was not used."""
 
 
-def for_card(contents: Contents) -> dict[str, Any] | None:
-    """Returns what the card of a trained model says of the data; None if there are too many files."""
-    splits = _by_hash(contents)
-    if len(splits) > MOST:
-        return None
-    salt = secrets.token_hex(SALT_BYTES)
-    return _field(salt, [(_salted(salt, content), _LETTERS[split]) for content, split in splits.items()])
-
-
 def from_record(folder: Path) -> dict[str, Any] | None:
     """Returns what the card of a file of a run's model says of the data, by the record in the run's folder.
 

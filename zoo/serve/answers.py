@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from http import HTTPStatus
@@ -62,7 +63,7 @@ def one_line(text: str) -> str:
 
 
 def to_bytes(value: Any) -> bytes:
-    """Returns a value as strict JSON (RFC 8259) in UTF-8.
+    """Returns a value as strict JSON (RFC 8259) in UTF-8; a dataclass is an object of its fields.
 
     Values that JSON does not have, or that not every parser reads, are replaced: numbers that are not finite, whole
     numbers beyond 2^53 and values nested deeper than `DEPTH` by null, lone surrogates by U+FFFD.
@@ -79,6 +80,8 @@ def _strict(value: Any, depth: int) -> Any:
         return value if math.isfinite(value) else None
     if value is None or depth == 0:
         return None
+    if dataclasses.is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {_strict(str(key), 0): _strict(inner, depth - 1) for key, inner in value.items()}
     return [_strict(inner, depth - 1) for inner in value]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import difflib
 import math
 import time
@@ -41,6 +40,7 @@ class Api:
         most = that_fit(settings.connections)
         self.connections = Connections(most, settings.peer_connections or max(1, most // 2))
         self.description = describe(pool, settings)
+        self._parameters = tuple(asked.parameters(pool.predictor.task))
         self._model = to_bytes(self.description)
         runtime, file = self.description["runtime"], self.description["file"]
         self.metrics = metrics.Metrics(
@@ -49,7 +49,7 @@ class Api:
 
     async def predict(self, request: Request) -> Response:
         """Answers `POST` at the `endpoint` of the task, such as `/v1/classify`; the body is a picture file."""
-        require_known(request, tuple(asked.parameters(self.pool.predictor.task)))
+        require_known(request, self._parameters)
         wanted = asked.read(request.query_params, self.pool.predictor)
         if request.headers.get("content-type", "").lower().startswith(WRAPPED):
             raise HTTPException(415, "send the picture's file itself as the body: curl --data-binary @photo.jpg")
@@ -61,7 +61,7 @@ class Api:
             self.metrics.time(stage, seconds)
         return Answer(
             {
-                "predictions": [dataclasses.asdict(found) for found in answer.predictions],
+                "predictions": answer.predictions,
                 "picture": list(answer.size),
                 "milliseconds": {stage: round(seconds * 1e3, 3) for stage, seconds in stages.items()},
             }

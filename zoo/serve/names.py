@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 PORTS = {"http": 80, "https": 443}
 """The port of an address that names none, by its scheme."""
+REMEMBERED = 128
+"""How many texts of requests are remembered with what they were read as: clients ask by few names."""
 
 
 class Place(NamedTuple):
@@ -73,6 +76,7 @@ def allowed(text: str) -> Place:
     return found
 
 
+@functools.lru_cache(REMEMBERED)
 def place(text: str) -> Place | None:
     """Reads a host with or without a port; None if the text is neither."""
     if not text or any(c in "/\\?#@" or c.isspace() for c in text):
@@ -84,6 +88,7 @@ def place(text: str) -> Place | None:
         return None
 
 
+@functools.lru_cache(REMEMBERED)
 def is_address(name: str) -> bool:
     """Whether a name is an IP address: no one can make such a name point elsewhere."""
     try:

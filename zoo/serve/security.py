@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoo.serve import page
@@ -22,6 +22,10 @@ from zoo.serve.tokens import Tries
 
 OPEN_PATHS = frozenset({*page.FILES, "/healthz", "/openapi.json"})
 """Need no token: they say nothing of the model, and the page has to load to ask for one."""
+
+FIELDS = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+"""`HEADERS` as ASGI takes them, made once for all answers."""
+NAMES = frozenset(name for name, _ in FIELDS)
 
 BLOCK = 1 << 16
 """Bytes of an answer that are handed to the connection at a time: the next ones wait until those are read."""
@@ -43,7 +47,8 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                others = [field for field in message.get("headers", ()) if field[0] not in NAMES]
+                message = {**message, "headers": [*others, *FIELDS]}
             body = message.get("body", b"")
             last = (len(body) - 1) // BLOCK * BLOCK
             for start in range(0, last, BLOCK):

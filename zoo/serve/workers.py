@@ -19,7 +19,7 @@ from zoo.machine.cores import usable_cores
 from zoo.runner import Predictor
 from zoo.runner.predictor import Sample
 from zoo.serve.asked import Asked
-from zoo.serve.threads import Threads
+from zoo.serve.threads import Threads, in_turn
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "PPM")
 """The formats of `zoo.inputs.pictures.formats.PLUGINS` that are decoded: those that browsers and cameras send. Data
@@ -53,11 +53,12 @@ class Pool:
     def __init__(self, predictors: Sequence[Predictor[Any]], max_pixels: int) -> None:
         self.predictor = predictors[0]
         self.workers = len(predictors)
+        self._cores = usable_cores()
         self.pace = 0.0
         """Seconds that a picture takes one worker, averaged over the last pictures."""
         self._max_pixels = max_pixels
         self._budget = picture_memory.budget(max_pixels)
-        self._decoders = Threads(usable_cores(), "decode")
+        self._decoders = Threads(self._cores, "decode")
         self._runners = Threads(self.workers, "interpreter")
         self._idle: queue.SimpleQueue[Predictor[Any]] = queue.SimpleQueue()
         for predictor in predictors:
@@ -77,11 +78,12 @@ class Pool:
             InputError: the picture is damaged.
         """
         start = time.perf_counter()
-        sample, decode = await self._decoders.run(peer, functools.partial(self.decode, picture))
-        predictions, inference = await self._runners.run(peer, functools.partial(self._run, sample, wanted))
+        decoding = self._decoders, lambda _: self.decode(picture)
+        running = self._runners, functools.partial(self._run, wanted)
+        (predictions, size), (decode, inference) = await in_turn(peer, decoding, running)
         wait = time.perf_counter() - start - decode - inference
-        self.pace += 0.1 * (max(inference, decode / usable_cores()) - self.pace)
-        return Named(predictions, sample.size, max(0.0, wait), decode, inference)
+        self.pace += 0.1 * (max(inference, decode / self._cores) - self.pace)
+        return Named(predictions, size, max(0.0, wait), decode, inference)
 
     def decode(self, picture: bytes) -> Sample:
         """Returns the pixels that the model gets, and their place in the picture; errors as in `predict`."""
@@ -118,11 +120,11 @@ class Pool:
         self._decoders.close()
         self._runners.close()
 
-    def _run(self, sample: Sample, wanted: Asked) -> list[Any]:
+    def _run(self, wanted: Asked, sample: Sample) -> tuple[list[Any], tuple[int, int]]:
         # There are as many threads as interpreters, so one is always idle here.
         predictor = self._idle.get()
         try:
-            return predictor.predict(sample, wanted.limit, wanted.task)
+            return predictor.predict(sample, wanted.limit, wanted.task), sample.size
         finally:
             self._idle.put(predictor)
 

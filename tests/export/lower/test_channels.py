@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from zoo.export.lower.channels import MOST_CHANNELS
 from zoo.export.lower.lowering import lower
 
 OFFSET = [-103.939, -116.779, -123.68]
@@ -60,3 +61,9 @@ def test_other_steps_are_left_alone(step: Any, channels: int) -> None:
 def test_a_loaded_model_is_treated_alike(tmp_path: Any) -> None:
     _model(STEPS["turned and centred"]).save(tmp_path / "m.keras")
     assert len(_convolutions(lower(keras.models.load_model(tmp_path / "m.keras")))) == 1
+
+
+def test_steps_of_as_many_channels_as_allowed_become_a_convolution_and_those_of_one_never() -> None:
+    for channels, becomes in ((1, 0), (2, 1), (MOST_CHANNELS, 1), (MOST_CHANNELS + 1, 0)):
+        model = _model(layers.Rescaling(1.0, offset=[0.5] * channels if channels > 1 else 0.5), channels)
+        assert len(_convolutions(lower(model))) == becomes, channels

@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import keras
 import numpy as np
 import pytest
+import tflite
 
 from zoo.errors import ExportError
 from zoo.export import to_tflite
@@ -21,6 +23,7 @@ from zoo.export.tflite.settings import Settings
 from zoo.graph import Scaling, scaling_of
 from zoo.runner.loading.session import load
 from zoo.tflite import modelfile
+from zoo.tflite.writing.front import integers, table, tables
 
 SHAPE = (16, 16, 3)
 PICTURES = synthetic(SHAPE, 48).inputs
@@ -125,3 +128,37 @@ def test_only_an_input_in_front_of_a_quantize_is_changed(caffe: bytes) -> None:
     as_int8 = with_entry(caffe, replace(Entry.of_pixels(None, "uint8"), io="int8"))
     with pytest.raises(ExportError, match="whose scale cannot be set"):
         with_entry(as_int8, Entry.of_pixels(None, "uint8"))
+
+
+def test_a_zero_point_is_as_near_as_whole_numbers_come() -> None:
+    entry = Entry(1 / 127.5, 127.5, "uint8")
+    assert entry.zero_point == 127
+    assert [entry.describes(1 / 127.5, zero) for zero in (126, 127, 128, 129)] == [False, True, True, False]
+    assert not entry.describes(1 / 127, 127)
+
+
+@pytest.mark.parametrize(("io", "lowest"), [("uint8", 0), ("int8", -128)])
+def test_the_range_of_the_input_is_written_along(io: Any, lowest: int) -> None:
+    """A file of one uint8 input, which a QUANTIZE reads, whose table of quantization also has a range."""
+    b = flatbuffers.Builder(256)
+    floats = [b.CreateNumpyVector(np.array([value], np.float32)) for value in (7, 8, 9)]
+    zero = b.CreateNumpyVector(np.array([3], np.int64))
+    quantization = table(b, {0: floats[0], 1: floats[1], 2: floats[2], 3: zero})
+    name = b.CreateString("x")
+    tensors = [table(b, {0: integers(b, [1]), 3: name, 4: quantization}, {1: ("Int8", 3)}) for _ in range(2)]
+    op = table(b, {1: integers(b, [0]), 2: integers(b, [1])})
+    graph = table(
+        b, {0: tables(b, tensors[:1] + tensors[1:]), 1: integers(b, [0]), 2: integers(b, [1]), 3: tables(b, [op])}
+    )
+    code = table(b, {}, {0: ("Int8", 114), 3: ("Int32", 114)})
+    root = {1: tables(b, [code]), 2: tables(b, [graph]), 4: tables(b, [table(b)])}
+    b.Finish(table(b, root, {0: ("Uint32", 3)}), b"TFL3")
+    entry = Entry(0.5, lowest + 10, io)
+    changed = with_entry(bytes(b.Output()), entry)
+    assert is_meant(changed, entry)
+    parameters = tflite.Model.GetRootAs(changed, 0).Subgraphs(0).Tensors(0).Quantization()
+    assert [parameters.Scale(0), parameters.ZeroPoint(0)] == [0.5, lowest + 10]
+    assert [parameters.Min(0), parameters.Max(0)] == [-5.0, 122.5]
+    require_entry(modelfile.parse(changed, Path("m.tflite")), entry)
+    with pytest.raises(ExportError, match="and raw pixels need"):
+        require_entry(modelfile.parse(changed, Path("m.tflite")), replace(entry, scale=0.6))

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tests.branches import Aware
+from tests.branches import Aware, ranges_of
 from zoo.compress.baking import bake
 from zoo.compress.fake import is_rounded
-from zoo.compress.graph import ranges_of
 from zoo.errors import ExportError
 from zoo.export import to_tflite
 from zoo.tflite import modelfile

@@ -82,3 +82,10 @@ def test_a_part_as_wide_as_the_result_is_cut_out_at_its_own_place() -> None:
     for left in (0, 1, 10):
         found = np.asarray(scaled(Image.fromarray(pixels), (10, 8), Box(left, 0, left + 10, 8)))
         np.testing.assert_array_equal(found, pixels[:, left : left + 10])
+
+
+def test_all_but_the_first_columns_are_scaled_to_the_whole_width() -> None:
+    pixels = np.random.default_rng(4).integers(0, 256, (8, 20, 3), np.uint8)
+    for seen in (Box(1, 0, 20, 8), Box(0, 0, 19, 8)):
+        found = np.asarray(scaled(Image.fromarray(pixels), (20, 8), seen))
+        np.testing.assert_array_equal(found, reference(pixels, (20, 8), seen))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from PIL import Image
 
 from tests.serve.collect.test_folder import jpeg
 from tests.serve.conftest import Site
-from tests.serve.pages import WAIT, OpenPage, sync_api, wait_until
+from tests.serve.pages import WAIT, OpenPage, sync_api, take, wait_until
 from zoo.serve import Settings
 from zoo.serve.collect.api import Collecting
 from zoo.serve.collect.folder import Collection
@@ -170,3 +172,36 @@ def test_options_that_do_not_go_together(words: list[str], says: str, cli: Cli) 
     done = cli("serve", *words)
     assert done.code == 2
     assert says in done.err
+
+
+@pytest.mark.skipif("EDGEZOO_SCREENSHOTS" not in os.environ, reason="set EDGEZOO_SCREENSHOTS to a folder to take them")
+def test_screenshot(open_page: OpenPage, tmp_path: Path, photos: tuple[Path, Path]) -> None:
+    """The one in docs/: three classes of two real photos, as a hand before a webcam would show them."""
+    parts = {"flower": (1, 200, 90, 240), "nothing": (1, 0, 280, 100), "roof": (0, 120, 40, 240)}
+    things = tmp_path / "things"
+    for number, (name, (photo, x, y, width)) in enumerate(parts.items()):
+        (things / name).mkdir(parents=True)
+        with Image.open(photos[photo]) as image:
+            for frame in range(18 + 7 * number):
+                left, top = x + 6 * (frame % 9), y + 5 * (frame % 7)
+                part = image.crop((left, top, left + width, top + width * 3 // 4)).resize((640, 480))
+                part.save(things / name / f"burst-{name[:2]}{frame // 9}-{frame % 9 + 1:04}.jpg")
+    with collecting(things, most=10_000) as site:
+        page = open_page(site.url, height=860)
+        page.evaluate(
+            """async () => {
+                const image = new Image();
+                image.src = "v1/pictures?class=flower&file=burst-fl0-0001.jpg";
+                await image.decode();
+                const canvas = document.createElement("canvas");
+                [canvas.width, canvas.height] = [640, 480];
+                const draw = () => canvas.getContext("2d").drawImage(image, 0, 0);
+                setInterval(draw, 40);
+                draw();
+                navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(25);
+            }"""
+        )
+        page.click("#camera")
+        sync_api.expect(page.locator(".class")).to_have_count(3, timeout=WAIT)
+        page.wait_for_timeout(3000)
+        take(page, Path(os.environ["EDGEZOO_SCREENSHOTS"]) / "serve-collect.png")

@@ -125,3 +125,16 @@ def test_suppression_compares_far_fewer_than_all_pairs(
     suppress(boxes, np.linspace(1, 0.5, 400), np.zeros(400, int), iou=0.6, limit=limit)
     assert sum(pairs) < 0.7 * 400 * 400
     assert max(pairs) <= 400 * BLOCK
+
+
+def test_boxes_of_whole_numbers_overlap_as_others_do() -> None:
+    first, second = np.array([[0, 0, 10, 10], [0, 0, 0, 0]]), np.array([[5, 0, 15, 10]])
+    np.testing.assert_allclose(overlaps(first, second), [[1 / 3], [0.0]])
+    assert overlaps(first.astype(np.float32), second.astype(np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize("exponential", [True, False])
+def test_a_size_beyond_every_picture_is_no_infinity(exponential: bool) -> None:
+    coding, anchor = Coding(exponential=exponential), np.array([[0.5, 0.5, 1.0, 1.0]])
+    left, _, right, _ = coding.decode(np.array([[0.0, 0.0, 0.0, 5 * 1000.0]]), anchor)[0]
+    assert right - left == pytest.approx(np.exp(50) if exponential else 1000)

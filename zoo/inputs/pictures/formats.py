@@ -148,7 +148,7 @@ def opened_picture(
                 f"{name} is a TIFF file that is damaged or of a kind that Pillow does not read, such as one of several "
                 "channels; save it as RGB or gray of 8 bits"
             ) from None
-        with image:
+        with contextlib.closing(image):
             if kind == "TIFF":
                 _require_no_raw(image, name)
             yield image

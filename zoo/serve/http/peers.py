@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+REMEMBERED = 1024
+"""How many addresses are remembered with what they were read as."""
 
 
 class Peers:
@@ -66,6 +69,7 @@ def peer(address: str, server: str = "") -> str:
     return str(found) if near else str(network)
 
 
+@functools.lru_cache(REMEMBERED)
 def parsed(address: str) -> Address | None:
     """Returns an address without interface and port; IPv4 for an IPv4-mapped one; None if the text is no address."""
     text = address.strip().partition("%")[0]

@@ -161,13 +161,19 @@ class Protocol(H11Protocol):
         self.transport.close()
 
     def _feed(self) -> None:
-        """Parses a piece of this request's pending bytes; the next one follows after other connections' turns."""
+        """Parses a piece of this request's pending bytes; the next one follows after other connections' turns.
+
+        The rest of a body whose length was said is parsed with its head: any number of bytes of it is little work, and
+        to stop and resume reading is not.
+        """
         if self.transport.is_closing():
             return
-        if self._pending and self._takes_more():
+        while self._pending and self._takes_more():
             size = self.conn.piece or len(self._pending)
             piece, self._pending = self._pending[:size], self._pending[size:]
             super().data_received(piece)
+            if self.conn.piece is not None:
+                break
         if self._pending:
             self.flow.parse_first()
             if self._takes_more():

@@ -101,11 +101,6 @@ def cover(boxes: Array, grids: Sequence[tuple[int, int]], shapes: Sequence[Seque
     return best
 
 
-def grids_for(input_size: int, strides: Sequence[int]) -> list[tuple[int, int]]:
-    """Returns rows and columns of the levels of a model with a square input, by the strides of its levels."""
-    return [(-(-input_size // stride),) * 2 for stride in strides]
-
-
 def _usual(side: float, count: int) -> list[Shape]:
     shapes = [(side / math.sqrt(ratio), side * math.sqrt(ratio)) for ratio in RATIOS]
     larger = [(side * math.sqrt(2) ** n,) * 2 for n in range(1, max(2, count))]

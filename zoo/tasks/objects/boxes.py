@@ -132,7 +132,8 @@ def overlaps(first: Array, second: Array) -> Array:
     high = np.minimum.outer(first[:, 3], second[:, 3]) - np.maximum.outer(first[:, 1], second[:, 1])
     common = np.maximum(wide, 0) * np.maximum(high, 0)
     union = areas(first)[:, np.newaxis] + areas(second)[np.newaxis] - common
-    found: Array = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    kind = np.result_type(common, np.float32)  # of whole numbers too
+    found: Array = np.divide(common, union, out=np.zeros(common.shape, kind), where=union > 0)
     return found
 
 

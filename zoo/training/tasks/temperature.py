@@ -100,7 +100,7 @@ def scale(model: keras.Model, temperature: Temperature) -> bool:
     Returns:
         Whether there is such a layer; if not, the model stays as it is.
     """
-    path = _logits_path(model)
+    path = logits_path(model)
     if path is None:
         return False
     *between, layer = path
@@ -110,13 +110,7 @@ def scale(model: keras.Model, temperature: Temperature) -> bool:
     return True
 
 
-def logits_layer(model: keras.Model) -> Any:
-    """Returns the layer whose weights make the logits; None if something else than moves and means stands behind it."""
-    path = _logits_path(model)
-    return path[-1] if path else None
-
-
-def _logits_path(model: keras.Model) -> list[Any] | None:
+def logits_path(model: keras.Model) -> list[Any] | None:
     """Returns the layers from a model's end, without the softmax, back to the one whose weights make the logits."""
     if len(model.outputs) != 1:
         return None
