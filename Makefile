@@ -48,7 +48,7 @@ test: check $(ENVIRONMENTS) .venv-mediapipe/ready
 	@$(SYSTEM) install tests
 	$(BIN)/python -m pytest $(PARALLEL) --durations 10 -m 'not long' $(ELSEWHERE)
 
-# What `make test` leaves out to stay short: full sizes, several workers, kills, damaged files, benchmarks, all modes of ONNX.
+# What `make test` leaves out to stay short: full sizes, several workers, kills, damaged files, benchmarks, most modes of nets.
 test-long: $(ENVIRONMENTS)
 	@$(SYSTEM) install tests
 	$(BIN)/python -m pytest $(PARALLEL) --durations 10 -m long $(ELSEWHERE)

@@ -269,6 +269,37 @@ def test_a_write_leaves_what_a_killed_write_to_a_longer_name_has_left(tmp_path: 
     assert (tmp_path / "model.v2" / "saved_model.pb").read_text() == "old"
 
 
+def test_a_scratch_folder_without_a_mark_is_removed_when_it_is_empty(tmp_path: Path) -> None:
+    """A write can be killed before it has marked its folder, or after it has removed the mark at its end."""
+    program = "import os, sys; from pathlib import Path; from zoo import files\n"
+    program += "files._mark = lambda _: os.kill(os.getpid(), 9)\nwith files.atomic(Path(sys.argv[1])): pass"
+    for name in ("one", "other"):
+        done = subprocess.run([sys.executable, "-c", program, str(tmp_path / name)], check=False)
+        assert done.returncode == -signal.SIGKILL
+    kept = next(tmp_path.glob(".other.*"))
+    (kept / "thesis.txt").write_text("of somebody")
+    files.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [kept]
+
+
+def test_a_write_whose_empty_folder_another_one_removes_takes_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, removed = files._mark, []
+
+    def remove_first(scratch: Path) -> None:
+        if not removed:
+            removed.append(scratch)
+            scratch.rmdir()
+        mark(scratch)
+
+    monkeypatch.setattr(files, "_mark", remove_first)
+    with atomic(tmp_path / "file.bin") as scratch:
+        scratch.write_bytes(b"whole")
+    assert names(tmp_path) == ["file.bin"]
+    assert removed != [scratch.parent]
+
+
 def test_a_sweep_of_a_folder_removes_what_all_killed_writes_have_left(tmp_path: Path) -> None:
     for name in ("model", "other"):
         write_folder(tmp_path / name, "old")

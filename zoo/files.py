@@ -65,6 +65,9 @@ def _make_scratch(path: Path) -> tuple[Path, int]:
             continue
         try:
             _mark(scratch)
+        except FileNotFoundError:  # another write took it for one that a killed write had left empty
+            os.close(descriptor)
+            continue
         except OSError:
             shutil.rmtree(scratch, ignore_errors=True)
             os.close(descriptor)
@@ -75,7 +78,7 @@ def _make_scratch(path: Path) -> tuple[Path, int]:
 def _lock(folder: Path) -> int:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     with contextlib.suppress(OSError):  # a file system without locks, where no folder is removed
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # another write may hold it for a moment, in `sweep`
     if not folder.exists():
         os.close(descriptor)
         raise FileNotFoundError(folder)
@@ -98,6 +101,9 @@ def sweep(folder: Path, name: str = "") -> None:
             descriptor = os.open(old, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not os.listdir(descriptor) and os.fstat(descriptor).st_uid == os.geteuid():  # noqa: PTH208  # open
+                    old.rmdir()  # killed before its mark was written, or after that was removed
+                    continue
                 marks = _marks(descriptor)
                 if _identity(os.fstat(descriptor)) not in marks:
                     continue

@@ -117,8 +117,8 @@ def _compose(
             # Up to a tenth of an object may be outside of the picture.
             x, y = (int(draw.uniform(-0.1 * length, max(size - 0.9 * length, 0))) for length in cutout.size)
             box = (max(x, 0), max(y, 0), min(x + cutout.width, size), min(y + cutout.height, size))
-            others = np.array([other for _, other in objects]).reshape(-1, 4)
-            if (overlaps(np.array([box]), others) < 0.1).all():
+            others = np.array([other for _, other in objects], float).reshape(-1, 4)
+            if (overlaps(np.array([box], float), others) < 0.1).all():
                 shade = ImageEnhance.Brightness(cutout.convert("RGB")).enhance(float(draw.uniform(0.7, 1.2)))
                 picture.paste(shade, (x, y), cutout.getchannel("A"))
                 objects.append((name, box))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 from zoo import figures
 from zoo.cli.options.model import given, model_options, spec_of
 from zoo.cli.output import count, echo, import_tensorflow, json_option, print_json, print_table, shape, status
+from zoo.errors import InputError
 from zoo.files import require_writable
 from zoo.models import list_models
 from zoo.specs import ModelSpec
@@ -45,6 +47,9 @@ def info(ctx: click.Context, model: str, picture: Path | None, as_json: bool) ->
         _require_drawable(picture)
         _show_file(path, picture, as_json=as_json)
         return
+    if model not in list_models() and path.suffix in {".tflite", ".onnx"}:
+        instead = f"zoo inspect {shlex.quote(model)}"
+        raise InputError(f"{model} is no Keras model, whose layers are shown; {instead} shows it")
     spec = spec_of(model)
     options = spec.check(given(ctx, model))
     _require_drawable(picture)

@@ -175,8 +175,12 @@ def test_a_file_that_is_no_picture_is_one_line(digits_page: Path, open_page: Ope
     wait_for_all(page)
     line = "this is no picture of a kind that this browser reads; save it as PNG or JPEG"
     assert page.locator("#problem").text_content() == line
+    # Its place is empty: no sign of a broken picture, nor the text that stands for one.
+    sync_api.expect(page.locator("#picture")).to_have_css("visibility", "hidden", timeout=WAIT)
+    sync_api.expect(page.locator("#strip img").nth(0)).to_have_css("visibility", "hidden", timeout=WAIT)
     page.locator("#strip button").nth(1).click()
     assert labels(page)[0] == PICTURES[0].parent.name
+    sync_api.expect(page.locator("#picture")).to_have_css("visibility", "visible", timeout=WAIT)
 
 
 @pytest.mark.parametrize("form", ["file", "site"])

@@ -157,3 +157,16 @@ def test_its_backbone_begins_a_training_here(tmp_path: Path) -> None:
     features = keras.Model(built.model.input, last.output)(pixels, training=False)
     theirs = pooling(backbone(pixels / 127.5 - 1, training=False))
     np.testing.assert_allclose(features, theirs, atol=1e-4)
+
+
+@pytest.mark.usefixtures("quick_benchmark")
+def test_zoo_benchmark_and_zoo_info_take_what_they_can(folder: Path, cli: Cli) -> None:
+    for name in ("model_unquant.tflite", "model.tflite"):
+        timed = cli("benchmark", folder / name, "--runs", "2")
+        assert timed.code == 0, timed.err
+        assert "JPEGs a second" in timed.out
+        assert f"zoo inspect {folder / name} shows it" in cli("info", folder / name).error
+    shown = cli("info", folder / "keras_model.h5")
+    assert shown.code == 0, shown.err
+    assert "dense_Dense2" in shown.out
+    assert "zoo export" in cli("benchmark", folder / "keras_model.h5").error

@@ -90,6 +90,7 @@ def test_an_unpublished_alpha_is_noted(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (("a b.tflite",), "a b.tflite is no Keras model, whose layers are shown; zoo inspect 'a b.tflite' shows it"),
         (("alexnett",), "unknown model 'alexnett'; did you mean 'alexnet'? the zoo has "),
         (("alexnet", "--groups", "3"), "alexnet: groups=3 is not allowed; give one of 1, 2"),
         (

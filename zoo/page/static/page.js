@@ -139,6 +139,7 @@ function showCaption({ answer, problem, button }) {
 
 function addToStrip(picture) {
   const item = element("li"), button = element("button"), image = element("img");
+  hideIfBroken(image);
   image.src = picture.url;
   image.alt = "";
   button.type = "button";
@@ -151,6 +152,12 @@ function addToStrip(picture) {
   item.append(button);
   $("strip").append(item);
   return button;
+}
+
+/** A file that the browser cannot show leaves its place empty: what is wrong stands beside it in a line. */
+function hideIfBroken(image) {
+  image.addEventListener("error", () => image.classList.add("broken"));
+  image.addEventListener("load", () => image.classList.remove("broken"));
 }
 
 function show(picture) {
@@ -292,6 +299,7 @@ export async function start(given) {
   engine = given;
   for (const stage of STAGES) $(`ms-${stage}`).parentElement.hidden = !engine.stages.includes(stage);
   listen();
+  hideIfBroken($("picture"));
   for (;;) {
     try {
       state.model = await engine.model();
