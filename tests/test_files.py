@@ -285,7 +285,8 @@ def test_a_scratch_folder_without_a_mark_is_removed_when_it_is_empty(tmp_path: P
 def test_a_write_whose_empty_folder_another_one_removes_takes_a_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mark, removed = files._mark, []
+    mark = files._mark
+    removed: list[Path] = []
 
     def remove_first(scratch: Path) -> None:
         if not removed:
