@@ -45,7 +45,7 @@ class LayersModel:
     notes: tuple[str, ...]
     """What the user should know, one line each."""
     half: float | None = None
-    """Of pictures: what the model takes is `pixel / half - 1`. None for values, which it takes as they are."""
+    """The model takes pictures as `pixel / half - 1`; None where it takes values as they are."""
 
 
 def to_tfjs(
