@@ -6,8 +6,8 @@ Clients on this machine send one picture after the other, each over its own conn
 `Classifier.classify_many` runs over the same pictures in another process for the same time; the ratio is the median of
 the periods' ratios. The clients use some of the machine's cores, which `classify_many` has for itself. So the processor
 time of a picture is measured as well, that of the server's process, of `classify_many`'s and of the clients. The exit
-code is 1 if an answer was neither 200 nor 429, if the server was slower than 0.9 times `classify_many`, or if its memory grew by more than 10 % from the first quarter of the
-time to the last.
+code is 1 if an answer was neither 200 nor 429, if the server was slower than 0.9 times `classify_many`, or if its
+memory grew by more than 10 % from the first quarter of the time to the last.
 
 Without --file: MobileNetV2 1.0/224 with random weights, which needs TensorFlow. The pictures are 24 JPEGs of 640x480,
 cut from two photos.
