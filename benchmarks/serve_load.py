@@ -2,11 +2,12 @@
 
     python benchmarks/serve_load.py [--clients 8] [--seconds 60] [--file mine.tflite] [--json] [-- OPTIONS OF zoo serve]
 
-Clients on this machine send one picture after the other, each over its own connection, so they use some of its
-cores. Between these periods, `Classifier.classify_many` runs over the same pictures in another process for the same
-time; the ratio is the median of the periods' ratios. The exit code is 1 if an answer was neither 200 nor 429, if the
-server was slower than 0.9 times `classify_many`, or if its memory grew by more than 10 % from the first quarter of the
-time to the last.
+Clients on this machine send one picture after the other, each over its own connection. Between these periods,
+`Classifier.classify_many` runs over the same pictures in another process for the same time; the ratio is the median of
+the periods' ratios. The clients use some of the machine's cores, which `classify_many` has for itself. So the processor
+time of a picture is measured as well, that of the server's process, of `classify_many`'s and of the clients. The exit
+code is 1 if an answer was neither 200 nor 429, if the server was slower than 0.9 times `classify_many`, or if its
+memory grew by more than 10 % from the first quarter of the time to the last.
 
 Without --file: MobileNetV2 1.0/224 with random weights, which needs TensorFlow. The pictures are 24 JPEGs of 640x480,
 cut from two photos.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import sys
 from collections.abc import Callable, Sequence
@@ -28,7 +27,7 @@ def printer(form: str | None, task: Task[Any], *, counts: bool = False) -> Print
     if counts:
         return _counter(form)
     if form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer = _csv_writer()
         writer.writerow(["file", "rank", *task.columns])
 
         def show_csv(name: str, predictions: Sequence[Any]) -> None:
@@ -46,11 +45,17 @@ def printer(form: str | None, task: Task[Any], *, counts: bool = False) -> Print
     return show_text
 
 
+def _csv_writer() -> Any:
+    import csv  # imported here, because text needs none
+
+    return csv.writer(sys.stdout, lineterminator="\n")
+
+
 def _counter(form: str | None) -> Printer:
     """Returns a function that prints the name of a picture, and how many predictions there are of each class."""
     from zoo.tasks.detection import counted
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = _csv_writer()
     if form == "csv":
         writer.writerow(["file", "label", "count"])
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.bounds import MAX_SEED
 from zoo.errors import InputError
-from zoo.specs import MAX_SEED
 from zoo.text import name_list
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,6 @@ import zoo
 from zoo.cli.main import COMMANDS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Case
 
 HEAVY = {"tensorflow", "keras", "matplotlib", "sklearn", "jax", "torch"}
@@ -22,12 +21,12 @@ HEAVY = {"tensorflow", "keras", "matplotlib", "sklearn", "jax", "torch"}
 REPORT = """
 import sys
 def report():
-    print("\\nmodules:", *sorted({name.partition(".")[0] for name in sys.modules}))
+    print("\\nmodules:", *sorted({*sys.modules, *(name.partition(".")[0] for name in sys.modules)}))
 """
 
 
 def modules_after(code: str, *args: str | Path) -> set[str]:
-    """Returns the top-level names in `sys.modules` after running code."""
+    """Returns the names in `sys.modules` after running code, and the top-level ones of them."""
     done = subprocess.run(
         [sys.executable, "-c", REPORT + code, *map(str, args)], capture_output=True, text=True, check=False
     )
@@ -102,6 +101,22 @@ def test_run(cases: Callable[[str], Case], photos: tuple[Path, Path]) -> None:
     assert {"numpy", "PIL"} <= found
     # rich is for tables; the schema and the registry are for the laptop.
     assert not found & (HEAVY | {"rich", "tflite"})
+
+
+NOT_FOR_PICTURES = {
+    "zoo.specs", "zoo.published", "zoo.accuracies",  # what is known of architectures
+    "zoo.tasks.evaluation", "zoo.inputs.npy", "zoo.inputs.table", "csv",
+    "zoo.onnx.reading.outline", "hashlib",
+}  # fmt: skip
+"""Modules that a known file and a picture need none of: each one takes part of a millisecond of every cold start."""
+
+
+def test_run_imports_only_what_it_needs() -> None:
+    demo = Path(zoo.__file__).parent / "assets/demo"  # files of the package are known everywhere
+    picture = next((demo / "pictures").glob("*/*.png"))
+    found = modules_after(COMMAND, "run", demo / "digits_int8.tflite", picture)
+    assert "zoo.runner.predictor" in found
+    assert not found & NOT_FOR_PICTURES
 
 
 def test_a_wrong_model_name_is_found_before_tensorflow_loads() -> None:

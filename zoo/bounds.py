@@ -14,6 +14,8 @@ from typing import Any
 
 from zoo.errors import InputError, ZooError, in_one_line
 
+MAX_SEED = 2**32 - 1
+"""The largest seed that NumPy's global random state takes."""
 SHOWN = 80
 """The most characters of a wrong value that a refusal repeats."""
 

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.accuracies import Accuracies
+from zoo.bounds import MAX_SEED
 from zoo.errors import OptionError
 from zoo.published import Backbone, Original, PublishedWeights
-
-MAX_SEED = 2**32 - 1
-"""The largest seed that NumPy's global random state takes."""
 
 
 def check_seed(seed: int) -> None:

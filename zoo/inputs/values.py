@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import stat
@@ -14,7 +13,6 @@ import numpy.typing as npt
 
 from zoo.errors import InputError, first_line
 from zoo.files import is_endless
-from zoo.inputs import npy
 
 SUFFIXES = {".npy", ".csv"}
 """Suffixes of the files that `load_values` reads."""
@@ -60,6 +58,8 @@ def load_values(path: str | Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
 
 
 def _from_npy(path: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    from zoo.inputs import npy  # imported here, because pictures need none of it
+
     with path.open("rb") as stream:
         about = path.stat()
         header, front = npy.read_header(stream, about.st_size if stat.S_ISREG(about.st_mode) else None)
@@ -90,6 +90,8 @@ def _from_spreadsheet(content: bytes, shape: tuple[int, ...]) -> npt.NDArray[Any
     name is that of an index or it has none. A comma is a decimal comma where another character parts the cells.
     """
     # Imported here, because files of plain numbers need none of it.
+    import csv
+
     from zoo.inputs.table import rows_of, separator_of
     from zoo.text import decoded, one_line_end
 

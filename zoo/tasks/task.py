@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, r
 import numpy as np
 import numpy.typing as npt
 
-from zoo.tasks.evaluation import Comparison, Judge
-
 if TYPE_CHECKING:
     from PIL import Image
 
     from zoo.inputs.pictures.fit import Fit
     from zoo.inputs.preprocessing import Resize
+    from zoo.tasks.evaluation import Comparison, Judge
     from zoo.tasks.scores import Scores
     from zoo.tflite.modelfile import ModelFile
     from zoo.tflite.writing.tags import OutputTag
