@@ -24,11 +24,12 @@ from zoo.export.options import AUTO, ExportOptions, Quantize
 from zoo.export.preparing import Prepared, prepare
 from zoo.export.tflite import edgetpu, learnt
 from zoo.export.tflite.box_range import with_box_range
-from zoo.export.tflite.converter import Settings, convert
+from zoo.export.tflite.converter import convert
 from zoo.export.tflite.entry import Entry, is_meant, with_entry
 from zoo.export.tflite.naming import LayerNames
 from zoo.export.tflite.nms import append
 from zoo.export.tflite.order import with_output_names, with_tail_last
+from zoo.export.tflite.settings import Settings
 from zoo.files import atomic
 from zoo.graph import scaling_of
 from zoo.progress import SILENT, Progress

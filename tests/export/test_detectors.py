@@ -19,6 +19,7 @@ from zoo.export.checking.checks import check_file
 from zoo.export.detectors import custom_metadata_of
 from zoo.export.options import MODES, ExportOptions
 from zoo.export.tflite import converter
+from zoo.export.tflite.settings import Settings
 from zoo.graph import rebuild
 from zoo.models.detectors import anchored
 from zoo.runner import Detector
@@ -196,7 +197,7 @@ def test_a_file_whose_graph_the_converter_lost_is_refused(tmp_path: Path) -> Non
     entry = keras.Input(batch_shape=(1, 8, 8, 3))
     zeros = keras.layers.Lambda(lambda x: keras.ops.zeros((1, 4)))(entry)
     path = tmp_path / "lost.tflite"
-    path.write_bytes(converter.convert_in_memory(keras.Model(entry, zeros), converter.Settings()))
+    path.write_bytes(converter.convert_in_memory(keras.Model(entry, zeros), Settings()))
     assert path.stat().st_size < 1000
     with pytest.raises(ExportError, match="the converter lost the graph: output .* does not depend on the input"):
         check_file(modelfile.read(path), ExportOptions())

@@ -16,6 +16,7 @@ from zoo.export import to_tflite
 from zoo.export.describe import output_names
 from zoo.export.lower.lowering import lower
 from zoo.export.tflite import converter
+from zoo.export.tflite.settings import Settings
 from zoo.runner.predictor import Predictor
 from zoo.tflite import modelfile
 from zoo.tflite.flatbuffer import Reader
@@ -88,7 +89,7 @@ def test_a_file_that_disagrees_by_the_tasks_own_measure_is_not_kept(
 ) -> None:
     other = spotter()
     other.get_layer("a_place").bias.assign([3.0, -3.0])
-    wrong = converter.convert(lower(other), converter.Settings())
+    wrong = converter.convert(lower(other), Settings())
     monkeypatch.setattr("zoo.export.tflite.exporter.convert", lambda *_: wrong)
     with pytest.raises(VerificationError, match="has the spot where Keras has it on 0% of"):
         to_tflite(spotter(), tmp_path / "m.tflite", labels=LABELS, task=SPOTTING, calibration=pictures)

@@ -15,6 +15,7 @@ import zoo
 from zoo.benchmark import coldstart
 from zoo.export.lower.lowering import lower
 from zoo.export.tflite import converter
+from zoo.export.tflite.settings import Settings
 from zoo.runner import doctor
 from zoo.runner.loading import sandbox
 from zoo.system import processes
@@ -22,7 +23,7 @@ from zoo.system import processes
 
 def convert(_: Path) -> None:
     """Runs TensorFlow's converter in a child."""
-    assert converter.convert_on_disk(lower(zoo.build("lenet")), converter.Settings())[4:8] == b"TFL3"
+    assert converter.convert_on_disk(lower(zoo.build("lenet")), Settings())[4:8] == b"TFL3"
 
 
 def echo(_: Path) -> None:

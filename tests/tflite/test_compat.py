@@ -14,7 +14,8 @@ from tests.narrow import narrow
 from zoo.errors import ExportError
 from zoo.export import to_tflite
 from zoo.export.lower.lowering import lower
-from zoo.export.tflite.converter import Settings, convert_in_memory
+from zoo.export.tflite.converter import convert_in_memory
+from zoo.export.tflite.settings import Settings
 from zoo.tflite import compat, modelfile
 
 

@@ -14,7 +14,8 @@ from zoo.export import to_tflite
 from zoo.export.checking.calibration import synthetic
 from zoo.export.lower.ending import ending_of, with_two_classes
 from zoo.export.lower.lowering import lower
-from zoo.export.tflite.converter import Settings, convert
+from zoo.export.tflite.converter import convert
+from zoo.export.tflite.settings import Settings
 from zoo.runner import Classifier
 from zoo.tflite.card import describe
 

@@ -15,9 +15,10 @@ from zoo.errors import ExportError
 from zoo.export import to_tflite
 from zoo.export.lower.lowering import lower
 from zoo.export.tflite import converter as convert_module
-from zoo.export.tflite.converter import Settings, convert_in_memory, convert_on_disk
+from zoo.export.tflite.converter import convert_in_memory, convert_on_disk
 from zoo.export.tflite.isolation import unusual
 from zoo.export.tflite.order import in_model_order
+from zoo.export.tflite.settings import Settings
 from zoo.runner.loading.session import load
 from zoo.tflite import modelfile
 

@@ -15,8 +15,9 @@ from zoo.export import to_tflite
 from zoo.export.checking.calibration import synthetic
 from zoo.export.checking.verify import run_all
 from zoo.export.lower.lowering import lower
-from zoo.export.tflite.converter import Settings, convert
+from zoo.export.tflite.converter import convert
 from zoo.export.tflite.entry import Entry, is_meant, require_entry, with_entry
+from zoo.export.tflite.settings import Settings
 from zoo.graph import Scaling, scaling_of
 from zoo.runner.loading.session import load
 from zoo.tflite import modelfile

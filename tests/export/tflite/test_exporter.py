@@ -20,7 +20,8 @@ from zoo.export import Verification, to_tflite
 from zoo.export.checking.verify import verify
 from zoo.export.lower.lowering import lower
 from zoo.export.options import MODES, Quantize, mode
-from zoo.export.tflite.converter import Settings, convert
+from zoo.export.tflite.converter import convert
+from zoo.export.tflite.settings import Settings
 from zoo.runner import Classifier, load
 from zoo.summary.table import outline
 from zoo.tasks.task import Agreement

@@ -13,9 +13,10 @@ from zoo.errors import ExportError
 from zoo.export import to_tflite
 from zoo.export.lower.lowering import lower
 from zoo.export.tflite import converter
-from zoo.export.tflite.converter import Settings, convert
+from zoo.export.tflite.converter import convert
 from zoo.export.tflite.isolation import unusual
 from zoo.export.tflite.naming import LayerNames
+from zoo.export.tflite.settings import Settings
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3)).astype(np.float32)
 

@@ -14,8 +14,9 @@ from zoo.compress.ranges import Watch
 from zoo.errors import ExportError, VerificationError
 from zoo.export import to_tflite
 from zoo.export.lower.lowering import lower
-from zoo.export.tflite.converter import Settings, convert_in_memory, convert_on_disk
+from zoo.export.tflite.converter import convert_in_memory, convert_on_disk
 from zoo.export.tflite.naming import LayerNames
+from zoo.export.tflite.settings import Settings
 from zoo.tflite import modelfile
 from zoo.tflite.modelfile import Graph
 
