@@ -1,6 +1,7 @@
 """Measures peak memory and time of exporting a model in each mode, with our exporter and with the plain converter.
 
     python benchmarks/export_memory.py vgg16            # needs about 10 GB and ten minutes
+    python benchmarks/export_memory.py vgg16 --modes none,int8 --ways 'ours,on disk,plain'
     python benchmarks/export_memory.py mobilenet_v2 --modes none,int8
 
 Each export runs in a new process that builds the model first. The peak is that of the process and its children
@@ -24,7 +25,8 @@ from tables import markdown_table
 from zoo.cli.types import words
 from zoo.export.options import MODES
 
-WAYS = ("ours", "in memory", "plain")
+WAYS = ("ours", "on disk", "in memory", "plain")
+"""The exporter as `zoo build` uses it; each of its two other ways for the whole model; TensorFlow's converter alone."""
 
 
 def table(result: dict[str, Any]) -> str:
@@ -72,8 +74,11 @@ def _worker(name: str, mode: str, way: str, folder: str) -> None:
     import zoo
     from zoo.export import to_tflite
     from zoo.export.checking.calibration import synthetic
-    from zoo.export.tflite import converter
+    from zoo.export.tflite import converter, dense
+    from zoo.system.heap import keep_no_pool
 
+    if way != "plain":
+        keep_no_pool()
     model = zoo.build(name)
     path = Path(folder) / "model.tflite"
     if way == "plain":
@@ -81,7 +86,9 @@ def _worker(name: str, mode: str, way: str, folder: str) -> None:
         return
     if way == "in memory":
         converter.LARGE_BYTES = 1 << 60
-    to_tflite(model, path, quantize=mode, verify_file=False)
+    if way == "on disk":
+        dense.LEAST_BYTES = 1 << 60
+    to_tflite(model, path, quantize=mode)
 
 
 def _plain(model: object, mode: str, inputs: object) -> bytes:

@@ -97,19 +97,23 @@ def status(text: str, *, steady: bool = False, keep: bool = False) -> Iterator[P
         yield progress
 
 
-def import_tensorflow(*, start: bool = True) -> None:
+def import_tensorflow(*, start: bool = True, pool: bool = True) -> None:
     """Imports TensorFlow without its log messages.
 
     Args:
         start: whether TensorFlow initializes its devices now. Workers can be connected only before that.
+        pool: whether TensorFlow keeps the memory of freed tensors, see `zoo.system.heap`.
 
     Raises:
         MissingDependencyError: TensorFlow is not installed.
     """
     from zoo.registry import needs_tensorflow
+    from zoo.system.heap import keep_no_pool
     from zoo.system.quiet import quiet, quiet_tensorflow
 
     quiet_tensorflow()
+    if not pool:
+        keep_no_pool()
     with status("loading TensorFlow"), needs_tensorflow(), quiet():
         import keras
         import tensorflow as tf

@@ -60,7 +60,7 @@ def build(
     if request.labels is not None:
         options.setdefault("num_classes", len(request.labels))
     full = spec.check(options)
-    import_tensorflow()
+    import_tensorflow(pool=False)
     from zoo.export.run_facts import of_model
     from zoo.summary.table import outline
     from zoo.weights import build_from

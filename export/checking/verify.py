@@ -86,9 +86,9 @@ def verify(
         others: inputs unlike the examples, on which the file may part from Keras; what is found there is a doubt.
     """
     inputs = examples.inputs
-    with quiet():
-        session = load_for(path, target)
     reference = _run_keras(model, inputs)
+    with quiet():  # only now: a session holds the weights of its own, and Keras needs memory while it runs
+        session = load_for(path, target)
     outputs = run_all(session, inputs, pixels=pixels)
     differences = [np.abs(ours - theirs).ravel() for ours, theirs in zip(reference, outputs, strict=True)]
     difference = np.concatenate(differences)

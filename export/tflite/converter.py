@@ -1,9 +1,10 @@
 """Converts a lowered Keras model to a TFLite flatbuffer with TensorFlow's converter.
 
-There are two ways, which give the same operations. Freezing the graph in memory is several times faster for
-small models but holds many copies of the weights, so large models go through a SavedModel, converted in a
-separate process, which also keeps the converter's memory out of this one. `benchmarks/export_memory.py`
-prints the memory of both.
+There are three ways, which give the same operations. Freezing the graph in memory is several times faster for
+small models but holds many copies of the weights. Of a large model whose weights lie mostly in dense layers, the
+rest is converted in this way, and those weights are written into the file (`zoo.export.tflite.dense`). Other large
+models go through a SavedModel, converted in a separate process, which also keeps the converter's memory out of this
+one. `benchmarks/export_memory.py` prints the memory of each.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import gc
 import json
 import math
 import re
@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,14 @@ import numpy.typing as npt
 
 from zoo.errors import ExportError, ZooError, first_line
 from zoo.export.checking import fragile
-from zoo.export.tflite import quantizer
+from zoo.export.tflite import dense, quantizer
 from zoo.export.tflite.isolation import unusual
 from zoo.export.tflite.naming import LayerNames
 from zoo.export.tflite.order import in_model_order
 from zoo.export.tflite.settings import Settings
 from zoo.progress import SILENT, Progress
 from zoo.system import processes
+from zoo.system.heap import keep_no_pool, return_freed
 from zoo.system.quiet import quiet, quiet_tensorflow
 from zoo.tflite import modelfile
 
@@ -70,17 +72,30 @@ def convert(model: keras.Model, settings: Settings, samples: Array | None = None
         ExportError: TensorFlow cannot convert the model; the message ends with its reason.
     """
     try:
-        if is_large(model) or unusual(model):
+        if unusual(model):
             return convert_on_disk(model, settings, samples)
-        return convert_in_memory(model, settings, samples, progress)
+        if not is_large(model):
+            return convert_in_memory(model, settings, samples, progress)
+        return convert_apart(model, settings, samples, progress) or convert_on_disk(model, settings, samples)
     finally:
         # TensorFlow's graphs hold the weights and have reference cycles, so that Python would free them late.
-        gc.collect()
+        return_freed()
 
 
-def is_large(model: keras.Model) -> bool:
-    """Returns whether the weights are too large to be held many times over in this process."""
-    return bool(sum(4 * math.prod(weight.shape) for weight in model.weights) > LARGE_BYTES)
+def is_large(model: keras.Model, apart: int = 0) -> bool:
+    """Returns whether the weights, but `apart` bytes of them, are too large to be held many times over here."""
+    return bool(sum(4 * math.prod(weight.shape) for weight in model.weights) - apart > LARGE_BYTES)
+
+
+def convert_apart(
+    model: keras.Model, settings: Settings, samples: Array | None = None, progress: Progress = SILENT
+) -> bytes | None:
+    """Converts all but the kernels of large dense layers here; returns None if that leaves too much, or cannot be."""
+    layers = dense.large(model, settings)
+    if not layers or is_large(model, sum(map(dense.bytes_of, layers))):
+        return None
+    with _refusing(model, settings), quiet():
+        return dense.convert(model, layers, settings, samples, progress)
 
 
 def convert_in_memory(
@@ -90,20 +105,26 @@ def convert_in_memory(
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+    with _refusing(model, settings), quiet():
+        function = tf.function(lambda x: model(x, training=False)).get_concrete_function(_signature(model))
+        frozen = convert_variables_to_constants_v2(function)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+        batch = model.inputs[0].shape[0]
+        if not settings.by_steps or samples is None:
+            return _run(converter, settings, samples, batch, progress)
+        flatbuffer = _run(converter, Settings(), None, batch)
+        nodes = _float_nodes(model, flatbuffer, settings)
+        return quantizer.quantize(flatbuffer, settings, samples, batch, float_nodes=nodes, progress=progress)
+
+
+@contextlib.contextmanager
+def _refusing(model: keras.Model, settings: Settings) -> Iterator[None]:
+    """Makes an error with a reason and a remedy of whatever the converter's passes raise in the block."""
     try:
-        with quiet():
-            function = tf.function(lambda x: model(x, training=False)).get_concrete_function(_signature(model))
-            frozen = convert_variables_to_constants_v2(function)
-            converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
-            batch = model.inputs[0].shape[0]
-            if not settings.by_steps or samples is None:
-                return _run(converter, settings, samples, batch, progress)
-            flatbuffer = _run(converter, Settings(), None, batch)
-            nodes = _float_nodes(model, flatbuffer, settings)
-            return quantizer.quantize(flatbuffer, settings, samples, batch, float_nodes=nodes, progress=progress)
+        yield
     except ZooError:
         raise
-    except Exception as error:  # the converter raises whatever its passes raise
+    except Exception as error:
         raise ExportError(_refusal(model, settings, first_line(error), str(error))) from error
 
 
@@ -251,6 +272,7 @@ def _failure(job: Path, result: subprocess.CompletedProcess[str]) -> str:
 def main(folder: str, step: str) -> None:
     """Runs in the separate process; the exit code is 1 if it leaves an error."""
     quiet_tensorflow()
+    keep_no_pool()
     import tensorflow as tf
 
     job = Path(folder)

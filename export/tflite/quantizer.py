@@ -7,7 +7,6 @@ two steps other ranges are put in, and the operations of some Keras layers on th
 
 from __future__ import annotations
 
-import functools
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+_LEAST_PEAK = 1e-30
+"""What stands for the largest value of weights that are all zero."""
 _MIN, _MAX = 4, 6
 """The offsets in the vtable of the table `QuantizationParameters` of TensorFlow's schema.fbs."""
 
@@ -37,6 +38,7 @@ def quantize(
     batch: int,
     *,
     float_nodes: Sequence[str] = (),
+    kernels: Sequence[Array] = (),
     progress: Progress = SILENT,
 ) -> bytes:
     """Does the second half of the converter's own int8 conversion, on a finished float file.
@@ -47,6 +49,7 @@ def quantize(
         samples: `(count, *input_shape)` float32.
         batch: the batch size of the file.
         float_nodes: the tensors whose operations stay float.
+        kernels: the values of the inputs behind the first, which are weights.
         progress: is told how many samples have been calibrated on.
 
     Raises:
@@ -56,7 +59,11 @@ def quantize(
     from tensorflow.lite.python.convert import mlir_quantize
     from tensorflow.lite.python.optimize.calibrator import Calibrator
 
-    calibrated = Calibrator(flatbuffer).calibrate(functools.partial(batches, samples, batch, progress))
+    calibrated = Calibrator(flatbuffer).calibrate(
+        lambda: ([*one, *kernels] for one in batches(samples, batch, progress))
+    )
+    if kernels:
+        calibrated = with_ranges(calibrated, weight_ranges(calibrated, kernels))
     if settings.calibration_method != "minmax":
         calibrated = with_ranges(calibrated, chosen(flatbuffer, samples, batch, settings.calibration_method, progress))
     del flatbuffer
@@ -101,6 +108,19 @@ def chosen(
         for index, watch in watches.items():
             watch.add(interpreter.get_tensor(index).reshape(1, -1))
     return {index: watch.seen().range(method) for index, watch in watches.items()}
+
+
+def weight_ranges(flatbuffer: bytes, kernels: Sequence[Array]) -> dict[int, Range]:
+    """Returns the ranges with which inputs that are weights get the scale of constants, by the tensors' numbers.
+
+    The scale of a constant is a 127th of its largest value. That of an input is a 255th of its range.
+    """
+    graph = tflite.Model.GetRootAs(flatbuffer, 0).Subgraphs(0)
+    found = {}
+    for place, kernel in enumerate(kernels, 1):
+        step = max(float(kernel.max()), -float(kernel.min()), _LEAST_PEAK) / 127
+        found[int(graph.Inputs(place))] = Range(-128 * step, 127 * step)
+    return found
 
 
 def with_ranges(calibrated: bytes | bytearray, ranges: dict[int, Range]) -> bytes:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import zoo
+import zoo.weights as weights_module
 from zoo.training.records import checkpoint
+from zoo.training.records import checkpointer as checkpointer_module
 from zoo.training.records.checkpoint import Checkpoint, TrainState, row_types
 from zoo.training.records.checkpointer import MODEL, Checkpointer
 from zoo.training.tasks import columns
@@ -96,6 +98,28 @@ def test_the_best_waits_for_its_turn(model: Any, clock: Any, tmp_path: Path) -> 
     weights = checkpointer.best_weights()
     assert weights is not None
     assert {float(w.max()) for w in weights} == {2.0}
+
+
+@pytest.mark.parametrize("limit", [0, checkpointer_module.SMALL_BYTES])
+def test_the_best_weights_are_those_of_the_file_whether_or_not_a_copy_is_kept(
+    limit: int, model: Any, clock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpointer_module, "SMALL_BYTES", limit)
+    checkpointer = Checkpointer(tmp_path, model)
+    for number, better in ((1, True), (2, True), (3, False)):
+        epoch(checkpointer, model, number, better=better)
+        clock.now += 10.0
+    read: list[Path] = []
+
+    def recorded(path: Path) -> Any:
+        read.append(path)
+        return load_model(path)
+
+    monkeypatch.setattr(weights_module, "load_model", recorded)
+    weights = checkpointer.best_weights()
+    assert weights is not None
+    assert {float(w.max()) for w in weights} == {2.0}
+    assert len(read) == (0 if limit else 1)
 
 
 def test_each_epoch_where_it_is_asked_for(model: Any, clock: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,9 @@ WRITING = 0.1
 
 An epoch that trains a head on cached features can be shorter than one write. An epoch that takes longer than ten
 writes always gets its checkpoint."""
+
+SMALL_BYTES = 64_000_000
+"""Size of weights up to which a copy of the best ones is kept, so that the file need not be read and built again."""
 
 Array = npt.NDArray[Any]
 
@@ -58,6 +62,8 @@ class Checkpointer:
         self._every_epoch, self._writes = every_epoch, writes
         self._best: list[Array] | None = None
         """The best weights while they are not yet on disk."""
+        self._kept: list[Array] | None = None
+        """The best weights, where they are small and those of an epoch of this process."""
         self._due = 0.0
 
     def epoch(self, optimizer: Any, state: TrainState, *, better: bool) -> None:
@@ -75,8 +81,11 @@ class Checkpointer:
             return
         due = self._every_epoch or time.perf_counter() >= self._due
         if better:
-            # The weights are copied only if they are written later.
-            self._best = None if due else self._model.get_weights()
+            # The weights are copied only if they are written later, or if a copy costs less than reading the file.
+            small = sum(4 * math.prod(weight.shape) for weight in self._model.weights) <= SMALL_BYTES
+            weights = None if due and not small else self._model.get_weights()
+            self._best = None if due else weights
+            self._kept = weights if small else None
             if due:
                 self.save_model()
         if due:
@@ -118,8 +127,9 @@ class Checkpointer:
 
         if not self._writes:
             return None
-        if self._best is not None:
-            return self._best
+        known = self._kept if self._best is None else self._best
+        if known is not None:
+            return known
         found: list[Array] = load_model(self.folder / MODEL).get_weights()
         return found
 
