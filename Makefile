@@ -114,7 +114,7 @@ audit: .venv/ready
 
 FUZZ_SECONDS ?= 60
 fuzz: .venv/ready
-	$(BIN)/python -m benchmarks.reliability.fuzz --seconds $(FUZZ_SECONDS) --keep build/fuzz
+	$(BIN)/python -m benchmarks.reliability.step fuzz --count $(FUZZ_SECONDS) --keep build/fuzz
 
 # The table is written anew where the run was whole.
 mutants: .venv/ready

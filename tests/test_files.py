@@ -269,10 +269,12 @@ def test_a_write_leaves_what_a_killed_write_to_a_longer_name_has_left(tmp_path: 
     assert (tmp_path / "model.v2" / "saved_model.pb").read_text() == "old"
 
 
-def test_a_scratch_folder_without_a_mark_is_removed_when_it_is_empty(tmp_path: Path) -> None:
+@pytest.mark.parametrize("begun", ["", "(p / '.owner').touch(); "])
+def test_a_scratch_folder_without_a_mark_is_removed_when_it_is_empty(begun: str, tmp_path: Path) -> None:
     """A write can be killed before it has marked its folder, or after it has removed the mark at its end."""
     program = "import os, sys; from pathlib import Path; from zoo import files\n"
-    program += "files._mark = lambda _: os.kill(os.getpid(), 9)\nwith files.atomic(Path(sys.argv[1])): pass"
+    program += f"def kill(p): {begun}os.kill(os.getpid(), 9)\n"
+    program += "files._mark = kill\nwith files.atomic(Path(sys.argv[1])): pass"
     for name in ("one", "other"):
         done = subprocess.run([sys.executable, "-c", program, str(tmp_path / name)], check=False)
         assert done.returncode == -signal.SIGKILL

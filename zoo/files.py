@@ -101,8 +101,8 @@ def sweep(folder: Path, name: str = "") -> None:
             descriptor = os.open(old, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not os.listdir(descriptor) and os.fstat(descriptor).st_uid == os.geteuid():  # noqa: PTH208  # open
-                    old.rmdir()  # killed before its mark was written, or after that was removed
+                if _is_bare(descriptor):
+                    shutil.rmtree(old, ignore_errors=True)
                     continue
                 marks = _marks(descriptor)
                 if _identity(os.fstat(descriptor)) not in marks:
@@ -113,6 +113,14 @@ def sweep(folder: Path, name: str = "") -> None:
                 shutil.rmtree(old, ignore_errors=True)
             finally:
                 os.close(descriptor)
+
+
+def _is_bare(scratch: int) -> bool:
+    """Whether an open folder of this user holds nothing yet, or nothing any more: at most a mark without a text."""
+    inside = os.listdir(scratch)  # an open folder has no path
+    if os.fstat(scratch).st_uid != os.geteuid() or set(inside) - {OWNER}:
+        return False
+    return not inside or os.stat(OWNER, dir_fd=scratch, follow_symlinks=False).st_size == 0
 
 
 def _mark(scratch: Path, stepping_aside: Path | None = None) -> None:

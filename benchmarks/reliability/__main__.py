@@ -1,78 +1,78 @@
-"""Runs all scripts one after the other and writes their results into one JSON file, whole or not at all.
+"""Causes failures on purpose, and writes how they ended into docs/reliability.json, the source of docs/reliability.md.
 
-python -m benchmarks.reliability                  # writes docs/reliability.json, the source of docs/reliability.md
-python -m benchmarks.reliability --scale 0.01 --out /tmp/small.json
+python -m benchmarks.reliability
+python -m benchmarks.reliability --only kills --row train --row serve     # all other results stay as they are
+python -m benchmarks.reliability --quick --out small.json
 """
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmarks.reliability.step import ROOT, STEPS
 from zoo.files import atomic
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-OLD_RUNTIME = Path(".venv-tflite-runtime/bin/python")
-"""The environment with tflite-runtime, which `make .venv-tflite-runtime/ready` makes."""
-
-# For each name in the JSON file: (script, count, other options). Counts are scaled by --scale.
-STEPS: dict[str, tuple[str, dict[str, float], tuple[str, ...]]] = {
-    "models_litert": ("mutated_models", {"--count": 2000, "--commands": 40}, ()),
-    "models_tflite_runtime": (
-        "mutated_models",
-        {"--count": 1000, "--commands": 40},
-        ("--runtime", "tflite-runtime", "--python", str(OLD_RUNTIME)),
-    ),
-    "inputs": ("mutated_inputs", {"--count": 30}, ()),
-    "fuzz": ("fuzz", {"--seconds": 60, "--count": 2000}, ()),
-    "pictures": ("bad_pictures", {"--count": 300}, ()),
-    "kills": ("kills", {"--count": 12}, ()),
-    "disk": ("full_disk", {}, ()),
-    "stream": ("stream", {"--count": 100_000}, ()),
-    "soak": ("soak", {"--seconds": 120}, ()),
-}
-LEAST = {"stream": 50}
-PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "pillow", "numpy")
+PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "onnxruntime", "pillow", "numpy")
 
 
-def step(name: str, scale: float) -> tuple[dict[str, Any], bool]:
-    """Runs a script; returns its results, and whether it found them right."""
-    script, counts, options = STEPS[name]
-    scaled = {option: str(max(LEAST.get(name, 1), round(count * scale))) for option, count in counts.items()}
-    command = [sys.executable, "-m", f"benchmarks.reliability.{script}", "--json", *options]
-    command += [word for pair in scaled.items() for word in pair]
+def measured(name: str, count: int, rows: tuple[str, ...]) -> dict[str, Any]:
+    """Runs a measurement in a process of its own; returns its result, in which each row has its date."""
+    command: list[str | Path] = [STEPS[name].python, "-m", "benchmarks.reliability.step", name, "--count", str(count)]
+    command += [word for row in rows for word in ("--row", row)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if not done.stdout.startswith("{"):
-        raise click.ClickException(f"{' '.join(command)} broke off")
-    return json.loads(done.stdout), done.returncode == 0
+        raise click.ClickException(f"{' '.join(map(str, command))} broke off")
+    found: dict[str, Any] = json.loads(done.stdout)
+    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    versions = {package: metadata.version(package) for package in PACKAGES}
+    for row in found.get("rows", []):
+        row["on"] = today
+    return {"on": today, "versions": versions, **found}
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Returns a new result, with the rows of the old one that were not measured again in their places."""
+    again = {_key(row): row for row in new["rows"]}
+    rows = [again.pop(_key(row), row) for row in old.get("rows", [])]
+    return {**new, "rows": [*rows, *again.values()]}
+
+
+def _key(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(value for name, value in row.items() if isinstance(value, str) and name != "on")
 
 
 @click.command(help=__doc__)
-@click.option("--scale", type=click.FloatRange(0, min_open=True), default=1, show_default=True, help="Of all counts.")
-@click.option("--only", multiple=True, type=click.Choice(list(STEPS)), help="Keep the others as they are in the file.")
+@click.option("--only", multiple=True, type=click.Choice(list(STEPS)), help="This one; the others stay in the file.")
+@click.option("--row", "rows", multiple=True, help="This row of the table; the others stay. With one --only.")
+@click.option("--quick", is_flag=True, help="Try a few of each, to see that it works.")
 @click.option("--out", type=click.Path(path_type=Path), default=ROOT / "docs" / "reliability.json")
-def main(scale: float, only: tuple[str, ...], out: Path) -> None:
-    """Runs all scripts, writes the results, and judges them."""
-    if "models_tflite_runtime" in (only or STEPS) and not (ROOT / OLD_RUNTIME).exists():
-        raise click.ClickException(f"there is no {OLD_RUNTIME}: make .venv-tflite-runtime/ready")
-    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8")) if only else {}
-    found["versions"] = {name: metadata.version(name) for name in PACKAGES}
-    good = True
+def main(only: tuple[str, ...], rows: tuple[str, ...], quick: bool, out: Path) -> None:
+    """Runs the measurements one after the other, writes each result as soon as it is there, and judges them."""
+    if rows and len(only) != 1:
+        raise click.UsageError("--row is for one measurement; name it with --only")
     for name in only or STEPS:
-        start = time.monotonic()
-        found[name], content = step(name, scale)
-        good &= content
-        click.echo(f"{name}: {'good' if content else 'PROBLEMS'}, {time.monotonic() - start:.0f} s", err=True)
-    with atomic(out) as scratch:
-        scratch.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    sys.exit(0 if good else 1)
+        if not STEPS[name].python.exists():
+            raise click.ClickException(f"there is no {STEPS[name].python}: make .venv-tflite-runtime/ready")
+    faults = 0
+    for name in only or STEPS:
+        result = measured(name, STEPS[name].quick if quick else STEPS[name].full, rows)
+        # It is read again each time, because another run may have written its own results meanwhile.
+        found = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+        faults += result.pop("faults")
+        if rows:
+            result = merged(found.get(name, {}), result)
+        with atomic(out) as scratch:
+            scratch.write_text(json.dumps(found | {name: result}, indent=1) + "\n", encoding="utf-8")
+        click.echo(f"{name}: {faults or 'no'} faults so far", err=True)
+    sys.exit(1 if faults else 0)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,4 @@
-"""Gives unusual and damaged pictures to each command that reads pictures.
-
-python -m benchmarks.reliability.bad_pictures --count 300 --json
-"""
+"""Gives unusual and damaged pictures to each command that reads pictures."""
 
 from __future__ import annotations
 
@@ -13,11 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from PIL import Image
 
-from benchmarks.reliability.commands import BAD, HEAVY, Ended, report, run, warm, without_privileges
+from benchmarks.reliability.commands import BAD, Ended, must, run, warm, without_privileges
 from benchmarks.reliability.mutated_models import MODEL
 from benchmarks.reliability.mutations import mutate
 from benchmarks.reliability.odd_pictures import CLOSED, CONTENTS, KINDS, encoded
@@ -91,62 +87,39 @@ def try_all_at_once(folder: Path, keras_file: Path) -> dict[str, str]:
     return {"train": trained.outcome, "export --calibration": exported.outcome}
 
 
-def try_serve(folder: Path) -> dict[str, dict[str, int]]:
-    """Returns the statuses of the answers of `zoo serve`; 0 means that there was none."""
-    found: dict[str, dict[str, int]] = {}
-    with serving(MODEL, folder) as server:
-        for kind, (_, content) in CONTENTS.items():
-            found[kind] = {"status": server.post(content())}
-    return found
+def try_serve(folder: Path) -> dict[str, int]:
+    """Returns the status of the answer of `zoo serve` to each kind; 0 means that there was none."""
+    with serving(folder, MODEL) as server:
+        return {kind: server.post(content()) for kind, (_, content) in CONTENTS.items()}
 
 
 def try_damaged(kind: str, number: int, folder: Path) -> dict[str, Any]:
-    """Gives a folder with `count` damaged files of a format to one `zoo run`."""
+    """Gives a folder with `number` damaged files of a format to one `zoo run`."""
     folder.mkdir()
     data = encoded(kind)
     for seed in range(number):
         (folder / f"{seed:06}.{kind.lower()[:4]}").write_bytes(mutate(data, random.Random(seed)))
     ended = run(["run", MODEL, folder, "--json"], seconds=600)
     named, refused = ended.out.count("\n"), sum(line.startswith("zoo: error: ") for line in ended.err.splitlines())
-    bad = int(ended.outcome in BAD)
+    bad = number - named - refused + (ended.outcome in BAD)
     shutil.rmtree(folder)
-    return {
-        "format": kind,
-        "files": number,
-        "named": named,
-        "refused": refused,
-        "neither": number - named - refused,
-        "bad": bad,
-    }
+    return {"format": kind, "files": number, "named": named, "refused": refused, "bad": bad}
 
 
-@click.command(help=__doc__)
-@click.option(
-    "--count", "number", type=click.IntRange(min=1), default=300, show_default=True, help="Damaged of each format."
-)
-@click.option("--kinds", type=click.IntRange(min=1), default=len(KINDS), help="The first so many.")
-@click.option("--json", "as_json", is_flag=True)
-def main(number: int, kinds: int, as_json: bool) -> None:
-    """Tries all pictures, prints the results, and judges them."""
-    warm(HEAVY)
+def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, Any]:
+    """Tries each kind, and `count` damaged files of each format; `rows` names kinds, and `keep` is not used."""
+    warm(heavy=True)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        rows = []
-        for i, kind in enumerate(list(KINDS)[:kinds]):
-            rows.append(try_kind(kind, folder / str(i)))
-        damaged = [try_damaged(kind, number, folder / kind) for kind in FORMATS]
-        built = run(["build", "lenet", "--export", "keras", "--out", folder])
-        assert built.code == 0, built.err
+        found = [try_kind(kind, folder / str(i)) for i, kind in enumerate(rows or KINDS)]
+        damaged = [try_damaged(kind, count, folder / kind) for kind in FORMATS]
+        must(["build", "lenet", "--export", "keras", "--out", folder])
         together = try_all_at_once(folder / "all", folder / "lenet.keras")
         statuses = try_serve(folder)
-    for row in rows:
-        row["serve"] = str(statuses.get(row["kind"], {}).get("status", ""))
-    words = [word for row in rows for word in row.values()]
-    bad = sum(word in BAD for word in words) + sum(row["bad"] + row["neither"] for row in damaged)
-    bad += sum(not 200 <= found["status"] < 500 for found in statuses.values())
-    bad += sum(word != "done" for word in together.values())
-    report({"rows": rows, "damaged": damaged, "together": together}, bad, as_json)
-
-
-if __name__ == "__main__":
-    main()
+    for row in found:
+        row["serve"] = str(statuses.get(row["kind"], ""))
+    faults = sum(word in BAD for row in found for word in row.values())
+    faults += sum(row["bad"] for row in damaged)
+    faults += sum(not 200 <= status < 500 for status in statuses.values())
+    faults += sum(word != "done" for word in together.values())
+    return {"rows": found, "damaged": damaged, "together": together, "faults": faults}

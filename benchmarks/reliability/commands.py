@@ -1,32 +1,34 @@
 """Runs `zoo` commands and says how they ended.
 
-A command runs in a fork of this process, which has already imported the modules that it needs. A start of Python with
-TensorFlow takes seconds, so that thousands would take hours. The fork calls `zoo.cli.main.main`, as the command does.
+A command runs in a fork of this process, which has imported all that it needs: a start of Python with TensorFlow takes
+seconds, so that thousands would take hours. The fork calls `zoo.cli.main.main`, as the command does.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import importlib
-import json
 import os
+import pkgutil
+import resource
 import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from benchmarks.reliability.forks import crash_quietly
+from typing import Literal
 
 Outcome = Literal["done", "refused", "traceback", "crashed", "hung"]
 BAD: tuple[Outcome, ...] = ("traceback", "crashed", "hung")
 """The outcomes that are faults."""
 
+ZOO = "import sys; sys.argv[0] = 'zoo'; from zoo.cli.main import main; main()"
+"""The program of the command `zoo`, for `python -c`."""
 SECONDS = 120.0
 """Seconds after which a command counts as hung; the slowest one here takes a few seconds on an idle machine."""
 
@@ -35,14 +37,11 @@ LIGHT = (
     "zoo.cli.commands.run",
     "zoo.cli.commands.evaluate",
     "zoo.runner.evaluate",
-    "ai_edge_litert.interpreter",
+    "zoo.onnx.reading.outline",
 )
-HEAVY = (
-    *LIGHT, "zoo.cli.commands.train", "zoo.cli.commands.export", "zoo.cli.commands.build", "zoo.cli.commands.data",
-    "zoo.cli.commands.choose", "zoo.cli.commands.info",
-    "zoo.choose", "zoo.training", "zoo.export", "zoo.weights", "zoo.summary.drawing", "zoo.summary.table",
-    "matplotlib.figure",
-)  # fmt: skip
+RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "onnxruntime")
+HEAVY = ("zoo.choose", "zoo.compress", "zoo.export", "zoo.summary", "zoo.training", "zoo.weights")
+"""The packages of commands that need TensorFlow; all their modules are imported."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,8 @@ class Ended:
     err: str
     hung: bool
     seconds: float
+    processor: float
+    """Seconds of processor time of the process, which do not depend on what else the machine does."""
 
     @property
     def code(self) -> int:
@@ -63,12 +64,12 @@ class Ended:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome; a command that fails must print only lines that begin with `zoo: error:`."""
+        """The outcome; a command that fails must print an error's line, and besides only such lines and notes."""
         if self.hung:
             return "hung"
         if self.code < 0:
             return "crashed"
-        lines = self.err.splitlines()
+        lines = [line for line in self.err.splitlines() if not line.startswith("note: ")]
         if self.code and not (lines and all(line.startswith("zoo: error: ") for line in lines)):
             return "traceback"
         if "Traceback (most recent call last)" in self.err:
@@ -76,14 +77,24 @@ class Ended:
         return "refused" if self.code else "done"
 
 
-def warm(modules: Sequence[str]) -> None:
-    """Imports the modules that the next commands need, without starting threads, which a fork would not have."""
-    from zoo.system.quiet import quiet_tensorflow
+def warm(*, heavy: bool) -> None:
+    """Imports the modules that the next commands need, without starting threads, which a fork would not have.
+
+    Args:
+        heavy: whether commands follow that need TensorFlow.
+    """
+    from zoo.system.quiet import quiet, quiet_tensorflow
 
     quiet_tensorflow()
-    for name in modules:
-        with contextlib.suppress(ImportError):  # an environment without LiteRT, or without TensorFlow
+    for name in RUNTIMES:
+        with contextlib.suppress(ImportError):  # an environment with another runtime
             importlib.import_module(name)
+    with quiet():
+        for name in LIGHT + (("tensorflow", "keras", "matplotlib.pyplot") if heavy else ()):
+            importlib.import_module(name)
+        for package in map(importlib.import_module, HEAVY if heavy else ()):
+            for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+                importlib.import_module(module.name)
 
 
 def run(
@@ -92,6 +103,7 @@ def run(
     seconds: float = SECONDS,
     prepare: Callable[[], object] = lambda: None,
     kill_after: float | None = None,
+    kill_at: float | None = None,
 ) -> Ended:
     """Runs a command and waits for its end.
 
@@ -100,10 +112,10 @@ def run(
         seconds: the time limit.
         prepare: a function that is called in the fork first, to set limits, another user or another folder.
         kill_after: the seconds after which the command gets SIGKILL; None for never.
+        kill_at: the seconds of its own processor time after which it gets SIGKILL; None for never.
     """
-    return call(
-        lambda: _main([os.fsdecode(arg) for arg in args]), seconds=seconds, prepare=prepare, kill_after=kill_after
-    )
+    words = [os.fsdecode(arg) for arg in args]
+    return call(lambda: _main(words), seconds=seconds, prepare=prepare, kill_after=kill_after, kill_at=kill_at)
 
 
 def call(
@@ -112,6 +124,7 @@ def call(
     seconds: float = SECONDS,
     prepare: Callable[[], object] = lambda: None,
     kill_after: float | None = None,
+    kill_at: float | None = None,
 ) -> Ended:
     """Runs a function in a fork, which ends when the function returns; see `run`."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -119,53 +132,66 @@ def call(
         child = os.fork()
         if not child:
             _be_child(work, prepare, out.fileno(), err.fileno())
-        hung, status = False, None
-        limit = seconds if kill_after is None else kill_after
-        while status is None:
-            done, found = os.waitpid(child, os.WNOHANG)
-            if done:
-                status = found
-            elif time.monotonic() - start > limit:
+        with contextlib.suppress(OSError):  # the child does the same, and may have ended; whoever is first
+            os.setpgid(child, child)
+        hung = False
+        while not (ended := os.wait4(child, os.WNOHANG))[0]:
+            passed = time.monotonic() - start
+            late = passed > (seconds if kill_after is None else kill_after)
+            hung = late and kill_after is None
+            if late or (kill_at is not None and _processor(child) > kill_at):
                 os.killpg(child, signal.SIGKILL)
-                status = os.waitpid(child, 0)[1]
-                hung = kill_after is None
-            else:
-                time.sleep(0.002)
+                ended = os.wait4(child, 0)
+                break
+            time.sleep(0.002)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # processes that the command may have left behind
         texts = []
         for file in (out, err):
             file.seek(0)
             texts.append(file.read().decode("utf-8", errors="replace"))
-    return Ended(status, texts[0], texts[1], hung, time.monotonic() - start)
+    _, status, used = ended
+    return Ended(status, texts[0], texts[1], hung, time.monotonic() - start, used.ru_utime + used.ru_stime)
 
 
-def count(endings: Iterable[Ended]) -> dict[str, int]:
+def _processor(pid: int) -> float:
+    """Returns the seconds of processor time that a process has used."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def must(args: Iterable[str | Path], *, seconds: float = 600, prepare: Callable[[], object] = lambda: None) -> Ended:
+    """Runs a command that has to end without an error.
+
+    Raises:
+        RuntimeError: it does not.
+    """
+    args = list(args)
+    ended = run(args, seconds=seconds, prepare=prepare)
+    if ended.outcome != "done":
+        raise RuntimeError(f"zoo {' '.join(map(str, args))}: {ended.outcome}: {ended.err}")
+    return ended
+
+
+def count_endings(endings: Iterable[Ended]) -> dict[str, int]:
     """Counts each outcome, including those that are faults."""
     found = Counter(ended.outcome for ended in endings)
     return {name: found[name] for name in ("done", "refused", *BAD)}
 
 
-def report(result: dict[str, Any], bad: int, as_json: bool) -> None:
-    """Prints the results of a script, and ends with exit code 1 if there was a fault."""
-    text = json.dumps(result, indent=1) if as_json else _lines(result)
-    print(text)
-    if bad:
-        print(f"problem: {bad} of what must not be", file=sys.stderr)
-    sys.exit(1 if bad else 0)
+def faults_in(rows: Iterable[dict[str, int] | dict[str, str | int]]) -> int:
+    """Returns the number of outcomes in some rows that are faults."""
+    return sum(int(row[name]) for row in rows for name in BAD)
 
 
-def _lines(value: Any, indent: str = "") -> str:
-    """Formats nested tables as text."""
-    if not isinstance(value, dict):
-        return f"{indent}{value}"
-    simple = {key: inner for key, inner in value.items() if not isinstance(inner, dict | list)}
-    lines = [indent + ", ".join(f"{key} {inner}" for key, inner in simple.items())] if simple else []
-    for key, inner in value.items():
-        if key not in simple:
-            items = inner if isinstance(inner, list) else [inner]
-            lines += [f"{indent}{key}:", *(_lines(item, indent + "  ") for item in items)]
-    return "\n".join(lines)
+def crash_quietly() -> None:
+    """Makes a crash of this process silent: no Python stack in a stream of its parent, and no core file.
+
+    pytest makes Python write the stacks of a crash directly to the terminal, past all capturing of output, and a fork
+    inherits that. A command that a user starts does not do this.
+    """
+    faulthandler.disable()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def without_privileges() -> None:

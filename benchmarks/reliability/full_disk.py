@@ -1,7 +1,5 @@
 """Runs each command that writes on a full disk and without permissions.
 
-python -m benchmarks.reliability.full_disk --json
-
 The full disk is a tmpfs of a few megabytes if root can mount one; otherwise a limit on the size of files
 (RLIMIT_FSIZE) replaces it.
 """
@@ -20,15 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from benchmarks.reliability.bad_pictures import make_data
-from benchmarks.reliability.commands import HEAVY, report, run, warm, without_privileges
+from benchmarks.reliability.commands import must, run, warm, without_privileges
 from benchmarks.reliability.mutated_models import MODEL
 
 OLD = b"what was there before"
 SECONDS = 300
 SMALL = ("choose", "mobilenet_v2", "--alpha", "0.35", "--input-size", "96", "--quantize", "none")
+BAD = ("OLD FILE LOST", "NOT RESUMED", "leftovers")
+"""What must not be left."""
 FREE = 12_000
 """Bytes that are left on the disk, fewer than most files need."""
 
@@ -78,10 +76,9 @@ def prepare(folder: Path) -> None:
         (*SMALL, "--num-classes", "10", "--files", cells),
     ]
     for args in commands:
-        done = run(args, seconds=SECONDS)
-        assert done.code == 0, done.err
+        must(args)
     (cell,) = cells.iterdir()
-    board = run(["benchmark", cell, "--runs", "2", "--json"], seconds=SECONDS)
+    board = must(["benchmark", cell, "--runs", "2", "--json"])
     (folder / "board.json").write_text(board.out)
 
 
@@ -203,26 +200,17 @@ def to_full_output() -> list[dict[str, Any]]:
     return rows
 
 
-@click.command(help=__doc__)
-@click.option("--only", multiple=True, help="These commands alone, as the table names them.")
-@click.option("--json", "as_json", is_flag=True)
-def main(only: tuple[str, ...], as_json: bool) -> None:
-    """Tries all commands, prints the results, and judges them."""
-    warm(HEAVY)
+def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, Any]:
+    """Tries each command once, whatever `count` is; `rows` names commands, and `keep` is not used."""
+    warm(heavy=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "sources").mkdir()
         prepare(folder / "sources")
         with tmpfs(folder / "disk") as mounted:
-            rows = try_all(folder / "sources", folder / "disk", "full disk" if mounted else "file size limit", only)
+            found = try_all(folder / "sources", folder / "disk", "full disk" if mounted else "file size limit", rows)
         (folder / "closed").mkdir()
-        rows += try_all(folder / "sources", folder / "closed", "no permission", only)
-        rows += to_full_output()
-    bad = sum(
-        row["outcome"] != "one line" or row["left"] in {"OLD FILE LOST", "NOT RESUMED", "leftovers"} for row in rows
-    )
-    report({"tmpfs": mounted, "rows": rows}, bad, as_json)
-
-
-if __name__ == "__main__":
-    main()
+        found += try_all(folder / "sources", folder / "closed", "no permission", rows)
+        found += to_full_output()
+    faults = sum(row["outcome"] != "one line" or row["left"] in BAD for row in found)
+    return {"tmpfs": mounted, "rows": found, "faults": faults}

@@ -1,8 +1,7 @@
 """Fuzzes our parsers of untrusted files: flatbuffers, labels and cards, ONNX, HDF5.
 
 make fuzz
-python -m benchmarks.reliability.fuzz --seconds 600 --only flatbuffer --keep findings
-python -m benchmarks.reliability.fuzz --engine random --count 200     # the same inputs every time
+python -m benchmarks.reliability.step fuzz --count 600 --row flatbuffer --keep findings
 
 atheris (libFuzzer) looks for inputs that reach new code; if it is not installed, the files are damaged at random.
 For any bytes a parser must return a result or raise a `ZooError`, in limited time and memory; all else is a finding.
@@ -19,14 +18,14 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-import click
-
-from benchmarks.reliability.commands import report
 from benchmarks.reliability.parsers import ROOT, Parser, parsers
 
 LIMIT = 20
 """Most seconds for one input, which takes milliseconds on an idle machine."""
+RANDOM = 30
+"""Inputs for each second that is given, without atheris."""
 STARTING = 180
 """Seconds for imports and seeds, besides the time for fuzzing."""
 
@@ -125,33 +124,15 @@ def _ended(code: int | None, said: str) -> str:
     return fault[1] if fault else f"the process ended with exit code {code}"
 
 
-@click.command(help=__doc__)
-@click.option("--seconds", type=click.IntRange(min=1), default=60, show_default=True, help="For each parser (atheris).")
-@click.option("--count", type=click.IntRange(min=1), default=2000, show_default=True, help="Inputs (random).")
-@click.option("--engine", type=click.Choice(["auto", "atheris", "random"]), default="auto", show_default=True)
-@click.option("--only", multiple=True, type=click.Choice(list(parsers())), help="This parser.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the draws.")
-@click.option(
-    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Folder for inputs that do what none may."
-)
-@click.option("--json", "as_json", is_flag=True)
-def main(
-    seconds: int, count: int, engine: str, only: tuple[str, ...], seed: int, keep: Path | None, as_json: bool
-) -> None:
-    """Fuzzes the parsers, prints the results, and judges them."""
-    if engine == "auto":
-        engine = "atheris" if importlib.util.find_spec("atheris") else "random"
-    elif engine == "atheris" and not importlib.util.find_spec("atheris"):
-        raise click.ClickException("atheris is not installed: pip install atheris, or --engine random")
-    if keep:
-        keep.mkdir(parents=True, exist_ok=True)
-    amount = seconds if engine == "atheris" else count
+def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, Any]:
+    """Fuzzes each parser for `count` seconds; `rows` names parsers, and `keep` is for inputs that cause findings.
+
+    Without atheris the inputs are the same every time, `RANDOM` for each second.
+    """
+    engine = "atheris" if importlib.util.find_spec("atheris") else "random"
+    amount = count if engine == "atheris" else count * RANDOM
     with tempfile.TemporaryDirectory() as scratch:
-        chosen = [parser for name, parser in parsers().items() if not only or name in only]
-        rows = [fuzz(parser, engine, seed, amount, keep or Path(scratch)) for parser in chosen]
-    bad = sum(len(row.kinds) for row in rows) + sum(not row.executions for row in rows)
-    report({"rows": [asdict(row) for row in rows]}, bad, as_json)
-
-
-if __name__ == "__main__":
-    main()
+        chosen = [parser for name, parser in parsers().items() if not rows or name in rows]
+        found = [fuzz(parser, engine, 1, amount, keep or Path(scratch)) for parser in chosen]
+    faults = sum(len(row.kinds) + (not row.executions) for row in found)
+    return {"rows": [asdict(row) for row in found], "faults": faults}

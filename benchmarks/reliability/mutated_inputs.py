@@ -1,7 +1,4 @@
-"""Gives damaged Keras models, checkpoints, recipes and measurements to the commands that read them.
-
-python -m benchmarks.reliability.mutated_inputs --count 50 --json
-"""
+"""Gives damaged Keras models, checkpoints, recipes and measurements to the commands that read them."""
 
 from __future__ import annotations
 
@@ -15,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
 from benchmarks.reliability.bad_pictures import make_data
-from benchmarks.reliability.commands import BAD, HEAVY, Ended, call, count, report, run, warm
+from benchmarks.reliability.commands import BAD, Ended, call, count_endings, faults_in, must, run, warm
 from benchmarks.reliability.mutated_models import MODEL
 from benchmarks.reliability.mutations import mutate, mutate_archive, mutate_text, mutate_values
 
@@ -77,11 +73,9 @@ def prepare(folder: Path) -> list[Target]:
         ("train", "lenet", folder / "data", "--epochs", "1", "--out", folder / "run"),
         (*cells, "--quantize", "none", "--files", folder / "cells"),
     ):
-        done = run(args, seconds=600)
-        assert done.code == 0, done.err
+        must(args)
     (cell,) = (folder / "cells").iterdir()
-    board = run(["benchmark", cell, "--runs", "3", "--json"], seconds=600)
-    assert board.code == 0, board.err
+    board = must(["benchmark", cell, "--runs", "3", "--json"])
     (folder / "board.json").write_text(board.out)
     shutil.copy(folder / "run" / "recipe.toml", folder / "whole.toml")
     recipe = (folder / "whole.toml").read_text()
@@ -138,7 +132,7 @@ def _damage_card(data: bytes, rng: random.Random) -> bytes:
 
 
 def try_many(target: Target, number: int, out: Path, keep: Path | None) -> dict[str, Any]:
-    """Counts the outcomes of `count` damaged files."""
+    """Counts the outcomes of `number` damaged files."""
     endings: list[Ended] = []
     data = target.source.read_bytes()
     for seed in range(number):
@@ -153,25 +147,14 @@ def try_many(target: Target, number: int, out: Path, keep: Path | None) -> dict[
             stem = f"{target.name.replace(' ', '_').strip('.')}_{seed}"
             shutil.copy(target.place, keep / (stem + target.place.suffix))
             (keep / f"{stem}.txt").write_text(f"{ended.code}\n{ended.err}")
-    return {"file": target.name, "command": f"zoo {target.command[0]}", **count(endings)}
+    return {"file": target.name, "command": f"zoo {target.command[0]}", **count_endings(endings)}
 
 
-@click.command(help=__doc__)
-@click.option("--count", "number", type=click.IntRange(min=1), default=50, show_default=True, help="Of each kind.")
-@click.option(
-    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Folder for files that do what none may."
-)
-@click.option("--json", "as_json", is_flag=True)
-def main(number: int, keep: Path | None, as_json: bool) -> None:
-    """Tries all files, prints the results, and judges them."""
-    warm(HEAVY)
-    if keep:
-        keep.mkdir(parents=True, exist_ok=True)
+def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, Any]:
+    """Tries `count` files of each kind; `rows` names the kinds, and `keep` is for files that cause faults."""
+    warm(heavy=True)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        rows = [try_many(target, number, folder / "out", keep) for target in prepare(folder)]
-    report({"rows": rows}, sum(row[name] for row in rows for name in BAD), as_json)
-
-
-if __name__ == "__main__":
-    main()
+        chosen = [target for target in prepare(folder) if not rows or target.name in rows]
+        found = [try_many(target, count, folder / "out", keep) for target in chosen]
+    return {"rows": found, "faults": faults_in(found)}

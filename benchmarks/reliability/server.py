@@ -1,18 +1,23 @@
-"""Runs `zoo serve` as a process, and sends requests to it."""
+"""Runs `zoo serve` as a process, and sends requests to it, well-behaved and others."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import re
+import select
+import socket
 import subprocess
 import sys
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-SERVE = "import sys; sys.argv[0] = 'zoo'; from zoo.cli.main import main; main()"
+from benchmarks.reliability.commands import ZOO
 
 
 @dataclass
@@ -26,30 +31,85 @@ class Server:
     code: int | None = None
     """The exit code of the server."""
 
-    def post(self, body: bytes, path: str = "/v1/classify", timeout: float = 60) -> int:
-        """Sends a request; returns the status of the answer, or 0 if there was none."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        """Sends a request; returns status and body of the answer, or 0 and nothing if there was none."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request("POST", path, body)
+            connection.request(method, path, body)
             response = connection.getresponse()
-            response.read()
+            return response.status, response.read()
         except (OSError, http.client.HTTPException):
-            return 0
+            return 0, b""
         finally:
             connection.close()
-        return response.status
+
+    def post(self, body: bytes, path: str = "/v1/classify") -> int:
+        """Sends a picture; returns the status of the answer, or 0 if there was none."""
+        return self.ask("POST", path, body)[0]
+
+    def slowly(self, body: bytes, path: str, seconds: float) -> int:
+        """Sends a picture in ten pieces with pauses, until there is an answer; returns its status, or 0 for none."""
+        pieces = [body[start : start + len(body) // 10 + 1] for start in range(0, len(body), len(body) // 10 + 1)]
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+                connection.sendall(head(path, len(body)))
+                for piece in pieces:
+                    if select.select([connection], [], [], seconds / len(pieces))[0]:
+                        break  # the server has answered without waiting for the rest
+                    connection.sendall(piece)
+                answer = connection.recv(100)
+        except OSError:
+            return 0
+        found = re.match(rb"HTTP/1\.1 (\d{3}) ", answer)
+        return int(found[1]) if found else 0
+
+    def cut(self, data: bytes) -> int:
+        """Sends bytes and closes the connection; returns 0, whatever the server answers."""
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(data)
+            connection.settimeout(0.05)
+            connection.recv(1000)
+        return 0
 
     def resident(self) -> float:
         """Returns the memory that the server holds now, in MB."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        return resident(self.process.pid)
+
+
+def head(path: str, length: int) -> bytes:
+    """Returns the head of a request with a body of some bytes."""
+    return f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+def address(path: str, **values: str) -> str:
+    """Returns a path with parameters."""
+    return f"{path}?{urllib.parse.urlencode(values)}"
+
+
+def read(answer: bytes) -> dict[str, Any]:
+    """Returns the JSON object of an answer."""
+    found: dict[str, Any] = json.loads(answer)
+    return found
+
+
+def resident(pid: int) -> float:
+    """Returns the memory that a process holds now, in MB; 0 if it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except (OSError, IndexError):
+        return 0.0
 
 
 @contextlib.contextmanager
-def serving(file: Path, folder: Path, *options: str) -> Iterator[Server]:
-    """Starts a server on a free port for this machine only, and stops it by SIGTERM."""
+def serving(folder: Path, *options: str | Path) -> Iterator[Server]:
+    """Starts `zoo serve` with some options, on a free port for this machine only, and stops it by SIGTERM.
+
+    Args:
+        folder: a folder for the text of its standard error.
+        *options: the model's file, or `--collect` and a folder, and more.
+    """
     errors = folder / "serve.err"
-    command = [sys.executable, "-c", SERVE, "serve", str(file), "--port", "0", *options]
+    command = [sys.executable, "-c", ZOO, "serve", "--port", "0", *map(str, options)]
     with errors.open("w") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
         try:
             assert process.stdout

@@ -27,20 +27,9 @@ def _cell(value: object) -> str:
 
 
 def models() -> str:
-    """Returns the table of damaged .tflite files."""
-    found = results()
-    rows = []
-    for name in ("models_litert", "models_tflite_runtime"):
-        one = found[name]
-        rows += [[one["runtime"], *row.values()] for row in one["rows"]]
-    columns = ["runtime", *found["models_litert"]["rows"][0]]
-    tried = {found[name]["runtime"]: found[name]["commands"] for name in ("models_litert", "models_tflite_runtime")}
-    more = ", ".join(f"{sum(counts.values())} on {runtime} ({_counts(counts)})" for runtime, counts in tried.items())
-    return f"{table(columns, rows)}\nGiven to the command itself besides: {more}.\n"
-
-
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items())
+    """Returns the table of damaged .tflite and .onnx files."""
+    found = [results()[name] for name in ("models", "models_tflite_runtime")]
+    return table(list(found[0]["rows"][0]), [list(row.values()) for one in found for row in one["rows"]])
 
 
 def inputs() -> str:
@@ -65,7 +54,7 @@ def fuzz() -> str:
 def pictures() -> str:
     """Returns the table of unusual pictures, with those of the same outcome in one row."""
     found = results()["pictures"]["rows"]
-    columns = [name for name in found[0] if name != "kind"]
+    columns = [name for name in found[0] if name not in {"kind", "on"}]
     kinds: dict[tuple[str, ...], list[str]] = {}
     for row in found:
         kinds.setdefault(tuple(row[name] for name in columns), []).append(row["kind"])
@@ -83,13 +72,14 @@ def damaged_pictures() -> str:
 
 
 def kills() -> str:
-    """Returns the table of files after SIGKILL."""
-    rows = results()["kills"]["rows"]
-    lines = []
-    for row in rows:
-        rest = ", ".join(f"{name} {count}" for name, count in row.items() if name not in {"command", "killed"})
-        lines.append([row["command"], row["killed"], rest])
-    return table(["command", "killed", "found after it"], lines)
+    """Returns the table of what is there after SIGKILL; counts of 0 are left out."""
+    hidden = {"command", "tried", "killed", "on"}
+    lines = [
+        [f"`{row['command']}`", row["tried"], row["killed"],
+         ", ".join(f"{name} {count:,}" for name, count in row.items() if name not in hidden and count), row["on"]]
+        for row in results()["kills"]["rows"]
+    ]  # fmt: skip
+    return table(["command", "tried", "killed", "found after it", "on"], lines)
 
 
 def disk() -> str:
@@ -112,33 +102,35 @@ def stream() -> str:
     found = results()["stream"]
     memory = found["memory_mb"]
     return table(
-        ["pictures", "named", "errors", "memory after a fifth", "at the end", "slope"],
-        [[found["pictures"], found["named"], found["errors"], f"{memory['after_a_fifth']} MB",
+        ["on", "pictures", "named", "errors", "memory after a fifth", "at the end", "slope"],
+        [[found["on"], found["pictures"], found["named"], found["errors"], f"{memory['after_a_fifth']} MB",
           f"{memory['at_the_end']} MB", f"{found['bytes_a_picture']} bytes a picture"]],
     )  # fmt: skip
 
 
 def soak() -> str:
-    """Returns the table of the server under good and bad requests."""
-    found = results()["soak"]
+    """Returns the table of the page and the API under good and bad requests."""
+    return _load(results()["soak"])
+
+
+def collector() -> str:
+    """Returns the table of the collector under good and bad requests, and what it has kept."""
+    found = results()["collector"]
+    return _load(found | {"counts": found["kept"] | found["counts"]})
+
+
+def _load(found: dict[str, Any]) -> str:
     took, memory = found["milliseconds"], found["memory_mb"]
+    kinds: dict[str, list[str]] = {}
+    for kind, status, number in found["statuses"]:
+        kinds.setdefault(kind, []).append(f"{status or 'no answer'}: {number:,}")
+    answers = table(["request", "answers"], [[kind, ", ".join(words)] for kind, words in kinds.items()])
     facts = [
-        ["seconds", f"{found['seconds']:g}"],
+        ["on", found["on"]],
+        ["seconds", found["seconds"]],
         ["requests", found["requests"]],
-        *[
-            [f"sent: {name.rpartition(' ')[0]}; answer: {_status(name)}", count]
-            for name, count in found["statuses"].items()
-        ],
-        ["answers 500", found["errors_500"]],
-        ["requests without an answer", found["unanswered"]],
-        ["tracebacks in its log", found["tracebacks"]],
         ["a good request", f"median {took['p50']} ms, p99 {took['p99']} ms"],
         ["memory", f"{memory['second_quarter']} MB in the second quarter, {memory['last_quarter']} MB in the last"],
-        ["exit code on SIGTERM", found["exit_code"]],
+        *map(list, found["counts"].items()),
     ]
-    return table(["", ""], facts)
-
-
-def _status(name: str) -> str:
-    status = name.rpartition(" ")[2]
-    return "not waited for" if status == "0" else status
+    return f"{answers}\n{table(['', ''], facts)}"

@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks.reliability.forks import crash_quietly
+from benchmarks.reliability.commands import crash_quietly
 from benchmarks.reliability.mutations import mutate
 from zoo.errors import ModelFileError
 from zoo.runner import formats
