@@ -84,7 +84,7 @@ class Firefox:
 
 @contextlib.contextmanager
 def started(folder: Path) -> Iterator[Firefox]:
-    """Starts Firefox with a profile in an empty folder, and ends it; skips the test where it is not installed."""
+    """Starts Firefox with a profile in an empty folder, and ends it; else the skip says `there is no firefox here`."""
     packages.require("firefox")
     program = shutil.which("firefox")
     assert program
