@@ -1,6 +1,6 @@
 """Runs one of the measurements in a process of its own, and prints its result as JSON.
 
-python -m benchmarks.reliability.step kills --count 5 --row "zoo train"
+python -m benchmarks.reliability.step kills --count 5 --row train
 """
 
 from __future__ import annotations

@@ -82,13 +82,13 @@ def test_pictures(warm: list[str]) -> None:
 
 @pytest.mark.long
 def test_kills(warm: list[str]) -> None:
-    names = ("export", "run --draw", "build --weights, its download", "serve --collect")
+    names = ("export", "run --draw", "download", "serve --collect")
     found = step("kills", "--count", "2", *(word for name in names for word in ("--row", name)), first=warm)
     rows = {row["command"]: row for row in found["rows"]}
     assert sum(row["killed"] for row in rows.values()) >= 4
-    assert rows["zoo export"]["each file whole, old or none"] == 2
-    assert rows["zoo build --weights, its download"]["same file"] == 2
-    assert rows["zoo serve --collect"]["pictures kept"]
+    assert rows["export"]["each file whole, old or none"] == 2
+    assert rows["download"]["same file"] == 2
+    assert rows["serve --collect"]["pictures kept"]
 
 
 @pytest.mark.parametrize(
