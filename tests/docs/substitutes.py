@@ -24,7 +24,7 @@ import click
 import pytest
 
 import zoo
-from tests import packages
+from tests import detectors, packages
 from tests.docs.markdown import ROOT
 from zoo.cli.main import zoo as group
 from zoo.errors import MissingDependencyError
@@ -85,14 +85,14 @@ def takes_options(command: str, runner: Runner) -> str:
 
 
 def detector_trained(command: str, runner: Runner) -> str:
-    """`zoo train ssdlite_mobilenet_v2 DATA ... --out RUN`: the run has the prepared detector, under the file's name."""
+    """`zoo train ssdlite_mobilenet_v2 DATA ... --out RUN`: the run has a detector, under the file's name."""
     takes_options(command, runner)
     size, out = re.search(r"--input-size (\d+)", command), re.search(r"--out (\S+)", command)
     assert size, command
     assert out, command
     file = f"{zoo.spec('ssdlite_mobilenet_v2').instance_name({'input_size': int(size[1])})}_int8.tflite"
     (runner.folder / out[1]).mkdir()
-    shutil.copy(runner.folder / "objects.tflite", runner.folder / out[1] / file)
+    detectors.two_outputs(runner.folder / out[1] / file)
     return ""
 
 
