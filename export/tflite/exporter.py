@@ -178,8 +178,9 @@ def _settled(prepared: Prepared, facts: dict[str, Any], progress: Progress) -> t
     model, task, options, examples = prepared.model, prepared.task, prepared.options, prepared.examples
     asked = prepared.asked(facts)
     made = remedies.equalized(model, options, examples.calibration.inputs, prepared.notes)
+    whole = LayerNames(made).whole
     if options.keep_float != AUTO:
-        return made, options, asked
+        return made, options.change(keep_float=tuple(dict.fromkeys(map(whole, options.keep_float)))), asked
     plain_int8 = options.change(keep_float=())
     classes = task.classes([tuple(output.shape) for output in model.outputs])
     described = describe(model, plain_int8, check_labels(None, classes), trained=prepared.trained, facts={}, task=task)
@@ -193,7 +194,8 @@ def _settled(prepared: Prepared, facts: dict[str, Any], progress: Progress) -> t
             return prepared.verified(path, chosen, []).agreement.share
 
     progress.step("measuring what each layer loses")
-    ranked = diagnosis.ranked(made, task, examples.calibration.inputs, options)
+    found = diagnosis.ranked(made, task, examples.calibration.inputs, options)
+    ranked = [tuple(dict.fromkeys(map(whole, together))) for together in found]
     kept, why = remedies.fewest(ranked, share, asked, progress)
     prepared.notes.append(why)
     return made, options.change(keep_float=kept), asked

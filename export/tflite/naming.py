@@ -20,6 +20,8 @@ CONVERSIONS = frozenset({"DEQUANTIZE", "QUANTIZE"})
 _PART = re.compile(r"_(?:group\d+|logits?)$")
 """Matches how the name of a layer ends that stands for a part of another one in a lowered model."""
 
+_END = re.compile(r"_(?:softmax|sigmoid)$")
+
 
 class LayerNames:
     """The layers of a model, those of nested models too, to be found by the names of tensors.
@@ -74,6 +76,11 @@ class LayerNames:
                     "dense layer before it"
                 )
         return sorted({node for nodes in found.values() for node in nodes})
+
+    def whole(self, name: str) -> str:
+        """Returns the layer that a diagnosis means by `x_softmax` or `x_sigmoid`: the activation inside of a layer."""
+        layer = _END.sub("", name)
+        return layer if name not in self._kinds and layer in self._kinds else name
 
     def named(self, found: Iterable[str], wanted: Collection[str]) -> set[str]:
         """Returns which layers of a model are among those found in its lowered form, where one may be several."""

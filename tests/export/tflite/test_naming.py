@@ -17,6 +17,7 @@ from zoo.export.tflite.converter import convert
 from zoo.export.tflite.isolation import unusual
 from zoo.export.tflite.naming import LayerNames
 from zoo.export.tflite.settings import Settings
+from zoo.tflite import modelfile
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3)).astype(np.float32)
 
@@ -104,3 +105,14 @@ def test_a_converter_that_crashes_is_one_line(monkeypatch: pytest.MonkeyPatch, t
     assert "another quantization, such as float16 or dynamic" in said
     assert "\n" not in said
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_the_softmax_inside_of_a_layer_stays_float_with_it_under_the_name_of_a_diagnosis(tmp_path: Path) -> None:
+    net, path = model(keras.layers.Conv2D(2, 1, name="middle")), tmp_path / "m.tflite"
+    to_tflite(net, path, quantize="int8", keep_float=("head_softmax",), calibration=PICTURES)
+    main = modelfile.read(path).main
+    types = {op.name: {main.tensors[i].dtype for i in op.outputs} for op in main.ops}
+    assert types["SOFTMAX"] == types["FULLY_CONNECTED"] == {"FLOAT32"}
+    assert types["CONV_2D"] == {"INT8"}
+    with pytest.raises(ExportError, match="no layer 'nowhere_softmax' to keep in float"):
+        LayerNames(net).nodes_of(main, ["nowhere_softmax"])
