@@ -124,7 +124,7 @@ def _load_models(ctx: click.Context, param: click.Parameter, paths: tuple[Path, 
 )
 @click.pass_context
 def zoo(ctx: click.Context) -> None:
-    """Small image classifiers for edge devices: build, export to TFLite, run.
+    """Classifiers and detectors for edge devices: train, export one checked file, run it.
 
     \b
     zoo build mobilenet_v2 --export tflite

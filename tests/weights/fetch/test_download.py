@@ -141,7 +141,7 @@ def test_404(url: str, target: Path, server: Server) -> None:
     with pytest.raises(WeightsError) as caught:
         fetch(url + "x", target)
     assert str(caught.value) == (
-        f"{url}x answers 404 Not Found; download {url}x on another machine and put it at {target}"
+        f"{url}x answers 404 Not Found; download it on another machine and put it at {target}"
     )
     assert len(server.requests) == 1
     assert list(target.parent.iterdir()) == []
@@ -161,7 +161,7 @@ def test_offline(target: Path) -> None:
         with pytest.raises(WeightsError) as caught:
             fetch(url, target)
     assert str(caught.value).startswith(f"cannot reach {url} (")
-    assert str(caught.value).endswith(f"; download {url} on another machine and put it at {target}")
+    assert str(caught.value).endswith(f"; download it on another machine and put it at {target}")
     assert list(target.parent.iterdir()) == []
 
 

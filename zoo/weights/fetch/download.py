@@ -208,7 +208,7 @@ class _Download:
 
     def _give_up_or_wait(self, error: Exception, failures: int) -> None:
         reason = first_line(Exception(getattr(error, "reason", "") or error)) if str(error) else type(error).__name__
-        by_hand = f"download {self._url} on another machine and put it at {self._path}"
+        by_hand = f"download it on another machine and put it at {self._path}"
         if isinstance(error, urllib.error.HTTPError):
             error.close()
             if error.code < 500:
