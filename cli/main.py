@@ -15,6 +15,7 @@ import click
 
 from zoo import __version__
 from zoo.cli.output import echo, print_error
+from zoo.cli.types import PATH
 from zoo.errors import ZooError
 from zoo.system.signals import watch_children
 from zoo.system.surroundings import forget_current_folder
@@ -105,7 +106,7 @@ def _load_models(ctx: click.Context, param: click.Parameter, paths: tuple[Path, 
 @click.version_option(__version__, prog_name="zoo")
 @click.option(
     "--models",
-    type=click.Path(path_type=Path),
+    type=PATH,
     multiple=True,
     metavar="FILE.py",
     envvar="EDGEZOO_MODELS",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,19 @@ from zoo.text import name_list
 if TYPE_CHECKING:
     from zoo.runner.entry import Scaling
 
+
+class PathType(click.Path):
+    """A path that is not empty: an empty one, such as that of a variable which is not set, is the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the path."""
+        if value == "":
+            self.fail("the path is empty; . is the current folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = PathType(path_type=Path)
+"""The type of a file or folder that a command takes."""
 SEED = click.IntRange(0, MAX_SEED)
 
 GROUP_BY_HELP = (

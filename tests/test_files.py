@@ -412,3 +412,10 @@ def test_a_file_of_exactly_the_most_bytes_is_read(tmp_path: Path) -> None:
     assert files.read_bytes(path, "list", 1 << 20) == bytes(1 << 20)
     with pytest.raises(InputError, match=r"^list .* has more than 0 MB; give a shorter one$"):
         files.read_bytes(path, "list", (1 << 20) - 1)
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("mine")
+    with pytest.raises(OutputError, match="model is a file, and a folder is to be written; move it away"):
+        write_folder(tmp_path / "model", "new")
+    assert (tmp_path / "model").read_text() == "mine"

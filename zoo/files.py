@@ -165,11 +165,14 @@ def _identity(status: os.stat_result) -> str:
 _EXPORTED = (("saved_model.pb",), ("model.json", "weights.bin", "metadata.json"))
 """The files by which a folder is known for one that an export wrote, which another export may replace."""
 
+HOLDS_OTHERS = "{} is a folder that holds other things; move it away or choose another name"
+"""The refusal of a folder that no command of this package wrote."""
+
 
 def _replace(new: Path, path: Path) -> None:
     if new.is_dir() and path.is_dir():
         if any(path.iterdir()) and not any(all((path / name).exists() for name in names) for names in _EXPORTED):
-            raise OutputError(f"{path} is a folder that holds other things; move it away or choose another name")
+            raise OutputError(HOLDS_OTHERS.format(path))
         # A folder cannot be renamed to one that is not empty, so the old one is moved into the scratch folder first.
         previous = new.parent / PREVIOUS
         _mark(new.parent, stepping_aside=path)
@@ -183,6 +186,8 @@ def _replace(new: Path, path: Path) -> None:
         return
     if path.is_dir():
         raise OutputError(f"{path} is a folder; choose another name")
+    if new.is_dir() and path.exists():
+        raise OutputError(f"{path} is a file, and a folder is to be written; move it away or choose another name")
     new.replace(path)
 
 

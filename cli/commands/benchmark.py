@@ -10,7 +10,7 @@ import click
 
 from zoo.cli.options.runtime import delegate_option, provider_option
 from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, significant, status
-from zoo.cli.types import int_list, words
+from zoo.cli.types import PATH, int_list, words
 from zoo.runner.loading.runtimes import RUNTIMES
 from zoo.system.quiet import quiet
 from zoo.text import count_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", type=PATH, nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "--runs", type=click.IntRange(min=1), default=100, show_default=True, help="Number of timed runs of each file."
 )
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @provider_option
 @click.option(
     "--photo",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="JPEG file to measure the rate from JPEG with.  [default: a synthetic photo of 1920x1080]",
 )
 @click.option("--profile", "with_profile", is_flag=True, help="Time each operation, if the runtime can do that.")

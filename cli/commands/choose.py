@@ -10,7 +10,7 @@ import click
 
 from zoo.cli.options.runtime import runtime_option, threads_option
 from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, status
-from zoo.cli.types import any_list, float_list, int_list, word_list, words
+from zoo.cli.types import PATH, any_list, float_list, int_list, word_list, words
 from zoo.export.options import MODES
 from zoo.files import require_writable
 from zoo.models import rated_options
@@ -74,19 +74,17 @@ def _collect(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 @click.option(
     "--from",
     "board",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="JSON",
     help="Take the times from this file, which zoo benchmark --json printed on the board.",
 )
 @click.option(
     "--files",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Only write the .tflite files to DIR, for zoo benchmark on the board.",
 )
-@click.option(
-    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the Pareto front into this .png or .svg file."
-)
+@click.option("--plot", type=PATH, metavar="FILE", help="Draw the Pareto front into this .png or .svg file.")
 @click.option("--all", "show_all", is_flag=True, help="Show all combinations, not only the Pareto front.")
 @json_option
 @click.pass_context

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, status
-from zoo.cli.types import GROUP_BY_HELP, RESIZE_HELP, SEED, int_list
+from zoo.cli.types import GROUP_BY_HELP, PATH, RESIZE_HELP, SEED, int_list
 from zoo.errors import InputError
 from zoo.inputs.preprocessing import RESIZES
 from zoo.text import count_of
@@ -26,7 +26,7 @@ def data(ctx: click.Context) -> None:
 
 
 @data.command(short_help="Read all files of a folder and report what training would use.")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @click.option(
     "--input-size",
     "--size",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli.output import echo, import_tensorflow, json_option, print_json, print_table, status
-from zoo.cli.types import RESIZE_HELP, SEED
+from zoo.cli.types import PATH, RESIZE_HELP, SEED
 from zoo.export.options import CALIBRATION_SAMPLES, METHODS, ExportOptions, Method
 from zoo.files import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
@@ -27,8 +27,8 @@ WHOLE = {
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("pictures", type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
+@click.argument("pictures", type=PATH)
 @click.option(
     "--calibration-method",
     type=click.Choice(METHODS),
@@ -59,7 +59,7 @@ WHOLE = {
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed for the choice of pictures.")
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Draw losses and ranges into this .png or .svg file.",
 )

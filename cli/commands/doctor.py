@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli.output import echo, json_option, print_json, print_table, status
+from zoo.cli.types import PATH
 
 if TYPE_CHECKING:
     from zoo.runner.doctor import Diagnosis, RuntimeState
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=PATH, required=False)
 @json_option
 def doctor(file: Path | None, as_json: bool) -> int:
     """Show which runtimes and hardware this machine has, what FILE is for, and whether it runs here.

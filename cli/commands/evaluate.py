@@ -13,6 +13,7 @@ from zoo.cli.options.detecting import refuse_without_objects, save, stem_of
 from zoo.cli.options.runtime import open_predictor, options_beside, runtime_options
 from zoo.cli.output import echo, json_option, print_error, print_json, print_table, status
 from zoo.cli.places import require_elsewhere
+from zoo.cli.types import PATH, PathType
 from zoo.errors import OptionError, OutputError
 from zoo.text import cell
 
@@ -23,14 +24,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--against", type=click.Path(path_type=Path), help="Second file to compare FILE with, on the same pictures."
-)
-@click.option(
-    "--confusion", type=click.Path(path_type=Path), help="Write the confusion matrix to this .csv or .png file."
-)
+@click.argument("file", type=PATH)
+@click.argument("data", type=PATH)
+@click.option("--against", type=PATH, help="Second file to compare FILE with, on the same pictures.")
+@click.option("--confusion", type=PATH, help="Write the confusion matrix to this .csv or .png file.")
 @click.option(
     "--mistakes",
     type=click.IntRange(min=0),
@@ -46,7 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--draw",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathType(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Draw a detector's worst pictures into this folder, with what is there and what is found.",
 )

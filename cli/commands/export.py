@@ -11,7 +11,7 @@ import click
 from zoo.cli.exporting import export_files
 from zoo.cli.options.export import ExportRequest, export_options, read_request
 from zoo.cli.output import echo, import_tensorflow, status
-from zoo.cli.types import int_list, words
+from zoo.cli.types import PATH, int_list, words
 from zoo.export.options import FILE_FORMATS
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
 @click.option(
     "--export",
     "formats",

@@ -12,6 +12,7 @@ import click
 from zoo import figures
 from zoo.cli.options.model import given, model_options, spec_of
 from zoo.cli.output import count, echo, import_tensorflow, json_option, print_json, print_table, shape, status
+from zoo.cli.types import PATH
 from zoo.errors import InputError
 from zoo.files import require_writable
 from zoo.models import list_models
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--plot",
     "picture",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Draw the model block by block into this .png or .svg file.",
 )

@@ -10,13 +10,14 @@ import click
 from zoo.cli import inspect_onnx
 from zoo.cli.described import print_description
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, shape
+from zoo.cli.types import PATH
 from zoo.onnx.kinds import is_onnx
 from zoo.onnx.targets import ONNX_TARGETS, OnnxTarget
 from zoo.text import count_of
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.option("--tensors", is_flag=True, help="List all tensors.")
 @click.option(
     "--private",
@@ -26,7 +27,7 @@ from zoo.text import count_of
 )
 @click.option(
     "--calibration",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DATA",
     help="Check whether FILE was calibrated on this folder of pictures or .npy file.",
 )
@@ -49,8 +50,10 @@ def inspect(
     """
     if sum((tensors, of_maker, calibration is not None)) > 1:
         raise click.UsageError("give one of --tensors, --private and --calibration", click.get_current_context())
-    if target and (of_maker or calibration is not None or not is_onnx(file)):
-        raise click.UsageError("--target judges .onnx files, and goes with none of --private and --calibration")
+    if target and (of_maker or calibration is not None):
+        raise click.UsageError("--target goes with none of --private and --calibration", click.get_current_context())
+    if target and not is_onnx(file):
+        raise click.UsageError(f"{file} is no .onnx file; --target judges .onnx files", click.get_current_context())
     if of_maker:
         _print_private(file, as_json)
         return 0

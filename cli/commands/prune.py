@@ -11,6 +11,7 @@ import click
 
 from zoo.cli.output import echo, import_tensorflow, json_option, print_json, print_table, status
 from zoo.cli.places import require_elsewhere
+from zoo.cli.types import PATH
 from zoo.errors import OptionError
 from zoo.files import atomic, require_writable
 
@@ -21,8 +22,8 @@ SCORES = ("taylor", "gamma")
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("data", type=click.Path(path_type=Path), required=False)
+@click.argument("model", type=PATH)
+@click.argument("data", type=PATH, required=False)
 @click.option(
     "--keep",
     type=click.FloatRange(0, 1, min_open=True),
@@ -39,7 +40,7 @@ SCORES = ("taylor", "gamma")
 @click.option("--epochs", type=click.IntRange(min=1), help="Largest number of epochs of --finetune.  [default: half]")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Folder of the new run, or without --finetune for a file the pruned .keras file.  [default: beside MODEL]",
 )
 @json_option

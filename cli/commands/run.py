@@ -18,6 +18,7 @@ from zoo.cli.options.detecting import Objects, Wanted, detecting_options
 from zoo.cli.options.runtime import min_score_option, open_predictor, runtime_options, warn_of_random_weights
 from zoo.cli.output import echo, overwrite, print_error, status
 from zoo.cli.results import printer
+from zoo.cli.types import PATH, PathType
 from zoo.progress import SILENT
 from zoo.text import count_of
 
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("photos", type=click.Path(path_type=Path, readable=False), nargs=-1)
+@click.argument("file", type=PATH)
+@click.argument("photos", type=PathType(path_type=Path, readable=False), nargs=-1)
 @click.option(
     "--camera",
     metavar="N|picamera2[:N]|PIPELINE",
     help="Run on the frames of a camera: its number, picamera2 (a Raspberry Pi's module), or a GStreamer pipeline.",
 )
-@click.option("--video", type=click.Path(path_type=Path), help="Run on the frames of a video file.")
+@click.option("--video", type=PATH, help="Run on the frames of a video file.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after this number of frames.")
 @click.option(
     "--top-k",

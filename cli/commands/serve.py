@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from zoo.cli.options.runtime import min_score_option, open_predictor, runtime_options, warn_of_random_weights
 from zoo.cli.output import echo
+from zoo.cli.types import PATH
 from zoo.serve import Settings, collect, require_installed
 from zoo.serve import serve as run
 
@@ -19,11 +20,11 @@ OF_A_MODEL = ("workers", "min_score", "runtime", "threads", "delegate", "resize"
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=PATH, required=False)
 @click.option(
     "--collect",
     "folder",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Folder to collect pictures into, a folder for each class, with a page that records them; no FILE is needed.",
 )
@@ -55,10 +56,10 @@ OF_A_MODEL = ("workers", "min_score", "runtime", "threads", "delegate", "resize"
     metavar="NAME",
     help="Additional name of this server, such as the one that visitors of a proxy see; can be given several times.",
 )
-@click.option("--tls-cert", type=click.Path(path_type=Path), help="PEM file with the certificate for HTTPS.")
+@click.option("--tls-cert", type=PATH, help="PEM file with the certificate for HTTPS.")
 @click.option(
     "--tls-key",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="PEM file with the certificate's private key.  [default: the certificate's file]",
 )
 @click.option(

@@ -18,6 +18,7 @@ from zoo.cli.options.recipe import recipe_options
 from zoo.cli.options.run_files import finish, require_exportable, run_export_options, wanted_files
 from zoo.cli.output import echo, import_tensorflow
 from zoo.cli.printing import before_the_first_step, printing
+from zoo.cli.types import PATH
 from zoo.system.quiet import quiet
 
 if TYPE_CHECKING:
@@ -26,28 +27,26 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", required=False)
-@click.argument("data", type=click.Path(path_type=Path), required=False)
+@click.argument("data", type=PATH, required=False)
 @model_options
 @weights_option
-@click.option(
-    "--recipe", type=click.Path(path_type=Path), help="TOML file with values of the recipe; options override it."
-)
+@click.option("--recipe", type=PATH, help="TOML file with values of the recipe; options override it.")
 @recipe_options
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Folder of the run.  [default: runs/MODEL-DATA, or beside the run of --from]",
 )
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN_DIR",
     help="Continue the run in this folder from its last checkpoint.",
 )
 @click.option(
     "--from",
     "begin_from",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN_DIR",
     help="Train the best model of this run further, as a new run: with its model, its recipe and its data, unless DATA "
     "or options say otherwise. --epochs 20 is twenty epochs more.",
@@ -70,14 +69,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--secret-file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="File with the secret that all workers share; workers on several machines need one.  "
     "[default: the variable EDGEZOO_SECRET]",
 )
 @click.option(
     "--teacher",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Keras file of a trained model of the same classes, whose answers are learned as well as the labels; "
     "--teacher-weight and --temperature say how.",

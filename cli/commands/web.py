@@ -14,21 +14,22 @@ from zoo.cli.options.runtime import (
     warn_of_random_weights,
 )
 from zoo.cli.output import echo, megabytes, status
+from zoo.cli.types import PATH
 from zoo.errors import OutputError
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Page to write, NAME.html, which holds all it needs; or folder to write a site to, which works without a "
     "network after the first visit.  [default: FILE's name with .html]",
 )
 @click.option(
     "--runtime",
     "package",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="TARBALL|DIR",
     help="Package @litertjs/core of npm, as npm packs it or unpacked, for machines without a network.  "
     "[default: fetched once and kept]",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.types import PATH, PathType
 from zoo.errors import OptionError, OutputError, in_one_line, listed
 
 if TYPE_CHECKING:
@@ -46,14 +47,14 @@ def detecting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--count", is_flag=True, help="Print how many objects of each class there are, for detectors."),
         click.option(
             "--draw",
-            type=click.Path(path_type=Path),
+            type=PATH,
             metavar="OUT",
             help="Draw the objects into the picture and write it to OUT: a .jpg, .png or .webp file for one photo, "
             "else a folder. For detectors.",
         ),
         click.option(
             "--crop",
-            type=click.Path(path_type=Path, file_okay=False),
+            type=PathType(path_type=Path, file_okay=False),
             metavar="DIR",
             help="Write the part of the picture in each box to this folder, for detectors.",
         ),

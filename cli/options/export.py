@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from zoo.cli.output import json_option
-from zoo.cli.types import RESIZE_HELP, SEED, layer_names, number_pair, words
+from zoo.cli.types import PATH, RESIZE_HELP, SEED, layer_names, number_pair, words
 from zoo.errors import ExportError
 from zoo.export.onnx.options import EVERY_TARGET, of_format
 from zoo.export.options import (
@@ -45,7 +45,7 @@ _OPTIONS = (
     ),
     click.option(
         "--calibration",
-        type=click.Path(path_type=Path),
+        type=PATH,
         help="Folder of training pictures, with or without labelled boxes, or .npy file, to measure the activation "
         "ranges of int8 and int16x8 on. "
         "The check against Keras uses them, too.",
@@ -158,11 +158,11 @@ _OPTIONS = (
         "Android Task Library and pycoral want it; in an .onnx file that is NonMaxSuppression.",
     ),
     click.option("--no-verify", is_flag=True, help="Skip the comparison of the file with the Keras model."),
-    click.option("--labels", type=click.Path(path_type=Path), help="Text file with one class name per line."),
+    click.option("--labels", type=PATH, help="Text file with one class name per line."),
     click.option("--license", "license_", help="Licence of the weights, written into the file's card."),
     click.option(
         "--out",
-        type=click.Path(path_type=Path),
+        type=PATH,
         default=".",
         show_default=True,
         help="Folder to write the files to.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.output import echo
-from zoo.cli.types import RESIZE_HELP
+from zoo.cli.types import PATH, RESIZE_HELP
 from zoo.cli.types import input_range as range_or_name
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
 from zoo.runner.loading.runtimes import MAX_THREADS, RUNTIMES
@@ -68,7 +68,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--labels",
-            type=click.Path(path_type=Path),
+            type=PATH,
             help="Text file with one class name per line, for files without labels.  [default: the file's own labels]",
         ),
     )

@@ -164,7 +164,10 @@ def _require(model: Any, card: dict[str, Any], name: str, program: Program) -> N
             f"{', '.join(of_scores)}; leave out --nms"
         )
     if "logits" in str(card.get("output", "")):
-        raise ExportError(f"{program.name} reads probabilities, and {name} gives logits; leave out --logits")
+        raise ExportError(
+            f"{program.name} reads probabilities, and {name} gives logits, because the model ends in no softmax; add "
+            "one to it, or leave out --logits if the file was exported with it"
+        )
 
 
 def _rewrite(model: Any, program: Program, heads: Heads | None) -> None:

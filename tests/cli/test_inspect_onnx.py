@@ -68,7 +68,7 @@ def test_one_target_is_judged_by_the_exit_code(cli: Cli, ours: Path, tmp_path: P
 def test_targets_are_for_onnx_files(cli: Cli, tmp_path: Path) -> None:
     refused = cli("inspect", str(tmp_path / "m.tflite"), "--target", "tensorrt8")
     assert refused.code == 2
-    assert "--target judges .onnx files" in refused.err
+    assert "is no .onnx file; --target judges .onnx files" in refused.err
 
 
 def test_a_damaged_file_is_one_line(cli: Cli, ours: Path) -> None:

@@ -13,6 +13,7 @@ import zoo
 from zoo.cli.bugs import without_secrets
 from zoo.cli.main import COMMANDS
 from zoo.cli.main import zoo as group
+from zoo.cli.types import PathType
 from zoo.data.augment import AUGMENTS
 from zoo.errors import ExportError, VerificationError, ZooError
 from zoo.inputs.preprocessing import RESIZES
@@ -76,6 +77,21 @@ def test_options_of_a_recipe_list_the_words_they_take() -> None:
     assert metavars["augment"] == "|".join(AUGMENTS)
     assert metavars["resize"] == "|".join(RESIZES)
     assert metavars["anchors"] == "|".join(get_args(Anchors))
+
+
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_no_command_takes_an_empty_path(name: str | None) -> None:
+    """An empty path, such as that of a variable which is not set, would be the current folder."""
+    for _, command in commands(name):
+        for param in command.params:
+            assert not isinstance(param.type, click.Path) or isinstance(param.type, PathType), param.name
+
+
+@pytest.mark.parametrize("words", [("serve", "--collect", ""), ("train", "lenet", ""), ("run", "m.tflite", "")])
+def test_an_empty_path_is_refused(words: tuple[str, ...], cli: Cli) -> None:
+    refused = cli(*words)
+    assert refused.code == 2
+    assert "the path is empty; . is the current folder" in refused.err
 
 
 def commands(name: str | None) -> list[tuple[list[str], click.Command]]:

@@ -116,6 +116,33 @@ def test_a_folder_with_a_page_of_another_kind_stays_as_it_is(cli: Cli, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
 
 
+def test_what_was_not_written_here_stays_as_it_is(cli: Cli, tmp_path: Path) -> None:
+    folder, page, file = tmp_path / "mine", tmp_path / "mine.html", tmp_path / "cal.npy"
+    folder.mkdir()
+    for path in (folder / "model.tflite", page, file):
+        path.write_text("mine")
+    (tmp_path / "folder.html").mkdir()
+    for place, says in (
+        (folder, "is a folder that holds other things; move it away or choose another name"),
+        (page, "is not a page of zoo web; choose another name or delete it"),
+        (file, "is a file; give a folder, or a name that ends in .html"),
+        (tmp_path / "folder.html", "is a folder; choose another name"),
+    ):
+        done = cli("web", DIGITS, "--out", place)
+        assert (done.code, done.err.splitlines()[-1]) == (1, f"zoo: error: {place} {says}")
+    assert [path.name for path in folder.iterdir()] == ["model.tflite"]
+    assert {path.read_text() for path in (folder / "model.tflite", page, file)} == {"mine"}
+
+
+@pytest.mark.parametrize("name", ["page.html", "site"])
+def test_a_page_of_zoo_web_is_written_anew(name: str, package: Path, cli: Cli, tmp_path: Path) -> None:
+    for _ in range(2):
+        done = cli("web", DIGITS, "--out", tmp_path / name, "--runtime", package)
+        assert done.code == 0, done.err
+        if name == "site":
+            (tmp_path / name / "CNAME").write_text("digits.example")
+
+
 def test_the_model_is_not_written_over(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "model.html"
     shutil.copy(DIGITS, file)

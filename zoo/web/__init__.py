@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ModelFileError, OutputError
-from zoo.files import atomic
+from zoo.files import HOLDS_OTHERS, atomic
 from zoo.onnx.kinds import is_onnx
 from zoo.progress import SILENT, Progress
 
@@ -58,7 +58,7 @@ def write(
         InputError: the model does not take pictures, or what is given is not the runtime.
         ModelFileError: browsers do not run the file, or it changed after it was checked.
         MissingDependencyError: the runtime cannot be fetched.
-        OutputError: the page cannot be written, or another site stands in the folder.
+        OutputError: the page cannot be written, or what stands there was not written here.
     """
     # The parts are imported here, so that a command's help waits for neither numpy nor Pillow.
     from zoo.tflite import card
@@ -70,8 +70,7 @@ def write(
     about = facts.describe(predictor)
     if card.checksum(path) == "wrong":
         raise ModelFileError(f"{path} was changed, or damaged, after it was written; export it again, or copy it anew")
-    if not is_one_file(out):
-        _require_own(out / "index.html", assemble.MARK)
+    _require_own(out, assemble.MARK)
     files = find(runtime, progress=progress)
     try:
         model = path.read_bytes()
@@ -89,17 +88,41 @@ def write(
     return facts.cautions(predictor)
 
 
-def _require_own(index: Path, mark: str) -> None:
-    """Refuses a folder with a page that was not written here.
+def _require_own(out: Path, mark: str) -> None:
+    """Refuses a page that was not written here, and a folder that holds other things without such a page.
 
     Raises:
-        OutputError: there is one.
+        OutputError: there is one, or the place is of the other kind.
+    """
+    if is_one_file(out):
+        if out.is_dir():
+            raise OutputError(f"{out} is a folder; choose another name")
+        if not _is_own(out, mark):
+            raise OutputError(f"{out} is not a page of zoo web; choose another name or delete it")
+        return
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is a file; give a folder, or a name that ends in .html")
+    index = out / "index.html"
+    if not _is_own(index, mark):
+        raise OutputError(f"{index} is a page of another kind; remove it, or give another folder: --out")
+    try:
+        holds_others = out.exists() and not index.exists() and any(out.iterdir())
+    except OSError as error:
+        raise OutputError(f"cannot read {out}: {error.strerror or error}") from error
+    if holds_others:
+        raise OutputError(HOLDS_OTHERS.format(out))
+
+
+def _is_own(page: Path, mark: str) -> bool:
+    """Whether a page was written here, or is not there.
+
+    Raises:
+        OutputError: it cannot be read.
     """
     try:
-        text = index.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return
+        with page.open(encoding="utf-8", errors="replace") as file:
+            return mark in file.read(4000)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
     except OSError as error:
-        raise OutputError(f"cannot read {index}: {error.strerror or error}") from error
-    if mark not in text[:4000]:
-        raise OutputError(f"{index} is a page of another kind; remove it, or give another folder: --out")
+        raise OutputError(f"cannot read {page}: {error.strerror or error}") from error

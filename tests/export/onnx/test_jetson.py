@@ -34,7 +34,12 @@ Array = npt.NDArray[Any]
 SIDE = 32
 
 
-def classifier(*first: Any, bias: Sequence[float] = (0.0, 0.0, 0.0), channels: int = 3) -> Any:
+def classifier(
+    *first: Any,
+    bias: Sequence[float] = (0.0, 0.0, 0.0),
+    channels: int = 3,
+    activation: str | None = "softmax",
+) -> Any:
     """A model that names the colour of which a picture has most; `first` are the layers that prepare pixels."""
     import keras
     from keras import layers
@@ -44,7 +49,7 @@ def classifier(*first: Any, bias: Sequence[float] = (0.0, 0.0, 0.0), channels: i
     for layer in first:
         x = layer(x)
     x = layers.GlobalAveragePooling2D()(x)
-    dense = layers.Dense(3, activation="softmax", name="predictions")
+    dense = layers.Dense(3, activation=activation, name="predictions")
     model = keras.Model(pixels, dense(x), name="most")
     dense.set_weights([np.eye(channels, 3, dtype=np.float32) * 4, np.array(bias, np.float32)])
     return model
@@ -223,7 +228,10 @@ def test_what_the_programs_cannot_run_is_refused(tmp_path: Path) -> None:
     last = exported(classifier(rescaling()), tmp_path / "last.onnx", colours.LABELS[:3], layout="nhwc")
     with pytest.raises(ExportError, match="--layout nchw"):
         for_jetson_inference(last, tmp_path / "made.onnx")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["gray.onnx", "last.onnx"]
+    bare = exported(classifier(rescaling(), activation=None), tmp_path / "bare.onnx", colours.LABELS[:3])
+    with pytest.raises(ExportError, match="gives logits, because the model ends in no softmax; add one to it"):
+        for_jetson_inference(bare, tmp_path / "made.onnx")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bare.onnx", "gray.onnx", "last.onnx"]
 
 
 def test_a_file_that_answers_otherwise_is_not_written(

@@ -55,6 +55,9 @@ def test_classes_and_pictures_come_and_go(tmp_path: Path) -> None:
         place = "/v1/pictures?class=a+dog&file=burst-x1-0001.jpg"
         assert site.get(place).body == jpeg()
         assert site.get(place).headers["content-type"] == "image/jpeg"
+        tag = site.get(place).headers["etag"]
+        assert "max-age" not in site.get(place).headers["cache-control"]
+        assert site.ask("GET", place, headers={"If-None-Match": tag}).status == 304
         listed = site.get("/v1/classes").json
         assert (listed["folder"], listed["classes"][0]["count"]) == ("pictures", 1)
         assert listed["limits"]["pictures"] == 100
@@ -68,6 +71,7 @@ def test_classes_and_pictures_come_and_go(tmp_path: Path) -> None:
     [
         ("POST", "/v1/classes?name=../x", b"", 400, "is not allowed for a class"),
         ("POST", "/v1/classes", b"", 400, "needs the parameter 'name'"),
+        ("POST", "/v1/classes?name=%ff%fe", b"", 400, "are not UTF-8 text"),
         ("POST", "/v1/classes?name=a&name=b", b"", 400, "is there 2 times"),
         ("POST", "/v1/pictures?class=cat&burst=a", b"junk", 400, "not a picture"),
         ("POST", "/v1/pictures?class=cat&burst=a", b"", 400, "there is no picture"),

@@ -215,3 +215,11 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="a file stands where a folder should be"):
         Collection(tmp_path / "file" / "pictures")
+
+
+@pytest.mark.parametrize("name", ["CON", "nul", "aux", "COM1.txt", "lpt9.a.b"])
+def test_names_that_windows_keeps_for_devices_are_refused(name: str, collection: Collection) -> None:
+    with pytest.raises(InputError, match="is not allowed for a class: folders cannot have such names on every system"):
+        collection.add_class(name)
+    collection.add_class("console")
+    assert [one.name for one in collection.classes()] == ["console"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -95,7 +97,12 @@ class Collecting:
     async def picture(self, request: Request) -> Response:
         """Answers `GET /v1/pictures?class=NAME&file=FILE` with the picture."""
         content = await self._do(request, self.collection.read, *_values(request, "class", "file"))
-        return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+        # A number of a burst may be used again once its picture is deleted, so a browser has to ask.
+        tag = f'"{hashlib.sha256(content).hexdigest()}"'
+        headers = {"Cache-Control": "private, no-cache", "ETag": tag}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type="image/jpeg", headers=headers)
 
     async def add_picture(self, request: Request) -> Response:
         """Answers `POST /v1/pictures?class=NAME&burst=WORD`; the body is a JPEG file."""
@@ -136,8 +143,12 @@ def _values(request: Request, *names: str) -> tuple[str, ...]:
     """Returns the parameters of a request, each of which has to be there once.
 
     Raises:
-        HTTPException: 400, there are others.
+        HTTPException: 400, there are others, or they are not UTF-8.
     """
+    try:
+        unquote_to_bytes(request.scope["query_string"]).decode()
+    except UnicodeDecodeError as error:
+        raise HTTPException(400, f"the parameters of {request.url.path} are not UTF-8 text") from error
     require_known(request, names)
     for name in names:
         if name not in request.query_params:

@@ -32,6 +32,8 @@ _FILE = re.compile(r"burst-[0-9a-z]{1,16}-[0-9]{4,6}\.jpg")
 """The names that pictures get here; no other file is shown or deleted."""
 _REFUSED = frozenset('/\\:*?"<>|')
 """Characters that some system does not allow in the name of a folder."""
+_DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever stands behind a dot."""
 
 
 class NotThereError(InputError):
@@ -227,6 +229,8 @@ def _require_name(name: str) -> None:
         why = "folders cannot have such names on every system: leave out dots at the ends, and any of " + " ".join(
             sorted(_REFUSED)
         )
+    elif _DEVICE.fullmatch(name):
+        why = "folders cannot have such names on every system: Windows keeps it for a device"
     elif split := split_of(name):
         why = f"a folder of that name is read as the {split} part of the data"
     if why:
