@@ -140,9 +140,7 @@ def test_a_file_with_a_wrong_hash_is_refused(url: str, target: Path) -> None:
 def test_404(url: str, target: Path, server: Server) -> None:
     with pytest.raises(WeightsError) as caught:
         fetch(url + "x", target)
-    assert str(caught.value) == (
-        f"{url}x answers 404 Not Found; download it on another machine and put it at {target}"
-    )
+    assert str(caught.value) == (f"{url}x answers 404 Not Found; download it on another machine and put it at {target}")
     assert len(server.requests) == 1
     assert list(target.parent.iterdir()) == []
 
