@@ -15,6 +15,7 @@ from zoo.export.describe import check_labels
 from zoo.export.detectors import heads_of, policy_of, task_of
 from zoo.export.lower import teachable
 from zoo.export.lower.ending import as_task, notes_of
+from zoo.export.lower.finite import require_finite
 from zoo.export.lower.lowering import check_exportable, lower, with_preparation
 from zoo.export.lower.plain import plain
 from zoo.export.options import ExportOptions
@@ -111,6 +112,7 @@ def prepare(
     named = None if labels is None else named_by(labels)
     given, task, options, notes = _rebuilt(model, task, options)
     shape = check_exportable(given, task)
+    require_finite(given)
     model, task = as_task(given, task)
     trained, is_learnt = not is_untrained(model), learnt.is_learnt(model, options)
     examples, found = holdout.find(calibration, shape, options, trained=trained, learnt=is_learnt, progress=progress)

@@ -23,6 +23,7 @@ from zoo.export.options import (
     NMS,
     ExportOptions,
 )
+from zoo.export.tfjs.options import require_own
 from zoo.files import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
 from zoo.tflite.labels import read as read_labels
@@ -239,6 +240,8 @@ def read_request(
     for form in checked:
         wanted += ExportOptions().in_modes(quantize, **of_format(form, checked, common), format=form)
     if not checked:
+        if "tfjs" in formats:
+            require_own({**options, "quantize": quantize, "calibration": calibration})
         ExportOptions().in_modes((), **common)  # refuses what is not allowed
     if program:
         _require_program(program, wanted)

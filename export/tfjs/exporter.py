@@ -13,11 +13,13 @@ from zoo.export.describe import check_labels
 from zoo.export.detectors import heads_of, task_of
 from zoo.export.lower import teachable
 from zoo.export.lower.ending import as_task
+from zoo.export.lower.finite import require_finite
 from zoo.export.lower.lowering import check_exportable, lower, with_preparation
 from zoo.export.lower.plain import plain
 from zoo.export.options import ExportOptions
 from zoo.export.tfjs.check import require_same
 from zoo.export.tfjs.layers import WEIGHTS, Layers, write
+from zoo.export.tfjs.options import require_own
 from zoo.files import atomic
 from zoo.graph import calls_of, has_graph, input_readers, scaling_of
 from zoo.inputs.preprocessing import is_picture
@@ -61,7 +63,8 @@ def to_tfjs(
         model: a Keras classifier that `zoo.export.to_tflite` would take.
         path: the folder; one that an earlier export wrote is replaced.
         options: its `input_size`, `input_range` and `pixels` count: how pixels are prepared for a model that does not
-            do it itself. A model of pictures takes `pixel / 127 - 1` in TensorFlow.js, as the libraries give it.
+            do it itself; quantization and others that only files have are refused. A model of pictures takes
+            `pixel / 127 - 1` in TensorFlow.js, as the libraries give it.
         labels: the names of the classes.
 
     Raises:
@@ -76,10 +79,10 @@ def to_tfjs(
     path = Path(path)
     with atomic(path) as scratch:
         scratch.mkdir()
-        (scratch / MODEL).write_text(json.dumps(document), encoding="utf-8")
+        (scratch / MODEL).write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
         blob = b"".join(array.astype("<f4").tobytes() for one in layers.done for array in one.arrays.values())
         (scratch / BLOB).write_bytes(blob)
-        (scratch / METADATA).write_text(json.dumps(metadata, ensure_ascii=False), encoding="utf-8")
+        (scratch / METADATA).write_text(json.dumps(metadata, ensure_ascii=False, allow_nan=False), encoding="utf-8")
         require_same(scratch / MODEL, layers, written.model, half=written.half)
     return LayersModel(path, tuple(written.notes), written.half)
 
@@ -106,6 +109,7 @@ def prepare(model: keras.Model, options: ExportOptions | None, *, labels: Sequen
         InputError: the labels do not fit.
     """
     options = options or ExportOptions()
+    require_own(vars(options))
     ready, notes = plain(model, options.input_size)
     options = teachable.with_its_range(ready, options, notes)
     task = task_of(ready)
@@ -116,6 +120,7 @@ def prepare(model: keras.Model, options: ExportOptions | None, *, labels: Sequen
     if options.preparation is not None:
         ready = with_preparation(ready, options.preparation, task)
     shape = check_exportable(ready, task)
+    require_finite(ready)
     ready, task = as_task(ready, task)
     names = check_labels(labels, task.classes([tuple(one.shape) for one in ready.outputs]), not is_untrained(model))
     pictures = is_picture(shape)

@@ -6,6 +6,8 @@ bring old ones. What those lack is made of several: a scaling is a batch normali
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,6 +67,8 @@ _NOTHING = frozenset(
 )
 """Layers that do nothing but in a training, beside those whose names begin with `Random`."""
 _MERGES = frozenset({"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply"})
+_SCALED = frozenset({"BatchNormalization", "Normalization", "Rescaling"})
+"""Layers that are written as a batch normalization, which is for tensors of two to four axes there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +97,7 @@ class Layers:
     ) -> str:
         """Writes a layer under a name that no other has, and returns that name."""
         taken = {one.name for one in self.done}
-        plain = name = name.replace("/", "_")
+        plain = name = clean(name)
         number = 1
         while name in taken:
             name, number = f"{plain}_{number}", number + 1
@@ -135,6 +139,12 @@ class Layers:
         )
 
 
+def clean(name: str) -> str:
+    """Returns a name that TensorFlow.js takes for a layer, whose weights are tensors of that name."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    return name if re.match(r"[A-Za-z0-9]", name) else f"layer{name}"
+
+
 def names_of(kind: str, config: Mapping[str, Any]) -> tuple[str, ...]:
     """Returns the names of the weights that a layer has with this configuration."""
     absent = {"bias"} if not config.get("use_bias", True) else set()
@@ -160,6 +170,7 @@ def write(layers: Layers, layer: Any, inputs: Sequence[str], shape: tuple[int | 
         return inputs[0]
     if getattr(layer, "data_format", "channels_last") == "channels_first":
         raise layers.refused(name, f"{kind} with its channels first")
+    _require_arguments(layers, layer, shape)
     special = _SPECIAL.get(kind)
     if special is not None:
         return special(layers, layer, inputs, shape)
@@ -167,6 +178,8 @@ def write(layers: Layers, layer: Any, inputs: Sequence[str], shape: tuple[int | 
         return _operation(layers, layer, inputs)
     if kind not in KEPT:
         raise layers.refused(name, kind)
+    if kind == "Flatten" and len(shape) == 2:  # TensorFlow.js flattens three axes or more
+        return inputs[0]
     whole = layer.get_config()
     config = {key: whole[key] for key in KEPT[kind].split()}
     if isinstance(config.get("axis"), list | tuple):
@@ -181,8 +194,47 @@ def write(layers: Layers, layer: Any, inputs: Sequence[str], shape: tuple[int | 
     return layers.activated(name, last, _function(layer), channels)
 
 
+def _require_arguments(layers: Layers, layer: Any, shape: tuple[int | None, ...]) -> None:
+    """Refuses a layer with arguments that TensorFlow.js 4.22 refuses, or ignores.
+
+    Raises:
+        ExportError: it has such; the message names the layer and the argument.
+    """
+    kind, rank = type(layer).__name__, len(shape)
+    fault = ""
+    dilated = any(rate != 1 for rate in np.ravel(getattr(layer, "dilation_rate", 1)))
+    if kind == "ELU" and layer.alpha != 1:
+        fault = f"ELU with alpha={layer.alpha:g}, only with 1"
+    elif kind == "LeakyReLU" and not math.isfinite(layer.negative_slope):
+        fault = f"LeakyReLU with a slope of {layer.negative_slope:g}"
+    elif getattr(layer, "padding", None) == "causal":
+        fault = f"{kind} with padding='causal'; put a ZeroPadding in front of one with padding='valid'"
+    elif kind in {"Conv2DTranspose", "DepthwiseConv2D"} and dilated:
+        fault = f"{kind} with a dilation_rate other than 1"
+    elif kind == "Conv2DTranspose" and tuple(layer.output.shape[1:3]) != _transposed(layer, shape):
+        fault = f"Conv2DTranspose with output_padding={layer.output_padding}"
+    elif kind == "BatchNormalization" and np.ravel(layer.axis)[0] not in {-1, rank - 1}:
+        fault = "BatchNormalization over another axis than the last"
+    elif (rank > 4 and (kind in _SCALED or _function(layer).startswith("hard_"))) or (
+        "Conv" in kind and rank != 3 + kind.count("2D")
+    ):
+        fault = f"{kind} on {rank} axes"
+    if fault:
+        raise layers.refused(str(layer.name), fault)
+
+
+def _transposed(layer: Any, shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    """Returns the height and width that TensorFlow.js gives a transposed convolution."""
+    sizes = zip(shape[1:3], layer.strides, layer.kernel_size, strict=True)
+    more = layer.padding == "valid"
+    return tuple(int(size or 0) * stride + (max(kernel - stride, 0) if more else 0) for size, stride, kernel in sizes)
+
+
 def _function(layer: Any) -> str:
-    return getattr(getattr(layer, "activation", None), "__name__", "linear")
+    activation = getattr(layer, "activation", None)
+    if activation is None:
+        return "linear"
+    return str(getattr(activation, "__name__", type(activation).__name__))  # a layer may be one, too
 
 
 def _operation(layers: Layers, operation: Any, inputs: Sequence[str]) -> str:
@@ -219,7 +271,8 @@ def _relu(layers: Layers, layer: Any, inputs: Sequence[str], shape: tuple[int | 
         raise layers.refused(str(layer.name), "ReLU with a threshold, or with a slope and a highest value")
     if layer.negative_slope:
         return layers.add("LeakyReLU", layer.name, {"alpha": float(layer.negative_slope)}, inputs)
-    return layers.add("ReLU", layer.name, {"max_value": layer.max_value}, inputs)
+    highest = layer.max_value
+    return layers.add("ReLU", layer.name, {"max_value": None if highest == math.inf else highest}, inputs)
 
 
 def _leaky(layers: Layers, layer: Any, inputs: Sequence[str], shape: tuple[int | None, ...]) -> str:

@@ -176,6 +176,12 @@ def test_teachable_machines_own_model_comes_back_as_it_was(tmp_path: Path) -> No
         (lambda: L.Activation("gelu"), "has no layer for the activation gelu ('odd')"),
         (lambda: L.ReLU(threshold=0.5), "has no layer for ReLU with a threshold"),
         (lambda: L.Softmax(axis=1), "has no layer for a softmax over axis 1"),
+        (lambda: L.ELU(alpha=0.3), "has no layer for ELU with alpha=0.3, only with 1 ('odd')"),
+        (lambda: L.Conv2D(3, 1, activation=L.ELU(alpha=0.3)), "has no layer for the activation ELU ('odd')"),
+        (lambda: L.Conv2DTranspose(3, 3, dilation_rate=2), "Conv2DTranspose with a dilation_rate other than 1 ('odd')"),
+        (lambda: L.Conv2DTranspose(3, 3, 2, output_padding=1), "Conv2DTranspose with output_padding="),
+        (lambda: L.DepthwiseConv2D(3, dilation_rate=2), "DepthwiseConv2D with a dilation_rate other than 1 ('odd')"),
+        (lambda: L.BatchNormalization(axis=1), "BatchNormalization over another axis than the last ('odd')"),
     ],
 )
 def test_what_tensorflow_js_lacks_is_refused_in_one_line(layer: Any, says: str, tmp_path: Path) -> None:
@@ -188,6 +194,73 @@ def test_what_tensorflow_js_lacks_is_refused_in_one_line(layer: Any, says: str, 
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "net").exists()
+
+
+def test_a_causal_convolution_is_refused(tmp_path: Path) -> None:
+    entry = keras.Input((24, 6))
+    x = L.GlobalAveragePooling1D()(L.Conv1D(5, 3, padding="causal", name="odd")(entry))
+    with pytest.raises(ExportError, match="Conv1D with padding='causal'.*'odd'"):
+        to_tfjs(keras.Model(entry, L.Dense(3, "softmax")(x)), tmp_path / "net")
+
+
+def test_names_and_numbers_are_those_that_tensorflow_js_takes(
+    browser: Browser, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    entry = keras.Input((6,))
+    x = L.Dense(4, name=".. x")(L.Flatten()(entry))
+    x = L.ReLU(max_value=np.inf)(L.Dense(4, name='a"b')(L.Dense(4, name="a'b")(x)))
+    model = keras.Model(entry, L.Dense(3, "softmax", name="cäé>")(x))
+    to_tfjs(model, tmp_path / "net")
+    text = (tmp_path / "net" / "model.json").read_text()
+    assert "Infinity" not in text
+    names = [one["name"] for one in json.loads(text)["weightsManifest"][0]["weights"]]
+    assert [name for name in names if name.endswith("kernel")] == [
+        f"{name}/kernel" for name in ("layer.._x", "a_b", "a_b_1", "c___")
+    ]
+    values = np.random.default_rng(6).uniform(-1, 1, (1, 6)).astype(np.float32)
+    page = open_models(browser, tmp_path_factory, (npm.TFJS,), tmp_path / "net")
+    found = page.evaluate(
+        """async (values) => {
+            await tf.setBackend('cpu');
+            const model = await tf.loadLayersModel('model.json');
+            return [...await model.predict(tf.tensor(values)).data()];
+        }""",
+        values.tolist(),
+    )
+    page.close()
+    np.testing.assert_allclose(found, np.asarray(model(values))[0], atol=1e-5)
+
+
+def test_weights_that_are_not_finite_are_refused_by_every_export(tmp_path: Path) -> None:
+    from zoo.export import to_tflite
+
+    entry = keras.Input((6,))
+    model = keras.Model(entry, L.Dense(3, "softmax", name="lost")(entry))
+    model.get_layer("lost").bias.assign([0.0, np.nan, 0.0])
+    says = "layer 'lost' of .* has weights that are not finite numbers"
+    with pytest.raises(ExportError, match=says):
+        to_tfjs(model, tmp_path / "net")
+    with pytest.raises(ExportError, match=says):
+        to_tflite(model, tmp_path / "net.tflite")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--logits",),
+        ("--batch", "4"),
+        ("--layout", "nhwc"),
+        ("--nms", "file"),
+        ("--quantize", "int8"),
+        ("--target", "edgetpu"),
+    ],
+)
+def test_an_option_that_it_does_not_have_is_refused(option: tuple[str, ...], cli: Cli, tmp_path: Path) -> None:
+    done = cli("build", "lenet", "--export", "tfjs", "--out", tmp_path, *option)
+    assert done.code == 1
+    assert f"{option[0]} (" in done.err
+    assert "is for --export tflite or onnx" in done.err
+    assert not (tmp_path / "lenet_tfjs").exists()
 
 
 def test_labels_that_do_not_fit_are_refused(tmp_path: Path) -> None:
