@@ -14,18 +14,19 @@ from zoo.serve.threads import Threads, in_turn
 
 def played(scene: Callable[[Threads], Awaitable[None]], count: int = 1) -> None:
     threads = Threads(count, "test")
+
+    async def play() -> None:
+        await scene(threads)
+
     try:
-
-        async def play() -> None:
-            await scene(threads)
-
         # In a thread: the browser of other tests has an event loop in this one.
         with ThreadPoolExecutor(1) as player:
             player.submit(asyncio.run, play()).result()
-        assert threads._free == count
-        assert not threads._waiting
     finally:
         threads.close()
+    # A thread says that it is free a moment after its work has ended; closing waits for that.
+    assert threads._free == count
+    assert not threads._waiting
 
 
 def test_peers_take_turns_however_much_one_has_sent() -> None:
@@ -87,10 +88,8 @@ def test_a_step_that_nobody_waits_for_is_not_begun() -> None:
         go.set()
         await threads.run("a", lambda: None)
         await second.run("a", lambda: None)
-        while not second._free:  # the thread says that it is free a moment after its work has ended
-            await asyncio.sleep(0.001)
-        assert (second._free, second._waiting) == (1, {})
         second.close()
+        assert (second._free, second._waiting) == (1, {})
 
     played(scene)
     assert begun == []
