@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import InputError, MissingDependencyError, ModelFileError
-from zoo.runner import TensorInfo, formats, load
+from zoo.runner import TensorInfo, load
 from zoo.runner.loading import runtimes
 
 if TYPE_CHECKING:
@@ -85,22 +84,6 @@ def block(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
             monkeypatch.delitem(sys.modules, name)
     for package in packages:
         monkeypatch.setitem(sys.modules, package, None)
-
-
-def test_the_checksum_is_computed_once_beside_the_import_of_the_runtime(
-    monkeypatch: pytest.MonkeyPatch, lenet: Case
-) -> None:
-    model_part, computed = formats.model_part, []
-
-    def watched(path: Path) -> str:
-        computed.append(threading.current_thread() is not threading.main_thread())
-        return model_part(path)
-
-    monkeypatch.setattr(formats, "model_part", watched)
-    load(lenet.file)
-    assert computed == [True]
-    load(lenet.file, trusted=True)
-    assert computed == [True]
 
 
 def test_a_runtime_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, lenet: Case) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -43,22 +42,11 @@ class NotLoadedError(RuntimeError):
 
 
 def require_sound(
-    path: Path,
-    runtime: str,
-    delegate: str | None = None,
-    provider: str | None = None,
-    part: Callable[[], str] | None = None,
+    path: Path, runtime: str, delegate: str | None = None, provider: str | None = None
 ) -> modelfile.ModelFile:
     """Checks whether a file may be loaded: its structure and, if it is not known here, a run in a child process.
 
     If the model part of a known file does not match its card, its storage has damaged it, and it is tried again.
-
-    Args:
-        path: the file.
-        runtime: the runtime that is to load it.
-        delegate: see `zoo.runner.load`.
-        provider: see `zoo.runner.load`.
-        part: returns what `formats.model_part` says of the file, where that was asked before.
 
     Returns:
         The structure of the file.
@@ -68,7 +56,7 @@ def require_sound(
         RuntimeError: see `require_harmless`.
     """
     file = formats.read(path)
-    damaged = (part() if part else formats.model_part(path)) == "wrong"
+    damaged = formats.model_part(path) == "wrong"
     device = delegate or provider
     try:
         if not damaged and known.holds(path, runtime, device):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,16 +179,13 @@ def load(
     for option, value in (("delegate", delegate), ("provider", provider)):
         if value is not None:
             bounds.text(option, value)
-    # The model part is read in a thread while the runtime is imported: both take longest of all that is done here.
-    with ThreadPoolExecutor(1, "checksum") as helper:
-        part = None if trusted else helper.submit(formats.model_part, path)
-        name, make = find(runtime, formats.form_of(path))
+    name, make = find(runtime, formats.form_of(path))
     _require_name(path)
     file = None
     try:
         if not trusted:
             memory.require(path)
-            file = require_sound(path, name, delegate, provider, part.result if part else None)
+            file = require_sound(path, name, delegate, provider)
         options = delegates.options(name, delegate, provider)
         interpreter = make(model_path=str(path), num_threads=threads, **options)
         interpreter.allocate_tensors()
