@@ -12,11 +12,18 @@ from click.core import ParameterSource
 from zoo.cli.options.runtime import min_score_option, open_predictor, runtime_options, warn_of_random_weights
 from zoo.cli.output import echo
 from zoo.cli.types import PATH
+from zoo.machine.cores import usable_cores
 from zoo.serve import Settings, collect, require_installed
 from zoo.serve import serve as run
 
-OF_A_MODEL = ("workers", "min_score", "runtime", "threads", "delegate", "resize", "input_range", "labels", "trusted")
+OF_A_MODEL = (
+    *("workers", "min_score", "runtime", "threads", "delegate", "provider", "resize", "input_range", "labels"),
+    "trusted",
+)
 """The options that are for a model alone."""
+LARGE = 32_000_000
+"""Bytes of a file from which on a second interpreter, which holds the weights again, takes more memory than it is worth
+unasked."""
 
 
 @click.command()
@@ -65,9 +72,8 @@ OF_A_MODEL = ("workers", "min_score", "runtime", "threads", "delegate", "resize"
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    help="Number of interpreters that run at the same time.",
+    help="Number of interpreters that run at the same time.  [default: 2; 1 for a file above 32 MB, with an "
+    "accelerator, or on a single core]",
 )
 @click.option(
     "--queue",
@@ -133,7 +139,7 @@ def serve(
     allow_hosts: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
-    workers: int,
+    workers: int | None,
     queue: int,
     max_mb: float,
     max_megapixels: float,
@@ -174,7 +180,8 @@ def serve(
     if max_pictures is not None:
         raise click.UsageError("--max-pictures is for --collect DIR; give that, or leave it out")
     first = open_predictor(file, **options)
-    predictors = [first, *(open_predictor(file, **options, again=True) for _ in range(workers - 1))]
+    count = workers or _interpreters(file, accelerated=bool(options["delegate"] or options["provider"]))
+    predictors = [first, *(open_predictor(file, **options, again=True) for _ in range(count - 1))]
     warn_of_random_weights(first)
 
     def ready(url: str) -> None:
@@ -182,6 +189,15 @@ def serve(
 
     run(predictors, settings, ready=ready)
     echo("stopped")
+
+
+def _interpreters(file: Path, *, accelerated: bool) -> int:
+    """Returns the number of interpreters that a file is served with unless told: two, if they help and are small.
+
+    The second one computes while the thread of the first waits for its turn in Python, as `benchmarks/serve_load.py`
+    shows.
+    """
+    return 1 if accelerated or usable_cores() == 1 or file.stat().st_size > LARGE else 2
 
 
 def _collect(ctx: click.Context, file: Path | None, folder: Path | None, settings: Settings, most: int | None) -> None:

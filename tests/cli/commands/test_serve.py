@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from zoo.machine.cores import usable_cores
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Cli
@@ -67,6 +70,21 @@ def test_it_serves_until_it_is_stopped(model: Path, photos: tuple[Path, Path], n
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out, err) == (0, "stopped\n", "")
+
+
+def test_two_interpreters_serve_a_small_file(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(model) as (_, url):
+        assert ask(f"{url}v1/model")["workers"] == min(2, usable_cores())
+    command = importlib.import_module("zoo.cli.commands.serve")
+    large = tmp_path / "large.tflite"
+    with large.open("wb") as file:
+        file.truncate(command.LARGE + 1)
+    monkeypatch.setattr(command, "usable_cores", lambda: 4)
+    assert command._interpreters(model, accelerated=False) == 2
+    assert command._interpreters(model, accelerated=True) == 1
+    assert command._interpreters(large, accelerated=False) == 1
+    monkeypatch.setattr(command, "usable_cores", lambda: 1)
+    assert command._interpreters(model, accelerated=False) == 1
 
 
 def test_what_is_under_way_is_answered(model: Path, photos: tuple[Path, Path]) -> None:

@@ -169,6 +169,7 @@ def test_the_page_fits_a_narrow_screen_and_shows_what_the_server_refuses(open_pa
         ([], "Missing argument 'FILE'; to collect pictures without one, give --collect DIR"),
         (["m.tflite", "--collect", "d"], "needs no model; leave out m.tflite"),
         (["--collect", "d", "--threads", "2"], "--threads is for a model"),
+        (["--collect", "d", "--provider", "cpu"], "--provider is for a model"),
         (["m.tflite", "--max-pictures", "5"], "--max-pictures is for --collect DIR"),
     ],
 )
