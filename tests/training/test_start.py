@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,10 @@ def test_the_command_says_it_before_and_behind(cli: Cli, photos: Path, tmp_path:
         having = listed(models_by_weights("classification")["imagenet"])
         assert f"{having} can begin with --weights imagenet" in text
     assert before.startswith(f"data: {photos}, 24 of 24 files used\nclass  train  validation\n")
+    again = cli("train", "--resume", tmp_path / "run")
+    assert again.code == 0
+    assert "RANDOM" not in again.out
+    assert FEW in json.loads(cli("train", "--resume", tmp_path / "run", "--json").out)["notes"][0]
 
 
 def test_gray_pictures_need_no_photos_weights(cli: Cli, photos: Path, tmp_path: Path) -> None:
