@@ -31,7 +31,7 @@ from zoo.web import assemble, write
 from zoo.web.bundle import joined
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, Page
 
     from tests.web.conftest import WritePage
 
@@ -258,9 +258,9 @@ def served(write_page: WritePage) -> Iterator[tuple[str, Path]]:
 
 
 def test_while_the_model_is_loaded_a_line_says_so(served: tuple[str, Path], browser: Browser) -> None:
-    page, held = browser.new_page(), list[Route]()
+    page, held = browser.new_page(), list[Any]()
 
-    def hold(route: Route) -> None:  # Playwright takes no method of a list
+    def hold(route: Any) -> None:  # Playwright takes no method of a list
         held.append(route)
 
     page.route("**/model.tflite", hold)
