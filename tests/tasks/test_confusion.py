@@ -41,7 +41,7 @@ def test_a_model_that_guesses_is_doubted(rows: tuple[list[int], list[int]]) -> N
 
 
 def test_the_bound_is_one_that_chance_passes_in_one_case_of_twenty() -> None:
-    """Of 100 fair coins 58 or fewer fall rightly in 95.6% of all cases."""
+    """A hundred fair coins show 58 heads or fewer in 95.6% of all cases."""
     assert of([29, 21], [21, 29]).doubt()
     assert not of([30, 20], [21, 29]).doubt()
 
