@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from zoo import __version__
+from zoo.cli.groups import Group
 from zoo.cli.output import echo, print_error
 from zoo.cli.types import PATH
 from zoo.errors import ZooError
@@ -66,7 +67,7 @@ EPILOG = "Something goes wrong: docs/troubleshooting.md begins with what you see
 """Where help stands, as the last line of `zoo --help` has it."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that imports a command when it is looked up."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

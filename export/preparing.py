@@ -17,6 +17,7 @@ from zoo.export.lower import teachable
 from zoo.export.lower.ending import as_task, notes_of
 from zoo.export.lower.finite import require_finite
 from zoo.export.lower.lowering import check_exportable, lower, with_preparation
+from zoo.export.lower.names import require_names
 from zoo.export.lower.plain import plain
 from zoo.export.options import ExportOptions
 from zoo.export.tflite import learnt
@@ -110,6 +111,7 @@ def prepare(
         InputError: labels or calibration data do not fit.
     """
     named = None if labels is None else named_by(labels)
+    require_names(model)
     given, task, options, notes = _rebuilt(model, task, options)
     shape = check_exportable(given, task)
     require_finite(given)

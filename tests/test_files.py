@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,6 +145,76 @@ def test_text_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     path.write_text("," * 100_000 + "\n")
     with pytest.raises(InputError, match="line 1: it has more than 65536 characters"):
         read_list(path, "data list")
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is put on the disk and what takes its place, in order, by name."""
+    told: list[str] = []
+    sync, replace, rename = os.fsync, Path.replace, Path.rename
+
+    def spy(descriptor: int) -> None:
+        told.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        sync(descriptor)
+
+    def moved(move: Any) -> Any:
+        def go(self: Path, to: Path) -> Path:
+            told.append(f"move {self.name} to {to.name}")
+            found: Path = move(self, to)
+            return found
+
+        return go
+
+    monkeypatch.setattr(os, "fsync", spy)
+    monkeypatch.setattr(Path, "replace", moved(replace))
+    monkeypatch.setattr(Path, "rename", moved(rename))
+    return told
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, events: list[str]) -> None:
+    """After a power cut the name would otherwise stand for an empty file."""
+    with atomic(tmp_path / "m.bin") as scratch:
+        scratch.write_bytes(b"whole")
+    assert events == ["sync m.bin", "move m.bin to m.bin", f"sync {tmp_path.name}"]
+    events.clear()
+    with atomic(tmp_path / "m.bin", durable=False) as scratch:
+        scratch.write_bytes(b"whole")
+    assert events == ["move m.bin to m.bin"]
+
+
+def test_so_is_all_of_a_folder(tmp_path: Path, events: list[str]) -> None:
+    with atomic(tmp_path / "model") as scratch:
+        (scratch / "inner").mkdir(parents=True)
+        (scratch / "inner" / "weights").write_bytes(b"1")
+        (scratch / "graph").write_bytes(b"2")
+        (scratch / "link").symlink_to("nowhere")
+    *synced, moved, last = events
+    assert sorted(synced) == ["sync graph", "sync inner", "sync model", "sync weights"]
+    assert (moved, last) == ("move model to model", f"sync {tmp_path.name}")
+
+
+@pytest.mark.parametrize(("code", "fails"), [(errno.EINVAL, False), (errno.EIO, True), (errno.ENOSPC, True)])
+def test_a_disk_that_cannot_hold_it_is_an_error_and_one_that_cannot_say_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, *, fails: bool
+) -> None:
+    (tmp_path / "m.bin").write_bytes(b"old")
+
+    def refuse(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+
+    def write() -> None:
+        with atomic(tmp_path / "m.bin") as scratch:
+            scratch.write_bytes(b"new")
+
+    if fails:
+        with pytest.raises(OutputError, match=f"cannot write .*m.bin: {os.strerror(code)}"):
+            write()
+    else:
+        write()
+    assert (tmp_path / "m.bin").read_bytes() == (b"old" if fails else b"new")
+    assert names(tmp_path) == ["m.bin"]
 
 
 def test_a_folder_survives_a_failed_replacement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,16 +22,16 @@ def in_one_line(error: object, most: int = 500) -> str:
     return line if len(line) <= most else line[: most - 4] + " ..."
 
 
-def closest(name: str, known: Iterable[str]) -> str:
+def closest(name: str, known: Iterable[str], *, least: float = 0.5) -> str:
     """Returns the part of a message that suggests the closest known name, the first of several that are equally close;
-    empty if no name is close.
+    empty if the likeness of none, 0..1, is at least `least`.
     """
     import difflib  # imported only if there is an error to report
 
     wanted = name.lower().replace("-", "_")
     near = {one: difflib.SequenceMatcher(None, one, wanted).ratio() for one in known}
     best = max(near, key=near.__getitem__, default="")
-    return f"did you mean {best!r}? " if best and near[best] >= 0.5 else ""
+    return f"did you mean {best!r}? " if best and near[best] >= least else ""
 
 
 def listed(names: Iterable[object], word: str = "and") -> str:

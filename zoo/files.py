@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -28,8 +29,13 @@ It holds numbers of the file system that an attacker who creates such a folder c
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yields a path to write a file or folder to; it takes the place of `path` when the block ends without an error.
+
+    Args:
+        path: of the file or folder.
+        durable: whether it is on the disk before it takes the place, so that after a power cut either the old one is
+            there or the new one, and never an empty file. It costs a wait for the disk.
 
     After an exception or an interrupt `path` is as it was before. Missing parent folders are made. A process that is
     killed leaves a hidden folder beside it; the next write to the same path removes that, if this user's process left
@@ -48,10 +54,41 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         with _clear_errors(path):
             yield scratch / path.name
+            if durable:
+                _store(scratch / path.name)
             _replace(scratch / path.name, path)
+            if durable:
+                _sync(path.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         os.close(lock)
+
+
+def _store(path: Path) -> None:
+    """Waits until a file, or all of a folder, is on the disk.
+
+    Raises:
+        OSError: the disk cannot hold it.
+    """
+    for folder, _, names in os.walk(path):
+        for name in names:
+            if not (Path(folder) / name).is_symlink():
+                _sync(Path(folder) / name)
+        _sync(Path(folder))
+    if not path.is_dir():
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file's contents, or a folder's names, are on the disk, where the file system can do that."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.EROFS}:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _make_scratch(path: Path) -> tuple[Path, int]:

@@ -77,7 +77,7 @@ def save(drawing: Any, path: Path) -> None:
     nothing = dict.fromkeys(("Date", "Creator") if kind == "svg" else ("Software",))
     # Text stays plain text, without formulas between dollar signs and without TeX, whatever `matplotlibrc` says.
     plain = rc_context({"svg.hashsalt": "zoo", "text.parse_math": False, "text.usetex": False})
-    with atomic(path) as scratch, plain:
+    with atomic(path, durable=False) as scratch, plain:
         for text in drawing.findobj(Text):
             text.set_parse_math(False)
             text.set_usetex(False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.groups import Group
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, status
 from zoo.cli.types import GROUP_BY_HELP, PATH, RESIZE_HELP, SEED, int_list
 from zoo.errors import InputError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.data import DataReport
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def data(ctx: click.Context) -> None:
     """Check data before you train on them."""

@@ -103,13 +103,14 @@ def evaluate(
     if as_json:
         document = {"file": str(file), "data": str(data), **truth.as_dict(), **found[0].as_dict()}
         document["unreadable"] = [str(error) for error in unreadable]
+        document["notes"] = _doubts(files, found)
         if comparison is not None:
             document["against"] = {"file": str(against), **found[1].as_dict(), "comparison": comparison.as_dict()}
         print_json(document)
     else:
         if truth.note:
             echo(truth.note)
-        _print(found[0], mistakes)
+        _print(found[0], mistakes, _doubts(files, found))
         if comparison is not None:
             echo()
             _print_section(comparison.section((str(file), str(against)), found[0], found[1]))
@@ -117,6 +118,14 @@ def evaluate(
     for error in unreadable:
         print_error(error)
     return 1 if unreadable else 0
+
+
+def _doubts(files: Sequence[Path], found: Sequence[Evaluation]) -> list[str]:
+    """Returns a line for each file that may have learned nothing."""
+    from zoo.tasks.evaluation import Doubtful
+
+    told = [(path, one.doubt()) for path, one in zip(files, found, strict=True) if isinstance(one, Doubtful)]
+    return [f"{path}: {doubt}" for path, doubt in told if doubt]
 
 
 def _check_tasks(predictors: Sequence[Predictor[Any]], confusion: Path | None) -> None:
@@ -183,8 +192,8 @@ def _draw(found: Evaluation, folder: Path, most: int) -> None:
             save(found.drawn(upright(one.path), one), folder / f"{number:03}_{stem_of(one.path.name)}.jpg")
 
 
-def _print(found: Evaluation, mistakes: int) -> None:
-    echo(found.headline(), "")
+def _print(found: Evaluation, mistakes: int, doubts: Sequence[str]) -> None:
+    echo(found.headline(), *(f"note: {line}" for line in doubts), "")
     for number, section in enumerate(found.sections(mistakes)):
         if number:
             echo()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import shlex
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +77,12 @@ def run(
     there. A picture that cannot be read is reported, the others still get their results, and the exit code is 1.
     """
     # Nothing but the runner is imported below: this command has to start fast on a board.
-    if sum((bool(photos), camera is not None, video is not None)) != 1:
-        raise click.UsageError("give PHOTOS, or --camera, or --video")
+    _require_model_first(file, photos)
+    sources = sum((bool(photos), camera is not None, video is not None))
+    if sources != 1:
+        line = shlex.join(["zoo", "run", str(file), "PHOTO.jpg"])
+        missing = "" if sources else f"nothing is given to run {file} on, as in: {line}; "
+        raise click.UsageError(f"{missing}give PHOTOS, or --camera, or --video")
     if frames and photos:
         raise click.UsageError("--frames is for --camera and --video")
     predictor = open_predictor(file, **options)
@@ -92,6 +97,22 @@ def run(
     if form is None:
         warn_of_random_weights(predictor)
     return 1 if failed else 0
+
+
+def _require_model_first(file: Path, photos: Sequence[Path]) -> None:
+    """Refuses a picture in the place of the model, before a reader of models says what it does not find in it.
+
+    Raises:
+        click.UsageError: the first word names a picture.
+    """
+    from zoo.inputs.find import SUFFIXES
+
+    if file.suffix.lower() not in SUFFIXES:
+        return
+    models = [str(one) for one in photos if one.suffix.lower() in {".tflite", ".onnx"}]
+    others = [str(one) for one in photos if str(one) not in models]
+    line = shlex.join(["zoo", "run", *(models[:1] or ["MODEL.tflite"]), str(file), *others])
+    raise click.UsageError(f"{file} is a picture, and the model stands before the pictures: {line}")
 
 
 def _run_on_pictures(

@@ -166,7 +166,14 @@ def train(
     if not result.chief:
         echo(f"done; worker 0 has {result.folder}")
         return
-    finish(result, wanted, as_json=as_json)
+    finish(result, wanted, as_json=as_json, told=() if resume is None else _told_at_the_beginning(resume))
+
+
+def _told_at_the_beginning(run: Path) -> tuple[str, ...]:
+    """Returns what was said of a run's weights when it was begun."""
+    from zoo.training.records.folder import read_run
+
+    return (str(read_run(run)["model"].get("about_weights")),)
 
 
 def _require_nothing_else(ctx: click.Context, resume: Path, epochs: int | None) -> None:

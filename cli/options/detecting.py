@@ -212,7 +212,7 @@ def save(picture: Image.Image, path: Path) -> None:
     """
     from zoo.files import atomic
 
-    with atomic(path) as scratch:
+    with atomic(path, durable=False) as scratch:  # a video has many frames
         try:
             # Colours at full size: thin lines would lose theirs in JPEG's usual half.
             picture.save(scratch, SUFFIXES[path.suffix.lower()], quality=QUALITY, subsampling=0)

@@ -241,7 +241,7 @@ def read_request(
         wanted += ExportOptions().in_modes(quantize, **of_format(form, checked, common), format=form)
     if not checked:
         if "tfjs" in formats:
-            require_own({**options, "quantize": quantize, "calibration": calibration})
+            require_own({**common, "quantize": quantize, "calibration": calibration, "license": license_})
         ExportOptions().in_modes((), **common)  # refuses what is not allowed
     if program:
         _require_program(program, wanted)

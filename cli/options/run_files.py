@@ -115,14 +115,22 @@ def finish(
     *,
     as_json: bool,
     facts: Mapping[str, Any] | None = None,
+    told: Sequence[str] = (),
 ) -> None:
     """Prints the figures of a training, exports it, and prints the table of its files; as JSON also other facts.
+
+    Args:
+        result: the result of the training.
+        wanted: the files to write.
+        as_json: whether one JSON document is printed instead.
+        facts: more for that document.
+        told: notes that the command which began the run has printed, and that are not printed again.
 
     Raises:
         ZooError: a file could not be written; all others are, and are shown.
     """
     if not as_json:
-        _print(result)  # whatever becomes of the files
+        _print(result, told)  # whatever becomes of the files
     files = _export(result, wanted) if wanted else None
     failures = files.failures if files else ()
     if as_json:
@@ -147,18 +155,20 @@ def _export(result: TrainResult, wanted: Wanted) -> RunFiles:
         return export_files(result, wanted.files, tfjs=wanted.tfjs, progress=progress)
 
 
-def _print(result: TrainResult) -> None:
+def _print(result: TrainResult, told: Sequence[str]) -> None:
     from zoo.training.tasks import sureness, task_named
 
     metrics, task = result.metrics, task_named(result.task)
     echo()
     section = task.section(metrics)
     print_table(section.columns, section.rows)
+    held_out = "validation" if len(result.data.sources["validation"]) else "training"
     echo(
         "",
         f"{task.monitor} {result.score:.1%} on {count_of(metrics['count'], 'file')} of the {metrics['split']} split, "
         + (
-            f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {metrics['seconds']:.0f} s"
+            f"best epoch {metrics['best_epoch']} of {metrics['epochs']} by {task.score_name} on the {held_out} files, "
+            f"{metrics['seconds']:.0f} s"
             if metrics["epochs"]
             else "not trained in this run"
         ),
@@ -168,7 +178,8 @@ def _print(result: TrainResult) -> None:
     drawn = "".join(f", {file}" for _, file in task.plots(pictures=pictures))
     echo(f"{result.folder}: model.keras, README.md, curves.png{drawn}, ...")
     for note in result.notes:
-        echo(f"note: {note}")
+        if note not in told:
+            echo(f"note: {note}")
 
 
 def _print_files(result: TrainResult, rows: Sequence[dict[str, Any]], notes: Sequence[str]) -> None:

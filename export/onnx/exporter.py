@@ -20,12 +20,14 @@ from zoo.export.onnx import graph as onnx_graph
 from zoo.export.onnx import int8 as onnx_int8
 from zoo.export.onnx import nms as onnx_nms
 from zoo.export.onnx.options import LAYOUT, ONNX_MODES
+from zoo.export.onnx.props import with_props
 from zoo.export.options import ExportOptions
 from zoo.export.preparing import Prepared, prepare
 from zoo.export.tflite.exporter import NOT_JUDGED, ExportReport
 from zoo.files import atomic
 from zoo.onnx import support
-from zoo.onnx.card import props_of, read_props
+from zoo.onnx.card import read_props
+from zoo.onnx.reading import outline
 from zoo.onnx.targets import ONNX_TARGETS, TITLES
 from zoo.progress import SILENT, Progress
 from zoo.runner.loading import known
@@ -167,9 +169,5 @@ def _layout(prepared: Prepared) -> dict[str, Any]:
 
 def _write(proto: Any, path: Path, labels: Sequence[str], card: dict[str, Any], metadata: Any) -> dict[str, Any]:
     """Writes a model with its labels and card, and returns the card as it is read again."""
-    from onnx import helper
-
-    props = props_of(finite(without_places(card)), labels, metadata)
-    helper.set_model_props(proto, props)
-    path.write_bytes(proto.SerializeToString(deterministic=True))
-    return read_props(props, path).card
+    path.write_bytes(with_props(proto, finite(without_places(card)), labels, metadata))
+    return read_props(outline.read_props(path), path).card

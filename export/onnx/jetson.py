@@ -33,10 +33,11 @@ from zoo.export.onnx.jetson_programs import (
     require_options,
 )
 from zoo.export.onnx.pixels import rename, take_prepared
+from zoo.export.onnx.props import with_props
 from zoo.export.options import ExportOptions
 from zoo.export.tflite.exporter import ExportReport
 from zoo.files import atomic
-from zoo.onnx.card import props_of, read_props
+from zoo.onnx.card import read_props
 from zoo.onnx.extra import module
 from zoo.onnx.programs import FOR, require_raw_pixels
 from zoo.onnx.reading import outline
@@ -103,10 +104,10 @@ def for_jetson_inference(source: str | Path, path: str | Path) -> JetsonFile:
     difference = _difference(source, made, program, heads)
     labels = labels_beside(path)
     lines = [*program.first_labels, *description.labels]
-    onnx.helper.set_model_props(model, props_of(_card(description.card, program, difference), description.labels))
+    content = with_props(model, _card(description.card, program, difference), description.labels)
     with atomic(labels) as scratch, atomic(path) as other:
         scratch.write_text("".join(f"{label_line(label, at)}\n" for at, label in enumerate(lines)), encoding="utf-8")
-        other.write_bytes(model.SerializeToString(deterministic=True))
+        other.write_bytes(content)
         require(other, TARGET)
     known.remember_made(path)
     return JetsonFile(path, labels, program.name, command(program, path, labels), difference)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.errors import ExportError
+from zoo.export.options import CALIBRATION_SAMPLES
 
 _USUAL: dict[str, tuple[Any, ...]] = {
     # option: the values with which it asks for nothing
@@ -22,7 +23,13 @@ _USUAL: dict[str, tuple[Any, ...]] = {
     "per_tensor": (False,),
     "equalize": (False,),
     "min_agreement": (None,),
+    "calibration_samples": (CALIBRATION_SAMPLES,),
+    "preprocessing": (None,),
+    "verify_file": (True,),
+    "license": (None, ""),
 }
+_CALLED = {"preprocessing": "resize", "verify_file": "no_verify"}
+"""What the command line calls options that have another name there."""
 
 
 def require_own(options: Mapping[str, Any]) -> None:
@@ -35,7 +42,8 @@ def require_own(options: Mapping[str, Any]) -> None:
         value = options.get(name, usual[0])
         if value not in usual:
             said = ",".join(value) if isinstance(value, tuple) else value
+            option = _CALLED.get(name, name).replace("_", "-")
             raise ExportError(
-                f"--{name.replace('_', '-')} ({name}={said!s}) is for --export tflite or onnx; a layers model of "
+                f"--{option} ({name}={said!s}) is for --export tflite or onnx; a layers model of "
                 "TensorFlow.js (tfjs) has none; leave it out"
             )

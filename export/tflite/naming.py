@@ -13,7 +13,7 @@ from zoo.tflite.modelfile import Graph, Op
 if TYPE_CHECKING:
     import keras
 
-_PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)+")
+_PATH = re.compile(r"[\w.>-]+(?:/[\w.>-]+)+")
 _COUNTED = re.compile(r"_(?:group)?\d+$")
 CONVERSIONS = frozenset({"DEQUANTIZE", "QUANTIZE"})
 """The operations that convert between integers and floats."""

@@ -12,13 +12,15 @@ pytest.importorskip("onnx", reason="needs onnx")
 
 from tests.conftest import Cli
 from tests.onnx.nets import one, picture_net, save
-from zoo.onnx.card import props_of
+from zoo.export.onnx.props import with_props
 
 
 @pytest.fixture
 def ours(tmp_path: Path) -> Path:
     card = {"model": "tiny", "task": "classification", "quantize": "none"}
-    return save(picture_net(props=props_of(card, ["cat", "dog", "owl"])), tmp_path / "ours.onnx")
+    path = tmp_path / "ours.onnx"
+    path.write_bytes(with_props(picture_net(), card, ["cat", "dog", "owl"]))
+    return path
 
 
 def test_a_file_is_shown_with_its_operations_ends_card_and_targets(cli: Cli, ours: Path) -> None:

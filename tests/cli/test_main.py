@@ -117,11 +117,26 @@ def test_version(cli: Cli) -> None:
     ("args", "message"),
     [
         (("frobnicate",), "No such command 'frobnicate' (see zoo --help)"),
+        (("trian",), "No such command 'trian'; did you mean 'train'? (see zoo --help)"),
+        (("data", "chek"), "No such command 'chek'; did you mean 'check'? (see zoo data --help)"),
+        (("predict",), "No such command 'predict' (see zoo --help)"),
+        (("inspect", "m.tflite", "--tensrs"), "Did you mean '--tensors'? (see zoo inspect --help)"),
         (("list", "--frob"), " (see zoo list --help)"),
         (("list", "extra"), "Got unexpected extra argument (extra) (see zoo list --help)"),
         (("info",), "Missing argument 'MODEL' (see zoo info --help)"),
         (("build",), "Missing argument 'MODEL' (see zoo build --help)"),
-        (("run", "m.tflite"), "give PHOTOS, or --camera, or --video (see zoo run --help)"),
+        (
+            ("run", "my model.tflite"),
+            "nothing is given to run my model.tflite on, as in: zoo run 'my model.tflite' PHOTO.jpg; give PHOTOS, or "
+            "--camera, or --video (see zoo run --help)",
+        ),
+        (
+            ("run", "photo.JPG"),
+            "photo.JPG is a picture, and the model stands before the pictures: zoo run MODEL.tflite photo.JPG (see zoo "
+            "run --help)",
+        ),
+        (("run", "a.png", "b.png", "m.onnx"), ": zoo run m.onnx a.png b.png (see zoo run --help)"),
+        (("run", "m.tflite", "a.png", "--camera", "0"), "give PHOTOS, or --camera, or --video (see zoo run --help)"),
         (
             ("build", "lenet", "--export", "coreml"),
             "'coreml' is not one of tflite, onnx, keras, savedmodel, tfjs (see zoo build --help)",

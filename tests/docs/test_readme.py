@@ -33,9 +33,9 @@ def test_what_its_commands_print(run_page: RunPage) -> None:
     assert "runs it" in of("zoo doctor")
     assert re.match(r"photo.jpg\n +[\d.]+%  red\n", of("zoo run run/"))
     assert '"label":"red"' in of("zoo serve").replace('": ', '":')
-    assert "model_dynamic.tflite" in of("zoo export")
+    assert "mine_dynamic.tflite" in of("zoo export")
     assert "tflite-runtime 2.14: loads" in of("zoo inspect")
-    listed = of("zoo run model_int8").splitlines()
+    listed = of("zoo run mine_int8").splitlines()
     assert {line.split(",")[2] for line in listed[1:]} <= {"red", "green", "blue"}
     assert len(listed) == 1 + 36
     assert "10 of 10 right" in of("docker run --rm edgezoo-jetson demo")

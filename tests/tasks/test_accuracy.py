@@ -66,7 +66,19 @@ def test_five_classes_have_no_best_five() -> None:
     for truth in LABELS[:2]:
         scores = [(0.9 if label == truth else 0.1, i, label) for i, label in enumerate(LABELS[:5])]
         judge.add(Named(Path(truth), (truth,)), [Prediction(la, i, s) for s, i, la in sorted(scores, reverse=True)])
-    assert judge.evaluation([]).headline() == "2 pictures, top-1 100.0%"
+    few = judge.evaluation([])
+    assert few.headline() == "2 pictures, top-1 100.0%"
+    assert compare(few, few).section(("a", "b"), few, few).columns == (
+        "file", "top-1", "right where the other is wrong",
+    )  # fmt: skip
+    assert compare(FIRST, FIRST).section(("a", "b"), FIRST, FIRST).columns[1:3] == ("top-1", "top-5")
+    assert compare(FIRST, FIRST).section(("a", "b"), FIRST, FIRST).rows[0][1:3] == ("40.0%", "80.0%")
+
+
+def test_a_file_that_names_one_class_is_doubted() -> None:
+    pictures = [("ant", ["bee", "ant"]), ("bee", ["bee", "cat"])] * 6
+    assert judged(*pictures).doubt().startswith("all 12 answers are 'bee'; 12 pictures do not show that")
+    assert judged(*[("ant", ["ant"]), ("bee", ["bee"])] * 6).doubt() == ""
 
 
 def test_the_surest_mistake_comes_first() -> None:

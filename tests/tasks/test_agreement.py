@@ -75,6 +75,11 @@ def test_the_best_five_hold_the_references_best() -> None:
     assert same_class(reference, outputs).figures == {"top1": 0.0, "top5": 0.5}
 
 
+def test_five_classes_have_no_best_five() -> None:
+    reference, outputs = np.eye(5)[[4, 4]], np.eye(5)[[4, 3]]
+    assert same_class(reference, outputs).figures == {"top1": 0.5}
+
+
 def test_of_two_inputs_that_are_answered_alike_there_is_a_doubt_and_of_one_none() -> None:
     for measure, values in ((same_class, CLASSES), (same_labels, LABELS), (same_values, VALUES)):
         two = np.repeat(values[:1], 2, axis=0)

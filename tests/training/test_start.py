@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,12 @@ def test_who_asks_for_random_weights_is_told_what_they_cost(photos: Path, tmp_pa
     assert result.notes[0].endswith("give --weights digits")
 
 
+def test_an_epoch_that_takes_files_again_is_explained(photos: Path, tmp_path: Path) -> None:
+    watch = Notes()
+    train("lenet", photos, channels=3, out=tmp_path / "run", weights="none", watch=watch, epochs=1, min_steps=4)
+    assert any(note.startswith("an epoch has 4 steps, in which each of ") for note in watch.notes)
+
+
 def test_the_command_says_it_before_and_behind(cli: Cli, photos: Path, tmp_path: Path) -> None:
     done = cli("train", "lenet", photos, "--channels", "3", "--epochs", "1", "--out", tmp_path / "run")
     assert (done.code, done.err) == (0, "")
@@ -114,6 +121,13 @@ def test_the_command_says_it_before_and_behind(cli: Cli, photos: Path, tmp_path:
         having = listed(models_by_weights("classification")["imagenet"])
         assert f"{having} can begin with --weights imagenet" in text
     assert before.startswith(f"data: {photos}, 24 of 24 files used\nclass  train  validation\n")
+    assert "best epoch 1 of 1 by accuracy on the validation files, " in behind
+    card = (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
+    assert "the best was number 1 (by accuracy on the validation files)" in card
+    again = cli("train", "--resume", tmp_path / "run")
+    assert again.code == 0
+    assert "RANDOM" not in again.out
+    assert FEW in json.loads(cli("train", "--resume", tmp_path / "run", "--json").out)["notes"][0]
 
 
 def test_gray_pictures_need_no_photos_weights(cli: Cli, photos: Path, tmp_path: Path) -> None:

@@ -16,7 +16,16 @@ import pytest
 from PIL import Image
 
 from tests import detectors
-from tests.serve.pages import WAIT, OpenPage, labels, sync_api, wait_for_all, wait_for_answer, wait_for_frames
+from tests.serve.pages import (
+    WAIT,
+    OpenPage,
+    labels,
+    sync_api,
+    wait_for_all,
+    wait_for_answer,
+    wait_for_frames,
+    wait_until,
+)
 from zoo.runner import Classifier, Detector, Predictor, demo, load_image
 from zoo.web import assemble, write
 from zoo.web.bundle import joined
@@ -246,6 +255,44 @@ def served(write_page: WritePage) -> Iterator[tuple[str, Path]]:
         yield f"http://127.0.0.1:{server.server_address[1]}/site/", folder
         server.shutdown()
         thread.join()
+
+
+def test_while_the_model_is_loaded_a_line_says_so(served: tuple[str, Path], browser: Browser) -> None:
+    page, held = browser.new_page(), list[Any]()
+
+    def hold(route: Any) -> None:  # Playwright takes no method of a list
+        held.append(route)
+
+    page.route("**/model.tflite", hold)
+    page.goto(served[0])
+    message = page.locator("#message")
+    sync_api.expect(message).to_have_text("The model is being loaded…", timeout=WAIT)
+    page.set_input_files("#files", PICTURES[0])
+    wait_until(page, lambda: len(held) == 1)
+    assert page.locator("#strip span").all_text_contents() == ["…"]
+    held[0].continue_()
+    wait_for_model(page)
+    sync_api.expect(message).to_be_hidden(timeout=WAIT)
+    wait_for_all(page)
+    assert labels(page)[0] == PICTURES[0].parent.name
+    page.close()
+
+
+def test_a_model_that_is_not_loaded_leaves_no_picture_waiting(served: tuple[str, Path], browser: Browser) -> None:
+    page, faults = browser.new_page(), list[str]()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.route("**/model.tflite", lambda route: route.fulfill(body=b"none"))
+    page.goto(served[0])
+    line = re.compile("^This browser does not run the model: ")
+    sync_api.expect(page.locator("#message")).to_have_text(line, timeout=WAIT)
+    page.set_input_files("#files", PICTURES[:2])
+    wait_for_all(page)
+    assert page.locator("#strip span").all_text_contents() == ["not read", "not read"]
+    sync_api.expect(page.locator("#problem")).to_have_text(line, timeout=WAIT)
+    page.click("#camera")
+    sync_api.expect(page.locator("#message")).to_have_text(line, timeout=WAIT)
+    page.close()
+    assert faults == []
 
 
 def test_a_site_works_without_a_network_after_the_first_visit(served: tuple[str, Path], open_page: OpenPage) -> None:

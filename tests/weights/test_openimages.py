@@ -111,7 +111,7 @@ def test_it_is_the_backbone_of_other_models(name: str, size: int, ssd: Built) ->
     built = build_from(name, "openimages", {"num_classes": 5})
     assert built.new_head
     assert not built.labels
-    assert built.notes[0].startswith("the weights were trained at 300x300")
+    assert built.notes[0] == (f"the weights were trained at 300x300: they fit any size, and learn on at {size}x{size}")
     assert "it has no head, so the head for 5 classes is new: train it" in built.notes[1]
     assert built.model.input_shape == (None, size, size, 3)
     body = [layer.name for layer in ssd.model.layers[: anchored.head_start(ssd.model)] if layer.weights]

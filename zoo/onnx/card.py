@@ -14,6 +14,8 @@ from zoo.text import to_json
 from zoo.tflite.archive import parse
 from zoo.tflite.card import CHECKSUM, MAX_CARD_BYTES, MAX_PART_BYTES, Description, label_lines, seal
 
+PREFIX = "edgezoo."
+"""What the keys of all our properties begin with."""
 CARD = "edgezoo.card"
 """The property with the card, a JSON object like that of a `.tflite` file."""
 LABELS = "edgezoo.labels"

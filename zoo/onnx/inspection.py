@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.onnx.card import is_sealed, read_props
+from zoo.onnx.card import read_props
+from zoo.onnx.digest import check
 from zoo.onnx.reading.file import read
 from zoo.onnx.reading.model import Constant, OnnxFile, Value
 from zoo.onnx.support import Verdict, judge
@@ -25,7 +26,7 @@ class OnnxInspection:
     description: Description
     """Labels and card of the file; empty in one that another tool made."""
     checksum: str
-    """`right`, `wrong` or `none`: see `zoo.onnx.card.is_sealed`."""
+    """`right`, `wrong` or `none`: see `zoo.onnx.digest.check`."""
     verdicts: dict[OnnxTarget, Verdict]
 
     @property
@@ -82,7 +83,7 @@ def inspect_file(path: str | Path, targets: Sequence[OnnxTarget] = ONNX_TARGETS)
     file = read(path)
     description = read_props(file.metadata, path)
     verdicts = {target: judge(file, target) for target in targets}
-    return OnnxInspection(file, description, is_sealed(file.metadata, path), verdicts)
+    return OnnxInspection(file, description, check(Path(path), thorough=True), verdicts)
 
 
 def _end(value: Value) -> dict[str, Any]:

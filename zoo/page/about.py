@@ -80,7 +80,7 @@ CARD: Fields = {
         **dict.fromkeys(("inputs", "max_diff", "mean_diff", "top1", "top5", "same_objects"), _number),
         "runtime": _text,
     },
-    "flatbuffer": {"bytes": _number, "sha256": _text, "crc32": _number},
+    **{name: {"bytes": _number, "sha256": _text, "crc32": _number} for name in ("flatbuffer", "contents")},
 }
 """The fields of the card that visitors see, with a function that returns a value of the right kind, or None."""
 

@@ -76,9 +76,14 @@ def describe(path: str | Path) -> Description:
 
 
 def model_part(path: Path) -> str:
-    """Checks the model in a file against its card: `right`, `wrong`, or `none` without a checksum.
+    """Checks the model in a file, or all of an `.onnx` file, against its card: `right`, `wrong`, or `none` without a
+    checksum.
 
     Raises:
         ModelFileError: the file cannot be read.
     """
-    return "none" if is_onnx(path) else card.model_part(path)
+    if is_onnx(path):
+        from zoo.onnx import digest
+
+        return digest.check(path)
+    return card.model_part(path)

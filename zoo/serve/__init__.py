@@ -83,7 +83,6 @@ def require_installed() -> None:
     """
     for name in ("starlette", "uvicorn", "prometheus-client"):
         if importlib.util.find_spec(name.replace("-", "_")) is None:
-            raise MissingDependencyError(
-                f"serving needs {name}, which is not installed: pip install 'edgezoo[serve]', or in the Jetson image "
-                "--build-arg WITH=serve"
-            )
+            from zoo.machine.extras import how_to_install  # only where there is an error to tell
+
+            raise MissingDependencyError(f"serving needs {name}, which is not installed: {how_to_install('serve')}")

@@ -74,6 +74,11 @@ class Evaluation:
         return self.in_best_five / self.count
 
     @property
+    def has_top5(self) -> bool:
+        """Whether top-5 accuracy says anything: among five classes or fewer, the true one is always there."""
+        return len(self.labels) > 5
+
+    @property
     def score(self) -> float:
         """The figure that files are compared by: top-1."""
         return self.top1
@@ -89,8 +94,13 @@ class Evaluation:
 
     def headline(self) -> str:
         """The figures in one line."""
-        best_five = f", top-5 {self.top5:.1%}" if len(self.labels) > 5 else ""
+        best_five = f", top-5 {self.top5:.1%}" if self.has_top5 else ""
         return f"{count_of(self.count, 'picture')}, top-1 {self.top1:.1%}{best_five}"
+
+    def doubt(self) -> str:
+        """Returns why the answers may be none; see `Confusion.doubt`."""
+        found = self.confusion.doubt()
+        return found and f"{found}; {self.count} pictures do not show that this file tells the classes apart"
 
     @property
     def _probabilities(self) -> Answers:
@@ -233,11 +243,13 @@ class Comparison:
     def section(self, names: tuple[str, str], first: Evaluation, second: Evaluation) -> Section:
         """Returns a table with a row for each file."""
         rights = (self.only_first, self.only_second)
+        both = first.has_top5 and second.has_top5
         rows = [
-            (name, f"{one.top1:.1%}", f"{one.top5:.1%}", str(right))
+            (name, f"{one.top1:.1%}", *([f"{one.top5:.1%}"] if both else []), str(right))
             for name, one, right in zip(names, (first, second), rights, strict=True)
         ]
-        return Section("", ("file", "top-1", "top-5", "right where the other is wrong"), rows)
+        columns = ("file", "top-1", *(["top-5"] if both else []), "right where the other is wrong")
+        return Section("", columns, rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the values as JSON can hold them."""

@@ -24,18 +24,19 @@ NOISE = 0.02
 
 
 def same_class(reference: Array, outputs: Array) -> Agreement:
-    """Returns how often the reference's best class is the best, or among the best five, of the outputs.
+    """Returns how often the reference's best class is the best, or among the best five of more, of the outputs.
 
     Args:
         reference: scores, `(count, classes)`.
         outputs: the same inputs' scores of the other.
     """
     best = reference.argmax(axis=1)
-    best_five = np.argsort(-outputs, axis=1, kind="stable")[:, :5]
-    top1 = float((outputs.argmax(axis=1) == best).mean())
-    top5 = float((best_five == best[:, np.newaxis]).any(axis=1).mean())
+    figures = {"top1": float((outputs.argmax(axis=1) == best).mean())}
+    if outputs.shape[1] > 5:
+        best_five = np.argsort(-outputs, axis=1, kind="stable")[:, :5]
+        figures["top5"] = float((best_five == best[:, np.newaxis]).any(axis=1).mean())
     doubt = "the same class" if len(best) > 1 and len(set(best.tolist())) == 1 else ""
-    return Agreement(top1, "names the same class as Keras", {"top1": top1, "top5": top5}, doubt)
+    return Agreement(figures["top1"], "names the same class as Keras", figures, doubt)
 
 
 def same_labels(reference: Array, outputs: Array) -> Agreement:

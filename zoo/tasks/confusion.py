@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+
+LEAST_ANSWERS = 10
+"""The fewest answers by which a model is said to be no better than chance."""
+Z95 = 1.645
+"""The 95% quantile of the normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,25 @@ class Confusion:
         totals = self.counts.sum(axis=1)
         there = totals > 0
         return float((self.counts.diagonal()[there] / totals[there]).mean())
+
+    def doubt(self) -> str:
+        """Returns what shows that the classes are not told apart, as part of a sentence; empty if they are.
+
+        Whoever guesses has a mean recall of one divided by the number of classes, however many pictures each has; what
+        is less than 1.645 standard deviations above that may be chance. Fewer than `LEAST_ANSWERS` tell nothing.
+        """
+        totals, named = self.counts.sum(axis=1), self.counts.sum(axis=0)
+        there = totals[totals > 0]
+        if len(there) < 2 or self.count < LEAST_ANSWERS:
+            return ""
+        if (named > 0).sum() == 1:
+            return f"all {self.count} answers are {self.labels[int(named.argmax())]!r}"
+        chance = 1 / len(there)
+        deviation = math.sqrt(float((chance * (1 - chance) / there).sum())) / len(there)
+        if self.balanced_accuracy > chance + Z95 * deviation:
+            return ""
+        recall = f"{self.balanced_accuracy:.1%}"
+        return f"a class is found in {recall} of its examples on average, and guessing finds {chance:.1%}"
 
     def classes(self) -> list[ClassFigures]:
         """The figures of every class, in the order of the labels."""

@@ -100,6 +100,14 @@ class Drawable(Protocol):
 
 
 @runtime_checkable
+class Doubtful(Protocol):
+    """An evaluation that can say that a file may have learned nothing; an evaluation need not be one."""
+
+    def doubt(self) -> str:
+        """Returns what shows it, in one line; empty if nothing does."""
+
+
+@runtime_checkable
 class Tolerant(Protocol):
     """An evaluation that says how far below another one a score may be that counts as equal; it need not."""
 

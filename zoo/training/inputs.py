@@ -10,6 +10,7 @@ from zoo.data import Data
 from zoo.errors import OptionError
 from zoo.registry import spec
 from zoo.text import count_of
+from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import keras
@@ -57,6 +58,18 @@ def describe_data(data: Data) -> dict[str, Any]:
         "counts": [list(row[:-1]) for row in (columns, *rows)],
         "report": data.report.without_names(),
     }
+
+
+def describe_copies(data: Data, recipe: Recipe) -> str:
+    """Returns why an epoch takes each file several times, and how that is changed; empty if it takes each once."""
+    count, length = len(data.sources["train"]), data.order.length
+    if length <= count:
+        return ""
+    return (
+        f"an epoch has {count_of(-(-length // recipe.batch_size), 'step')}, in which each of "
+        f"{count_of(count, 'training file')} comes {length / count:.1f} times: the recipe asks for at least "
+        f"{recipe.min_steps:,} steps in all epochs together; --min-steps changes that, and 0 takes each file once"
+    )
 
 
 def require_classes(options: dict[str, Any], data: Data) -> None:

@@ -230,7 +230,8 @@ class Trainer:
         if state.done:
             self._checkpointer.write(optimizer, state)
         else:
-            setup.watch.note(f"stage {stage.name!r} ends; best so far: epoch {state.best_epoch}")
+            best = f"epoch {state.best_epoch}, by {setup.task.score_name}"
+            setup.watch.note(f"stage {stage.name!r} ends; best so far: {best}")
 
     def _begin(self, stage: Stage) -> Feed:
         """Returns the feed of a stage, compiled, and restores the checkpoint once."""

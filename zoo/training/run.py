@@ -19,7 +19,7 @@ from zoo.training import start
 from zoo.training.distillation.teacher import check as check_teacher
 from zoo.training.distillation.teacher import hash_of, read_teacher, require_teacher
 from zoo.training.distributed.connect import connect
-from zoo.training.inputs import describe_data, facts_of, input_shape, require_classes
+from zoo.training.inputs import describe_copies, describe_data, facts_of, input_shape, require_classes
 from zoo.training.loop import fit
 from zoo.training.recipe import Recipe, default_recipe, field_types
 from zoo.training.records.folder import begin_run, require_new, versions
@@ -290,8 +290,9 @@ def _train(
         )
         if connected.is_chief:
             begin_run(folder, run, loaded.class_names, built.model)
-        for note in (*built.notes, *notes):
-            watch.note(note)
+        for note in (*built.notes, *notes, describe_copies(loaded, recipe) if setup.stages else ""):
+            if note:
+                watch.note(note)
         return fit(setup)
 
 

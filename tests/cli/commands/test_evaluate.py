@@ -151,6 +151,16 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_file_that_may_have_learned_nothing_is_doubted(
+    cli: Cli, files: dict[str, Path], digits_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "note: " not in cli("evaluate", files["none"], digits_folder).out
+    monkeypatch.setattr("zoo.tasks.confusion.Confusion.doubt", lambda _: "all 120 answers are '3'")
+    line = f"{files['none']}: all 120 answers are '3'; 120 pictures do not show that this file tells the classes apart"
+    assert cli("evaluate", files["none"], digits_folder).out.splitlines()[1] == f"note: {line}"
+    assert json.loads(cli("evaluate", files["none"], digits_folder, "--json").out)["notes"] == [line]
+
+
 def test_training_pictures_are_counted_and_left_out(learned: Path, cli: Cli, tmp_path: Path) -> None:
     (file,) = (learned / "run").glob("*.tflite")
     done = cli("evaluate", file, learned / "pictures", "--mistakes", "0")

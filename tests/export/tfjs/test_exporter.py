@@ -253,6 +253,10 @@ def test_weights_that_are_not_finite_are_refused_by_every_export(tmp_path: Path)
         ("--nms", "file"),
         ("--quantize", "int8"),
         ("--target", "edgetpu"),
+        ("--no-verify",),
+        ("--resize", "pad"),
+        ("--license", "MIT"),
+        ("--calibration-samples", "20"),
     ],
 )
 def test_an_option_that_it_does_not_have_is_refused(option: tuple[str, ...], cli: Cli, tmp_path: Path) -> None:

@@ -150,9 +150,9 @@ def _opencv() -> Any:
     try:
         import cv2
     except ImportError as error:
-        from zoo.machine.loading import not_loaded  # only where there is an error to tell
+        from zoo.machine.extras import how_to_install  # only where there is an error to tell
+        from zoo.machine.loading import not_loaded
 
-        install = "pip install 'edgezoo[camera]', or in the Jetson image --build-arg WITH=camera"
-        problem = not_loaded("OpenCV", error, missing=install)
+        problem = not_loaded("OpenCV", error, missing=how_to_install("camera"))
         raise MissingDependencyError(f"cameras and videos need OpenCV: {problem}") from error
     return cv2

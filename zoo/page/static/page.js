@@ -1,5 +1,6 @@
 // The view: pictures, the camera, and answers as bars or boxes. An engine gives the answers, and says what it is:
 //
+//   loading        what to say until the model is there; empty where that takes no time
 //   stages         the parts of an answer's time that it measures, among wait, decode, inference and network
 //   model()        what there is to know of the model, as GET /v1/model says it
 //   predict(picture, query)   the answer to a picture, as POST /v1/classify or /v1/detect gives it, with `milliseconds.total`
@@ -43,8 +44,9 @@ async function predict(picture) {
   return engine.predict(picture, view.query());
 }
 
-let modelIsShown;
-const ready = new Promise((done) => (modelIsShown = done));
+let modelIsShown, modelIsMissing;
+const ready = new Promise((done, fail) => ([modelIsShown, modelIsMissing] = [done, fail]));
+ready.catch(() => {}); // who waits for it is told
 
 // ---- Answers
 
@@ -223,7 +225,6 @@ async function listCameras() {
 
 /** Frame after frame: one is taken only when the one before is answered, so that a slow board never queues. */
 async function watch(stream) {
-  await ready;
   let answered = [];
   while (state.stream === stream) {
     await newFrame();
@@ -300,13 +301,20 @@ export async function start(given) {
   for (const stage of STAGES) $(`ms-${stage}`).parentElement.hidden = !engine.stages.includes(stage);
   listen();
   hideIfBroken($("picture"));
+  state.note = engine.loading;
+  say("");
   for (;;) {
     try {
       state.model = await engine.model();
       break;
     } catch (error) {
+      if (!error.retry) {
+        state.note = error.message;
+        say("");
+        modelIsMissing(error);
+        return;
+      }
       say(error.message);
-      if (!error.retry) return;
       await seconds(error.again || 2);
     }
   }

@@ -111,7 +111,7 @@ def _read() -> tuple[int | None, dict[str, dict[str, Any]]]:
 
 
 def _write(path: Path, files: dict[str, dict[str, Any]]) -> None:
-    with atomic(path) as scratch:
+    with atomic(path, durable=False) as scratch:  # of a damaged list nothing is believed
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             json.dump({"files": files}, file, indent=0)

@@ -57,6 +57,11 @@ def require_sound(
     """
     file = formats.read(path)
     damaged = formats.model_part(path) == "wrong"
+    if damaged and formats.form_of(path) == ".onnx":
+        raise ModelFileError(
+            f"{path} was changed, or damaged, after it was written: it is not what the checksum in its card says; copy "
+            "it anew, or give --trusted if you changed it yourself"
+        )
     device = delegate or provider
     try:
         if not damaged and known.holds(path, runtime, device):

@@ -98,6 +98,7 @@ function addDialog() {
 }
 
 start({
+  loading: "",
   stages: ["wait", "decode", "inference", "network"],
   noCamera: "Browsers give the camera to https pages and to localhost only. “Choose pictures” can take a photo; for live pictures see --tls-cert in the manual, or reach this server through: ssh -L 8000:localhost:8000 BOARD",
   predict,

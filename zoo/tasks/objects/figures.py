@@ -132,6 +132,11 @@ class Evaluation:
             found.append(Section("The worst pictures:", ("picture", "objects", "found", "right"), listed))
         return found
 
+    def doubt(self) -> str:
+        """Returns that no object is found rightly at any threshold, if there are any and that is so."""
+        there = sum(one.there for one in self.pictures)
+        return "" if self.ap or not there else f"none of {count_of(there, 'object')} is found where it is"
+
     def worst(self) -> list[PictureFigures]:
         """Returns the pictures, those with the most mistakes first."""
         return sorted(self.pictures, key=lambda one: -one.mistakes)

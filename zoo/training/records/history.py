@@ -42,7 +42,8 @@ class History:
             OutputError: the disk is full or cannot be written.
         """
         rows = self._state.history
-        with atomic(self._folder / "history.csv") as scratch, scratch.open("w", newline="") as file:
+        # The checkpoint has the history as well, and an epoch may be shorter than a wait for the disk.
+        with atomic(self._folder / "history.csv", durable=False) as scratch, scratch.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(row), lineterminator="\n")
             writer.writeheader()
             # The stage is text, and may come from the checkpoint of a stranger.

@@ -139,7 +139,8 @@ def _facts(run: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
         *([f"- {markdown(pruning)}"] if isinstance(pruning := run["model"].get("about_pruning"), str) else []),
         *_quantized(run["model"]),
         f"- {count_of(metrics['epochs'], 'epoch')} in {metrics['seconds']:.0f} s, the best was number "
-        f"{metrics['best_epoch']}"
+        f"{metrics['best_epoch']} (by {task_of(run['model']).score_name} on the "
+        f"{'validation' if run['data']['splits'].get('validation') else 'training'} files)"
         if metrics["epochs"]
         else "- not trained in this run",
         *_teacher(run),

@@ -39,6 +39,9 @@ MISTAKES_SHOWN = 25
 DETECTION = "detection"
 """The name of the task that learns from labelled boxes."""
 
+REMEDY = "Train longer, or from published weights (--weights), and look at the pictures (zoo data check)."
+"""What to do where a model has learned nothing."""
+
 CONFUSION_PLOT, MISTAKES_PLOT, RELIABILITY_PLOT = "confusion.png", "mistakes.png", "reliability.png"
 
 
@@ -90,8 +93,10 @@ class ClassificationReport:
 
     def plot(self, folder: Path) -> None:
         """Draws the confusion matrix, what the scores are worth and, for pictures, the worst mistakes."""
-        before = self.scores if self.raw is None else self.raw
-        bins = {name: reliability(*self._sure(scores)) for name, scores in (("before", before), ("now", self.scores))}
+        lines = {"not calibrated": self.scores}
+        if self.raw is not None and self.temperature is not None and not self.temperature.why_not:
+            lines = {"before calibration": self.raw, "calibrated": self.scores}
+        bins = {name: reliability(*self._sure(scores)) for name, scores in lines.items()}
         plots.plot_reliability(bins, folder / RELIABILITY_PLOT)
         plots.plot_confusion(self.confusion.counts, self.data.class_names, folder / CONFUSION_PLOT)
         if self.data.sources[self.split].reader.takes_pictures:
@@ -257,27 +262,40 @@ class ClassificationTraining:
         return replace(report, scores=scores, raw=report.scores, temperature=found)
 
     def sureness(self, metrics: Mapping[str, Any]) -> Sequence[str]:
-        """Returns temperature and calibration error, and the least score for a precision that is reached."""
-        scores = metrics.get("scores")
-        if not scores:
-            return ()
-        before, now = scores["calibration_error_before"], scores["calibration_error"]
-        if why := scores.get("why_not"):
-            lines = [f"Scores are not calibrated: {why}. Calibration error (ECE) {now:.1%}."]
-        else:
-            lines = [
-                f"Scores are calibrated on {count_of(scores['fitted_on']['count'], 'validation file')}: temperature "
-                f"{scores['temperature']:.2f}, calibration error (ECE) {before:.1%} before, {now:.1%} now."
-            ]
-        wanted = [one for one in scores["min_score"] if one["precision"] > metrics["accuracy"]]
-        reached = [one for one in wanted if one["min_score"] is not None]
-        if reached:
-            one = reached[0]
-            lines.append(
-                f"For {one['precision']:.0%} right answers: --min-score {one['min_score']:.2f}, which leaves "
-                f"{1 - one['coverage']:.1%} of the {count_of(metrics['count'], 'file')} without an answer."
-            )
-        return lines
+        """Returns temperature and calibration error, and the least score for a precision that is reached.
+
+        What shows that the model has learned nothing stands before them.
+        """
+        labels = tuple(one["label"] for one in metrics["classes"])
+        doubt = Confusion(labels, np.array(metrics["confusion"], np.int64)).doubt()
+        return [
+            *([f"Nothing shows that the model tells the classes apart: {doubt}. {REMEDY}"] if doubt else []),
+            *_worth(metrics),
+        ]
+
+
+def _worth(metrics: Mapping[str, Any]) -> Sequence[str]:
+    """Returns what the scores are worth, in lines of text; none for metrics of an older run."""
+    scores = metrics.get("scores")
+    if not scores:
+        return ()
+    before, now = scores["calibration_error_before"], scores["calibration_error"]
+    if why := scores.get("why_not"):
+        lines = [f"Scores are not calibrated: {why}. Calibration error (ECE) {now:.1%}."]
+    else:
+        lines = [
+            f"Scores are calibrated on {count_of(scores['fitted_on']['count'], 'validation file')}: temperature "
+            f"{scores['temperature']:.2f}, calibration error (ECE) {before:.1%} before, {now:.1%} now."
+        ]
+    wanted = [one for one in scores["min_score"] if one["precision"] > metrics["accuracy"]]
+    reached = [one for one in wanted if one["min_score"] is not None]
+    if reached:
+        one = reached[0]
+        lines.append(
+            f"For {one['precision']:.0%} right answers: --min-score {one['min_score']:.2f}, which leaves "
+            f"{1 - one['coverage']:.1%} of the {count_of(metrics['count'], 'file')} without an answer."
+        )
+    return lines
 
 
 CLASSIFICATION = ClassificationTraining()

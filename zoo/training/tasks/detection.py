@@ -43,6 +43,8 @@ USUAL = (0.1, 0.9)
 """The range of thresholds that are taken."""
 SAME_ANCHOR = 1e-4
 """The largest difference of two anchors that are the same, as a fraction of the picture's side."""
+REMEDY = "Train longer (--min-steps), or from published weights (--weights), and look at the boxes (zoo data check)."
+"""What to do where a detector has learned nothing."""
 COUNTED_ON = 256
 """The most training pictures whose targets are counted to weigh the loss."""
 
@@ -258,8 +260,12 @@ class DetectionTraining:
         return Section("", ("class", "objects", "AP", "AP50", "precision", "recall"), rows)
 
     def sureness(self, metrics: Mapping[str, Any]) -> Sequence[str]:
-        """Returns precision and recall at the default threshold, and the threshold with the best balance of both."""
-        lines = []
+        """Returns precision and recall at the default threshold, and the threshold with the best balance of both.
+
+        That nothing is found stands before them.
+        """
+        there = sum(one["count"] for one in metrics["classes"])
+        lines = [] if metrics["map"] or not there else [f"None of {count_of(there, 'object')} is found. {REMEDY}"]
         for title, one in (("By default", metrics["threshold"]), ("Best balance (F1)", metrics["best_threshold"])):
             if one is not None:
                 found = f"precision {share(one['precision']) or 'none'}, recall {share(one['recall']) or 'none'}"

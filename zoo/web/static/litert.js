@@ -80,6 +80,7 @@ async function answer(source, query) {
 let last = Promise.resolve(); // the model answers one picture at a time
 
 start({
+  loading: "The model is being loaded…",
   stages: ["decode", "inference"],
   noCamera: "This browser gives the camera to https pages, to localhost and, some, to files. “Choose pictures” can take a photo.",
   model: load,

@@ -179,6 +179,8 @@ def _other_size(spec: ModelSpec, weights: PublishedWeights, file: WeightsFile, o
     what = _listed({name: options[name] for name in _needed(spec, weights)}) or spec.name
     size, trained = options["input_size"], file.input_size
     known = ", ".join(map(str, weights.sizes(options)))
+    if weights.classes is None:  # a body alone, which is trained further in any case
+        return f"the weights were trained at {trained}x{trained}: they fit any size, and learn on at {size}x{size}"
     return (
         f"the weights were trained at {trained}x{trained}: for {what} none are published at {size}x{size}, "
         f"only at {known}"
