@@ -53,7 +53,8 @@ test-long: $(ENVIRONMENTS)
 	@$(SYSTEM) install tests
 	$(BIN)/python -m pytest $(PARALLEL) --durations 10 -m long $(ELSEWHERE)
 
-# What a developer runs before a commit: nothing that takes more than a few seconds, in the environment as it is.
+# What a developer runs before a commit: nothing that takes more than about a second, in the environment as it is. It ends
+# with the longest of its tests, and says which are to be marked as slow.
 test-quick: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow and not long' $(ELSEWHERE)

@@ -21,9 +21,10 @@ from PIL import Image
 import zoo
 import zoo.models
 import zoo.registry
-from tests import openimages, packages, spotting, surroundings
+from tests import costs, openimages, packages, spotting, surroundings
 from tests.branches import Aware, branches
 from tests.browsing import browser, open_page
+from tests.costs import pytest_runtest_call
 from tests.memory import _free_memory, _set_modules_aside, pytest_collection
 from tests.narrow import narrow
 from tests.order import pytest_collection_modifyitems, pytest_terminal_summary
@@ -36,8 +37,8 @@ from zoo.tasks import TASKS
 
 quiet_tensorflow()
 
-# As hooks: the files' order and times, a skip in CI, and what the garbage collector looks through. As fixtures: the
-# memory of a process, and a browser, of which a process can have one only.
+# As hooks: the files' order and times, each test's processor time, a skip in CI, and what the garbage collector looks
+# through. As fixtures: the memory of a process, and a browser, of which a process can have one only.
 __all__ = [
     "_free_memory",
     "_set_modules_aside",
@@ -46,6 +47,7 @@ __all__ = [
     "pytest_collection",
     "pytest_collection_modifyitems",
     "pytest_make_collect_report",
+    "pytest_runtest_call",
     "pytest_runtest_makereport",
     "pytest_terminal_summary",
 ]
@@ -418,6 +420,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
+        costs.count(process.pid)
         yield [sys.executable, "-IS", str(programs / "ask_warm.py"), place]
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests import costs
+
 ROOT = Path(__file__).resolve().parent.parent
 
 LONGEST = (
@@ -72,7 +74,8 @@ def seconds_by_file(reports: Iterable[pytest.TestReport]) -> dict[str, float]:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Shows the longest files after a run with `--durations`."""
+    """Shows the longest files after a run with `--durations`, and what a quick run took of the processor."""
+    costs.show(terminalreporter, config.option.markexpr)
     if config.option.durations is None:
         return
     reports = itertools.chain.from_iterable(terminalreporter.stats.values())

@@ -48,7 +48,7 @@ class Terminal:
 
 def test_the_longest_files_are_shown_after_a_run_that_shows_durations() -> None:
     assert conftest.pytest_terminal_summary is pytest_terminal_summary
-    terminal, config = Terminal(), SimpleNamespace(option=SimpleNamespace(durations=None))
+    terminal, config = Terminal(), SimpleNamespace(option=SimpleNamespace(durations=None, markexpr=""))
     pytest_terminal_summary(terminal, config)  # type: ignore[arg-type]
     assert terminal.lines == []
     config.option.durations = 10

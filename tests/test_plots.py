@@ -23,6 +23,7 @@ save(drawing, Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_settings_in_the_current_folder_start_no_latex(suffix: str, tmp_path: Path) -> None:
     """A `matplotlibrc` in the current folder is not followed; it could contain a LaTeX preamble."""

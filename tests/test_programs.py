@@ -53,6 +53,7 @@ def is_there(name: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_names_that_programs_in_texts_import_exist() -> None:
     found = {(path, name) for path in SOURCES for text in texts(path.read_text("utf-8")) for name in imported(text)}
     assert len(found) > 20

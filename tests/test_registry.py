@@ -90,6 +90,7 @@ def test_pixels_are_scaled_by_the_first_layer(case: Case) -> None:
     np.testing.assert_allclose(np.asarray(first(np.array([0.0, 127.5, 255.0]))), [-1, 0, 1], atol=near)
 
 
+@pytest.mark.slow
 def test_a_saved_model_loads_without_custom_objects(case: Case, tmp_path: Path) -> None:
     import keras
 

@@ -79,6 +79,7 @@ def test_results_can_be_written_as_json(lenet_file: Path) -> None:
     assert document["notes"] == found.notes
 
 
+@pytest.mark.slow
 def test_one_file_is_compared_with_its_first_candidate(lenet_file: Path) -> None:
     one = benchmark([lenet_file], runs=2, threads=[1, 2])
     assert [m.ratio and m.ratio.to for m in one.measurements] == [None, 0]
@@ -145,6 +146,7 @@ def test_progress_tells_every_step(lenet_file: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_all_files_are_loaded_before_the_first_is_measured(
     lenet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +163,7 @@ def test_all_files_are_loaded_before_the_first_is_measured(
         benchmark([lenet_file], photo=tmp_path / "photo.jpg")
 
 
+@pytest.mark.slow
 def test_a_file_is_tried_once_for_each_runtime(lenet_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
     monkeypatch.setattr("zoo.runner.loading.session.require_sound", lambda _, runtime, *__: tried.append(runtime))
@@ -168,6 +171,7 @@ def test_a_file_is_tried_once_for_each_runtime(lenet_file: Path, monkeypatch: py
     assert tried == ["litert", "openvino"]
 
 
+@pytest.mark.slow
 def test_a_delegate_goes_to_every_candidate(lenet_file: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no delegate 'nothing': give edgetpu"):
         benchmark([lenet_file], delegate="nothing")
@@ -196,6 +200,7 @@ def test_a_photo_of_the_user_is_used(lenet_file: Path, photos: tuple[Path, Path]
     assert found.measurements[0].from_jpeg is not None
 
 
+@pytest.mark.slow
 def test_a_model_that_is_no_classifier_has_a_latency(tmp_path: Path) -> None:
     import keras
     import tensorflow as tf
@@ -233,6 +238,7 @@ def test_the_profile_of_a_runtime_that_has_one(lenet_file: Path, monkeypatch: py
     assert measured.ops == (OpTime("conv1", "CONV_2D", 30, 0.75), OpTime("fc", "FULLY_CONNECTED", 10, 0.25))
 
 
+@pytest.mark.slow
 def test_the_profile_of_openvino(lenet_file: Path) -> None:
     (measured,) = benchmark([lenet_file], runs=1, threads=[1], runtimes=["openvino"], with_profile=True).measurements
     assert measured.ops

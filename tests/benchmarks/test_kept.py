@@ -15,6 +15,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path, 120, 50, 0.5, (0,), 3)
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_taken_again_and_its_files_are_judged(
     bench: Bench, digits_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

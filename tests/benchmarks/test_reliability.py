@@ -245,6 +245,7 @@ def test_outcomes(work: Any, outcome: str) -> None:
     assert call(work, seconds=2).outcome == outcome
 
 
+@pytest.mark.slow
 def test_a_crash_on_purpose_writes_nothing(tmp_path: Path) -> None:
     """A crash in a fork prints no stack to the terminal, although pytest turns that on and a fork inherits it."""
     (tmp_path / "test_one.py").write_text(

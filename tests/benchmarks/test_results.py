@@ -126,6 +126,7 @@ def test_input_pipelines_are_compared_round_by_round() -> None:
     assert "| later epochs | 500 ms | 25 ms | 20.00x" in text
 
 
+@pytest.mark.slow
 def test_the_picture(tmp_path: Path) -> None:
     latency = [
         {"alpha": 0.5, "input_size": 96, "mode": mode, "macs": macs, "ms": spread(macs / 1e7)}

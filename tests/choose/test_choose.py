@@ -141,6 +141,7 @@ def test_what_cannot_be_exported_or_is_hopeless_is_said(cache_folder: Path, monk
         choose(variants=variants[1:], threads=1, runs=1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stand_in", "cache_folder")
 def test_architectures_are_measured_from_the_cheapest_on_until_one_is_far_too_slow(
     monkeypatch: pytest.MonkeyPatch,

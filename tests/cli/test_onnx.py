@@ -93,6 +93,7 @@ def test_evaluate_compares_files_of_both_formats(cli: Cli, finder: Path, lite_fi
     assert found["map"] > 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_benchmark")
 def test_benchmark_compares_both_formats_and_times_operations(cli: Cli, file: Path, lite_file: Path) -> None:
     both = ("--runtime", "litert,onnxruntime", "--provider", "cpu", "--runs", "3", "--threads", "1")
@@ -122,6 +123,7 @@ def test_benchmark_refuses_hardware_that_none_of_the_files_takes(cli: Cli, file:
     assert told == "the delegate 'edgetpu' is for .tflite files, and none is given; leave --delegate out"
 
 
+@pytest.mark.slow
 def test_doctor_says_the_version_and_the_providers_and_runs_the_file(
     cli: Cli, file: Path, uninstall: Callable[..., None]
 ) -> None:

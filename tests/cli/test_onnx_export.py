@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.conftest import Array, Cli
 
 
+@pytest.mark.slow
 def test_a_build_in_both_formats_is_one_table(cli: Cli, tmp_path: Path) -> None:
     done = cli(
         *("build", "lenet", "--export", "onnx,tflite", "--quantize", "none,int8", "--layout", "nhwc"),

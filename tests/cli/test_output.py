@@ -121,6 +121,7 @@ def test_three_digits(value: float, text: str) -> None:
     assert milliseconds(value) == f"{text} ms"
 
 
+@pytest.mark.slow
 def test_a_table_is_bounded_in_rows_and_in_the_width_of_a_cell(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("name", "count"), [("n" * 60_000, "1"), *[("short", "2")] * MOST_ROWS])
     lines = capsys.readouterr().out.splitlines()

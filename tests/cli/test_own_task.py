@@ -85,6 +85,7 @@ def test_files_of_two_tasks_are_not_compared(cli: Cli, spotter_file: Path, lenet
     assert done.error == expected
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_benchmark")
 def test_benchmark_measures_the_rate_of_pictures(cli: Cli, spotter_file: Path) -> None:
     found: dict[str, Any] = json.loads(cli("benchmark", spotter_file, "--runs", "2", "--json").out)

@@ -144,6 +144,7 @@ def test_a_photo_without_permission_does_not_stop_the_others(
     assert "00.jpg" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_pillow_says_nothing_of_its_own(desk: Path, tmp_path: Path) -> None:
     Image.new("1", (10_000, 10_000)).save(tmp_path / "large.png")  # about which Pillow warns
     command = [str(Path(sys.executable).with_name("zoo")), "run", str(desk / "m.tflite"), str(tmp_path), "--json"]

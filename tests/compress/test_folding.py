@@ -31,6 +31,7 @@ def answers(model: Any, inputs: Array) -> list[Array]:
     return [np.asarray(one) for one in (found if isinstance(found, list) else [found])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lenet", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "alexnet", "resnet"])
 def test_the_answers_are_the_same_and_no_norm_is_left(name: str, cases: Callable[[str], Case]) -> None:
     case = cases(name)
@@ -46,6 +47,7 @@ def test_the_answers_are_the_same_and_no_norm_is_left(name: str, cases: Callable
     assert not {id(weight) for weight in folded.weights} & {id(weight) for weight in case.model.weights}
 
 
+@pytest.mark.slow
 def test_the_detector_keeps_its_anchors_and_its_outputs(
     randomize: Callable[..., Any], inputs_for: Callable[..., Array]
 ) -> None:

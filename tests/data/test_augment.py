@@ -64,6 +64,7 @@ def test_the_stamp_decides(images: Array) -> None:
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_it_is_for_training_only(pictures: Path) -> None:
     plain, changed = (load_folder(pictures, 16, augment=augment) for augment in ("none", "standard"))
     for (a, _), (b, _) in zip(plain.validation, changed.validation, strict=True):  # type: ignore[arg-type]

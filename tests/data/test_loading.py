@@ -61,6 +61,7 @@ def test_validation_is_in_the_order_of_its_source(pictures: Path) -> None:
     np.testing.assert_array_equal(images, source.fetch(np.arange(len(source))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("augment", ["none", "standard"])
 def test_an_epoch_depends_on_seed_and_number_only(pictures: Path, augment: Any) -> None:
     data, same, other = (load_folder(pictures, 16, seed=seed, batch_size=8, augment=augment) for seed in (1, 1, 2))
@@ -154,6 +155,7 @@ def test_a_sample(pictures: Path) -> None:
     assert len(data.sample(1000, split="validation")) == len(data.sources["validation"])
 
 
+@pytest.mark.slow
 def test_windows(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name in ("run", "walk"):

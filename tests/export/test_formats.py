@@ -22,6 +22,7 @@ def test_keras(lenet: Case, tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["lenet.keras"]
 
 
+@pytest.mark.slow
 def test_savedmodel(lenet: Case, tmp_path: Path) -> None:
     import tensorflow as tf
 

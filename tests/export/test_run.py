@@ -54,6 +54,7 @@ def test_all_that_succeeds_is_written_though_one_file_fails(run: TrainResult, mo
     assert [row["mode"] for row in json.loads((run.folder / "files.json").read_text())] == ["keras", "float16"]
 
 
+@pytest.mark.slow
 def test_the_rows_say_accuracy_interval_and_agreement(run: TrainResult) -> None:
     rows = {row["mode"]: row for row in export_run(run, ["none", "int8"])}
     assert rows["none"]["accuracy"] == rows["keras"]["accuracy"] == run.accuracy
@@ -99,6 +100,7 @@ def test_what_an_export_would_refuse_is_found_by_the_model_and_the_data(run: Tra
         require_exportable(keras.Model(two, scores), run.data, wanted)
 
 
+@pytest.mark.slow
 def test_the_layers_model_of_a_run_is_read_back_and_judged_on_the_held_out_files(run: TrainResult) -> None:
     found = export_files(run, (), tfjs=True)
     assert found.failures == ()
@@ -117,6 +119,7 @@ def test_the_layers_model_of_a_run_is_read_back_and_judged_on_the_held_out_files
     assert "ml5 gives a model colour pictures of 224x224 only" in found.notes[1]
 
 
+@pytest.mark.slow
 def test_a_layers_model_that_computes_something_else_is_seen_by_its_accuracy(
     run: TrainResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:

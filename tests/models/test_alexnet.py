@@ -60,6 +60,7 @@ def test_local_response_normalization_is_that_of_the_paper() -> None:
     assert not zoo.spec("alexnet").cautions_for({}, ["int8"])
 
 
+@pytest.mark.slow
 def test_a_net_with_local_response_normalization_is_exported_in_float(tmp_path: Path) -> None:
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(8, 3, activation="relu")(keras.layers.Rescaling(1 / 127.5, -1)(inputs))
@@ -89,6 +90,7 @@ def test_macs_of_each_layer_by_hand() -> None:
     }
 
 
+@pytest.mark.slow
 def test_relu_everywhere_and_dropout_before_the_large_dense_layers() -> None:
     model = zoo.build("alexnet", input_size=63, num_classes=2, dropout=0.25)
     for name in ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"):
@@ -98,6 +100,7 @@ def test_relu_everywhere_and_dropout_before_the_large_dense_layers() -> None:
     assert [layer.rate for layer in model.layers if type(layer).__name__ == "Dropout"] == [0.25, 0.25]
 
 
+@pytest.mark.slow
 def test_groups_do_not_see_each_other(randomize: Callable[..., Any]) -> None:
     import keras
 

@@ -72,6 +72,7 @@ def test_a_preparation_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatc
         applications._preparation_of(function)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "gain"),
     [("MobileNet", {"alpha": 0.25}, 2), ("ResNet50", {}, 1), ("DenseNet121", {}, 1)],
@@ -96,6 +97,7 @@ def test_raw_pixels_give_the_answers_of_keras(
     np.testing.assert_allclose(np.asarray(ours(pixels, training=False)), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_graph_is_that_of_the_published_weights() -> None:
     """EfficientNet scales its pixels once more in that than in the one that Keras builds for random weights."""
     import keras
@@ -112,6 +114,7 @@ def test_the_graph_is_that_of_the_published_weights() -> None:
     assert kinds[0].count("Rescaling") == [type(layer).__name__ for layer in random.layers].count("Rescaling") + 1
 
 
+@pytest.mark.slow
 def test_options_are_those_of_the_function() -> None:
     spec = zoo.spec("keras:MobileNetV3Small")
     assert {option.name: option.default for option in spec.options} == {

@@ -25,6 +25,7 @@ STAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_stages_of_each_variant(variant: str) -> None:
     shapes = {row.name: row.output_shape for row in outline("efficientnet_lite", variant=variant).rows}
@@ -67,6 +68,7 @@ def test_size_and_dropout_follow_the_variant() -> None:
         spec.check({"variant": "b0"})
 
 
+@pytest.mark.slow
 def test_a_pixel_of_127_is_zero() -> None:
     layer = zoo.build("efficientnet_lite", input_size=32, num_classes=2).get_layer("rescale")
     np.testing.assert_array_equal(np.asarray(layer(np.array([127.0, 255.0, 0.0]))), [0, 1, -127 / 128])
@@ -86,6 +88,7 @@ def test_other_programs_name_each_layer_once(variant: str) -> None:
     assert timm["logits"] == "classifier"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_layer_up_to_which_a_transfer_freezes_is_there(variant: str) -> None:
     assert TRANSFER_RECIPE["freeze"] in {row.name for row in outline("efficientnet_lite", variant=variant).rows}

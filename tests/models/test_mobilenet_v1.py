@@ -10,6 +10,7 @@ import zoo
 from zoo.summary.table import outline
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("alpha", "size"), [(0.25, 32), (0.25, 96), (0.5, 32), (0.5, 64)])
 def test_outputs_equal_those_of_keras_applications(
     alpha: float, size: int, randomize: Callable[..., Any], inputs_for: Callable[..., Any]

@@ -17,6 +17,7 @@ PARITY = [(alpha, 96) for alpha in zoo.spec("mobilenet_v2").published_values("al
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("alpha", "size"), PARITY)
 def test_outputs_equal_those_of_keras_applications(
     alpha: float, size: int, randomize: Callable[..., Any], inputs_for: Callable[..., Any]
@@ -114,6 +115,7 @@ def test_make_divisible_loses_at_most_a_tenth() -> None:
         assert rounded <= max(8, value / 2 + 8)
 
 
+@pytest.mark.slow
 def test_any_positive_alpha_builds() -> None:
     model = zoo.build("mobilenet_v2", alpha=0.01, input_size=32, num_classes=2)
     assert model.name == "mobilenet_v2_0.01_32"

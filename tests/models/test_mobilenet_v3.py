@@ -33,6 +33,7 @@ PARITY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "alpha"), PARITY)
 def test_outputs_equal_those_of_keras_applications(
     variant: str, alpha: float, randomize: Callable[..., Any], inputs_for: Callable[..., Any]
@@ -52,6 +53,7 @@ def test_outputs_equal_those_of_keras_applications(
     np.testing.assert_allclose(np.asarray(ours(pixels, training=False)), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_layers_with_weights_have_the_names_of_keras_applications(variant: str) -> None:
     import keras
@@ -102,6 +104,7 @@ def test_the_minimalistic_ones_have_plain_layers_only(variant: str) -> None:
         assert kernels == {(3, 3), (5, 5)}
 
 
+@pytest.mark.slow
 def test_the_units_behind_the_body_grow_above_alpha_one_alone() -> None:
     shapes = [
         {row.name: row.output_shape for row in outline("mobilenet_v3", alpha=alpha).rows}["conv_2"][-1]

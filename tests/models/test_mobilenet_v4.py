@@ -54,6 +54,7 @@ def test_convolutions_with_a_stride_pad_all_sides_alike(variant: str) -> None:
         assert row.padding == ((row.kernel[0] // 2,) * 2,) * 2
 
 
+@pytest.mark.slow
 def test_the_mean_pixel_is_zero() -> None:
     import keras
 

@@ -14,6 +14,7 @@ from zoo.pixels import IMAGENET_MEAN
 from zoo.summary.table import outline
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 75])
 def test_outputs_equal_those_of_keras_applications(
     size: int, randomize: Callable[..., Any], inputs_for: Callable[..., Any]

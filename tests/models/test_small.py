@@ -53,6 +53,7 @@ def test_conv1d_takes_windows_as_they_are() -> None:
     assert summary.rows[-1].output_shape == (4,)
 
 
+@pytest.mark.slow
 def test_lenet_learns() -> None:
     import keras
 

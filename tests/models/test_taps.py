@@ -24,6 +24,7 @@ def test_the_nets_for_boards_are_tapped() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), [(name, options) for name in TAPPED for options in variants(name)])
 def test_their_strides(name: str, options: dict[str, Any]) -> None:
     spec = zoo.spec(name)

@@ -12,6 +12,7 @@ from zoo.pixels import IMAGENET_MEAN as MEAN
 from zoo.summary.table import outline
 
 
+@pytest.mark.slow
 def test_outputs_equal_those_of_keras_applications(
     randomize: Callable[..., Any], inputs_for: Callable[..., Any]
 ) -> None:
@@ -71,6 +72,7 @@ def test_column_d() -> None:
     assert [row.output_shape for row in rows if row.kind == "Dense"] == [(4096,), (4096,), (1000,)]
 
 
+@pytest.mark.slow
 def test_dropout_stands_behind_the_large_dense_layers() -> None:
     names = [row.name for row in outline("vgg16").rows]
     assert names[-7:] == ["flatten", "fc1", "drop1", "fc2", "drop2", "logits", "softmax"]

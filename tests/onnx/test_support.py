@@ -189,6 +189,7 @@ def test_onnx_runtime_takes_what_it_has_kernels_for(what: str, tmp_path: Path) -
     assert (expected in found) if expected else (found == "")
 
 
+@pytest.mark.slow
 def test_onnx_runtime_loads_what_is_said_to_be_taken(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
     onnxruntime.set_default_logger_severity(4)

@@ -112,6 +112,7 @@ def test_event_files_of_tensorflow_tell_host_and_time(tmp_path: Path) -> None:
     assert {"host", "time"} <= kinds(tmp_path / "theirs")
 
 
+@pytest.mark.slow
 def test_a_path_across_two_parts_of_a_large_file_is_found(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"\xff" * (CHUNK - 8) + b"/home/alice/secret.png" + b"\xff" * 9)
     assert "/home/alice/secret.png" in "".join(values(tmp_path / "a.bin", "path"))

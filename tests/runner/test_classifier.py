@@ -145,6 +145,7 @@ def test_too_few_labels(mobilenet: Case, tmp_path: Path) -> None:
         Classifier(path, labels=["cat", "dog"])
 
 
+@pytest.mark.slow
 def test_the_resize_policy_of_the_card(mobilenet: Case, tmp_path: Path, photos: tuple[Path, Path]) -> None:
     found: dict[str, Any] = {}
     for resize in ("crop", "pad", "stretch"):

@@ -25,6 +25,7 @@ def write(path: Path, text: str = "") -> None:
     path.write_text(text)
 
 
+@pytest.mark.slow
 def test_edge_tpus_and_cameras(tmp_path: Path, quick: None) -> None:
     for name, vendor, product in [("1-1", "1a6e", "089a"), ("1-2", "18d1", "9302"), ("1-3", "18d1", "4ee1")]:
         write(tmp_path / f"sys/bus/usb/devices/{name}/idVendor", vendor + "\n")
@@ -42,6 +43,7 @@ def test_edge_tpus_and_cameras(tmp_path: Path, quick: None) -> None:
     assert found.file is None
 
 
+@pytest.mark.slow
 def test_runtimes(quick: None, uninstall: Callable[..., None]) -> None:
     uninstall("tflite-runtime")
     states = {state.name: state for state in doctor.diagnose().runtimes}

@@ -60,6 +60,7 @@ def test_several_pictures_one_after_the_other(site: Site, open_page: OpenPage, p
     assert page.locator("#strip button[aria-current=true]").count() == 1
 
 
+@pytest.mark.slow
 def test_a_dropped_picture(site: Site, open_page: OpenPage, photos: tuple[Path, Path], model: Path) -> None:
     page = open_page(site.url)
     page.evaluate(

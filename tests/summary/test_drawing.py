@@ -25,6 +25,7 @@ def texts(svg: Path) -> list[str]:
     return re.findall(r"<!-- (.+?) -->", svg.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.list_models())
 def test_every_block_stands_in_the_picture(name: str, tmp_path: Path) -> None:
     summary = outline(name)

@@ -94,6 +94,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_held_out_digits_are_found_on_photos_and_drawn(photos: Path, tmp_path: Path) -> None:
     """The detector of `zoo demo` stands for the one that `make demo` trains."""
     done = run("--find", BOXES, photos, "--folder", tmp_path)
@@ -109,6 +110,7 @@ def test_held_out_digits_are_found_on_photos_and_drawn(photos: Path, tmp_path: P
     assert len(re.findall(r"^  00\d.jpg  (?:\w+ \d+%(?:, )?)+$", done.stdout, re.MULTILINE)) == demo_detector.DRAWN
 
 
+@pytest.mark.slow
 def test_too_few_digits_found_fail(photos: Path, tmp_path: Path) -> None:
     """The pictures are turned upside down, and their labels are not."""
     spoilt = tmp_path / "boxes"

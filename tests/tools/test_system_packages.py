@@ -158,6 +158,7 @@ def test_d(): assert False
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ci", "expected"), [("true", "1 failed, 1 skipped, 1 xfailed, 1 error"), ("", "3 skipped, 1 xfailed")]
 )
@@ -181,6 +182,7 @@ def test_a_skip_that_is_not_excused_fails_in_ci(tmp_path: Path, ci: str, expecte
         assert "apt-get install openssl" in done.stdout
 
 
+@pytest.mark.slow
 def test_tests_that_need_the_same_are_one_line(tmp_path: Path) -> None:
     reason = "there is no openssl here: apt-get install openssl"
     skips = "".join(f"def test_{i}():\n    pytest.skip({reason!r})\n" for i in range(3))
@@ -193,6 +195,7 @@ def test_tests_that_need_the_same_are_one_line(tmp_path: Path) -> None:
     assert said == [f"SKIPPED [4] tools/system-packages: {reason}"]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_skipped_whole_fails_in_ci(tmp_path: Path) -> None:
     (tmp_path / "test_whole.py").write_text("import pytest\npytest.importorskip('no_such_module')\n")
     command = [

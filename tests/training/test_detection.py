@@ -141,6 +141,7 @@ def test_the_anchors_are_fitted_and_travel_with_the_model(alone: TrainResult) ->
     assert all(0.2 < side < 0.5 for shape in shapes[0] for side in shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["one", pytest.param("mirrored", marks=pytest.mark.slow)])
 def test_a_stopped_training_goes_on_to_the_same_result(
     alone: TrainResult, scenes: Path, tmp_path: Path, strategy: str
@@ -161,6 +162,7 @@ class Impatient(NullWatch):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 4])
 def test_ctrl_c_between_two_steps_says_how_to_go_on(
     alone: TrainResult, scenes: Path, tmp_path: Path, epoch: int
@@ -182,6 +184,7 @@ def test_ctrl_c_before_the_first_step_says_that_nothing_was_changed(
     assert done.error == "stopped before the first step, so that nothing was changed; the same command begins again"
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_before_its_first_checkpoint_begins_anew_with_the_same_anchors(
     alone: TrainResult, scenes: Path, tmp_path: Path
 ) -> None:
@@ -202,6 +205,7 @@ def test_a_training_that_was_killed_before_its_first_checkpoint_begins_anew_with
     assert anchored.shapes_of(model) == anchored.shapes_of(alone.model) != anchored.shapes_of(again)
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_is_a_detector_if_it_carries_anchors(scenes: Path, tmp_path: Path) -> None:
     choices: dict[str, Any] = {"epochs": 1, "batch_size": 12, "augment": "none", "resize": "stretch", "validation": 0.0}
     result = train(zoo.models.build("spotter"), scenes / "train", out=tmp_path / "run", **choices)
@@ -215,6 +219,7 @@ def test_a_model_of_ones_own_is_a_detector_if_it_carries_anchors(scenes: Path, t
         train(zoo.models.build("spotter", num_classes=3), scenes, out=tmp_path / "three", resize="stretch")
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_trained_further_with_its_anchors(alone: TrainResult, tmp_path: Path) -> None:
     result = train_from(alone.folder, out=tmp_path / "more", epochs=1, min_steps=10, learning_rate=1e-4)
     assert result.history[0]["val_map"] > 0.8 * alone.score
@@ -223,6 +228,7 @@ def test_a_finished_run_is_trained_further_with_its_anchors(alone: TrainResult, 
     assert anchored.labels_of(load_model(result.folder / "model.keras")) == tuple(NAMES)
 
 
+@pytest.mark.slow
 def test_a_detector_is_trained_for_int8_with_its_float_model_as_the_teacher(alone: TrainResult, tmp_path: Path) -> None:
     values: dict[str, Any] = {"epochs": 1, "min_steps": 10, "learning_rate": 1e-4}
     result = train_quantized(alone.folder, out=tmp_path / "int8", **values)
@@ -251,6 +257,7 @@ def test_data_of_the_other_kind_are_refused_with_what_would_fit(scenes: Path, di
     assert done.error == f"no data folder or annotation file {scenes / 'nowhere'}"
 
 
+@pytest.mark.slow
 def test_the_command_prints_facts_first_and_figures_last(scenes: Path, tmp_path: Path, cli: Cli) -> None:
     choices = ("--epochs", "1", "--min-steps", "20", "--anchors", "paper", "--mixed-precision")
     done = cli("train", "spotter", scenes, "--out", tmp_path / "run", *choices)
@@ -269,6 +276,7 @@ def test_the_command_prints_facts_first_and_figures_last(scenes: Path, tmp_path:
     assert "bfloat16" in (tmp_path / "run" / "architecture.json").read_text()
 
 
+@pytest.mark.slow
 def test_the_map_of_every_file_stands_beside_that_of_keras(alone: TrainResult, tmp_path: Path, cli: Cli) -> None:
     run = tmp_path / "run"
     shutil.copytree(alone.folder, run)
@@ -324,6 +332,7 @@ def aged(alone: TrainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_the_file_of_a_model_in_a_runs_folder_has_what_the_run_knows(
     alone: TrainResult, scenes: Path, tmp_path: Path, cli: Cli
 ) -> None:
@@ -343,6 +352,7 @@ def test_the_file_of_a_model_in_a_runs_folder_has_what_the_run_knows(
     assert {(path.parts[-3], split) for path, split in known.items()} == {("train", "train"), ("valid", "validation")}
 
 
+@pytest.mark.slow
 def test_a_run_of_an_older_version_is_exported_resumed_and_trained_further(
     aged: Path, alone: TrainResult, tmp_path: Path, cli: Cli
 ) -> None:
@@ -359,6 +369,7 @@ def test_a_run_of_an_older_version_is_exported_resumed_and_trained_further(
     assert json.loads((aged / "metrics.json").read_text())["settings"] == alone.metrics["settings"]
 
 
+@pytest.mark.slow
 def test_a_run_cannot_be_resumed_with_other_pictures(alone: TrainResult, scenes: Path, tmp_path: Path) -> None:
     run, data = tmp_path / "run", tmp_path / "data"
     shutil.copytree(alone.folder, run)
@@ -416,6 +427,7 @@ def test_two_workers_learn_what_one_does(
     assert not (tmp_path / "1").exists()
 
 
+@pytest.mark.slow
 def test_a_detector_learns_from_a_teacher_without_labels_that_count(
     alone: TrainResult, scenes: Path, tmp_path: Path
 ) -> None:

@@ -36,22 +36,26 @@ def stepped(rate: float, stage: Stage = STAGE, folder: Path | None = None, **rec
     return [float(np.abs(np.asarray(one) - other).max()) for one, other in pairs]
 
 
+@pytest.mark.slow
 def test_the_layers_before_the_head_go_a_share_of_the_way() -> None:
     whole, share = stepped(1.0), stepped(0.3)
     np.testing.assert_allclose(share[:-2], [0.3 * one for one in whole[:-2]], rtol=1e-3)
     np.testing.assert_allclose(share[-2:], whole[-2:], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_slow_body_never_learns_faster_than_is_good_for_it() -> None:
     fast = Stage("whole", 1, 0.01, "none", "none", frozen_norms=False)
     np.testing.assert_allclose(stepped(0.5, fast)[:-2], BODY_MOST, rtol=0.02)
 
 
+@pytest.mark.slow
 def test_while_the_head_alone_learns_nothing_is_slower() -> None:
     stage = Stage("head", 1, 1e-3, "none", "none", frozen_norms=False)
     np.testing.assert_allclose(stepped(0.3, stage), stepped(1.0, stage), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_the_saved_model_has_an_optimizer_of_keras_own(tmp_path: Path, optimizer: Any) -> None:
     import keras

@@ -100,6 +100,7 @@ def test_what_is_written_comes_from_the_task(alone: TrainResult) -> None:
     assert not (folder / "confusion.png").exists()
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_better_when_lower(squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = dataclasses.replace(POSITION, monitor="distance", higher_is_better=False)
     monkeypatch.setitem(tasks.TASKS, "position", task)
@@ -110,6 +111,7 @@ def test_a_metric_that_is_better_when_lower(squares: Path, tmp_path: Path, monke
     assert result.score == pytest.approx(min(distances), abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
 def test_a_stopped_training_goes_on_to_the_same_result(
     alone: TrainResult, squares: Path, tmp_path: Path, strategy: str
@@ -125,6 +127,7 @@ def test_a_stopped_training_goes_on_to_the_same_result(
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_one_loss_sees_all_outputs_of_a_model(squares: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingStopped):
         train("two_ends", squares, out=tmp_path / "run", watch=StopAt(2, 1), **OPTIONS)
@@ -135,6 +138,7 @@ def test_one_loss_sees_all_outputs_of_a_model(squares: Path, tmp_path: Path) -> 
     assert result.score == max(row["val_found"] for row in result.history)
 
 
+@pytest.mark.slow
 def test_the_command_prints_what_the_task_measures(squares: Path, tmp_path: Path, cli: Cli) -> None:
     done = cli("train", "finder", squares, "--out", tmp_path / "run", "--epochs", "1", "--batch-size", "25")
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
@@ -150,6 +154,7 @@ def test_the_command_prints_what_the_task_measures(squares: Path, tmp_path: Path
     assert ": model.keras, README.md, curves.png, distances.txt, ..." in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
 def test_a_new_head_learns_on_cached_features(alone: TrainResult, squares: Path, tmp_path: Path, strategy: str) -> None:
     recipe = Recipe(epochs=0, head_epochs=3, batch_size=25, head_learning_rate=0.01)

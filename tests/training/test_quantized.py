@@ -104,6 +104,7 @@ def test_the_model_of_the_folder_loads_and_is_the_one_of_the_result(quantized: T
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_its_file_needs_no_calibration(quantized: TrainResult, cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "digits.tflite"
     done = cli(
@@ -137,6 +138,7 @@ def test_such_a_run_is_trained_further_and_is_not_made_ready_twice(quantized: Tr
         train_quantized(quantized.folder, out=tmp_path / "again")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_trained_is_found_before_anything_is_written(
     first: TrainResult, digits_folder: Path, tmp_path: Path
 ) -> None:
@@ -188,6 +190,7 @@ def loose(digits_folder: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_pictures_without_classes_are_named_by_the_model(first: TrainResult, loose: Path, tmp_path: Path) -> None:
     watch = Listening()
     result = train_quantized(first.folder, loose, out=tmp_path / "run", watch=watch, **QUICK)

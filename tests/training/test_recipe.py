@@ -13,6 +13,7 @@ from zoo.specs import NUM_CLASSES, ModelSpec
 from zoo.training.recipe import Recipe, default_recipe, field_types, read_recipe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.list_models())
 def test_every_model_has_its_own(name: str) -> None:
     spec = zoo.spec(name)

@@ -113,6 +113,7 @@ def test_what_cannot_be_resumed(pictures: Path, unbroken: Any, tmp_path: Path) -
         resume(run)
 
 
+@pytest.mark.slow
 def test_data_that_have_changed(pictures: Path, unbroken: Any, tmp_path: Path) -> None:
     run, data = tmp_path / "run", tmp_path / "data"
     shutil.copytree(unbroken.folder, run)
@@ -127,6 +128,7 @@ def test_data_that_have_changed(pictures: Path, unbroken: Any, tmp_path: Path) -
         resume(run)
 
 
+@pytest.mark.slow
 def test_a_run_of_an_older_version_has_its_paths_in_the_recipe(pictures: Path, unbroken: Any, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(unbroken.folder, run)
@@ -180,6 +182,7 @@ def test_a_state_that_is_none(key: str, value: Any) -> None:
     assert state.best is None or [type(v) for v in state.best] == [float, float]
 
 
+@pytest.mark.slow
 def test_a_stage_that_there_is_not(unbroken: Any, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(unbroken.folder, run)

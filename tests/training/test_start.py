@@ -66,6 +66,7 @@ def published(own_registry: None, monkeypatch: pytest.MonkeyPatch, randomize: An
     return write
 
 
+@pytest.mark.slow
 def test_published_weights_are_taken_without_being_asked_for(
     published: Callable[[], Any], photos: Path, tmp_path: Path
 ) -> None:
@@ -81,6 +82,7 @@ def test_published_weights_are_taken_without_being_asked_for(
     ).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_random_weights_are_told_first_last_and_in_both_cards(
     published: Callable[[], Any], photos: Path, tmp_path: Path
 ) -> None:
@@ -99,6 +101,7 @@ def test_random_weights_are_told_first_last_and_in_both_cards(
     assert Classifier(result.folder / row["file"]).card["began_with"] == "none"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("published")
 def test_who_asks_for_random_weights_is_told_what_they_cost(photos: Path, tmp_path: Path) -> None:
     result = train("net", photos, out=tmp_path / "run", weights="none", **QUICK)
@@ -106,12 +109,14 @@ def test_who_asks_for_random_weights_is_told_what_they_cost(photos: Path, tmp_pa
     assert result.notes[0].endswith("give --weights digits")
 
 
+@pytest.mark.slow
 def test_an_epoch_that_takes_files_again_is_explained(photos: Path, tmp_path: Path) -> None:
     watch = Notes()
     train("lenet", photos, channels=3, out=tmp_path / "run", weights="none", watch=watch, epochs=1, min_steps=4)
     assert any(note.startswith("an epoch has 4 steps, in which each of ") for note in watch.notes)
 
 
+@pytest.mark.slow
 def test_the_command_says_it_before_and_behind(cli: Cli, photos: Path, tmp_path: Path) -> None:
     done = cli("train", "lenet", photos, "--channels", "3", "--epochs", "1", "--out", tmp_path / "run")
     assert (done.code, done.err) == (0, "")
@@ -130,6 +135,7 @@ def test_the_command_says_it_before_and_behind(cli: Cli, photos: Path, tmp_path:
     assert FEW in json.loads(cli("train", "--resume", tmp_path / "run", "--json").out)["notes"][0]
 
 
+@pytest.mark.slow
 def test_gray_pictures_need_no_photos_weights(cli: Cli, photos: Path, tmp_path: Path) -> None:
     done = cli("train", "lenet", photos, "--epochs", "1", "--out", tmp_path / "run")
     assert "note: the weights are RANDOM at the beginning: none are published for lenet\n" in done.out

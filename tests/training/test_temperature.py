@@ -101,6 +101,7 @@ def test_the_model_gives_the_scaled_scores_itself(
     assert np.abs(np.asarray(model(inputs)) - before).max() > 0.01
 
 
+@pytest.mark.slow
 def test_every_classifier_of_the_zoo_can_be_scaled() -> None:
     for name in (name for name in zoo.list_models() if zoo.spec(name).task == "classification"):
         with graph.unallocated():

@@ -80,6 +80,7 @@ def test_ten_digits_get_pythons_scores_to_the_bit(digits_page: Path, browser: Br
     assert {url for url in asked if not url.startswith("blob:")} == {digits_page.as_uri()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["demo", "heads", "scaled", "operation"])
 def test_a_detector_finds_what_python_finds(kind: str, package: Path, open_page: OpenPage, tmp_path: Path) -> None:
     if kind == "demo":
@@ -132,6 +133,7 @@ def pictures_of_all_kinds(folder: Path, photo: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_files_of_all_kinds_are_decoded_to_pythons_pixels(
     browser: Browser, photos: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -216,6 +218,7 @@ def test_the_page_loads_nothing_from_elsewhere_and_runs_no_script_but_its_own(
     page.close()
 
 
+@pytest.mark.slow
 def test_labels_are_text_and_end_no_script(package: Path, open_page: OpenPage, tmp_path: Path) -> None:
     nasty = [f"</script><script>document.title='owned {i}'</script><!--<b>{i}</b>" for i in range(10)]
     # A name that would turn the direction of the text.

@@ -48,6 +48,7 @@ def to_pixels(cases: list[Any], request: pytest.FixtureRequest) -> list[Array]:
     ]
 
 
+@pytest.mark.slow
 def test_pictures_of_all_shapes_give_the_same_pixels(request: pytest.FixtureRequest) -> None:
     rng = np.random.default_rng(21)
     cases, expected = [], []
@@ -64,6 +65,7 @@ def test_pictures_of_all_shapes_give_the_same_pixels(request: pytest.FixtureRequ
         np.testing.assert_array_equal(ours, theirs, err_msg=about)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_large_jpeg_comes_close_to_pillows_reduced_decoding(
     channels: int, photos: tuple[Path, Path], tmp_path: Path, request: pytest.FixtureRequest

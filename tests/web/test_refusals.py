@@ -134,6 +134,7 @@ def test_what_was_not_written_here_stays_as_it_is(cli: Cli, tmp_path: Path) -> N
     assert {path.read_text() for path in (folder / "model.tflite", page, file)} == {"mine"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["page.html", "site"])
 def test_a_page_of_zoo_web_is_written_anew(name: str, package: Path, cli: Cli, tmp_path: Path) -> None:
     for _ in range(2):

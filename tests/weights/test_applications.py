@@ -44,6 +44,7 @@ def same(ours: Any, theirs: Any, prepare: Callable[[Array], Array], pixels: Arra
     np.testing.assert_allclose(np.asarray(ours(pixels, training=False)), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_published_weights_are_those_that_keras_would_load(
     theirs: Any, server: Server, inputs_for: Callable[..., Array]
 ) -> None:
@@ -59,6 +60,7 @@ def test_published_weights_are_those_that_keras_would_load(
         build_from("keras:MobileNet", "imagenet", {"alpha": 0.3})
 
 
+@pytest.mark.slow
 def test_files_of_keras_bring_their_weights(theirs: Any, tmp_path: Path, inputs_for: Callable[..., Array]) -> None:
     from keras.applications import mobilenet
 
@@ -70,6 +72,7 @@ def test_files_of_keras_bring_their_weights(theirs: Any, tmp_path: Path, inputs_
         same(built.model, theirs, mobilenet.preprocess_input, pixels)
 
 
+@pytest.mark.slow
 def test_what_was_built_is_taken_back(
     randomize: Callable[..., Any], tmp_path: Path, inputs_for: Callable[..., Array]
 ) -> None:
@@ -83,6 +86,7 @@ def test_what_was_built_is_taken_back(
     same(again.model, built.model, lambda pixels: pixels, inputs_for((32, 32, 3), 3))
 
 
+@pytest.mark.slow
 def test_other_pixels_than_keras_own_are_refused_where_channels_are_turned(tmp_path: Path) -> None:
     import keras
 
@@ -93,6 +97,7 @@ def test_other_pixels_than_keras_own_are_refused_where_channels_are_turned(tmp_p
         build_from("keras:ResNet50", tmp_path / "own.keras", {"input_size": 32})
 
 
+@pytest.mark.slow
 def test_the_command_builds_and_describes_them(cli: Cli, tmp_path: Path) -> None:
     words = ["keras:MobileNet", "--alpha", "0.25", "--input-size", "32", "--num-classes", "3"]
     done = cli("build", *words, "--weights", "none", "--out", tmp_path)

@@ -57,6 +57,7 @@ def cached(server: Server, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_published_weights_are_found(served: Server) -> None:
     assert auto.choose("mobilenet_v2", SMALL, head=True) == auto.Choice("imagenet")
     # Before a training the head will be new, whatever its classes: the smaller file will do.
@@ -141,6 +142,7 @@ def test_a_damaged_file_and_that_of_another_model_are_told(cached: Path, publish
     assert "does not fit" in auto.choose("mobilenet_v2", SMALL | {"alpha": 0.5}).details
 
 
+@pytest.mark.slow
 def test_a_file_of_no_use_changes_no_random_weight(cached: Path, published: Path) -> None:
     shutil.copy(published / f"{STEM}.h5", cached / f"{STEM.replace('0.35', '0.5')}.h5")
     options = {"alpha": 0.5, "input_size": 96, "num_classes": 1000}
@@ -150,6 +152,7 @@ def test_a_file_of_no_use_changes_no_random_weight(cached: Path, published: Path
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("served")
 def test_python_takes_auto_too_and_random_weights_by_default(published: Path) -> None:
     built = build_from("mobilenet_v2", "auto", SMALL)

@@ -40,6 +40,7 @@ def same(ours: Any, theirs: Any, pixels: Array, prepared: Array) -> None:
     np.testing.assert_allclose(np.asarray(ours(pixels, training=False)), expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 @pytest.mark.parametrize("suffix", [".keras", ".h5", ".weights.h5", ".legacy.h5"])
 def test_its_classes_are_kept(theirs: Any, suffix: str, inputs_for: Callable[..., Array], tmp_path: Path) -> None:
@@ -54,6 +55,7 @@ def test_its_classes_are_kept(theirs: Any, suffix: str, inputs_for: Callable[...
     same(built.model, theirs, pixels, pixels / 127.5 - 1)
 
 
+@pytest.mark.slow
 def test_the_published_file_keeps_its_thousand_classes(
     server: Server, randomize: Callable[..., Any], inputs_for: Callable[..., Array]
 ) -> None:
@@ -67,6 +69,7 @@ def test_the_published_file_keeps_its_thousand_classes(
     same(built.model, published, pixels, pixels / 127.5 - 1)
 
 
+@pytest.mark.slow
 def test_another_number_of_classes_keeps_the_backbone(theirs: Any, tmp_path: Path) -> None:
     theirs.save(tmp_path / "theirs.keras")
     built = build_from("mobilenet_v1", tmp_path / "theirs.keras", OPTIONS | {"num_classes": 3})
@@ -76,6 +79,7 @@ def test_another_number_of_classes_keeps_the_backbone(theirs: Any, tmp_path: Pat
     np.testing.assert_array_equal(*kernels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "fault"),
     [

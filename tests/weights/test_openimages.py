@@ -71,6 +71,7 @@ def run(original: Any, pixels: Array, *tensors: int) -> list[Array]:
     return [original.get_tensor(index) for index in tensors]
 
 
+@pytest.mark.slow
 def test_the_whole_detector_answers_as_the_file_does(ssd: Built, original: Any) -> None:
     assert (ssd.new_head, ssd.notes, ssd.options["num_classes"]) == (False, (), 23)
     assert anchored.labels_of(ssd.model) == ssd.labels != ()
@@ -106,6 +107,7 @@ def test_the_features_are_those_of_the_file_on_any_pixels(ssd: Built, original: 
         np.testing.assert_allclose(np.asarray(found), wanted, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size"), [("mobilenet_v2", 224), ("ssdlite_mobilenet_v2", 320)])
 def test_it_is_the_backbone_of_other_models(name: str, size: int, ssd: Built) -> None:
     built = build_from(name, "openimages", {"num_classes": 5})
@@ -123,6 +125,7 @@ def test_it_is_the_backbone_of_other_models(name: str, size: int, ssd: Built) ->
             np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.slow
 def test_its_normalization_stays_frozen_in_a_training(home: Path) -> None:
     """Statistics of a batch would undo the weights, into which those of Open Images are folded."""
     import keras
@@ -142,6 +145,7 @@ def test_its_normalization_stays_frozen_in_a_training(home: Path) -> None:
     assert model.get_layer("Conv1").trainable
 
 
+@pytest.mark.slow
 def test_another_number_of_classes_gets_new_scores_and_keeps_the_boxes(ssd: Built) -> None:
     built = build_from("ssd_mobilenet_v2", "openimages", {"num_classes": 2, "input_size": 320})
     assert (built.new_head, built.has_boxes, built.labels) == (True, True, ())
@@ -213,6 +217,7 @@ def test_a_training_of_a_detector_begins_with_it_where_nobody_names_weights(home
     assert "have no head, so it would be random" in auto.choose("ssdlite_mobilenet_v2", {}, head=True).why
 
 
+@pytest.mark.slow
 def test_the_commands_name_source_and_licence(cli: Cli) -> None:
     for name in ("mobilenet_v2", "ssdlite_mobilenet_v2", "ssd_mobilenet_v2"):
         said = cli("info", name)

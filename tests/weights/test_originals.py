@@ -70,6 +70,7 @@ def same(model: Any, pixels: Array, expected: Array) -> None:
     np.testing.assert_allclose(np.asarray(model(pixels, training=False)), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_file_of_timm_gives_the_same_answers(v4: Case, v4_file: Path) -> None:
     built = build_from("mobilenet_v4", v4_file, {"input_size": 64})
     assert (built.options["num_classes"], built.new_head) == (10, False)
@@ -79,6 +80,7 @@ def test_a_file_of_timm_gives_the_same_answers(v4: Case, v4_file: Path) -> None:
     same(built.model, v4.inputs, v4.scores)
 
 
+@pytest.mark.slow
 def test_pixels_that_timm_scales_in_another_way_are_adopted(lite: Case, tmp_path: Path) -> None:
     import keras
 
@@ -89,6 +91,7 @@ def test_pixels_that_timm_scales_in_another_way_are_adopted(lite: Case, tmp_path
     assert "was trained on pixels scaled in another way" in built.notes[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("averages", [True, False])
 def test_a_checkpoint_gives_the_same_answers(averages: bool, lite: Case, archive: Path, tmp_path: Path) -> None:
     path = archive
@@ -98,6 +101,7 @@ def test_a_checkpoint_gives_the_same_answers(averages: bool, lite: Case, archive
     same(zoo.build("efficientnet_lite", weights=path, input_size=64), lite.inputs, lite.scores)
 
 
+@pytest.mark.slow
 def test_numbers_of_half_precision_are_read(v4: Case, tmp_path: Path) -> None:
     arrays = {
         name: array.astype(np.float16) if array.dtype == np.float32 else array for name, array in timm_v4(v4).items()
@@ -108,6 +112,7 @@ def test_numbers_of_half_precision_are_read(v4: Case, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.asarray(model(v4.inputs, training=False)), v4.scores, rtol=0, atol=0.05)
 
 
+@pytest.mark.slow
 def test_another_number_of_classes_gets_a_new_head(v4_file: Path, v4: Case) -> None:
     built = build_from("mobilenet_v4", v4_file, {"input_size": 64, "num_classes": 3})
     assert built.new_head
@@ -117,6 +122,7 @@ def test_another_number_of_classes_gets_a_new_head(v4_file: Path, v4: Case) -> N
     )
 
 
+@pytest.mark.slow
 def test_a_file_without_a_head_needs_a_number_of_classes(v4: Case, tmp_path: Path) -> None:
     arrays = {name: array for name, array in timm_v4(v4).items() if not name.startswith("classifier")}
     path = foreign.write_safetensors(tmp_path / "body.safetensors", arrays)
@@ -131,6 +137,7 @@ def test_weights_are_loaded_into_a_model_that_is_there(v4: Case, v4_file: Path) 
     same(model, v4.inputs, v4.scores)
 
 
+@pytest.mark.slow
 def test_the_command_takes_a_file_of_timm(cli: Cli, v4_file: Path, tmp_path: Path) -> None:
     done = cli(
         "build", "mobilenet_v4", "--weights", v4_file, "--input-size", "64", "--export", "keras", "--out", tmp_path
@@ -202,6 +209,7 @@ def test_weights_alone_are_no_model_to_export(v4_file: Path, archive: Path) -> N
             files.load_model(path)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_with_a_damaged_index_is_refused(lite: Case, tmp_path: Path) -> None:
     import tarfile
 
@@ -238,6 +246,7 @@ def test_variables_that_claim_more_than_the_file_holds_are_refused(
         tensorflow1.read(archive)
 
 
+@pytest.mark.slow
 def test_published_checkpoints_are_downloaded_and_their_hash_is_remembered(
     server: Server, archive: Path, lite: Case, tmp_path: Path
 ) -> None:

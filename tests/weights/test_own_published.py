@@ -226,6 +226,7 @@ def test_an_address_without_a_hash_is_refused_in_one_line(cli: Cli, write: Calla
     assert "need their SHA-256; give sha256= (`sha256sum FILE` prints it)" in result.error
 
 
+@pytest.mark.slow
 def test_the_help_names_all_weights(cli_process: Cli, write: Callable[..., Path]) -> None:
     path = write('WeightsFile("digits.keras")')
     helped = cli_process("--models", path, "build", "--help").out

@@ -57,6 +57,7 @@ PREPARED: dict[str, tuple[Callable[[Any, Any], Any], tuple[int, ...]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", PREPARED)
 def test_pixels_are_prepared_as_the_file_does_it(
     how: str, randomize: Callable[..., Any], inputs_for: Callable[..., Array], tmp_path: Path
@@ -85,6 +86,7 @@ def test_a_dense_layer_that_takes_pixels_flat(
     same(ours, theirs, inputs_for((12, 12, 1)))
 
 
+@pytest.mark.slow
 def test_our_own_files_are_taken_without_a_word(tmp_path: Path) -> None:
     for name, options in (("lenet", {}), ("mlp", {"features": 5, "hidden": (8,)}), ("conv1d", {})):
         model = zoo.build(name, num_classes=4, **options)  # type: ignore[arg-type]

@@ -29,6 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return teachable.write(tmp_path_factory.mktemp("teachable"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["keras_model.h5", "model.savedmodel"])
 def test_keras_models_are_exported_with_their_labels_and_answers(
     name: str, folder: Path, cli: Cli, tmp_path: Path
@@ -76,6 +77,7 @@ def test_other_models_are_not_taken_for_its(folder: Path) -> None:
     assert not has_its_names(["my_dense_Dense1", "global_average_pooling2d_GlobalAveragePooling2D1"])
 
 
+@pytest.mark.slow
 def test_a_diagnosis_gives_it_pixels_in_its_range() -> None:
     model = keras.Sequential(
         [
@@ -138,6 +140,7 @@ def test_inspect_tells_the_range(folder: Path, cli: Cli) -> None:
     assert "was made by Teachable Machine" in done.out
 
 
+@pytest.mark.slow
 def test_its_backbone_begins_a_training_here(tmp_path: Path) -> None:
     backbone = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None)
     pooling = keras.layers.GlobalAveragePooling2D(name="global_average_pooling2d_GlobalAveragePooling2D1")
@@ -159,6 +162,7 @@ def test_its_backbone_begins_a_training_here(tmp_path: Path) -> None:
     np.testing.assert_allclose(features, theirs, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_benchmark")
 def test_zoo_benchmark_and_zoo_info_take_what_they_can(folder: Path, cli: Cli) -> None:
     for name in ("model_unquant.tflite", "model.tflite"):

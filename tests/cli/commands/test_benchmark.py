@@ -24,6 +24,7 @@ def rows(lines: list[str], heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[start:end]]
 
 
+@pytest.mark.slow
 def test_tables(cli: Cli, lenet_file: Path, conv1d_file: Path) -> None:
     result = cli("benchmark", lenet_file, conv1d_file, "--runs", "3", "--threads", "1,2")
     assert result.code == 0
@@ -67,6 +68,7 @@ def test_json(cli: Cli, lenet_file: Path) -> None:
     assert {"machine", "before", "after", "notes", "runs", "warmup", "photo"} < set(document)
 
 
+@pytest.mark.slow
 def test_decoding_boxes_is_timed_apart(cli: Cli, lenet_file: Path, tmp_path: Path) -> None:
     file = detectors.two_outputs(tmp_path / "colours.tflite")
     photo = tmp_path / "scene.jpg"
@@ -86,6 +88,7 @@ def test_decoding_boxes_is_timed_apart(cli: Cli, lenet_file: Path, tmp_path: Pat
     assert "decoding" not in cli("benchmark", lenet_file, "--runs", "1").out.split()
 
 
+@pytest.mark.slow
 def test_profile(cli: Cli, lenet_file: Path) -> None:
     result = cli("benchmark", lenet_file, "--profile")
     assert (result.code, result.out) == (1, "")
@@ -102,6 +105,7 @@ def test_profile(cli: Cli, lenet_file: Path) -> None:
     assert sum(float(row[3].rstrip("%")) for row in ops) == pytest.approx(100, abs=1)
 
 
+@pytest.mark.slow
 def test_wrong_input(cli: Cli, lenet_file: Path, tmp_path: Path) -> None:
     (tmp_path / "text.tflite").write_text("this is no model")
     (tmp_path / "photo.jpg").write_text("this is no photo")

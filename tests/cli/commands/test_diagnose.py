@@ -32,6 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_table_a_drawing_and_advice(cli: Cli, keras_file: Path, folder: Path, tmp_path: Path) -> None:
     result = cli("diagnose", keras_file, folder, "--plot", tmp_path / "layers.png")
     assert (result.code, result.err) == (0, "")
@@ -44,6 +45,7 @@ def test_a_table_a_drawing_and_advice(cli: Cli, keras_file: Path, folder: Path, 
         assert image.format == "PNG"
 
 
+@pytest.mark.slow
 def test_json_has_all_of_it(cli: Cli, keras_file: Path, folder: Path) -> None:
     document = json.loads(cli("diagnose", keras_file, folder, "--compare", "10", "--json").out)
     assert document["inputs"] == 10

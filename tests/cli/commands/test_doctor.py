@@ -35,6 +35,7 @@ def test_a_file_that_no_runtime_could_run_is_one_line_before_any_is_asked(
     assert "is not a .tflite file" in cli("doctor", tmp_path / "photo.jpg").error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "runtime"), [("base_python", "litert"), ("tflite_runtime_python", "tflite-runtime")]
 )
@@ -65,6 +66,7 @@ def test_what_a_file_is_for_is_said(cli: Cli, tmp_path: Path, monkeypatch: pytes
     assert json.loads(cli("doctor", "--json").out)["runner"] is None
 
 
+@pytest.mark.slow
 def test_a_pip_line_keeps_its_brackets(cli: Cli, uninstall: Callable[..., None]) -> None:
     uninstall("tensorflow", "tflite-runtime")
     assert "pip install 'edgezoo[tflite-runtime]'" in cli("doctor").out

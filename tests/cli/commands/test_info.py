@@ -113,6 +113,7 @@ def test_errors(cli: Cli, args: tuple[str, ...], message: str) -> None:
     assert result.out == ""
 
 
+@pytest.mark.slow
 def test_what_is_published_of_these_options_is_said(cli: Cli) -> None:
     said = cli("info", "mobilenet_v2", "--alpha", "0.35", "--input-size", "96").out
     assert "published weights: --weights imagenet (TF-slim, by way of Keras Applications, Apache-2.0)\n" in said

@@ -103,6 +103,7 @@ def test_wrong_photos(cli: Cli, model: Path, photos: tuple[Path, Path], tmp_path
     assert "cut.jpg" in result.error
 
 
+@pytest.mark.slow
 def test_wrong_files(cli: Cli, cli_process: Cli, model: Path, photos: tuple[Path, Path], tmp_path: Path) -> None:
     whole = model.read_bytes()
     (tmp_path / "empty.tflite").write_bytes(b"")

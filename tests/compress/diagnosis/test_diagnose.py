@@ -73,6 +73,7 @@ def test_a_layer_with_one_huge_channel_is_found_and_can_be_kept_with_its_readers
     assert set(kept.split(",")) == {"pointwise", "pool", "logits"}
 
 
+@pytest.mark.slow
 def test_rare_outliers_are_to_be_clipped() -> None:
     """A few values of a layer are huge, which clipping does not miss."""
     model = depthwise_net()
@@ -99,6 +100,7 @@ def test_rare_outliers_are_to_be_clipped() -> None:
     assert diagnose(model, inputs, method="percentile").whole["int8"].divergence < found.whole["int8"].divergence / 5
 
 
+@pytest.mark.slow
 def test_uneven_channels_are_to_be_equalized_where_they_share_a_scale() -> None:
     found = diagnose(depthwise_net(uneven=300), pictures())
     rows = {row.layer: row for row in found.rows}
@@ -111,6 +113,7 @@ def test_uneven_channels_are_to_be_equalized_where_they_share_a_scale() -> None:
     assert found.whole["per_tensor_equalized"].divergence < found.whole["per_tensor"].divergence / 2
 
 
+@pytest.mark.slow
 def test_equalization_is_not_advised_where_it_was_tried_and_does_not_help() -> None:
     import dataclasses
 
@@ -134,6 +137,7 @@ def test_many_small_losses_are_for_training(sound: Diagnosis) -> None:
     assert "many layers lose a little each" in first.text
 
 
+@pytest.mark.slow
 def test_one_layer_alone_is_what_is_rounded() -> None:
     """The loss of a layer is that of the model with this kernel rounded by hand."""
     model, inputs = depthwise_net(), pictures()
@@ -151,6 +155,7 @@ def test_one_layer_alone_is_what_is_rounded() -> None:
     assert row.weights.int8.divergence == pytest.approx(expected, rel=0.2)
 
 
+@pytest.mark.slow
 def test_a_detector_is_diagnosed_by_its_objects() -> None:
     model = colours.detector()
     found = diagnose(model, colours.pictures(), task_of(model), count=8)

@@ -78,11 +78,13 @@ def require_cut(model: Any, inputs: Array, keep: float) -> Any:
     return smaller
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_classifier_answers_as_if_removed_channels_were_zero(name: str, cases: Callable[[str], Case]) -> None:
     require_cut(cases(name).model, cases(name).inputs, CLASSIFIERS[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_detector_answers_as_if_removed_channels_were_zero(
     name: str, randomize: Callable[..., Any], inputs_for: Callable[..., Array]
@@ -184,6 +186,7 @@ def own_layer() -> Any:
     return Mixing
 
 
+@pytest.mark.slow
 def test_taylor_is_the_derivative_by_a_factor_before_each_channel(inputs_for: Callable[..., Array]) -> None:
     import keras
     from keras import layers
@@ -243,6 +246,7 @@ def test_gamma_is_the_scale_of_batch_normalization(cases: Callable[[str], Case])
         prune(cases("lenet").model, 0.7, score="gamma")
 
 
+@pytest.mark.slow
 def test_residual_streams_can_be_left_alone(cases: Callable[[str], Case]) -> None:
     pruned = prune(cases("resnet").model, 0.6, score="gamma", streams=False)
     before, after = (
@@ -259,6 +263,7 @@ def test_what_is_no_share_is_refused(keep: float, cases: Callable[[str], Case]) 
         prune(cases("mobilenet_v2").model, keep, score="gamma")
 
 
+@pytest.mark.slow
 def test_less_than_the_fewest_channels_is_refused_and_the_least_is_named(cases: Callable[[str], Case]) -> None:
     model = cases("mobilenet_v2").model
     with pytest.raises(OptionError, match=r"keep=0.05 is less than can be kept: .* give (0\.\d+) or more") as refused:
@@ -267,6 +272,7 @@ def test_less_than_the_fewest_channels_is_refused_and_the_least_is_named(cases: 
     assert prune(model, least, score="gamma").share == pytest.approx(least, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_nothing_to_score_on_and_derivatives_of_nothing_are_errors(cases: Callable[[str], Case]) -> None:
     model, inputs = cases("alexnet").model, cases("alexnet").inputs
     with pytest.raises(OptionError, match="needs pictures and a loss"):
@@ -277,6 +283,7 @@ def test_nothing_to_score_on_and_derivatives_of_nothing_are_errors(cases: Callab
         prune(model, 0.5, batches=[(inputs, inputs)], loss=lambda _, found: 0 * found[:, 0])
 
 
+@pytest.mark.slow
 def test_the_pruned_model_is_a_file_like_any_other(cases: Callable[[str], Case], tmp_path: Path) -> None:
     pruned = prune(cases("mobilenet_v2").model, 0.5, score="gamma")
     assert pruned.model.name == "mobilenet_v2_0.35_96_keep50"

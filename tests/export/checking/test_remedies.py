@@ -47,6 +47,7 @@ def test_a_file_that_no_layer_helps_is_refused() -> None:
         fewest(RANKED, File("z").share, 0.9)
 
 
+@pytest.mark.slow
 def test_equalization_rescues_a_file_of_one_scale_a_layer(tmp_path: Path) -> None:
     model, path = depthwise_net(cap=6.0, uneven=300), tmp_path / "m.tflite"
     with pytest.raises(VerificationError):

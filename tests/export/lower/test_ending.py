@@ -103,6 +103,7 @@ def test_a_single_number_that_is_no_sigmoid_is_refused(activation: Any, tmp_path
         to_tflite(model, tmp_path / "m.tflite")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Keras' own, of a softmax over one
 @pytest.mark.parametrize(
     ("end", "meaning", "figure", "output"),

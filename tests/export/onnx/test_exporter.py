@@ -170,6 +170,7 @@ def test_an_int8_file_has_a_scale_for_each_channel_and_float32_ends(exported: Ma
     assert report.verification.agreement.share >= 0.85
 
 
+@pytest.mark.slow
 def test_for_tensorrt_activations_have_no_zero_points(exported: Made) -> None:
     def points(target: str) -> set[int]:
         graph = onnx.load(exported(quantize="int8", target=target).path).graph

@@ -132,6 +132,7 @@ LAYERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_that_become_other_operations(tmp_path: Path, name: str) -> None:
     keras.utils.set_random_seed(0)
@@ -144,6 +145,7 @@ def test_layers_that_become_other_operations(tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose(found, np.asarray(model(pixels)), atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [layers.LSTM(5), layers.GRU(5), layers.Bidirectional(layers.LSTM(3))])
 def test_recurrent_layers_are_unrolled(tmp_path: Path, layer: Any) -> None:
     keras.utils.set_random_seed(0)

@@ -107,6 +107,7 @@ def test_teachable_machines_library_names_a_picture(written: tuple[keras.Model, 
     np.testing.assert_allclose([score for _, score in found], wanted, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_ml5_names_a_picture(
     wide: tuple[keras.Model, LayersModel], browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -313,6 +314,7 @@ def test_zoo_build_and_zoo_export_write_it(lenet: Case, cli: Cli, tmp_path: Path
     assert (row["format"], Path(row["path"])) == ("tfjs", tmp_path / "mine_tfjs")
 
 
+@pytest.mark.slow
 def test_a_detector_is_refused(cli: Cli, tmp_path: Path) -> None:
     done = cli(
         "build",
@@ -341,6 +343,7 @@ def test_a_preparation_of_pixels_is_written_into_the_model(cli: Cli, tmp_path: P
     np.testing.assert_allclose(arrays["pixels/beta"], 127 / 255, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_weights_without_a_head_are_not_written_for_others_to_run(cli: Cli, tmp_path: Path) -> None:
     import zoo
 

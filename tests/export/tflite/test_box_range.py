@@ -47,6 +47,7 @@ def wild() -> Any:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("io", ["uint8", "int8"])
 def test_boxes_of_objects_are_stored_finely_whatever_other_anchors_say(wild: Any, io: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

@@ -92,6 +92,7 @@ def test_nothing_is_printed(lowered: Any, capfd: pytest.CaptureFixture[str]) -> 
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_killed_converter_gets_another_message_than_a_failing_one(
     lowered: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -169,6 +169,7 @@ def test_the_card_says_what_it_was_trained_for(pair: tuple[ModelFile, ModelFile]
     assert "quantization_aware" not in after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"weight_bits": 4}, {"weight_bits": 3, "per_tensor": True}, {"per_tensor": True}])
 def test_fewer_bits_and_one_scale_a_kernel_are_in_the_file_too(
     options: dict[str, Any], aware_lenet: Aware, tmp_path: Path
@@ -183,6 +184,7 @@ def test_fewer_bits_and_one_scale_a_kernel_are_in_the_file_too(
         assert levels - 1 <= len(np.unique(weights(file)[1][0])) <= levels
 
 
+@pytest.mark.slow
 def test_channels_without_weights_keep_their_bias(tmp_path: Path) -> None:
     import keras
     from keras import layers
@@ -204,6 +206,7 @@ def test_channels_without_weights_keep_their_bias(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, np.asarray(made.aware(inputs)), atol=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["edgetpu", "tflite-runtime", "litert"])
 def test_every_target_takes_it(target: Any, aware_lenet: Aware, tmp_path: Path) -> None:
     file = export(aware_lenet, tmp_path / "lenet.tflite", target=target)

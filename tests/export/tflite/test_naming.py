@@ -40,6 +40,7 @@ def test_tensors_are_named_by_the_innermost_layer() -> None:
     assert names.of_message("out of memory") == ""
 
 
+@pytest.mark.slow
 def test_a_float_operation_is_refused_by_its_layer(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"ELU \(float32\).* \(in layer 'curve' \(ELU\)\).*float16 or dynamic"):
         to_tflite(model(keras.layers.ELU(name="curve")), tmp_path / "m.tflite", quantize="int8", calibration=PICTURES)

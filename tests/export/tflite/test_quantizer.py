@@ -41,6 +41,7 @@ def shape_of(graph: Graph) -> list[tuple[str, int]]:
     return [(op.name, op.version) for op in graph.ops]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["percentile", "mse"])
 def test_another_method_gives_the_same_operations_with_its_own_ranges(method: Any, lenet: Case) -> None:
     model = lower(lenet.model, strip_scaling=True)
@@ -102,6 +103,7 @@ def test_layers_that_cannot_stay_float_are_named(lowered: Any, samples: Any) -> 
         convert_in_memory(lowered, Settings("int8", "uint8", keep_float=("rescale",)), samples)
 
 
+@pytest.mark.slow
 def test_a_file_that_needs_floats_tells_what_they_cost(tmp_path: Path) -> None:
     report = to_tflite(
         with_outlier(),
@@ -118,6 +120,7 @@ def test_a_file_that_needs_floats_tells_what_they_cost(tmp_path: Path) -> None:
     assert report.verification.agreement.share == 1
 
 
+@pytest.mark.slow
 def test_auto_keeps_no_more_than_what_the_loss_comes_from(tmp_path: Path) -> None:
     model, path = with_outlier(), tmp_path / "auto.tflite"
     with pytest.raises(VerificationError):
@@ -130,6 +133,7 @@ def test_auto_keeps_no_more_than_what_the_loss_comes_from(tmp_path: Path) -> Non
     assert any("stay float: the file agrees on" in note for note in report.notes)
 
 
+@pytest.mark.slow
 def test_auto_keeps_nothing_where_nothing_is_wrong(lenet: Case, tmp_path: Path) -> None:
     report = to_tflite(
         lenet.model, tmp_path / "auto.tflite", quantize="int8", calibration=pictures_of(lenet), keep_float="auto"
@@ -138,6 +142,7 @@ def test_auto_keeps_nothing_where_nothing_is_wrong(lenet: Case, tmp_path: Path) 
     assert any(note.startswith("no layer has to stay float") for note in report.notes)
 
 
+@pytest.mark.slow
 def test_what_is_float_by_accident_is_refused_still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     real = LayerNames.nodes_of
 

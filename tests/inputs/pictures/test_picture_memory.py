@@ -91,6 +91,7 @@ def measure(path: Path, threads: int = 1, *budget: int) -> tuple[int, int, int]:
     return took, needed, count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_no_kind_takes_more_than_is_worked_out(name: str, tmp_path: Path) -> None:
     kind, make, how, allowed = KINDS[name]
@@ -106,6 +107,7 @@ def test_no_kind_takes_more_than_is_worked_out(name: str, tmp_path: Path) -> Non
     assert took > 0.05 * needed
 
 
+@pytest.mark.slow
 def test_threads_together_take_no_more_than_they_share(tmp_path: Path) -> None:
     """Decodes eight pictures at a time that take 8 bytes per pixel, of which two may be decoded at the same time."""
     path = tmp_path / "picture.png"

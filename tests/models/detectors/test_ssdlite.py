@@ -26,6 +26,7 @@ from zoo.weights import build_from, load_model
 SMALL: dict[str, Any] = {"alpha": 0.35, "input_size": 96, "num_classes": 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("small_objects", "strides"), [(False, (16, 32, 64, 128)), (True, (8, 16, 32, 64, 128))])
 @pytest.mark.parametrize("size", [96, 224, 256, 320])
 def test_boxes_and_scores_for_each_anchor(size: int, small_objects: bool, strides: tuple[int, ...]) -> None:
@@ -38,6 +39,7 @@ def test_boxes_and_scores_for_each_anchor(size: int, small_objects: bool, stride
     assert anchored.grids_of(model) == [(-(-size // stride),) * 2 for stride in strides]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small_objects", [False, True])
 def test_the_body_is_that_of_the_classifier(small_objects: bool) -> None:
     body = zoo.build("mobilenet_v2", alpha=0.35, input_size=96, num_classes=3, weights=None)
@@ -82,6 +84,7 @@ def test_names_of_files_tell_a_small_variant_from_small_objects() -> None:
     assert spec.instance_name(spec.check({"small_objects": True})) == "ssdlite_mobilenet_v2_small"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "application", "file", "last"),
     [
@@ -173,6 +176,7 @@ def test_it_learns_is_exported_and_finds(
     assert {one.label for one in found} <= set(NAMES)
 
 
+@pytest.mark.slow
 def test_a_new_detector_finds_nothing_anywhere() -> None:
     model = zoo.build("ssdlite_mobilenet_v2", **SMALL, weights=None)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3)).astype(np.float32)
@@ -181,6 +185,7 @@ def test_a_new_detector_finds_nothing_anywhere() -> None:
     assert abs(float(scores.mean()) - 0.01) < 0.005
 
 
+@pytest.mark.slow
 def test_a_file_carries_its_anchors(tmp_path: Path) -> None:
     model = zoo.build("ssdlite_mobilenet_v2", **SMALL, weights=None)
     shapes = [[(0.1 * (i + 1), 0.05 * (j + 1)) for j in range(4)] for i in range(4)]
@@ -192,6 +197,7 @@ def test_a_file_carries_its_anchors(tmp_path: Path) -> None:
     np.testing.assert_array_equal(anchored.anchors_of(read), anchored.anchors_of(model))
 
 
+@pytest.mark.slow
 def test_other_numbers_of_anchors_are_refused() -> None:
     model = zoo.build("ssdlite_mobilenet_v2", **SMALL, weights=None)
     with pytest.raises(OptionError, match=r"4, 4, 4, 4\] anchors"):

@@ -183,6 +183,7 @@ def test_every_truncation_is_refused_or_still_a_whole_graph(tmp_path: Path) -> N
         assert isinstance(found, str) or (found.graph == whole.graph and found.opsets == whole.opsets)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_flipped_bytes_give_one_line_or_a_file(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
@@ -206,6 +207,7 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
     assert "no text" in refusal(WHOLE.replace(b"softmax", b"soft\xff\xfex"), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_small_file_that_claims_very_many_nodes_is_refused_before_they_are_made(tmp_path: Path) -> None:
     nodes = b"\x0a\x00" * (wire.MAX_FIELDS + 1)
     head = b"\x3a" + _varint(len(nodes))

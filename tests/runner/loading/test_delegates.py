@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from tests import packages
 from zoo.errors import InputError, MissingDependencyError, ModelFileError
 from zoo.runner import load
-from zoo.runner.loading import delegates
+from zoo.runner.loading import delegates, known, runtimes
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Cli
@@ -39,6 +40,41 @@ def test_a_library_by_its_path(lenet: Case, library: Path, log: Path) -> None:
     session = load(lenet.file, delegate=str(library))
     assert log.read_text() == ""
     np.testing.assert_allclose(session.run(lenet.inputs[0])[0][0], lenet.scores[0], atol=1e-5)
+
+
+def test_a_file_that_is_not_known_here_is_tried_with_the_delegate_first(
+    lenet: Case, library: Path, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert not known.holds(lenet.file, "litert", str(library))
+    assert load(lenet.file, delegate=str(library)).runtime == "litert"
+    assert known.holds(lenet.file, "litert", str(library))
+
+
+@pytest.mark.parametrize("in_a_cycle", [False, True])
+def test_the_delegate_goes_after_the_interpreter(
+    in_a_cycle: bool, lenet: Case, library: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = runtimes.module("litert")
+    went: list[str] = []
+    for kind in (module.Interpreter, module.Delegate):
+        monkeypatch.setattr(kind, "__del__", _noting(went, kind))
+    loaded: list[Any] = [load(lenet.file, delegate=str(library))]
+    if in_a_cycle:
+        loaded.append(loaded)
+    del loaded
+    gc.collect()
+    assert went == ["Interpreter", "Delegate"]
+
+
+def _noting(went: list[str], kind: type[Any]) -> Callable[[Any], None]:
+    plain = kind.__dict__["__del__"]
+
+    def end(self: Any) -> None:
+        went.append(kind.__name__)
+        plain(self)
+
+    return end
 
 
 def test_an_edge_tpu_by_its_device(lenet: Case, library: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,7 @@ def test_outputs_of_one_name_are_refused_with_the_name(tmp_path: Path) -> None:
         load(file, runtime="openvino")
 
 
+@pytest.mark.slow
 def test_several_outputs_keep_their_order(tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     picture = detectors.cells((1, 2, "green"))

@@ -103,6 +103,7 @@ def test_a_trial_that_does_not_come_to_its_end_is_no_licence(
     assert not (tmp_path / "cache" / "edgezoo" / known.LIST).exists()
 
 
+@pytest.mark.slow
 def test_a_changed_file_and_one_of_others_are_tried(lenet: Case, tmp_path: Path, tried: list[list[str]]) -> None:
     (tmp_path / "changed.tflite").write_bytes(_changed(lenet))
     load(tmp_path / "changed.tflite")
@@ -198,6 +199,7 @@ def test_a_file_that_is_not_loaded_is_not_tried_again(
         load(path)
 
 
+@pytest.mark.slow
 def test_mutated_files_never_end_our_process(lenet: Case, tmp_path: Path) -> None:
     """Each file is loaded and run in its own child; those that end the child must be refused by `load`."""
     # Foreign files are used, because their graph's tables are together at the end, where many mutations hit them.

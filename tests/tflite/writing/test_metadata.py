@@ -52,6 +52,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_tflite_support_reads_it_back(case: Case, tflite_support_python: Path, elsewhere: Elsewhere) -> None:
     found = json.loads(elsewhere(tflite_support_python, READ_BACK, case.file))
     assert sorted(found["files"]) == ["card.json", "labels.txt"]

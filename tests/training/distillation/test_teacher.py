@@ -63,6 +63,7 @@ def unbroken(pictures: Path, teacher: Path, tmp_path_factory: pytest.TempPathFac
     return train("lenet", pictures, out=out, teacher=teacher, **OPTIONS)
 
 
+@pytest.mark.slow
 def test_a_teacher_alone_teaches_what_wrong_labels_hide(
     school: TrainResult, pictures: Path, teacher: Path, tmp_path: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_the_run_holds_its_teacher_without_its_place(unbroken: TrainResult, teac
     assert load_model(folder / "model.keras").compiled is False  # an ordinary model, which needs no teacher
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_to_the_same_result(
     unbroken: TrainResult, pictures: Path, teacher: Path, tmp_path: Path
 ) -> None:
@@ -103,6 +105,7 @@ def test_a_stopped_training_goes_on_to_the_same_result(
         assert [r[key] for r in done.history] == pytest.approx([r[key] for r in unbroken.history], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_several_devices_learn_from_it_what_one_does(pictures: Path, teacher: Path, tmp_path: Path) -> None:
     one, mirrored = (
         train("lenet", pictures, out=tmp_path / name, teacher=teacher, epochs=1, strategy=name)
@@ -113,6 +116,7 @@ def test_several_devices_learn_from_it_what_one_does(pictures: Path, teacher: Pa
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_resume_refuses_another_teacher_and_needs_none_at_the_end(
     unbroken: TrainResult, pictures: Path, teacher: Path, tmp_path: Path
 ) -> None:
@@ -156,6 +160,7 @@ def _data(school: TrainResult) -> str:
     return str(read_toml(school.folder / "resume.toml")["data"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cached", [True, False])
 def test_the_loss_is_that_of_labels_and_teacher_by_their_weights(
     school: TrainResult, teacher: Path, tmp_path: Path, cached: bool
@@ -199,6 +204,7 @@ class Recorder:
             return tf.identity(pictures)
 
 
+@pytest.mark.slow
 def test_the_teacher_sees_the_augmented_picture_that_the_model_sees(
     school: TrainResult, teacher: Path, tmp_path: Path
 ) -> None:
@@ -275,6 +281,7 @@ def test_a_teacher_of_other_classes_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_teacher_without_names_is_taken_in_the_order_of_the_data(
     teacher: Path, pictures: Path, tmp_path: Path
 ) -> None:
@@ -285,6 +292,7 @@ def test_a_teacher_without_names_is_taken_in_the_order_of_the_data(
     assert any("alone.keras does not say its classes (there is no labels.txt beside it)" in one for one in told.notes)
 
 
+@pytest.mark.slow
 def test_what_is_no_teacher_is_said_in_a_line(pictures: Path, school: TrainResult, tmp_path: Path, cli: Cli) -> None:
     fresh = tmp_path / "fresh.keras"
     zoo.build("lenet", num_classes=10).save(fresh)
@@ -317,6 +325,7 @@ def test_its_options_are_for_a_training_with_a_teacher(pictures: Path, tmp_path:
         train("lenet", pictures, out=tmp_path / "run", teacher_weight=0.9)
 
 
+@pytest.mark.slow
 def test_the_recipe_of_a_run_with_a_teacher_is_a_recipe_without_one(
     unbroken: TrainResult, pictures: Path, tmp_path: Path, cli: Cli
 ) -> None:

@@ -118,6 +118,7 @@ def test_load_model(trained: Any, tmp_path: Path) -> None:
     assert loaded.name == "lenet"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lenet", "mlp", "conv1d"])
 def test_a_fresh_build_is_untrained(name: str) -> None:
     assert is_untrained(zoo.build(name))
@@ -136,6 +137,7 @@ def test_a_seed_gives_the_same_weights_whatever_came_before(name: str) -> None:
     assert any((a != b).any() for a, b in zip(*unseeded, strict=True))
 
 
+@pytest.mark.slow
 def test_a_new_head_is_drawn_from_the_seed(trained: Any, tmp_path: Path) -> None:
     trained.save(tmp_path / "trained.keras")
     heads = [

@@ -70,6 +70,7 @@ def test_int8_alone_has_no_size_of_weights_to_compare_with(net: tuple[Path, Net]
     assert "net_int8.tflite" in done.out
 
 
+@pytest.mark.slow
 def test_what_keras_exports_is_exported(lenet: Case, tmp_path: Path) -> None:
     lenet.model.export(tmp_path / "folder", verbose=False)
     model = load_model(tmp_path / "folder")
@@ -91,6 +92,7 @@ def test_augmentation_that_would_flip_pictures_on_the_board_is_refused(tmp_path:
         load_model(tmp_path / "folder")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("entry", "size"),
     [

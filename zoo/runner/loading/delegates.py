@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,23 @@ def options(runtime: str, delegate: str | None, provider: str | None) -> dict[st
             "--provider out"
         )
     return {"provider": provider}
+
+
+_in_use: dict[int, Any] = {}
+"""The delegates of the interpreters that live, by a number for each."""
+
+
+def hold(interpreter: Any, options: dict[str, Any]) -> None:
+    """Keeps the delegates among an interpreter's `options` until the interpreter goes, however it goes.
+
+    An interpreter frees its graph first and its delegates then. Where both are in a cycle, the garbage collector ends
+    them in the order in which they were made, and the graph would be freed with a delegate that is gone. What is held
+    here is not in that cycle, so the collector ends the interpreter alone, which then lets its delegates go.
+    """
+    held = options.get("experimental_delegates")
+    if held:
+        _in_use[id(held)] = held
+        weakref.finalize(interpreter, _in_use.pop, id(held))
 
 
 def load_delegate(text: str, runtime: str) -> Any:

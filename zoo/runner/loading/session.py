@@ -188,6 +188,7 @@ def load(
             file = require_sound(path, name, delegate, provider)
         options = delegates.options(name, delegate, provider)
         interpreter = make(model_path=str(path), num_threads=threads, **options)
+        delegates.hold(interpreter, options)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = in_one_line(error) or type(error).__name__

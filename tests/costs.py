@@ -1,0 +1,76 @@
+"""Says how much of the processor each test takes, and which tests of a quick run belong among the slow ones."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+QUICK = "not slow"
+"""What the marker expression of a quick run contains."""
+LONG = 1.0
+"""The seconds of processor time from which on a test is marked as slow."""
+SHOWN = 10
+"""How many tests a quick run shows."""
+
+PROPERTY = "processor"
+"""The name of a report's property: the seconds of processor time of the test itself, without its fixtures."""
+
+_beside: set[int] = set()
+"""Processes beside this one that work for its tests; their time counts as long as they live."""
+
+
+def count(pid: int) -> None:
+    """Has the time of a child that lives longer than a test count as that of the tests, with its own children's."""
+    _beside.add(pid)
+
+
+def processor_seconds() -> float:
+    """Returns the processor time of this process and its children: those that have ended, and those of `count`."""
+    ticks = 0
+    for pid in sorted(_beside):
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += sum(map(int, fields[11:15]))
+    return sum(os.times()[:4]) + ticks / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Notes the processor time of a test; none if it was the first to import TensorFlow, which some test has to be."""
+    modules, before = "tensorflow" in sys.modules, processor_seconds()
+    try:
+        return (yield)
+    finally:
+        if modules == ("tensorflow" in sys.modules):
+            item.user_properties.append((PROPERTY, round(processor_seconds() - before, 2)))
+
+
+def longest(reports: list[pytest.TestReport]) -> dict[str, float]:
+    """Returns the processor seconds of the tests, the longest first."""
+    seconds = {
+        report.nodeid.removeprefix("tests/"): float(value)
+        for report in reports
+        if report.when == "call"
+        for name, value in report.user_properties
+        if name == PROPERTY and isinstance(value, (int, float))
+    }
+    return dict(sorted(seconds.items(), key=lambda one: -one[1]))
+
+
+def show(terminal: Any, markers: str) -> None:
+    """Shows after a run without the slow tests which of the others took the most of the processor."""
+    if QUICK not in markers:
+        return
+    reports = itertools.chain.from_iterable(terminal.stats.values())
+    seconds = longest([one for one in reports if isinstance(one, pytest.TestReport)])
+    terminal.section(f"processor time of the longest quick tests, of {sum(seconds.values()):.0f} s in all")
+    for name, taken in itertools.islice(seconds.items(), SHOWN):
+        terminal.write_line(f"{taken:7.1f} s  {name}{'  (to be marked as slow)' if taken > LONG else ''}")
