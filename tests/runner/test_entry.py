@@ -284,7 +284,7 @@ def test_only_a_file_of_another_that_takes_pictures_takes_a_range() -> None:
             with pytest.raises(
                 InputError, match=r"^other\.tflite takes no input range: it is made by this package, or"
             ):
-                open_entry(session, card, asked)  # type: ignore[arg-type]
+                open_entry(session, card, asked)
 
 
 def test_a_range_that_the_user_gives_is_done_whatever_the_type() -> None:
