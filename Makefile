@@ -11,7 +11,7 @@
 # make lock   the Jetson image's locks anew, after a change of its pins; make audit: known vulnerabilities, lowest and newest
 # make parity EfficientNet-Lite and MobileNetV4 beside timm's models; TORCH=torch==VERSION+cpu takes a smaller PyTorch
 # make fuzz   the parsers that read strangers' files, for FUZZ_SECONDS each (60)
-# make mutants  small faults in the core modules, which their own tests have to notice; about ten minutes
+# make mutants  small faults in the core modules, which their own tests have to notice; over an hour on two cores that others use as well
 # make matrix the wheel on every Python that is here, with the newest and the lowest dependencies (PYTHONS='3.10 3.13': on these)
 # make clean  remove what these made
 PYTHON ?= python3

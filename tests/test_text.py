@@ -26,6 +26,7 @@ from zoo.text import (
     markdown,
     name_list,
     plural,
+    short_number,
     shown,
     to_json,
     uncell,
@@ -187,6 +188,17 @@ def test_one_is_told_in_the_singular() -> None:
     assert [count_of(n, "picture") for n in (0, 1, 2)] == ["0 pictures", "1 picture", "2 pictures"]
     assert [plural(2, word) for word in ("class", "box", "batch", "epoch")] == ["classes", "boxes", "batches", "epochs"]
     assert [count_of(n, "group has", "groups have") for n in (1, 3)] == ["1 group has", "3 groups have"]
+
+
+def test_a_number_that_rounds_up_to_the_next_unit_has_it() -> None:
+    assert [short_number(n) for n in (999, 1000, 999_499, 999_500)] == ["999", "1.00 k", "999 k", "1.00 M"]
+
+
+def test_a_text_that_is_not_what_its_mark_says_is_no_text() -> None:
+    with pytest.raises(ValueError, match=r"^its bytes are no UTF-16$"):
+        decoded_as(b"\xff\xfea")
+    with pytest.raises(ValueError, match=r"^its bytes are no UTF-8$"):
+        decoded_as(b"\xef\xbb\xbfcaf\xe9")
 
 
 def test_half_of_zero_bytes_is_no_sign_of_another_encoding() -> None:

@@ -59,6 +59,9 @@ def test_classes_that_were_neither_there_nor_named_have_no_figures() -> None:
     assert found == {"ant": (2, pytest.approx(1 / 3), 0.5), "bee": (1, 0.5, 1.0), "cat": (2, None, 0.0)}
     named_only = judged(("ant", ["ant"]), ("bee", ["dog"]))
     assert [one.label for one in named_only.classes()] == ["ant", "bee", "dog"]
+    # A class that pictures are only taken for has a column, and a row of none.
+    table = named_only.sections(0)[1]
+    assert (table.columns, table.rows[2]) == (("", "ant", "bee", "dog"), ("dog", "", "", ""))
 
 
 def test_five_classes_have_no_best_five() -> None:
@@ -73,6 +76,9 @@ def test_five_classes_have_no_best_five() -> None:
     )  # fmt: skip
     assert compare(FIRST, FIRST).section(("a", "b"), FIRST, FIRST).columns[1:3] == ("top-1", "top-5")
     assert compare(FIRST, FIRST).section(("a", "b"), FIRST, FIRST).rows[0][1:3] == ("40.0%", "80.0%")
+    six = ClassificationJudge(LABELS[:6])
+    six.add(Named(Path("a"), ("ant",)), [Prediction(label, i, 0.5**i) for i, label in enumerate(LABELS[:6])])
+    assert six.evaluation([]).headline() == "1 picture, top-1 100.0%, top-5 100.0%"
 
 
 def test_a_file_that_names_one_class_is_doubted() -> None:

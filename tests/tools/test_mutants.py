@@ -96,6 +96,37 @@ def test_a_sample_is_always_the_same_and_holds_no_mutant_twice() -> None:
     assert len(core.sample(1, 10**6)[0]) == every
 
 
+def test_a_fresh_sample_holds_nothing_that_another_seed_draws() -> None:
+    core = mutants.cores()[0]
+    seen = {one.source for seed in (1, 2) for one in core.sample(seed, 8)[0]}
+    fresh, every = core.sample(3, 8, without=(1, 2))
+    assert len(fresh) == 8
+    assert not seen & {one.source for one in fresh}
+    # What is left of a small module is less than was asked for.
+    rest, _ = core.sample(3, every, without=(1,))
+    assert rest == []
+    few, _ = core.sample(3, every - 4, without=(1,))
+    assert len(few) == 4
+
+
+def test_the_figures_of_both_samples_stand_with_their_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutants, "RESULTS", tmp_path / "mutants.json")
+    row = {"module": "a", "mutants": 30, "tried": 6, "same": 0, "failed": 4, "stopped": 1, "lived": [{}]}
+    mutants._keep(rows=[row, row])
+    mutants._keep(fresh={"seed": 3, "without": [1], "rows": [{"module": "a", "tried": 1200, "noticed": 1080}]})
+    assert mutants.figures() == (
+        "Of the fixed sample 10 of 12 were noticed, 83% (`python tools/mutants.py`); of the fresh one, from 1 modules, "
+        "1,080 of 1,200, 90% (`python tools/mutants.py --fresh`).\n"
+    )
+
+
+def test_the_fresh_sample_was_drawn_without_what_was_looked_at() -> None:
+    fresh = mutants.results()["fresh"]
+    assert (fresh["seed"], fresh["without"]) == (mutants.FRESH, [mutants.SEED, *mutants.SEEN])
+    measured = [row["module"] for row in fresh["rows"]]
+    assert measured == [core.name for core in mutants.cores() if core.name in measured and not core.read]
+
+
 def test_what_is_listed_as_the_same_is_a_mutant_of_its_module() -> None:
     for core in mutants.cores():
         every = {one.now for one in mutant_code.mutants(core.path.read_text(encoding="utf-8"))}
@@ -104,7 +135,7 @@ def test_what_is_listed_as_the_same_is_a_mutant_of_its_module() -> None:
 
 
 def test_nine_in_ten_mutants_of_the_listed_modules_were_noticed() -> None:
-    rows = mutants.results()
+    rows = mutants.results()["rows"]
     assert [row["module"] for row in rows] == [core.name for core in mutants.cores()]
     assert sum(map(mutants.noticed, rows)) >= 0.9 * sum(row["tried"] for row in rows)
     for row in rows:

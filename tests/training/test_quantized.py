@@ -12,20 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tests.branches import ranges_of
 from zoo.compress.baking import is_quantization_aware
 from zoo.errors import CompressionError, InputError, OptionError, TrainingStopped
 from zoo.tflite import modelfile
 from zoo.training import TrainResult, resume, train, train_from, train_quantized
 from zoo.training.quantized import for_int8
 from zoo.training.recipe import Recipe, read_toml
-from zoo.training.stages import freeze_layers, plan
-from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.training.watch import NullWatch
 from zoo.weights import load_model
 
 if TYPE_CHECKING:
-    from tests.branches import Aware
     from tests.conftest import Cli
 
 QUICK: dict[str, Any] = {"epochs": 3, "batch_size": 32, "augment": "none", "warmup_epochs": 0}
@@ -51,25 +47,6 @@ class Stopping(NullWatch):
     def batch(self, stage: Any, epoch: int, batch: int, batches: int, loss: float) -> None:
         if (epoch, batch) == self.at:
             signal.raise_signal(signal.SIGTERM)
-
-
-def test_ranges_move_at_first_and_are_frozen_before_the_best_epoch_is_chosen(aware_lenet: Aware) -> None:
-    stages = plan(aware_lenet.aware, Recipe(epochs=6), CLASSIFICATION, pretrained=True, new_head=False)
-    assert [(stage.name, stage.epochs, stage.preliminary) for stage in stages] == [
-        ("ranges", 2, True), ("int8", 4, False),
-    ]  # fmt: skip
-    for stage, moves in zip(stages, (True, False), strict=True):
-        freeze_layers(aware_lenet.aware, stage, CLASSIFICATION, 10)
-        assert {layer.trainable for layer in ranges_of(aware_lenet.aware)} == {moves}
-        assert aware_lenet.aware.get_layer("conv1").trainable
-    (alone,) = plan(aware_lenet.aware, Recipe(epochs=1), CLASSIFICATION, pretrained=True, new_head=False)
-    assert (alone.name, alone.epochs, alone.frozen_ranges) == ("int8", 1, True)
-
-
-@pytest.mark.parametrize(("values", "why"), [({"epochs": 0}, "nothing to learn"), ({"freeze": "all"}, "all layers")])
-def test_recipes_that_leave_nothing_to_learn_are_refused(aware_lenet: Aware, values: dict[str, Any], why: str) -> None:
-    with pytest.raises(OptionError, match=why):
-        plan(aware_lenet.aware, Recipe().change(values), CLASSIFICATION, pretrained=True, new_head=False)
 
 
 def test_the_recipe_is_that_of_the_run_with_fewer_epochs_and_a_lower_rate() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,53 @@ def test_changes_are_converted_and_checked() -> None:
 def test_what_is_not_allowed(values: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         Recipe().change(values)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "default", "high"),
+    [
+        ("epochs", 0, 40, 100_000),
+        ("head_epochs", 0, 60, 100_000),
+        ("batch_size", 1, 32, 65_536),
+        ("learning_rate", 0, 0.001, 10),
+        ("head_learning_rate", 0, 0.003, 10),
+        ("body_rate", 0, 1, 1),
+        ("weight_decay", 0, 0, 1),
+        ("warmup_epochs", 0, 1, 1000),
+        ("patience", 0, 10, 100_000),
+        ("label_smoothing", 0, 0, 0.9),
+        ("validation", 0, 0.2, 0.9),
+        ("min_steps", 0, 0, 10_000_000),
+        ("teacher_weight", 0, 0.5, 1),
+        ("temperature", 0.1, 3, 100),
+    ],
+)
+def test_a_number_may_be_as_low_and_as_high_as_is_said(name: str, low: float, default: float, high: float) -> None:
+    """A recipe from an older run must mean the same: neither what was allowed nor what was left out may change."""
+    assert getattr(Recipe(), name) == default
+    for end in (low, high):
+        assert getattr(Recipe().change({name: end}), name) == end
+    beyond = (math.nextafter(low, -1), math.nextafter(high, math.inf))
+    for wrong in (low - 1, high + 1) if field_types()[name] is int else beyond:
+        with pytest.raises(OptionError, match=f"^{name}={wrong!r} is not allowed; give {low} to {high}$"):
+            Recipe().change({name: wrong})
+
+
+def test_by_default_nothing_is_frozen_or_grouped_and_the_seed_is_zero() -> None:
+    assert (Recipe().seed, Recipe().group_by, Recipe().freeze) == (0, "", "none")
+
+
+def test_whole_numbers_count_as_shares_and_nothing_else_is_taken_for_another_type() -> None:
+    assert Recipe().change({"validation": 0}).validation == 0
+    for values in ({"validation": False}, {"validation": "0.1"}, {"balance": 1}, {"augment": 3}, {"seed": 1.0}):
+        ((name, value),) = values.items()
+        with pytest.raises(OptionError, match=f"^{name}={value!r} is not allowed; give a "):
+            Recipe().change(values)
+
+
+def test_the_first_of_several_unknown_fields_is_named() -> None:
+    with pytest.raises(OptionError, match="a recipe has no 'patienc'; did you mean 'patience'"):
+        Recipe().change({"rate": 3, "patienc": 2, "epochs": 4})
 
 
 def test_files(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def freeze_layers(model: keras.Model, stage: Stage, task: TrainingTask, steps: i
         if norm and i >= body:
             # A momentum of 0.999, as for ImageNet, needs thousands of steps. Small data sets do not have them, so the
             # statistics are averaged over about two epochs instead.
-            layer.momentum = min(layer.momentum, max(0.9, 1 - 1 / max(1, 2 * steps)))
+            layer.momentum = min(layer.momentum, 1 - 1 / max(10, 2 * steps))
 
 
 def body_layers(model: keras.Model, task: TrainingTask) -> list[keras.layers.Layer]:

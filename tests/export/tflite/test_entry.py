@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import tflite
 
+from tests.records import graph, tensor
+from tests.records import model as file_of
 from zoo.errors import ExportError
 from zoo.export import to_tflite
 from zoo.export.checking.calibration import synthetic
@@ -162,3 +164,48 @@ def test_the_range_of_the_input_is_written_along(io: Any, lowest: int) -> None:
     require_entry(modelfile.parse(changed, Path("m.tflite")), entry)
     with pytest.raises(ExportError, match="and raw pixels need"):
         require_entry(modelfile.parse(changed, Path("m.tflite")), replace(entry, scale=0.6))
+
+
+def test_the_scale_of_an_input_is_meant_to_a_hundred_thousandth() -> None:
+    entry = Entry(0.5, 3.0, "uint8")
+    # What float32 makes of a scale is near enough.
+    assert entry.describes(0.5 * (1 + 9e-6), 3)
+    assert not entry.describes(0.5 * (1 + 2e-5), 3)
+    assert [entry.describes(0.5, zero) for zero in (2, 3, 4)] == [False, True, False]
+    # Where no whole number stands for 0, both that are next to it do.
+    assert [Entry(0.5, -0.5, "int8").describes(0.5, zero) for zero in (-2, -1, 0, 1)] == [False, True, True, False]
+
+
+def test_a_scaling_in_int8_lies_128_lower() -> None:
+    tf = Scaling(1 / 127.5, -1)
+    assert (Entry.of_pixels(tf, "uint8").zero, Entry.of_pixels(tf, "int8").zero) == (127.5, -0.5)
+    assert (Entry.of_pixels(tf, "uint8").zero_point, Entry.of_pixels(tf, "int8").zero_point) == (127, -1)
+    assert Entry.of_pixels(None, "uint8") == Entry(1.0, 0.0, "uint8")
+    assert Entry.of_pixels(None, "int8") == Entry(1.0, -128.0, "int8")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scales", "zero_points", "fits"),
+    [
+        ("UINT8", [0.5], [3], True),
+        ("INT8", [0.5], [3], False),
+        ("FLOAT32", [], [], False),
+        ("UINT8", [], [], False),
+        ("UINT8", [0.5, 0.5], [3, 3], False),
+        ("UINT8", [0.5], [], False),
+        ("UINT8", [0.5], [3, 3], False),
+        ("UINT8", [0.5], [5], False),
+        ("UINT8", [0.6], [3], False),
+    ],
+)
+def test_an_input_needs_one_scale_and_one_zero_point_and_those_that_are_meant(
+    dtype: str, scales: list[float], zero_points: list[int], fits: bool
+) -> None:
+    stored = replace(tensor(dtype), scales=np.array(scales, np.float32), zero_points=np.array(zero_points, np.int64))
+    # The input is not the first tensor.
+    file = file_of(graph([tensor("UINT8", scales=1), stored], inputs=(1,), outputs=(0,)))
+    if fits:
+        require_entry(file, Entry(0.5, 3.0, "uint8"))
+        return
+    with pytest.raises(ExportError, match="raw pixels need uint8 with 0.5 and 3; export with --io float32"):
+        require_entry(file, Entry(0.5, 3.0, "uint8"))

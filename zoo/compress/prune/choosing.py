@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -55,8 +56,8 @@ def choose(channels: Channels, scores: Array, keep: float) -> Mask:
         kept[queue.take()] = False
         for other in queues:
             other.forget(queue)
-    for queue in sorted(queues, key=lambda queue: -queue.worth):
-        now += queue.give_back(kept, round(keep * before) - now)
+    for queue in sorted((queue for queue in queues if queue.taken), key=lambda queue: -queue.worth):
+        now += queue.give_back(kept, math.floor(keep * before) - now)
     return kept
 
 
@@ -68,8 +69,9 @@ class _Queue:
         self._layers = [one for one in channels.layers if _reads(one, family)]
         self._names = {id(one.layer) for one in self._layers}
         self._steps = steps(family, scores)
-        self._taken: list[Array] = []
         self._price: float | None = None
+        self.taken: list[Array] = []
+        """The channels of each step that was taken."""
         self.saved = 0
         """The multiply-accumulates that the next step saves."""
 
@@ -86,13 +88,13 @@ class _Queue:
 
     def take(self) -> Array:
         """Returns the channels of the next step, and moves on."""
-        self._taken.append(self._steps.pop(0))
-        return self._taken[-1]
+        self.taken.append(self._steps.pop(0))
+        return self.taken[-1]
 
     @property
     def worth(self) -> float:
         """The score of the step that was taken last."""
-        return float(self._scores[self._taken[-1]].sum()) if self._taken else 0.0
+        return float(self._scores[self.taken[-1]].sum())
 
     def give_back(self, kept: Mask, most: int) -> int:
         """Keeps the channels of the last step after all if they cost no more multiply-accumulates than `most`.
@@ -100,14 +102,12 @@ class _Queue:
         Returns:
             What they cost.
         """
-        if not self._taken:
-            return 0
         more = kept.copy()
-        more[self._taken[-1]] = True
+        more[self.taken[-1]] = True
         costs = sum(macs(layer, more) - macs(layer, kept) for layer in self._layers)
         if costs > most:
             return 0
-        kept[self._taken[-1]] = True
+        kept[self.taken[-1]] = True
         return costs
 
     def forget(self, other: _Queue) -> None:
@@ -125,13 +125,13 @@ def steps(family: Family, scores: Array) -> list[Array]:
     size, each = len(family.channels), len(family.channels) // parts
     step = math.lcm(STEP, parts)
     least = max(step, math.ceil(LEAST * size / step) * step)
-    left = [count for count in range(size // step * step, least - 1, -step) if count < size]
+    left = range(least, size, step)[::-1]
     ranked = []
     for part in range(parts):
         mine = family.channels[family.parts == part]
         ranked.append(mine[np.argsort(scores[mine], kind="stable")])
     ends = [each - count // parts for count in left]
-    return [np.concatenate([mine[a:b] for mine in ranked]) for a, b in zip([0, *ends], ends, strict=False)]
+    return [np.concatenate([mine[a:b] for mine in ranked]) for a, b in itertools.pairwise([0, *ends])]
 
 
 def _reads(layer: Weighted, family: Family) -> bool:
