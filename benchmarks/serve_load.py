@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -34,7 +32,7 @@ import numpy as np
 
 from bench.cells import ratio_text
 from bench.pictures import SMALL, save_crops
-from bench.processes import ZOO, Worker
+from bench.processes import Worker, processor_seconds, resident, serving
 from bench.script import benchmark, say
 from bench.turns import versus
 from tables import markdown_table
@@ -103,18 +101,12 @@ def load(
     file: Path, pictures: list[bytes], clients: int, seconds: float, options: list[str], reference: Worker
 ) -> dict[str, Any]:
     """Starts a server, has clients ask it, watches its memory, and stops it."""
-    command = [sys.executable, "-c", ZOO, "serve", str(file), "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-        assert server.stdout
-        found = re.search(r":(\d+)/", server.stdout.readline())
-        if not found:
-            server.kill()
-            raise click.ClickException(f"zoo serve {file} {' '.join(options)} does not start")
+    with serving(file, *options) as (server, port):
         statuses: list[int] = []
         times: list[float] = []
         memory: list[float] = []
         rates, costs = [], []
-        asking = (int(found[1]), pictures, clients)
+        asking = (port, pictures, clients)
         spell(*asking, 1, [], [])  # this warms up
         reference.ask("rate 1")
         for _ in range(SPELLS):
@@ -128,8 +120,6 @@ def load(
             other_cost = (processor_seconds(reference.pid) - start) / (other * seconds / SPELLS)
             rates.append((rate, other))
             costs.append((other_cost, cost, asked))
-        server.terminate()
-        code = server.wait(30)
     quarter = max(1, len(memory) // 4)
     p50, p99 = np.percentile(times, [50, 99]) * 1e3
     pairs, cost_rows = np.array(rates), np.array(costs)
@@ -153,7 +143,7 @@ def load(
             "last_quarter": float(np.median(memory[-quarter:])),
             "peak": max(memory),
         },
-        "exit_code": code,
+        "exit_code": server.returncode,
     }
 
 
@@ -202,18 +192,6 @@ def ask(port: int, pictures: list[bytes], end: float, statuses: list[int], times
         elif response.status == 429:
             time.sleep(float(response.headers["Retry-After"]))
     connection.close()
-
-
-def resident(pid: int) -> float:
-    """Returns the memory that a process holds now, in MB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def processor_seconds(pid: int) -> float:
-    """Returns the processor time that all threads of a process have used, in seconds."""
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def judge(result: dict[str, Any]) -> list[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bench.turns import timed
 from zoo.machine.procfs import kilobytes, text
@@ -17,7 +20,7 @@ Command = Sequence[str | Path]
 
 PACKAGES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 """The runtimes by the names of their packages."""
-ZOO = "from zoo.cli.main import main; main()"
+ZOO = "import sys; sys.argv[0] = 'zoo'; from zoo.cli.main import main; main()"
 """The command line, as a program."""
 PEERS = Path(__file__).resolve().parent.parent / "peers"
 """The folder of the scripts that run in another environment, a board's or MediaPipe's."""
@@ -135,3 +138,41 @@ def _family(pid: int) -> list[int]:
         for children in Path(f"/proc/{member}/task").glob("*/children"):
             family += map(int, (text(children) or "").split())
     return family
+
+
+def resident(pid: int) -> float:
+    """Returns the memory that a process holds now, in MB; 0 if it has ended."""
+    return (kilobytes(Path(f"/proc/{pid}/status"), "VmRSS") or 0) / 1e6
+
+
+def processor_seconds(pid: int) -> float:
+    """Returns the processor time that all threads of a process have used, in seconds."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def serving(
+    *options: str | Path, errors: int | IO[str] = subprocess.DEVNULL
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Runs `zoo serve` on a free port; yields its process and port, and ends it by SIGTERM.
+
+    Args:
+        *options: the model's file, or `--collect` and a folder, and more.
+        errors: where its standard error goes.
+
+    Raises:
+        CalledProcessError: the server does not start.
+    """
+    command = [sys.executable, "-c", ZOO, "serve", "--port", "0", *map(str, options)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
+        assert process.stdout
+        try:
+            found = re.search(r":(\d+)/", process.stdout.readline())
+            if not found:
+                raise subprocess.CalledProcessError(process.wait(), command)
+            yield process, int(found[1])
+            process.terminate()
+            process.wait(60)
+        finally:
+            process.kill()

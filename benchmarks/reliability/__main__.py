@@ -11,7 +11,6 @@ import datetime
 import json
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,19 @@ import click
 
 from benchmarks.reliability.step import ROOT, STEPS
 from zoo.files import atomic
-
-PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "onnxruntime", "pillow", "numpy")
+from zoo.versions import installed
 
 
 def measured(name: str, count: int, rows: tuple[str, ...]) -> dict[str, Any]:
     """Runs a measurement in a process of its own; returns its result, in which each row has its date."""
-    command: list[str | Path] = [STEPS[name].python, "-m", "benchmarks.reliability.step", name, "--count", str(count)]
-    command += [word for row in rows for word in ("--row", row)]
+    words = [name, "--count", str(count), *(word for row in rows for word in ("--row", row))]
+    command = [STEPS[name].python, "-m", "benchmarks.reliability.step", *words]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if not done.stdout.startswith("{"):
-        raise click.ClickException(f"{' '.join(map(str, command))} broke off")
-    found: dict[str, Any] = json.loads(done.stdout)
+        raise click.ClickException(f"{' '.join(command)} broke off")
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    versions = {package: metadata.version(package) for package in PACKAGES}
+    versions = installed("tensorflow", "keras", "ai-edge-litert", "onnxruntime", "pillow", "numpy")
+    found: dict[str, Any] = json.loads(done.stdout)
     for row in found.get("rows", []):
         row["on"] = today
     return {"on": today, "versions": versions, **found}
@@ -40,13 +38,12 @@ def measured(name: str, count: int, rows: tuple[str, ...]) -> dict[str, Any]:
 
 def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """Returns a new result, with the rows of the old one that were not measured again in their places."""
-    again = {_key(row): row for row in new["rows"]}
-    rows = [again.pop(_key(row), row) for row in old.get("rows", [])]
-    return {**new, "rows": [*rows, *again.values()]}
 
+    def key(row: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(value for name, value in row.items() if isinstance(value, str) and name != "on")
 
-def _key(row: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(value for name, value in row.items() if isinstance(value, str) and name != "on")
+    rows = {key(row): row for row in old.get("rows", [])} | {key(row): row for row in new["rows"]}
+    return {**new, "rows": list(rows.values())}
 
 
 @click.command(help=__doc__)
@@ -58,19 +55,19 @@ def main(only: tuple[str, ...], rows: tuple[str, ...], quick: bool, out: Path) -
     """Runs the measurements one after the other, writes each result as soon as it is there, and judges them."""
     if rows and len(only) != 1:
         raise click.UsageError("--row is for one measurement; name it with --only")
-    for name in only or STEPS:
-        if not STEPS[name].python.exists():
-            raise click.ClickException(f"there is no {STEPS[name].python}: make .venv-tflite-runtime/ready")
+    chosen = {name: STEPS[name] for name in only or STEPS}
+    for step in chosen.values():
+        if not Path(step.python).exists():
+            raise click.ClickException(f"there is no {step.python}: make .venv-tflite-runtime/ready")
     faults = 0
-    for name in only or STEPS:
-        result = measured(name, STEPS[name].quick if quick else STEPS[name].full, rows)
+    for name, step in chosen.items():
+        result = measured(name, step.quick if quick else step.full, rows)
         # It is read again each time, because another run may have written its own results meanwhile.
         found = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
         faults += result.pop("faults")
-        if rows:
-            result = merged(found.get(name, {}), result)
+        found[name] = merged(found.get(name, {}), result) if rows else result
         with atomic(out) as scratch:
-            scratch.write_text(json.dumps(found | {name: result}, indent=1) + "\n", encoding="utf-8")
+            scratch.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         click.echo(f"{name}: {faults or 'no'} faults so far", err=True)
     sys.exit(1 if faults else 0)
 

@@ -4,43 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from benchmarks.reliability.commands import BAD, Ended, must, run, warm, without_privileges
-from benchmarks.reliability.mutated_models import MODEL
+from benchmarks.reliability.commands import BAD, Ended, run, warm, without_privileges
 from benchmarks.reliability.mutations import mutate
 from benchmarks.reliability.odd_pictures import CLOSED, CONTENTS, KINDS, encoded
-from benchmarks.reliability.server import serving
+from benchmarks.reliability.server import started
+from benchmarks.reliability.sources import MODEL, Sources, make_data
 
-DIGITS = MODEL.parent / "pictures"
 SECONDS = 60
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
-
-
-def make_data(folder: Path, makers: dict[str, Callable[[Path], Path]], copies: int = 1) -> list[Path]:
-    """Makes class folders with the package's digits, and unusual pictures in the folder of the threes."""
-    for digit in DIGITS.iterdir():
-        with Image.open(digit / "000.png") as opened:
-            pixels = np.asarray(opened.convert("L"))
-        for i in range(copies):
-            (folder / digit.name).mkdir(parents=True, exist_ok=True)
-            # Pictures with the same pixels would be left out as copies.
-            changed = pixels.copy()
-            changed[0, : i + 1] = 10 * i
-            Image.fromarray(changed).save(folder / digit.name / f"{i}.png")
-    made = []
-    for i, make in enumerate(makers.values()):
-        place = folder / "three" / f"odd{i:02}"
-        place.mkdir()
-        made.append(make(place))
-    return made
 
 
 def try_kind(kind: str, folder: Path) -> dict[str, str]:
@@ -73,23 +48,23 @@ def _checked(ended: Ended) -> str:
     return "listed as bad" if json.loads(ended.out)["bad"] else "used"
 
 
-def try_all_at_once(folder: Path, keras_file: Path) -> dict[str, str]:
+def try_all_at_once(folder: Path) -> dict[str, str]:
     """Runs training and calibration on a folder with all kinds of pictures.
 
     Only a folder that may not be opened is not among them: it is refused, because nobody knows what it holds.
     """
-    make_data(folder / "data", {kind: make for kind, make in KINDS.items() if kind != CLOSED}, copies=12)
-    trained = run(["train", "lenet", folder / "data", "--epochs", "1", "--out", folder / "run"], seconds=300)
-    exported = run(
-        ["export", keras_file, "--quantize", "int8", "--calibration", folder / "data", "--out", folder / "out"],
-        seconds=300,
-    )
-    return {"train": trained.outcome, "export --calibration": exported.outcome}
+    data = folder / "all"
+    make_data(data, {kind: make for kind, make in KINDS.items() if kind != CLOSED}, copies=12)
+    exported = ("export", Sources(folder).keras, "--quantize", "int8", "--calibration", data, "--out", folder / "out")
+    return {
+        "train": run(["train", "lenet", data, "--epochs", "1", "--out", folder / "run"], seconds=300).outcome,
+        "export --calibration": run(exported, seconds=300).outcome,
+    }
 
 
 def try_serve(folder: Path) -> dict[str, int]:
     """Returns the status of the answer of `zoo serve` to each kind; 0 means that there was none."""
-    with serving(folder, MODEL) as server:
+    with started(folder, MODEL) as server:
         return {kind: server.post(content()) for kind, (_, content) in CONTENTS.items()}
 
 
@@ -102,7 +77,6 @@ def try_damaged(kind: str, number: int, folder: Path) -> dict[str, Any]:
     ended = run(["run", MODEL, folder, "--json"], seconds=600)
     named, refused = ended.out.count("\n"), sum(line.startswith("zoo: error: ") for line in ended.err.splitlines())
     bad = number - named - refused + (ended.outcome in BAD)
-    shutil.rmtree(folder)
     return {"format": kind, "files": number, "named": named, "refused": refused, "bad": bad}
 
 
@@ -113,8 +87,7 @@ def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, A
         folder = Path(place)
         found = [try_kind(kind, folder / str(i)) for i, kind in enumerate(rows or KINDS)]
         damaged = [try_damaged(kind, count, folder / kind) for kind in FORMATS]
-        must(["build", "lenet", "--export", "keras", "--out", folder])
-        together = try_all_at_once(folder / "all", folder / "lenet.keras")
+        together = try_all_at_once(folder)
         statuses = try_serve(folder)
     for row in found:
         row["serve"] = str(statuses.get(row["kind"], ""))

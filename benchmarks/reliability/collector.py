@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.reliability.load import Kinds, Load
 from benchmarks.reliability.mutations import mutate
 from benchmarks.reliability.odd_pictures import CONTENTS, encoded
-from benchmarks.reliability.server import Server, address, head, read, serving
+from benchmarks.reliability.server import Server, address, head, read, started
 
 CLIENTS = 4
 CLASSES = ("cup", "salt, pepper", "\u0442\u043e\u0447\u043a\u0430")
@@ -37,12 +37,13 @@ class Client:
 
     def kinds(self) -> Kinds:
         """Returns the requests of this client; half of them are good pictures."""
+        gone = address("/v1/pictures", **{"class": CLASSES[0], "file": f"burst-{self.burst}-9999.jpg"})
         odd = [content() for kind, (_, content) in CONTENTS.items() if "JPEG" not in kind and "EXIF" not in kind]
         return {
             "good": (100, self.add),
-            "read": (20, self.read),
-            "deleted": (60, self.delete),
-            "deleted twice": (10, self.delete_again),
+            "read": (20, lambda rng: self.again("GET", rng)),
+            "deleted": (60, lambda rng: self.again("DELETE", rng)),
+            "deleted twice": (10, lambda _: self.server.ask("DELETE", gone)[0]),
             "list": (10, lambda _: self.server.ask("GET", "/v1/classes")[0]),
             "page": (10, lambda rng: self.server.ask("GET", rng.choice(["/", "/collect.js", "/healthz"]))[0]),
             "slow": (2, lambda rng: self.add(rng, slow=True)),
@@ -74,8 +75,8 @@ class Client:
             self.stored[name, read(answer)["file"]] = content
         return status
 
-    def read(self, rng: random.Random) -> int:
-        """Reads one of the stored pictures back.
+    def again(self, method: str, rng: random.Random) -> int:
+        """Reads or deletes one of the stored pictures.
 
         Raises:
             ValueError: it is another than was stored.
@@ -83,25 +84,12 @@ class Client:
         if not self.stored:
             return self.add(rng)
         name, file = rng.choice(list(self.stored))
-        status, content = self.server.ask("GET", address("/v1/pictures", **{"class": name, "file": file}))
-        if status == 200 and content != self.stored[name, file]:
-            raise ValueError(f"{name}/{file} has other bytes than were sent")
-        return status
-
-    def delete(self, rng: random.Random) -> int:
-        """Deletes one of the stored pictures."""
-        if not self.stored:
-            return self.add(rng)
-        name, file = rng.choice(list(self.stored))
-        status, _ = self.server.ask("DELETE", address("/v1/pictures", **{"class": name, "file": file}))
+        status, content = self.server.ask(method, address("/v1/pictures", **{"class": name, "file": file}))
         if status == 200:
-            del self.stored[name, file]
+            right = self.stored.pop((name, file)) if method == "DELETE" else self.stored[name, file]
+            if method == "GET" and content != right:
+                raise ValueError(f"{name}/{file} has other bytes than were sent")
         return status
-
-    def delete_again(self, rng: random.Random) -> int:
-        """Asks for a picture to be deleted that is not there."""
-        gone = address("/v1/pictures", **{"class": rng.choice(CLASSES), "file": f"burst-{self.burst}-9999.jpg"})
-        return self.server.ask("DELETE", gone)[0]
 
     def cut(self, rng: random.Random) -> int:
         """Breaks an upload off before its end, so that it must not be stored."""
@@ -134,7 +122,7 @@ def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, A
     """Runs four clients for `count` seconds, and compares at the end; `rows` and `keep` are not used."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "things"
-        with serving(Path(place), "--collect", folder, "--max-pictures", str(MOST), "--timeout", "5") as server:
+        with started(Path(place), "--collect", folder, "--max-pictures", str(MOST), "--timeout", "5") as server:
             for name in CLASSES:
                 server.post(b"", address("/v1/classes", name=name))
             clients = [Client(server, f"client{number}") for number in range(CLIENTS)]

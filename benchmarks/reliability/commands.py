@@ -10,25 +10,25 @@ import contextlib
 import ctypes
 import faulthandler
 import importlib
+import multiprocessing
 import os
-import pkgutil
 import resource
 import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from bench.processes import processor_seconds
 
 Outcome = Literal["done", "refused", "traceback", "crashed", "hung"]
 BAD: tuple[Outcome, ...] = ("traceback", "crashed", "hung")
 """The outcomes that are faults."""
 
-ZOO = "import sys; sys.argv[0] = 'zoo'; from zoo.cli.main import main; main()"
-"""The program of the command `zoo`, for `python -c`."""
+FORKS = multiprocessing.get_context("fork")
 SECONDS = 120.0
 """Seconds after which a command counts as hung; the slowest one here takes a few seconds on an idle machine."""
 
@@ -40,27 +40,20 @@ LIGHT = (
     "zoo.onnx.reading.outline",
 )
 RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "onnxruntime")
-HEAVY = ("zoo.choose", "zoo.compress", "zoo.export", "zoo.summary", "zoo.training", "zoo.weights")
-"""The packages of commands that need TensorFlow; all their modules are imported."""
 
 
 @dataclass(frozen=True)
 class Ended:
     """How a command ended."""
 
-    status: int
-    """The status that `os.waitpid` returns."""
+    code: int
+    """The exit code; a negative number is the signal that ended the command."""
     out: str
     err: str
     hung: bool
     seconds: float
     processor: float
     """Seconds of processor time of the process, which do not depend on what else the machine does."""
-
-    @property
-    def code(self) -> int:
-        """The exit code; a negative number is the signal that ended the command."""
-        return os.waitstatus_to_exitcode(self.status)
 
     @property
     def outcome(self) -> Outcome:
@@ -83,6 +76,7 @@ def warm(*, heavy: bool) -> None:
     Args:
         heavy: whether commands follow that need TensorFlow.
     """
+    from tests.programs.warm import import_all
     from zoo.system.quiet import quiet, quiet_tensorflow
 
     quiet_tensorflow()
@@ -90,32 +84,36 @@ def warm(*, heavy: bool) -> None:
         with contextlib.suppress(ImportError):  # an environment with another runtime
             importlib.import_module(name)
     with quiet():
-        for name in LIGHT + (("tensorflow", "keras", "matplotlib.pyplot") if heavy else ()):
+        for name in LIGHT:
             importlib.import_module(name)
-        for package in map(importlib.import_module, HEAVY if heavy else ()):
-            for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-                importlib.import_module(module.name)
+        if heavy:
+            import_all()
 
 
-def run(
-    args: Iterable[str | Path | bytes],
-    *,
-    seconds: float = SECONDS,
-    prepare: Callable[[], object] = lambda: None,
-    kill_after: float | None = None,
-    kill_at: float | None = None,
-) -> Ended:
-    """Runs a command and waits for its end.
-
-    Args:
-        args: the arguments of `zoo`.
-        seconds: the time limit.
-        prepare: a function that is called in the fork first, to set limits, another user or another folder.
-        kill_after: the seconds after which the command gets SIGKILL; None for never.
-        kill_at: the seconds of its own processor time after which it gets SIGKILL; None for never.
-    """
+def run(args: Iterable[str | Path | bytes], **how: Any) -> Ended:
+    """Runs a command, given by the arguments of `zoo`, and waits for its end; see `call`."""
     words = [os.fsdecode(arg) for arg in args]
-    return call(lambda: _main(words), seconds=seconds, prepare=prepare, kill_after=kill_after, kill_at=kill_at)
+
+    def work() -> None:
+        from zoo.cli.main import main
+
+        sys.argv = ["zoo", *words]
+        main(words)
+
+    return call(work, **how)
+
+
+def must(args: Iterable[str | Path], **how: Any) -> Ended:
+    """Runs a command that has to end without an error; see `call`.
+
+    Raises:
+        RuntimeError: it does not.
+    """
+    args = list(args)
+    ended = run(args, **{"seconds": 600, **how})
+    if ended.outcome != "done":
+        raise RuntimeError(f"zoo {' '.join(map(str, args))}: {ended.outcome}: {ended.err}")
+    return ended
 
 
 def call(
@@ -126,62 +124,48 @@ def call(
     kill_after: float | None = None,
     kill_at: float | None = None,
 ) -> Ended:
-    """Runs a function in a fork, which ends when the function returns; see `run`."""
+    """Runs a function in a fork, which ends when the function returns.
+
+    Args:
+        work: the function.
+        seconds: the time limit.
+        prepare: a function that is called in the fork first, to set limits, another user or another folder.
+        kill_after: the seconds after which the fork gets SIGKILL; None for never.
+        kill_at: the seconds of its own processor time after which it gets SIGKILL; None for never.
+    """
+    hung, used, start = False, 0.0, time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        start = time.monotonic()
-        child = os.fork()
-        if not child:
-            _be_child(work, prepare, out.fileno(), err.fileno())
+        child = FORKS.Process(target=_begin, args=(work, prepare, out.fileno(), err.fileno()))
+        child.start()
+        assert child.pid
         with contextlib.suppress(OSError):  # the child does the same, and may have ended; whoever is first
-            os.setpgid(child, child)
-        hung = False
-        while not (ended := os.wait4(child, os.WNOHANG))[0]:
-            passed = time.monotonic() - start
-            late = passed > (seconds if kill_after is None else kill_after)
-            hung = late and kill_after is None
-            if late or (kill_at is not None and _processor(child) > kill_at):
-                os.killpg(child, signal.SIGKILL)
-                ended = os.wait4(child, 0)
-                break
+            os.setpgid(child.pid, child.pid)
+        while child.exitcode is None:
+            used = processor_seconds(child.pid)
+            late = time.monotonic() - start > (seconds if kill_after is None else kill_after)
+            if late or (kill_at is not None and used > kill_at):
+                hung = late and kill_after is None
+                os.killpg(child.pid, signal.SIGKILL)
+                child.join()
             time.sleep(0.002)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)  # processes that the command may have left behind
-        texts = []
+            os.killpg(child.pid, signal.SIGKILL)  # processes that the command may have left behind
+        said = []
         for file in (out, err):
             file.seek(0)
-            texts.append(file.read().decode("utf-8", errors="replace"))
-    _, status, used = ended
-    return Ended(status, texts[0], texts[1], hung, time.monotonic() - start, used.ru_utime + used.ru_stime)
+            said.append(file.read().decode(errors="replace"))
+    return Ended(child.exitcode, said[0], said[1], hung, time.monotonic() - start, used)
 
 
-def _processor(pid: int) -> float:
-    """Returns the seconds of processor time that a process has used."""
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def must(args: Iterable[str | Path], *, seconds: float = 600, prepare: Callable[[], object] = lambda: None) -> Ended:
-    """Runs a command that has to end without an error.
-
-    Raises:
-        RuntimeError: it does not.
-    """
-    args = list(args)
-    ended = run(args, seconds=seconds, prepare=prepare)
-    if ended.outcome != "done":
-        raise RuntimeError(f"zoo {' '.join(map(str, args))}: {ended.outcome}: {ended.err}")
-    return ended
-
-
-def count_endings(endings: Iterable[Ended]) -> dict[str, int]:
-    """Counts each outcome, including those that are faults."""
-    found = Counter(ended.outcome for ended in endings)
-    return {name: found[name] for name in ("done", "refused", *BAD)}
-
-
-def faults_in(rows: Iterable[dict[str, int] | dict[str, str | int]]) -> int:
-    """Returns the number of outcomes in some rows that are faults."""
-    return sum(int(row[name]) for row in rows for name in BAD)
+def _begin(work: Callable[[], object], prepare: Callable[[], object], out: int, err: int) -> None:
+    crash_quietly()
+    os.setpgid(0, 0)
+    for number, stream in enumerate((os.open(os.devnull, os.O_RDONLY), out, err)):
+        os.dup2(stream, number)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # as Python opens it
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+    prepare()
+    work()
 
 
 def crash_quietly() -> None:
@@ -205,39 +189,3 @@ def without_privileges() -> None:
         sets[i] &= ~0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
     if libc.capset(header, sets):
         raise OSError(ctypes.get_errno(), "capset")
-
-
-def _main(args: list[str]) -> None:
-    from zoo.cli.main import main
-
-    sys.argv = ["zoo", *args]
-    main(args)
-
-
-def _be_child(work: Callable[[], object], prepare: Callable[[], object], out: int, err: int) -> None:
-    code = 1
-    try:
-        crash_quietly()
-        os.setpgid(0, 0)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(out, 1)
-        os.dup2(err, 2)
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # as Python opens it
-        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-        prepare()
-        work()
-        code = 0
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 1
-    except BaseException:  # noqa: BLE001  # as Python itself does at the top
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        try:
-            sys.stdout.flush()
-        except OSError:
-            code = 120  # Python does the same
-            sys.stderr.write("Traceback (most recent call last): standard output cannot be flushed\n")
-        sys.stderr.flush()
-        os._exit(code)

@@ -7,7 +7,6 @@ The full disk is a tmpfs of a few megabytes if root can mount one; otherwise a l
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import resource
 import signal
@@ -18,13 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reliability.bad_pictures import make_data
-from benchmarks.reliability.commands import must, run, warm, without_privileges
-from benchmarks.reliability.mutated_models import MODEL
+from benchmarks.reliability.commands import run, warm, without_privileges
+from benchmarks.reliability.sources import CELL, DIGITS, MODEL, Args, Sources
 
 OLD = b"what was there before"
 SECONDS = 300
-SMALL = ("choose", "mobilenet_v2", "--alpha", "0.35", "--input-size", "96", "--quantize", "none")
 BAD = ("OLD FILE LOST", "NOT RESUMED", "leftovers")
 """What must not be left."""
 FREE = 12_000
@@ -36,7 +33,7 @@ class Writer:
     """A command and the file or folder that it writes."""
 
     name: str
-    args: tuple[str | Path, ...]
+    args: Args
     target: str
     """The path of the output below the full folder."""
     old: bool = True
@@ -47,39 +44,32 @@ class Writer:
     """Whether the command writes to the user's cache instead."""
 
 
-def writers(sources: Path, place: Path) -> list[Writer]:
+def writers(sound: Sources, place: Path) -> list[Writer]:
     """Lists all commands that write, with outputs in a folder."""
-    data = sources / "data"
-    board = ("choose", "mobilenet_v2", "--num-classes", "10", "--from", sources / "board.json")
+    board = ("choose", "mobilenet_v2", "--num-classes", "10", "--from", sound.board)
     build = ("build", "lenet", "--out", place, "--export")
+    evaluate = ("evaluate", MODEL, sound.data, "--confusion")
+    train = ("train", "lenet", sound.data, "--epochs", "3", "--out", place / "run")
     return [
         Writer("build, .keras", (*build, "keras"), "lenet.keras"),
         Writer("build, .tflite", (*build, "tflite"), "lenet.tflite"),
         Writer("build, SavedModel", (*build, "savedmodel"), "lenet_savedmodel", old=False),
-        Writer("export", ("export", sources / "lenet.keras", "--out", place), "lenet.tflite"),
+        Writer("export", ("export", sound.keras, "--out", place), "lenet.tflite"),
         # There is room for the checkpoint of the first epoch, but not for a second one beside it.
-        Writer("train", ("train", "lenet", data, "--epochs", "3", "--out", place / "run"), "run", False, 1_300_000),
-        Writer("evaluate --confusion .png", ("evaluate", MODEL, data, "--confusion", place / "m.png"), "m.png"),
+        Writer("train", train, "run", old=False, free=1_300_000),
+        Writer("evaluate --confusion .png", (*evaluate, place / "m.png"), "m.png"),
         Writer("info --plot", ("info", "mobilenet_v2", "--plot", place / "net.svg"), "net.svg"),
         Writer("choose --plot", (*board, "--plot", place / "front.png"), "front.png"),
-        Writer("choose --files", (*SMALL, "--files", place / "cells"), "cells", old=False),
-        Writer("choose, its cache", (*SMALL, "--runs", "1"), "edgezoo", old=False, free=0, cache=True),
+        Writer("choose --files", (*CELL, "--files", place / "cells"), "cells", old=False),
+        Writer("choose, its cache", (*CELL, "--runs", "1"), "edgezoo", old=False, free=0, cache=True),
     ]
 
 
-def prepare(folder: Path) -> None:
-    """Makes the files that the commands read."""
-    make_data(folder / "data", {}, copies=4)
-    cells = folder / "cells"
-    commands: list[tuple[str | Path, ...]] = [
-        ("build", "lenet", "--export", "keras", "--out", folder),
-        (*SMALL, "--num-classes", "10", "--files", cells),
-    ]
-    for args in commands:
-        must(args)
-    (cell,) = cells.iterdir()
-    board = must(["benchmark", cell, "--runs", "2", "--json"])
-    (folder / "board.json").write_text(board.out)
+PRINTERS: tuple[Args, ...] = (
+    ("--help",), ("list",), ("list", "--json"), ("run", MODEL, DIGITS), ("run", MODEL, DIGITS, "--csv"),
+    ("evaluate", MODEL, DIGITS, "--json"), ("inspect", MODEL, "--json"),
+)  # fmt: skip
+"""Commands whose standard output is on a full disk: `zoo run ... > file`."""
 
 
 @contextlib.contextmanager
@@ -109,95 +99,67 @@ def limit_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (FREE, FREE))
 
 
-def attempt(writer: Writer, place: Path, prepare_child: Callable[[], object]) -> dict[str, Any]:
-    """Runs a command that cannot write; returns what it says and which files it leaves."""
-    target = place / writer.target
-    before = {path.name for path in place.iterdir()} | {writer.target if writer.old else ""}
-    ended = run(writer.args, seconds=SECONDS, prepare=prepare_child)
-    if writer.old:
-        kept = "old file intact" if target.read_bytes() == OLD else "OLD FILE LOST"
-    elif writer.name == "train":
-        kept = resumed(target) if target.exists() else "nothing"
-    else:
-        kept = "nothing" if not _files(place, before) else "leftovers"
-    return {
-        "command": f"zoo {writer.name}",
-        "outcome": "one line" if ended.outcome == "refused" and ended.err.count("\n") == 1 else ended.outcome,
-        "left": kept,
-        "says": " ".join(ended.err.split())[:300].replace(str(place), "DISK"),
-    }
+def to_full_output() -> None:
+    """Puts standard output on a full disk."""
+    os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
 
 
-def resumed(run_folder: Path) -> str:
-    """Whether a training can be resumed when there is room again."""
-    (run_folder.parent.parent / "ballast").unlink(missing_ok=True)
-    done = run(["train", "--resume", run_folder], seconds=SECONDS)
-    return "resumed with room" if done.code == 0 else "NOT RESUMED"
+IN_CHILD: dict[str, Callable[[], None]] = {
+    "full disk": lambda: None,
+    "file size limit": limit_files,
+    "no permission": without_privileges,
+    "full standard output": to_full_output,
+}
+"""The faults, each with what the command's own process does for it."""
 
 
-def _files(place: Path, before: set[str]) -> list[Path]:
-    return [path for path in place.rglob("*") if path.is_file() and path.relative_to(place).parts[0] not in before]
+def attempt(how: str, name: str, args: Args, place: Path | None = None) -> dict[str, Any]:
+    """Runs a command that cannot write; returns what it says, and nothing as `left`.
+
+    Args:
+        how: the fault.
+        name: the name of the command.
+        args: its arguments.
+        place: the folder that stands for the user's cache, if it is to be another.
+    """
+
+    def prepare() -> None:
+        if place:
+            os.environ["XDG_CACHE_HOME"] = str(place)
+        IN_CHILD[how]()
+
+    ended = run(args, seconds=SECONDS, prepare=prepare)
+    outcome = "one line" if ended.outcome == "refused" and ended.err.count("\n") == 1 else ended.outcome
+    return {"how": how, "command": f"zoo {name}", "outcome": outcome, "left": "", "says": ended.err}
 
 
-def try_all(sources: Path, place: Path, how: str, only: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Runs each command in turn, in a folder that is full or not writable."""
-    rows = []
-    for i in range(len(writers(sources, place))):
+def try_all(sound: Sources, place: Path, how: str, only: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Runs each command that writes, in a folder of its own that is full or not writable."""
+    for i, name in enumerate(writer.name for writer in writers(sound, place)):
         here = place / str(i)
-        writer = writers(sources, here)[i]
-        if only and writer.name not in only:
+        writer = writers(sound, here)[i]
+        if only and name not in only:
             continue
         here.mkdir()
+        target = here / writer.target
         if writer.old:
-            (here / writer.target).write_bytes(OLD)
+            target.write_bytes(OLD)
         if how == "no permission":
             here.chmod(0o555)
         elif how == "full disk":
             fill(place, writer.free)
-        prepare_child = functools.partial(in_child, how, here if writer.cache else None)
-        rows.append({"how": how, **attempt(writer, here, prepare_child)})
+        row = attempt(how, name, writer.args, here if writer.cache else None)
+        if writer.old:
+            row["left"] = "old file intact" if target.read_bytes() == OLD else "OLD FILE LOST"
+        elif name == "train" and target.exists():
+            (place / "ballast").unlink(missing_ok=True)
+            done = run(["train", "--resume", target], seconds=SECONDS)
+            row["left"] = "resumed with room" if done.code == 0 else "NOT RESUMED"
+        else:
+            row["left"] = "leftovers" if any(path.is_file() for path in here.rglob("*")) else "nothing"
+        yield row | {"says": row["says"].replace(str(here), "DISK")}
         here.chmod(0o755)
         subprocess.run(["rm", "-rf", str(here), str(place / "ballast")], check=True)
-    return rows
-
-
-def in_child(how: str, cache: Path | None) -> None:
-    """Prepares the process of the command alone."""
-    if cache is not None:
-        os.environ["XDG_CACHE_HOME"] = str(cache)
-    if how == "no permission":
-        without_privileges()
-    elif how == "file size limit":
-        limit_files()
-
-
-def to_full_output() -> list[dict[str, Any]]:
-    """Runs commands whose standard output is on a full disk: `zoo run ... > file`."""
-
-    def redirect() -> None:
-        os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
-
-    rows = []
-    digits = MODEL.parent / "pictures"
-    commands: list[list[str | Path]] = [
-        ["--help"],
-        ["list"],
-        ["list", "--json"],
-        ["run", MODEL, digits],
-        ["run", MODEL, digits, "--csv"],
-        ["evaluate", MODEL, digits, "--json"],
-        ["inspect", MODEL, "--json"],
-    ]
-    for args in commands:
-        ended = run(args, prepare=redirect)
-        name = " ".join(str(arg) for arg in args if not isinstance(arg, Path))
-        good = ended.outcome == "refused" and ended.err.count("\n") == 1
-        word = "one line" if good else ended.outcome
-        said = " ".join(ended.err.split())[:300]
-        rows.append(
-            {"how": "full standard output", "command": f"zoo {name}", "outcome": word, "left": "", "says": said}
-        )
-    return rows
 
 
 def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, Any]:
@@ -205,12 +167,15 @@ def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, A
     warm(heavy=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        (folder / "sources").mkdir()
-        prepare(folder / "sources")
+        sound = Sources(folder)
         with tmpfs(folder / "disk") as mounted:
-            found = try_all(folder / "sources", folder / "disk", "full disk" if mounted else "file size limit", rows)
+            found = list(try_all(sound, folder / "disk", "full disk" if mounted else "file size limit", rows))
         (folder / "closed").mkdir()
-        found += try_all(folder / "sources", folder / "closed", "no permission", rows)
-        found += to_full_output()
+        found += try_all(sound, folder / "closed", "no permission", rows)
+        for args in PRINTERS:
+            name = " ".join(arg for arg in args if isinstance(arg, str))
+            found.append(attempt("full standard output", name, args))
+    for row in found:
+        row["says"] = " ".join(row["says"].split())[:300]
     faults = sum(row["outcome"] != "one line" or row["left"] in BAD for row in found)
     return {"tmpfs": mounted, "rows": found, "faults": faults}

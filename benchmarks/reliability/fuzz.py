@@ -10,118 +10,150 @@ For any bytes a parser must return a result or raise a `ZooError`, in limited ti
 from __future__ import annotations
 
 import importlib.util
-import json
+import random
 import re
-import subprocess
+import resource
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reliability.parsers import ROOT, Parser, parsers
+from benchmarks.reliability.commands import call
+from benchmarks.reliability.mutations import mutate
+from benchmarks.reliability.parsers import PARSERS, Parser
+from benchmarks.reliability.sources import ROOT
+from zoo.errors import ZooError
 
 LIMIT = 20
 """Most seconds for one input, which takes milliseconds on an idle machine."""
 RANDOM = 30
 """Inputs for each second that is given, without atheris."""
 STARTING = 180
-"""Seconds for imports and seeds, besides the time for fuzzing."""
+"""Seconds for imports, besides the time for fuzzing."""
 
 
-@dataclass
-class Row:
-    """The results for one parser."""
+@dataclass(frozen=True)
+class Attempts:
+    """Gives inputs to a parser, and writes a line for each into a file, because a crash may end the process."""
 
-    parser: str
-    engine: str
-    seconds: int = 0
-    executions: int = 0
-    coverage: int | None = None
-    """Number of edges in instrumented code that were reached; None with the engine `random`."""
-    read: int = 0
-    refused: int = 0
-    findings: int = 0
-    """Number of inputs that raised another error than a `ZooError`."""
-    kinds: list[str] = field(default_factory=list)
-    """Each kind of finding once, including ends of the whole process."""
+    parser: Parser
+    log: Path
+    keep: Path
+    """A folder for one input of each kind of finding."""
+
+    def one(self, data: bytes) -> None:
+        """Tries an input: a result and a `ZooError` are right, and all else is a finding."""
+        whole, path, word = self.parser.file(data), self.log.with_suffix(self.parser.suffix), "read"
+        path.write_bytes(whole)
+        try:
+            self.parser.read(path)
+        except ZooError:
+            word = "refused"
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is what is looked for
+            frames = traceback.extract_tb(error.__traceback__)
+            at = ([frame for frame in frames if Path(frame.filename).is_relative_to(ROOT)] or frames)[-1]
+            word = f"{type(error).__name__} in {at.name} ({Path(at.filename).name}:{at.lineno})"
+            kept = self.keep / f"{self.parser.name} {word}{self.parser.suffix}"
+            if not kept.exists():
+                kept.write_bytes(whole)
+                text = "".join(traceback.format_exception(error))
+                kept.with_suffix(".txt").write_text(text, encoding="utf-8", errors="backslashreplace")
+        with self.log.open("a") as log:
+            log.write(f"{word}\n")
+
+    def at_random(self, seeds: Sequence[bytes], seed: int, count: int) -> None:
+        """Tries the sound files, and damaged copies of them, `count` inputs in all."""
+        most = self.parser.megabytes << 20
+        self.one(seeds[0])  # it imports what the parser needs
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        for data in seeds[1:]:
+            self.one(data)
+        for i in range(count - len(seeds)):
+            # A text seed, unlike a number, is the same on every Python and platform.
+            rng = random.Random(f"{self.parser.name} {seed} {i}")
+            data = rng.choice(seeds)
+            # The first byte of a card's seed says what the others are.
+            kept = 1 if self.parser.name == "card" else 0
+            self.one(data[:kept] + mutate(data[kept:], rng))
+
+    def guided(self, seeds: Sequence[bytes], seed: int, seconds: int) -> None:
+        """Has libFuzzer make inputs for some seconds, and ends the process."""
+        import atheris
+
+        folder = self.log.parent / "seeds"
+        folder.mkdir(exist_ok=True)
+        for i, data in enumerate(seeds):
+            (folder / str(i)).write_bytes(data)
+        with atheris.instrument_imports(include=["zoo.tflite", "zoo.onnx", "zoo.weights.formats.files"]):
+            self.one(seeds[0])
+        options = {
+            "max_total_time": seconds,
+            "rss_limit_mb": self.parser.megabytes,
+            "timeout": LIMIT,
+            "seed": seed,
+            "max_len": 200_000,
+            "artifact_prefix": f"{self.keep}/{self.parser.name}-",
+        }
+        atheris.Setup([sys.argv[0], *(f"-{name}={value}" for name, value in options.items()), str(folder)], self.one)
+        atheris.Fuzz()
 
 
-def fuzz(parser: Parser, engine: str, seed: int, amount: int, keep: Path) -> Row:
+def fuzz(parser: Parser, engine: str, amount: int, keep: Path) -> dict[str, Any]:
     """Fuzzes one parser. A crash, or an input that takes too long, ends the process, and a new one continues.
 
     Args:
-        parser: the name of the parser.
+        parser: the parser.
         engine: `atheris`, or `random`.
-        seed: the random seed.
         amount: the number of seconds for `atheris`, or of inputs for `random`.
         keep: a folder for inputs that cause findings.
+
+    Returns:
+        The row of the table; `kinds` has each kind of finding once, and `coverage` the edges that were reached.
     """
-    began = time.monotonic()
-    row, kinds = Row(parser.name, engine), dict[str, None]()
+    began, kinds, coverage, counts = time.monotonic(), set[str](), list[int](), Counter[str]()
     with tempfile.TemporaryDirectory() as place:
-        seeds = Path(place) / "seeds"
-        seeds.mkdir()
-        for i, data in enumerate(parser.seeds()):
-            (seeds / str(i)).write_bytes(data)
-        end = time.monotonic() + amount
-        left = amount
-        while left > 0:
-            ended = _once(row, kinds, seeds, (engine, parser.name, seed, left), keep)
-            # An engine that cannot even begin would fail again and again.
-            if not ended or engine == "random" or not row.executions:
-                break
+        attempts = Attempts(parser, Path(place) / "log", keep)
+        end, left, seed, ended = began + amount, amount, 1, ""
+
+        def work() -> None:
+            seeds = parser.seeds()
+            (attempts.guided if engine == "atheris" else attempts.at_random)(seeds, seed, left)
+
+        # An engine that cannot even begin would fail again and again.
+        while seed == 1 or (ended and left > 0 and engine == "atheris" and counts):
+            done = call(work, seconds=STARTING + 2 * LIMIT + left)
+            counts = Counter(attempts.log.read_text().splitlines() if attempts.log.exists() else ())
+            coverage += map(int, re.findall(r"\bcov: (\d+)", done.err))
+            ended = how_it_ended(None if done.hung else done.code, done.err)
+            if ended:
+                kinds.add(ended)
+                (keep / f"{parser.name}-{seed}.log").write_text(done.err, encoding="utf-8")
             seed, left = seed + 1, round(end - time.monotonic())
-    row.kinds = sorted(kinds)
-    row.seconds = round(time.monotonic() - began)
-    return row
+    right = {word: counts.pop(word, 0) for word in ("read", "refused")}
+    findings = sum(counts.values())
+    return {
+        "parser": parser.name,
+        "engine": engine,
+        "seconds": round(time.monotonic() - began),
+        "executions": sum(right.values()) + findings,
+        "coverage": max(coverage, default=None),
+        **right,
+        "findings": findings,
+        "kinds": sorted(kinds | set(counts)),
+    }
 
 
-def _once(row: Row, kinds: dict[str, None], seeds: Path, how: tuple[str, str, int, int], keep: Path) -> str:
-    """Runs one process to its end and adds its results; says what ended it too early, or returns an empty text."""
-    engine, name, seed, amount = how
-    state = seeds.with_name("state.json")
-    state.unlink(missing_ok=True)
-    words = [engine, name, seeds, state, keep, seed, amount, LIMIT]
-    limit = STARTING + (amount + 2 * LIMIT if engine == "atheris" else amount)
-    code, said = _run([sys.executable, "-m", "benchmarks.reliability.fuzz_worker", *map(str, words)], limit)
-    known = json.loads(state.read_text(encoding="utf-8")) if state.exists() else {"outcomes": {}, "findings": {}}
-    counts = known["outcomes"]
-    row.read += counts.get("read", 0)
-    row.refused += counts.get("refused", 0)
-    row.findings += counts.get("findings", 0)
-    # libFuzzer may need a little longer.
-    executed = re.search(r"stat::number_of_executed_units:\s+(\d+)", said)
-    row.executions += int(executed[1]) if executed else sum(counts.values())
-    covered = [int(number) for number in re.findall(r"\bcov: (\d+)", said)]
-    row.coverage = max([*covered, row.coverage or 0]) or None
-    kinds.update(dict.fromkeys(known["findings"]))
-    if ended := _ended(code, said):
-        kinds[ended] = None
-        (keep / f"{name}-{seed}.log").write_text(said, encoding="utf-8")
-    return ended
-
-
-def _run(command: list[str], seconds: float) -> tuple[int | None, str]:
-    """Returns the exit code, or None if the time was up, and the end of the output."""
-    try:
-        done = subprocess.run(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        return None, (error.stdout or b"").decode(errors="replace")[-100_000:]
-    return done.returncode, done.stdout.decode(errors="replace")[-100_000:]
-
-
-def _ended(code: int | None, said: str) -> str:
-    """Says what is wrong with the end of the process; empty if nothing is."""
+def how_it_ended(code: int | None, said: str) -> str:
+    """Says what is wrong with the end of a process, whose code is None if the time was up; empty if nothing is."""
     if code == 0:
         return ""
-    if code is None:
-        return "hung"
     fault = re.search(r"ERROR: libFuzzer: ([\w-]+)", said)
-    return fault[1] if fault else f"the process ended with exit code {code}"
+    return "hung" if code is None else fault[1] if fault else f"the process ended with exit code {code}"
 
 
 def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, Any]:
@@ -132,7 +164,6 @@ def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, A
     engine = "atheris" if importlib.util.find_spec("atheris") else "random"
     amount = count if engine == "atheris" else count * RANDOM
     with tempfile.TemporaryDirectory() as scratch:
-        chosen = [parser for name, parser in parsers().items() if not rows or name in rows]
-        found = [fuzz(parser, engine, 1, amount, keep or Path(scratch)) for parser in chosen]
-    faults = sum(len(row.kinds) + (not row.executions) for row in found)
-    return {"rows": [asdict(row) for row in found], "faults": faults}
+        chosen = [parser for name, parser in PARSERS.items() if not rows or name in rows]
+        found = [fuzz(parser, engine, amount, keep or Path(scratch)) for parser in chosen]
+    return {"rows": found, "faults": sum(len(row["kinds"]) + (not row["executions"]) for row in found)}

@@ -1,10 +1,13 @@
-"""Sends SIGKILL to commands at random moments, and checks what is left and that the next run comes to the same end."""
+"""Sends SIGKILL to commands at random moments, and checks what is left and that the next run comes to the same end.
+
+Each row is a function that kills a command some times, with files in a folder, and yields a word for each thing that it
+finds; an empty word is nothing.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import io
 import os
 import random
@@ -19,10 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.reliability import kills_of_servers as servers
-from benchmarks.reliability.bad_pictures import make_data
 from benchmarks.reliability.commands import must, run, warm
-from benchmarks.reliability.mutated_models import DETECTOR, MODEL, PHOTO, PICTURE
-from benchmarks.reliability.step import ROOT
+from benchmarks.reliability.sources import DETECTOR, MODEL, PHOTO, PICTURE, ROOT, Args, Sources, make_data
 from zoo.system import processes
 
 SECONDS = 300
@@ -30,55 +31,43 @@ CONVERTER = "zoo.export.tflite.converter"
 """The module whose process runs TensorFlow's converter."""
 BAD = ("half a file", "other weights", "not resumed", "other end", "litter after the next run", *servers.BAD)
 """What must not be found after a kill."""
-Args = tuple[str | Path, ...]
 
 
-def writers(folder: Path) -> dict[str, tuple[Args, tuple[str, ...]]]:
-    """Returns the commands that write files, by name: their arguments, and the files and folders in `out`."""
-    out, keras, data = folder / "out", folder / "lenet.keras", folder / "data"
+def writers(sound: Sources, out: Path) -> dict[str, Callable[[], Args]]:
+    """Returns the commands that write files, by name: functions that return the arguments."""
+    int8 = ("--quantize", "int8", "--calibration")
     return {
-        "build": (
-            ("build", "lenet", "--export", "keras,savedmodel,tflite", "--out", out),
-            ("lenet.keras", "lenet_savedmodel", "lenet.tflite"),
-        ),
-        "export": (
-            ("export", keras, "--export", "tflite,onnx", "--quantize", "int8", "--calibration", data, "--out", out),
-            ("lenet_int8.tflite", "lenet_int8.onnx"),
-        ),
-        "prune": (("prune", keras, data, "--keep", "0.7", "--out", out / "small.keras"), ("small.keras",)),
-        "diagnose --plot": (("diagnose", keras, data, "--plot", out / "loss.png"), ("loss.png",)),
-        "info --plot": (("info", "lenet", "--plot", out / "net.svg"), ("net.svg",)),
-        "evaluate --confusion": (("evaluate", MODEL, data, "--confusion", out / "matrix.csv"), ("matrix.csv",)),
-        "run --draw": (("run", DETECTOR, PHOTO, "--draw", out / "found.png"), ("found.png",)),
-        "web": (("web", MODEL, "--out", out / "page.html"), ("page.html",)),
+        "build": lambda: ("build", "lenet", "--export", "keras,savedmodel,tflite", "--out", out),
+        "export": lambda: ("export", sound.keras, "--export", "tflite,onnx", *int8, sound.data, "--out", out),
+        "prune": lambda: ("prune", sound.keras, sound.data, "--keep", "0.7", "--out", out / "small.keras"),
+        "diagnose --plot": lambda: ("diagnose", sound.keras, sound.data, "--plot", out / "loss.png"),
+        "info --plot": lambda: ("info", "lenet", "--plot", out / "net.svg"),
+        "evaluate --confusion": lambda: ("evaluate", MODEL, sound.data, "--confusion", out / "matrix.csv"),
+        "run --draw": lambda: ("run", DETECTOR, PHOTO, "--draw", out / "found.png"),
+        "web": lambda: ("web", MODEL, "--out", out / "page.html"),
     }
 
 
-def write(name: str, number: int, folder: Path) -> Counter[str]:
+def write(name: str, number: int, folder: Path) -> Iterator[str]:
     """Kills a command that writes files, every second time over older ones; each must be old, new, or not there."""
-    make_data(folder / "data", {}, copies=4)
-    if name not in LIGHT:
-        must(["build", "lenet", "--export", "keras", "--out", folder])
-    args, files = writers(folder)[name]
-    out, whole, found = folder / "out", folder / "whole", Counter[str]()
+    out, whole = folder / "out", folder / "whole"
+    args = writers(Sources(folder), out)[name]()
     longest = must(args).seconds
     out.rename(whole)
-    right = {file: meaning(whole / file) for file in files}
+    right = {path.name: meaning(path) for path in whole.iterdir()}
     for seed in range(number):
         shutil.rmtree(out, ignore_errors=True)
-        if seed % 2:
+        if older := bool(seed % 2):
             shutil.copytree(whole, out)
-            for file in files:
-                if (out / file).is_file():
-                    (out / file).write_bytes(b"older")
-        ended = run(args, kill_after=random.Random(seed).uniform(0, longest))
-        found["killed"] += ended.code == -9
-        lefts = [left_of(out / file, right[file], older=bool(seed % 2)) for file in files]
-        found["half a file" if "half a file" in lefts else "each file whole, old or none"] += 1
+            for path in out.iterdir():
+                if path.is_file():
+                    path.write_bytes(b"older")
+        yield "killed" * (run(args, kill_after=random.Random(seed).uniform(0, longest)).code == -9)
+        lefts = [left_of(out / file, right[file], older=older) for file in right]
+        yield "half a file" if "half a file" in lefts else "each file whole, old or none"
     must(args)
-    found["other end"] = sum(meaning(out / file) != right[file] for file in files)
-    found["litter after the next run"] = litter(out)
-    return found
+    yield from ("other end" for file in right if meaning(out / file) != right[file])
+    yield from litter(out)
 
 
 def left_of(path: Path, right: object, *, older: bool) -> str:
@@ -109,72 +98,61 @@ def meaning(path: Path) -> object:
     return path.read_bytes()
 
 
-def litter(folder: Path) -> int:
-    """Returns the number of scratch folders that were left behind."""
-    return sum(path.name.startswith(".") for path in folder.rglob("*") if path.is_dir())
+def litter(folder: Path) -> Iterator[str]:
+    """Yields a word for each scratch folder that was left behind."""
+    yield from ("litter after the next run" for path in folder.rglob(".*") if path.is_dir())
 
 
-def weights_of(run_folder: Path) -> str:
-    """Returns a hash of the weights and of all state that decides how a training continues."""
+def weights_of(run_folder: Path) -> dict[str, bytes]:
+    """Returns the bytes of the weights and of all state that decides how a training continues."""
     import numpy as np
 
-    digest = hashlib.sha256()
     with np.load(io.BytesIO((run_folder / "state.npz").read_bytes())) as state:
-        for name in sorted(state.files):
-            if name != "place":
-                digest.update(name.encode() + state[name].tobytes())
-    return digest.hexdigest()
+        return {name: state[name].tobytes() for name in state.files if name != "place"}
 
 
-def train(number: int, folder: Path) -> Counter[str]:
+def train(number: int, folder: Path) -> Iterator[str]:
     """Kills a training, resumes it (which may be killed, too), and compares the weights with an undisturbed run's."""
     make_data(folder / "data", {}, copies=12)
     args: Args = ("train", "lenet", folder / "data", "--epochs", "3", "--out")
     longest = must([*args, folder / "whole"]).processor
-    right, place, found = weights_of(folder / "whole"), folder / "run", Counter[str]()
+    right, place = weights_of(folder / "whole"), folder / "run"
     for seed in range(number):
         rng = random.Random(seed)
         shutil.rmtree(place, ignore_errors=True)
-        found["killed"] += run([*args, place], kill_at=rng.uniform(0, longest)).code == -9
+        yield "killed" * (run([*args, place], kill_at=rng.uniform(0, longest)).code == -9)
         if not place.exists():
-            found["nothing there yet"] += 1
+            yield "nothing there yet"
             continue
         again: Args = ("train", "--resume", place)
         if rng.random() < 0.5:
-            found["killed again"] += run(again, kill_at=rng.uniform(0, longest)).code == -9
+            yield "killed again" * (run(again, kill_at=rng.uniform(0, longest)).code == -9)
         resumed = run(again, seconds=SECONDS)
         if resumed.code == 0:
-            found["same weights" if weights_of(place) == right else "other weights"] += 1
+            yield "same weights" if weights_of(place) == right else "other weights"
         elif resumed.outcome == "refused" and not (place / "state.npz").exists():
-            found["nothing saved yet, said so"] += 1
+            yield "nothing saved yet, said so"
         else:
-            found["not resumed"] += 1
-        found["litter after the next run"] += litter(place)
-    return found
+            yield "not resumed"
+        yield from litter(place)
 
 
-def choose(number: int, folder: Path) -> Counter[str]:
+def choose(number: int, folder: Path) -> Iterator[str]:
     """Kills measurements; what is measured must be kept, so that the next run continues with the rest."""
-    cache = {"XDG_CACHE_HOME": str(folder / "cache")}
     args: Args = (
         "choose", "mobilenet_v2", "--alpha", "0.35", "--input-size", "96", "--num-classes", "10", "--quantize",
         "none,float16", "--runs", "2", "--threads", "1", "--max-ms", "10000", "--json",
     )  # fmt: skip
-
-    def prepare() -> None:
-        os.environ.update(cache)
-
-    first = must(args, prepare=prepare)
-    found = Counter[str]()
+    cache = functools.partial(os.environ.update, {"XDG_CACHE_HOME": str(folder / "cache")})
+    first = must(args, prepare=cache)
     for seed in range(number):
         shutil.rmtree(folder / "cache")
         at = random.Random(seed).uniform(0, first.seconds)
-        found["killed"] += run(args, prepare=prepare, kill_after=at).code == -9
-        again = run(args, seconds=SECONDS, prepare=prepare)
+        yield "killed" * (run(args, prepare=cache, kill_after=at).code == -9)
+        again = run(args, seconds=SECONDS, prepare=cache)
         same = again.code == 0 and again.out.count('"quantize"') == first.out.count('"quantize"')
-        found["went on" if same else "not resumed"] += 1
-    found["litter after the next run"] = litter(folder / "cache")
-    return found
+        yield "went on" if same else "not resumed"
+    yield from litter(folder / "cache")
 
 
 @contextlib.contextmanager
@@ -204,29 +182,27 @@ def converters_from(folder: Path) -> Iterator[None]:
             process.kill()
 
 
-COMMANDS: dict[str, Callable[[int, Path], Counter[str]]] = {
+COMMANDS: dict[str, Callable[[int, Path], Iterator[str]]] = {
     "train": train,
     "choose": choose,
-    **{name: functools.partial(write, name) for name in writers(Path())},
+    **{name: functools.partial(write, name) for name in writers(Sources(Path()), Path())},
     "download": servers.download,
     "serve": servers.serve,
     "serve --collect": servers.collect,
 }
-
-
-LIGHT = (*(name for name in COMMANDS if name.split()[0] in {"evaluate", "run", "web", "serve"}), "download")
+LIGHT = {"evaluate --confusion", "run --draw", "web", "download", "serve", "serve --collect"}
 """The commands that need no TensorFlow."""
 
 
 def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, Any]:
     """Kills each command `count` times; `rows` names the commands, all by default, and `keep` is not used."""
     names = rows or tuple(COMMANDS)
-    heavy = not set(names) <= set(LIGHT)
+    heavy = not set(names) <= LIGHT
     warm(heavy=heavy)
     found = []
     with tempfile.TemporaryDirectory() as shared, converters_from(Path(shared)) if heavy else contextlib.nullcontext():
         for name in names:
             with tempfile.TemporaryDirectory() as place:
-                counts = COMMANDS[name](count, Path(place))
-            found.append({"command": name, "tried": count, **counts})
+                counts = Counter(filter(None, COMMANDS[name](count, Path(place))))
+            found.append({"command": name, "tried": count, "killed": 0, **counts})
     return {"rows": found, "faults": sum(row.get(name, 0) for row in found for name in BAD)}

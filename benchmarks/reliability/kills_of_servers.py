@@ -1,4 +1,4 @@
-"""Sends SIGKILL to downloads and servers at random moments."""
+"""Sends SIGKILL to downloads and servers at random moments; the rows are functions as in `kills`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import http.server
 import random
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from PIL import Image
 
 from benchmarks.reliability.collector import CLASSES, Client
 from benchmarks.reliability.commands import call
-from benchmarks.reliability.mutated_models import MODEL, PICTURE
-from benchmarks.reliability.server import Server, address, read, serving
+from benchmarks.reliability.server import Server, address, read, started
+from benchmarks.reliability.sources import MODEL, PICTURE
 
 BAD = ("other answer", "answered 201 and lost", "picture damaged", "counted wrong", "litter after the next start")
 """What must not be found after a kill."""
@@ -52,67 +51,56 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Writes nothing to the terminal."""
 
 
-def download(number: int, folder: Path) -> Counter[str]:
+def download(number: int, folder: Path) -> Iterator[str]:
     """Kills the download of published weights; the next one must continue it, and get the same bytes."""
     from zoo.weights.fetch.download import fetch
 
-    found = Counter[str]()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/weights.h5"
-    for seed in range(number):
-        path = folder / str(seed) / "weights.h5"
-        work = functools.partial(fetch, url, path)
-        found["killed"] += call(work, kill_after=random.Random(seed).uniform(0, LONGEST)).code == -9
-        if path.exists() and path.read_bytes() != CONTENT:
-            found["half a file"] += 1
-        Handler.starts.clear()
-        again = call(work)
-        whole = again.code == 0 and path.read_bytes() == CONTENT
-        found["same file" if whole else "not resumed"] += 1
-        found["of them continued in the middle"] += any(Handler.starts)
-    server.shutdown()
-    server.server_close()
-    return found
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for seed in range(number):
+            path = folder / str(seed) / "weights.h5"
+            work = functools.partial(fetch, f"http://127.0.0.1:{server.server_port}/weights.h5", path)
+            yield "killed" * (call(work, kill_after=random.Random(seed).uniform(0, LONGEST)).code == -9)
+            yield "half a file" * (path.exists() and path.read_bytes() != CONTENT)
+            Handler.starts.clear()
+            again = call(work)
+            yield "same file" if again.code == 0 and path.read_bytes() == CONTENT else "not resumed"
+            yield "of them continued in the middle" * any(Handler.starts)
+        server.shutdown()
 
 
-def serve(number: int, folder: Path) -> Counter[str]:
+def serve(number: int, folder: Path) -> Iterator[str]:
     """Kills a server that is asked; the next one must answer the same."""
-    found, picture, right = Counter[str](), PICTURE.read_bytes(), b""
+    picture, right = PICTURE.read_bytes(), b""
     for seed in range(number):
-        with serving(folder, MODEL) as server:
+        with started(folder, MODEL) as server:
             status, answer = server.ask("POST", "/v1/classify", picture)
             right = right or answer.partition(b'"milliseconds"')[0]
-            found["same answer" if status == 200 and right and answer.startswith(right) else "other answer"] += 1
+            yield "same answer" if status == 200 and right and answer.startswith(right) else "other answer"
             kill_while(server, [functools.partial(server.post, picture)] * 2, random.Random(seed))
-        found["killed"] += server.code == -9
-    return found
+        yield "killed" * (server.code == -9)
 
 
-def collect(number: int, folder: Path) -> Counter[str]:
+def collect(number: int, folder: Path) -> Iterator[str]:
     """Kills a server that collects pictures; each that it answered 201 for must be there, and nothing in part."""
-    found, things = Counter[str](), folder / "things"
-    stored: dict[tuple[str, str], bytes] = {}
+    things, stored = folder / "things", dict[tuple[str, str], bytes]()
     for seed in range(number):
-        with serving(folder, "--collect", things) as server:
+        with started(folder, "--collect", things) as server:
             for name in CLASSES:
                 server.post(b"", address("/v1/classes", name=name))
-            listed = read(server.ask("GET", "/v1/classes")[1])["classes"]
-            there = {(path.parent.name, path.name): path for path in things.glob("*/*.jpg")}
-            found["counted wrong"] += sum(one["count"] for one in listed) != len(there)
+            counted = sum(one["count"] for one in read(server.ask("GET", "/v1/classes")[1])["classes"])
+            yield "counted wrong" * (counted != len(list(things.glob("*/*.jpg"))))
             clients, rng = [Client(server, f"kill{seed}x{i}") for i in range(2)], random.Random(seed)
             kill_while(server, [functools.partial(client.add, rng) for client in clients], rng)
-        found["killed"] += server.code == -9
+        yield "killed" * (server.code == -9)
         stored |= {place: content for client in clients for place, content in client.stored.items()}
-    there = {(path.parent.name, path.name): path for path in things.glob("*/*.jpg")}
-    found["pictures kept"] = len(there)
-    found["answered 201 and lost"] = sum(
-        place not in there or there[place].read_bytes() != content for place, content in stored.items()
-    )
-    found["picture damaged"] = sum(not is_whole(path) for path in there.values())
-    with serving(folder, "--collect", things):
-        found["litter after the next start"] = sum(path.is_dir() for path in things.glob("*/.*"))
-    return found
+    there = {(path.parent.name, path.name): path.read_bytes() for path in things.glob("*/*.jpg")}
+    for place in there:
+        yield "pictures kept"
+        yield "picture damaged" * (not is_whole(things.joinpath(*place)))
+    yield from ("answered 201 and lost" for place, content in stored.items() if there.get(place) != content)
+    with started(folder, "--collect", things):
+        yield from ("litter after the next start" for path in things.glob("*/.*") if path.is_dir())
 
 
 def kill_while(server: Server, clients: list[Callable[[], int]], rng: random.Random) -> None:

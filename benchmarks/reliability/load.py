@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.processes import resident
 from benchmarks.reliability.server import Server
 
 MOST = 500_000
@@ -43,9 +44,8 @@ class Load:
         threads = [threading.Thread(target=self._client, args=(kinds, end, i)) for i, kinds in enumerate(clients)]
         for thread in threads:
             thread.start()
-        self._memory.append(self.server.resident())
         while any(thread.is_alive() for thread in threads):
-            self._memory.append(self.server.resident())
+            self._memory.append(resident(self.server.process.pid))
             time.sleep(min(0.5, seconds / 20))
 
     def _client(self, kinds: Kinds, end: float, seed: int) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
-import socket
+import stat
 import struct
 import zlib
 from collections.abc import Callable
@@ -14,6 +15,8 @@ import numpy as np
 from PIL import Image
 
 Maker = Callable[[Path], Path]
+FORMATS = {"JPEG": "jpg", "PNG": "png", "WebP": "webp", "GIF": "gif", "TIFF": "tif", "BMP": "bmp"}
+"""The formats and their suffixes."""
 
 
 def picture(width: int = 96, height: int = 64, mode: str = "RGB") -> Image.Image:
@@ -32,55 +35,46 @@ def encoded(kind: str, image: Image.Image | None = None, **options: object) -> b
 
 
 def bomb() -> bytes:
-    """Makes a PNG file of a few hundred bytes that claims 60,000 x 60,000 pixels."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(b"\0" * 50_000))
-        + chunk(b"IEND", b"")
-    )
+    """Makes a PNG file of a few bytes that claims 60,000 x 60,000 pixels."""
+    data = encoded("PNG")
+    head = data[12:16] + struct.pack(">II", 60_000, 60_000) + data[24:29]
+    return data[:12] + head + struct.pack(">I", zlib.crc32(head)) + data[33:]
 
 
-def _frames() -> list[Image.Image]:
-    return [picture().rotate(angle) for angle in (0, 90, 180)]
+def _half(kind: str) -> bytes:
+    data = encoded(kind)
+    return data[: len(data) // 2]
 
 
-def _wrong_checksum() -> bytes:
-    data = bytearray(encoded("PNG"))
-    at = data.index(b"IDAT") + 20
-    data[at : at + 8] = bytes(8)
-    return bytes(data)
+def _animated(kind: str) -> bytes:
+    first, *more = (picture().rotate(angle) for angle in (0, 90, 180))
+    return encoded(kind, first, save_all=True, append_images=more)
 
 
-def _exif(value: int) -> bytes:
+def _overwritten(data: bytes, at: int, new: bytes) -> bytes:
+    return data[:at] + new + data[at + len(new) :]
+
+
+def _exif(orientation: int) -> bytes:
     exif = Image.Exif()
-    exif[0x0112] = value
+    exif[0x0112] = orientation
     return encoded("JPEG", exif=exif)
 
 
+def _wrong_checksum() -> bytes:
+    return _overwritten(encoded("PNG"), encoded("PNG").index(b"IDAT") + 20, bytes(8))
+
+
 def _damaged_exif() -> bytes:
-    data = bytearray(_exif(6))
-    at = data.index(b"Exif") + 6
-    data[at + 4 : at + 24] = b"\xff" * 20
-    return bytes(data)
+    return _overwritten(_exif(6), _exif(6).index(b"Exif") + 10, b"\xff" * 20)
 
 
 CONTENTS: dict[str, tuple[str, Callable[[], bytes]]] = {
     # Each kind of file: (its suffix, its content).
     "sound JPEG": ("jpg", lambda: encoded("JPEG")),
-    "JPEG without its second half": ("jpg", lambda: encoded("JPEG")[: len(encoded("JPEG")) // 2]),
     "JPEG, the first 20 bytes": ("jpg", lambda: encoded("JPEG")[:20]),
-    "PNG without its second half": ("png", lambda: encoded("PNG")[: len(encoded("PNG")) // 2]),
+    **{f"{kind} without its second half": (end, functools.partial(_half, kind)) for kind, end in FORMATS.items()},
     "PNG with damaged pixels": ("png", _wrong_checksum),
-    "WebP without its second half": ("webp", lambda: encoded("WEBP")[: len(encoded("WEBP")) // 2]),
-    "GIF without its second half": ("gif", lambda: encoded("GIF")[: len(encoded("GIF")) // 2]),
-    "TIFF without its second half": ("tif", lambda: encoded("TIFF")[: len(encoded("TIFF")) // 2]),
-    "BMP without its second half": ("bmp", lambda: encoded("BMP")[: len(encoded("BMP")) // 2]),
     "empty file": ("jpg", lambda: b""),
     "text": ("jpg", lambda: b"<html>404 Not Found</html>\n"),
     "zeros": ("jpg", lambda: bytes(100_000)),
@@ -100,85 +94,51 @@ CONTENTS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "EXIF: turned": ("jpg", lambda: _exif(6)),
     "EXIF: orientation 99": ("jpg", lambda: _exif(99)),
     "EXIF: damaged": ("jpg", _damaged_exif),
-    "animated GIF": ("gif", lambda: encoded("GIF", _frames()[0], save_all=True, append_images=_frames()[1:])),
-    "animated WebP": ("webp", lambda: encoded("WEBP", _frames()[0], save_all=True, append_images=_frames()[1:])),
-    "animated PNG": ("png", lambda: encoded("PNG", _frames()[0], save_all=True, append_images=_frames()[1:])),
+    **{f"animated {kind}": (FORMATS[kind], functools.partial(_animated, kind)) for kind in ("GIF", "WebP", "PNG")},
 }
 
 
-def _file(suffix: str, content: Callable[[], bytes]) -> Maker:
+def _made(put: Callable[[Path], object], name: str | bytes = "odd.jpg") -> Maker:
     def make(folder: Path) -> Path:
-        path = folder / f"odd.{suffix}"
-        path.write_bytes(content())
+        path = folder / os.fsdecode(name)
+        put(path)
         return path
 
     return make
 
 
-def _named(name: str | bytes) -> Maker:
-    def make(folder: Path) -> Path:
-        path = Path(os.fsdecode(os.path.join(os.fsencode(folder), os.fsencode(name))))  # noqa: PTH118  # bytes
-        path.write_bytes(encoded("JPEG"))
-        return path
-
-    return make
+def _written(content: Callable[[], bytes]) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content())
 
 
-def _fifo(folder: Path) -> Path:
-    os.mkfifo(folder / "odd.jpg")
-    return folder / "odd.jpg"
+_sound = _written(lambda: encoded("JPEG"))
 
 
-def _socket(folder: Path) -> Path:
-    here = Path.cwd()
-    os.chdir(folder)  # the path of a socket must be short
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind("odd.jpg")
-    os.chdir(here)
-    return folder / "odd.jpg"
-
-
-def _link(target: str) -> Maker:
-    def make(folder: Path) -> Path:
-        (folder / "odd.jpg").symlink_to(target)
-        return folder / "odd.jpg"
-
-    return make
-
-
-def _folder(folder: Path) -> Path:
-    (folder / "odd.jpg").mkdir()
-    return folder / "odd.jpg"
-
-
-def _forbidden(folder: Path) -> Path:
-    path = _file("jpg", lambda: encoded("JPEG"))(folder)
+def _forbidden(path: Path) -> None:
+    _sound(path)
     path.chmod(0)
-    return path
 
 
-def _forbidden_folder(folder: Path) -> Path:
-    (folder / "closed").mkdir()
-    path = _file("jpg", lambda: encoded("JPEG"))(folder / "closed")
-    (folder / "closed").chmod(0)
-    return path
+def _forbidden_folder(path: Path) -> None:
+    path.parent.mkdir()
+    _sound(path)
+    path.parent.chmod(0)
 
 
 CLOSED = "in a folder without permission"
 """The kind that is a folder which may not be opened."""
-
 KINDS: dict[str, Maker] = {
-    **{kind: _file(*what) for kind, what in CONTENTS.items()},
-    "folder named .jpg": _folder,
-    "named pipe": _fifo,
-    "socket": _socket,
-    "link to a device": _link("/dev/zero"),
-    "link to nothing": _link("nothing.jpg"),
-    "link to itself": _link("odd.jpg"),
-    "no permission": _forbidden,
-    CLOSED: _forbidden_folder,
-    "name that is not UTF-8": _named(b"odd\xff\xfe.jpg"),
-    "name with a line break": _named("odd\nzoo: error: forged.jpg"),
-    "name with [brackets] and *": _named("[red]odd* [0-9].jpg"),
-    "name of 255 bytes": _named("o" * 251 + ".jpg"),
+    **{kind: _made(_written(content), f"odd.{suffix}") for kind, (suffix, content) in CONTENTS.items()},
+    "folder named .jpg": _made(Path.mkdir),
+    "named pipe": _made(os.mkfifo),
+    "socket": _made(lambda path: os.mknod(path, stat.S_IFSOCK | 0o600)),
+    "link to a device": _made(lambda path: path.symlink_to("/dev/zero")),
+    "link to nothing": _made(lambda path: path.symlink_to("nothing.jpg")),
+    "link to itself": _made(lambda path: path.symlink_to("odd.jpg")),
+    "no permission": _made(_forbidden),
+    CLOSED: _made(_forbidden_folder, "closed/odd.jpg"),
+    "name that is not UTF-8": _made(_sound, b"odd\xff\xfe.jpg"),
+    "name with a line break": _made(_sound, "odd\nzoo: error: forged.jpg"),
+    "name with [brackets] and *": _made(_sound, "[red]odd* [0-9].jpg"),
+    "name of 255 bytes": _made(_sound, "o" * 251 + ".jpg"),
 }

@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import re
 import select
 import socket
 import subprocess
-import sys
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reliability.commands import ZOO
+from bench.processes import serving
 
 
 @dataclass
@@ -28,8 +26,11 @@ class Server:
     port: int
     errors: Path
     """The text that it wrote to its standard error."""
-    code: int | None = None
-    """The exit code of the server."""
+
+    @property
+    def code(self) -> int | None:
+        """The exit code of the server, when it has ended."""
+        return self.process.returncode
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         """Sends a request; returns status and body of the answer, or 0 and nothing if there was none."""
@@ -71,10 +72,6 @@ class Server:
             connection.recv(1000)
         return 0
 
-    def resident(self) -> float:
-        """Returns the memory that the server holds now, in MB."""
-        return resident(self.process.pid)
-
 
 def head(path: str, length: int) -> bytes:
     """Returns the head of a request with a body of some bytes."""
@@ -92,33 +89,9 @@ def read(answer: bytes) -> dict[str, Any]:
     return found
 
 
-def resident(pid: int) -> float:
-    """Returns the memory that a process holds now, in MB; 0 if it has ended."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-    except (OSError, IndexError):
-        return 0.0
-
-
 @contextlib.contextmanager
-def serving(folder: Path, *options: str | Path) -> Iterator[Server]:
-    """Starts `zoo serve` with some options, on a free port for this machine only, and stops it by SIGTERM.
-
-    Args:
-        folder: a folder for the text of its standard error.
-        *options: the model's file, or `--collect` and a folder, and more.
-    """
+def started(folder: Path, *options: str | Path) -> Iterator[Server]:
+    """Runs `zoo serve` with some options, with the text of its standard error in a folder; see `serving`."""
     errors = folder / "serve.err"
-    command = [sys.executable, "-c", ZOO, "serve", "--port", "0", *map(str, options)]
-    with errors.open("w") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
-        try:
-            assert process.stdout
-            found = re.search(r":(\d+)/", process.stdout.readline())
-            if not found:
-                raise RuntimeError(f"zoo serve does not start: {errors.read_text()}")
-            server = Server(process, int(found[1]), errors)
-            yield server
-            process.terminate()
-            server.code = process.wait(60)
-        finally:
-            process.kill()
+    with errors.open("w") as log, serving(*options, errors=log) as (process, port):
+        yield Server(process, port, errors)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.reliability.load import Kinds, Load
-from benchmarks.reliability.mutated_models import MODEL
 from benchmarks.reliability.mutations import mutate
 from benchmarks.reliability.odd_pictures import CONTENTS, encoded
-from benchmarks.reliability.server import Server, head, serving
+from benchmarks.reliability.server import Server, head, started
+from benchmarks.reliability.sources import MODEL
 
 CLIENTS = 4
 PATH = "/v1/classify"
@@ -39,7 +39,7 @@ def kinds(server: Server) -> Kinds:
 def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, Any]:
     """Runs four clients for `count` seconds, and asks once more at the end; `rows` and `keep` are not used."""
     with tempfile.TemporaryDirectory() as folder:
-        with serving(Path(folder), MODEL, "--timeout", "5") as server:
+        with started(Path(folder), MODEL, "--timeout", "5") as server:
             load = Load(server)
             load.run([kinds(server)] * CLIENTS, count)
             last = server.post(encoded("JPEG"))

@@ -8,16 +8,17 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+OLD_RUNTIME = str(ROOT / ".venv-tflite-runtime" / "bin" / "python")
+"""The Python with tflite-runtime, which `make .venv-tflite-runtime/ready` makes."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A measurement: a module with `measure(count, rows, keep)`, which returns a table with the number of `faults`."""
 
     module: str
@@ -25,16 +26,14 @@ class Step:
     """How much is tried for the page: the files or kills of each row, pictures, or seconds."""
     quick: int
     """The same where it is only shown that the measurement works."""
-    python: Path = Path(sys.executable)
+    python: str = sys.executable
     """The Python that runs it."""
 
 
-OLD_RUNTIME = ROOT / ".venv-tflite-runtime" / "bin" / "python"
-"""The Python with tflite-runtime, which `make .venv-tflite-runtime/ready` makes."""
 STEPS = {
-    "models": Step("mutated_models", 1000, 20),
-    "models_tflite_runtime": Step("mutated_models", 500, 20, OLD_RUNTIME),
-    "inputs": Step("mutated_inputs", 30, 1),
+    "models": Step("damaged_models", 1000, 20),
+    "models_tflite_runtime": Step("damaged_models", 500, 20, OLD_RUNTIME),
+    "inputs": Step("damaged_inputs", 30, 1),
     "fuzz": Step("fuzz", 60, 2),
     "pictures": Step("bad_pictures", 300, 6),
     "kills": Step("kills", 50, 1),
@@ -54,9 +53,8 @@ def main(name: str, count: int | None, rows: tuple[str, ...], keep: Path | None)
     """Measures, prints the result, and ends with exit code 1 if there was a fault."""
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
-    step = STEPS[name]
-    module = importlib.import_module(f"benchmarks.reliability.{step.module}")
-    found = module.measure(count or step.quick, rows, keep)
+    module = importlib.import_module(f"benchmarks.reliability.{STEPS[name].module}")
+    found = module.measure(count or STEPS[name].quick, rows, keep)
     click.echo(json.dumps(found, indent=1))
     sys.exit(1 if found["faults"] else 0)
 

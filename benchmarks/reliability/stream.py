@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.reliability.commands import ZOO
-from benchmarks.reliability.mutated_models import MODEL, PICTURE
-from benchmarks.reliability.server import resident
+from bench.processes import ZOO, resident
+from benchmarks.reliability.sources import MODEL, PICTURE
 
 FOLDER = 1000
 """Number of names of the picture in each folder."""

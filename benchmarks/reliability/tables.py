@@ -3,71 +3,88 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from tables import markdown_table
 
 RESULTS = Path(__file__).resolve().parent.parent.parent / "docs" / "reliability.json"
+Row = dict[str, Any]
+Key = TypeVar("Key")
 
 
-def results() -> dict[str, Any]:
+def results() -> Row:
     """Returns the results of all scripts."""
-    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    found: Row = json.loads(RESULTS.read_text(encoding="utf-8"))
     return found
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Formats a table in Markdown."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "".join("| " + " | ".join(_cell(cell) for cell in line) + " |\n" for line in lines)
+
+    def cell(value: object) -> str:
+        return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")
+
+    return markdown_table(columns, [list(map(cell, row)) for row in rows]) + "\n"
 
 
-def _cell(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")
+def chosen(columns: Mapping[str, str], rows: Iterable[Row]) -> str:
+    """Formats some columns of rows, which are given with their titles."""
+    return table(list(columns.values()), [[row[name] for name in columns] for row in rows])
+
+
+def whole(*names: str) -> str:
+    """Formats all columns of the rows of some measurements."""
+    rows: list[Row] = [row for name in names for row in results()[name]["rows"]]
+    return chosen({name: name for name in rows[0]}, rows)
+
+
+def groups(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
+    """Returns the rows of each key, in the order of their first ones."""
+    found: dict[Key, list[Row]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found
 
 
 def models() -> str:
     """Returns the table of damaged .tflite and .onnx files."""
-    found = [results()[name] for name in ("models", "models_tflite_runtime")]
-    return table(list(found[0]["rows"][0]), [list(row.values()) for one in found for row in one["rows"]])
+    return whole("models", "models_tflite_runtime")
 
 
 def inputs() -> str:
     """Returns the table of damaged Keras models, checkpoints, recipes and measurements."""
-    rows = results()["inputs"]["rows"]
-    return table(list(rows[0]), [list(row.values()) for row in rows])
+    return whole("inputs")
 
 
 def fuzz() -> str:
     """Returns the table of the fuzzed parsers."""
-    names = {
-        "parser": "parser", "engine": "engine", "seconds": "seconds", "executions": "executions",
-        "coverage": "edges covered", "read": "read", "refused": "refused", "kinds": "findings",
-    }  # fmt: skip
-    rows = [
-        [("" if row[name] is None else ", ".join(row[name]) or 0 if name == "kinds" else row[name]) for name in names]
-        for row in results()["fuzz"]["rows"]
-    ]
-    return table(list(names.values()), rows)
+    names = ("parser", "engine", "seconds", "executions", "coverage", "read", "refused", "kinds")
+    columns = {name: {"coverage": "edges covered", "kinds": "findings"}.get(name, name) for name in names}
+    rows = results()["fuzz"]["rows"]
+    return chosen(
+        columns,
+        [row | {"kinds": ", ".join(row["kinds"]) or 0, "coverage": row["coverage"] or ""} for row in rows],
+    )
 
 
 def pictures() -> str:
     """Returns the table of unusual pictures, with those of the same outcome in one row."""
     found = results()["pictures"]["rows"]
     columns = [name for name in found[0] if name not in {"kind", "on"}]
-    kinds: dict[tuple[str, ...], list[str]] = {}
-    for row in found:
-        kinds.setdefault(tuple(row[name] for name in columns), []).append(row["kind"])
-    return table(["kind", *columns], [["; ".join(names), *words] for words, names in kinds.items()])
+    kinds = groups(found, lambda row: tuple(row[name] for name in columns))
+    lines = [["; ".join(row["kind"] for row in rows), *words] for words, rows in kinds.items()]
+    return table(["kind", *columns], lines)
 
 
 def damaged_pictures() -> str:
     """Returns the table of damaged pictures by format, and of all kinds in one folder for training and calibration."""
     found = results()["pictures"]
-    rows = found["damaged"]
     columns = {"format": "format", "files": "files", "named": "named", "refused": "refused in one line", "bad": "else"}
     together = " and ".join(f"`zoo {name}` ({word})" for name, word in found["together"].items())
-    text = table(list(columns.values()), [[row[name] for name in columns] for row in rows])
+    text = chosen(columns, found["damaged"])
     return f"{text}\nAll kinds of the table above in one folder, with sound pictures: {together}.\n"
 
 
@@ -84,27 +101,24 @@ def kills() -> str:
 
 def disk() -> str:
     """Returns the table of commands that could not write."""
-    rows = results()["disk"]["rows"]
-    lines: dict[tuple[str, str], dict[str, int]] = {}
-    for row in rows:
-        counts = lines.setdefault((row["how"], row["left"] or "nothing"), {})
-        counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
-    grouped = [
-        [how, left, ", ".join(f"{count} {outcome}" for outcome, count in counts.items()),
-         ", ".join(f"`{row['command']}`" for row in rows if row["how"] == how and (row["left"] or "nothing") == left)]
-        for (how, left), counts in lines.items()
+    lines = [
+        [how, left, ", ".join(f"{n} {word}" for word, n in Counter(row["outcome"] for row in rows).items()),
+         ", ".join(f"`{row['command']}`" for row in rows)]
+        for (how, left), rows in groups(
+            results()["disk"]["rows"], lambda row: (row["how"], row["left"] or "nothing")
+        ).items()
     ]  # fmt: skip
-    return table(["fault", "left", "outcome", "commands"], grouped)
+    return table(["fault", "left", "outcome", "commands"], lines)
 
 
 def stream() -> str:
     """Returns the table of memory over many pictures."""
     found = results()["stream"]
-    memory = found["memory_mb"]
+    first, last = (f"{found['memory_mb'][when]} MB" for when in ("after_a_fifth", "at_the_end"))
     return table(
         ["on", "pictures", "named", "errors", "memory after a fifth", "at the end", "slope"],
-        [[found["on"], found["pictures"], found["named"], found["errors"], f"{memory['after_a_fifth']} MB",
-          f"{memory['at_the_end']} MB", f"{found['bytes_a_picture']} bytes a picture"]],
+        [[*(found[name] for name in ("on", "pictures", "named", "errors")), first, last,
+          f"{found['bytes_a_picture']} bytes a picture"]],
     )  # fmt: skip
 
 
@@ -119,18 +133,14 @@ def collector() -> str:
     return _load(found | {"counts": found["kept"] | found["counts"]})
 
 
-def _load(found: dict[str, Any]) -> str:
+def _load(found: Row) -> str:
     took, memory = found["milliseconds"], found["memory_mb"]
-    kinds: dict[str, list[str]] = {}
-    for kind, status, number in found["statuses"]:
-        kinds.setdefault(kind, []).append(f"{status or 'no answer'}: {number:,}")
-    answers = table(["request", "answers"], [[kind, ", ".join(words)] for kind, words in kinds.items()])
-    facts = [
-        ["on", found["on"]],
-        ["seconds", found["seconds"]],
-        ["requests", found["requests"]],
-        ["a good request", f"median {took['p50']} ms, p99 {took['p99']} ms"],
-        ["memory", f"{memory['second_quarter']} MB in the second quarter, {memory['last_quarter']} MB in the last"],
-        *map(list, found["counts"].items()),
-    ]
-    return f"{answers}\n{table(['', ''], facts)}"
+    said = [{"kind": kind, "said": f"{status or 'no answer'}: {n:,}"} for kind, status, n in found["statuses"]]
+    kinds = groups(said, lambda row: str(row["kind"]))
+    answers = [[kind, ", ".join(row["said"] for row in rows)] for kind, rows in kinds.items()]
+    facts = {name: found[name] for name in ("on", "seconds", "requests")} | {
+        "a good request": f"median {took['p50']} ms, p99 {took['p99']} ms",
+        "memory": f"{memory['second_quarter']} MB in the second quarter, {memory['last_quarter']} MB in the last",
+    }
+    lines = [list(line) for line in (facts | found["counts"]).items()]
+    return f"{table(['request', 'answers'], answers)}\n{table(['', ''], lines)}"

@@ -47,13 +47,13 @@ class Rule(NamedTuple):
     """None: it can only be read."""
 
 
-def other(pattern: str, words: str) -> Instead:
-    """Runs the command with other words in the place of those that match."""
+def other(pattern: str, words: str, *, in_shell: bool = True) -> Instead:
+    """Runs the command, or else the program, with other words in the place of those that match."""
 
-    def run(command: str, runner: Runner) -> str:
-        changed = re.sub(pattern, words, command)
-        assert changed != command
-        return runner.shell(changed)
+    def run(text: str, runner: Runner) -> str:
+        changed = re.sub(pattern, words, text)
+        assert changed != text
+        return runner.shell(changed) if in_shell else runner.python(changed)
 
     return run
 
@@ -72,6 +72,7 @@ one_file = other(r"(--alpha|--input-size) ([\d.]+),\S+", r"\1 \2")
 of_mine = other("^zoo export run/", "cp mine.keras model.keras; zoo export ")
 narrow = with_options("--alpha 0.35 --input-size 96")
 shorter = with_options("--freeze all", but_whole=True)
+shorter_program = other(r'(zoo\.train\("mobilenet_v2", )', r'\1freeze="all", data=', in_shell=False)
 
 
 def takes_options(command: str, runner: Runner) -> str:
@@ -181,13 +182,6 @@ def workers(command: str, runner: Runner) -> str:
     return "".join(reversed(said))
 
 
-def shorter_program(program: str, runner: Runner) -> str:
-    """`zoo.train("mobilenet_v2", ...)`: the head alone."""
-    changed = program.replace('zoo.train("mobilenet_v2", ', 'zoo.train("mobilenet_v2", freeze="all", data=')
-    assert changed != program
-    return runner.python(changed)
-
-
 def unpacked(command: str, runner: Runner) -> str:
     """`unzip -p FILE NAME > NAME`: of the file that was to be compiled; the compiler keeps the archive behind it."""
     _, _, file, name, *_ = command.split()
@@ -256,23 +250,16 @@ def program_that_serves(program: str, runner: Runner) -> str:
         return ask(f"{url}v1/classify", runner.folder / "photo.jpg")
 
 
-def with_runtime(command: str, runner: Runner) -> str:
-    """`zoo web ...`: as it is, where the runtime can be had; elsewhere the options are looked at."""
-    return runner.shell(command) if _has_runtime(runner) else takes_options(command, runner)
-
-
-def program_with_runtime(program: str, runner: Runner) -> str:
-    """`write(...)`: as it is, where the runtime can be had."""
-    return runner.python(program) if _has_runtime(runner) else ""
-
-
-def _has_runtime(runner: Runner) -> bool:
-    """Whether the browser's runtime is in the reader's cache, or comes into it."""
+def with_runtime(text: str, runner: Runner) -> str:
+    """`zoo web ...` or `write(...)`: as it is, where the runtime can be had; elsewhere the options are looked at."""
     from zoo.web import runtime
 
+    there = False
     with runner.here(), contextlib.suppress(MissingDependencyError):
-        return bool(runtime.find())
-    return False
+        there = bool(runtime.find())
+    if text.startswith("zoo "):
+        return runner.shell(text) if there else takes_options(text, runner)
+    return runner.python(text) if there else ""
 
 
 def shown(command: str, runner: Runner) -> str:
@@ -338,21 +325,9 @@ COMMANDS = (
     ),
     Rule(r"zoo train mobilenet_v2 ", "takes a minute; README's runs whole", shorter),
     Rule(r"zoo choose (?!.*(--alpha|--from) )", "builds many files, for minutes", small_choice),
-    Rule(
-        r"zoo build mobilenet_v2 --quantize ",
-        "takes half a minute; README's is of full width",
-        narrow,
-    ),
-    Rule(
-        r"zoo choose .*--files ",
-        "exports four files and says nothing of each",
-        one_file,
-    ),
-    Rule(
-        r"zoo export run/model.keras .*--target edgetpu",
-        "trains first, as README does",
-        of_mine,
-    ),
+    Rule(r"zoo build mobilenet_v2 --quantize ", "takes half a minute; README's is of full width", narrow),
+    Rule(r"zoo choose .*--files ", "exports four files and says nothing of each", one_file),
+    Rule(r"zoo export run/model.keras .*--target edgetpu", "trains first, as README does", of_mine),
     Rule(r"unzip -p model_int8_edgetpu.tflite ", "Coral's compiler makes the file", unpacked),
     Rule(r"zoo doctor ", "tries each installed runtime; a board has one of them", on_a_board),
     Rule(r"zoo serve --collect ", "ends with Ctrl-C; a person holds things before the camera", collected),
@@ -364,7 +339,7 @@ COMMANDS = (
 """The rules for commands."""
 
 PROGRAMS = (
-    Rule(r".*\nfrom zoo.web import write", "needs a network for the runtime", program_with_runtime),
+    Rule(r".*\nfrom zoo.web import write", "needs a network for the runtime", with_runtime),
     Rule(r".*\nserve\(", "ends with Ctrl-C; the port may be taken", program_that_serves),
     Rule(r'.*zoo\.train\("mobilenet_v2", ', "takes a minute; README's command runs whole", shorter_program),
 )

@@ -23,7 +23,7 @@ import sys
 
 from zoo.system.quiet import quiet, quiet_tensorflow
 
-PACKAGES = ("zoo.choose", "zoo.export", "zoo.summary", "zoo.training", "zoo.weights")
+PACKAGES = ("zoo.choose", "zoo.compress", "zoo.export", "zoo.summary", "zoo.training", "zoo.weights")
 """What commands that need TensorFlow import, with all their modules. The commands' own are not among them: they make
 their options of the registry, which a command's `--models` may add to."""
 
@@ -75,7 +75,8 @@ def _answer(client: socket.socket) -> None:
     os._exit(0)
 
 
-def _import_all() -> None:
+def import_all() -> None:
+    """Imports all that commands need, and starts no threads, which a fork would not have."""
     for name in ("tensorflow", "keras", "matplotlib.pyplot", "zoo.cli.main"):
         importlib.import_module(name)
     for package in map(importlib.import_module, PACKAGES):
@@ -105,7 +106,7 @@ def _become_the_command() -> None:
 if __name__ == "__main__":
     quiet_tensorflow()
     with quiet():
-        _import_all()
+        import_all()
     gc.freeze()
     main(sys.argv[1])
     _become_the_command()

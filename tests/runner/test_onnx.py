@@ -117,7 +117,7 @@ def test_a_file_of_others_is_run_and_said_to_be_one(tmp_path: Path) -> None:
 def test_pixels_are_scaled_as_nets_from_pytorch_take_them(tmp_path: Path) -> None:
     path = runnable.colours(tmp_path / "c.onnx", last="Identity")
     classifier = Classifier(path, input_range="imagenet", trusted=True)
-    assert classifier.says_its_input
+    assert not classifier.entry.unsure
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     expected = (np.array([200, 0, 30]) / 255 - mean) / std / 50
     np.testing.assert_allclose(classifier.scores(classifier.picture.arrange(RED)), expected, atol=1e-6)

@@ -66,7 +66,7 @@ def test_metadata_of_others_is_followed(scaled: tuple[Any, Path], with_metadata:
     assert stated(modelfile.read(with_metadata)) == Normalization((127.5,), (127.5,))
     classifier = Classifier(with_metadata)
     assert classifier.labels == ("a", "b", "c", "d", "e")
-    assert classifier.says_its_input
+    assert not classifier.entry.unsure
     expected = np.asarray(scaled[0](pixels[np.newaxis] / np.float32(127.5) - 1))[0]
     np.testing.assert_allclose(scores(classifier, pixels), expected, atol=1e-5)
 
@@ -76,7 +76,7 @@ def test_a_file_without_a_range_gets_raw_pixels_or_the_given_range(
 ) -> None:
     model, path = scaled
     raw = Classifier(path)
-    assert not raw.says_its_input
+    assert raw.entry.unsure
     expected = np.asarray(model(pixels[np.newaxis].astype(np.float32)))[0]
     np.testing.assert_allclose(scores(raw, pixels), expected, atol=1e-5)
     asked = Classifier(path, input_range=(-1, 1))

@@ -101,7 +101,7 @@ def test_tflite_files_run_with_their_range_and_labels(name: str, folder: Path) -
     assert classifier.labels == teachable.CLASSES
     assert f"its classes are named by {folder / 'labels.txt'}" in " ".join(classifier.notes)
     assert ("pixels are scaled to -1..1" in " ".join(classifier.notes)) is (name == "model_unquant.tflite")
-    assert classifier.says_its_input
+    assert not classifier.entry.unsure
     pixels, answers = teachable.examples()
     scores = np.stack([classifier.outputs(np.rint(picture).astype(np.uint8))[0][0] for picture in pixels])
     np.testing.assert_allclose(scores, answers, atol=2e-2)

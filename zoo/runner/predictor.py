@@ -151,11 +151,6 @@ class Predictor(Generic[Found]):
         return self.entry.normalization
 
     @property
-    def says_its_input(self) -> bool:
-        """Whether the scaling of pixels is known: the file is ours, is quantized, or has it in its metadata."""
-        return not self.entry.unsure
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of the file before its answers, one line each."""
         picture = self.entry.picture

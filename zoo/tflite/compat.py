@@ -104,22 +104,11 @@ def require(file: ModelFile, runtimes: Sequence[str]) -> None:
             raise ExportError(f"{runtime} cannot run this file: {found[0]}")
 
 
-def float_ops(file: ModelFile) -> list[str]:
-    """Lists the operations that compute with floats, e.g. `MUL (float32)`; empty for a fully integer file.
+def ops_with_floats(file: ModelFile) -> list[tuple[Op, Graph]]:
+    """Lists the operations that compute with floats, each with its graph; empty for a fully integer file.
 
     Conversions at the ends of the graph do not count: QUANTIZE of its input and DEQUANTIZE of its output.
     """
-    return counted(ops_with_floats(file))
-
-
-def counted(ops: Sequence[tuple[Op, Graph]]) -> list[str]:
-    """Returns operations that `ops_with_floats` lists as `float_ops` shows them."""
-    found = Counter(f"{op.name} ({_floats(op, graph)[0].lower()})" for op, graph in ops)
-    return [f"{count}x {name}" if count > 1 else name for name, count in found.items()]
-
-
-def ops_with_floats(file: ModelFile) -> list[tuple[Op, Graph]]:
-    """Lists the operations that `float_ops` counts, each with its graph."""
     return [
         (op, graph)
         for graph in file.graphs
@@ -128,6 +117,12 @@ def ops_with_floats(file: ModelFile) -> list[tuple[Op, Graph]]:
         and not (op.name == "QUANTIZE" and set(op.inputs) <= set(graph.inputs))
         and not (op.name == "DEQUANTIZE" and set(op.outputs) <= set(graph.outputs))
     ]
+
+
+def counted(ops: Sequence[tuple[Op, Graph]]) -> list[str]:
+    """Returns how often each of some `ops_with_floats` is there, with its type, e.g. `2x MUL (float32)`."""
+    found = Counter(f"{op.name} ({_floats(op, graph)[0].lower()})" for op, graph in ops)
+    return [f"{count}x {name}" if count > 1 else name for name, count in found.items()]
 
 
 def _floats(op: Op, graph: Graph) -> list[str]:

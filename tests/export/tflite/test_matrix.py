@@ -49,7 +49,7 @@ def test_file_is_static_and_what_the_mode_says(matrix: Any, matrix_model: str, m
     dtype = file.main.tensors[file.main.inputs[0]].dtype
     assert dtype == ("UINT8" if matrix_mode == "int8" else "FLOAT32")
     if matrix_mode in {"int8", "int16x8"}:
-        assert compat.float_ops(file) == []
+        assert compat.ops_with_floats(file) == []
     for runtime in ("litert 2.3", "tflite-runtime 2.14"):
         assert compat.problems(file, runtime) == []
 
