@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -56,6 +55,8 @@ def atomic(path: Path) -> Iterator[Path]:
 
 def _make_scratch(path: Path) -> tuple[Path, int]:
     """Makes a new folder, and returns it with the descriptor that holds its lock as long as this process lives."""
+    import tempfile  # imported here, because `zoo run` writes nothing
+
     while True:
         # It is in the same folder, because a rename is atomic only within one file system.
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SCRATCH, dir=path.parent))
