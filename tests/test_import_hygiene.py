@@ -106,7 +106,7 @@ def test_run(cases: Callable[[str], Case], photos: tuple[Path, Path]) -> None:
 NOT_FOR_PICTURES = {
     "zoo.specs", "zoo.published", "zoo.accuracies",  # what is known of architectures
     "zoo.tasks.evaluation", "zoo.inputs.npy", "zoo.inputs.table", "csv",
-    "zoo.onnx.reading.outline", "hashlib",
+    "zoo.onnx.reading.outline", "hashlib", "tempfile", "random", "concurrent.futures",
 }  # fmt: skip
 """Modules that a known file and a picture need none of: each one takes part of a millisecond of every cold start."""
 

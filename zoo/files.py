@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -93,6 +92,8 @@ def _sync(path: Path) -> None:
 
 def _make_scratch(path: Path) -> tuple[Path, int]:
     """Makes a new folder, and returns it with the descriptor that holds its lock as long as this process lives."""
+    import tempfile  # imported here, because `zoo run` writes nothing
+
     while True:
         # It is in the same folder, because a rename is atomic only within one file system.
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SCRATCH, dir=path.parent))

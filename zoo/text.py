@@ -23,14 +23,14 @@ _VARIANTS = "\ufe0e\ufe0f"
 _KEYCAP = "\u20e3"
 _VISIBLE_FORMAT = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
 """Number signs of Arabic, Syriac and Kaithi, which are visible although their category is Cf."""
-_BLANK = re.compile(
+_BLANK = (
     # Invisible characters outside the category Cf: Unicode's Default_Ignorable_Code_Point, and blank Braille.
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\U000e0000-\U000e0fff]"
 )
-_FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
+_FORMULA = "'*[=+\\-@\uff1d\uff0b\uff0d\uff20]"
 """The beginning of a cell that a spreadsheet takes for a formula, after any apostrophes, so that `uncell` is exact."""
-_MARKUP = re.compile(r"[\\`*\[\]<>&|~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.", re.IGNORECASE)
+_MARKUP = r"(?i)[\\`*\[\]<>&|~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\."
 """The characters that are markup inside a line of Markdown, including those of addresses that GitHub makes links."""
 
 
@@ -98,7 +98,7 @@ def shown(text: object, *, limit: int | None = LIMIT) -> str:
     text = str(text)
     if limit is not None and len(text) > limit:
         return f"{shown(text[:limit], limit=None)}... ({len(text):,} characters)"
-    if text.isprintable() and not _BLANK.search(text):
+    if text.isprintable() and (text.isascii() or not re.search(_BLANK, text)):
         return text
     return "".join(_escaped(c) if _is_hidden(text, i) else c for i, c in enumerate(text))
 
@@ -110,7 +110,7 @@ def first_hidden(text: str) -> str | None:
 
 def _is_hidden(text: str, index: int) -> bool:
     char = text[index]
-    if char.isprintable() and not _BLANK.match(char):
+    if char.isprintable() and not re.match(_BLANK, char):
         return False
     import unicodedata  # imported here, because plain text does not need it
 
@@ -121,7 +121,7 @@ def _is_hidden(text: str, index: int) -> bool:
         return after != _KEYCAP and not (before > "\xa0" and unicodedata.category(before) in {"So", "Sm", "Po", "Pd"})
     if char in _VISIBLE_FORMAT:
         return False
-    return bool(_BLANK.match(char)) or unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    return bool(re.match(_BLANK, char)) or unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def _is_joined(char: str) -> bool:
@@ -146,17 +146,17 @@ def cell(text: object) -> str:
     Numbers that this package computes are not text and need no apostrophe.
     """
     plain = shown(text, limit=None)
-    return f"'{plain}" if _FORMULA.match(plain) else plain
+    return f"'{plain}" if re.match(_FORMULA, plain) else plain
 
 
 def uncell(text: str) -> str:
     """Returns a cell without the apostrophe that `cell` put before it."""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+    return text[1:] if text.startswith("'") and re.match(_FORMULA, text) else text
 
 
 def markdown(text: object) -> str:
     """Returns text for Markdown that is shown as it is, without markup, links, pictures, HTML or formulas."""
-    return _MARKUP.sub(lambda found: f"\\{found[0]}", shown(text).replace("://", "\0")).replace("\0", "\\://")
+    return re.sub(_MARKUP, lambda found: f"\\{found[0]}", shown(text).replace("://", "\0")).replace("\0", "\\://")
 
 
 def name_list(text: str) -> list[str]:
@@ -208,7 +208,7 @@ def to_json(value: Any, *, indent: int | None = None, ascii_only: bool = False, 
 
 
 def _json_line(text: str) -> str:
-    if text.isprintable() and not _BLANK.search(text):
+    if text.isprintable() and (text.isascii() or not re.search(_BLANK, text)):
         return text
     return "".join(json.dumps(c)[1:-1] if _is_hidden(text, i) else c for i, c in enumerate(text))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Generic, NamedTuple, TypeVar
@@ -202,11 +203,20 @@ class Predictor(Generic[Found]):
         """
         limit = bounds.whole_or_all("limit", limit)
         workers = usable_cores() if workers is None else bounds.whole("workers", workers)
-        waiting: deque[tuple[Source, Future[Sample]]] = deque()
+        sources = iter(sources)
+        first = list(itertools.islice(sources, 2))
+        if len(first) < 2:
+            # One picture is read here: threads, and the module that has them, take longer than they save.
+            for source in first:
+                yield self._finish(source, functools.partial(self.read, source), limit, task or self.task)
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        waiting: deque[tuple[Source, Callable[[], Sample]]] = deque()
         pool = ThreadPoolExecutor(workers)
         try:
-            for source in sources:
-                waiting.append((source, pool.submit(self.read, source)))
+            for source in itertools.chain(first, sources):
+                waiting.append((source, pool.submit(self.read, source).result))
                 if len(waiting) > 2 * workers:
                     yield self._finish(*waiting.popleft(), limit, task or self.task)
             while waiting:
@@ -286,9 +296,11 @@ class Predictor(Generic[Found]):
             raise self._no_answer(str(error)) from error
         return found
 
-    def _finish(self, source: Source, sample: Future[Sample], limit: int | None, task: Task[Found]) -> Result[Found]:
+    def _finish(
+        self, source: Source, sample: Callable[[], Sample], limit: int | None, task: Task[Found]
+    ) -> Result[Found]:
         try:
-            return Result(source, self._decode(sample.result(), limit, task))
+            return Result(source, self._decode(sample(), limit, task))
         except InputError as error:
             return Result(source, [], error)
         except AnswerError as error:

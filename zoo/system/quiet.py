@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from typing import IO
@@ -53,13 +52,13 @@ def quiet() -> Iterator[Callable[[], str]]:
 
 
 def _log() -> IO[bytes]:
-    try:
-        return tempfile.TemporaryFile()
-    except OSError:
-        # No folder can be written, as in a container with a read-only root. The output is short enough for memory.
-        if sys.platform != "linux":
-            raise
-        return os.fdopen(os.memfd_create("zoo-log"), "w+b")
+    # The output is short enough for memory, which is also there where no folder can be written.
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            return os.fdopen(os.memfd_create("zoo-log"), "w+b")
+    import tempfile  # only where it is needed: it takes milliseconds of every start
+
+    return tempfile.TemporaryFile()
 
 
 def quiet_tensorflow() -> None:

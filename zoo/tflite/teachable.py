@@ -20,7 +20,7 @@ FLOAT_FILE = "model_unquant.tflite"
 """The name that its float `.tflite` file has in the archive that it hands out."""
 
 _MARKS = tuple(
-    re.compile(rf"(?:^|/){name}\d+(?:_\d+)*(?:[/;:]|$)")
+    rf"(?:^|/){name}\d+(?:_\d+)*(?:[/;:]|$)"
     for name in ("dense_Dense", "global_average_pooling2d_GlobalAveragePooling2D")
 )
 
@@ -28,7 +28,7 @@ _MARKS = tuple(
 def has_its_names(names: Iterable[str]) -> bool:
     """Whether layers, or tensors named after layers, have the names of its models' pooling and dense layers."""
     known = list(names)
-    return all(any(mark.search(name) for name in known) for mark in _MARKS)
+    return all(any(re.search(mark, name) for name in known) for mark in _MARKS)
 
 
 def is_its_file(file: ModelFile) -> bool:
