@@ -85,6 +85,7 @@ def test_int16x8_names_the_layer_and_no_mode_that_is_bad_for_it(tmp_path: Path) 
         to_tflite(model, tmp_path / "m.tflite", quantize="int16x8")
 
 
+@pytest.mark.slow
 def test_layer_normalization_is_named_where_int8_cannot_have_it(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"not fully integer: .*NEG.*\(LayerNormalization\).*float16 or dynamic"):
         to_tflite(_model(layers.LayerNormalization(name="norm")), tmp_path / "m.tflite", quantize="int8")

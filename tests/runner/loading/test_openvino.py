@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.conftest import Case
 
 
+@pytest.mark.slow
 def test_every_model_gives_the_scores_of_keras(case: Case) -> None:
     session = load(case.file, runtime="openvino", threads=1)
     assert session.runtime == "openvino"

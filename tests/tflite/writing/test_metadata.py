@@ -88,6 +88,7 @@ print(json.dumps({"signatures": interpreter.get_signature_list(), "scores": scor
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", ["base_python", "tflite_support_python"])
 def test_the_signature_has_the_names_of_the_layers(
     case: Case, environment: str, request: pytest.FixtureRequest, elsewhere: Elsewhere, tmp_path: Path

@@ -266,8 +266,10 @@ class ClassificationTraining:
 
         What shows that the model has learned nothing stands before them.
         """
-        labels = tuple(one["label"] for one in metrics["classes"])
-        doubt = Confusion(labels, np.array(metrics["confusion"], np.int64)).doubt()
+        doubt = ""
+        if "confusion" in metrics:  # older runs may lack it
+            labels = tuple(one["label"] for one in metrics["classes"])
+            doubt = Confusion(labels, np.array(metrics["confusion"], np.int64)).doubt()
         return [
             *([f"Nothing shows that the model tells the classes apart: {doubt}. {REMEDY}"] if doubt else []),
             *_worth(metrics),
