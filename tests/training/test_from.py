@@ -13,9 +13,11 @@ import pytest
 
 from zoo.data import Report
 from zoo.errors import InputError, OptionError
-from zoo.training import TrainResult, train, train_from
+from zoo.training import TrainResult, loop, train, train_from
+from zoo.training.feeds import CachedFeatures, make_feed
 from zoo.training.recipe import read_toml
 from zoo.training.watch import NullWatch
+from zoo.weights import load_model
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -96,6 +98,34 @@ def test_a_run_of_the_head_alone_goes_on_with_the_head(first: TrainResult, tmp_p
     assert read_toml(result.folder / "recipe.toml")["recipe"]["batch_size"] == 7
     assert [row["stage"] for row in result.history] == ["head"] * 2
     np.testing.assert_array_equal(result.model.get_weights()[0], first.model.get_weights()[0])
+
+
+def test_a_head_alone_traces_the_body_once_and_reads_nothing_back(
+    first: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feeds: list[CachedFeatures] = []
+
+    def remembered(setup: Any, stage: Any) -> Any:
+        feeds.append(made := make_feed(setup, stage))
+        return made
+
+    def unread(path: Path) -> None:
+        raise AssertionError(f"{path} is read again")
+
+    monkeypatch.setattr(loop, "make_feed", remembered)
+    monkeypatch.setattr(loop, "load_model", unread)
+    shutil.copytree(first.folder, tmp_path / "run")
+    # Neither split is a multiple of the batch.
+    result = train_from(tmp_path / "run", recipe={"freeze": "all", "batch_size": 11}, head_epochs=2)
+    assert all(len(result.data.sources[split]) % 11 for split in ("train", "validation"))
+    assert [one._body.predict_function.experimental_get_tracing_count() for one in feeds] == [1]
+    source = result.data.sources["validation"]
+    found = feeds[0]._features("validation")
+    assert len(found) == len(source)
+    pixels = source.fetch(np.arange(len(source))).astype(np.float32)
+    np.testing.assert_allclose(found, feeds[0]._body.predict(pixels, verbose=0), rtol=1e-5, atol=1e-5)
+    for one, other in zip(load_model(result.folder / "model.keras").weights, result.model.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
 def test_other_data_may_have_other_classes(first: TrainResult, digits_folder: Path, tmp_path: Path) -> None:

@@ -96,12 +96,7 @@ def _evaluate(setup: Setup, trainer: Trainer) -> tuple[keras.Model, Report]:
     once, and `--resume` finds the same.
     """
     task, data = setup.task, setup.data
-    model = load_model(setup.folder / MODEL)
-    if [one.shape for one in model.weights] != [one.shape for one in setup.model.weights]:
-        raise InputError(
-            f"{setup.folder / MODEL} is not the model of this run: its weights have other shapes; put its own back, "
-            "or train again into another folder"
-        )
+    model = setup.model if trainer.holds_best else _read_best(setup)
     saved = _digest(model)
     _copy_weights(setup.model, model)
 
@@ -127,8 +122,25 @@ def _evaluate(setup: Setup, trainer: Trainer) -> tuple[keras.Model, Report]:
     return model, report
 
 
+def _read_best(setup: Setup) -> keras.Model:
+    """Reads the best model from the run's folder, in float32 and for one device.
+
+    Raises:
+        InputError: the file is not the model of this run.
+    """
+    model = load_model(setup.folder / MODEL)
+    if [one.shape for one in model.weights] != [one.shape for one in setup.model.weights]:
+        raise InputError(
+            f"{setup.folder / MODEL} is not the model of this run: its weights have other shapes; put its own back, "
+            "or train again into another folder"
+        )
+    return model
+
+
 def _copy_weights(source: keras.Model, target: keras.Model) -> None:
     """Copies weights one by one: a list of all of them would take as much memory as the model."""
+    if source is target:
+        return
     for one, other in zip(source.weights, target.weights, strict=True):
         other.assign(np.asarray(one))
 
@@ -169,6 +181,17 @@ class Trainer:
             writes=setup.strategy.is_chief,
         )
         self._feed: Feed | None = None
+
+    @property
+    def holds_best(self) -> bool:
+        """Whether the set-up's model, after `run`, is what the file of the best one holds, so that it need not be read.
+
+        It is where this process trained it to the end, in float32 and on one device, and its head alone on features:
+        then it was never compiled, and so brings no optimizer along.
+        """
+        setup = self.setup
+        alone = not (setup.strategy.distributed or setup.recipe.mixed_precision)
+        return self._feed is not None and alone and not setup.model.compiled
 
     def run(self) -> None:
         """Trains to the end; errors as `fit`."""

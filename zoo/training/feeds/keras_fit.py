@@ -57,6 +57,8 @@ class CachedFeatures:
         self._body, self.model = setup.task.split_at_head(setup.model)
         self._data, self._objective = setup.data, setup.objective
         self._batch_size = setup.recipe.batch_size
+        self._at_once = min(self._batch_size, len(self._data.sources["train"]))
+        """The number of examples for which features are computed at a time, always the same."""
         self._known: dict[SplitName, Array] = {}
         setup.watch.note(f"computing the features of {count_of(len(self._data.sources['train']), 'picture')}, once")
         self._features("train")
@@ -98,9 +100,19 @@ class CachedFeatures:
 
     def _features(self, split: SplitName) -> Array:
         if split not in self._known:
-            batches = make_dataset(self._data.sources[split], self._batch_size)
-            self._known[split] = self._body.predict(batches.map(lambda examples, _: examples), verbose=0)
+            source = self._data.sources[split]
+            batches = make_dataset(source, self._at_once).map(lambda examples, _: self._filled(examples))
+            found: Array = self._body.predict(batches, verbose=0)
+            self._known[split] = found[: len(source)]
         return self._known[split]
+
+    def _filled(self, examples: Any) -> Any:
+        """Fills the last batch with zeros: for a smaller one, TensorFlow would trace the whole body again."""
+        import tensorflow as tf
+
+        missing = self._at_once - tf.shape(examples)[0]
+        filled = tf.pad(examples, [[0, missing], *[[0, 0]] * (examples.shape.rank - 1)])
+        return tf.ensure_shape(filled, (self._at_once, *examples.shape[1:]))
 
     def _targets(self, labels: Array) -> Any:
         import keras
