@@ -50,7 +50,8 @@ def test_damaged_models(warm: list[str]) -> None:
     assert [sum(row[name] for name in OUTCOMES) for row in found["rows"]] == [20, 1, 10, 1, 20, 1]
     for row in found["rows"][::2]:
         assert row["refused"]
-        assert row["same answer"]
+        # The checksums of an .onnx file's card stand for all of it, those of a .tflite file for its structure.
+        assert bool(row["same answer"]) != (".onnx" in row["file"])
 
 
 @pytest.mark.long
