@@ -106,7 +106,9 @@ def test_a_head_alone_traces_the_body_once_and_reads_nothing_back(
     feeds: list[CachedFeatures] = []
 
     def remembered(setup: Any, stage: Any) -> Any:
-        feeds.append(made := make_feed(setup, stage))
+        made = make_feed(setup, stage)
+        assert isinstance(made, CachedFeatures)
+        feeds.append(made)
         return made
 
     def unread(path: Path) -> None:
