@@ -120,7 +120,7 @@ def test_version(cli: Cli) -> None:
         (("trian",), "No such command 'trian'; did you mean 'train'? (see zoo --help)"),
         (("data", "chek"), "No such command 'chek'; did you mean 'check'? (see zoo data --help)"),
         (("predict",), "No such command 'predict' (see zoo --help)"),
-        (("inspect", "m.tflite", "--tensrs"), "Did you mean '--tensors'? (see zoo inspect --help)"),
+        (("inspect", "m.tflite", "--tensrs"), "Did you mean --tensors? (see zoo inspect --help)"),
         (("list", "--frob"), " (see zoo list --help)"),
         (("list", "extra"), "Got unexpected extra argument (extra) (see zoo list --help)"),
         (("info",), "Missing argument 'MODEL' (see zoo info --help)"),
@@ -152,7 +152,8 @@ def test_version(cli: Cli) -> None:
 def test_wrong_usage(cli: Cli, args: tuple[str, ...], message: str) -> None:
     result = cli(*args)
     assert result.code == 2
-    assert result.error.endswith(message)
+    # Older versions of click name an option without quotes.
+    assert result.error.replace("'--tensors'", "--tensors").endswith(message)
     assert result.out == ""
 
 
