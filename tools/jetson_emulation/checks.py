@@ -185,7 +185,7 @@ def bad_input(at: Setting) -> None:
         (at.zoo("run", model, photo, data=False), f"cannot read {model}: No such file"),
         (at.zoo("run", "/data/secret.tflite", photo), "/data/secret.tflite' is not readable"),
         (at.zoo("run", "/data/empty.tflite", photo), "is not a .tflite file"),
-        (at.zoo("run", photo, photo), "is not a .tflite file"),
+        (at.zoo("run", photo, photo), "is a picture, and the model stands before"),
         (at.zoo("run", model, model), "is not a picture"),
         (at.zoo("run", f"/data/{files.large}", photo, memory="256m"), "does not fit into the memory"),
         (at.zoo("info", "lenet"), "pip install 'edgezoo[tensorflow]'"),
