@@ -47,23 +47,48 @@ def print_json(value: Any, *, indent: int | None = 1) -> None:
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[str] = ()) -> None:
     """Prints a table; columns are right-aligned except the first and those named in `left`.
 
-    On a terminal it folds to the width; in a pipe every row stays on one line. Cells are shown as they are: [brackets]
-    and :names: in file names and labels are text. Long cells and tables are cut, and say so.
+    On a terminal it folds to the width, between words if it is wide enough for the longest ones, so that names of files
+    can be copied; in a pipe every row stays on one line. Cells are shown as they are: [brackets] and :names: in file
+    names and labels are text. Long cells and tables are cut, and say so.
     """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
+    width = None if sys.stdout.isatty() else 10_000
+    console = Console(width=width, soft_wrap=False, markup=False, emoji=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    cells = [[shown(cell, limit=MOST_IN_CELL) for cell in row] for row in (columns, *rows[:MOST_ROWS])]
+    widths = _widths(cells, console.width)
     for i, column in enumerate(columns):
         aligned = "left" if i == 0 or column in left else "right"
-        table.add_column(shown(column), justify=aligned, overflow="fold")  # type: ignore[arg-type]
-    for row in rows[:MOST_ROWS]:
-        table.add_row(*(shown(cell, limit=MOST_IN_CELL) for cell in row))
-    width = None if sys.stdout.isatty() else 10_000
-    Console(width=width, soft_wrap=False, markup=False, emoji=False).print(table)
+        table.add_column(cells[0][i], justify=aligned, overflow="fold", width=widths[i])  # type: ignore[arg-type]
+    for row in cells[1:]:
+        table.add_row(*row)
+    console.print(table)
     if len(rows) > MOST_ROWS:
         echo(f"... and {len(rows) - MOST_ROWS:,} {plural(len(rows) - MOST_ROWS, 'row')} more, which --json has")
+
+
+_BETWEEN = 3
+"""The characters between two columns of a table."""
+
+
+def _widths(cells: Sequence[Sequence[str]], most: int) -> list[int | None]:
+    """Returns the widths of a table's columns with which no word is broken: where there is no room, None for each."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*cells, strict=True))
+    widths = [max(cell_len(word) for cell in column for word in cell.split() or [""]) for column in columns]
+    room = most - sum(widths) - _BETWEEN * (len(columns) - 1)
+    if room < 0:
+        return [None] * len(columns)
+    lacking = [max(map(cell_len, column)) - width for column, width in zip(columns, widths, strict=True)]
+    for i in sorted(range(len(columns)), key=lacking.__getitem__):
+        more = min(room, lacking[i])
+        widths[i] += more
+        room -= more
+    return list(widths)
 
 
 def print_error(error: object) -> None:

@@ -46,11 +46,11 @@ if TYPE_CHECKING:
 @detecting_options
 @runtime_options
 @click.option("--strict", is_flag=True, help="Stop at the first picture that cannot be read.")
-@click.option("--json", "form", flag_value="json", help="Print JSON, one line per picture.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per picture.")
 @click.option(
     "--csv",
-    "form",
-    flag_value="csv",
+    "as_csv",
+    is_flag=True,
     help="Print CSV, one line per class or object; text that begins with = + - or @ gets an apostrophe in front.",
 )
 def run(
@@ -66,7 +66,8 @@ def run(
     draw: Path | None,
     crop: Path | None,
     strict: bool,
-    form: str | None,
+    as_json: bool,
+    as_csv: bool,
     **options: Any,
 ) -> int:
     """Run the model in FILE on PHOTOS.
@@ -83,6 +84,9 @@ def run(
         line = shlex.join(["zoo", "run", str(file), "PHOTO.jpg"])
         missing = "" if sources else f"nothing is given to run {file} on, as in: {line}; "
         raise click.UsageError(f"{missing}give PHOTOS, or --camera, or --video")
+    if as_json and as_csv:
+        raise click.UsageError("give --json or --csv, not both")
+    form = "json" if as_json else "csv" if as_csv else None
     if frames and photos:
         raise click.UsageError("--frames is for --camera and --video")
     predictor = open_predictor(file, **options)

@@ -215,14 +215,18 @@ def _interval(ends: Sequence[float] | None) -> str:
 
 def _next(result: TrainResult, files: RunFiles | None) -> str:
     """Returns a command that goes on from here."""
+    from zoo.training.records.readme import read_files
+
     again = f"zoo train --resume {shlex.quote(str(result.folder))} --export tflite"
-    if files is None:
-        return f"Next: {again}"
-    if len(files.rows) < 2:
+    if files and len(files.rows) < 2:
         return f"The training is whole; to export it again: {again}"
-    runnable = [row["file"] for row in files.rows if Path(row["file"]).suffix[1:] in FILE_FORMATS]
+    written = [row["file"] for row in (files.rows if files else read_files(result.folder))[1:]]
+    there = [file for file in written if (result.folder / file).exists()]
+    if not there:
+        return f"Next: {again}"
+    runnable = [file for file in there if Path(file).suffix[1:] in FILE_FORMATS]
     if not runnable:
-        return f"Its folder for TensorFlow.js: {result.folder / files.rows[-1]['file']}"
+        return f"Its folder for TensorFlow.js: {result.folder / there[-1]}"
     values = "PHOTO.jpg" if result.data.sources["train"].reader.takes_pictures else "VALUES.npy"
     return f"Try it: zoo run {shlex.quote(str(result.folder / runnable[-1]))} {values}"
 

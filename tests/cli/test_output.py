@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from zoo.cli.output import MOST_IN_CELL, MOST_ROWS, milliseconds, print_table, significant
@@ -128,3 +129,33 @@ def test_a_table_is_bounded_in_rows_and_in_the_width_of_a_cell(capsys: pytest.Ca
     assert lines[-1] == "... and 1 row more, which --json has"
     assert "(60,000 characters)" in lines[2]
     assert max(map(len, lines)) < MOST_IN_CELL + 100
+
+
+FILES = [
+    ("lenet.tflite", "none", "0.25 MB", "88.0%", "70.0% to 95.8%", "100%", "0.12 ms", "litert 2.3.0"),
+    ("lenet_dynamic_quantized.tflite", "int8", "0.07 MB", "88.0%", "70.0% to 95.8%", "98%", "0.09 ms", "litert 2.3.0"),
+]
+COLUMNS = ("file", "mode", "size", "accuracy", "95% interval", "as Keras", "latency", "run by")
+
+
+@pytest.mark.parametrize("width", [94, 100, 120])
+def test_a_table_folds_between_words_where_these_fit(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_table(COLUMNS, FILES, left=("mode",))
+    out = click.unstyle(capsys.readouterr().out)
+    assert set(" ".join((*COLUMNS, *FILES[0], *FILES[1])).split()) <= set(out.split())
+    assert max(map(len, out.splitlines())) <= width
+
+
+def test_a_table_wider_than_the_terminal_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_table(("file", "size"), [("n" * 60, "1")])
+    out = click.unstyle(capsys.readouterr().out)
+    assert out.count("n") == 60
+    assert max(map(len, out.splitlines())) <= 40

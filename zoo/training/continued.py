@@ -103,6 +103,8 @@ def _prepare_again(
         model, data = _build_again(folder, run, recipe, task, progress, has_checkpoint=strategy.broadcast(found))
     if saved is None or not saved.state.done:
         watch.data(data.report)
+    else:
+        watch.note(f"{folder} is finished; nothing of it is trained any further")
     splits = facts_of(data)["files"]
     if list(data.class_names) != run["labels"] or splits != run["data"]["splits"]:
         raise InputError(

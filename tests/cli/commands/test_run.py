@@ -65,6 +65,12 @@ def test_an_answer_below_the_least_score_is_that_it_is_not_sure(
     assert rows[1] == f"{photos[0]},1,not sure,-1,{best.score:.6g}"
 
 
+def test_two_forms_of_the_result_are_refused(cli: Cli, model: Path, photos: tuple[Path, Path]) -> None:
+    done = cli("run", model, photos[0], "--json", "--csv")
+    assert (done.code, done.out) == (2, "")
+    assert "give --json or --csv, not both" in done.err
+
+
 def test_a_least_score_in_percent_is_refused(cli: Cli, model: Path, photos: tuple[Path, Path]) -> None:
     done = cli("run", model, photos[0], "--min-score", "70")
     assert done.code == 1

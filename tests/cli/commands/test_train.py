@@ -52,6 +52,10 @@ def test_from_a_folder_to_files_for_a_board(
     assert classifier.card["trained_on"] + metrics["count"] == 300
     # Not again into the same folder.
     assert "exists already; continue it (--resume runs/lenet-" in cli("train", "lenet", pictures).error
+    # A finished run says so, and leads to the files that it has.
+    said = cli("train", "--resume", run).out
+    assert f"note: {run} is finished; nothing of it is trained any further" in said
+    assert f"Try it: zoo run {run}/lenet_int8.tflite PHOTO.jpg" in said
     # A finished run can be exported later.
     done = cli("train", "--resume", run, "--export", "tflite", "--quantize", "float16", "--json")
     found = json.loads(done.out)
