@@ -194,6 +194,8 @@ def test_a_scaling_in_int8_lies_128_lower() -> None:
         ("FLOAT32", [], [], False),
         ("UINT8", [], [], False),
         ("UINT8", [0.5, 0.5], [3, 3], False),
+        ("UINT8", [], [3], False),
+        ("UINT8", [0.5, 0.5], [3], False),
         ("UINT8", [0.5], [], False),
         ("UINT8", [0.5], [3, 3], False),
         ("UINT8", [0.5], [5], False),
