@@ -491,3 +491,11 @@ def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="model is a file, and a folder is to be written; move it away"):
         write_folder(tmp_path / "model", "new")
     assert (tmp_path / "model").read_text() == "mine"
+
+
+def test_a_text_file_has_at_most_128_megabytes(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.touch()
+    os.truncate(path, (128 << 20) + 1)
+    with pytest.raises(InputError, match=f"list {path} has more than 128 MB; give a shorter one"):
+        files.read_bytes(path, "list")

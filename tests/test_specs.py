@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo.errors import OptionError
-from zoo.specs import ModelSpec, Option, check_seed
+from zoo.specs import Caution, ModelSpec, Option, check_seed
 
 CLASSIFIERS = [name for name in zoo.list_models() if zoo.spec(name).task == "classification"]
 
@@ -156,3 +156,12 @@ def test_a_seed_is_a_whole_number_that_numpy_takes() -> None:
     for wrong in (-1, 2**32, 1.0, True, None, "1"):
         with pytest.raises(OptionError, match="is not allowed; give a whole number from 0 to 4294967295$"):
             check_seed(wrong)  # type: ignore[arg-type]
+
+
+def test_a_caution_is_told_of_the_variants_and_modes_that_it_is_about() -> None:
+    small = Caution("small ones lose much", ("int8", "int16"), {"size": (1, 2)})
+    spec = ModelSpec("net", "", cautions=(small, Caution("all are slow", ("float16",))))
+    assert spec.cautions_for({"size": 2}) == ["small ones lose much", "all are slow"]
+    assert spec.cautions_for({"size": 3}) == ["all are slow"]
+    assert spec.cautions_for({"size": 1}, ["float32", "int8"]) == ["small ones lose much"]
+    assert spec.cautions_for({"size": 1}, ["float32"]) == spec.cautions_for({"size": 1}, []) == []

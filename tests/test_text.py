@@ -102,6 +102,7 @@ def test_honest_text_stays_as_it_is(text: str) -> None:
 
 def test_long_text_is_cut_and_says_so() -> None:
     assert shown("x" * LIMIT) == "x" * LIMIT
+    assert shown("x" * 5001) == "x" * 5000 + "... (5,001 characters)"
     assert shown("x" * 20_000, limit=10) == "xxxxxxxxxx... (20,000 characters)"
 
 
@@ -192,6 +193,9 @@ def test_one_is_told_in_the_singular() -> None:
 
 def test_a_number_that_rounds_up_to_the_next_unit_has_it() -> None:
     assert [short_number(n) for n in (999, 1000, 999_499, 999_500)] == ["999", "1.00 k", "999 k", "1.00 M"]
+    assert [short_number(n) for n in (999_499_999, 999_500_000)] == ["999 M", "1.00 G"]
+    # And with the digits of what it is rounded to.
+    assert [short_number(n) for n in (9_994, 9_995, 99_949, 99_950)] == ["9.99 k", "10.0 k", "99.9 k", "100 k"]
 
 
 def test_a_text_that_is_not_what_its_mark_says_is_no_text() -> None:

@@ -10,6 +10,7 @@ import ast
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import linecache
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -142,3 +143,5 @@ def install(name: str, path: Path, source: str) -> None:
     for loaded in [other for other in sys.modules if other == top or other.startswith(f"{top}.")]:
         del sys.modules[loaded]
     sys.meta_path.insert(0, Finder(name, path, source))
+    # TensorFlow compiles what it traces anew from its source, which it would otherwise read from the file.
+    linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))

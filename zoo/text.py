@@ -17,7 +17,6 @@ from zoo.errors import InputError
 LIMIT = 5000
 """Most characters of one line that are shown; the longest path of a file has 4096."""
 
-_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _JOINERS = "\u200c\u200d"
 _VARIANTS = "\ufe0e\ufe0f"
 _KEYCAP = "\u20e3"
@@ -100,7 +99,9 @@ def shown(text: object, *, limit: int | None = LIMIT) -> str:
         return f"{shown(text[:limit], limit=None)}... ({len(text):,} characters)"
     if text.isprintable() and (text.isascii() or not re.search(_BLANK, text)):
         return text
-    return "".join(_escaped(c) if _is_hidden(text, i) else c for i, c in enumerate(text))
+    return "".join(
+        char.encode("unicode_escape").decode() if _is_hidden(text, i) else char for i, char in enumerate(text)
+    )
 
 
 def first_hidden(text: str) -> str | None:
@@ -131,12 +132,6 @@ def _is_joined(char: str) -> bool:
     if char < "\u0590" or "\u1e00" <= char < "\u2000":  # Latin, Greek and Cyrillic, and more of Latin and Greek
         return False
     return char in _VARIANTS or unicodedata.category(char) in {"Lo", "Lm", "Mn", "Mc", "So", "Sk"}
-
-
-def _escaped(char: str) -> str:
-    number = ord(char)
-    width = f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
-    return _NAMED.get(char, width)
 
 
 def cell(text: object) -> str:

@@ -55,7 +55,7 @@ def check_file(
                 "quantization, such as float16 or dynamic"
             )
     for runtime in compat.FOR_TARGET[options.tflite_target]:
-        for problem in compat.problems(file, runtime)[:1]:
+        for problem in compat.problems(file, runtime):
             ops = [(op, graph) for graph in file.graphs for op in graph.ops if op.name == problem.op]
             raise ExportError(f"{runtime} cannot run this file: {problem}{_at(ops, layers)}")
     return edgetpu.report(file) if options.target == "edgetpu" else None

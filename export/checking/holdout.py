@@ -99,12 +99,11 @@ def hold_out(found: Calibration, samples: int, salt: str | None = None) -> Examp
         few = part(found, range(min(total, samples)), salt)
         return Examples(few, part(found, range(min(total, VERIFY_INPUTS))), False)
     count = min(samples, total - min(VERIFY_INPUTS, max(LEAST, total // 3)))
-    held = min(VERIFY_INPUTS, total - count)
     order = np.arange(total)
     if not found.files:
         order = np.random.default_rng(int(found.manifest.get("seed", 0))).permutation(total)
     calibration = part(found, sorted(order[:count]), salt)
-    return Examples(calibration, part(found, sorted(order[count : count + held])), True)
+    return Examples(calibration, part(found, sorted(order[count : count + VERIFY_INPUTS])), True)
 
 
 def part(found: Calibration, indexes: Sequence[int], salt: str | None = None) -> Calibration:

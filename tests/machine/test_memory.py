@@ -28,6 +28,8 @@ MakeMachine = Callable[..., Path]
         ("3:memory:/docker/1f", {"memory/memory.limit_in_bytes": 800}, 800),
         ("3:memory:/docker/1f", {"memory/docker/1f/memory.limit_in_bytes": 600}, 600),
         ("3:memory:/", {"memory/memory.limit_in_bytes": NO_LIMIT}, None),
+        ("3:memory:/", {"memory/memory.limit_in_bytes": memory.NO_LIMIT}, None),
+        ("3:memory:/", {"memory/memory.limit_in_bytes": 2**60 - 1}, 2**60 - 1),
         ("5:cpu,memory:/a:b", {"memory/a:b/memory.limit_in_bytes": 400}, 400),
         ("4:cpu:/x\n3:memory:/\n0::/", {"memory/memory.limit_in_bytes": 500, "memory.max": 100}, 100),
     ],
@@ -54,6 +56,9 @@ def test_limit(
              "memory/docker/ab/memory.stat": "inactive_file 5\ntotal_inactive_file 9"},
             1_000_009,
         ),
+        # A kernel that does not say what it can reclaim gives nothing back.
+        ("0::/app", {"app/memory.max": 3_000_000, "app/memory.current": 2_500_000}, 500_000),
+        ("3:memory:/", {"memory/memory.limit_in_bytes": NO_LIMIT, "memory/memory.usage_in_bytes": 9}, 4000 * 1024),
         ("0::/app", {"app/memory.max": 1_000_000, "app/memory.current": 2_000_000}, 0),
         ("0::/app", {"app/memory.max": "max", "app/memory.current": 2_000_000}, 4000 * 1024),
     ],

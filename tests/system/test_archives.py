@@ -122,5 +122,33 @@ def test_a_large_directory_is_found_where_the_locator_points_to_and_right_before
         return io.BytesIO(content[:end] + pointed + before + locator + content[end:])
 
     for records in ((record(MAX_DIRECTORY + 1), record(1)), (record(1), record(MAX_DIRECTORY + 1))):
-        with pytest.raises(RefusedArchiveError, match="its directory has more than"):
+        with pytest.raises(RefusedArchiveError, match="its directory has more than 1048576 bytes"):
             open_archive(with_records(*records), most)
+    # Nothing else is needed before it.
+    locator = b"PK\x06\x07" + struct.pack("<LQL", 0, 1, 1)
+    with pytest.raises(RefusedArchiveError, match="its directory has more than 1048576 bytes"):
+        open_archive(io.BytesIO(record((1 << 20) + 1) + locator + content[end:]), most)
+
+
+@pytest.mark.parametrize("before", [b"\xff" * 56, b"PK\x06\x06"])
+def test_what_is_no_record_before_or_behind_a_locator_is_not_read_as_one(before: bytes) -> None:
+    content = archive(("text", b"x"))
+    end = content.index(b"PK\x05\x06")
+    # The locator points to the comment behind the end, which begins as a record does and is too short for one.
+    last = content[end:-2] + struct.pack("<H", 4) + b"PK\x06\x06"
+    locator = b"PK\x06\x07" + struct.pack("<LQL", 0, end + len(before) + 20 + 22, 1)
+    assert _is_let_pass(content[:end] + before + locator + last)
+
+
+def _is_let_pass(content: bytes | bytearray) -> bool:
+    """Whether an archive is not refused; whether it is damaged is for Python to say."""
+    try:
+        return open_archive(io.BytesIO(content), most).read("text") == b"x"
+    except RefusedArchiveError:
+        return False
+    except ArchiveError:
+        return True
+
+
+def test_an_empty_archive_has_no_parts() -> None:
+    assert open_archive(io.BytesIO(archive()), most).namelist() == []

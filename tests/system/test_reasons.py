@@ -74,3 +74,9 @@ def test_the_reason_stands_behind_the_last_mark_or_in_the_line_after_it() -> Non
 
 def test_a_message_of_what_stands_around_a_reason_alone_is_given_as_it_is() -> None:
     assert reason("{{function_node __wrapped}}\nanother line") == "{{function_node __wrapped}}"
+
+
+def test_a_traceback_without_an_error_in_its_last_lines_gives_the_last() -> None:
+    begin = "Traceback (most recent call last):\n  somewhere\n"
+    assert reason(f"{begin}killed by the user\nno more") == "no more"
+    assert reason(f"{begin}ValueError: the reason\nno more") == "ValueError: the reason"

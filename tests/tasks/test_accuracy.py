@@ -162,3 +162,11 @@ def test_the_interval_of_a_difference_is_the_papers() -> None:
     assert paired_interval(29, 9, 98) == pytest.approx((0.2 - reach, 0.2 + reach))
     assert paired_interval(1, 0, 1)[1] == 1.0
     assert paired_interval(0, 1, 1)[0] == -1.0
+
+
+def test_the_surest_mistake_is_that_whose_wrong_class_is_furthest_ahead() -> None:
+    judge = ClassificationJudge(LABELS[:3])
+    for name, scores in (("near", (0.4, 0.5, 0.1)), ("far", (0.1, 0.7, 0.2)), ("low", (0.05, 0.45, 0.5))):
+        found = [Prediction(label, i, scores[i]) for i, label in enumerate(LABELS[:3])]
+        judge.add(Named(Path(name), ("ant",)), sorted(found, key=lambda one: -one.score))
+    assert [one.path.name for one in judge.evaluation([]).mistakes] == ["far", "low", "near"]

@@ -104,3 +104,34 @@ def test_values_may_be_off_by_a_fiftieth_of_their_size_where_they_hardly_differ(
     reference = np.array([[100.0, 0.0], [100.0, 1e-3]])
     assert same_values(reference, reference + np.array([1.9, 0.0])).share == 1
     assert same_values(reference, reference + np.array([2.1, 0.0])).share == 0
+
+
+def test_values_that_are_off_by_just_half_of_their_spread_are_close() -> None:
+    reference = np.array([[0.0, 2.0], [2.0, 0.0], [0.0, -2.0], [-2.0, 0.0]])  # all 2 from their mean
+    assert same_values(reference, reference + np.array([1.0, 0.0])).share == 1
+    assert same_values(reference, reference + np.array([1.001, 0.0])).share == 0
+
+
+def test_labels_follow_by_half_of_their_spread_or_slightly_where_they_hardly_differ() -> None:
+    """Four labels, so that the slight difference of each, 0.05, is 0.1 of all of them."""
+    yes, no = np.full(4, 0.9), np.full(4, 0.1)
+    reference = np.array([yes, no])  # both 0.8 from their mean
+    assert same_labels(reference, reference - 0.19).share == 1
+    assert same_labels(reference, reference - 0.21).share == 0
+    alike = np.array([no, no])
+    assert same_labels(alike, alike + 0.049).share == 1
+    assert same_labels(alike, alike + 0.051).share == 0
+
+
+def test_scores_on_both_sides_of_a_half_may_differ_slightly() -> None:
+    # 1/16 and 1/32 are exact: the one is above 0.05, the other below.
+    reference = np.array([[0.5, 0.9], [0.5, 0.9], [0.5, 0.1], [0.5, 0.1]])
+    for differ, share in ((1 / 32, 1), (1 / 16, 0)):
+        assert same_labels(reference, reference - np.array([differ, 0.0])).share == share
+
+
+def test_a_spread_of_a_fiftieth_of_the_size_is_a_doubt() -> None:
+    for far, doubt in ((1.0, "nearly the same values"), (1.1, "")):
+        # Both inputs are that far from their mean, of a length near 50.
+        reference = np.array([[50.0, far], [50.0, -far]])
+        assert same_values(reference, reference).doubt == doubt

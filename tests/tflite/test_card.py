@@ -15,13 +15,12 @@ from zoo.errors import ModelFileError
 from zoo.inputs.preprocessing import Preprocessing
 from zoo.runner import Classifier
 from zoo.tflite.card import (
-    MAX_CARD_BYTES,
     MAX_LABEL_LENGTH,
     MAX_LABELS,
-    MAX_PART_BYTES,
     Description,
     checksum,
     describe,
+    label_lines,
     model_part,
     seal,
 )
@@ -105,9 +104,9 @@ def test_a_part_that_is_not_what_was_written(tmp_path: Path) -> None:
 
 
 def test_a_zip_bomb(tmp_path: Path) -> None:
-    path = model_with(tmp_path / "m.tflite", labels_txt=b"0" * (MAX_PART_BYTES + 1))
+    path = model_with(tmp_path / "m.tflite", labels_txt=b"0" * ((16 << 20) + 1))
     assert path.stat().st_size < 1_000_000
-    assert error_of(path).endswith(f"labels.txt claims {MAX_PART_BYTES + 1} bytes, the limit is {MAX_PART_BYTES}")
+    assert error_of(path).endswith("labels.txt claims 16777217 bytes, the limit is 16777216")
 
 
 def test_many_parts(tmp_path: Path) -> None:
@@ -161,7 +160,7 @@ def test_labels_that_no_model_has(tmp_path: Path, labels: str, reason: str) -> N
         ('{"a":' * 40 + "1" + "}" * 40, "it is nested more than 32 deep"),
         ('{"a": ' + "9" * 21 + "}", "a number has 21 digits"),
         ('{"a": ' + "9" * 5000 + "}", "a number has 5000 digits"),
-        ('{"a": "' + "x" * MAX_CARD_BYTES + '"}', "card.json claims"),
+        ('{"a": "'.ljust((4 << 20) - 1, "x") + '"}', "card.json claims 4194305 bytes, the limit is 4194304"),
     ],
 )
 def test_cards_that_no_model_has(tmp_path: Path, card: str, reason: str) -> None:
@@ -273,3 +272,25 @@ def test_the_seal_has_the_form_that_is_documented() -> None:
     text = '{"card":{"a":"K\\u00e4se","b":[1,2.5]},"labels":"cat\\n"}'
     assert seal(card, "cat\n") == hashlib.sha256(text.encode("ascii")).hexdigest()
     assert seal({"a": "Käse", "b": (1, 2.5)}, "cat\n") == seal(card, "cat\n")
+
+
+def test_labels_and_cards_of_exactly_the_most_are_read(tmp_path: Path) -> None:
+    assert len(label_lines("\n" * MAX_LABELS)) == MAX_LABELS == 1_000_000
+    assert label_lines("x" * MAX_LABEL_LENGTH) == ["x" * 10_000]
+    card = '{"a": "'.ljust((4 << 20) - 2, "x") + '"}'
+    assert describe(model_with(tmp_path / "m.tflite", card_json=card)).card == json.loads(card)
+    labels = b"0\n" * (8 << 20)
+    assert f"has more than {MAX_LABELS:,} labels" in error_of(model_with(tmp_path / "m.tflite", labels_txt=labels))
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_the_model_part_is_checked_quickly_and_thoroughly(thorough: bool, sealed: Path, tmp_path: Path) -> None:
+    assert model_part(sealed, thorough=thorough) == "right"
+    path = tmp_path / "m.tflite"
+    path.write_bytes(bytes(byte ^ (i == 20_000) for i, byte in enumerate(sealed.read_bytes())))
+    assert model_part(path, thorough=thorough) == "wrong"
+    for parts in ({"labels_txt": "cat"}, {"card_json": "{}"}, {"card_json": "[]", "labels_txt": "cat"}):
+        assert model_part(model_with(path, **parts), thorough=thorough) == "none"
+    path.write_bytes(without_files(sealed.read_bytes()))
+    assert model_part(path, thorough=thorough) == "none"
+    assert checksum(path) == "none"

@@ -28,7 +28,6 @@ from zoo.tflite.modelfile import (
     MAX_DIMENSIONS,
     MAX_ENTRIES,
     MAX_INDEXES,
-    MAX_METADATA_BYTES,
     MAX_OPS,
     MAX_SCALES,
     MAX_TENSORS,
@@ -38,6 +37,10 @@ from zoo.tflite.writing.front import integers, table, tables
 HUGE = 2**31 - 1
 REFUSED = {
     "dimensions": (Claims(shape=[1] * (MAX_DIMENSIONS + 1)), "has 33 dimensions, the limit is 32"),
+    "dimensions of all tensors": (
+        Claims(shape=[1] * (2 * MAX_TENSORS * MAX_DIMENSIONS + 1)),
+        "it has 4194305 dimensions, the limit is 4194304",
+    ),
     "many dimensions": (Claims(shape=[HUGE] * 500_000), "has 500000 dimensions"),
     "elements": (Claims(shape=[HUGE] * 3), r"has more than 2\*\*63 elements"),
     "tensors": (Claims(tensors=MAX_TENSORS + 1), "it has 65537 tensors, the limit is 65536"),
@@ -85,14 +88,14 @@ def test_metadata_that_name_one_buffer_share_its_bytes(tmp_path: Path) -> None:
     found = modelfile.read(path).metadata
     assert len(found) == 60
     assert len(set(map(id, found.values()))) == 1
-    path = Claims(metadata=2, metadata_bytes=MAX_METADATA_BYTES + 10).write(tmp_path / "m.tflite")
-    assert {len(value) for value in modelfile.read(path).metadata.values()} == {MAX_METADATA_BYTES}
+    path = Claims(metadata=2, metadata_bytes=(16 << 20) + 10).write(tmp_path / "m.tflite")
+    assert {len(value) for value in modelfile.read(path).metadata.values()} == {16 << 20}
 
 
 def test_a_long_runtime_version_is_not_printed_whole(tmp_path: Path) -> None:
     found = modelfile.read(Claims().write(tmp_path / "m.tflite"))
     said = modelfile.ModelFile(found.path, 0, 3, found.graphs, {"min_runtime_version": b"9" * 1_000_000})
-    assert len(said.min_runtime) < 100
+    assert said.min_runtime == "9" * 32
 
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -209,17 +212,23 @@ def whole(
         shape: the constant's.
         scales: how many it has, and as many zero points.
         data: the constant's bytes.
-        more: `axis`, `op`, `ends` and `code`, numbers and indexes that are to be others.
+        more: `axis`, `op`, `ends`, `code` and `options`, numbers and indexes that are to be others; `buffer`, the place
+            and length of bytes behind the tables that take the constant's; `notes`, the metadata.
     """
     b = flatbuffers.Builder(512)
-    blob, version = b.CreateByteVector(data), b.CreateByteVector(b"1.14.0" + bytes(10))
+    blob = b.CreateByteVector(data)
+    notes = {"min_runtime_version": b"1.14.0" + bytes(10)}
+    notes = {str(i): note for i, note in enumerate(more["notes"])} if "notes" in more else notes
+    kept = [b.CreateByteVector(note) for note in notes.values()]
     code = table(b, {}, more.get("code", {0: ("Int8", 0), 3: ("Int32", 0), 2: ("Int32", 4)}))
-    buffers = tables(b, [table(b), table(b, {0: blob}), table(b, {0: version})])
+    place = dict(enumerate((("Uint64", number) for number in more["buffer"]), start=1)) if "buffer" in more else None
+    weights = table(b, {}, place) if place else table(b, {0: blob})
+    buffers = tables(b, [table(b), weights, *(table(b, {0: note}) for note in kept)])
     offsets = {0: integers(b, list(shape)), 3: b.CreateString("constant")}
     if scales:
-        kept = {2: b.CreateNumpyVector(np.arange(1, scales + 1, dtype=np.float32))}
-        kept[3] = b.CreateNumpyVector(np.arange(scales, dtype=np.int64) - 2)
-        offsets[4] = table(b, kept, {6: ("Int32", more.get("axis", 0))})
+        found = {2: b.CreateNumpyVector(np.arange(1, scales + 1, dtype=np.float32))}
+        found[3] = b.CreateNumpyVector(np.arange(scales, dtype=np.int64) - 2)
+        offsets[4] = table(b, found, {6: ("Int32", more.get("axis", 0))})
     constant = table(b, offsets, {2: ("Uint32", 1), **(tensor or {})})
     made = [constant]
     for name in ("in", "out"):
@@ -228,12 +237,13 @@ def whole(
     op = table(
         b,
         {1: integers(b, more.get("op", [1, 0])), 2: integers(b, [2]), 4: options},
-        {0: ("Uint32", 0), 3: ("Uint8", 11)},
+        {0: ("Uint32", 0), 3: ("Uint8", more.get("options", 11))},
     )
     ends = more.get("ends", ([1], [2]))
     fields = {0: tables(b, made), 1: integers(b, ends[0]), 2: integers(b, ends[1]), 3: tables(b, [op])}
-    entry = table(b, {0: b.CreateString("min_runtime_version")}, {1: ("Uint32", 2)})
-    root = {1: tables(b, [code]), 2: tables(b, [table(b, fields)]), 4: buffers, 6: tables(b, [entry])}
+    names = [b.CreateString(name) for name in notes]
+    entries = [table(b, {0: name}, {1: ("Uint32", at)}) for at, name in enumerate(names, start=2)]
+    root = {1: tables(b, [code]), 2: tables(b, [table(b, fields)]), 4: buffers, 6: tables(b, entries)}
     b.Finish(table(b, root, {0: ("Uint32", 3)}), b"TFL3")
     return bytes(b.Output())
 
@@ -278,6 +288,7 @@ def test_the_larger_of_the_two_codes_is_the_operations() -> None:
         ({"shape": (1, -1)}, r"tensor 0 'constant' has shape \(1, -1\)"),
         ({"tensor": {1: ("Int8", 99)}}, "has the unknown type 99"),
         ({"tensor": {2: ("Uint32", 3)}}, "buffer 3 is asked for, there are 3"),
+        ({"scales": 2, "axis": 1}, "has 2 scales on axis 1"),
         ({"scales": 3, "axis": 0}, "has 3 scales on axis 0"),
         ({"scales": 3, "axis": 2}, "has 3 scales on axis 2"),
         ({"scales": 3, "axis": -1}, "has 3 scales on axis -1"),
@@ -324,3 +335,44 @@ def test_constants_count_for_the_operation_that_reads_them_first() -> None:
     tensors = [tensor(), tensor(constant=5), tensor(constant=7), tensor()]
     one = graph(tensors, op("MUL", (1, 0, -1), (3,)), op("ADD", (1, 2, 2), (3,)), op("MUL", (0, 2), (3,)))
     assert one.constant_bytes() == {"MUL": 5, "ADD": 7}
+
+
+def test_a_tensor_has_at_most_as_many_elements_as_runtimes_can_count() -> None:
+    most = (1_532_540_863, 859_764_727, 7)
+    assert np.prod(most, dtype=object) == 2**63 - 1
+    assert parsed(shape=most).main.tensors[0].shape == most
+    with pytest.raises(ModelFileError, match=r"'constant' of shape .* has more than 2\*\*63 elements"):
+        parsed(shape=(2**21, 2**21, 2**21))
+
+
+def test_a_buffer_behind_the_tables_is_read_where_it_lies() -> None:
+    """So files of more than 2 GB have their weights."""
+    data = np.array([1, 2, 3], np.float32).tobytes()
+
+    def parse(start: int, length: int = 12) -> modelfile.ModelFile:
+        return modelfile.parse(whole(buffer=(start, length)) + data, Path("m.tflite"))
+
+    start = len(whole(buffer=(2, 12)))
+    constant = parse(start).main.tensors[0]
+    assert (constant.start, constant.bytes) == (start, 12)
+    assert parse(2).main.tensors[0].start == 2
+    with pytest.raises(ModelFileError, match=f"a buffer at byte {start + 1} of 12 bytes reaches beyond the file's end"):
+        parse(start + 1)
+    # Writers put a 1 there before they know the place.
+    for unknown in (0, 1):
+        assert parse(unknown).main.tensors[0].bytes == 0
+
+
+def test_an_operation_without_options_has_none() -> None:
+    assert parsed(options=0).main.ops[0].options is None
+    assert parsed(options=1).main.ops[0].options is not None
+
+
+def test_a_custom_operation_has_the_name_that_the_file_gives_it(tmp_path: Path) -> None:
+    (one,) = modelfile.read(Claims(ops=1, custom="Mine").write(tmp_path / "m.tflite")).main.ops
+    assert (one.name, one.custom, one.version) == ("Mine", True, 1)
+
+
+def test_metadata_beyond_what_is_left_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modelfile, "MAX_METADATA_BYTES", 20)
+    assert parsed(notes=(b"a" * 15, b"b" * 15)).metadata == {"0": b"a" * 15, "1": b"b" * 5}

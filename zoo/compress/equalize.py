@@ -100,7 +100,7 @@ def equalize(model: keras.Model, inputs: Array) -> Equalized:
     reached = _reached(folded, pairs, inputs)
     before = _most_uneven(pairs)
     for _ in range(PASSES):
-        if max((_balance(pair, reached.get(id(pair))) for pair in pairs), default=0.0) < ENOUGH:
+        if max([0.0, *(_balance(pair, reached.get(id(pair))) for pair in pairs)]) < ENOUGH:
             break
     _require_same(model, folded, inputs[:COMPARED])
     return Equalized(folded, len(pairs), before, _most_uneven(pairs))

@@ -40,7 +40,7 @@ def available(root: Path = ROOT) -> int:
     for version, folder in group_folders("memory", root):
         limit_file, used_file, gives_way = _FILES[version]
         most, used = number(folder / limit_file), number(folder / used_file)
-        if most is not None and most < NO_LIMIT and used is not None:
+        if most is not None and used is not None:
             spare = re.search(rf"^{gives_way} (\d+)$", text(folder / "memory.stat") or "", re.MULTILINE)
             found.append(most - used + (int(spare[1]) if spare else 0))
     return max(0, min(found))

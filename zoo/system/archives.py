@@ -16,7 +16,7 @@ SLACK = 1 << 20
 """Bytes that the parts may have in all at any ratio, because a configuration is text and compresses well."""
 
 _END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
-_END_BYTES, _LOCATOR_BYTES, _HEADER_BYTES, _COMMENT_BYTES = 22, 20, 30, 1 << 16
+_END_BYTES, _END_64_BYTES, _LOCATOR_BYTES, _HEADER_BYTES, _COMMENT_BYTES = 22, 56, 20, 30, 1 << 16
 _ENCRYPTED = 1
 
 
@@ -94,9 +94,12 @@ def _directory_bytes(file: BinaryIO, size: int) -> int:
     locator = at - _LOCATOR_BYTES
     if locator >= 0 and tail[locator : locator + 4] == _LOCATOR_64:
         file.seek(min(size, struct.unpack_from("<Q", tail, locator + 8)[0]))
-        end = file.read(56)
         # If the locator points to another place, `zipfile` reads the record right before it.
-        ends = [end] if end[:4] == _END_64 else []
-        ends += [tail[locator - 56 : locator]] if locator >= 56 and tail[locator - 56 : locator - 52] == _END_64 else []
-        claimed = max([claimed if claimed != 0xFFFFFFFF else 0, *(struct.unpack_from("<Q", e, 40)[0] for e in ends)])
+        records = [file.read(_END_64_BYTES), tail[max(0, locator - _END_64_BYTES) : locator]]
+        sizes = [
+            struct.unpack_from("<Q", record, 40)[0]
+            for record in records
+            if record.startswith(_END_64) and len(record) == _END_64_BYTES
+        ]
+        claimed = max([claimed if claimed != 0xFFFFFFFF else 0, *sizes])
     return claimed

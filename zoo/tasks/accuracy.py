@@ -46,7 +46,7 @@ class Evaluation:
     named: dict[Path, tuple[str, str]]
     """True and predicted class of each picture, by its path."""
     mistakes: list[Mistake]
-    """Wrongly classified pictures, the highest score first."""
+    """Wrongly classified pictures; first those whose wrong class has the score furthest above that of the right one."""
     unreadable: list[InputError]
     scores: Scores = "probabilities"
     """What the scores of the file are."""

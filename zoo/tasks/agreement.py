@@ -59,7 +59,7 @@ def same_labels(reference: Array, outputs: Array) -> Agreement:
 def same_values(reference: Array, outputs: Array) -> Agreement:
     """Returns how often the values of an input are near the reference's, and their mean cosine similarity.
 
-    Near is less than half of the typical distance of the reference's values from their mean over all inputs. A file
+    Near is at most half of the typical distance of the reference's values from their mean over all inputs. A file
     that gives every input the same values is not near.
 
     Args:
@@ -72,9 +72,12 @@ def same_values(reference: Array, outputs: Array) -> Agreement:
     share = float((np.linalg.norm(reference - outputs, axis=1) <= allowed).mean())
     figures = {"close": share}
     if reference.shape[1] > 1:
-        products = size * np.linalg.norm(outputs, axis=1)
-        cosines = (reference * outputs).sum(axis=1) / np.where(products > 0, products, 1)
-        figures["cosine"] = float(np.where(products > 0, cosines, size == np.linalg.norm(outputs, axis=1)).mean())
+        lengths = np.linalg.norm(outputs, axis=1)
+        products = size * lengths
+        # Zeros have the direction of zeros alone.
+        alike = (size == lengths).astype(np.float64)
+        cosines = np.divide((reference * outputs).sum(axis=1), products, out=alike, where=products > 0)
+        figures["cosine"] = float(cosines.mean())
     doubt = "nearly the same values" if len(size) > 1 and spread <= NOISE * float(np.median(size)) else ""
     return Agreement(share, "gives values close to Keras' (within half of their spread)", figures, doubt)
 

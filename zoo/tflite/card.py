@@ -132,7 +132,7 @@ def model_part(path: Path, *, thorough: bool = False) -> str:
 
 
 def _blocks(content: IO[bytes], size: int) -> Iterator[bytes]:
-    while size > 0 and (block := content.read(min(size, 1 << 18))):
+    while block := content.read(min(size, 1 << 18)):
         yield block
         size -= len(block)
 

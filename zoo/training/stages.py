@@ -107,14 +107,14 @@ def freeze_layers(model: keras.Model, stage: Stage, task: TrainingTask, steps: i
     """
     from keras import layers
 
-    last = -1 if stage.freeze == "none" else task.head_index(model) - 1
+    first = 0 if stage.freeze == "none" else task.head_index(model)
     if stage.freeze not in {"none", "all"}:
-        last = min([layer.name for layer in model.layers].index(stage.freeze), last)
+        first = min([layer.name for layer in model.layers].index(stage.freeze) + 1, first)
     body = len(body_layers(model, task)) if stage.frozen_norms else 0
     for i, layer in enumerate(model.layers):
         norm = isinstance(layer, layers.BatchNormalization)
         # The statistics of a new head are those of nothing yet.
-        layer.trainable = i > last and not (norm and i < body) and not (stage.frozen_ranges and is_range(layer))
+        layer.trainable = i >= first and not (norm and i < body) and not (stage.frozen_ranges and is_range(layer))
         if norm and i >= body:
             # A momentum of 0.999, as for ImageNet, needs thousands of steps. Small data sets do not have them, so the
             # statistics are averaged over about two epochs instead.

@@ -17,6 +17,7 @@ from zoo.export.checking.calibrated import is_calibrated_on
 from zoo.export.checking.calibration import Calibration, from_array, from_folder
 from zoo.export.options import ExportOptions
 from zoo.progress import SILENT
+from zoo.tasks.task import Agreement
 
 SHAPE = (8, 8, 3)
 
@@ -138,3 +139,69 @@ def holdout_pictures() -> np.ndarray:
 
 def test_values_have_no_others_to_be_tried_on() -> None:
     assert holdout.unlike(Calibration(values(20), {"source": "array"}), (3,)) is None
+
+
+def test_only_a_file_whose_ranges_are_measured_needs_examples_to_measure_them_on() -> None:
+    int8, few = ExportOptions(quantize="int8"), ExportOptions(calibration_samples=9)
+    for options, learnt in ((int8, True), (ExportOptions(), False), (few.change(quantize="int8"), True), (few, False)):
+        found, notes = holdout.find(values(19), (3,), options, trained=True, learnt=learnt, progress=SILENT)
+        assert notes == []
+        assert len(found.check.inputs) == 19
+    with pytest.raises(InputError, match="not --calibration-samples 9"):
+        holdout.find(values(50), (3,), few.change(quantize="int8"), trained=True, progress=SILENT)
+    # As many as are needed.
+    enough = ExportOptions(quantize="int8", calibration_samples=10)
+    found, notes = holdout.find(values(50), (3,), enough, trained=True, progress=SILENT)
+    assert (len(found.calibration.inputs), len(found.check.inputs), notes) == (10, 32, [])
+
+
+def test_a_net_without_examples_is_calibrated_and_checked_on_synthetic_inputs() -> None:
+    for samples, calibrated in ((200, 32), (12, 12)):
+        options = ExportOptions(quantize="int8", calibration_samples=samples)
+        found, _ = holdout.find(None, (3,), options, trained=False, progress=SILENT)
+        assert (len(found.calibration.inputs), len(found.check.inputs)) == (calibrated, 32)
+        assert found.held_out
+
+
+def test_pictures_unlike_those_of_the_calibration_are_sixteen_patches_and_sixteen_negatives() -> None:
+    pictures = holdout_pictures()
+    found = holdout.unlike(Calibration(pictures, {"source": "array"}), SHAPE)
+    assert found is not None
+    assert found.shape == (32, *SHAPE)
+    np.testing.assert_array_equal(found[16:], 255 - pictures[:16])
+    assert found.min() >= 0
+    assert found.max() <= 255
+
+
+def test_keras_is_sure_where_the_best_score_is_a_fifth_ahead() -> None:
+    scores = np.array([[0.5, 0.25, 0.25], [0.4, 0.35, 0.25], [0.375, 0.5, 0.125], [0.61, 0.39, 0], [0.59, 0.41, 0]])
+    assert holdout.sure(scores).tolist() == [True, False, False, True, False]
+    # Scores that are none of classes are never unsure.
+    for others in (scores[:, :2] + 1, scores - 0.2, np.ones((5, 1))):
+        assert holdout.sure(others).tolist() == [True] * 5
+
+
+@pytest.mark.parametrize(("share", "count", "told"), [(0.75, 32, 0), (0.74, 32, 1), (0.0, 9, 0), (0.0, 10, 1)])
+def test_a_file_depends_on_its_pictures_where_it_agrees_on_less_than_three_in_four_others(
+    share: float, count: int, told: int
+) -> None:
+    agreement = Agreement(share, "names the same class as Keras", {})
+    notes = holdout.dependence(agreement, count)
+    assert len(notes) == told
+    assert all(f"on {count} pictures unlike those" in one and f"on {share:.0%} only" in one for one in notes)
+
+
+@pytest.mark.parametrize(
+    ("named", "of", "told"), [(5, 10, False), (4, 10, True), (0, 9, False), (9, 20, True), (10, 20, False)]
+)
+def test_folders_are_doubted_where_keras_names_less_than_half_of_ten_pictures_or_more(
+    named: int, of: int, told: bool
+) -> None:
+    # Those of a folder that is no class say nothing.
+    files = tuple(Path(folder, f"{i}.png") for i in range(of) for folder in ("cat", "other"))
+    check = Calibration(np.zeros((2 * of, 1), np.float32), {"source": "photos"}, files)
+    scores = np.array([[1.0, 0.0] if i < named else [0.0, 1.0] for i in range(of) for _ in range(2)])
+    agreement = Agreement(1.0, "names the same class as Keras", {})
+    notes = holdout.doubts(agreement, check, scores, ["cat", "dog"])
+    assert [f"Keras itself names only {named} of {of} pictures of photos" in note for note in notes] == [True] * told
+    assert holdout.doubts(agreement, check, None, ["cat", "dog"]) == []

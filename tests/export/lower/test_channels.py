@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from keras import layers
 
-from zoo.export.lower.channels import MOST_CHANNELS
 from zoo.export.lower.lowering import lower
 
 OFFSET = [-103.939, -116.779, -123.68]
@@ -64,6 +63,34 @@ def test_a_loaded_model_is_treated_alike(tmp_path: Any) -> None:
 
 
 def test_steps_of_as_many_channels_as_allowed_become_a_convolution_and_those_of_one_never() -> None:
-    for channels, becomes in ((1, 0), (2, 1), (MOST_CHANNELS, 1), (MOST_CHANNELS + 1, 0)):
+    for channels, becomes in ((1, 0), (2, 1), (4, 1), (5, 0)):
         model = _model(layers.Rescaling(1.0, offset=[0.5] * channels if channels > 1 else 0.5), channels)
         assert len(_convolutions(lower(model))) == becomes, channels
+
+
+@pytest.mark.parametrize(
+    "step", [layers.Rescaling([0.1, 0.2]), layers.Rescaling(1.0, offset=[0.1, 0.2]), lambda x: x[..., ::-1]]
+)
+def test_two_channels_are_as_good_as_three(step: Any) -> None:
+    model = _model(step, 2)
+    lowered = lower(model)
+    assert len(_convolutions(lowered)) == 1
+    x = np.random.default_rng(0).uniform(0, 255, (1, 6, 6, 2)).astype(np.float32)
+    np.testing.assert_allclose(lowered(x), model(x), rtol=1e-5, atol=1e-3)
+
+
+def test_a_series_of_few_channels_is_no_picture() -> None:
+    inputs = keras.Input((6, 3))
+    for step in (lambda x: x[..., ::-1], layers.Rescaling([0.1, 0.2, 0.3])):
+        lowered = lower(keras.Model(inputs, layers.Conv1D(2, 3, name="first")(step(inputs))))
+        assert not _convolutions(lowered)
+
+
+def test_a_scale_stays_behind_turned_channels_alone() -> None:
+    """Behind another convolution it is one of its own: that of the converter would be of other channels."""
+    inputs = keras.Input((6, 6, 3))
+    before = layers.Conv2D(3, 1, name="first")(inputs)
+    model = keras.Model(inputs, layers.Rescaling([0.1, 0.2, 0.3], name="scaled")(before))
+    assert [one.name for one in _convolutions(lower(model))] == ["scaled"]
+    both = _model(STEPS["turned and centred"])
+    assert [type(one).__name__ for one in lower(both).layers].count("Rescaling") == 1

@@ -22,7 +22,7 @@ from zoo.export.lower.lowering import lower
 from zoo.export.tflite.converter import convert
 from zoo.export.tflite.entry import Entry, is_meant, require_entry, with_entry
 from zoo.export.tflite.settings import Settings
-from zoo.graph import Scaling, scaling_of
+from zoo.graph import NEAR, Scaling, scaling_of
 from zoo.runner.loading.session import load
 from zoo.tflite import modelfile
 from zoo.tflite.writing.front import integers, table, tables
@@ -174,6 +174,8 @@ def test_the_scale_of_an_input_is_meant_to_a_hundred_thousandth() -> None:
     assert [entry.describes(0.5, zero) for zero in (2, 3, 4)] == [False, True, False]
     # Where no whole number stands for 0, both that are next to it do.
     assert [Entry(0.5, -0.5, "int8").describes(0.5, zero) for zero in (-2, -1, 0, 1)] == [False, True, True, False]
+    # A half may be off by what counts as rounding.
+    assert Entry(0.5, 0.5 + NEAR, "uint8").describes(0.5, 0)
 
 
 def test_a_scaling_in_int8_lies_128_lower() -> None:
@@ -192,6 +194,8 @@ def test_a_scaling_in_int8_lies_128_lower() -> None:
         ("FLOAT32", [], [], False),
         ("UINT8", [], [], False),
         ("UINT8", [0.5, 0.5], [3, 3], False),
+        ("UINT8", [], [3], False),
+        ("UINT8", [0.5, 0.5], [3], False),
         ("UINT8", [0.5], [], False),
         ("UINT8", [0.5], [3, 3], False),
         ("UINT8", [0.5], [5], False),

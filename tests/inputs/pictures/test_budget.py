@@ -81,3 +81,10 @@ def test_from_64_megabytes_the_free_memory_is_asked_for(monkeypatch: pytest.Monk
         assert budget.held == LARGE
     with pytest.raises(MemoryError), budget.hold(LARGE + 1):
         pass
+
+
+def test_a_budget_and_the_free_memory_can_be_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda: LARGE + 1)
+    budget = Budget(LARGE + 41)
+    with budget.hold(LARGE + 1), budget.hold(40):
+        assert budget.held == budget.total

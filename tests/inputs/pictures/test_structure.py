@@ -133,3 +133,16 @@ def test_each_block_of_a_gif_counts_once_and_a_segment_without_a_length_ends_not
     short = b"\xff\xe1\x00\x00"
     assert looked_through("JPEG", b"\xff\xd8" + short + b"\xff\xda")
     assert not looked_through("JPEG", b"\xff\xd8" + short * 2 + b"\xff\xda")
+
+
+@pytest.mark.parametrize("size", [0, 1, 7])
+def test_the_colours_of_a_gif_are_no_blocks(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structure, "BLOCKS", 4)
+    head = b"GIF89a" + bytes(4) + bytes([0x80 | size]) + bytes(2) + b"?" * 3 * 2 ** (size + 1)
+    assert looked_through("GIF", head + b"?" * 3 + b",")
+    assert not looked_through("GIF", head + b"?" * 4)
+
+
+def test_a_block_whose_parts_take_all_but_one_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structure, "BLOCKS", 4)
+    assert looked_through("GIF", b"GIF89a" + bytes(7) + b"!\xfe" + b"\x01x" * 2 + b"\x00,")

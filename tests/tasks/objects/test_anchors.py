@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.tasks.objects.anchors import cover, default_shapes, fit
+from zoo.tasks.objects.anchors import COVERED, cover, default_shapes, fit
 from zoo.tasks.objects.boxes import make_anchors, overlaps
 
 STRIDES = (16, 32, 64, 128)
@@ -44,6 +44,7 @@ def test_fitted_anchors_cover_more_than_the_default_ones() -> None:
     boxes, grids = at_random(sizes, random), grids_for(320, (8, *STRIDES))
     fitted = float((cover(boxes, grids, fit(sizes, grids)) >= 0.5).mean())
     default = float((cover(boxes, grids, default_shapes(5)) >= 0.5).mean())
+    assert COVERED == 0.5  # of the paper, section 2.2
     assert fitted > 0.95
     assert fitted > default + 0.1
 
@@ -112,3 +113,27 @@ def test_a_level_has_its_own_anchors_from_three_in_a_hundred_boxes() -> None:
     usual = fit(np.empty((0, 2)), grids)[0]
     np.testing.assert_allclose(fit(np.concatenate((large[:388], small)), grids)[0], [(0.26, 0.26)] * 4)
     assert fit(np.concatenate((large, small[:11])), grids)[0] == usual
+
+
+def test_anchors_are_the_means_of_the_boxes_that_are_nearest_to_them() -> None:
+    """What the search begins with are boxes; it has to go on to the middle of each group."""
+    small, large = np.array([[0.2, 0.3], [0.22, 0.3], [0.24, 0.36]]), np.array([[0.9, 0.8], [0.8, 0.9]])
+    (level,) = fit(np.concatenate((small, large)), [(20, 20)], per_cell=2)
+    np.testing.assert_allclose(level, [(0.22, 0.32), (0.85, 0.85)])
+    (one,) = fit(small, [(20, 20)], per_cell=1)
+    np.testing.assert_allclose(one, [(0.22, 0.32)])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_search_begins_with_boxes_that_are_far_from_each_other(seed: int) -> None:
+    """Two boxes chosen among three hundred would hardly ever be one of each kind."""
+    many, single = np.full((300, 2), 0.9), np.array([[0.3, 0.6]])
+    (level,) = fit(np.concatenate((many, single)), [(20, 20)], per_cell=2, seed=seed)
+    np.testing.assert_allclose(level, [(0.3, 0.6), (0.9, 0.9)])
+
+
+def test_a_box_at_the_edge_of_the_picture_is_covered_by_the_last_cell() -> None:
+    grids, shapes = [(4, 5)], [[(0.25, 0.2)]]
+    # The centres are on the edges, or beyond them: the nearest cells are the outermost ones.
+    boxes = np.array([[0.9, 0.875, 1.1, 1.125], [-0.1, -0.125, 0.1, 0.125], [1.0, 0.0, 1.2, 0.25]])
+    np.testing.assert_allclose(cover(boxes, grids, shapes), [1 / 7, 1 / 7, 0.0], atol=1e-9)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.tasks.objects.boxes import BLOCK, Coding, areas, make_anchors, overlaps, paper_shapes, suppress
+from zoo.tasks.objects.boxes import BLOCK, LARGEST_CODE, Coding, areas, make_anchors, overlaps, paper_shapes, suppress
 
 
 def some_boxes(count: int) -> np.ndarray:
@@ -22,16 +22,28 @@ def test_decoding_undoes_coding(exponential: bool) -> None:
 
 
 def test_the_coding_of_a_box_by_hand() -> None:
-    # The anchor is half as high as the box and as wide; the box lies a quarter of the anchor's height lower.
+    # The box is twice as high as the anchor and half as wide, a quarter of the anchor's height lower and of its width
+    # further left.
     anchor = np.array([[0.5, 0.5, 0.2, 0.4]])
-    box = np.array([[0.3, 0.35, 0.7, 0.75]])
+    box = np.array([[0.3, 0.35, 0.5, 0.75]])
     coded = Coding().encode(box, anchor)
-    assert coded[0] == pytest.approx([0.05 / 0.2 * 10, 0, 5 * np.log(2), 0], abs=1e-6)
+    assert coded[0] == pytest.approx([2.5, -2.5, 5 * np.log(2), -5 * np.log(2)], abs=1e-6)
+    plain = Coding(exponential=False).encode(box, anchor)
+    assert plain[0] == pytest.approx([2.5, -2.5, 5 * 2, 5 / 2], abs=1e-6)
+
+
+def test_the_largest_code_is_a_centre_one_and_a_half_anchors_away_and_twenty_times_the_size() -> None:
+    coded = np.array([[LARGEST_CODE] * 4])
+    left, top, right, bottom = Coding().decode(coded, np.array([[0.0, 0.0, 1.0, 1.0]]))[0]
+    assert ((left + right) / 2, (top + bottom) / 2) == pytest.approx((1.5, 1.5))
+    assert (right - left, bottom - top) == pytest.approx((20, 20), rel=0.01)
 
 
 def test_a_box_without_area_has_a_code_of_numbers() -> None:
     anchor = np.array([[0.5, 0.5, 0.2, 0.2]])
-    assert np.isfinite(Coding().encode(np.array([[0.5, 0.5, 0.5, 0.5]]), anchor)).all()
+    coded = Coding().encode(np.array([[0.5, 0.5, 0.5, 0.5]]), anchor)
+    # So small that no box of a picture is coded as another than it is.
+    assert coded[0] == pytest.approx([0, 0, 5 * np.log(1e-9 / 0.2), 5 * np.log(1e-9 / 0.2)])
     assert np.isfinite(Coding().decode(np.array([[0, 0, 1e30, 1e30]]), anchor)).all()
 
 
@@ -48,7 +60,13 @@ def test_the_papers_anchors_of_an_input_of_300_pixels_are_1917() -> None:
     assert [len(one) for one in shapes] == [3, 6, 6, 6, 6, 6]
     assert shapes[-1][0] == pytest.approx((0.95, 0.95))
     assert shapes[-1][-1] == pytest.approx((0.95**0.5, 0.95**0.5))
-    assert shapes[1][1] == pytest.approx((0.35 / 2**0.5, 0.35 * 2**0.5))
+    # Five even steps of 0.15 from 0.2 to 0.95; heights and widths of the ratios 2, 1/2, 3 and 1/3.
+    two, three = 2**0.5, 3**0.5
+    small = [(0.1, 0.1), (0.2 / two, 0.2 * two), (0.2 * two, 0.2 / two)]
+    np.testing.assert_allclose(shapes[0], small)
+    ratios = [(0.35, 0.35), (0.35 / two, 0.35 * two), (0.35 * two, 0.35 / two)]
+    ratios += [(0.35 / three, 0.35 * three), (0.35 * three, 0.35 / three)]
+    np.testing.assert_allclose(shapes[1], [*ratios, ((0.35 * 0.5) ** 0.5,) * 2])
     grids = [(side, side) for side in (19, 10, 5, 3, 2, 1)]
     assert make_anchors(grids, shapes).shape == (1917, 4)
 
@@ -125,6 +143,21 @@ def test_suppression_compares_far_fewer_than_all_pairs(
     suppress(boxes, np.linspace(1, 0.5, 400), np.zeros(400, int), iou=0.6, limit=limit)
     assert sum(pairs) < 0.7 * 400 * 400
     assert max(pairs) <= 400 * BLOCK
+
+
+def test_suppression_ends_with_the_block_that_reaches_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+
+    def noted(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        compared.append((len(first), len(second)))
+        return overlaps(first, second)
+
+    monkeypatch.setattr("zoo.tasks.objects.boxes.overlaps", noted)
+    left = np.arange(3 * BLOCK, dtype=float)
+    apart = np.stack((left, np.zeros_like(left), left + 1, np.ones_like(left)), axis=1)
+    stay = suppress(apart, -left, np.zeros(3 * BLOCK, int), iou=0.5, limit=BLOCK)
+    assert stay.tolist() == list(range(BLOCK))
+    assert compared == [(0, BLOCK), (BLOCK, BLOCK)]
 
 
 def test_boxes_of_whole_numbers_overlap_as_others_do() -> None:

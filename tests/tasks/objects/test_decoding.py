@@ -89,6 +89,8 @@ def test_of_more_than_four_hundred_boxes_the_best_are_looked_at() -> None:
     found = heads(scores.reshape(-1, 1).tolist(), layout, limit=1000)
     assert found[1].tolist() == pytest.approx(scores[:400].tolist())
     np.testing.assert_allclose(found[0][:, 0], (centres[:400] - 5e-5) * 64, atol=1e-4)
+    all_of_them = heads(scores[:400].reshape(-1, 1).tolist(), replace(layout, anchors=anchors[:400]), limit=1000)
+    assert all_of_them[1].tolist() == pytest.approx(scores[:400].tolist())
 
 
 def test_boxes_are_cut_at_what_the_model_sees_and_those_beside_it_are_none() -> None:

@@ -245,3 +245,56 @@ def test_a_function_is_one_of_keras_or_one_that_was_registered_under_both_of_its
     assert not configs._is_harmless_function(["relu"], None, None)
     assert configs._is_harmless_function("own", None, "own")
     assert not configs._is_harmless_function("own", None, "other")
+
+
+def test_a_class_counts_as_the_users_own_by_the_name_that_keras_looks_it_up_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras 2 writes the name alone; Keras 3 writes a module, and the name of the registration beside it."""
+    monkeypatch.setattr(known, "is_registered", lambda name: name == "own")
+
+    def fault(name: str, module: str | None, registered: str | None) -> str:
+        return configs._fault({"class_name": name, "module": module, "registered_name": registered})
+
+    assert fault("own", None, None) == fault("Mine", "mine", "own") == fault("Mine", None, "own") == ""
+    assert fault("own", "mine", None) == "the class 'own' of 'mine'"
+    assert fault("own", None, "other") == "the class 'own'"
+    assert fault("Dense", "keras.layers", None) == fault("Dense", "keras.layers", "Dense") == ""
+    assert fault("Dense", "keras.layers", "other") == "a 'Dense' that is registered as 'other'"
+
+
+@pytest.mark.parametrize(
+    ("named", "remedy"),
+    [
+        ({"class_name": "Lambda", "module": "keras.layers"}, "save the model with keras.layers.Rescaling or functions"),
+        ({"class_name": "function", "config": "eval", "module": "builtins"}, "save the model with keras.layers.Resc"),
+        ({"class_name": "__lambda__"}, "save the model with keras.layers.Rescaling or functions of keras.ops"),
+        ({"class_name": "StringLookup", "module": "keras.layers"}, r"save the model without it\."),
+        ({"class_name": "StringLookup", "module": "mine"}, "if it is your own, give the Python file"),
+        ({"class_name": "Mine", "module": "mine"}, "if it is your own, give the Python file that defines it"),
+    ],
+)
+def test_a_refusal_says_what_the_maker_can_do(named: Config, remedy: str) -> None:
+    with pytest.raises(UnsafeFileError, match=f"could run code or read files; {remedy}"):
+        configs.require_harmless({"layer": named}, Path("m.keras"))
+
+
+def test_a_model_may_have_65536_values_more_than_its_file() -> None:
+    import keras
+
+    def build(values: int) -> Callable[[], Any]:
+        return lambda: keras.layers.Dense(values, use_bias=False).build((None, 1))
+
+    configs.require_room(build(65_536 + 5), 5, Path("m.keras"))
+    with pytest.raises(UnsafeFileError, match="its configuration needs 65542 values, and it holds 5$"):
+        configs.require_room(build(65_536 + 6), 5, Path("m.keras"))
+
+
+def test_a_configuration_of_exactly_the_most_bytes_is_read() -> None:
+    text = "{}".ljust(16 << 20)
+    assert configs.parse(text, Path("m.keras")) == {}
+    with pytest.raises(UnsafeFileError, match="its configuration has 16777217 bytes; at most 16777216 are read"):
+        configs.parse(text + " ", Path("m.keras"))
+
+
+def test_a_name_in_a_refusal_is_cut_to_eighty_characters() -> None:
+    with pytest.raises(UnsafeFileError, match=f"has the class '{'x' * 79}, which could"):
+        configs.require_harmless({"class_name": "x" * 200}, Path("m.keras"))
