@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgezoo" / "tests" / "npm"
+CACHE = Path.home() / ".cache" / "edgezoo" / "tests" / "npm"
+"""It is in the user's own cache, for the next run; `XDG_CACHE_HOME` is a folder of this run (`tests.surroundings`)."""
 
 
 @dataclass(frozen=True)

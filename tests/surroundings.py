@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import locale
 import os
 import resource
@@ -65,14 +66,25 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 def environment(given: dict[str, str], own: str) -> dict[str, str]:
     """Returns the variables that tests see, from those that were given; `own` is a folder of the tests.
 
-    Proxies stay, because building a wheel may need one. A home that is missing or not writable is replaced.
+    Proxies stay, because building a wheel may need one. A home that is missing or not writable is replaced, and the
+    package's cache, where it lists the files that were made or tried on this machine, is a folder of the tests.
     """
     kept = {name: value for name, value in given.items() if name in KEPT or not name.startswith(DROPPED)}
     if not os.access(given.get("HOME", ""), os.W_OK | os.X_OK):
         kept["HOME"] = own
     exceptions = ",".join(filter(None, [given.get("no_proxy") or given.get("NO_PROXY"), *LOCAL]))
-    # Keras reads settings there, which may choose another backend.
-    return {**kept, **FIXED, "KERAS_HOME": f"{own}/keras", "no_proxy": exceptions, "NO_PROXY": exceptions}
+    # Keras reads settings in its home, which may choose another backend.
+    folders = {"KERAS_HOME": f"{own}/keras", "XDG_CACHE_HOME": f"{own}/cache"}
+    return {**kept, **FIXED, **folders, "no_proxy": exceptions, "NO_PROXY": exceptions}
+
+
+def link_others(given: Path, own: Path) -> None:
+    """Makes what other programs keep in the user's cache, such as lists of fonts, visible in that of the tests."""
+    own.mkdir()
+    with contextlib.suppress(OSError):  # there is no such folder, or it may not be read
+        for entry in given.iterdir():
+            if entry.name != "edgezoo":
+                (own / entry.name).symlink_to(entry)
 
 
 def settle(own: str) -> None:
@@ -87,6 +99,8 @@ def settle(own: str) -> None:
     encoding = locale.getpreferredencoding(False)
     if codecs.lookup(encoding).name != "utf-8":
         raise pytest.UsageError(f"the locale's encoding is {encoding}, the tests' files are UTF-8: LC_ALL=C.UTF-8")
+    given = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME", "/")) / ".cache")
+    link_others(given, Path(own) / "cache")
     known = environment(dict(os.environ), own)
     os.environ.clear()
     os.environ.update(known)

@@ -7,9 +7,8 @@ tried; a few are given to the command itself, too.
 from __future__ import annotations
 
 import functools
-import hashlib
-import importlib.util
 import io
+import itertools
 import json
 import random
 import resource
@@ -17,10 +16,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.processes import ZOO
 from benchmarks.reliability.commands import BAD, Ended, call, run, warm
@@ -28,11 +26,14 @@ from benchmarks.reliability.damaged import Case, faults_in
 from benchmarks.reliability.mutations import mutate
 from benchmarks.reliability.sources import DETECTOR, MODEL, PICTURE
 from zoo.errors import ZooError
+from zoo.onnx import card as onnx_card
+from zoo.onnx import digest
 from zoo.runner import Predictor
 from zoo.runner.loading import known, runtimes, sandbox
 from zoo.system import processes
 from zoo.system.quiet import quiet
 from zoo.tflite.card import CARD, CHECKSUM, FLATBUFFER, LABELS, seal
+from zoo.tflite.writing.metadata import without_files
 
 OUTCOMES = ("same answer", "other answer", "refused", "refused: its trial crashed", *BAD)
 SECONDS = 60
@@ -40,64 +41,84 @@ SECONDS = 60
 
 def model_alone(data: bytes, rng: random.Random) -> bytes:
     """Makes a copy whose model is damaged, and that has no labels and no card."""
-    return _damaged_model(data, rng)[0]
+    return mutate(without_files(data), rng)
 
 
 def sealed_anew(data: bytes, rng: random.Random) -> bytes:
     """Makes a copy whose model is damaged, with checksums that say it is not: an attack."""
-    model, parts, card = _damaged_model(data, rng)
-    card[FLATBUFFER] |= {
-        "bytes": len(model),
-        "crc32": zlib.crc32(model),
-        "sha256": hashlib.sha256(model).hexdigest(),
-    }
-    card[CHECKSUM] = seal(card, parts[LABELS].decode())
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    model = model_alone(data, rng)
     whole = io.BytesIO(model)
     with zipfile.ZipFile(whole, "a") as archive:
-        for name, part in (parts | {CARD: json.dumps(card).encode()}).items():
+        for name, part in (parts | {CARD: _sealed(parts[CARD], FLATBUFFER, model, parts[LABELS])}).items():
             archive.writestr(name, part)
     return whole.getvalue()
 
 
-def _damaged_model(data: bytes, rng: random.Random) -> tuple[bytes, dict[str, bytes], dict[str, Any]]:
-    """Returns a damaged model part, the files behind it, and the card, which is one of them."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    card = json.loads(parts[CARD])
-    return mutate(data[: card[FLATBUFFER]["bytes"]], rng), parts, card
+def onnx_sealed_anew(data: bytes, rng: random.Random) -> bytes:
+    """Makes such a copy of an `.onnx` file, whose labels and card are fields beside those of the graph."""
+    import onnx
+
+    model = onnx.load_from_string(data)
+    props = {prop.key: prop.value for prop in model.metadata_props}
+    del model.metadata_props[list(props).index(onnx_card.CARD)]
+    rest = mutate(model.SerializeToString(), rng)
+    sealed = _sealed(props[onnx_card.CARD], digest.FIELD, rest, props[onnx_card.LABELS])
+    entry = onnx.StringStringEntryProto(key=onnx_card.CARD, value=sealed)
+    appended: bytes = onnx.ModelProto(metadata_props=[entry]).SerializeToString()
+    return rest + appended
+
+
+def _sealed(card: str, field: str, content: bytes, labels: str) -> str:
+    """Returns a card with checksums that are right for other contents, which its `field` describes."""
+    stated = json.loads(card) | {field: digest.digest(content)}
+    return json.dumps(stated | {CHECKSUM: seal(stated, labels)})
+
+
+class Kind(NamedTuple):
+    """What is damaged, and how."""
+
+    source: Path | None
+    """The sound file; None for an `.onnx` file, which is made."""
+    damage: Callable[[bytes, random.Random], bytes]
+    share: float = 1.0
+    """The share of the count that is tried."""
 
 
 FILES = {
-    # Each file and its damage: the sound file, what makes a copy, and the share of the count that is tried.
-    "classifier, no checksum": (MODEL, model_alone, 1.0),
-    "classifier, checksum kept": (MODEL, mutate, 1.0),
-    "classifier, checksum made anew": (MODEL, sealed_anew, 1.0),
-    "detector, checksum kept": (DETECTOR, mutate, 0.5),
-    "detector, checksum made anew": (DETECTOR, sealed_anew, 0.5),
+    "classifier, no checksum": Kind(MODEL, model_alone),
+    "classifier, checksum kept": Kind(MODEL, mutate),
+    "classifier, checksum made anew": Kind(MODEL, sealed_anew),
+    "detector, checksum kept": Kind(DETECTOR, mutate, 0.5),
+    "detector, checksum made anew": Kind(DETECTOR, sealed_anew, 0.5),
+    "classifier, .onnx, checksum kept": Kind(None, mutate),
+    "classifier, .onnx, checksum made anew": Kind(None, onnx_sealed_anew),
 }
 
 
 def cases(folder: Path, count: int, names: tuple[str, ...]) -> Iterator[Case]:
-    """Yields the rows of these names, `FILE on RUNTIME`, for the runtimes that are installed, all by default.
-
-    An `.onnx` file is made, if Keras is there.
-    """
-    there = [(name, file, *what) for name in ("litert", "tflite-runtime") for file, what in FILES.items()]
-    if importlib.util.find_spec("tensorflow"):
-        there.append(("onnxruntime", "classifier, .onnx", folder / "lenet.onnx", mutate, 1.0))
-    for runtime, file, source, damage, share in there:
-        if not runtimes.version(runtime) or (names and f"{file} on {runtime}" not in names):
+    """Yields the rows of these names, `FILE on RUNTIME`, for the runtimes that are installed, all by default."""
+    for runtime, file in itertools.product(("litert", "tflite-runtime", "onnxruntime"), FILES):
+        source, damage, share = FILES[file]
+        fits = (runtime == "onnxruntime") == (source is None) and runtimes.version(runtime)
+        if not fits or (names and f"{file} on {runtime}" not in names):
             continue
-        if not source.exists():
-            # A process of its own, so that this one stays without TensorFlow.
-            words = [sys.executable, "-c", ZOO, "build", "lenet", "--export", "onnx", "--out", str(folder)]
-            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-        in_fork = functools.partial(ask_here, runtime)
-        tries = round(count * share)
-        yield _case(runtime, file, source, damage, in_fork, range(max(1, tries)))
+        source = source or _lenet(folder)
+        tries = max(1, round(count * share))
+        yield _case(runtime, file, source, damage, functools.partial(ask_here, runtime), range(tries))
         # The command tries each file in a new process, which takes long.
         few, command = range(-max(1, tries // 50), 0), functools.partial(ask_command, runtime)
-        yield _case(runtime, f"{file}, to zoo run itself", source, damage, command, few)
+        yield _case(runtime, file, source, damage, command, few)
+
+
+def _lenet(folder: Path) -> Path:
+    """Makes an `.onnx` file, in a process of its own, so that this one stays without TensorFlow."""
+    path = folder / "lenet.onnx"
+    if not path.exists():
+        words = [sys.executable, "-c", ZOO, "build", "lenet", "--export", "onnx", "--out", str(folder)]
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    return path
 
 
 def _case(runtime: str, file: str, source: Path, damage: Any, ask: Callable[[Path], Ended], seeds: range) -> Case:
@@ -155,5 +176,8 @@ def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, A
     warm(heavy=False)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        found = [case.count(OUTCOMES, folder, keep) for case in cases(folder, count, rows)]
+        counted = [case.count(OUTCOMES, folder, keep) for case in cases(folder, count, rows)]
+    # The first case of a row asks in a fork, the second one asks the command.
+    pairs = zip(counted[::2], counted[1::2], strict=True)
+    found = [one | {name: one[name] + other[name] for name in OUTCOMES} for one, other in pairs]
     return {"rows": found, "faults": faults_in(found)}

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.full import files_in, full_disk
 from zoo.errors import OutputError
-from zoo.system.locks import exclusive
+from zoo.system.locks import exclusive, in_turn
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -91,6 +92,61 @@ def test_an_error_in_the_block_ends_the_lock(tmp_path: Path) -> None:
     with exclusive(tmp_path / "runs" / "new" / "run"):
         (tmp_path / "runs" / "file").touch()
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["file"]
+
+
+def test_a_full_disk_keeps_nothing_of_the_lock(tmp_path: Path) -> None:
+    with full_disk(), pytest.raises(OutputError, match="cannot write .*run: File too large"):
+        exclusive(tmp_path / "runs" / "new" / "run").__enter__()
+    assert list(tmp_path.iterdir()) == []
+    with exclusive(tmp_path / "run"):
+        pass
+
+
+def test_a_folder_in_the_way_keeps_nothing_of_the_lock(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot write"):
+        exclusive(tmp_path / "file" / "new" / "run").__enter__()
+    assert files_in(tmp_path) == ["file"]
+
+
+def test_threads_enter_in_turn_and_leave_no_file(tmp_path: Path) -> None:
+    inside, most, entered = 0, 0, 0
+
+    def enter() -> None:
+        nonlocal inside, most, entered
+        for _ in range(20):
+            with in_turn(tmp_path / "lock", 60):
+                inside += 1
+                most = max(most, inside)
+                os.sched_yield()
+                inside -= 1
+                entered += 1
+
+    threads = [threading.Thread(target=enter) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (most, entered) == (1, 80)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_waits_too_long_for_his_turn_is_refused(tmp_path: Path) -> None:
+    with in_turn(tmp_path / "lock", 60):
+        with pytest.raises(BlockingIOError):
+            in_turn(tmp_path / "lock", 0).__enter__()
+        assert files_in(tmp_path) == ["lock"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_turn_that_cannot_be_locked_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match="No locks available"):
+        in_turn(tmp_path / "lock", 60).__enter__()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_locked_where_nothing_is_written(tmp_path: Path) -> None:

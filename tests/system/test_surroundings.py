@@ -15,6 +15,7 @@ import pytest
 
 import zoo.runner.demo
 from tests import packages, surroundings
+from zoo.runner.loading import known
 
 pytestmark = pytest.mark.long
 
@@ -87,6 +88,37 @@ def test_variables_for_the_tests_are_kept(tmp_path: Path) -> None:
     home.mkdir()
     given = {"EDGEZOO_CHROMIUM": "/opt/chromium", "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/bin"}
     assert given.items() <= surroundings.environment(given, str(tmp_path)).items()
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["in the home", "in XDG_CACHE_HOME"])
+def test_the_users_list_of_known_files_is_not_written(named: bool, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    cache = tmp_path / "named" if named else home / ".cache"
+    (cache / "fonts").mkdir(parents=True)
+    (cache / "edgezoo").mkdir()
+    (cache / "edgezoo" / known.LIST).write_text("the user's")
+    home.mkdir(exist_ok=True)
+    (tmp_path / "probe.py").write_text(
+        "from pathlib import Path\n"
+        "from zoo.files import cache_home\n"
+        "from zoo.runner.loading import known\n"
+        "def test_it():\n"
+        "    known.remember_made(Path(__file__))\n"
+        "    assert known.holds(Path(__file__), 'litert')\n"
+        "    assert (cache_home().parent / 'fonts').is_dir()\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--confcutdir", "/"]
+    done = subprocess.run(
+        [*command, "-p", "tests.conftest", tmp_path / "probe.py"],
+        cwd=ROOT,
+        env=os.environ | {"HOME": str(home), "XDG_CACHE_HOME": str(cache) if named else ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in (cache / "edgezoo").iterdir()] == [known.LIST]
+    assert (cache / "edgezoo" / known.LIST).read_text() == "the user's"
 
 
 def test_a_locale_that_is_not_utf_8_is_refused() -> None:

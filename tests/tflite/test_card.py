@@ -267,6 +267,15 @@ def test_a_checksum_of_nothing_or_of_a_part_is_wrong(facts: Any, sealed: Path, t
     assert model_part(path) in {"wrong", "none"}
 
 
+def test_a_card_of_the_first_files_has_the_sha_256_alone(sealed: Path, tmp_path: Path) -> None:
+    card = describe(sealed).card
+    del card["flatbuffer"]["crc32"]
+    path = changed(sealed, tmp_path / "m.tflite", card_json=json.dumps(card))
+    assert model_part(path) == "right"
+    path.write_bytes(bytes(byte ^ (i == 20_000) for i, byte in enumerate(path.read_bytes())))
+    assert model_part(path) == "wrong"
+
+
 def test_the_seal_has_the_form_that_is_documented() -> None:
     card = {"b": [1, 2.5], "a": "Käse", "checksum": "left out"}
     text = '{"card":{"a":"K\\u00e4se","b":[1,2.5]},"labels":"cat\\n"}'

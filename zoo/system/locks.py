@@ -8,6 +8,7 @@ import fcntl
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,21 +43,64 @@ def exclusive(path: Path, *, needed: bool = True) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     made = [folder for folder in lock.parents if not folder.exists()]
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _take(lock, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    _held[path] = threading.get_ident()
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = _take(lock, path)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        _held[path] = threading.get_ident()
+        try:
+            yield
+        finally:
+            del _held[path]
+            _give_back(lock, descriptor)
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):  # something was written there, or it could not be made
+                folder.rmdir()
+
+
+@contextlib.contextmanager
+def in_turn(lock: Path, seconds: float) -> Iterator[None]:
+    """Lets one thread or process after the other into the block.
+
+    Args:
+        lock: the file of the lock, which is there during the block alone.
+        seconds: the longest wait.
+
+    Raises:
+        OSError: the file cannot be made, or locked within these seconds.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        descriptor = _open(lock, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(lock, descriptor):
+                break
+        except BlockingIOError:
+            if time.monotonic() > end:
+                os.close(descriptor)
+                raise
+            time.sleep(0.01)
+        except OSError:
+            _give_back(lock, descriptor)
+            raise
+        os.close(descriptor)
     try:
         yield
     finally:
-        del _held[path]
-        # First the name, then the lock: whoever opened the file meanwhile sees that it is no longer the one.
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
-        with contextlib.suppress(OSError):  # something was written there
-            for folder in made:
-                folder.rmdir()
+        _give_back(lock, descriptor)
+
+
+def _open(lock: Path, mode: int) -> int:
+    return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+
+
+def _give_back(lock: Path, descriptor: int) -> None:
+    # First the name, then the lock: whoever opened the file meanwhile sees that it is no longer the one.
+    lock.unlink(missing_ok=True)
+    os.close(descriptor)
 
 
 def _take(lock: Path, path: Path) -> int:
@@ -67,15 +111,19 @@ def _take(lock: Path, path: Path) -> int:
         OSError: the file cannot be written.
     """
     while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        descriptor = _open(lock, 0o644)
         try:
             if not _locked(descriptor):
                 raise _taken(path, _owner(descriptor))
             if not _is_still(lock, descriptor):  # its owner has just ended
                 os.close(descriptor)
                 continue
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+            try:
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+            except OSError:  # the disk is full
+                lock.unlink(missing_ok=True)
+                raise
         except BaseException:
             os.close(descriptor)
             raise

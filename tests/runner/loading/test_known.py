@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.full import files_in, full_disk
 from zoo.runner.loading import known
 
 
@@ -166,6 +167,21 @@ def test_where_nothing_can_be_written_nothing_is_said(file: Path, cache: Path, m
     assert not known.holds(file, "litert")
 
 
+def test_a_full_disk_keeps_the_list_and_leaves_nothing_else(file: Path, cache: Path, tmp_path: Path) -> None:
+    known.remember_made(file)
+    second = tmp_path / "second.tflite"
+    second.write_bytes(b"another")
+    for others in ([known.LIST], []):
+        with full_disk():
+            known.remember_made(second)
+        assert not known.holds(second, "litert")
+        assert known.holds(file, "litert") == bool(others)
+        assert files_in(cache) == others
+        (cache / known.LIST).unlink(missing_ok=True)
+    known.remember_made(second)
+    assert known.holds(second, "litert")
+
+
 WRITER = """
 import sys
 from pathlib import Path
@@ -186,7 +202,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path, cache: Path) 
     ]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     assert all(known.holds(path, "litert") for path in files)
-    assert sorted(path.name for path in cache.iterdir()) == [known.LIST, f"{known.LIST}.lock"]
+    assert files_in(cache) == [known.LIST]
 
 
 def test_what_is_in_the_package_is_known_and_its_copy_is_not(tmp_path: Path) -> None:

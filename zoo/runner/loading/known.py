@@ -10,12 +10,10 @@ too.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +31,7 @@ EVERYTHING = "made here"
 SETTLED = 0.05
 """Seconds after which a new change surely gets another time; clocks of file systems have steps of about 10 ms."""
 LOCK_SECONDS = 2.0
+"""Seconds of waiting for others that write the list."""
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 
@@ -79,13 +78,15 @@ def remember_made(path: Path) -> None:
 
 def _remember(path: Path, before: str, use: str) -> None:
     """Adds a use to a file's entry; if the list cannot be written, the file is tried again next time."""
+    from zoo.system.locks import in_turn  # imported here, because most starts find the file in the list
+
     with contextlib.suppress(OSError, OutputError, RuntimeError):  # RuntimeError: this user has no home folder
         folder = cache_home()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         digest = _digest(path) if path.stat().st_dev != folder.stat().st_dev else None
         if _identity(path.stat()) != before:
             return
-        with _locked(folder):
+        with in_turn(folder / f"{LIST}.lock", LOCK_SECONDS):
             _, files = _read()
             good_for = files.pop(before, {}).get("for")
             uses = [*(good_for if isinstance(good_for, list) else []), use]
@@ -115,29 +116,6 @@ def _write(path: Path, files: dict[str, dict[str, Any]]) -> None:
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             json.dump({"files": files}, file, indent=0)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Locks the list against other processes during the block; does not wait long for the lock.
-
-    Raises:
-        OSError: the lock is not available.
-    """
-    descriptor = os.open(folder / f"{LIST}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        end = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.01)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _identity(status: os.stat_result) -> str:

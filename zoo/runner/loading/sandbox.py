@@ -3,7 +3,8 @@
 The structure of every file is checked in Python before it is loaded (`modelfile.read`). Interpreters also trust values
 that no such check can judge, such as an operation's options, and end the process if they are wrong. So a file that was
 neither made nor tried on this machine before (`zoo.runner.loading.known`) is loaded and run once in a child process; if
-it fails there, it is refused. The checksum in the file does not matter here, because an attacker can compute one.
+it fails there, it is refused. A right checksum in the file does not spare it that, because an attacker can compute one.
+A wrong one shows damage that neither finds, such as other weights.
 
 A trial only detects crashes. Run files of unknown origin with as few rights as possible.
 """
@@ -44,9 +45,9 @@ class NotLoadedError(RuntimeError):
 def require_sound(
     path: Path, runtime: str, delegate: str | None = None, provider: str | None = None
 ) -> modelfile.ModelFile:
-    """Checks whether a file may be loaded: its structure and, if it is not known here, a run in a child process.
+    """Checks whether a file may be loaded: its structure, the checksum in its card, and a run if it is not known here.
 
-    If the model part of a known file does not match its card, its storage has damaged it, and it is tried again.
+    The checksum is compared with every load, because the storage of a known file may damage it, too.
 
     Returns:
         The structure of the file.
@@ -56,21 +57,20 @@ def require_sound(
         RuntimeError: see `require_harmless`.
     """
     file = formats.read(path)
-    damaged = formats.model_part(path) == "wrong"
-    if damaged and formats.form_of(path) == ".onnx":
+    if formats.model_part(path) == "wrong":
         raise ModelFileError(
             f"{path} was changed, or damaged, after it was written: it is not what the checksum in its card says; copy "
             "it anew, or give --trusted if you changed it yourself"
         )
     device = delegate or provider
     try:
-        if not damaged and known.holds(path, runtime, device):
+        if known.holds(path, runtime, device):
             return file
         before = known.identity(path)
     except OSError as error:
         raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
     seconds = SECONDS if provider is None else PROVIDER_SECONDS
-    if require_harmless(path, runtime, delegate, provider, seconds=seconds) and not damaged:
+    if require_harmless(path, runtime, delegate, provider, seconds=seconds):
         known.remember_tried(path, before, runtime, device)
     return file
 
