@@ -156,7 +156,7 @@ def _child(trial: Trial, known: dict[str, float], limit: float, folder: Path) ->
     sys.dont_write_bytecode = True
     mutant_code.install(trial.module, trial.path, trial.source)
     plugin = Plugin(known)
-    options = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not slow and not long", *PLUGINS, "--hypothesis-seed", "0"]
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not long", *PLUGINS, "--hypothesis-seed", "0"]
     code = pytest.main([*options, "--basetemp", str(folder / "t"), str(trial.tests)], plugins=[plugin])
     (folder / "durations.json").write_text(json.dumps(plugin.seconds), encoding="utf-8")
     os._exit(code)

@@ -140,7 +140,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
 
     handler = functools.partial(Handler, directory=tmp_path / "served")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
-        thread = threading.Thread(target=served.serve_forever)
+        thread = threading.Thread(target=served.serve_forever, args=(0.02,))
         thread.start()
         monkeypatch.setattr(published, "NPM_FILES", f"http://127.0.0.1:{served.server_address[1]}/")
         monkeypatch.setattr(npm, "is_installed", lambda: False)

@@ -118,7 +118,8 @@ def serving(server: Server, context: ssl.SSLContext | None = None) -> Iterator[s
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(server)) as httpd:
         if context is not None:
             httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
-        thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+        # What stops it waits until it looks for that, by default every half second.
+        thread = threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield f"http{'s' * (context is not None)}://127.0.0.1:{httpd.server_port}"
         httpd.shutdown()

@@ -25,8 +25,6 @@ from zoo.weights.fetch.download import fetch
 if TYPE_CHECKING:
     from tests.weights.conftest import Server
 
-pytestmark = pytest.mark.slow
-
 CONTENT = bytes(range(256)) * 4000
 MD5 = hashlib.md5(CONTENT).hexdigest()
 
@@ -359,13 +357,14 @@ def test_an_untrusted_certificate_is_refused(secure: str, target: Path, monkeypa
         fetch(f"{secure}/file.h5", target)
 
 
-def trickle(lines: list[bytes], pause: float) -> tuple[str, threading.Thread]:
+@contextlib.contextmanager
+def trickle(lines: list[bytes], pause: float) -> Iterator[str]:
     """A server of one connection at a time that sends the same pieces again and again, with pauses between them."""
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(5)
+    listener.settimeout(30)
 
     def serve() -> None:
-        with listener, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
             while True:
                 connection, _ = listener.accept()
                 with connection, contextlib.suppress(OSError):
@@ -377,9 +376,14 @@ def trickle(lines: list[bytes], pause: float) -> tuple[str, threading.Thread]:
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    return f"http://127.0.0.1:{listener.getsockname()[1]}/file.h5", thread
+    with listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/file.h5"
+        listener.shutdown(socket.SHUT_RDWR)  # has a thread that waits for the next connection go on at once
+        thread.join(30)
+    assert not thread.is_alive()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize(
     "lines",
@@ -392,10 +396,11 @@ def test_a_server_that_sends_byte_by_byte_is_given_up(
     monkeypatch.setattr(download, "WINDOW", 0.2)
     monkeypatch.setattr(connection, "ANSWER", 0.5)
     monkeypatch.setattr(download, "RETRIES", 2)
-    url, thread = trickle(lines, 0.05)
-    with pytest.raises(WeightsError, match=r"it sent \d+ bytes in 0 s|no answer within 0 s"):
+    with (
+        trickle(lines, 0.05) as url,
+        pytest.raises(WeightsError, match=r"it sent \d+ bytes in 0 s|no answer within 0 s"),
+    ):
         fetch(url, target)
-    thread.join(30)
     assert not target.exists()
 
 
@@ -426,6 +431,7 @@ def test_a_rest_that_is_too_short_does_not_complete_the_file(url: str, target: P
     assert not target.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize(
     "lines",
@@ -440,29 +446,30 @@ def test_a_body_in_chunks_that_goes_on_without_content_is_given_up(
 ) -> None:
     monkeypatch.setattr(download, "WINDOW", 0.5)
     monkeypatch.setattr(download, "RETRIES", 2)
-    url, thread = trickle(lines, 0.01)
-    with pytest.raises(WeightsError, match="it sent nothing of the file for"):
+    with trickle(lines, 0.01) as url, pytest.raises(WeightsError, match="it sent nothing of the file for"):
         fetch(url, target)
-    thread.join(30)
     assert not target.exists()
 
 
 @pytest.mark.usefixtures("server")
 def test_a_part_that_was_not_requested_is_not_taken_for_the_file(target: Path) -> None:
     head = b"HTTP/1.0 206 Partial Content\r\nContent-Range: bytes 9-9/10\r\nContent-Length: 1\r\n\r\n"
-    url, thread = trickle([head, b"x"], 0.01)
-    with pytest.raises(WeightsError, match="it answers 206 where it was asked for the whole file"):
+    with (
+        trickle([head, b"x"], 0.01) as url,
+        pytest.raises(WeightsError, match="it answers 206 where it was asked for the whole file"),
+    ):
         fetch(url, target)
-    thread.join(30)
     assert not target.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("server")
 def test_a_tls_handshake_that_does_not_end_is_given_up(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "ANSWER", 0.5)
     monkeypatch.setattr(download, "RETRIES", 2)
     # This is the beginning of a record of 16 kB.
-    url, thread = trickle([b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"x"], 0.05)
-    with pytest.raises(WeightsError, match="no answer within 0 s"):
+    with (
+        trickle([b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"x"], 0.05) as url,
+        pytest.raises(WeightsError, match="no answer within 0 s"),
+    ):
         fetch(url.replace("http://", "https://"), target)
-    thread.join(30)
