@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import json
 import subprocess
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +116,22 @@ def test_a_file_for_an_edge_tpu_without_one(cli: Cli, tmp_path: Path, photos: tu
     with pytest.raises(ModelFileError, match=r"was compiled for an Edge TPU: give --delegate edgetpu"):
         load(path)
     assert "give --delegate edgetpu" in cli("run", path, photos[0]).error
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_file_that_was_compiled_by_hand_may_have_the_card_of_the_other(
+    ours: bool, lenet_file: Path, tmp_path: Path
+) -> None:
+    """Coral's compiler may keep the archive behind the file that it was given. A card of our own has to be right."""
+    path = tmp_path / "net_edgetpu.tflite"
+    path.write_bytes(_compiled())
+    with zipfile.ZipFile(lenet_file) as before, zipfile.ZipFile(path, "a") as after:
+        card = json.loads(before.read("card.json"))
+        after.writestr("labels.txt", before.read("labels.txt"))
+        after.writestr("card.json", json.dumps(card | ({"compiled_for": "edgetpu"} if ours else {})))
+    said = "was changed, or damaged" if ours else "was compiled for an Edge TPU: give --delegate edgetpu"
+    with pytest.raises(ModelFileError, match=said):
+        load(path)
 
 
 def _compiled() -> bytes:

@@ -38,6 +38,10 @@ ENDED_WELL = 40
 """Exit code of a child that ran the file. It is not 0, because a hostile file may end the process with 0."""
 
 
+COMPILED = "edgetpu-custom-op"
+"""The operation in which Coral's compiler puts what an Edge TPU runs."""
+
+
 class NotLoadedError(RuntimeError):
     """The runtime does not load the file; the message is its own."""
 
@@ -47,7 +51,8 @@ def require_sound(
 ) -> modelfile.ModelFile:
     """Checks whether a file may be loaded: its structure, the checksum in its card, and a run if it is not known here.
 
-    The checksum is compared with every load, because the storage of a known file may damage it, too.
+    The checksum is compared with every load, because the storage of a known file may damage it, too. That of a file
+    for an Edge TPU may be of the file that was compiled.
 
     Returns:
         The structure of the file.
@@ -57,7 +62,7 @@ def require_sound(
         RuntimeError: see `require_harmless`.
     """
     file = formats.read(path)
-    if formats.model_part(path) == "wrong":
+    if formats.model_part(path) == "wrong" and not _compiled_by_hand(file):
         raise ModelFileError(
             f"{path} was changed, or damaged, after it was written: it is not what the checksum in its card says; copy "
             "it anew, or give --trusted if you changed it yourself"
@@ -73,6 +78,14 @@ def require_sound(
     if require_harmless(path, runtime, delegate, provider, seconds=seconds):
         known.remember_tried(path, before, runtime, device)
     return file
+
+
+def _compiled_by_hand(file: modelfile.ModelFile) -> bool:
+    """Whether Coral's compiler made a file of another one, and kept the card of that one behind it.
+
+    Where the export runs the compiler, it gives the file a card of its own.
+    """
+    return any(op.name == COMPILED for op in file.main.ops) and "compiled_for" not in formats.describe(file.path).card
 
 
 def require_harmless(

@@ -15,7 +15,7 @@ from zoo.errors import InputError, ModelFileError, in_one_line
 from zoo.runner import formats
 from zoo.runner.loading import delegates, memory
 from zoo.runner.loading.runtimes import Interpreter, Runtime, default_threads, find, require_threads
-from zoo.runner.loading.sandbox import require_sound
+from zoo.runner.loading.sandbox import COMPILED, require_sound
 from zoo.tflite.modelfile import ModelFile
 
 Array = npt.NDArray[Any]
@@ -192,7 +192,7 @@ def load(
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = in_one_line(error) or type(error).__name__
-        if "edgetpu-custom-op" in reason and not (delegate and delegates.is_edgetpu(delegate)):
+        if COMPILED in reason and not (delegate and delegates.is_edgetpu(delegate)):
             raise ModelFileError(f"{path} was compiled for an Edge TPU: give --delegate edgetpu") from error
         raise ModelFileError(f"{name} cannot load {path}: {reason}") from error
     return Session(interpreter, name, path, file)
