@@ -5,15 +5,24 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 
 def zoo(*words: str | Path) -> str:
-    """Prints a command and runs it; returns what it printed."""
+    """Prints a command, runs it, and shows each epoch of a training as it ends; returns what the command printed."""
     print("$", shlex.join(["zoo", *map(str, words)]), flush=True)
     command: list[str | Path] = [Path(sys.executable).with_name("zoo"), *map(str, words)]
-    done: subprocess.CompletedProcess[str] = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.stderr.write(done.stderr)
-        sys.exit(1)
-    return done.stdout
+    said = []
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
+        with subprocess.Popen(command, stdout=printed, stderr=subprocess.PIPE, text=True, encoding="utf-8") as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                said.append(line)
+                if line.startswith("epoch "):
+                    print(" ", line, end="", flush=True)
+        if process.returncode:
+            sys.stderr.writelines(said)
+            sys.exit(1)
+        printed.seek(0)
+        return printed.read()

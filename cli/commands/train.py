@@ -139,7 +139,11 @@ def train(
     changes = {} if recipe is None else read_recipe(recipe)
     changes |= {name: value for name, value in values.items() if value is not None}
     from zoo import training
+    from zoo.training.needs import require_begun
 
+    if resume is None:
+        alone = workers is None and strategy != "multiworker"
+        require_begun(None if begin_from else model, data, out=out if alone else None, weights=weights, recipe=changes)
     addresses = None if workers is None else tuple(word.strip() for word in workers.split(","))
     meeting: dict[str, Any] = {"workers": addresses, "index": index, "secret_file": secret_file}
     if strategy is None:

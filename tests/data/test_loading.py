@@ -189,6 +189,7 @@ def test_windows(tmp_path: Path) -> None:
         ({"cache": "ram"}, "cache='ram' is not one of"),
         ({"channels": 4}, "pictures have 3 channels or 1, not 4"),
         ({"size": 0}, "an input of shape (0, 0, 3) cannot be read"),
+        ({"size": 100_000}, "an input of shape (100000, 100000, 3) has 30,000,000,000 numbers; give one of"),
     ],
 )
 def test_values_that_are_not_allowed(pictures: Path, choices: dict[str, Any], message: str) -> None:

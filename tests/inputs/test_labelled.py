@@ -115,7 +115,7 @@ def test_windows_of_values(tmp_path: Path) -> None:
         ("1.jpg,cat,train\n2.jpg,dog\n", "some lines name a split and some do not"),
         ("1.jpg,cat,val\n2.jpg,dog,val\n", "no line has the split train"),
         ("1.jpg,cat\n2.jpg,cat\n", "one class only"),
-        ("", "no class folders"),
+        ("", "list.csv names no file with its class; expected lines of path,label"),
     ],
 )
 def test_lists_that_say_too_little(tmp_path: Path, content: str, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,3 +45,30 @@ def test_plots_that_cannot_be_drawn_are_named_before_the_training(
     assert not (tmp_path / "run").exists()
     monkeypatch.undo()
     require_ready(tmp_path / "run", zoo.build("lenet"))
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["lenet", "nowhere"], "no data folder or .csv file nowhere"),
+        (["ssdlite_mobilenet_v2", "nowhere"], "no data folder or annotation file nowhere"),
+        (["lenet", ".", "--epochs", "-3"], "epochs=-3 is not allowed; give 0 to 100000"),
+        (["lenet", ".", "--out", "taken"], "taken exists already; choose another folder with --out"),
+        (["lenet", ".", "--weights", "none.keras"], "no weights file none.keras"),
+        (["lenet", ".", "--weights", "imagenet"], "no ImageNet weights are published for lenet; there are for mobile"),
+    ],
+)
+def test_what_shows_at_a_look_is_refused_before_tensorflow_is_imported(
+    words: list[str], error: str, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis.txt").touch()
+    program = (
+        "import sys; from zoo.cli.main import main\ntry: main(sys.argv[1:])\nexcept SystemExit as ended:\n"
+        "    sys.exit(99 if 'tensorflow' in sys.modules else ended.code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "train", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"zoo: error: {error}")

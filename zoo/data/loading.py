@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,6 +217,10 @@ def require_learnable(report: Report) -> None:
         raise InputError(report.problems[0] + more)
 
 
+MOST_VALUES = 1 << 26
+"""Most numbers of one example; a picture of 4,700 x 4,700 pixels has fewer."""
+
+
 def make_reader(input_shape: tuple[int, ...], resize: Resize | None = None) -> Reader:
     """Makes a reader for a model's input.
 
@@ -226,6 +231,9 @@ def make_reader(input_shape: tuple[int, ...], resize: Resize | None = None) -> R
         raise OptionError(
             f"an input of shape {input_shape} cannot be read; give positive integers, such as (224, 224, 3)"
         )
+    count = math.prod(input_shape)
+    if count > MOST_VALUES:
+        raise OptionError(f"an input of shape {input_shape} has {count:,} numbers; give one of {MOST_VALUES:,} at most")
     if len(input_shape) == 3 and not is_picture(input_shape):
         raise OptionError(f"pictures have 3 channels or 1, not {input_shape[-1]}")
     return Reader(input_shape, Preprocessing(resize) if resize else Preprocessing())

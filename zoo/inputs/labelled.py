@@ -44,6 +44,9 @@ def find_labelled(path: str | Path, suffixes: Collection[str] | None = None, *, 
         raise InputError(f"{path} is neither a folder nor a .csv file of path,label")
     else:
         raise InputError(f"no data folder or .csv file {path}")
+    if len(data.class_names) < least and not path.is_dir():
+        found = "one class only" if data.class_names else "no file with its class"
+        raise InputError(f"{path} names {found}; expected lines of path,label, such as photos/1.jpg,cat")
     if len(data.class_names) < least:
         wanted = "two or more class folders of files" if least > 1 else "a folder of files for each class"
         raise InputError(

@@ -117,7 +117,7 @@ def read(path: Path) -> Contents:
     """
     if path.is_file() and (path.suffix == pytorch.SUFFIX or tensorflow1.is_archive(path)):
         return Contents(path, named=(pytorch if path.suffix == pytorch.SUFFIX else tensorflow1).read(path))
-    _require_keras_file(path, "weights")
+    require_keras_file(path, "weights")
     with needs_tensorflow():
         importlib.import_module("keras")  # and with it h5py
     with stored.opened(path) as source:
@@ -156,7 +156,7 @@ def load_model(path: str | Path) -> keras.Model:
     if path.is_dir():
         with needs_tensorflow():
             return savedmodel.load(path)
-    _require_keras_file(path, "model")
+    require_keras_file(path, "model")
     with needs_tensorflow():
         import keras
 
@@ -178,7 +178,12 @@ def load_model(path: str | Path) -> keras.Model:
         raise WeightsError(f"cannot load {path} as a Keras model: {first_line(error)}") from error
 
 
-def _require_keras_file(path: Path, what: str) -> None:
+def require_keras_file(path: Path, what: str) -> None:
+    """Refuses by its name what Keras does not read; `what` says what the file should have been.
+
+    Raises:
+        WeightsError: there is no such file, or it is of another kind.
+    """
     if path.is_dir():
         inside = savedmodel.model_inside(path)
         if inside == path / "model.keras":
