@@ -24,7 +24,7 @@ import zoo.registry
 from tests import costs, openimages, packages, spotting, surroundings
 from tests.branches import Aware, branches
 from tests.browsing import browser, open_page
-from tests.costs import pytest_runtest_call
+from tests.costs import pytest_runtest_call, pytest_runtest_setup
 from tests.memory import _free_memory, _set_modules_aside, pytest_collection
 from tests.narrow import narrow
 from tests.order import pytest_collection_modifyitems, pytest_terminal_summary
@@ -49,6 +49,7 @@ __all__ = [
     "pytest_make_collect_report",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
+    "pytest_runtest_setup",
     "pytest_terminal_summary",
 ]
 

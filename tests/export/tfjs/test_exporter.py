@@ -287,6 +287,7 @@ def test_weights_in_the_wrong_place_are_noticed(monkeypatch: pytest.MonkeyPatch,
     assert not (tmp_path / "net").exists()
 
 
+@pytest.mark.slow
 def test_another_activation_than_meant_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from zoo.export.tfjs import layers as tfjs_layers
 
@@ -300,6 +301,7 @@ def test_another_activation_than_meant_is_noticed(monkeypatch: pytest.MonkeyPatc
         to_tfjs(net(), tmp_path / "net")
 
 
+@pytest.mark.slow
 def test_zoo_build_and_zoo_export_write_it(lenet: Case, cli: Cli, tmp_path: Path) -> None:
     built = cli("build", "lenet", "--export", "tfjs", "--out", tmp_path)
     assert built.code == 0, built.err

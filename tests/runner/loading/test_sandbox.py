@@ -77,6 +77,7 @@ def test_the_model_of_the_package_is_loaded_at_once(tried: list[list[str]]) -> N
     assert not tried
 
 
+@pytest.mark.slow
 def test_a_known_file_that_was_damaged_on_its_disk_is_tried(
     lenet: Case, tmp_path: Path, tried: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
