@@ -73,6 +73,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, LayersM
     return model, to_tfjs(model, tmp_path_factory.mktemp("tfjs") / "wide", labels=LABELS)
 
 
+@pytest.mark.slow
 def test_tensorflow_js_gives_the_answers_of_keras(written: tuple[keras.Model, LayersModel], page: Page) -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
     found = page.evaluate(
@@ -204,6 +205,7 @@ def test_a_causal_convolution_is_refused(tmp_path: Path) -> None:
         to_tfjs(keras.Model(entry, L.Dense(3, "softmax")(x)), tmp_path / "net")
 
 
+@pytest.mark.slow
 def test_names_and_numbers_are_those_that_tensorflow_js_takes(
     browser: Browser, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
