@@ -55,7 +55,7 @@ test-long: $(ENVIRONMENTS)
 
 # What a developer runs before a commit: nothing that takes more than about 0.4 s, in the environment as it is. It ends with
 # the longest of its tests, and says which are to be marked as slow. These tests hardly wait: one process for each core, as
-# each imports TensorFlow twice.
+# each imports TensorFlow.
 test-quick: WORKERS = $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 test-quick: .venv/ready
 	$(BIN)/ruff check .

@@ -33,16 +33,18 @@ def count(pid: int) -> None:
     _beside.add(pid)
 
 
+def seconds_of(pid: int) -> float:
+    """Returns the processor time of another process and its children that have ended; 0 if it has ended itself."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 def processor_seconds() -> float:
     """Returns the processor time of this process and its children: those that have ended, and those of `count`."""
-    ticks = 0
-    for pid in sorted(_beside):
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        except OSError:
-            continue
-        ticks += sum(map(int, fields[11:15]))
-    return sum(os.times()[:4]) + ticks / os.sysconf("SC_CLK_TCK")
+    return sum(os.times()[:4]) + sum(map(seconds_of, sorted(_beside)))
 
 
 @contextlib.contextmanager
