@@ -21,10 +21,10 @@ from PIL import Image
 import zoo
 import zoo.models
 import zoo.registry
-from tests import costs, openimages, packages, spotting, surroundings
+from tests import openimages, packages, spotting, surroundings, warming
 from tests.branches import Aware, branches
 from tests.browsing import browser, open_page
-from tests.costs import pytest_runtest_call
+from tests.costs import pytest_runtest_call, pytest_runtest_setup
 from tests.memory import _free_memory, _set_modules_aside, pytest_collection
 from tests.narrow import narrow
 from tests.order import pytest_collection_modifyitems, pytest_terminal_summary
@@ -49,6 +49,7 @@ __all__ = [
     "pytest_make_collect_report",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
+    "pytest_runtest_setup",
     "pytest_terminal_summary",
 ]
 
@@ -412,16 +413,9 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
 
     `zoo` with its options follows, or a program's file with its own.
     """
-    programs = ROOT / "tests" / "programs"
-    place = str(tmp_path_factory.mktemp("warm") / "socket")
-    # It ends with its standard input.
-    with subprocess.Popen(
-        [sys.executable, "-I", str(programs / "warm.py"), place], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        costs.count(process.pid)
-        yield [sys.executable, "-IS", str(programs / "ask_warm.py"), place]
+    base, own = tmp_path_factory.getbasetemp(), tmp_path_factory.mktemp("warm")
+    with warming.begun(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base, own) as words:
+        yield words
 
 
 @pytest.fixture(autouse=True)

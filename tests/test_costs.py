@@ -41,11 +41,15 @@ def test_the_time_of_a_child_that_lives_on_counts_if_it_is_named(monkeypatch: py
     assert costs.processor_seconds() > 0  # though it is gone
 
 
-def called(before: list[str], after: list[str], monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
-    """What is noted of a test before and after which these modules are there."""
+HOOKS = {costs.PROPERTY: costs.pytest_runtest_call, costs.FIXTURES: costs.pytest_runtest_setup}
+"""The hooks that note the time of a test and of its fixtures."""
+
+
+def called(kind: str, before: list[str], after: list[str], monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
+    """What is noted of a test, or its fixtures, before and after which these modules are there."""
     item: Any = SimpleNamespace(user_properties=[])
     monkeypatch.setattr(costs, "sys", SimpleNamespace(modules=before))
-    hook: Iterator[None] = costs.pytest_runtest_call(item)
+    hook: Iterator[None] = HOOKS[kind](item)
     next(hook)
     monkeypatch.setattr(costs, "sys", SimpleNamespace(modules=after))
     with pytest.raises(StopIteration):
@@ -53,21 +57,23 @@ def called(before: list[str], after: list[str], monkeypatch: pytest.MonkeyPatch)
     return list(item.user_properties)
 
 
+@pytest.mark.parametrize("kind", HOOKS)
 @pytest.mark.parametrize("modules", [[], ["tensorflow"]])
-def test_a_test_is_measured(modules: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    ((name, seconds),) = called(modules, modules, monkeypatch)
-    assert name == costs.PROPERTY
+def test_a_test_and_its_fixtures_are_measured(kind: str, modules: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    ((name, seconds),) = called(kind, modules, modules, monkeypatch)
+    assert name == kind
     assert isinstance(seconds, float)
 
 
-def test_the_test_that_imports_tensorflow_for_all_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert called([], ["tensorflow"], monkeypatch) == []
+@pytest.mark.parametrize("kind", HOOKS)
+def test_the_test_that_imports_tensorflow_for_all_is_not(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert called(kind, [], ["tensorflow"], monkeypatch) == []
 
 
 def test_this_run_measures_its_tests(request: pytest.FixtureRequest) -> None:
-    assert conftest.pytest_runtest_call is costs.pytest_runtest_call
-    hooks = [one.function for one in request.config.hook.pytest_runtest_call.get_hookimpls()]
-    assert costs.pytest_runtest_call in hooks
+    for hook in HOOKS.values():
+        assert getattr(conftest, hook.__name__) is hook
+        assert hook in [one.function for one in getattr(request.config.hook, hook.__name__).get_hookimpls()]
 
 
 def test_only_the_test_itself_counts() -> None:
@@ -88,7 +94,7 @@ class Terminal:
                 "passed",
                 None,
                 "call",
-                user_properties=[(costs.PROPERTY, taken)],
+                user_properties=[(costs.FIXTURES, 1.5), (costs.PROPERTY, taken)],
             )
             for name, taken in seconds.items()
         ]
@@ -107,9 +113,9 @@ def test_a_quick_run_ends_with_its_longest_tests(monkeypatch: pytest.MonkeyPatch
     config: Any = SimpleNamespace(option=SimpleNamespace(durations=None, markexpr="not slow and not long"))
     order.pytest_terminal_summary(terminal, config)
     assert terminal.lines == [
-        "processor time of the longest quick tests, of 4 s in all",
-        "    3.0 s  a.py::long  (to be marked as slow)",
-        "    1.0 s  a.py::fair",
+        "processor time of the longest quick tests, of 3 s in all and 4 s of fixtures",
+        "    2.4 s  a.py::long  (to be marked as slow)",
+        "    0.4 s  a.py::fair",
     ]
 
 

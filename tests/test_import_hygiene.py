@@ -111,6 +111,7 @@ NOT_FOR_PICTURES = {
 """Modules that a known file and a picture need none of: each one takes part of a millisecond of every cold start."""
 
 
+@pytest.mark.slow
 def test_run_imports_only_what_it_needs() -> None:
     demo = Path(zoo.__file__).parent / "assets/demo"  # files of the package are known everywhere
     picture = next((demo / "pictures").glob("*/*.png"))

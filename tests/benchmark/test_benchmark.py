@@ -67,6 +67,7 @@ def test_two_files_with_one_and_two_threads(lenet_file: Path, conv1d_file: Path)
         assert (measured.from_jpeg, measured.no_jpeg) == (None, f"{conv1d_file} does not take pictures")
 
 
+@pytest.mark.slow
 def test_results_can_be_written_as_json(lenet_file: Path) -> None:
     found = benchmark([lenet_file], runs=1)
     document = json.loads(json.dumps(found.as_dict()))
@@ -133,6 +134,7 @@ def test_the_number_of_pictures_follows_their_rate(monkeypatch: pytest.MonkeyPat
     assert stub.record.rates == pytest.approx([100, 100])
 
 
+@pytest.mark.slow
 def test_progress_tells_every_step(lenet_file: Path) -> None:
     told = Told()
     benchmark([lenet_file], runs=2, progress=told)
@@ -217,12 +219,14 @@ def test_a_model_that_is_no_classifier_has_a_latency(tmp_path: Path) -> None:
     assert measured.per_second == pytest.approx(2e3 / measured.latency.mean_ms)
 
 
+@pytest.mark.slow
 def test_no_profile_without_a_profiler(lenet_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zoo.benchmark.benchmark, "time_runs", unused)
     with pytest.raises(MissingDependencyError, match=f"litert shows .* benchmark_model --graph={lenet_file} "):
         benchmark([lenet_file], with_profile=True)
 
 
+@pytest.mark.slow
 def test_the_profile_of_a_runtime_that_has_one(lenet_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Profiler:
         def __init__(self, path: Path, threads: int) -> None:
@@ -277,6 +281,7 @@ def test_openvino_counts_from_the_first_run_on() -> None:
     assert mean == pytest.approx(10, abs=1)
 
 
+@pytest.mark.slow
 def test_notes(lenet_file: Path) -> None:
     found = benchmark([lenet_file], runs=1, threads=[1])
     calm = dataclasses.replace(
@@ -302,6 +307,7 @@ def test_notes(lenet_file: Path) -> None:
     assert only(f"{cores + 1} threads share {cores} cores", noted(measurements=(many,)))
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_fresh_process(lenet_file: Path) -> None:
     start = cold_start(lenet_file, runtime="litert", threads=1)
     own = coldstart.peak_memory()
@@ -354,6 +360,7 @@ def test_a_model_of_texts_cannot_be_measured() -> None:
         some_input(TensorInfo("query", (1,), np.dtype(object), 0.0, 0))
 
 
+@pytest.mark.slow
 def test_the_picture_is_like_a_photo(tmp_path: Path, photos: tuple[Path, Path]) -> None:
     save_photo(tmp_path / "photo.jpg")
 
@@ -371,6 +378,7 @@ def test_the_picture_is_like_a_photo(tmp_path: Path, photos: tuple[Path, Path]) 
     assert (tmp_path / "photo.jpg").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_a_candidate_frees_its_memory(lenet_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import gc
     import weakref

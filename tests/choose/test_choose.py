@@ -223,6 +223,7 @@ def test_what_is_to_be_known_of_files_in_a_mode_is_said(
     assert notes("own_int8", "own_b_int8") == ["own_b_int8: in int8 it is slow"]
 
 
+@pytest.mark.slow
 def test_a_board_that_measured_several_architectures(
     write_board: Callable[..., Path], entry: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_limits_that_rule_out_everything_are_one_line(nets: tuple[Variant, ...])
         choose(limits=Limits(min_top1=99), variants=nets)
 
 
+@pytest.mark.slow
 def test_the_cost_of_a_net_is_that_of_its_file() -> None:
     """1,691,208 parameters, of which batch normalization has 41,664: a file holds the others, as biases or not."""
     from zoo.summary.table import outline

@@ -298,6 +298,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_evaluation(cli: Cli,
 CODE = "import sys; from zoo.cli.main import main; main(sys.argv[1:])"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", ["base_python", "tflite_runtime_python"])
 def test_on_a_board(
     request: pytest.FixtureRequest, environment: str, elsewhere: Elsewhere, file: Path, data: Path, tmp_path: Path

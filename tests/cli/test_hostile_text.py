@@ -70,6 +70,7 @@ def evil(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_no_command_on_a_strangers_file_prints_what_a_terminal_obeys(cli: Any, evil: Path) -> None:
     (model,) = evil.glob("m*.tflite")
     for args in (

@@ -37,6 +37,7 @@ def test_a_build_in_both_formats_is_one_table(cli: Cli, tmp_path: Path) -> None:
     assert Classifier(tmp_path / "lenet.tflite").card["target"] == "litert and tflite-runtime"
 
 
+@pytest.mark.slow
 def test_a_keras_file_becomes_an_onnx_file(cli: Cli, tmp_path: Path) -> None:
     assert cli("build", "mlp", "--export", "keras", "--out", tmp_path).code == 0
     done = cli("export", tmp_path / "mlp.keras", "--export", "onnx", "--out", tmp_path)

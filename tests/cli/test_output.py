@@ -87,6 +87,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_pictures_are_counted_where_the_results_go_elsewhere(lenet_file: Path, photos: tuple[Path, Path]) -> None:
     code = RUN.format(file=str(lenet_file), photo=str(photos[0]))
     # What was counted is still there at the end: the last line that is drawn is not erased.

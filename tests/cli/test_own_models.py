@@ -44,6 +44,7 @@ def test_commands_know_the_models_of_a_file(cli_fork: Cli, file: Path) -> None:
     assert without.error.startswith("unknown model 'mine'; ")
 
 
+@pytest.mark.slow
 def test_an_option_is_of_the_type_that_the_model_gives_it(cli_fork: Cli, tmp_path: Path) -> None:
     """`conv1d` has a whole `width`, `mobilenet_v2` an `alpha` with a fraction; one's own model the other way round."""
     signature = "width: float = 1.0, alpha: int = 2, num_classes: int = 3, breadth: int = 4"

@@ -82,6 +82,7 @@ def test_resize_overrides_the_card(desk: Path, tmp_path: Path, capsys: pytest.Ca
     assert found[0] != found[1]
 
 
+@pytest.mark.slow
 def test_a_folder_of_sensor_windows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = to_tflite(zoo.build("conv1d", width=16, channels=2), tmp_path / "m.tflite", quantize="int8").path
     (tmp_path / "in").mkdir()
@@ -116,6 +117,7 @@ def test_results_are_flushed_as_they_come(desk: Path, tmp_path: Path) -> None:
     assert errors.decode().strip() == "zoo: error: interrupted"
 
 
+@pytest.mark.slow
 def test_names_of_any_bytes(desk: Path, tmp_path: Path) -> None:
     """Names that are not UTF-8 are escaped as in JSON, so that a program gets the original name."""
     name = os.fsdecode(b"r\xff.jpg")

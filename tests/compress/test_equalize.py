@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.conftest import Array
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cap", [None, 6.0])
 def test_the_answers_stay_the_same(cap: float | None) -> None:
     model = depthwise_net(cap=cap, uneven=300)
@@ -30,6 +31,7 @@ def test_the_answers_stay_the_same(cap: float | None) -> None:
     assert found.after < found.before / 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cap", [None, 6.0])
 def test_it_rescues_a_net_that_one_scale_a_layer_loses(cap: float | None) -> None:
     model = depthwise_net(cap=cap, uneven=300)
@@ -54,6 +56,7 @@ def test_pairs_go_through_activations_and_pooling() -> None:
     assert pairs == [("first", "depthwise", 6.0), ("depthwise", "pointwise", 6.0), ("pointwise", "logits", 6.0)]
 
 
+@pytest.mark.slow
 def test_a_channel_that_reaches_the_cap_is_left_alone_and_no_other_is_scaled_to_it() -> None:
     model = depthwise_net(cap=6.0, uneven=300)
     layer = model.get_layer("first")

@@ -107,6 +107,7 @@ def test_layers_of_nested_models_stand_in_their_place(randomize: Callable[..., A
     require_same(model, folded, np.random.default_rng(0).standard_normal((2, 8, 8, 3)).astype(np.float32))
 
 
+@pytest.mark.slow
 def test_a_model_that_was_lowered_for_an_export_before_folds_all_the_same(cases: Callable[[str], Case]) -> None:
     from zoo.export.lower.lowering import lower
 

@@ -59,6 +59,7 @@ def test_ranges_are_those_of_the_inputs(aware_lenet: Aware) -> None:
     assert float(layer.low) == 0
 
 
+@pytest.mark.slow
 def test_a_percentile_leaves_outliers_out(aware_lenet: Aware) -> None:
     made = quantize_aware(aware_lenet.model)
     calibrate(made, aware_lenet.inputs, "percentile")
@@ -92,6 +93,7 @@ def test_a_layer_that_stays_float_is_rounded_nowhere(aware_branches: Aware) -> N
         quantize_aware(aware_branches.model, keep_float=["smal"])
 
 
+@pytest.mark.slow
 def test_a_file_of_such_a_model_loads_again(aware_branches: Aware, tmp_path: Path) -> None:
     aware_branches.aware.save(tmp_path / "aware.keras")
     loaded = load_model(tmp_path / "aware.keras")

@@ -52,6 +52,7 @@ def test_an_interrupted_save_leaves_nothing(lenet: Case, tmp_path: Path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_full_folder_is_not_replaced(lenet: Case, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "text").write_text("years of work")

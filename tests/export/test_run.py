@@ -66,6 +66,7 @@ def test_the_rows_say_accuracy_interval_and_agreement(run: TrainResult) -> None:
     assert 0 <= rows["int8"]["agreement"] <= 1
 
 
+@pytest.mark.slow
 def test_too_few_files_to_calibrate_on_are_found_before_the_training(tmp_path: Path) -> None:
     for name, shade in (("cat", 40), ("dog", 200)):
         (tmp_path / "d" / name).mkdir(parents=True)
@@ -82,6 +83,7 @@ def test_too_few_files_to_calibrate_on_are_found_before_the_training(tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_what_an_export_would_refuse_is_found_by_the_model_and_the_data(run: TrainResult) -> None:
     import dataclasses
 
@@ -136,6 +138,7 @@ def test_a_layers_model_that_computes_something_else_is_seen_by_its_accuracy(
     assert row["agreement"] < 1
 
 
+@pytest.mark.slow
 def test_a_layer_that_tensorflow_js_lacks_is_found_before_the_training(run: TrainResult) -> None:
     import random
 
@@ -151,6 +154,7 @@ def test_a_layer_that_tensorflow_js_lacks_is_found_before_the_training(run: Trai
     assert random.getstate() == state  # a training goes on with the seeds that it has without this
 
 
+@pytest.mark.slow
 def test_a_layers_model_that_cannot_be_written_does_not_keep_others(
     run: TrainResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,6 +140,7 @@ def test_an_unknown_name_is_told_with_the_nearest() -> None:
         zoo.spec("torch:resnet18")
 
 
+@pytest.mark.slow
 def test_the_address_of_the_weights_is_what_keras_asks_for() -> None:
     def file(name: str, **options: Any) -> Any:
         spec = zoo.spec(f"keras:{name}")

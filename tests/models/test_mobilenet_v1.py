@@ -72,6 +72,7 @@ def test_macs(alpha: float, size: int, millions: int) -> None:
     assert round(outline("mobilenet_v1", alpha=alpha, input_size=size).macs / 1e6) == millions
 
 
+@pytest.mark.slow
 def test_batch_norm_and_relu6() -> None:
     model = zoo.build("mobilenet_v1", alpha=0.25, input_size=32, num_classes=2)
     norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]

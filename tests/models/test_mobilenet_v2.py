@@ -89,6 +89,7 @@ def test_the_width_multiplier(alpha: float, first: int, last: int) -> None:
     assert shapes["Conv_1"][-1] == last
 
 
+@pytest.mark.slow
 def test_batch_norm_and_relu6() -> None:
     model = zoo.build("mobilenet_v2", alpha=0.35, input_size=32, num_classes=2)
     norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]

@@ -45,6 +45,7 @@ def test_the_blocks_of_the_small_net() -> None:
     assert sum(row.kind == "Add" for row in rows.values()) == 5 + 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", STAGES)
 def test_convolutions_with_a_stride_pad_all_sides_alike(variant: str) -> None:
     strided = [row for row in outline("mobilenet_v4", variant=variant).rows if row.stride == (2, 2)]

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import zoo
 from tests.narrow import narrow
-from zoo.summary.table import outline
+from zoo.summary import table
 
 if TYPE_CHECKING:
     from tests.conftest import Case
+    from zoo.summary.table import Summary
+
+
+@functools.cache
+def outline(name: str, **options: Any) -> Summary:
+    """The outline of a model, which several tests look at."""
+    return table.outline(name, **options)
+
 
 SSD_LEVELS = ((576, 3), (1280, 6), (512, 6), (256, 6), (256, 6), (128, 6))
 """Channels of each level of the SSD, and anchors in each of its cells."""
@@ -116,6 +125,7 @@ TRAINABLE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variant", "params"), TRAINABLE)
 def test_trainable_parameters(name: str, variant: str, params: int) -> None:
     assert outline(name, variant=variant).trainable_params == params
@@ -128,6 +138,7 @@ def test_parameters(name: str, options: dict[str, Any], params: int) -> None:
     assert sum(row.params for row in summary.rows) == params
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options", "millions"), MACS)
 def test_macs(name: str, options: dict[str, Any], millions: int) -> None:
     assert round(outline(name, **options).macs / 1e6) == millions
@@ -139,13 +150,15 @@ def test_the_spec_says_what_the_default_model_has(name: str) -> None:
     assert (spec.params, spec.macs, spec.input_shape) == (summary.params, summary.macs, summary.input_shape)
 
 
+@pytest.mark.slow
 def test_a_built_model_has_what_the_outline_says(case: Case) -> None:
     with narrow():
-        summary = outline(case.name, **case.options)
+        summary = table.outline(case.name, **case.options)
     assert summary == zoo.summarize(case.model)
     assert case.model.count_params() == summary.params == sum(w.numpy().size for w in case.model.weights)
 
 
+@pytest.mark.slow
 def test_batch_norm_statistics_are_not_trainable() -> None:
     summary = outline("mobilenet_v2")
     assert summary.params - summary.trainable_params == 34_112  # keras.applications has 17,056 normalized channels

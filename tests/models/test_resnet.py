@@ -36,6 +36,7 @@ def test_outputs_equal_those_of_keras_applications(
     np.testing.assert_allclose(np.asarray(ours(pixels, training=False)), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_layer_names_are_those_of_keras_applications() -> None:
     import keras
 
@@ -47,6 +48,7 @@ def test_layer_names_are_those_of_keras_applications() -> None:
     assert [name for name in theirs[1:-1] if not name.endswith("_pad")] == [name for name in ours if name not in extra]
 
 
+@pytest.mark.slow
 def test_table_1() -> None:
     for variant, blocks in BLOCKS.items():
         rows = {row.name: row for row in outline("resnet", variant=variant).rows}
@@ -63,6 +65,7 @@ def test_table_1() -> None:
         outline("resnet", variant=34)
 
 
+@pytest.mark.slow
 def test_a_stage_has_its_stride_in_its_first_convolution() -> None:
     for variant, kernel in ((18, (3, 3)), (50, (1, 1))):
         rows = {row.name: row for row in outline("resnet", variant=variant).rows}

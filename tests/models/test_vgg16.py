@@ -40,6 +40,7 @@ def test_layer_names_are_those_of_keras_applications() -> None:
     assert theirs[1:-1] == [name for name in ours if name not in extra]
 
 
+@pytest.mark.slow
 def test_the_mean_pixel_is_subtracted() -> None:
     model = zoo.build("vgg16", input_size=32, num_classes=2, head="average")
     seen = model.layers[2](model.layers[1](np.array([[0.0, 0, 0], MEAN, [255, 255, 255]], np.float32)))

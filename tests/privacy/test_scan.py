@@ -144,6 +144,7 @@ def test_on_the_command_line(cli: Callable[..., Any], tmp_path: Path) -> None:
     assert (done.code, done.out) == (2, "")
 
 
+@pytest.mark.slow
 def test_the_calibration_of_a_file_is_checked_on_the_command_line(
     cli: Callable[..., Any], trained_lenet: Any, digits_folder: Path, tmp_path: Path
 ) -> None:

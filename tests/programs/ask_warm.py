@@ -1,6 +1,6 @@
 """Has the process of `warm.py` run a command with the words, folder, variables and streams of this one.
 
-    python -IS ask_warm.py SOCKET zoo|PROGRAM.py WORDS...
+    python -IS ask_warm.py SOCKET zoo|listen|PROGRAM.py WORDS...
 
 It ends as the command does, by a signal too.
 """

@@ -2,10 +2,11 @@
 
     python -I warm.py SOCKET
 
-It listens at SOCKET, prints one line when it is ready, and ends when its standard input does. A client (`ask_warm.py`)
-sends its words, folder, variables and standard streams: `zoo` with its options, or a program's file with its own. The
-command runs in a fork of this process, which has run no operation of TensorFlow: its threads, which a fork would not
-have, have not begun.
+It listens at SOCKET, prints `ready` and its number when it is ready, and ends when its standard input does. A client
+(`ask_warm.py`) sends its words, folder, variables and standard streams: `zoo` with its options, a program's file with
+its own, or `listen` with another SOCKET. The command runs in a fork of this process, which has run no operation of
+TensorFlow: its threads, which a fork would not have, have not begun. A fork that is to listen does what this process
+does, so that each process of tests has one whose children's time is that of its own tests, and only one imports all.
 """
 
 import atexit
@@ -33,7 +34,7 @@ def main(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
-        print("ready", flush=True)  # noqa: T201
+        print("ready", os.getpid(), flush=True)  # noqa: T201
         while listener in select.select([listener, sys.stdin], [], [])[0]:
             client, _ = listener.accept()
             with client:
@@ -109,4 +110,6 @@ if __name__ == "__main__":
         import_all()
     gc.freeze()
     main(sys.argv[1])
+    while sys.argv[0] == "listen":
+        main(sys.argv[1])
     _become_the_command()

@@ -36,6 +36,7 @@ def appended(source: Path, target: Path, **parts: str | bytes) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_a_photo_gets_the_names_that_keras_gives(mobilenet: Case, photos: tuple[Path, Path]) -> None:
     classifier = Classifier(mobilenet.file)
     for photo in photos:
@@ -130,6 +131,7 @@ def test_labels_of_the_file(mobilenet: Case, photos: tuple[Path, Path], tmp_path
     assert classifier.classify(photos[0], 1) == [Prediction(labels[best.index], best.index, best.score)]
 
 
+@pytest.mark.slow
 def test_a_file_of_another_maker(mobilenet: Case, tmp_path: Path) -> None:
     bare = appended(mobilenet.file, tmp_path / "bare.tflite")
     assert Classifier(bare).labels == tuple(f"class_{i}" for i in range(10))
@@ -157,6 +159,7 @@ def test_the_resize_policy_of_the_card(mobilenet: Case, tmp_path: Path, photos: 
     assert found["crop"] != found["pad"] != found["stretch"]
 
 
+@pytest.mark.slow
 def test_a_model_that_is_no_classifier(tmp_path: Path) -> None:
     import keras
     import tensorflow as tf

@@ -143,6 +143,7 @@ def test_scores_that_are_no_numbers_are_no_answer(plain: Detector, files: dict[s
         plain.detect(np.full((SIDE, SIDE, 3), np.nan, np.float32))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_decoded_is_named_and_still_runs(tmp_path: Path) -> None:
     raw = detectors.raw_outputs(tmp_path / "raw.tflite")
     with pytest.raises(

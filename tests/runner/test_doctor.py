@@ -53,6 +53,7 @@ def test_runtimes(quick: None, uninstall: Callable[..., None]) -> None:
     assert states["tflite-runtime"].problem == "not installed: pip install 'edgezoo[tflite-runtime]'"
 
 
+@pytest.mark.slow
 def test_a_runtime_that_crashes_is_no_crash_of_ours(
     quick: None, uninstall: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -215,6 +215,7 @@ def test_a_cut_file_is_one_line_and_nothing_is_loaded(tmp_path: Path, monkeypatc
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_mutated_files_never_end_our_process(tmp_path: Path) -> None:
     """Each file is loaded and run in its own child; those that end the child must be refused by `load`."""
     path, script = runnable.detector(tmp_path / "d.onnx"), Path(deadly.__file__)
@@ -325,6 +326,7 @@ print(*sorted({"onnx", "onnxruntime", "tensorflow", "google.protobuf", "zoo.onnx
 """
 
 
+@pytest.mark.slow
 def test_neither_format_loads_what_the_other_needs(lenet_file: Path, tmp_path: Path) -> None:
     path = runnable.colours(tmp_path / "c.onnx", props=runnable.described())
     for file, loaded in ((lenet_file, []), (path, ["onnxruntime", "zoo.onnx.reading.outline"])):

@@ -109,6 +109,7 @@ def test_a_file_with_a_batch_takes_one_picture(tmp_path: Path, classifier: Class
         assert ours.score == pytest.approx(theirs.score, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_sensor_values(tmp_path: Path) -> None:
     path = to_tflite(zoo.build("conv1d", width=16, channels=2), tmp_path / "m.tflite").path
     window = np.random.default_rng(0).normal(size=(16, 2)).astype(np.float32)

@@ -107,6 +107,7 @@ def test_two_servers_in_one_process_count_apart() -> None:
     assert set(REGISTRY._names_to_collectors) == before
 
 
+@pytest.mark.slow
 def test_the_librarys_switches_change_nothing(tmp_path: Path) -> None:
     """With this variable its own counters are shared among processes, by files in a folder."""
     program = Path(__file__).with_name("programs") / "count_one.py"

@@ -85,6 +85,7 @@ def test_the_number_of_classes(site: Site, open_page: OpenPage, photos: tuple[Pa
     sync_api.expect(page.locator("#bars .label")).to_have_count(1, timeout=WAIT)
 
 
+@pytest.mark.slow
 def test_webcam(site: Site, open_page: OpenPage) -> None:
     before = site.api.metrics.requests["/v1/classify", 200]
     page = open_page(site.url)
@@ -149,6 +150,7 @@ def test_a_file_that_is_no_picture(site: Site, open_page: OpenPage, photos: tupl
     assert page.locator("#problem").is_hidden()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_too_large(serving: Serving, open_page: OpenPage, photos: tuple[Path, Path]) -> None:
     with serving(max_bytes=50_000) as site:
         page = open_page(site.url)
@@ -178,6 +180,7 @@ HIDDEN = "\x1b[31m\x9b\x7f\u202e\u2066\u200e\u061c\u200b\ufeff\u2028"
 ESCAPED = "".join(f"\\u{{{ord(char):x}}}" if not char.isprintable() else char for char in HIDDEN)
 
 
+@pytest.mark.slow
 def test_what_is_hidden_in_a_text_is_shown(
     serving: Serving, model: Path, open_page: OpenPage, photos: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -226,6 +229,7 @@ def test_the_model_tab(site: Site, open_page: OpenPage, model: Path) -> None:
     assert page.locator("#try").is_visible()
 
 
+@pytest.mark.slow
 def test_a_token(serving: Serving, open_page: OpenPage, photos: tuple[Path, Path]) -> None:
     with serving(token="open-sesame") as site:
         page = open_page(site.url)
@@ -266,6 +270,7 @@ def test_a_server_that_goes_away(serving: Serving, open_page: OpenPage, photos: 
     assert page.locator("#problem").text_content() == "The server does not answer. Is it still running?"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 320])
 def test_a_narrow_screen(site: Site, open_page: OpenPage, photos: tuple[Path, Path], width: int) -> None:
     page = open_page(site.url, width=width, height=844, is_mobile=True, has_touch=True, device_scale_factor=2)
@@ -340,6 +345,7 @@ def test_screenshots(serving: Serving, trained: Path, open_page: OpenPage, photo
             take(page, folder / f"{name}-camera.png")
 
 
+@pytest.mark.slow
 def test_a_file_for_another_task(
     serving: Serving, open_page: OpenPage, photos: tuple[Path, Path], spotter_file: Path, spotting_known: None
 ) -> None:

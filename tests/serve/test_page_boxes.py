@@ -55,6 +55,7 @@ def names(page: Page) -> list[str]:
     return page.locator("#objects .label").all_text_contents()
 
 
+@pytest.mark.slow
 def test_boxes_counts_and_the_list(site: Site, open_page: OpenPage, scene: Path) -> None:
     page = open_page(site.url)
     wait_for_model(page)
@@ -83,6 +84,7 @@ def test_boxes_counts_and_the_list(site: Site, open_page: OpenPage, scene: Path)
     assert page.locator("#top-k").is_hidden()
 
 
+@pytest.mark.slow
 def test_names_stay_in_the_picture_and_are_legible(site: Site, open_page: OpenPage, scene: Path) -> None:
     page = open_page(site.url)
     page.set_input_files("#files", scene)
@@ -101,6 +103,7 @@ def test_names_stay_in_the_picture_and_are_legible(site: Site, open_page: OpenPa
             assert place["height"] == pytest.approx(19, abs=1), "letters keep their size on the screen"
 
 
+@pytest.mark.slow
 def test_the_threshold_works_without_the_server(site: Site, open_page: OpenPage, scene: Path) -> None:
     page = open_page(site.url)
     page.set_input_files("#files", [scene, scene])
@@ -125,6 +128,7 @@ def counted(page: Page) -> list[str]:
     return page.locator("#counts span").all_text_contents()
 
 
+@pytest.mark.slow
 def test_readers_of_the_screen_get_words(site: Site, open_page: OpenPage, scene: Path) -> None:
     page = open_page(site.url)
     page.set_input_files("#files", scene)
@@ -138,6 +142,7 @@ def test_readers_of_the_screen_get_words(site: Site, open_page: OpenPage, scene:
     assert page.evaluate("document.activeElement.contains(document.querySelector('#objects'))")
 
 
+@pytest.mark.slow
 def test_the_boxes_of_a_camera_go_with_it(site: Site, open_page: OpenPage) -> None:
     page = open_page(site.url)
     wait_for_model(page)
@@ -154,6 +159,7 @@ def test_the_boxes_of_a_camera_go_with_it(site: Site, open_page: OpenPage) -> No
     assert page.locator("#boxes g").count() == 0
 
 
+@pytest.mark.slow
 def test_names_are_text(serving: Serving, file: Path, open_page: OpenPage, scene: Path) -> None:
     nasty = ["<img src=x onerror=\"document.title='owned'\">\u202e" + "x" * 40, "<b>green</b>", "& co"]
     with serving(Detector(file, labels=nasty)) as site:
@@ -167,6 +173,7 @@ def test_names_are_text(serving: Serving, file: Path, open_page: OpenPage, scene
         assert page.title() == file.name
 
 
+@pytest.mark.slow
 def test_a_narrow_screen(site: Site, open_page: OpenPage, scene: Path) -> None:
     page = open_page(site.url, width=320, height=844, is_mobile=True, has_touch=True, device_scale_factor=2)
     page.set_input_files("#files", scene)
@@ -177,6 +184,7 @@ def test_a_narrow_screen(site: Site, open_page: OpenPage, scene: Path) -> None:
     assert total["y"] + total["height"] < 844, "the number of objects is seen without scrolling"
 
 
+@pytest.mark.slow
 def test_a_classifier_does_without_boxes(
     serving: Serving, model: Path, open_page: OpenPage, photos: tuple[Path, Path]
 ) -> None:
@@ -189,6 +197,7 @@ def test_a_classifier_does_without_boxes(
         assert site.api.metrics.requests["/boxes.js", 200] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("EDGEZOO_SCREENSHOTS" not in os.environ, reason="set EDGEZOO_SCREENSHOTS to a folder to take them")
 def test_screenshots(serving: Serving, file: Path, open_page: OpenPage, scene: Path) -> None:
     """The one in docs/, and others; of a detector.tflite and the .jpg files of that folder, if there are any."""

@@ -42,6 +42,7 @@ def test_every_block_stands_in_the_picture(name: str, tmp_path: Path) -> None:
             assert "×".join(map(str, block.receptive_field)) in shown
 
 
+@pytest.mark.slow
 def test_the_same_drawing_gives_the_same_bytes(tmp_path: Path) -> None:
     for file in ("one.svg", "two.svg"):
         draw(outline("lenet"), tmp_path / file)

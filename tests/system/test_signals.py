@@ -140,6 +140,7 @@ def test_a_training_in_the_background_of_a_script_ends_by_sigterm_alone(digits_f
         assert "TrainingStopped: stopped in epoch " in err
 
 
+@pytest.mark.slow
 def test_a_command_learns_how_its_children_end_where_its_parent_does_not_care(
     lenet_file: Path, photos: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -50,6 +50,7 @@ def test_a_changed_file_fails_its_checksum(sound: Path, tmp_path: Path) -> None:
     assert inspect_file(tmp_path / "m.tflite").checksum == "wrong"
 
 
+@pytest.mark.slow
 def test_a_file_made_by_others(tmp_path: Path) -> None:
     import tensorflow as tf
 
@@ -83,6 +84,7 @@ def test_mutated_files(sound: Path, tmp_path: Path) -> None:
     assert 0.05 < sum(outcomes) / MUTATIONS < 0.95
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(content=st.binary(max_size=400))
 def test_any_bytes_behind_the_mark(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:

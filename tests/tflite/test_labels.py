@@ -112,6 +112,7 @@ def test_labels_that_are_no_text_are_told_and_others_can_be_given(with_labels: P
     assert notes(Classifier(path, labels=TEN)) == []
 
 
+@pytest.mark.slow
 def test_labels_that_do_not_fit_are_told_and_not_used(with_labels: Path) -> None:
     found = Classifier(embed(with_labels, labels_txt=b"a\nb\n"))
     assert found.labels == tuple(f"class_{i}" for i in range(10))

@@ -101,6 +101,7 @@ def test_a_long_runtime_version_is_not_printed_whole(tmp_path: Path) -> None:
 PROGRAMS = Path(__file__).with_name("programs")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["tensors", "ops", "codes", "buffers", "metadata"])
 def test_twice_as_much_takes_twice_the_work(part: str, tmp_path: Path) -> None:
     """The work is counted in function calls, which do not depend on the load of the machine."""

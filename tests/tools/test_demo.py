@@ -54,6 +54,7 @@ def test_it_trains_and_names_digits_that_it_has_not_seen(tmp_path: Path) -> None
     assert not trained & held_out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("wrong", "code"), [(0, 0), (1, 0), (2, 1)])
 def test_wrong_answers_fail(tmp_path: Path, wrong: int, code: int) -> None:
     """The model of `zoo demo` classifies its own pictures, of which the first ones are an eight in another's folder."""
@@ -67,6 +68,7 @@ def test_wrong_answers_fail(tmp_path: Path, wrong: int, code: int) -> None:
     assert done.stderr == ("demo: only 8 of 10 digits are right, at least 9 are expected\n" if code else "")
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_ends_it(tmp_path: Path) -> None:
     done = run("--name", tmp_path / "none.tflite", tmp_path)
     assert done.returncode == 1

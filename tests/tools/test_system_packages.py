@@ -52,6 +52,7 @@ def lines(text: str) -> list[str]:
     return text.splitlines()
 
 
+@pytest.mark.slow
 def test_a_user_is_told_in_one_line(machine: tuple[Path, Run]) -> None:
     programs, run = machine
     script(programs / "apt-get", "echo called >> $LOG")
@@ -65,6 +66,7 @@ def test_a_user_is_told_in_one_line(machine: tuple[Path, Run]) -> None:
     assert not (programs.parent / "log").exists()
 
 
+@pytest.mark.slow
 def test_root_gets_what_is_missing_and_no_more(machine: tuple[Path, Run]) -> None:
     programs, run = machine
     installs = f'echo "$@" >> $LOG; for p; do case $p in openssl|curl|git) ln -sf /bin/true {programs}/$p ;; esac; done'
@@ -82,6 +84,7 @@ def test_root_gets_what_is_missing_and_no_more(machine: tuple[Path, Run]) -> Non
     assert "openssl" not in lines(done.stderr)[-1]
 
 
+@pytest.mark.slow
 def test_a_package_manager_that_fails_is_heard(machine: tuple[Path, Run]) -> None:
     programs, run = machine
     script(programs / "apt-get", "echo E: no network; exit 100")

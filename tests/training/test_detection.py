@@ -94,6 +94,7 @@ def same(first: TrainResult, second: TrainResult) -> None:
         np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_detector_learns(alone: TrainResult, scenes: Path, heard: Listening) -> None:
     assert alone.task == "detection"
     assert alone.score == alone.map == alone.metrics["map"] > 0.4
@@ -110,6 +111,7 @@ def test_a_detector_learns(alone: TrainResult, scenes: Path, heard: Listening) -
         _ = alone.accuracy
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_run_says_what_the_detector_is_worth(alone: TrainResult) -> None:
     folder = alone.folder
     assert read_toml(folder / "recipe.toml")["model"]["task"] == "detection"
@@ -133,6 +135,7 @@ def test_the_folder_of_a_run_says_what_the_detector_is_worth(alone: TrainResult)
         assert (folder / name).stat().st_size > 3000
 
 
+@pytest.mark.slow
 def test_the_anchors_are_fitted_and_travel_with_the_model(alone: TrainResult) -> None:
     saved = load_model(alone.folder / "model.keras")
     shapes = anchored.shapes_of(saved)
@@ -441,6 +444,7 @@ def test_a_detector_learns_from_a_teacher_without_labels_that_count(
     assert read_toml(tmp_path / "run" / "recipe.toml")["teacher"]["path"] == "model.keras"
 
 
+@pytest.mark.slow
 def test_a_teacher_with_other_anchors_is_refused(alone: TrainResult, scenes: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"the teacher \w+ has other anchors \(\d+\) than \w+ \(\d+\), so that"):
         train("spotter", scenes, out=tmp_path / "run", teacher=alone.folder / "model.keras", anchors="paper", epochs=1)

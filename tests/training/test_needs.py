@@ -15,6 +15,7 @@ from zoo.errors import MissingDependencyError, OutputError
 from zoo.training.needs import least_bytes, require_ready
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_for_the_run_is_named_before_it(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,6 +37,7 @@ def test_the_room_is_that_of_the_model_and_two_checkpoints() -> None:
     assert least_bytes(model) == 3 * 4 * model.count_params() + 2_000_000
 
 
+@pytest.mark.slow
 def test_plots_that_cannot_be_drawn_are_named_before_the_training(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ def test_the_recipe_is_that_of_the_run_with_fewer_epochs_and_a_lower_rate() -> N
     assert for_int8(Recipe(epochs=0, head_epochs=4)).epochs == 3
 
 
+@pytest.mark.slow
 def test_the_run_says_what_it_was_trained_for_and_learns_from_the_float_model(
     first: TrainResult, quantized: TrainResult
 ) -> None:
@@ -74,6 +75,7 @@ def test_the_run_says_what_it_was_trained_for_and_learns_from_the_float_model(
     assert quantized.notes[-1].startswith("computing as its int8 file does, it has ")
 
 
+@pytest.mark.slow
 def test_the_model_of_the_folder_loads_and_is_the_one_of_the_result(quantized: TrainResult) -> None:
     loaded = load_model(quantized.folder / "model.keras")
     assert is_quantization_aware(loaded)
@@ -182,6 +184,7 @@ def test_pictures_without_classes_are_named_by_the_model(first: TrainResult, loo
     assert result.score > 0.8
 
 
+@pytest.mark.slow
 def test_pictures_in_which_the_model_sees_too_few_classes_are_refused(
     first: TrainResult, loose: Path, tmp_path: Path
 ) -> None:

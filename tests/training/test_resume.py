@@ -167,6 +167,7 @@ def test_a_recipe_that_is_not_one(unbroken: Any, tmp_path: Path) -> None:
             resume(run)
 
 
+@pytest.mark.slow
 @given(key=st.sampled_from([f.name for f in dataclasses.fields(TrainState)]), value=JSON)
 @settings(max_examples=200)
 def test_a_state_that_is_none(key: str, value: Any) -> None:
@@ -195,6 +196,7 @@ def test_a_stage_that_there_is_not(unbroken: Any, tmp_path: Path) -> None:
         resume(run)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_half_a_run(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = Path.write_text
 

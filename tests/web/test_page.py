@@ -51,6 +51,7 @@ def wait_for_model(page: Page) -> None:
     sync_api.expect(page.locator("#facts")).to_have_text(re.compile("in this browser"), timeout=WAIT)
 
 
+@pytest.mark.slow
 def test_ten_digits_get_pythons_scores_to_the_bit(digits_page: Path, browser: Browser) -> None:
     classifier = Classifier(demo.folder() / demo.DIGITS)
     page = browser.new_page()
@@ -164,6 +165,7 @@ window.read = async (bytes, input) => {
     page.close()
 
 
+@pytest.mark.slow
 def test_the_camera_on_a_narrow_screen(digits_page: Path, open_page: OpenPage) -> None:
     page = open_page(digits_page.as_uri(), width=320, height=844, is_mobile=True, has_touch=True)
     wait_for_model(page)
@@ -178,6 +180,7 @@ def test_the_camera_on_a_narrow_screen(digits_page: Path, open_page: OpenPage) -
     assert "LiteRT.js" in (page.locator("#summary").text_content() or "")
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_picture_is_one_line(digits_page: Path, open_page: OpenPage, tmp_path: Path) -> None:
     wrong = tmp_path / "notes.png"
     wrong.write_text("<script>document.title = 'owned'</script>")
@@ -194,6 +197,7 @@ def test_a_file_that_is_no_picture_is_one_line(digits_page: Path, open_page: Ope
     sync_api.expect(page.locator("#picture")).to_have_css("visibility", "visible", timeout=WAIT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["file", "site"])
 def test_the_page_loads_nothing_from_elsewhere_and_runs_no_script_but_its_own(
     form: str, digits_page: Path, served: tuple[str, Path], browser: Browser
@@ -234,6 +238,7 @@ def test_labels_are_text_and_end_no_script(package: Path, open_page: OpenPage, t
     assert page.title() == page.locator("#file").text_content() == "<b>\\u{202e}.tflite"
 
 
+@pytest.mark.slow
 def test_a_page_that_came_in_part_says_so(digits_page: Path, open_page: OpenPage, tmp_path: Path) -> None:
     whole = digits_page.read_text(encoding="utf-8")
     start = whole.index('id="part-wasm">') + len('id="part-wasm">')
@@ -260,6 +265,7 @@ def served(write_page: WritePage) -> Iterator[tuple[str, Path]]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_while_the_model_is_loaded_a_line_says_so(served: tuple[str, Path], browser: Browser) -> None:
     page, held = browser.new_page(), list[Any]()
 
@@ -281,6 +287,7 @@ def test_while_the_model_is_loaded_a_line_says_so(served: tuple[str, Path], brow
     page.close()
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_loaded_leaves_no_picture_waiting(served: tuple[str, Path], browser: Browser) -> None:
     page, faults = browser.new_page(), list[str]()
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -298,6 +305,7 @@ def test_a_model_that_is_not_loaded_leaves_no_picture_waiting(served: tuple[str,
     assert faults == []
 
 
+@pytest.mark.slow
 def test_a_site_works_without_a_network_after_the_first_visit(served: tuple[str, Path], open_page: OpenPage) -> None:
     url, _ = served
     page = open_page(url)
@@ -314,6 +322,7 @@ def test_a_site_works_without_a_network_after_the_first_visit(served: tuple[str,
     page.context.set_offline(False)
 
 
+@pytest.mark.slow
 def test_a_new_model_comes_with_the_second_visit(served: tuple[str, Path], package: Path, open_page: OpenPage) -> None:
     url, folder = served
     page = open_page(url)
@@ -336,6 +345,7 @@ def test_a_new_model_comes_with_the_second_visit(served: tuple[str, Path], packa
     assert page.evaluate("caches.keys().then((names) => names.length)") == 1
 
 
+@pytest.mark.slow
 def test_a_site_that_is_opened_from_disk_says_how_to_serve_it(served: tuple[str, Path], browser: Browser) -> None:
     page = browser.new_page()
     page.goto((served[1] / "index.html").as_uri())

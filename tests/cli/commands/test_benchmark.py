@@ -51,12 +51,14 @@ def test_tables(cli: Cli, lenet_file: Path, conv1d_file: Path) -> None:
     assert ", litert 2." in next(line for line in lines if line.startswith("software: "))
 
 
+@pytest.mark.slow
 def test_common_settings_are_printed_below_the_tables(cli: Cli, lenet_file: Path) -> None:
     lines = cli("benchmark", lenet_file, "--runs", "1", "--threads", "2").out.splitlines()
     assert lines[0].split() == ["file", "min", "median", "p90", "p99", "a", "second"]
     assert "1 run each after 5 to warm up; runtime: litert; threads: 2; JPEG: synthetic, 1920x1080" in lines
 
 
+@pytest.mark.slow
 def test_json(cli: Cli, lenet_file: Path) -> None:
     result = cli("benchmark", lenet_file, "--runs", "3", "--warmup", "0", "--threads", "2", "--json")
     assert (result.code, result.err) == (0, "")

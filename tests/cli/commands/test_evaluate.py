@@ -120,6 +120,7 @@ def test_an_unreadable_picture_is_reported(
 CODE = "import sys; from zoo.cli.main import main; main(sys.argv[1:])"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", ["base_python", "tflite_runtime_python"])
 def test_on_a_board(
     request: pytest.FixtureRequest, environment: str, elsewhere: Elsewhere, files: dict[str, Path], digits_folder: Path

@@ -58,6 +58,7 @@ def test_several_modes_one_table(keras_file: Path, tmp_path: Path, capsys: pytes
         assert description.card["source"] == "mine.keras"
 
 
+@pytest.mark.slow
 def test_int8_with_a_folder(
     keras_file: Path, digits_like_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

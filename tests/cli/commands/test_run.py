@@ -166,6 +166,7 @@ def environment_zoo(python: Path, folder: Path, *args: str | Path) -> subprocess
     )
 
 
+@pytest.mark.slow
 def test_with_the_base_dependencies_alone(
     base_python: Path, elsewhere: Elsewhere, cli: Cli, model: Path, photos: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -183,6 +184,7 @@ def test_with_the_base_dependencies_alone(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_on_tflite_runtime(
     tflite_runtime_python: Path, cli: Cli, model: Path, photos: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -62,6 +62,7 @@ def ask(url: str, body: bytes | None = None, **headers: str) -> Any:
         return json.loads(reply.read())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_stopped(model: Path, photos: tuple[Path, Path], number: int) -> None:
     with serve(model, "--workers", "2", "--threads", "1") as (process, url):
@@ -87,6 +88,7 @@ def test_two_interpreters_serve_a_small_file(model: Path, tmp_path: Path, monkey
     assert command._interpreters(model, accelerated=False) == 1
 
 
+@pytest.mark.slow
 def test_what_is_under_way_is_answered(model: Path, photos: tuple[Path, Path]) -> None:
     picture = photos[0].read_bytes()
     with serve(model) as (process, url):
@@ -159,6 +161,7 @@ print("tensorflow" in sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_from_python(model: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(model)], stdout=subprocess.PIPE, text=True)
     assert process.stdout

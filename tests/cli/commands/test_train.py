@@ -133,6 +133,7 @@ def test_the_figures_and_the_other_files_are_shown_though_a_file_is_not_kept(
     assert found["failed"] == [{"mode": "int8", "error": "lenet_int8.tflite was not kept"}]
 
 
+@pytest.mark.slow
 def test_values_that_are_not_allowed(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert "epochs=-1 is not allowed" in cli("train", "lenet", pictures, "--epochs", "-1", "--out", out).error
@@ -143,6 +144,7 @@ def test_values_that_are_not_allowed(cli: Cli, pictures: Path, tmp_path: Path) -
 CODE = "import sys; from zoo.cli.main import main; main(sys.argv[1:])"
 
 
+@pytest.mark.slow
 def test_without_tensorflow_it_says_what_to_install(base_python: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [base_python, "-I", "-c", CODE, "train", "lenet", str(tmp_path)], capture_output=True, text=True, check=False

@@ -164,6 +164,7 @@ def test_a_detector_is_diagnosed_by_its_objects() -> None:
     assert found.whole["int8"].divergence > 0
 
 
+@pytest.mark.slow
 def test_the_result_fits_into_json_and_a_drawing(outlier: Diagnosis, tmp_path: Path) -> None:
     document = json.loads(json.dumps(outlier.as_dict()))
     assert document["rows"][0]["layer"] == outlier.rows[0].layer

@@ -98,6 +98,7 @@ def test_a_detector_answers_as_if_removed_channels_were_zero(
     assert any(layer.count_params() < model.get_layer(layer.name).count_params() for layer in head)
 
 
+@pytest.mark.slow
 def test_the_average_head_of_vgg16_shrinks_along(
     randomize: Callable[..., Any], inputs_for: Callable[..., Array]
 ) -> None:
@@ -135,6 +136,7 @@ def test_what_belongs_together_is_one_family() -> None:
     assert found == {"one": (16, True), "three": (24, False), "four": (8, False), "five": (32, False)}
 
 
+@pytest.mark.slow
 def test_nested_models_and_shared_layers_are_pruned_too(inputs_for: Callable[..., Array]) -> None:
     import keras
     from keras import layers
@@ -235,6 +237,7 @@ def test_the_channel_that_says_nothing_goes_first_and_costs_nothing(inputs_for: 
     np.testing.assert_allclose(pruned.model(inputs), model(inputs), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_gamma_is_the_scale_of_batch_normalization(cases: Callable[[str], Case]) -> None:
     model = cases("mobilenet_v2").model
     channels = find_channels(model)

@@ -75,6 +75,7 @@ def small(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_check_says_what_anchors_cover_and_what_to_do(cli: Cli, small: Path) -> None:
     report = check_boxes(small)
     covered = report.anchors

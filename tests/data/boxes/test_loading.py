@@ -57,6 +57,7 @@ def test_the_split_is_that_of_data_check(tmp_path: Path) -> None:
     assert {split: len(source) for split, source in data.sources.items()} == report.pictures
 
 
+@pytest.mark.slow
 def test_boxes_move_with_their_pictures_and_the_same_way_again(street: Path) -> None:
     def epochs(augment: str) -> list[npt.NDArray[Any]]:
         data = load_boxes(street, SHAPE, batch_size=8, augment=augment, min_batches=3)  # type: ignore[arg-type]

@@ -40,6 +40,7 @@ def stepper(own_registry: None) -> Callable[..., Any]:
     return build
 
 
+@pytest.mark.slow
 def test_it_is_a_note_on_files_of_the_mode_and_the_variant(tmp_path: Path) -> None:
     notes = {
         (steps, mode): to_tflite(
@@ -63,6 +64,7 @@ def test_a_model_that_is_not_registered_has_none(tmp_path: Path) -> None:
     assert TEXT not in report.notes
 
 
+@pytest.mark.slow
 def test_a_conversion_that_fails_ends_with_the_way_out(cli: Cli, tmp_path: Path) -> None:
     result = cli("build", "stepper", "--quantize", "int16x8", "--out", tmp_path)
     assert result.code == 1

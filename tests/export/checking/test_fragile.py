@@ -56,6 +56,7 @@ def test_the_zoos_own_small_nets_have_none() -> None:
     assert weak_points(_model(layers.ReLU(6), lambda x: layers.Multiply()([x, x]))) == []
 
 
+@pytest.mark.slow
 def test_an_int8_file_comes_with_the_warning_and_others_do_not(tmp_path: Path) -> None:
     model = _model(STEPS["swish"], STEPS["squeeze-and-excite"])
     said = warning(["swish", "squeeze-and-excite"])
@@ -79,6 +80,7 @@ def test_a_refusal_says_what_the_reason_may_be() -> None:
     assert "weakness" not in found.as_dict()
 
 
+@pytest.mark.slow
 def test_int16x8_names_the_layer_and_no_mode_that_is_bad_for_it(tmp_path: Path) -> None:
     model = _model(STEPS["hard-swish"])
     with pytest.raises(ExportError, match=r"int16x8 has no HARD_SWISH \(at layer '.*such as float16 or dynamic$"):
@@ -91,6 +93,7 @@ def test_layer_normalization_is_named_where_int8_cannot_have_it(tmp_path: Path) 
         to_tflite(_model(layers.LayerNormalization(name="norm")), tmp_path / "m.tflite", quantize="int8")
 
 
+@pytest.mark.slow
 def test_many_groups_are_told_where_they_are_slow(tmp_path: Path) -> None:
     inputs = keras.Input((4, 4, 80))
     x = layers.Conv2D(80, 3, groups=40, name="many")(inputs)

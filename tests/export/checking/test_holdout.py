@@ -116,6 +116,7 @@ def test_pictures_that_keras_names_otherwise_are_a_doubt(colours: keras.Model, f
     assert any("Keras itself names only 0 of 14 pictures of pictures" in note for note in report.notes)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_good_for_its_calibration_pictures_alone_is_said_to_be(
     colours: keras.Model, folder: Path, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ def verification(share: float, *, difference: float = 0.1) -> Verification:
 INT8 = ExportOptions(quantize="int8")
 
 
+@pytest.mark.slow
 def test_a_file_as_accurate_as_keras_is_kept_though_they_often_differ(
     shades: list[Labelled], threshold: Callable[[float], Path]
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_file_without_numbers_or_without_an_answer_is_refused(
         judge(threshold(127), verification(1.0, difference=float("nan")), INT8)
 
 
+@pytest.mark.slow
 def test_a_file_that_was_not_compared_is_judged_by_its_accuracy_alone(
     shades: list[Labelled], threshold: Callable[[float], Path]
 ) -> None:
@@ -237,6 +239,7 @@ def test_a_file_that_cannot_be_evaluated_is_named_as_the_user_knows_it(
         ByScore(strange, "test", score=0.5)(threshold(127), verification(1.0), INT8)
 
 
+@pytest.mark.slow
 def test_what_the_judge_finds_stands_in_the_card(shades: list[Labelled], tmp_path: Path, trained_lenet: Any) -> None:
     calls: list[Path] = []
 

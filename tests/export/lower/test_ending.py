@@ -83,6 +83,7 @@ def test_what_a_model_ends_in(end: Any, answers: str) -> None:
     assert ending_of(keras.Sequential([outside, model])).answers == answers
 
 
+@pytest.mark.slow
 def test_two_names_go_all_the_way(tmp_path: Path) -> None:
     inputs, x = body()
     model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x), name="binary")
@@ -133,6 +134,7 @@ def test_a_file_is_checked_by_its_own_measure(
     assert not (tmp_path / "w.tflite").exists()
 
 
+@pytest.mark.slow
 def test_a_foreign_file_of_one_sigmoid_has_two_classes(tmp_path: Path) -> None:
     inputs, x = body()
     model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x))

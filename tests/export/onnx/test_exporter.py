@@ -73,6 +73,7 @@ def _ops(path: Path) -> set[str]:
     return {node.op_type for node in onnx.load(path).graph.node}
 
 
+@pytest.mark.slow
 def test_a_file_has_opset_13_static_shapes_and_names_of_layers(exported: Made) -> None:
     model = onnx.load(exported().path)
     onnx.checker.check_model(model, full_check=True)
@@ -117,6 +118,7 @@ def test_the_same_model_gives_the_same_file(exported: Made, net: Any, tmp_path: 
     assert first.graph.SerializeToString(deterministic=True) == second.graph.SerializeToString(deterministic=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"layout": "nhwc"}, {"batch": 3}, {"quantize": "float16"}], ids=str)
 def test_raw_pixels_give_the_answers_of_keras(exported: Made, net: Any, options: dict[str, Any]) -> None:
     report = exported(**options)
@@ -152,6 +154,7 @@ def test_a_float16_file_is_half_the_size_with_float32_ends(exported: Made) -> No
     assert set(scaling) == {TensorProto.FLOAT}
 
 
+@pytest.mark.slow
 def test_an_int8_file_has_a_scale_for_each_channel_and_float32_ends(exported: Made) -> None:
     report = exported(quantize="int8")
     graph = onnx.load(report.path).graph
@@ -245,6 +248,7 @@ def test_without_the_extra_there_is_one_line(
     )
 
 
+@pytest.mark.slow
 def test_ranges_that_were_learnt_are_for_tflite_files(aware_lenet: Aware, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"was trained for int8, and an \.onnx file cannot hold the ranges"):
         to_onnx(aware_lenet.aware, tmp_path / "m.onnx", quantize="int8")
@@ -273,6 +277,7 @@ def test_a_detector_finds_what_keras_finds(finder: Made, tmp_path: Path, quantiz
     _require_finds(report.path, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantize", ["none", "int8"])
 def test_a_detector_may_decode_its_boxes_in_the_file(finder: Made, tmp_path: Path, quantize: str) -> None:
     report = finder(quantize=quantize, nms="file")

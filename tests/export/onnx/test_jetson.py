@@ -219,6 +219,7 @@ def test_labels_that_the_programs_would_cut_get_a_number(label: str, line: str, 
     assert read_labels(tmp_path / "labels.txt") == [label]
 
 
+@pytest.mark.slow
 def test_what_the_programs_cannot_run_is_refused(tmp_path: Path) -> None:
     gray = exported(classifier(rescaling(), channels=1), tmp_path / "gray.onnx", colours.LABELS[:3])
     with pytest.raises(
@@ -282,6 +283,7 @@ def test_options_that_the_programs_cannot_take_are_refused_first(changes: dict[s
         require_options(ExportOptions(format="onnx", **changes))
 
 
+@pytest.mark.slow
 def test_the_commands_write_it_and_print_what_to_type(tmp_path: Path, cli: Cli) -> None:
     colours.detector().save(tmp_path / "found.keras")
     done = cli("export", tmp_path / "found.keras", "--export", "onnx", "--for", "jetson-inference", "--out", tmp_path)

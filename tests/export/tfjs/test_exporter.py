@@ -73,6 +73,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, LayersM
     return model, to_tfjs(model, tmp_path_factory.mktemp("tfjs") / "wide", labels=LABELS)
 
 
+@pytest.mark.slow
 def test_tensorflow_js_gives_the_answers_of_keras(written: tuple[keras.Model, LayersModel], page: Page) -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
     found = page.evaluate(
@@ -204,6 +205,7 @@ def test_a_causal_convolution_is_refused(tmp_path: Path) -> None:
         to_tfjs(keras.Model(entry, L.Dense(3, "softmax")(x)), tmp_path / "net")
 
 
+@pytest.mark.slow
 def test_names_and_numbers_are_those_that_tensorflow_js_takes(
     browser: Browser, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -287,6 +289,7 @@ def test_weights_in_the_wrong_place_are_noticed(monkeypatch: pytest.MonkeyPatch,
     assert not (tmp_path / "net").exists()
 
 
+@pytest.mark.slow
 def test_another_activation_than_meant_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from zoo.export.tfjs import layers as tfjs_layers
 
@@ -300,6 +303,7 @@ def test_another_activation_than_meant_is_noticed(monkeypatch: pytest.MonkeyPatc
         to_tfjs(net(), tmp_path / "net")
 
 
+@pytest.mark.slow
 def test_zoo_build_and_zoo_export_write_it(lenet: Case, cli: Cli, tmp_path: Path) -> None:
     built = cli("build", "lenet", "--export", "tfjs", "--out", tmp_path)
     assert built.code == 0, built.err

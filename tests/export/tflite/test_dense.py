@@ -56,6 +56,7 @@ def weights(file: modelfile.ModelFile, flatbuffer: bytes) -> dict[tuple[int, ...
     return {one.shape: flatbuffer[one.start : one.start + one.bytes] for one in tensors}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [Settings(), Settings("int8", "int8"), Settings("int8", "uint8"), Settings("int8", "float32")], ids=str
 )

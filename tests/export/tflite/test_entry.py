@@ -59,6 +59,7 @@ PREPARATIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "io"), [("tf", "uint8"), ("caffe", "uint8"), ("caffe", "int8"), ("torch", "uint8"), ("one to two", "int8")]
 )

@@ -138,6 +138,7 @@ np.save(sys.argv[3], np.concatenate([session.run(values[None])[0] for values in 
 """
 
 
+@pytest.mark.slow
 def test_the_old_runtime_gives_the_same_answers(
     pair: tuple[ModelFile, ModelFile],
     aware_branches: Aware,
@@ -213,6 +214,7 @@ def test_every_target_takes_it(target: Any, aware_lenet: Aware, tmp_path: Path) 
     require_learnt_weights(file, aware_lenet.aware)
 
 
+@pytest.mark.slow
 def test_other_modes_have_the_rounded_weights_and_round_no_activations(aware_lenet: Aware, tmp_path: Path) -> None:
     report = to_tflite(aware_lenet.aware, tmp_path / "float.tflite")
     file = modelfile.read(report.path)

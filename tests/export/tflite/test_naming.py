@@ -51,6 +51,7 @@ def test_a_float_operation_is_refused_by_its_layer(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_what_int16x8_has_not_names_the_layer_and_the_way_out(tmp_path: Path) -> None:
     curved = model(keras.layers.Activation("hard_silu", name="curve"))
     with pytest.raises(
@@ -59,6 +60,7 @@ def test_what_int16x8_has_not_names_the_layer_and_the_way_out(tmp_path: Path) ->
         to_tflite(curved, tmp_path / "m.tflite", quantize="int16x8", calibration=PICTURES)
 
 
+@pytest.mark.slow
 def test_an_operation_that_the_target_does_not_know_is_refused_by_its_layer(tmp_path: Path) -> None:
     soft = model(lambda x: keras.layers.Activation("softplus", name="soft")(x / 1000))
     with pytest.raises(ExportError, match=r"cannot run this file: LOG .* \(in layer 'soft' \(Activation\)\)"):
@@ -90,6 +92,7 @@ def test_layers_that_the_converter_was_not_tried_with_go_to_a_process_of_their_o
     assert convert(lower(model(keras.layers.ELU())), Settings()) == b"disk"
 
 
+@pytest.mark.slow
 def test_a_converter_that_crashes_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import sys
 
@@ -108,6 +111,7 @@ def test_a_converter_that_crashes_is_one_line(monkeypatch: pytest.MonkeyPatch, t
     assert not list((tmp_path / "out").glob("*"))
 
 
+@pytest.mark.slow
 def test_the_softmax_inside_of_a_layer_stays_float_with_it_under_the_name_of_a_diagnosis(tmp_path: Path) -> None:
     net, path = model(keras.layers.Conv2D(2, 1, name="middle")), tmp_path / "m.tflite"
     to_tflite(net, path, quantize="int8", keep_float=("head_softmax",), calibration=PICTURES)

@@ -17,6 +17,7 @@ from zoo.runner import Classifier
 from zoo.tflite import modelfile
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", get_args(Quantize))
 def test_averages_over_windows_are_those_of_keras(
     mode: Any, tmp_path: Path, randomize: Callable[..., Any], inputs_for: Callable[..., Any]

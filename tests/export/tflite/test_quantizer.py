@@ -65,6 +65,7 @@ def test_the_input_and_the_softmax_keep_their_scales(lowered: Any, samples: Any)
     assert graph.tensors[graph.outputs[0]].scales.tolist() == [1 / 256]
 
 
+@pytest.mark.slow
 def test_a_kept_layer_alone_computes_in_float(lowered: Any, samples: Any) -> None:
     usual = graph_of(convert_in_memory(lowered, SETTINGS, samples))
     mixed = graph_of(convert_in_memory(lowered, Settings("int8", "uint8", keep_float=("depthwise",)), samples))
@@ -87,6 +88,7 @@ def test_a_fresh_process_gives_the_same_file(lowered: Any, samples: Any) -> None
     ]
 
 
+@pytest.mark.slow
 def test_weights_of_one_scale_a_layer(lowered: Any, samples: Any) -> None:
     for settings in (
         Settings("int8", "uint8", per_tensor=True),
@@ -96,6 +98,7 @@ def test_weights_of_one_scale_a_layer(lowered: Any, samples: Any) -> None:
         assert {len(t.scales) for t in graph.tensors if t.dtype == "INT8" and t.is_constant} == {1}
 
 
+@pytest.mark.slow
 def test_layers_that_cannot_stay_float_are_named(lowered: Any, samples: Any) -> None:
     with pytest.raises(ExportError, match="no layer 'depthwize' to keep in float; did you mean 'depthwise'?"):
         convert_in_memory(lowered, Settings("int8", "uint8", keep_float=("depthwize",)), samples)

@@ -59,6 +59,7 @@ OTHERS: list[tuple[str, dict[str, Any]]] = [
 """Classifiers of other rows, each with options for its body."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small_objects", [False, True])
 @pytest.mark.parametrize(("classifier", "options"), OTHERS)
 def test_every_row_has_the_body_of_its_classifier(

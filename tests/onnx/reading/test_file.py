@@ -175,6 +175,7 @@ def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
     assert re.search(r"is not an? (sound )?\.onnx file", refusal(content, tmp_path))
 
 
+@pytest.mark.slow
 def test_every_truncation_is_refused_or_still_a_whole_graph(tmp_path: Path) -> None:
     whole = read(save(picture_net(props={"a": "b"}), tmp_path / "whole.onnx"))
     for size in range(len(WHOLE)):

@@ -124,6 +124,7 @@ def test_every_truncation_is_one_line_or_a_file(tmp_path: Path) -> None:
     assert [read(WHOLE[:end], tmp_path) for end in range(1, len(WHOLE), 3)].count("") < 5
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_bytes_are_one_line_or_a_file(tmp_path: Path, data: st.DataObject) -> None:

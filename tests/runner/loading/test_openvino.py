@@ -37,9 +37,9 @@ def test_int8_files_are_described_and_run_as_by_litert(trained_lenet: Any, digit
         assert ours.classify(picture, 1)[0].index == other.classify(picture, 1)[0].index
 
 
-def test_it_takes_no_delegates(case: Case) -> None:
+def test_it_takes_no_delegates(lenet_file: Path) -> None:
     with pytest.raises(InputError, match=r"OpenVINO takes no TFLite delegates, and no 'edgetpu'"):
-        load(case.file, runtime="openvino", delegate="edgetpu")
+        load(lenet_file, runtime="openvino", delegate="edgetpu")
 
 
 AFTER_SESSIONS = """
@@ -54,6 +54,7 @@ signal.raise_signal(signal.SIGTERM)
 """
 
 
+@pytest.mark.slow
 def test_a_signal_is_handled_when_sessions_have_ended(lenet_file: Path) -> None:
     """OpenVINO's plugin for CPUs frees the stack of signal handlers when it is unloaded."""
     pytest.importorskip("openvino")
@@ -62,6 +63,7 @@ def test_a_signal_is_handled_when_sessions_have_ended(lenet_file: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
 
 
+@pytest.mark.slow
 def test_outputs_of_one_name_are_refused_with_the_name(tmp_path: Path) -> None:
     """OpenVINO keeps one of them and says nothing."""
     pytest.importorskip("openvino")

@@ -78,6 +78,7 @@ def test_the_model_of_the_package_is_loaded_at_once(tried: list[list[str]]) -> N
     assert not tried
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_known", [False, True])
 def test_a_file_whose_weights_were_damaged_is_refused(
     is_known: bool, lenet: Case, tmp_path: Path, tried: list[list[str]], monkeypatch: pytest.MonkeyPatch

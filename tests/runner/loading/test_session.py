@@ -179,6 +179,7 @@ print(json.dumps({"runtime": session.runtime, "scores": [session.run(i)[0][0].to
 """
 
 
+@pytest.mark.slow
 def test_auto_in_an_environment_with_tflite_runtime(
     lenet: Case, tflite_runtime_python: Path, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:

@@ -121,6 +121,7 @@ def test_strangers_neither_read_nor_write(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_page_records_bursts_and_deletes_mistakes(open_page: OpenPage, tmp_path: Path) -> None:
     with collecting(tmp_path) as site:
         page = open_page(site.url)

@@ -210,6 +210,7 @@ def test_two_files_are_compared_picture_by_picture() -> None:
     assert found.line().startswith("mAP differs by +")
 
 
+@pytest.mark.slow
 def test_a_file_of_less_precision_may_lose_what_chance_decides() -> None:
     many, few = (judged(scenes(0, 2, pictures), 2) for pictures in (400, 4))
     objects = [sum(one.there for one in found.pictures) for found in (many, few)]

@@ -72,6 +72,7 @@ print(json.dumps(sorted([one.label, round(one.score, 4), *(round(side, 3) for si
 """
 
 
+@pytest.mark.slow
 def test_tflite_runtime_finds_the_same(
     pair: tuple[Path, Path], tflite_runtime_python: Path, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_the_model_in_front_is_untouched(pair: tuple[Path, Path], tmp_path: Path
     assert new.Subgraphs(0).TensorsLength() == old.Subgraphs(0).TensorsLength() + 5
 
 
+@pytest.mark.slow
 def test_outputs_get_names_and_finishing_operations_the_last_places(tmp_path: Path) -> None:
     path = detectors.heads_only(tmp_path / "heads.tflite")
     before = path.read_bytes()

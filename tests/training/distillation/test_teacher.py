@@ -80,6 +80,7 @@ def test_a_teacher_alone_teaches_what_wrong_labels_hide(
     assert (said == source.labels).mean() < 0.4
 
 
+@pytest.mark.slow
 def test_the_run_holds_its_teacher_without_its_place(unbroken: TrainResult, teacher: Path) -> None:
     folder, digest = unbroken.folder, hashlib.sha256(teacher.read_bytes()).hexdigest()
     text = (folder / "recipe.toml").read_text()
@@ -263,6 +264,7 @@ def test_a_teacher_that_cannot_be_given_the_pictures(shape: Any, options: Any, m
         objective_of(own_model((28, 28, 1)), own_model(shape, **options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("labels", "message"),
     [

@@ -71,6 +71,7 @@ def test_writing_takes_a_tenth_of_the_time(model: Any, clock: Any, tmp_path: Pat
     assert sorted(set(written)) == [1, 6, 11, 16, 21, 26]
 
 
+@pytest.mark.slow
 def test_slow_epochs_are_all_written(model: Any, clock: Any, tmp_path: Path) -> None:
     checkpointer = Checkpointer(tmp_path, model)
     for number in range(1, 4):
