@@ -70,6 +70,12 @@ def test_shown_text_has_no_hidden_characters_and_is_not_escaped_twice(text: str)
         ("ad\u200dmin", r"ad\u200dmin"),
         ("\u0430\u200c\u0431", "\u0430\\u200c\u0431"),
         ("cat\ufe0f", r"cat\ufe0f"),
+        ("!\ufe0f", r"!\ufe0f"),
+        ("\u00e9\ufe0f", "\u00e9\\ufe0f"),
+        ("\ufe0f", r"\ufe0f"),
+        ("\u0301\u200d\u0301", "\u0301\\u200d\u0301"),
+        ("\u1fbd\u200d\u1fbd", "\u1fbd\\u200d\u1fbd"),
+        ("\u200d\u0915", "\\u200d\u0915"),
         ("\u3164", r"\u3164"),
     ],
 )
@@ -88,6 +94,7 @@ def test_invisible_characters_are_escaped(text: str, expected: str) -> None:
         "👩\u200d🔬",
         "❤\ufe0f\u200d🔥",
         "3\ufe0f\u20e3",
+        "3\ufe0f\u20e3 and more",
         "non\u00a0breaking",
         "[red]",
         "C:\\x",
@@ -218,3 +225,14 @@ def test_a_joiner_stays_between_characters_of_scripts_that_need_it_only() -> Non
         assert shown(joined) == joined
     for beside in ("a\u200db", "\u0915\u200db", "a\u200d\u0915", "\u0915\u200d", "1\u200d2", "\u0660\u200d\u0661"):
         assert "\\u200d" in shown(beside)
+
+
+def test_only_the_apostrophe_of_a_formula_is_taken_off() -> None:
+    for text in ("=1", "'tis", "'", "", "1"):
+        assert uncell(text) == text
+    assert [uncell(text) for text in ("'=1", "''=1", "'-")] == ["=1", "'=1", "-"]
+
+
+def test_a_long_list_that_is_none_is_cut_at_eighty_characters() -> None:
+    with pytest.raises(InputError, match=f'^"{"x" * 79}\\.\\.\\. \\(101 characters\\) is no list of names'):
+        name_list('"' + "x" * 100)
