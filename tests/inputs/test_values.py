@@ -73,3 +73,10 @@ def test_a_column_is_left_out_only_where_it_is_one_too_many_and_an_index(tmp_pat
 def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="w.csv holds values that are not finite numbers"):
         load_values(written(tmp_path, "1,nan\n"), (2,))
+
+
+@pytest.mark.parametrize(("shape", "shown"), [((1,) * 33, r"\(1, 1, .*, 1\)"), ((10, *[1] * 32), "33 dimensions")])
+def test_a_long_shape_is_told_by_its_length(shape: tuple[int, ...], shown: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "many.npy", np.zeros(shape, np.float32))
+    with pytest.raises(InputError, match=rf"many\.npy holds values of shape {shown}, the model takes \(2,\)"):
+        load_values(tmp_path / "many.npy", (2,))
