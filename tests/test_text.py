@@ -242,10 +242,14 @@ def test_a_long_list_that_is_none_is_cut_at_eighty_characters() -> None:
 @pytest.mark.parametrize(
     ("content", "encoding"),
     [
-        (b"", "utf-8"), (b"caf\xc3\xa9", "utf-8"), (b"caf\xe9", "Windows-1252"), (b"\xef\xbb\xbfcaf\xc3\xa9", "utf-8-sig"),
-        (b"\xff\xfec\0a\0f\0\xe9\0", "utf-16"), (b"\xfe\xff\0c\0a\0f\0\xe9", "utf-16"),
+        (b"", "utf-8"),
+        (b"caf\xc3\xa9", "utf-8"),
+        (b"caf\xe9", "Windows-1252"),
+        (b"\xef\xbb\xbfcaf\xc3\xa9", "utf-8-sig"),
+        (b"\xff\xfec\0a\0f\0\xe9\0", "utf-16"),
+        (b"\xfe\xff\0c\0a\0f\0\xe9", "utf-16"),
     ],
-)  # fmt: skip
+)
 def test_a_text_is_read_in_the_encoding_that_it_is_in(content: bytes, encoding: str) -> None:
     assert decoded_as(content) == ("caf\u00e9" if content else "", encoding)
     assert decoded(content) == ("caf\u00e9" if content else "")
