@@ -97,3 +97,17 @@ def test_a_refusal_repeats_eighty_characters_of_a_value() -> None:
             bounds.text("name", [int("1" * (length))])
         shown = str(error.value).removeprefix("name=").removesuffix(" is not allowed; give a text")
         assert (len(shown), shown.endswith("...")) == (80, cut)
+
+
+@pytest.mark.parametrize(("value", "wrong"), [(["cat", 3, None], "3"), ([None], "None"), ((b"cat",), "b'cat'")])
+def test_the_first_of_several_that_is_no_text_is_named(value: object, wrong: str) -> None:
+    with pytest.raises(InputError, match=f"^labels={wrong} is not allowed; give texts alone, such as"):
+        bounds.names("labels", value)
+    assert bounds.names("labels", iter(["cat"])) == ("cat",)
+    assert bounds.names("labels", []) == ()
+
+
+def test_the_largest_seed_is_that_of_numpy() -> None:
+    np.random.RandomState(bounds.MAX_SEED)
+    with pytest.raises(ValueError, match="Seed must be between"):
+        np.random.RandomState(bounds.MAX_SEED + 1)

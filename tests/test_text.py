@@ -20,6 +20,7 @@ from zoo.text import (
     LIMIT,
     cell,
     count_of,
+    decoded,
     decoded_as,
     finite,
     first_hidden,
@@ -70,6 +71,12 @@ def test_shown_text_has_no_hidden_characters_and_is_not_escaped_twice(text: str)
         ("ad\u200dmin", r"ad\u200dmin"),
         ("\u0430\u200c\u0431", "\u0430\\u200c\u0431"),
         ("cat\ufe0f", r"cat\ufe0f"),
+        ("!\ufe0f", r"!\ufe0f"),
+        ("\u00e9\ufe0f", "\u00e9\\ufe0f"),
+        ("\ufe0f", r"\ufe0f"),
+        ("\u0301\u200d\u0301", "\u0301\\u200d\u0301"),
+        ("\u1fbd\u200d\u1fbd", "\u1fbd\\u200d\u1fbd"),
+        ("\u200d\u0915", "\\u200d\u0915"),
         ("\u3164", r"\u3164"),
     ],
 )
@@ -88,6 +95,7 @@ def test_invisible_characters_are_escaped(text: str, expected: str) -> None:
         "👩\u200d🔬",
         "❤\ufe0f\u200d🔥",
         "3\ufe0f\u20e3",
+        "3\ufe0f\u20e3 and more",
         "non\u00a0breaking",
         "[red]",
         "C:\\x",
@@ -218,3 +226,30 @@ def test_a_joiner_stays_between_characters_of_scripts_that_need_it_only() -> Non
         assert shown(joined) == joined
     for beside in ("a\u200db", "\u0915\u200db", "a\u200d\u0915", "\u0915\u200d", "1\u200d2", "\u0660\u200d\u0661"):
         assert "\\u200d" in shown(beside)
+
+
+def test_only_the_apostrophe_of_a_formula_is_taken_off() -> None:
+    for text in ("=1", "'tis", "'", "", "1"):
+        assert uncell(text) == text
+    assert [uncell(text) for text in ("'=1", "''=1", "'-")] == ["=1", "'=1", "-"]
+
+
+def test_a_long_list_that_is_none_is_cut_at_eighty_characters() -> None:
+    with pytest.raises(InputError, match=f'^"{"x" * 79}\\.\\.\\. \\(101 characters\\) is no list of names'):
+        name_list('"' + "x" * 100)
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (b"", "utf-8"),
+        (b"caf\xc3\xa9", "utf-8"),
+        (b"caf\xe9", "Windows-1252"),
+        (b"\xef\xbb\xbfcaf\xc3\xa9", "utf-8-sig"),
+        (b"\xff\xfec\0a\0f\0\xe9\0", "utf-16"),
+        (b"\xfe\xff\0c\0a\0f\0\xe9", "utf-16"),
+    ],
+)
+def test_a_text_is_read_in_the_encoding_that_it_is_in(content: bytes, encoding: str) -> None:
+    assert decoded_as(content) == ("caf\u00e9" if content else "", encoding)
+    assert decoded(content) == ("caf\u00e9" if content else "")

@@ -118,9 +118,8 @@ def names(name: str, value: Any, *, error: type[ZooError] = InputError) -> tuple
     if isinstance(value, str | bytes | PathLike) or not isinstance(value, Iterable):
         raise _refusal(name, value, "a list of texts, such as ['cat', 'dog']", error)
     found = tuple(value)
-    wrong = next((one for one in found if not isinstance(one, str)), None)
-    if wrong is not None or None in found:
-        raise _refusal(name, wrong, "texts alone, such as ['cat', 'dog']", error)
+    if wrong := [one for one in found if not isinstance(one, str)]:
+        raise _refusal(name, wrong[0], "texts alone, such as ['cat', 'dog']", error)
     return found
 
 

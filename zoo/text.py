@@ -27,6 +27,8 @@ _BLANK = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\U000e0000-\U000e0fff]"
 )
+_EUROPEAN = "[\0-\u058f\u1e00-\u1fff]"
+"""Latin, Greek and Cyrillic, and more of Latin and Greek."""
 _FORMULA = "'*[=+\\-@\uff1d\uff0b\uff0d\uff20]"
 """The beginning of a cell that a spreadsheet takes for a formula, after any apostrophes, so that `uncell` is exact."""
 _MARKUP = r"(?i)[\\`*\[\]<>&|~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\."
@@ -97,7 +99,7 @@ def shown(text: object, *, limit: int | None = LIMIT) -> str:
     text = str(text)
     if limit is not None and len(text) > limit:
         return f"{shown(text[:limit], limit=None)}... ({len(text):,} characters)"
-    if text.isprintable() and (text.isascii() or not re.search(_BLANK, text)):
+    if _is_plain(text):
         return text
     return "".join(
         char.encode("unicode_escape").decode() if _is_hidden(text, i) else char for i, char in enumerate(text)
@@ -109,9 +111,14 @@ def first_hidden(text: str) -> str | None:
     return next((f"U+{ord(c):04X}" for i, c in enumerate(text) if _is_hidden(text, i)), None)
 
 
+def _is_plain(text: str) -> bool:
+    """Whether every character of a text can be seen, whatever stands beside it."""
+    return text.isprintable() and not re.search(_BLANK, text)
+
+
 def _is_hidden(text: str, index: int) -> bool:
     char = text[index]
-    if char.isprintable() and not re.match(_BLANK, char):
+    if _is_plain(char):
         return False
     import unicodedata  # imported here, because plain text does not need it
 
@@ -119,7 +126,7 @@ def _is_hidden(text: str, index: int) -> bool:
     if char in _JOINERS:
         return not (_is_joined(before) and _is_joined(after))
     if char in _VARIANTS:
-        return after != _KEYCAP and not (before > "\xa0" and unicodedata.category(before) in {"So", "Sm", "Po", "Pd"})
+        return after != _KEYCAP and (before.isascii() or unicodedata.category(before) not in {"So", "Sm", "Po", "Pd"})
     if char in _VISIBLE_FORMAT:
         return False
     return bool(re.match(_BLANK, char)) or unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -129,7 +136,7 @@ def _is_joined(char: str) -> bool:
     """Whether a character may be beside a joiner: one of a script from Hebrew onwards, or of an emoji."""
     import unicodedata
 
-    if char < "\u0590" or "\u1e00" <= char < "\u2000":  # Latin, Greek and Cyrillic, and more of Latin and Greek
+    if not char or re.match(_EUROPEAN, char):
         return False
     return char in _VARIANTS or unicodedata.category(char) in {"Lo", "Lm", "Mn", "Mc", "So", "Sk"}
 
@@ -203,7 +210,7 @@ def to_json(value: Any, *, indent: int | None = None, ascii_only: bool = False, 
 
 
 def _json_line(text: str) -> str:
-    if text.isprintable() and (text.isascii() or not re.search(_BLANK, text)):
+    if _is_plain(text):
         return text
     return "".join(json.dumps(c)[1:-1] if _is_hidden(text, i) else c for i, c in enumerate(text))
 

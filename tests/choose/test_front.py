@@ -104,3 +104,19 @@ def test_of_equally_fast_and_accurate_ones_the_smaller_beats_the_larger() -> Non
     assert not candidate(2, 1, 61).beats(candidate(1, 1, 60))
     assert not small.beats(candidate(9, 9, None))
     assert not candidate(1, 1, None).beats(small)
+
+
+def test_within_a_size_the_most_accurate_is_picked_and_not_the_fastest() -> None:
+    fast, middle = candidate(1, 2, 50), candidate(5, 4, 65)
+    assert pick((fast, middle), Limits(max_mb=5)) == middle
+    # Of equally accurate ones the faster.
+    assert pick((candidate(2, 1, 50), fast), Limits(max_mb=5)) == fast
+
+
+def test_a_limit_is_kept_to_the_byte_and_may_be_any_part() -> None:
+    assert Limits(max_mb=4).broken(Candidate(CELLS[0], Measured(4_000_001, 1.0, 1.0, 50), 60)) == "too large"
+    assert Limits(max_mb=4).broken(Candidate(CELLS[0], Measured(4_000_000, 1.0, 1.0, 50), 60)) == ""
+    assert str(Limits(max_ms=0.5, max_mb=0.25, min_top1=1.5)) == "at most 0.5 ms, at most 0.25 MB, at least 1.5%"
+    assert Limits(min_top1=100).any
+    with pytest.raises(InputError, match=r"min_top1=1 is not allowed; give percent"):
+        Limits(min_top1=1)

@@ -37,10 +37,23 @@ def test_numbers_of_any_country(tmp_path: Path, text: str, encoding: str) -> Non
     np.testing.assert_array_equal(load_values(written(tmp_path, text, encoding), (3, 2)), VALUES)
 
 
-@pytest.mark.parametrize("text", ["1,2\n3,x\n", "1,2\n3\n", "a,b\n", "time,ax,ay\n0,1,2\n"])
-def test_what_are_no_such_numbers(tmp_path: Path, text: str) -> None:
-    with pytest.raises(InputError, match="w.csv"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,2\n3,x\n", r"cannot read .*w\.csv: could not convert string 'x' to float32"),
+        ("1,2\n3\n", r"cannot read .*w\.csv: the number of columns changed from 2 to 1"),
+        ("a,b\n", r"cannot read .*w\.csv: could not convert string 'a' to float32"),
+        ("a,b\n1,2\n3\n", r"cannot read .*w\.csv: could not convert string 'a' to float32"),
+        ("time,ax,ay\n0,1,2\n", r"w\.csv holds values of shape \(1, 3\), the model takes \(1, 2\)"),
+    ],
+)
+def test_what_are_no_such_numbers(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         load_values(written(tmp_path, text), (1, 2))
+
+
+def test_a_single_line_may_have_decimal_commas_and_no_end(tmp_path: Path) -> None:
+    np.testing.assert_array_equal(load_values(written(tmp_path, "0,5;1,5"), (2,)), np.array([0.5, 1.5], np.float32))
 
 
 def test_a_batch_of_one_is_the_input_itself(tmp_path: Path) -> None:
@@ -73,3 +86,10 @@ def test_a_column_is_left_out_only_where_it_is_one_too_many_and_an_index(tmp_pat
 def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="w.csv holds values that are not finite numbers"):
         load_values(written(tmp_path, "1,nan\n"), (2,))
+
+
+@pytest.mark.parametrize(("shape", "shown"), [((1,) * 33, r"\(1, 1, .*, 1\)"), ((10, *[1] * 32), "33 dimensions")])
+def test_a_long_shape_is_told_by_its_length(shape: tuple[int, ...], shown: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "many.npy", np.zeros(shape, np.float32))
+    with pytest.raises(InputError, match=rf"many\.npy holds values of shape {shown}, the model takes \(2,\)"):
+        load_values(tmp_path / "many.npy", (2,))

@@ -152,3 +152,61 @@ def _is_let_pass(content: bytes | bytearray) -> bool:
 
 def test_an_empty_archive_has_no_parts() -> None:
     assert open_archive(io.BytesIO(archive()), most).namelist() == []
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    assert open_archive(io.BytesIO(archive(("text", b"x" * 1000))), most).read("text") == b"x" * 1000
+    # Two parts of which the directory says how much they unpack to; a megabyte and twenty times their bytes at most.
+    content = archive(("text", b"x"), ("large", b"y" * 50), packing=zipfile.ZIP_DEFLATED)
+    sizes = [part.compress_size for part in zipfile.ZipFile(io.BytesIO(content)).infolist()]
+    allowed = (1 << 20) + 20 * sum(sizes) - 1
+    open_archive(io.BytesIO(in_directory(content, 24, "<L", allowed, entry=1)), most)
+    with pytest.raises(RefusedArchiveError, match=f"its parts unpack from {sum(sizes)} bytes to {allowed + 2}"):
+        open_archive(io.BytesIO(in_directory(content, 24, "<L", allowed + 1, entry=1)), most)
+    directory = archive(("text", b"x"))
+    struct.pack_into("<L", directory, directory.index(b"PK\x05\x06") + 12, 1 << 20)
+    assert _is_let_pass(directory)
+    # A part needs no more than the 30 bytes of its header in front of it.
+    open_archive(
+        io.BytesIO(in_directory(archive(("large", b"x" * 99), ("other", b"y")), 42, "<L", 30 + 99, entry=1)), most
+    )
+
+
+def test_a_part_that_ends_one_byte_behind_the_file_is_refused() -> None:
+    content = archive(("text", b"x"), ("large", b"y"))
+    start = zipfile.ZipFile(io.BytesIO(content)).getinfo("large").header_offset
+    claimed = len(content) - start - 30 + 1
+    for offset in (20, 24):
+        content = in_directory(content, offset, "<L", claimed, entry=1)
+    with pytest.raises(RefusedArchiveError, match="its part 'large' lies where another is, or beyond its end"):
+        open_archive(io.BytesIO(content), most)
+
+
+def test_an_archive_with_the_longest_comment_is_read() -> None:
+    content = archive(("text", b"x"))
+    commented = content[:-2] + struct.pack("<H", 0xFFFF) + b"c" * 0xFFFF
+    assert open_archive(io.BytesIO(commented), most).read("text") == b"x"
+
+
+def test_a_long_name_is_cut_in_the_refusal() -> None:
+    with pytest.raises(RefusedArchiveError, match=f"^it has a part '{'x' * 80}', which does not belong there$"):
+        open_archive(io.BytesIO(archive(("x" * 90, b"x"))), most)
+
+
+def test_a_large_directory_is_found_behind_a_locator_with_which_the_file_begins() -> None:
+    record = b"PK\x06\x06" + struct.pack("<QHHLLQQQQ", 44, 45, 45, 0, 0, 1, 1, MAX_DIRECTORY + 1, 0)
+    locator = b"PK\x06\x07" + struct.pack("<LQL", 0, 20 + 22, 1)
+    end = b"PK\x05\x06" + bytes(16) + struct.pack("<H", len(record))
+    with pytest.raises(RefusedArchiveError, match="its directory has more than"):
+        open_archive(io.BytesIO(locator + end + record), most)
+
+
+def test_a_size_of_all_ones_stands_for_that_in_the_record() -> None:
+    content = archive(("text", b"x"))
+    end = content.index(b"PK\x05\x06")
+    struct.pack_into("<L", content, end + 12, 0xFFFFFFFF)
+    record = b"PK\x06\x06" + struct.pack("<QHHLLQQQQ", 44, 45, 45, 0, 0, 1, 1, 1, 0)
+    locator = b"PK\x06\x07" + struct.pack("<LQL", 0, end, 1)
+    assert _is_let_pass(content[:end] + record + locator + content[end:])
+    with pytest.raises(RefusedArchiveError, match="its directory has more than"):
+        open_archive(io.BytesIO(content), most)

@@ -230,3 +230,27 @@ def test_a_lock_that_names_no_process_is_anothers(tmp_path: Path, text: str) -> 
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(OutputError, match="run is being written by another process; wait"):
             exclusive(tmp_path / "run").__enter__()
+
+
+@pytest.mark.parametrize(("host", "where"), [(socket.gethostname(), ""), ("elsewhere", " on elsewhere")])
+def test_the_host_of_a_process_is_named_where_it_is_another(tmp_path: Path, host: str, where: str) -> None:
+    (lock,) = _locks_of(tmp_path / "run", "")
+    lock.write_text(f"123456789 {host}\n")
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(OutputError, match=f"run is being written by process 123456789{where}; wait"):
+            exclusive(tmp_path / "run").__enter__()
+
+
+def test_without_locks_a_process_of_another_host_keeps_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number says nothing here, and it may have ended long ago."""
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Not supported")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    (tmp_path / ".run.lock").write_text(f"{os.getppid()} elsewhere\n")
+    with exclusive(tmp_path / "run"):
+        pass

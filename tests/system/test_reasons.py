@@ -80,3 +80,16 @@ def test_a_traceback_without_an_error_in_its_last_lines_gives_the_last() -> None
     begin = "Traceback (most recent call last):\n  somewhere\n"
     assert reason(f"{begin}killed by the user\nno more") == "no more"
     assert reason(f"{begin}ValueError: the reason\nno more") == "ValueError: the reason"
+
+
+def test_a_mark_may_stand_in_any_line() -> None:
+    for before in range(3):
+        for behind in range(3):
+            assert reason("\n".join(["begin"] * before + ["Caused by: the reason"] + ["end"] * behind)) == "the reason"
+    assert reason("Original error was: one Caused by: two") == "two"
+
+
+def test_a_line_that_leads_to_the_next_is_left_out_where_both_are_too_long() -> None:
+    rest = ("word " * 100)[:289] + "x"
+    assert reason(f"it says::\n{rest}") == f"it says:: {rest}"
+    assert reason(f"it says:::\n{rest}") == rest

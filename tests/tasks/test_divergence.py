@@ -70,3 +70,21 @@ def test_probabilities_with_a_zero_are_no_logits() -> None:
     assert of_classes(first, second) == pytest.approx(np.log(2), rel=1e-3)
     logits = np.array([[1.5, -0.5]])  # their sum is 1
     assert of_classes(logits, np.exp(logits) / np.exp(logits).sum()) == pytest.approx(0, abs=1e-6)
+
+
+def test_certainty_of_the_opposite_is_as_far_as_a_ten_millionth_of_a_chance() -> None:
+    first, second = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    assert of_classes(first, second) == pytest.approx(np.log(1e7), rel=1e-3)
+    assert of_labels(first[:, :1], second[:, :1]) == pytest.approx(np.log(1e7), rel=1e-3)
+    assert of_labels(first[:, 1:], second[:, 1:]) == pytest.approx(np.log(1e7), rel=1e-3)
+
+
+def test_probabilities_may_add_up_to_a_hundredth_more_or_less_than_one() -> None:
+    exact = np.array([[0.9, 0.1]])
+    for rounded, are in (
+        ([[0.9, 0.105]], True),
+        ([[0.9, 0.095]], True),
+        ([[0.9, 0.12]], False),
+        ([[0.9, 0.08]], False),
+    ):
+        assert (of_classes(exact, np.array(rounded)) < 0.01) is are

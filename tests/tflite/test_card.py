@@ -303,3 +303,17 @@ def test_the_model_part_is_checked_quickly_and_thoroughly(thorough: bool, sealed
     path.write_bytes(without_files(sealed.read_bytes()))
     assert model_part(path, thorough=thorough) == "none"
     assert checksum(path) == "none"
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_an_archive_without_a_model_before_it_has_no_right_model_part(thorough: bool, tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    facts = {"bytes": 0, "crc32": 0, "sha256": hashlib.sha256().hexdigest()}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("card.json", json.dumps({"flatbuffer": facts}))
+    assert model_part(path, thorough=thorough) == "wrong"
+    assert checksum(path) == "wrong"
+
+
+def test_a_text_without_a_line_has_no_labels() -> None:
+    assert label_lines("") == []

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         ("7 up\n1 dog\n", ["7 up", "1 dog"]),
         ("0 cat\n", ["0 cat"]),
         ("2 stroke\n4 stroke\n", ["2 stroke", "4 stroke"]),
+        ("0 cat\n00000001 dog\n", ["0 cat", "00000001 dog"]),
+        (f"0 cat\n{'9' * 5000} dog\n", ["0 cat", f"{'9' * 5000} dog"]),
         ("cat\n\ndog\n", ["cat", "", "dog"]),
         ("", []),
     ],

@@ -94,3 +94,28 @@ def test_a_division_by_the_sum_of_what_is_divided_has_two_inputs_and_is_no_other
         assert are_probabilities(found, 2) is expected
     assert not are_probabilities(graph(("EXP", [FEATURES]), ("MAXIMUM", [0, 0]), ("DIV", [0, 1])), 2)
     assert not are_probabilities(graph(("EXP", [FEATURES]), ("SUM", []), ("DIV", [0, 1])), 2)
+
+
+def test_as_many_operations_are_followed_as_are_allowed_and_no_more() -> None:
+    for more, expected in ((31, True), (32, False)):
+        chain = graph(("SOFTMAX", [FEATURES]), *(("RESHAPE", [n, SHAPE]) for n in range(more)))
+        assert are_probabilities(chain, more) is expected
+
+
+def test_an_input_that_is_left_out_is_none() -> None:
+    assert are_probabilities(graph(("SOFTMAX", [FEATURES]), ("RESHAPE", [0, -1])), 1)
+    assert not are_probabilities(graph(("RESHAPE", [-1])), 0)
+
+
+def test_one_less_a_probability_is_one_and_nothing_else_is() -> None:
+    for inputs, expected in (
+        ([ONE, 0], True), ([WEIGHTS, 0], False), ([ONE, 0, 0], False), ([ONE], False), ([FEATURES, 0], False),
+        ([ONE, FEATURES], False),
+    ):  # fmt: skip
+        assert are_probabilities(graph(("LOGISTIC", [FEATURES]), ("SUB", inputs)), 1) is expected
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(1.0000005, True), (1.00001, False), (0.99999, False)])
+def test_a_step_is_a_256th_but_for_rounding(scale: float, expected: bool) -> None:
+    compiled = graph(("edgetpu-custom-op", [FEATURES]), scale=scale / 256, dtype="UINT8")
+    assert are_probabilities(compiled, 0) is expected

@@ -41,9 +41,9 @@ def reason(text: str) -> str:
 
 
 def _marked(lines: list[str]) -> str:
-    for number in range(len(lines) - 1, -1, -1):
-        if marks := list(_MARK.finditer(lines[number])):
-            rest = [part for part in (lines[number][marks[-1].end() :], *lines[number + 1 :]) if part]
+    for number, line in reversed(list(enumerate(lines, start=1))):
+        if marks := list(_MARK.finditer(line)):
+            rest = [part for part in (line[marks[-1].end() :], *lines[number:]) if part]
             if rest:
                 return _first(rest)
     return ""

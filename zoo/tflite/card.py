@@ -109,9 +109,9 @@ def model_part(path: Path, *, thorough: bool = False) -> str:
     """
     with _archive(path) as archive:
         stated = _card(archive).get(FLATBUFFER) if archive and CARD in archive.namelist() else None
-        size = min(entry.header_offset for entry in archive.infolist()) if archive and stated is not None else 0
-    if stated is None:
-        return "none"
+        if not archive or stated is None:
+            return "none"
+        size = min(entry.header_offset for entry in archive.infolist())
     if not isinstance(stated, dict) or not size or stated.get("bytes") != size:
         return "wrong"
     try:
@@ -213,9 +213,9 @@ def label_lines(text: str) -> list[str]:
     if sum(map(text.count, _LINE_ENDS)) > MAX_LABELS:
         raise ValueError(f"it has more than {MAX_LABELS:,} labels")
     found = text.splitlines()
-    longest = max(map(len, found), default=0)
-    if longest > MAX_LABEL_LENGTH:
-        raise ValueError(f"a label has {longest} characters, the limit is {MAX_LABEL_LENGTH}")
+    longest = max(found, key=len, default="")
+    if len(longest) > MAX_LABEL_LENGTH:
+        raise ValueError(f"a label has {len(longest)} characters, the limit is {MAX_LABEL_LENGTH}")
     return found
 
 

@@ -13,7 +13,7 @@ from zoo.text import count_of, plural
 BACKGROUND = frozenset({"background", "_background_", "__background__", "???", "dummy"})
 """What the first of 1001 classes is called, in lower case."""
 
-_NUMBERED = r"(\d+)(?:\s*[:,;\t]\s*|\s+)(\S.*)"
+_NUMBERED = r"(\d{1,7})(?:\s*[:,;\t]\s*|\s+)(\S.*)"
 """A line that begins with a number: `0 cat`, `1: dog`, `2,"bird"`."""
 
 
@@ -28,7 +28,7 @@ def parse(text: str) -> list[str]:
         lines.pop()
     numbered = [re.fullmatch(_NUMBERED, line) for line in lines]
     if len(lines) > 1 and all(numbered):
-        numbers = [int(match[1]) if len(match[1]) < 8 else -1 for match in numbered if match]
+        numbers = [int(match[1]) for match in numbered if match]
         if numbers in (list(range(len(lines))), list(range(1, len(lines) + 1))):
             return [match[2].strip('"') for match in numbered if match]
     return lines

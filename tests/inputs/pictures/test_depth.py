@@ -169,3 +169,8 @@ def test_colours_below_a_sixteenth_of_a_sample_are_lost() -> None:
     for highest in (1, 15):
         with pytest.raises(UnfitError, match="it would be black"):
             require_visible(Image.new("RGB", (2, 2), (0, highest, 0)))
+
+
+@pytest.mark.parametrize("value", [0, 200, 255])
+def test_a_picture_of_one_value_is_one(value: int) -> None:
+    assert factor(Image.fromarray(np.full((2, 2), value, np.int32))) == 1

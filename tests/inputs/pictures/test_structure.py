@@ -146,3 +146,44 @@ def test_the_colours_of_a_gif_are_no_blocks(size: int, monkeypatch: pytest.Monke
 def test_a_block_whose_parts_take_all_but_one_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(structure, "BLOCKS", 4)
     assert looked_through("GIF", b"GIF89a" + bytes(7) + b"!\xfe" + b"\x01x" * 2 + b"\x00,")
+
+
+SEGMENT, SCAN = b"\xff\xe1\x00\x02", b"\xff\xda\x00\x02"
+HIDING = b"\xff\xe1\x00\x04\xff\xda"
+"""A segment in whose content two bytes look like a scan."""
+
+
+@pytest.mark.parametrize("bare", [0xD0, 0xD3, 0xD7, 0x01, 0xD8])
+def test_a_marker_without_a_segment_is_one_part(bare: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"\xff\xd8" + bytes([0xFF, bare]) + SEGMENT + SCAN
+    for most, allowed in ((3, False), (4, True)):
+        monkeypatch.setattr(structure, "PARTS", most)
+        assert looked_through("JPEG", content) is allowed
+
+
+def test_what_stands_in_a_segment_is_no_part_and_no_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    for most, allowed in ((3, False), (4, True)):
+        monkeypatch.setattr(structure, "PARTS", most)
+        assert looked_through("JPEG", b"\xff\xd8" + HIDING + SEGMENT + SCAN) is allowed
+    monkeypatch.setattr(structure, "SCANS", 1)
+    assert looked_through("JPEG", b"\xff\xd8" + HIDING + SCAN)
+    assert not looked_through("JPEG", b"\xff\xd8" + HIDING + SCAN * 2)
+
+
+def test_scans_are_counted_from_the_first_to_the_end_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structure, "SCANS", 1)
+    begin, end = b"\xff\xd8", b"\xff\xd9"
+    assert looked_through("JPEG", begin + SCAN + end + SCAN * 9)
+    # A length of nothing is that of the two bytes that say it, and marks of a restart stand between the data.
+    for two in (SCAN * 2, b"\xff\xda\x00\x00" + SCAN, SCAN + b"data\xff\xd0data\xff\x00" + SCAN):
+        assert not looked_through("JPEG", begin + two + end)
+
+
+def test_chunks_are_gone_through_one_by_one_up_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structure, "PARTS", 2)
+    begin = b"\x89PNG\r\n\x1a\n"
+    assert looked_through("PNG", begin + chunk(b"IHDR", bytes(13)) + chunk(b"tEXt", b"x" * 300) + chunk(b"IEND", b""))
+    # What is behind the end, or too short for a chunk, is not looked at.
+    assert looked_through("PNG", begin + chunk(b"IEND", b"") + chunk(b"tEXt", b"") * 9)
+    assert looked_through("PNG", begin + chunk(b"tEXt", b"") * 2 + b"\0\0\0\0tEX")
+    assert not looked_through("PNG", begin + chunk(b"tEXt", b"x" * 300) * 3)

@@ -232,3 +232,10 @@ def test_a_file_is_known_for_its_last_twenty_uses(file: Path, cache: Path) -> No
     known.remember_tried(file, known.identity(file), "runtime 21")
     (entry,) = json.loads((cache / known.LIST).read_text())["files"].values()
     assert entry["for"] == [f"runtime {number}" for number in range(2, 22)]
+
+
+def test_the_last_twenty_uses_of_a_file_are_remembered(file: Path) -> None:
+    before = known.identity(file)
+    for number in range(21):
+        known.remember_tried(file, before, f"runtime {number}")
+    assert [known.holds(file, f"runtime {number}") for number in (0, 1, 20)] == [False, True, True]

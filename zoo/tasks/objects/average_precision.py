@@ -102,7 +102,7 @@ def average_precisions(pictures: Sequence[Matched]) -> Array | None:
     for level in range(len(OVERLAPS)):
         hits = np.cumsum(right[level] & counts[level]).astype(np.float64)
         misses = np.cumsum(~right[level] & counts[level]).astype(np.float64)
-        precision = hits / (hits + misses + np.spacing(1))
+        precision = hits / np.maximum(hits + misses, 1)
         precision = np.maximum.accumulate(precision[::-1])[::-1]
         places = np.searchsorted(hits / boxes, RECALLS, side="left")
         reached = places < len(precision)
@@ -140,5 +140,5 @@ def best_threshold(pictures: Sequence[Matched]) -> Threshold | None:
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(right[order])
     last = np.append(np.diff(scores[order]) != 0, True)  # equal scores pass a threshold together
-    f1 = np.where(last, 2 * hits / (np.arange(1, len(scores) + 1) + boxes), -1)
+    f1 = np.where(last, 2 * hits / (np.arange(1, len(scores) + 1) + boxes), 0)
     return at_threshold(pictures, float(scores[order][f1.argmax()]))
