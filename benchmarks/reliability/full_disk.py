@@ -28,6 +28,8 @@ BAD = ("OLD FILE LOST", "NOT RESUMED", "leftovers")
 """What must not be left."""
 SIZE = 16 << 20
 """Bytes of the disk."""
+TENSORFLOW = "__autograph_generated_file"
+"""The beginning of names of files that TensorFlow removes at the end of a process, but not at that of a fork."""
 BALLAST = "ballast"
 """The file that fills the disk."""
 FREE = 12_000
@@ -189,7 +191,8 @@ def left_of(writer: Writer, target: Path) -> str:
     if writer.when and (target / writer.when).exists():
         done = run(["train", "--resume", target], seconds=SECONDS)
         return "resumed with room" if done.code == 0 else "NOT RESUMED"
-    return "leftovers" if any(not path.is_dir() for path in target.rglob("*")) else "nothing"
+    left = [path for path in target.rglob("*") if not path.is_dir() and not path.name.startswith(TENSORFLOW)]
+    return "leftovers" if left else "nothing"
 
 
 def measure(count: int, rows: tuple[str, ...], keep: Path | None) -> dict[str, Any]:
