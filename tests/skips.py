@@ -16,6 +16,7 @@ ALLOWED = {
     r"there is no firefox here": "a second browser is large, and Chromium shows the same",
     r"pillow \S+ cannot be had": "old versions have no wheel for new Pythons",
     r"\.venv-mediapipe": "MediaPipe has no wheel for some Pythons and processors",
+    r"atheris is not installed": "it has no wheel for some Pythons and processors",
     r"libedgetpu is installed here": "what is said without it cannot be seen with it",
 }
 """The reasons of skips that are right in CI, too, each with an explanation."""

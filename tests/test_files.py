@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.full import full_disk
 from zoo import files
 from zoo.errors import InputError, OutputError
-from zoo.files import atomic, cache_home, read_list, read_text, require_writable
+from zoo.files import atomic, cache_home, read_list, read_text, require_writable, temporary
 from zoo.weights.fetch import imagenet
 
 
@@ -299,6 +300,7 @@ def test_a_kill_between_the_renames_of_a_folder_loses_nothing(tmp_path: Path) ->
 KILLED_BETWEEN_RENAMES = """
 import os, signal, sys
 from pathlib import Path
+from tests.full import full_disk
 from zoo import files
 rename = Path.rename
 def kill(self, to):
@@ -382,6 +384,69 @@ def test_a_sweep_of_a_folder_removes_what_all_killed_writes_have_left(tmp_path: 
     files.sweep(tmp_path)
     assert names(tmp_path) == [".notes.part", "model", "other"]
     assert (tmp_path / "other" / "saved_model.pb").read_text() == "old"
+
+
+@pytest.fixture
+def scratch_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the test for temporary files, also of processes that it starts."""
+    place = tmp_path / "tmp"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    return place
+
+
+def test_a_temporary_folder_is_empty_and_goes_with_the_block(scratch_place: Path) -> None:
+    with temporary() as first, temporary() as second:
+        assert first.is_relative_to(scratch_place)
+        assert names(first) == names(second) == []
+        (first / "file").touch()
+        assert names(second) == []
+    with pytest.raises(FileExistsError), temporary() as folder:
+        folder.mkdir()
+    assert names(scratch_place) == []
+
+
+def test_a_full_disk_of_temporary_files_is_named(scratch_place: Path, tmp_path: Path) -> None:
+    said = f"cannot write temporary files to {scratch_place}: File too .*; make room"
+    with pytest.raises(OutputError, match=said), full_disk(100), temporary() as folder:
+        (folder / "file").write_bytes(bytes(1000))
+    assert names(scratch_place) == []
+    said = r"no place for temporary files \(File too large\); name one in TMPDIR"
+    with pytest.raises(OutputError, match=said), full_disk():
+        temporary().__enter__()
+    assert names(scratch_place) == []
+    with pytest.raises(FileNotFoundError), temporary():
+        (tmp_path / "none").read_bytes()
+
+
+def test_a_machine_without_a_place_for_temporary_files_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    with pytest.raises(OutputError, match=r"no place for temporary files \(No usable .*\); name one in TMPDIR"):
+        temporary().__enter__()
+
+
+KILLED_IN_BETWEEN = """
+import os, signal
+from zoo.files import temporary
+with temporary() as folder:
+    (folder / "half").write_bytes(bytes(1000))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_goes_with_the_next_one(scratch_place: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED_IN_BETWEEN], check=False)
+    assert [path.name for path in scratch_place.rglob("half")] == ["half"]
+    (scratch_place / ".edgezoo.of-another-program.part").mkdir()
+    (scratch_place / ".edgezoo.of-another-program.part" / "file").touch()
+    with temporary() as used, temporary():
+        assert used.is_dir()
+        assert not list(scratch_place.rglob("half"))
+    assert names(scratch_place) == [".edgezoo.of-another-program.part"]
 
 
 def test_a_user_whom_the_system_does_not_know_has_no_home(monkeypatch: pytest.MonkeyPatch) -> None:

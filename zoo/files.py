@@ -63,6 +63,47 @@ def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
         os.close(lock)
 
 
+TEMPORARY = "edgezoo"
+"""The middle of the names of temporary folders."""
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextlib.contextmanager
+def temporary() -> Iterator[Path]:
+    """Yields an empty folder for files that are needed during the block alone.
+
+    A process that is killed leaves it; the next call removes what this user's processes have left.
+
+    Raises:
+        OutputError: there is no place for such files (`TMPDIR`), or its disk is full.
+    """
+    import tempfile
+
+    try:
+        place = Path(tempfile.gettempdir()).absolute()
+        with contextlib.suppress(OSError):  # somebody else's folder, whose names may not be read
+            sweep(place, TEMPORARY)
+        scratch, lock = _make_scratch(place / TEMPORARY)
+    except OSError as error:
+        raise OutputError(
+            f"there is no place for temporary files ({error.strerror or error}); name one in TMPDIR"
+        ) from error
+    try:
+        folder = scratch / TEMPORARY
+        folder.mkdir()
+        yield folder
+    except OSError as error:
+        # A write that fails does not say where; in a block no other file is written but by `atomic`, which does.
+        if error.errno not in _FULL or not str(error.filename or scratch).startswith(str(scratch)):
+            raise
+        raise OutputError(
+            f"cannot write temporary files to {place}: {error.strerror}; make room, or name another folder in TMPDIR"
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        os.close(lock)
+
+
 def _store(path: Path) -> None:
     """Waits until a file, or all of a folder, is on the disk.
 

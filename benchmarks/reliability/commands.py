@@ -77,9 +77,10 @@ def warm(*, heavy: bool) -> None:
         heavy: whether commands follow that need TensorFlow.
     """
     from tests.programs.warm import import_all
-    from zoo.system.quiet import quiet, quiet_tensorflow
+    from zoo.system.quiet import quiet, quiet_onnxruntime, quiet_tensorflow
 
     quiet_tensorflow()
+    quiet_onnxruntime()
     for name in RUNTIMES:
         with contextlib.suppress(ImportError):  # an environment with another runtime
             importlib.import_module(name)
@@ -121,6 +122,7 @@ def call(
     *,
     seconds: float = SECONDS,
     prepare: Callable[[], object] = lambda: None,
+    meanwhile: Callable[[], object] = lambda: None,
     kill_after: float | None = None,
     kill_at: float | None = None,
 ) -> Ended:
@@ -130,6 +132,7 @@ def call(
         work: the function.
         seconds: the time limit.
         prepare: a function that is called in the fork first, to set limits, another user or another folder.
+        meanwhile: a function that is called here, again and again, while the fork runs.
         kill_after: the seconds after which the fork gets SIGKILL; None for never.
         kill_at: the seconds of its own processor time after which it gets SIGKILL; None for never.
     """
@@ -142,6 +145,7 @@ def call(
             os.setpgid(child.pid, child.pid)
         while child.exitcode is None:
             used = processor_seconds(child.pid)
+            meanwhile()
             late = time.monotonic() - start > (seconds if kill_after is None else kill_after)
             if late or (kill_at is not None and used > kill_at):
                 hung = late and kill_after is None

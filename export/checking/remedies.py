@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.benchmark.interleave import Candidate, time_runs
 from zoo.errors import VerificationError, listed
 from zoo.export.checking.calibration import Array
 from zoo.export.options import ExportOptions
+from zoo.files import temporary
 from zoo.progress import SILENT, Progress
 from zoo.system.quiet import quiet
 
@@ -103,10 +102,10 @@ def cost(mixed: bytes, whole: bytes, options: ExportOptions, runtime: str) -> st
         options: those of the file, with the names of the layers.
         runtime: runs both files in turn.
     """
-    with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder, quiet():
+    with temporary() as folder, quiet():
         candidates = []
         for name, flatbuffer in (("mixed", mixed), ("whole", whole)):
-            path = Path(folder) / f"{name}.tflite"
+            path = folder / f"{name}.tflite"
             path.write_bytes(flatbuffer)
             candidates.append(Candidate(path, runtime, 1, None, trusted=True))
         time_runs(candidates, RUNS, WARMUP)

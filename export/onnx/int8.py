@@ -5,9 +5,7 @@ The scaling of the pixels stays float32: it costs next to nothing.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +14,9 @@ from zoo.errors import ExportError, first_line
 from zoo.export.checking.calibration import Array
 from zoo.export.onnx.graph import preparing, with_shapes
 from zoo.export.options import ExportOptions
+from zoo.files import temporary
 from zoo.progress import SILENT, Progress
-from zoo.system.quiet import quiet
+from zoo.system.quiet import quiet, quiet_onnxruntime
 
 if TYPE_CHECKING:
     from onnxruntime.quantization import CalibrationDataReader
@@ -45,10 +44,12 @@ def in_int8(proto: Any, inputs: Array, options: ExportOptions, progress: Progres
         ExportError: ONNX Runtime's quantizer fails.
     """
     import onnx
+
+    quiet_onnxruntime()
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
-        path = Path(folder) / "int8.onnx"
+    with temporary() as folder:
+        path = folder / "int8.onnx"
         try:
             with quiet():
                 quantize_static(
@@ -66,7 +67,7 @@ def in_int8(proto: Any, inputs: Array, options: ExportOptions, progress: Progres
                 made = onnx.load(path)
                 del made.graph.value_info[:]
                 return with_shapes(made)
-        except ExportError:
+        except (ExportError, OSError):  # an OSError is of the disk
             raise
         except Exception as error:  # it raises whatever its passes raise
             raise ExportError(

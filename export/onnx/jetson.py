@@ -8,7 +8,6 @@ they read labels.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +35,7 @@ from zoo.export.onnx.pixels import rename, take_prepared
 from zoo.export.onnx.props import with_props
 from zoo.export.options import ExportOptions
 from zoo.export.tflite.exporter import ExportReport
-from zoo.files import atomic
+from zoo.files import atomic, temporary
 from zoo.onnx.card import read_props
 from zoo.onnx.extra import module
 from zoo.onnx.programs import FOR, require_raw_pixels
@@ -132,8 +131,8 @@ def to_jetson_inference(
     """
     path, options = Path(path), (options or ExportOptions(format="onnx"))
     require_options(options)
-    with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
-        source = Path(folder) / path.name
+    with temporary() as folder:
+        source = folder / path.name
         report = to_onnx(model, source, options, **given)
         made = for_jetson_inference(source, path)
     card = read_props(outline.read_props(path), path).card

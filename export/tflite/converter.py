@@ -18,7 +18,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,7 @@ from zoo.export.tflite.isolation import unusual
 from zoo.export.tflite.naming import LayerNames
 from zoo.export.tflite.order import in_model_order
 from zoo.export.tflite.settings import Settings
+from zoo.files import temporary
 from zoo.progress import SILENT, Progress
 from zoo.system import processes
 from zoo.system.heap import keep_no_pool, return_freed
@@ -134,14 +134,14 @@ def convert_on_disk(model: keras.Model, settings: Settings, samples: Array | Non
     int8 of a large model takes two: one writes the float file, one quantizes it. In one process the peak is a third
     higher. So does int8 with ranges of our own, or with layers that stay float.
     """
-    with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
-        job = Path(folder)
+    with temporary() as job:
         try:
             with quiet():
                 _save(model, job / "saved_model")
             _write_job(job, settings, samples, model.inputs[0].shape[0])
         except Exception as error:  # TensorFlow has its own errors for a full disk
-            raise ExportError(f"cannot save {model.name} in {job.parent} (TMPDIR): {first_line(error)}") from error
+            place = job.parent.parent
+            raise ExportError(f"cannot save {model.name} in {place} (TMPDIR): {first_line(error)}") from error
         by_steps = settings.by_steps or (settings.quantize == "int8" and is_large(model) and not settings.learnt)
         for step in ("float", "quantize") if by_steps else ("convert",):
             if step == "quantize" and settings.keep_float:
@@ -203,8 +203,8 @@ def _refusal(model: keras.Model, settings: Settings, reason: str, whole: str) ->
 
 def _layer_with(op: str, model: keras.Model, names: LayerNames) -> str:
     """Returns the layer that becomes an operation, found in a float file; empty where that tells nothing."""
-    with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder, contextlib.suppress(ZooError):
-        path = Path(folder) / "float.tflite"
+    with temporary() as folder, contextlib.suppress(ZooError):
+        path = folder / "float.tflite"
         path.write_bytes(convert(model, Settings()))
         graph = modelfile.read(path).main
         return next((names.of_op(one, graph) for one in graph.ops if one.name == op), "")

@@ -6,12 +6,11 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from zoo.errors import ExportError
 from zoo.export.describe import SelfDescription
-from zoo.files import atomic
+from zoo.files import atomic, temporary
 from zoo.progress import Progress
 from zoo.runner.loading import known
 from zoo.system import processes, surroundings
@@ -36,13 +35,13 @@ def compile_model(path: Path, target: Path, *, timeout: float = TIMEOUT_SECONDS)
     program = compiler()
     if program is None:
         raise ExportError(missing_compiler(path))
-    with tempfile.TemporaryDirectory(prefix="zoo-edgetpu-") as scratch:
+    with temporary() as scratch:
         try:
-            command = processes.program(program, "--show_operations", "--out_dir", scratch, str(path.absolute()))
+            command = processes.program(program, "--show_operations", "--out_dir", str(scratch), str(path.absolute()))
             done = processes.run(command, seconds=timeout, errors=subprocess.STDOUT)
         except subprocess.TimeoutExpired:
             raise ExportError(f"{COMPILER} did not finish within {timeout:g} s") from None
-        compiled = Path(scratch) / f"{path.stem}_edgetpu.tflite"
+        compiled = scratch / f"{path.stem}_edgetpu.tflite"
         trouble = _trouble(done, compiled)
         if trouble:
             raise ExportError(f"{COMPILER} {trouble}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +29,7 @@ from zoo.export.tflite.naming import LayerNames
 from zoo.export.tflite.nms import append
 from zoo.export.tflite.order import with_output_names, with_tail_last
 from zoo.export.tflite.settings import Settings
-from zoo.files import atomic
+from zoo.files import atomic, temporary
 from zoo.graph import scaling_of
 from zoo.progress import SILENT, Progress
 from zoo.runner.loading import known
@@ -188,8 +187,8 @@ def _settled(prepared: Prepared, facts: dict[str, Any], progress: Progress) -> t
     def share(layers: Sequence[str]) -> float:
         chosen = plain_int8.change(keep_float=tuple(layers))
         flatbuffer, _ = _convert(made, task, chosen, examples.calibration.inputs, pixels=prepared.pixels)
-        with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
-            path = Path(folder) / "tried.tflite"
+        with temporary() as folder:
+            path = folder / "tried.tflite"
             path.write_bytes(described.announce(flatbuffer))
             return prepared.verified(path, chosen, []).agreement.share
 

@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 
 import zoo
+from tests.full import files_in, full_disk
 from tests.told import Told
 from zoo.accuracies import Accuracies
 from zoo.choose import Limits, Variant, choose, grid, measuring
 from zoo.choose.benchmark_report import read_board
+from zoo.choose.cache import Cache
+from zoo.choose.front import Measured
 from zoo.choose.plotting import draw_choice, plot_choice
-from zoo.errors import ExportError, InputError
+from zoo.errors import ExportError, InputError, OutputError
 from zoo.export.options import MODES
 from zoo.machine.cores import usable_cores
+from zoo.machine.info import read_machine
 from zoo.runner.loading import runtimes
 from zoo.specs import NUM_CLASSES, Caution, ModelSpec, Option
 
@@ -164,6 +168,13 @@ def test_the_cache_says_whose_it_is(cache_folder: Path) -> None:
     assert (facts["runtime"], facts["threads"]) == ("litert", 1)
     assert facts["machine"]["usable_cores"] == usable_cores()
     assert facts["made_with"]["edgezoo"] == zoo.__version__
+
+
+def test_a_full_disk_leaves_no_file_in_the_cache(cache_folder: Path) -> None:
+    cache = Cache(read_machine(), "litert", 1, {})
+    with pytest.raises(OutputError, match=r"cannot write .*machine\.json: File too large"), full_disk():
+        cache.put(SMALL[0], Measured(1, 1.0, 1.0, 1))
+    assert files_in(cache_folder.parent) == []
 
 
 def test_a_relative_cache_folder_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

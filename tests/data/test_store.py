@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.full import files_in, full_disk
 from zoo.data import store
 from zoo.data.store import choose_place
 from zoo.errors import OptionError, OutputError
@@ -77,6 +78,13 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
 def test_a_word_that_is_no_place() -> None:
     with pytest.raises(OptionError, match="cache='ram' is not one of auto, memory, disk, none"):
         choose_place(24, "ram")  # type: ignore[arg-type]
+
+
+def test_a_full_disk_keeps_nothing_of_the_examples(tmp_path: Path) -> None:
+    place = store.Place("disk", 4000, "as asked for", tmp_path / "kept")
+    with pytest.raises(OutputError, match="cannot keep pixels in .*kept: File too large"), full_disk(1000):
+        place.allocate((1000,), np.float32)
+    assert files_in(tmp_path) == []
 
 
 def test_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ pytest.importorskip("onnxruntime", reason="needs onnxruntime")
 import onnxruntime
 
 from tests import detectors
+from tests.full import files_in
 from tests.onnx import runnable
 from tests.onnx.nets import TensorProto, helper, model, one, save, value
 from tests.runner import deadly
@@ -245,6 +246,16 @@ def test_a_file_is_tried_in_a_process_of_its_own_and_then_known(tmp_path: Path) 
     load(path)
     assert known_files.holds(path, "onnxruntime")
     assert not known_files.holds(path, "onnxruntime", "cuda")
+
+
+def test_onnxruntime_reports_nothing_to_its_maker(tmp_path: Path) -> None:
+    """Version 1.32 would keep a number of this machine, and what it reports, in files."""
+    (tmp_path / "home").mkdir()
+    places = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TMPDIR"), str(tmp_path / "home"))
+    program = "import sys; from zoo.runner import load; load(sys.argv[1], trusted=True)"
+    path = runnable.colours(tmp_path / "c.onnx")
+    subprocess.run([sys.executable, "-c", program, path], check=True, env=os.environ | places)
+    assert files_in(tmp_path / "home") == []
 
 
 def test_a_provider_that_the_build_lacks_is_named_with_the_package_that_has_it(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from zoo.benchmark.profile import OpTime, profile, require_profiler
 from zoo.benchmark.statistics import Spread, Times, ratio
 from zoo.benchmark.workload import PHOTO_SIZE, save_photo
 from zoo.errors import InputError
-from zoo.files import without_folders
+from zoo.files import temporary, without_folders
 from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.progress import SILENT, Progress
 from zoo.runner.formats import form_of
@@ -174,8 +173,8 @@ def benchmark(
     chosen = combinations([Path(file) for file in files], runtimes or ("auto",), threads or (known.default_threads(),))
     device = devices([path for path, _, _ in chosen], delegate, provider)
     before = read_state()
-    with tempfile.TemporaryDirectory() as folder:
-        picture = Path(photo) if photo else Path(folder) / "photo.jpg"
+    with temporary() as folder:
+        picture = Path(photo) if photo else folder / "photo.jpg"
         if not photo:
             save_photo(picture)
         # No variable keeps the candidates, so that their memory is freed for the new processes.

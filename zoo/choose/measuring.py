@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import itertools
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from zoo.errors import ExportError
 from zoo.export import to_tflite
 from zoo.export.checking.calibration import MIN_SAMPLES, synthetic
 from zoo.export.options import ExportOptions
-from zoo.files import require_writable
+from zoo.files import require_writable, temporary
 from zoo.progress import SILENT, Progress
 
 GROUP = 8
@@ -69,8 +68,8 @@ def measure_all(
         group = [variant for variant in missing[start : start + GROUP] if not hopeless(variant, found)]
         skipped += len(missing[start : start + GROUP]) - len(group)
         part = _Part(progress, f"{len(found)} of {len(variants)} measured")
-        with tempfile.TemporaryDirectory(prefix="zoo-choose-") as folder:
-            paths = write_files(group, Path(folder), part, failures)
+        with temporary() as folder:
+            paths = write_files(group, folder, part, failures)
             candidates = {
                 variant: Candidate(path, runtime, threads, None, trusted=True) for variant, path in paths.items()
             }

@@ -65,3 +65,12 @@ def quiet_tensorflow() -> None:
     """Makes TensorFlow log only errors; this must be called before TensorFlow is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+
+def quiet_onnxruntime() -> None:
+    """Makes ONNX Runtime report nothing to its maker; this must be called before ONNX Runtime is imported.
+
+    Otherwise version 1.32 writes a number for this machine into the user's cache, with a file of what is to be
+    reported, and another file beside the temporary ones.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -7,12 +7,11 @@ other one computes float models a little faster.
 from __future__ import annotations
 
 import tarfile
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import InputError, MissingDependencyError, WeightsError, first_line
-from zoo.files import atomic, cache_home
+from zoo.files import atomic, cache_home, temporary
 from zoo.progress import SILENT, Progress
 from zoo.system import npm
 
@@ -94,8 +93,8 @@ def find(given: Path | None = None, *, progress: Progress = SILENT) -> Runtime:
 
 
 def _fetch_by_npm(folder: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="edgezoo-") as scratch:
-        packed = Path(scratch) / PACKAGE.file
+    with temporary() as scratch:
+        packed = scratch / PACKAGE.file
         npm.pack(PACKAGE, packed, INSTEAD)
         files = _packed(packed)
     # Only what is used is kept: less than the whole package.

@@ -14,6 +14,7 @@ import pytest
 from zoo.errors import InputError, MissingDependencyError, ModelFileError
 from zoo.runner import TensorInfo, load
 from zoo.runner.loading import runtimes
+from zoo.tflite.writing.metadata import without_files
 
 if TYPE_CHECKING:
     from tests.conftest import Case, Elsewhere
@@ -62,6 +63,15 @@ def test_dequantize() -> None:
     assert real.dtype == np.float32
     plain = TensorInfo("scores", (1, 3), np.dtype(np.float32), scale=0.0, zero_point=0)
     np.testing.assert_array_equal(plain.dequantize(np.array([1.5], np.float32)), [1.5])
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_the_name_of_an_input_that_is_not_utf8(lenet: Case, tmp_path: Path, trusted: bool) -> None:
+    name = load(lenet.file).input.name.encode()
+    path = tmp_path / "m.tflite"
+    path.write_bytes(without_files(lenet.file.read_bytes()).replace(name, b"\xdc" + name[1:]))
+    with pytest.raises(ModelFileError, match=r"m\.tflite is damaged: the name of an input or output is not UTF-8 text"):
+        load(path, trusted=trusted)
 
 
 @pytest.mark.parametrize("trusted", [False, True])

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
+from tests.full import files_in, full_disk
 from zoo.data import check
 from zoo.errors import InputError, OutputError
 from zoo.serve.collect.folder import MOST_CLASSES, SPARE, Collection, FullError, NotThereError, TooLargeError
@@ -42,6 +43,14 @@ def test_pictures_of_a_burst_have_a_name_in_common_and_the_newest_come_first(col
     assert (found.name, found.count, found.files) == ("a dog", 3, tuple(reversed(names)))
     assert collection.read("a dog", names[0]) == content
     assert (collection.folder / "a dog" / names[0]).read_bytes() == content
+
+
+def test_a_disk_that_fills_up_keeps_the_pictures_and_no_half_of_one(collection: Collection) -> None:
+    collection.add_class("dog")
+    first, _ = collection.add("dog", jpeg(), "k3f", PIXELS)
+    with pytest.raises(OutputError, match="cannot write .*: File too large"), full_disk(100):
+        collection.add("dog", jpeg(), "k3f", PIXELS)
+    assert files_in(collection.folder) == [f"dog/{first}"]
 
 
 def test_a_training_reads_what_was_collected(collection: Collection) -> None:

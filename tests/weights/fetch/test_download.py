@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.full import files_in, full_disk
 from tests.told import Told
 from tests.weights.conftest import serving
 from zoo.errors import OutputError, WeightsError
@@ -66,6 +67,18 @@ def test_a_wrong_file_in_the_cache_is_replaced(url: str, target: Path) -> None:
     target.write_bytes(b"half of it")
     fetch(url, target, md5=MD5)
     assert target.read_bytes() == CONTENT
+
+
+def test_a_full_disk_keeps_what_has_come_and_the_next_call_goes_on(url: str, target: Path, server: Server) -> None:
+    for free, left in ((0, []), (300_000, ["file.h5.part", "file.h5.part.json"])):
+        with pytest.raises(OutputError, match="cannot write .*: File too large"), full_disk(free):
+            fetch(url, target, md5=MD5)
+        assert files_in(target.parent) == left
+    assert part(target).stat().st_size == 300_000
+    fetch(url, target, md5=MD5)
+    assert target.read_bytes() == CONTENT
+    assert files_in(target.parent) == ["file.h5"]
+    assert server.requests[-1] == ("/file.h5", "bytes=300000-")
 
 
 def test_a_partial_download_continues_where_it_stopped(url: str, target: Path, server: Server) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from zoo.runner.loading import providers
-from zoo.system.quiet import quiet
+from zoo.system.quiet import quiet, quiet_onnxruntime
+
+quiet_onnxruntime()
+import onnxruntime  # noqa: E402
 
 PROFILER_WARMUP = 5
 SILENT = 4

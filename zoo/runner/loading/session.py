@@ -76,14 +76,17 @@ class Session:
         """Takes an interpreter with its tensors allocated; `file` is what was read of the file, if it was read before.
 
         Raises:
-            ModelFileError: the file has several inputs, an input of an open size, or a damaged quantization.
+            ModelFileError: the file has several inputs, an input of an open size, or a damaged quantization or name.
         """
         self.runtime = runtime
         self.path = path
         self._file = file
         self._has_shapes = False
         self._interpreter = interpreter
-        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        try:
+            inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        except UnicodeDecodeError as error:
+            raise ModelFileError(f"{path} is damaged: the name of an input or output is not UTF-8 text") from error
         if len(inputs) != 1:
             raise ModelFileError(f"{path} has {len(inputs)} inputs; only models with one are supported")
         _require_fixed_size(path, inputs[0])

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.errors import UnsafeFileError, WeightsError, first_line
+from zoo.files import temporary
 from zoo.weights.formats import config as configs
 from zoo.weights.formats.keras2 import plain_name
 
@@ -154,8 +153,8 @@ def _load_by_structure(model: keras.Model, file: Any) -> None:
     """Loads the weights of a `.keras` file, whose groups are named after classes in the order of the layers."""
     import h5py
 
-    with tempfile.TemporaryDirectory(prefix="zoo-weights-") as folder:
-        path = Path(folder) / "model.weights.h5"
+    with temporary() as folder:
+        path = folder / "model.weights.h5"
         with h5py.File(path, "w") as target:
             for name in file:
                 file.copy(file[name], target, name=name)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import WeightsError, first_line
+from zoo.files import temporary
 from zoo.system.quiet import quiet
 from zoo.weights.formats.graphs import require_computing, require_passive
 
@@ -98,11 +98,11 @@ def _without_optimizer(saved: Any, path: Path) -> Iterator[str]:
     """
     for node in saved.meta_graphs[0].object_graph_def.nodes:
         del node.slot_variables[:]
-    with tempfile.TemporaryDirectory(prefix="zoo-savedmodel-") as folder:
-        (Path(folder) / _PROTO).write_bytes(saved.SerializeToString())
+    with temporary() as folder:
+        (folder / _PROTO).write_bytes(saved.SerializeToString())
         if (path / "variables").is_dir():
-            (Path(folder) / "variables").symlink_to((path / "variables").resolve())
-        yield folder
+            (folder / "variables").symlink_to((path / "variables").resolve())
+        yield str(folder)
 
 
 def _signature(signatures: Mapping[str, Any], path: Path) -> Any:

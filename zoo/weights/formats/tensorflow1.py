@@ -7,12 +7,12 @@ its other parts are never written anywhere. The sizes of all arrays are compared
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import UnsafeFileError, WeightsError, first_line
+from zoo.files import temporary
 from zoo.registry import needs_tensorflow
 from zoo.system.archives import ArchiveError, RefusedArchiveError
 from zoo.weights.fetch import tar
@@ -39,14 +39,14 @@ def read(path: Path) -> Named:
         MissingDependencyError: TensorFlow is not installed.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="edgezoo-") as folder:
-            sizes = tar.take(path, MOST, Path(folder) / "checkpoint")
+        with temporary() as folder:
+            sizes = tar.take(path, MOST, folder / "checkpoint")
             if set(sizes) != set(MOST):
                 raise WeightsError(
                     f"{path} holds no checkpoint of TensorFlow 1: one file that ends in .index, and one in "
                     ".data-00000-of-00001"
                 )
-            return _read(path, Path(folder) / "checkpoint", sizes["data-00000-of-00001"])
+            return _read(path, folder / "checkpoint", sizes["data-00000-of-00001"])
     except RefusedArchiveError as error:
         raise UnsafeFileError(f"{path} is refused: {error}") from error
     except (OSError, ArchiveError) as error:
