@@ -1,4 +1,4 @@
-"""Pictures drawn with matplotlib."""
+"""Pictures drawn with matplotlib and Pillow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.plots import plot_pictures
+from zoo import plots
 
 pytest.importorskip("matplotlib")
 
@@ -45,30 +45,54 @@ def test_settings_in_the_current_folder_start_no_latex(suffix: str, tmp_path: Pa
     assert (tmp_path / f"drawing{suffix}").exists()
 
 
-def test_pictures_stand_in_rows_of_five_in_one_size_with_captions_above_them(tmp_path: Path) -> None:
-    colours = [(200, 10 + 30 * i, 90) for i in range(7)]  # letters are gray
-    pictures = np.broadcast_to(np.array(colours, np.uint8)[:, None, None], (7, 6, 12, 3))
-    plot_pictures(pictures, ["right\nwrong"] * 7, tmp_path / "p.png", "title")
-    with Image.open(tmp_path / "p.png") as image:
-        drawn = np.asarray(image.convert("RGB"))
-    spots = [np.argwhere((drawn == colour).all(axis=-1)) for colour in colours]
-    first, last = (np.array([side(spot, axis=0) for spot in spots]) for side in (np.min, np.max))
-    sizes = last - first
-    assert np.ptp(sizes, axis=0).max() <= 2
-    np.testing.assert_allclose(sizes[:, 1], 2 * sizes[:, 0], atol=3)
-    assert sizes[0, 1] > 0.18 * drawn.shape[1]
-    # The pictures of a row have the same height and follow one another; the second row begins below the first.
-    assert np.ptp(first[:5, 0]) <= 1
-    assert (np.diff(first[:5, 1]) > sizes[0, 1]).all()
-    np.testing.assert_allclose(first[5:, 1], first[:2, 1], atol=1)
-    assert first[5, 0] > last[0, 0]
-    for top, left in first:
-        assert drawn[top - 35 : top - 1, left : left + sizes[0, 1]].min() < 60, "no caption"
+def places(path: Path, count: int) -> list[tuple[int, int, int]]:
+    """The colours in the middle of the lower half of a sheet's first places."""
+    with Image.open(path) as sheet:
+        width = sheet.width // 5
+        rows = -(-count // 5)
+        height = (sheet.height - 3 * 17) // rows
+        assert sheet.mode == "RGB"
+        found = [
+            sheet.getpixel((i % 5 * width + width // 2, 3 * 17 + i // 5 * height + height * 2 // 3))
+            for i in range(count)
+        ]
+    return [tuple(one) for one in found]  # type: ignore[misc, arg-type]
 
 
-def test_a_gray_picture_is_drawn_by_0_to_255_whatever_its_own_range_is(tmp_path: Path) -> None:
-    pictures = np.array([100, 140], np.uint8).repeat(16).reshape(2, 4, 4, 1)
-    plot_pictures(pictures, ["", ""], tmp_path / "p.png", "")
-    with Image.open(tmp_path / "p.png") as image:
-        values, counts = np.unique(np.asarray(image.convert("L")), return_counts=True)
-    assert set(values[counts > 10_000]) == {100, 140, 255}
+def test_a_sheet_has_each_picture_in_its_place_and_nothing_behind_the_last(tmp_path: Path) -> None:
+    colours = [(40 * i, 255 - 40 * i, 7) for i in range(6)]
+    pictures = np.array([np.full((9, 12, 3), colour) for colour in colours], np.uint8)
+    plots.plot_pictures(pictures, [f"{i}\nnamed {i}" for i in range(6)], tmp_path / "a.png", "six")
+    assert places(tmp_path / "a.png", 7) == [*colours, (255, 255, 255)]
+    plots.plot_pictures(pictures, [f"{i}\nnamed {i}" for i in range(6)], tmp_path / "b.png", "six")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_sheet_of_gray_values_that_leave_the_range_of_bytes(tmp_path: Path) -> None:
+    pictures = np.array([np.full((4, 4, 1), value) for value in (-3.0, 100.4, 300.0)], np.float32)
+    plots.plot_pictures(pictures, ["a", "b", "c"], tmp_path / "a.png", "three")
+    assert places(tmp_path / "a.png", 3) == [(0,) * 3, (100,) * 3, (255,) * 3]
+
+
+def test_a_long_caption_stays_above_its_own_picture(tmp_path: Path) -> None:
+    long = plots.caption("a very long name of a class that has no end")
+    pictures = np.full((3, 8, 8, 3), 255, np.uint8)
+    inked = {}
+    for text in ("short", long):
+        plots.plot_pictures(pictures, ["", f"{text}\nnamed {text}, 100%", ""], tmp_path / "a.png", "")
+        with Image.open(tmp_path / "a.png") as sheet:
+            columns = np.flatnonzero((np.asarray(sheet) < 128).any(axis=(0, 2)))
+            inked[text] = columns.min(), columns.max()
+            width = sheet.width // 5
+        assert width <= columns.min()
+        assert columns.max() < 2 * width
+    # All of it is there: it is centred, with room on both sides.
+    assert inked[long][0] > width + 1
+    assert inked[long][1] < 2 * width - 2
+    assert inked[long][1] - inked[long][0] > inked["short"][1] - inked["short"][0]
+
+
+def test_a_sheet_without_pictures_has_its_title(tmp_path: Path) -> None:
+    plots.plot_pictures(np.empty((0, 1, 1, 3), np.uint8), [], tmp_path / "a.png", "no misses")
+    with Image.open(tmp_path / "a.png") as sheet:
+        assert (np.asarray(sheet) < 128).any()

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.data import load, load_folder, load_windows
+from zoo.data import load, load_folder, load_windows, loading
+from zoo.data.pipeline import make_dataset
 from zoo.errors import InputError, OptionError
 from zoo.inputs.preprocessing import Preprocessing
 from zoo.runner import load_image
@@ -51,6 +52,21 @@ def test_datasets(pictures: Path, tmp_path: Path, cache: Any) -> None:
             assert seen[load_image(path, 14, 10).astype(np.float32).tobytes()] == label
     assert total == 36
     assert data.report.place.kind == cache
+
+
+def test_no_dataset_is_made_before_it_is_asked_for(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def counted(source: Any, *arguments: Any) -> Any:
+        made.append(len(source))
+        return make_dataset(source, *arguments)
+
+    monkeypatch.setattr(loading, "make_dataset", counted)
+    data = load_folder(pictures, 8, batch_size=3)
+    assert made == []
+    assert data.validation is data.validation
+    assert data.train is data.train
+    assert made == [len(data.sources["validation"]), len(data.sources["train"])]
 
 
 def test_validation_is_in_the_order_of_its_source(pictures: Path) -> None:

@@ -88,12 +88,13 @@ class PositionTraining:
             )
             for split, source in loaded.sources.items()
         }
-        return dataclasses.replace(
-            loaded,
-            sources=sources,
-            train=self.training_batches(sources["train"], recipe.batch_size, loaded.order, recipe.augment, loaded),
-            validation=make_dataset(sources["validation"], recipe.batch_size),
-        )
+
+        def batches(split: SplitName) -> Any:
+            if split == "train":
+                return self.training_batches(sources[split], recipe.batch_size, loaded.order, recipe.augment, loaded)
+            return make_dataset(sources[split], recipe.batch_size)
+
+        return dataclasses.replace(loaded, sources=sources, batches=batches)
 
     def training_batches(self, source: Source, batch_size: int, order: Order, augment: Augment, data: Data) -> Any:
         """Every picture of a training is mirrored, and its label with it."""

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from zoo.data import Report
-from zoo.errors import InputError, OptionError
-from zoo.training import TrainResult, loop, train, train_from
+from zoo.errors import InputError, OptionError, TrainingStopped
+from zoo.training import TrainResult, loop, resume, train, train_from
 from zoo.training.feeds import CachedFeatures, make_feed
+from zoo.training.loop import Trainer
 from zoo.training.recipe import read_toml
+from zoo.training.records import checkpointer
+from zoo.training.records.checkpointer import Checkpointer
 from zoo.training.watch import NullWatch
 from zoo.weights import load_model
 
@@ -128,6 +131,46 @@ def test_a_head_alone_traces_the_body_once_and_reads_nothing_back(
     np.testing.assert_allclose(found, feeds[0]._body.predict(pixels, verbose=0), rtol=1e-5, atol=1e-5)
     for one, other in zip(load_model(result.folder / "model.keras").weights, result.model.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_a_head_alone_is_written_once_at_its_end_and_a_stop_before_that_loses_nothing(
+    first: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only the first epoch is written while the training runs.
+    monkeypatch.setattr(checkpointer, "WRITING", 1e-9)
+    choices: dict[str, Any] = {"recipe": {"freeze": "all", "patience": 0}, "head_epochs": 3}
+    saved: list[Path] = []
+    save = Checkpointer.save_model
+
+    def counted(one: Checkpointer) -> None:
+        saved.append(one.folder)
+        save(one)
+
+    monkeypatch.setattr(Checkpointer, "save_model", counted)
+    unbroken = train_from(first.folder, out=tmp_path / "unbroken", **choices)
+    assert len(saved) == 2
+    assert json.loads((unbroken.folder / "metrics.json").read_text())["best_epoch"] > 1
+
+    def stopped(_: Trainer) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "save_best", stopped)
+        with pytest.raises(TrainingStopped, match="--resume"):
+            train_from(first.folder, out=tmp_path / "run", **choices)
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    head = load_model(tmp_path / "run" / "model.keras").get_weights()[-2]
+    assert np.abs(head - unbroken.model.get_weights()[-2]).max() > 1e-4
+    again = resume(tmp_path / "run")
+    assert again.history[-1]["val_loss"] == unbroken.history[-1]["val_loss"]
+    for one, other, read in zip(
+        again.model.get_weights(),
+        unbroken.model.get_weights(),
+        load_model(tmp_path / "run" / "model.keras").get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)
+        np.testing.assert_array_equal(one, read)
 
 
 def test_other_data_may_have_other_classes(first: TrainResult, digits_folder: Path, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +38,8 @@ class Data:
     Batches are `(batch, *input_shape)` float32, pixels 0..255 or values as they are, and `(batch,)` int32 labels.
     """
 
-    train: tf.data.Dataset
-    """Training examples, shuffled differently in each epoch, and augmented."""
-    validation: tf.data.Dataset | None
-    """Validation examples in the order of `sources["validation"]`; None if there are none."""
-    test: tf.data.Dataset | None
-    """Test examples, in the same way."""
+    batches: Callable[[SplitName], tf.data.Dataset]
+    """Makes the dataset of a split that has files; `train`, `validation` and `test` do so when they are asked for."""
     class_names: tuple[str, ...]
     class_weights: dict[int, float]
     """Weights for `fit(class_weight=...)`, with which every class counts the same."""
@@ -52,6 +50,22 @@ class Data:
     """The order of the training examples; set its `epoch` to continue a stopped training."""
     preprocessing: Preprocessing
     """The resize policy of the pictures, which an export must use, too."""
+
+    # A head that is trained on features needs none of these, and the augmentation takes long to trace.
+    @cached_property
+    def train(self) -> tf.data.Dataset:
+        """Training examples, shuffled differently in each epoch, and augmented."""
+        return self.batches("train")
+
+    @cached_property
+    def validation(self) -> tf.data.Dataset | None:
+        """Validation examples in the order of `sources["validation"]`; None if there are none."""
+        return self.batches("validation") if len(self.sources["validation"]) else None
+
+    @cached_property
+    def test(self) -> tf.data.Dataset | None:
+        """Test examples, in the same way."""
+        return self.batches("test") if len(self.sources["test"]) else None
 
     def sample(self, count: int, seed: int = 0, split: SplitName = "train") -> Array:
         """Returns examples of a split, e.g. for calibration: at most `(count, *input_shape)`, uint8 or float32."""
@@ -164,10 +178,13 @@ def load(
     sources = {name: _source(labelled, splits, name, reader, store) for name in SPLITS}
     count = len(sources["train"])
     order = Order(count, seed, least=batch_size * min_batches)
+
+    def batches(split: SplitName) -> tf.data.Dataset:
+        in_order = (order, augment) if split == "train" else ()
+        return make_dataset(sources[split], batch_size, *in_order)
+
     return ClassData(
-        train=make_dataset(sources["train"], batch_size, order, augment),
-        validation=make_dataset(sources["validation"], batch_size) if len(sources["validation"]) else None,
-        test=make_dataset(sources["test"], batch_size) if len(sources["test"]) else None,
+        batches=batches,
         class_names=report.class_names,
         class_weights=report.class_weights,
         report=report,

@@ -15,7 +15,7 @@ from zoo.training import start
 from zoo.training.distillation.teacher import Teacher, read_teacher
 from zoo.training.distributed.connect import connect
 from zoo.training.distributed.strategy import Strategy
-from zoo.training.inputs import facts_of, input_shape
+from zoo.training.inputs import facts_of, skeleton_of
 from zoo.training.loop import fit
 from zoo.training.precision import policy
 from zoo.training.recipe import Recipe
@@ -160,7 +160,8 @@ def _build_again(
         raise InputError(f"{folder} was stopped before anything was saved; train again into another folder")
     # The run was killed before the first epoch was saved. It begins anew, in the same order, as seeds are drawn in it.
     name, options = run["model"]["name"], run["model"]["options"]
-    data = task.load(run["data"]["path"], input_shape(name, options), recipe, progress)
-    built = build_from(name, run["model"]["weights"], options)
+    skeleton = skeleton_of(name, options)
+    data = task.load(run["data"]["path"], skeleton.input_shape[1:], recipe, progress)
+    built = build_from(name, run["model"]["weights"], options, skeleton=skeleton)
     start.adapt(task, built, data, recipe)
     return built.model, data

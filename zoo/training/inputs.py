@@ -11,13 +11,14 @@ from zoo.errors import OptionError
 from zoo.registry import spec
 from zoo.text import count_of
 from zoo.training.recipe import Recipe
+from zoo.weights.reading import skeleton
 
 if TYPE_CHECKING:
     import keras
 
 
-def input_shape(model: str | keras.Model, options: dict[str, Any]) -> tuple[int, ...]:
-    """Returns the shape of a model's input, without the batch.
+def skeleton_of(model: str | keras.Model, options: dict[str, Any]) -> keras.Model:
+    """Returns a model whose input has the shape that the data must have: the model itself, or one without weights.
 
     Args:
         model: a model, or the name of a model of the zoo.
@@ -28,12 +29,9 @@ def input_shape(model: str | keras.Model, options: dict[str, Any]) -> tuple[int,
         OptionError: the model does not have an option.
     """
     if not isinstance(model, str):
-        shape: tuple[int, ...] = tuple(model.input_shape[1:])
-        return shape
-    from zoo.summary.table import outline
-
-    full = spec(model).check({key: value for key, value in options.items() if key != "num_classes"})
-    return tuple(outline(model, **full).input_shape)
+        return model
+    # The number of classes is the data's, which are not read yet.
+    return skeleton(model, spec(model).check({key: value for key, value in options.items() if key != "num_classes"}))
 
 
 def facts_of(data: Data) -> dict[str, Any]:

@@ -112,12 +112,12 @@ def _evaluate(setup: Setup, trainer: Trainer) -> tuple[keras.Model, Report]:
     report = task.evaluate(found, data, split)
     if isinstance(task, Calibrating):
         held_out = None
-        if data.validation is not None:
+        if len(data.sources["validation"]):
             held_out = found if split == "validation" else outputs("validation")
         report = task.calibrate(model, report, held_out, data)
     with setup.strategy.scope():
         _copy_weights(model, setup.model)
-    if _digest(model) != saved:
+    if trainer.best_waits or _digest(model) != saved:
         trainer.save_best()
     return model, report
 
@@ -193,6 +193,11 @@ class Trainer:
         alone = not (setup.strategy.distributed or setup.recipe.mixed_precision)
         return self._feed is not None and alone and not setup.model.compiled
 
+    @property
+    def best_waits(self) -> bool:
+        """Whether the best model, after `run`, is still to be written, as it is where it will be calibrated at once."""
+        return self._checkpointer.waits
+
     def run(self) -> None:
         """Trains to the end; errors as `fit`."""
         state = self.setup.strategy.broadcast(asdict(self.state))
@@ -251,7 +256,7 @@ class Trainer:
         if stage.preliminary:
             state.best = None
         if state.done:
-            self._checkpointer.write(optimizer, state)
+            self._checkpointer.write(optimizer, state, best=not self.holds_best)
         else:
             best = f"epoch {state.best_epoch}, by {setup.task.score_name}"
             setup.watch.note(f"stage {stage.name!r} ends; best so far: {best}")

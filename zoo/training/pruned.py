@@ -56,7 +56,7 @@ class _Pruning(Start):
     found: list[Pruned] = field(default_factory=list)
     """What was pruned."""
 
-    def build(self, data: Data, recipe: Recipe, progress: Progress) -> Built:
+    def build(self, data: Data, recipe: Recipe, progress: Progress, skeleton: keras.Model | None = None) -> Built:
         """Returns the pruned model; errors as `prune_run`."""
         if self.class_names and self.class_names != data.class_names:
             raise InputError(

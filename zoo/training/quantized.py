@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from zoo.training.tasks import CLASSIFICATION
 from zoo.training.watch import Watch
 from zoo.weights import Built, load_model
 
+if TYPE_CHECKING:
+    import keras
+
 SHARE = 1 / 4
 """The epochs and the learning rate of this training, as a share of those of the run's recipe."""
 LEAST_EPOCHS = 3
@@ -53,7 +56,7 @@ class _Quantizing(Start):
     chosen: dict[str, Any] = field(default_factory=dict)
     """The options that it was built with."""
 
-    def build(self, data: Data, recipe: Recipe, progress: Progress) -> Built:
+    def build(self, data: Data, recipe: Recipe, progress: Progress, skeleton: keras.Model | None = None) -> Built:
         """Returns the model that computes as the int8 file does; errors as `train_quantized`."""
         if self.class_names != tuple(data.class_names):
             raise InputError(

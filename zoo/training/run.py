@@ -19,7 +19,7 @@ from zoo.training import start
 from zoo.training.distillation.teacher import check as check_teacher
 from zoo.training.distillation.teacher import hash_of, read_teacher, require_teacher
 from zoo.training.distributed.connect import connect
-from zoo.training.inputs import describe_copies, describe_data, facts_of, input_shape, require_classes
+from zoo.training.inputs import describe_copies, describe_data, facts_of, require_classes, skeleton_of
 from zoo.training.loop import fit
 from zoo.training.recipe import Recipe, default_recipe, field_types
 from zoo.training.records.folder import begin_run, require_new, versions
@@ -256,14 +256,15 @@ def _train(
         # Read first: a model that is read may draw random numbers.
         taught = None if teacher is None else read_teacher(teacher)
         keras.utils.set_random_seed(recipe.seed)
-        loaded = task.load(path, input_shape(begun.name or begun.model, begun.options), recipe, progress)
+        skeleton = skeleton_of(begun.name or begun.model, begun.options)
+        loaded = task.load(path, skeleton.input_shape[1:], recipe, progress)
         require_classes(options, loaded)
         connected.require_equal(facts_of(loaded))
         watch.data(loaded.report)
         for note in (*begun.notes, begun.on_weights(loaded, details=True) if not begun.run else ""):
             if note:
                 watch.note(note)
-        built = begun.build(loaded, recipe, progress)
+        built = begun.build(loaded, recipe, progress, skeleton)
         if begun.name is None:
             task.check(built.model, loaded)
         notes = [*start.adapt(task, built, loaded, recipe), *(check_teacher(taught, task, loaded) if taught else ())]

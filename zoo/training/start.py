@@ -82,8 +82,14 @@ class Start:
 
         return DETECTION_TRAINING if is_detector(self.model) else CLASSIFICATION
 
-    def build(self, data: Data, recipe: Recipe, progress: Progress) -> Built:
+    def build(self, data: Data, recipe: Recipe, progress: Progress, skeleton: keras.Model | None = None) -> Built:
         """Builds the model for the classes of the data, or returns the one that is there.
+
+        Args:
+            data: the data of the training.
+            recipe: its recipe.
+            progress: is told how much of a download has come.
+            skeleton: see `zoo.weights.build_from`.
 
         Raises:
             OptionError, WeightsError: see `zoo.build`.
@@ -94,7 +100,7 @@ class Start:
         assert self.name is not None  # noqa: S101  # either there is a model, or it has a name
         with policy(recipe):
             classes = {"num_classes": len(data.class_names)}
-            return build_from(self.name, self.weights, self.options | classes, progress=progress)
+            return build_from(self.name, self.weights, self.options | classes, progress=progress, skeleton=skeleton)
 
     def facts(self, built: Built, recipe: Recipe, data: Data) -> dict[str, Any]:
         """Returns the facts of the model and its weights that a run's `recipe.toml` holds; no path of this machine."""

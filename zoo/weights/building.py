@@ -91,12 +91,23 @@ def build_from(
     *,
     seed: int | None = None,
     progress: Progress = SILENT,
+    skeleton: keras.Model | None = None,
 ) -> Built:
-    """Builds a model like `build`, and returns it with its options and notes; same arguments and errors."""
+    """Builds a model like `build`, and returns it with its options and notes; same arguments and errors.
+
+    Args:
+        name: as in `build`.
+        weights: as in `build`.
+        options: the model's options.
+        seed: as in `build`.
+        progress: as in `build`.
+        skeleton: a model of these options from `zoo.weights.reading.skeleton`, which may have any number of classes,
+            where the caller has one already; else it is built here.
+    """
     spec = models.spec(name)
     if str(weights) == auto.AUTO:
         choice = auto.choose(name, options, progress=progress)
-        built = build_from(name, choice.name, options, seed=seed, progress=progress)
+        built = build_from(name, choice.name, options, seed=seed, progress=progress, skeleton=skeleton)
         return replace(built, notes=(choice.sentence(), *built.notes))
     if seed is not None:
         check_seed(seed)
@@ -105,7 +116,7 @@ def build_from(
         keras.utils.set_random_seed(seed)
     if weights is None or str(weights) == NONE:
         return Built(models.build(name, **options), spec.check(options))
-    full = spec.check(options)
+    full, asked = spec.check(options), spec.check(options)
     notes: list[str] = []
     published = imagenet.find(spec, str(weights))
     if published is not None:
@@ -120,9 +131,7 @@ def build_from(
         path = Path(weights)
         contents = files.read(path)
         _require_float(name, contents)
-    if _may_average(spec, options) and transfer.average_head(reading.skeleton(name, full), contents):
-        full["head"] = "average"
-    skeleton = reading.skeleton(name, full)
+    skeleton = _skeleton_for(spec, full, contents, skeleton if full == asked else None, head="head" in options)
     found = transfer.fit(skeleton, contents, published.pixels if published else None)
     new_head = False
     if found.heads and "num_classes" in full:
@@ -193,9 +202,24 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
     _apply(model, found, [layer.name for layer in files.weighted_layers(model)], new_head=False)
 
 
-def _may_average(spec: ModelSpec, options: dict[str, Any]) -> bool:
-    """Whether a file may decide for average pooling as the head: the model has it, and the user chose no head."""
-    return "head" not in options and any(o.name == "head" and "average" in o.choices for o in spec.options)
+def _skeleton_for(
+    spec: ModelSpec, full: dict[str, Any], contents: files.Contents, known: keras.Model | None, *, head: bool
+) -> keras.Model:
+    """Returns a model without weights that a file's layers are matched with.
+
+    Args:
+        spec: the model's spec.
+        full: all options of the model; `head` is set to average pooling if the file decides for it.
+        contents: the contents of the file.
+        known: such a model of these options, if there is one.
+        head: whether the user chose the head, so that the file does not.
+    """
+    found = reading.skeleton(spec.name, full) if known is None else known
+    may_average = not head and any(o.name == "head" and "average" in o.choices for o in spec.options)
+    if may_average and transfer.average_head(found, contents):
+        full["head"] = "average"
+        return reading.skeleton(spec.name, full)
+    return found
 
 
 def _apply(model: keras.Model, found: transfer.Fit, names: list[str], new_head: bool) -> None:

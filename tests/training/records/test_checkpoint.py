@@ -123,6 +123,25 @@ def test_the_best_weights_are_those_of_the_file_whether_or_not_a_copy_is_kept(
     assert len(read) == (0 if limit else 1)
 
 
+def test_the_best_of_a_finished_training_may_wait_for_its_calibration(model: Any, clock: Any, tmp_path: Path) -> None:
+    import keras
+
+    checkpointer = Checkpointer(tmp_path, model)
+    epoch(checkpointer, model, 1, better=True)
+    assert not checkpointer.waits
+    epoch(checkpointer, model, 2, better=True)
+    checkpointer.write(keras.optimizers.SGD(), TrainState(done=True), best=False)
+    assert Checkpoint(tmp_path, COLUMNS).state.done
+    assert checkpointer.waits
+    assert values(load_model(tmp_path / MODEL)) == {1.0}
+    become(model, 2.5)
+    checkpointer.save_model()
+    assert not checkpointer.waits
+    # It is not written a second time, as it was before.
+    checkpointer.write_best()
+    assert values(load_model(tmp_path / MODEL)) == {2.5}
+
+
 def test_each_epoch_where_it_is_asked_for(model: Any, clock: Any, tmp_path: Path) -> None:
     checkpointer = Checkpointer(tmp_path, model, every_epoch=True)
     for number in range(1, 4):

@@ -92,11 +92,14 @@ def load_boxes(
     sources = {name: _source(read, rows[name], reader, store, most) for name in SPLITS}
     count = len(sources["train"])
     order = Order(count, seed, least=batch_size * min_batches)
-    held_out = {name: make_dataset(sources[name], batch_size) if rows[name] else None for name in SPLITS[1:]}
+
+    def batches(split: SplitName) -> Any:
+        if split == "train":
+            return training_batches(sources[split], batch_size, order, augment, names)
+        return make_dataset(sources[split], batch_size)
+
     return DetectionData(
-        train=training_batches(sources["train"], batch_size, order, augment, names),
-        validation=held_out["validation"],
-        test=held_out["test"],
+        batches=batches,
         class_names=names,
         class_weights={},
         report=read.report,

@@ -101,7 +101,7 @@ class DistributedFeed:
         import keras
         import tensorflow as tf
 
-        if self._data.validation is None:
+        if not len(self._data.sources["validation"]):
             return None
         shard = self._shard_of("validation")
         positions, counts = shard.rows()

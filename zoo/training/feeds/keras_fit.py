@@ -60,6 +60,8 @@ class CachedFeatures:
         self._at_once = min(self._batch_size, len(self._data.sources["train"]))
         """The number of examples for which features are computed at a time, always the same."""
         self._known: dict[SplitName, Array] = {}
+        self._held_out: Any = None
+        """The batches of the validation files, once they are needed."""
         setup.watch.note(f"computing the features of {count_of(len(self._data.sources['train']), 'picture')}, once")
         self._features("train")
 
@@ -67,30 +69,19 @@ class CachedFeatures:
         """See `Feed`."""
         labels = self._data.sources["train"].labels
         order = dataclasses.replace(self._data.order, epoch=epoch).next()[0][skip * self._batch_size :]
-        fitted = self.model.fit(
-            self._features("train")[order],
-            self._targets(labels[order]),
-            batch_size=self._batch_size,
-            verbose=0,
-            shuffle=False,
-            sample_weight=None
-            if self._objective.weights is None
-            else np.asarray(self._objective.weights(labels[order])),
-            callbacks=callbacks,
-        )
-        return _last(fitted)
+        examples: tuple[Any, ...] = self._features("train")[order], self._targets(labels[order])
+        if self._objective.weights is not None:
+            examples += (np.asarray(self._objective.weights(labels[order])),)
+        return _last(self.model.fit(self._batches(examples), verbose=0, shuffle=False, callbacks=callbacks))
 
     def evaluate(self) -> dict[str, float] | None:
         """See `Feed`."""
-        if self._data.validation is None:
+        if not len(self._data.sources["validation"]):
             return None
-        found: dict[str, float] = self.model.evaluate(
-            self._features("validation"),
-            self._targets(self._data.sources["validation"].labels),
-            batch_size=self._batch_size,
-            verbose=0,
-            return_dict=True,
-        )
+        if self._held_out is None:
+            labels = self._data.sources["validation"].labels
+            self._held_out = self._batches((self._features("validation"), self._targets(labels)))
+        found: dict[str, float] = self.model.evaluate(self._held_out, verbose=0, return_dict=True)
         return found
 
     def known_outputs(self, split: SplitName) -> Array | None:
@@ -105,6 +96,12 @@ class CachedFeatures:
             found: Array = self._body.predict(batches, verbose=0)
             self._known[split] = found[: len(source)]
         return self._known[split]
+
+    def _batches(self, examples: tuple[Any, ...]) -> Any:
+        """Returns batches of features, targets and weights; arrays, Keras would trace functions for in every epoch."""
+        import tensorflow as tf
+
+        return tf.data.Dataset.from_tensor_slices(examples).batch(self._batch_size)
 
     def _filled(self, examples: Any) -> Any:
         """Fills the last batch with zeros: for a smaller one, TensorFlow would trace the whole body again."""

@@ -36,7 +36,7 @@ class Checkpointer:
     """Writes a checkpoint after an epoch when one is due, and the best model before the state that names it.
 
     So the files always fit together, even after a kill: the model is the best one of the state, or of a later epoch,
-    which is trained again with the same result.
+    which is trained again with the same result. Only the state of a finished training may come first; see `write`.
     """
 
     def __init__(
@@ -91,8 +91,14 @@ class Checkpointer:
         if due:
             self.write(optimizer, state)
 
-    def write(self, optimizer: Any, state: TrainState) -> None:
+    def write(self, optimizer: Any, state: TrainState, *, best: bool = True) -> None:
         """Writes the best model and the state.
+
+        Args:
+            optimizer: the model's optimizer.
+            state: the progress of the training.
+            best: False at the end of a training whose model is about to be calibrated and written anyway. If that does
+                not happen, `resume` finds the best weights in the state, and writes them.
 
         Raises:
             OutputError: the disk is full or cannot be written.
@@ -100,7 +106,8 @@ class Checkpointer:
         if not self._writes:
             return
         started = time.perf_counter()
-        self.write_best()
+        if best:
+            self.write_best()
         checkpoint.save(self.folder, self._model, optimizer, state)
         ended = time.perf_counter()
         self._due = ended + (ended - started) / WRITING
@@ -119,7 +126,11 @@ class Checkpointer:
             self.save_model()
         finally:
             self._model.set_weights(now)
-        self._best = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the best model is not yet on disk."""
+        return self._best is not None
 
     def best_weights(self) -> list[Array] | None:
         """Returns the weights of the best model; None in a process that does not write them."""
@@ -141,3 +152,4 @@ class Checkpointer:
         """
         with atomic(self.folder / MODEL) as scratch:
             (self._full_precision() if self._full_precision else self._model).save(scratch)
+        self._best = None
