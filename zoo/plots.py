@@ -150,7 +150,7 @@ def plot_reliability(answers: Mapping[str, Sequence[Bin]], path: Path) -> None:
 def plot_curves(history: Sequence[dict[str, Any]], best_epoch: int, path: Path, names: Sequence[str]) -> None:
     """Draws the loss and metrics of these names by epoch, with a line where a new stage begins.
 
-    A row has the value of a name on the validation files under `val_NAME`, and may have that of training under `NAME`.
+    A row has the value of a name on the validation files under `val_NAME`, that of training under `NAME`, or both.
     """
     drawing = figure(4.5 * len(names), 4)
     epochs = [row["epoch"] for row in history]
@@ -158,7 +158,8 @@ def plot_curves(history: Sequence[dict[str, Any]], best_epoch: int, path: Path, 
         marker = "o" if len(epochs) < 3 else ""
         if all(name in row for row in history):
             axes.plot(epochs, [row[name] for row in history], label="training", marker=marker)
-        axes.plot(epochs, [row[f"val_{name}"] for row in history], label="validation", marker=marker)
+        if all(f"val_{name}" in row for row in history):
+            axes.plot(epochs, [row[f"val_{name}"] for row in history], label="validation", marker=marker)
         axes.axvline(best_epoch, color="gray", linewidth=0.8, linestyle=":", label=f"best: {best_epoch}")
         for row, following in itertools.pairwise(history):
             if row["stage"] != following["stage"]:

@@ -25,6 +25,7 @@ from zoo.training.recipe import read_toml
 from zoo.training.records.checkpoint import Checkpoint
 from zoo.training.tasks import columns
 from zoo.training.tasks.classification import CLASSIFICATION
+from zoo.training.watch import describe_row
 from zoo.weights import load_model
 
 pytestmark = pytest.mark.slow
@@ -156,6 +157,20 @@ def test_the_watch_is_told(trained: tuple[TrainResult, Notes]) -> None:
     batches = -(-len(result.data.sources["train"]) // 64)
     assert notes.rows == result.history
     assert notes.batches == [(e, b, batches) for e in range(1, 13) for b in range(1, batches + 1)]
+
+
+@pytest.mark.slow
+def test_figures_of_training_files_are_not_called_those_of_validation(pictures: Path, tmp_path: Path) -> None:
+    watch = Notes()
+    result = train("lenet", pictures, out=tmp_path / "run", epochs=2, validation=0.0, watch=watch)
+    with (result.folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(watch.rows) == 2
+    assert {*rows[0], *watch.rows[0], *result.history[0]} == set(rows[0])
+    assert not any(name.startswith("val_") for name in rows[0])
+    assert describe_row(watch.rows[0]).endswith(f"(no files are held out)  {watch.rows[0]['seconds']:.1f} s")
+    assert result.metrics["split"] == "train"
+    assert resume(result.folder).history == result.history
 
 
 def test_a_finished_run_is_not_trained_further(trained: tuple[TrainResult, Notes]) -> None:

@@ -20,7 +20,7 @@ from zoo.training.precision import full_precision
 from zoo.training.records import results
 from zoo.training.records.checkpoint import TrainState
 from zoo.training.records.checkpointer import MODEL, Checkpointer
-from zoo.training.records.history import History
+from zoo.training.records.history import History, told
 from zoo.training.records.readme import write_card
 from zoo.training.records.results import TrainResult
 from zoo.training.setup import Setup
@@ -66,10 +66,11 @@ def _fit(setup: Setup) -> TrainResult:
     trainer = Trainer(setup)
     trainer.run()
     model, metrics = setup.model, None
+    history = [told(row, held_out=setup.data.validation is not None) for row in trainer.state.history]
     if strategy.is_chief:
         model, report = _evaluate(setup, trainer)
         settings = task.settings(model, setup.data) if isinstance(task, Tuning) else {}
-        metrics = results.write_report(setup.folder, task, trainer.state, report, settings)
+        metrics = results.write_report(setup.folder, task, trainer.state, history, report, settings)
         write_card(setup.folder)
     # The other workers wait until the chief has written all files, and get the weights of the best model as it is now.
     metrics = strategy.broadcast(metrics)
@@ -82,7 +83,7 @@ def _fit(setup: Setup) -> TrainResult:
         task=task.name,
         score=metrics[task.monitor],
         metrics=metrics,
-        history=trainer.state.history,
+        history=history,
         began_with=base_name(setup.run["model"]["weights"]),
         notes=notes_on(setup.run, metrics[task.monitor]),
         chief=strategy.is_chief,
@@ -171,7 +172,7 @@ class Trainer:
         self._checkpoint = checkpoint
         self._history: History | None = None
         if setup.strategy.is_chief:
-            self._history = History(setup.folder, self.state, setup.task)
+            self._history = History(setup.folder, self.state, setup.task, held_out=setup.data.validation is not None)
         # A model on several devices is saved as it is, not with the best weights put in for the moment.
         self._checkpointer = Checkpointer(
             setup.folder,
@@ -308,7 +309,7 @@ class Trainer:
         self._checkpointer.epoch(optimizer, state, better=better)
         if self._history:
             self._history.add(row)
-        setup.watch.epoch(row)
+        setup.watch.epoch(told(row, held_out=setup.data.validation is not None))
         if stop.stopped:
             self._checkpointer.write(optimizer, state)
             raise self._stopped(f"after epoch {state.epochs_done}")

@@ -23,10 +23,8 @@ def describe_row(row: Row) -> str:
     measured = [name for name in row if name not in {"epoch", "stage", "seconds", "learning_rate"}]
     validation = [name for name in measured if name.startswith("val_")]
     training = [name for name in measured if name not in validation]
-    return (
-        f"epoch {row['epoch']:3} ({row['stage']})  {figures(training)}  validation: {figures(validation)}  "
-        f"{row['seconds']:.1f} s"
-    )
+    judged = f"validation: {figures(validation)}" if validation else "(no files are held out)"
+    return f"epoch {row['epoch']:3} ({row['stage']})  {figures(training)}  {judged}  {row['seconds']:.1f} s"
 
 
 class Watch(Protocol):

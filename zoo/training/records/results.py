@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ class TrainResult:
     metrics: dict[str, Any]
     """The metrics, as in `metrics.json`."""
     history: list[dict[str, Any]]
-    """One row for each epoch."""
+    """One row for each epoch; figures under `val_NAME` only where files are held out for validation."""
     began_with: str = ""
     """The weights that the training began with: `none` for random ones, a name of published ones, or a file's name."""
     notes: tuple[str, ...] = ()
@@ -98,9 +98,22 @@ def predict(model: keras.Model, data: Data, split: SplitName) -> Any:
 
 
 def write_report(
-    folder: Path, task: TrainingTask, state: TrainState, report: Report, settings: Mapping[str, Any]
+    folder: Path,
+    task: TrainingTask,
+    state: TrainState,
+    history: Sequence[dict[str, Any]],
+    report: Report,
+    settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Writes `metrics.json` and the plots, and returns the metrics.
+
+    Args:
+        folder: the run's folder.
+        task: the task.
+        state: the progress of the training, at its end.
+        history: its rows as `zoo.training.records.history.told` returns them.
+        report: what the best model is worth.
+        settings: what the task keeps of the model.
 
     Raises:
         OutputError: a file cannot be written.
@@ -115,7 +128,7 @@ def write_report(
     text = to_json(metrics, indent=1)
     with atomic(folder / METRICS) as scratch:
         scratch.write_text(text + "\n", encoding="utf-8")
-    plots.plot_curves(state.history, state.best_epoch, folder / CURVES, ("loss", *task.metrics, *task.judged))
+    plots.plot_curves(history, state.best_epoch, folder / CURVES, ("loss", *task.metrics, *task.judged))
     report.plot(folder)
     written: dict[str, Any] = json.loads(text)
     return written
