@@ -276,6 +276,7 @@ def test_while_the_model_is_loaded_a_line_says_so(served: tuple[str, Path], brow
     page.goto(served[0])
     message = page.locator("#message")
     sync_api.expect(message).to_have_text("The model is being loaded…", timeout=WAIT)
+    sync_api.expect(message).to_have_class("message calm")
     page.set_input_files("#files", PICTURES[0])
     wait_until(page, lambda: len(held) == 1)
     assert page.locator("#strip span").all_text_contents() == ["…"]

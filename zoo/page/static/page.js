@@ -97,6 +97,7 @@ function newBar() {
 function say(text) {
   $("message").textContent = shown(text || state.note);
   $("message").hidden = !(text || state.note);
+  $("message").classList.toggle("calm", !text && state.note === engine.loading);
 }
 
 // ---- Pictures

@@ -7,9 +7,10 @@ const $ = (id) => document.getElementById(id);
 const state = { token: takeToken(), stream: null, recording: null, cards: new Map() };
 const canvas = document.createElement("canvas");
 
-function say(text) {
+function say(text, calm = false) {
   $("message").textContent = text;
   $("message").hidden = !text;
+  $("message").classList.toggle("calm", calm);
 }
 
 // ---- The server
@@ -68,7 +69,7 @@ async function refresh() {
   for (const one of found.classes) show(one);
   const total = found.classes.reduce((sum, one) => sum + one.count, 0);
   $("facts").textContent = `into the folder ${found.folder}, up to ${found.limits.pictures.toLocaleString("en")} pictures`;
-  if (!total && !found.classes.length) say("Add a class for each thing that the model is to tell apart, and one for nothing of it.");
+  if (!total && !found.classes.length) say("Add a class for each thing that the model is to tell apart, and one for nothing of it.", true);
 }
 
 /** Shows what the server says of a class, in a new card if it has none yet. */
@@ -145,7 +146,7 @@ $("new").addEventListener("submit", async (event) => {
 function start(card, button) {
   if (state.recording) return;
   if (!state.stream) {
-    say("Start the camera first.");
+    say("Start the camera first.", true);
     return;
   }
   say("");
