@@ -296,6 +296,7 @@ def test_a_model_that_is_not_loaded_leaves_no_picture_waiting(served: tuple[str,
     page.goto(served[0])
     line = re.compile("^This browser does not run the model: ")
     sync_api.expect(page.locator("#message")).to_have_text(line, timeout=WAIT)
+    sync_api.expect(page.locator("#message")).to_have_class("message")
     page.set_input_files("#files", PICTURES[:2])
     wait_for_all(page)
     assert page.locator("#strip span").all_text_contents() == ["not read", "not read"]
