@@ -60,6 +60,7 @@ def test_builders_are_keyword_only_and_their_defaults_are_allowed(name: str) -> 
     assert zoo.spec(name).check({}) == {option.name: option.default for option in zoo.spec(name).options}
 
 
+@pytest.mark.slow
 def test_a_model_is_plain_keras(case: Case) -> None:
     import keras
 

@@ -88,6 +88,7 @@ def test_a_file_has_opset_13_static_shapes_and_names_of_layers(exported: Made) -
     assert {"conv1/BiasAdd", "conv1/Relu", "logits/MatMul_Gemm"} <= {node.name for node in graph.node}
 
 
+@pytest.mark.slow
 def test_labels_and_card_are_in_the_properties(exported: Made) -> None:
     report = exported()
     props = outline.read_props(report.path)
@@ -185,6 +186,7 @@ def test_for_tensorrt_activations_have_no_zero_points(exported: Made) -> None:
     assert points("onnxruntime") != {0}
 
 
+@pytest.mark.slow
 def test_one_scale_for_all_channels_where_that_is_asked_for(exported: Made) -> None:
     graph = onnx.load(exported(quantize="int8", per_tensor=True).path).graph
     kinds = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
