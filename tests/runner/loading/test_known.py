@@ -187,6 +187,7 @@ import sys
 from pathlib import Path
 from zoo.runner.loading import known
 known.SETTLED = 0
+known.LOCK_SECONDS = 600  # a busy machine would otherwise have one give up, which is allowed and not meant here
 for name in sys.argv[1:]:
     known.remember_made(Path(name))
 """

@@ -7,6 +7,7 @@ overlaps most. At most 100 detections of a class count in a picture. Sizes are a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ OVERLAPS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 MOST = 100
 """The most detections of one class in a picture."""
-SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+SIZES = {"all": (0.0, math.inf), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, math.inf)}
 """The least and largest area of the boxes that count, by name; other boxes count neither for nor against a file."""
 
 
@@ -62,8 +63,7 @@ def matched(truth: Array, found: Array, scores: Array, size: tuple[float, float]
     right = np.zeros((len(OVERLAPS), len(found)), bool)
     ignored = np.zeros_like(right)
     takes = np.full(len(found), -1)
-    for level, exact in enumerate(OVERLAPS):
-        least = min(exact, 1 - 1e-10)
+    for level, least in enumerate(OVERLAPS):
         free = np.ones(len(truth), bool)
         for at in np.flatnonzero(reach >= least):
             taken = _best(shared[at], free, least, counting)
