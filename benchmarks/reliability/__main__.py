@@ -20,6 +20,9 @@ from benchmarks.reliability.step import ROOT, STEPS
 from zoo.files import atomic
 from zoo.versions import installed
 
+NAMING = ("runtime", "file", "how", "command", "parser", "kind")
+"""The columns that tell a row from others; each table has one or two of them."""
+
 
 def measured(name: str, count: int, rows: tuple[str, ...]) -> dict[str, Any]:
     """Runs a measurement in a process of its own; returns its result, in which each row has its date."""
@@ -38,11 +41,7 @@ def measured(name: str, count: int, rows: tuple[str, ...]) -> dict[str, Any]:
 
 def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """Returns a new result, with the rows of the old one that were not measured again in their places."""
-
-    def key(row: dict[str, Any]) -> tuple[str, ...]:
-        return tuple(value for name, value in row.items() if isinstance(value, str) and name != "on")
-
-    rows = {key(row): row for row in old.get("rows", [])} | {key(row): row for row in new["rows"]}
+    rows = {tuple(row.get(name) for name in NAMING): row for row in (*old.get("rows", []), *new["rows"])}
     return {**new, "rows": list(rows.values())}
 
 

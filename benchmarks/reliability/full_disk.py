@@ -13,6 +13,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from benchmarks.reliability.commands import run, warm, without_privileges
 from benchmarks.reliability.sources import CELL, DIGITS, MODEL, Args, Sources
 
 OLD = b"what was there before"
-SECONDS = 300
+SECONDS = 600
 BAD = ("OLD FILE LOST", "NOT RESUMED", "leftovers")
 """What must not be left."""
 SIZE = 16 << 20
@@ -68,7 +69,7 @@ def writers(sound: Sources, place: Path) -> list[Writer]:
         Writer("build, SavedModel", (*build, "savedmodel"), "lenet_savedmodel", old=False),
         Writer("export", ("export", sound.keras, "--out", place), "lenet.tflite"),
         Writer("train, full before", (*train, "1"), "run", old=False),
-        Writer("train, full after a checkpoint", (*train, "60"), "run", old=False, when="state.npz"),
+        Writer("train, full after a checkpoint", (*train, "12"), "run", old=False, when="state.npz"),
         Writer("evaluate --confusion .png", (*evaluate, place / "m.png"), "m.png"),
         Writer("info --plot", ("info", "mobilenet_v2", "--plot", place / "net.svg"), "net.svg"),
         Writer("choose --plot", (*board, "--plot", place / "front.png"), "front.png"),
@@ -103,9 +104,9 @@ def tmpfs(folder: Path) -> Iterator[bool]:
 def fill(folder: Path, free: int) -> None:
     """Fills a disk except for some bytes."""
     space = os.statvfs(folder)
-    with (folder / BALLAST).open("wb") as file, contextlib.suppress(OSError):
+    # A command that writes meanwhile may take the last of it.
+    with contextlib.suppress(OSError), (folder / BALLAST).open("wb") as file:
         file.write(bytes(max(0, space.f_bavail * space.f_frsize - free)))
-        file.flush()
 
 
 def fill_after(file: Path, folder: Path, free: int) -> None:
@@ -190,7 +191,9 @@ def left_of(writer: Writer, target: Path) -> str:
         return "old file intact" if target.read_bytes() == OLD else "OLD FILE LOST"
     if writer.when and (target / writer.when).exists():
         done = run(["train", "--resume", target], seconds=SECONDS)
-        return "resumed with room" if done.code == 0 else "NOT RESUMED"
+        if done.code:
+            sys.stderr.write(f"{done.outcome}: {done.err}")
+        return "NOT RESUMED" if done.code else "resumed with room"
     left = [path for path in target.rglob("*") if not path.is_dir() and not path.name.startswith(TENSORFLOW)]
     return "leftovers" if left else "nothing"
 

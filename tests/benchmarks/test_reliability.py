@@ -310,7 +310,7 @@ def test_mutations_change_what_they_are_given() -> None:
 
 
 def test_rows_that_are_measured_again_take_the_place_of_the_old_ones() -> None:
-    old = {"on": "1", "rows": [{"command": "a", "tried": 1, "on": "1"}, {"command": "b", "tried": 2, "on": "1"}]}
+    old = {"on": "1", "rows": [{"command": "a", "says": "no", "on": "1"}, {"command": "b", "tried": 2, "on": "1"}]}
     new = {"on": "2", "rows": [{"command": "a", "tried": 3, "on": "2"}, {"command": "c", "tried": 4, "on": "2"}]}
     found = merged(old, new)
     assert found["on"] == "2"
