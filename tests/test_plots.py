@@ -56,7 +56,7 @@ def places(path: Path, count: int) -> list[tuple[int, int, int]]:
             sheet.getpixel((i % 5 * width + width // 2, 3 * 17 + i // 5 * height + height * 2 // 3))
             for i in range(count)
         ]
-    return [tuple(one) for one in found]  # type: ignore[misc, arg-type]
+    return [tuple(one) for one in found]
 
 
 def test_a_sheet_has_each_picture_in_its_place_and_nothing_behind_the_last(tmp_path: Path) -> None:
