@@ -80,6 +80,7 @@ def figures(history: list[dict[str, Any]]) -> Any:
     return np.array([[row[name] for name in tasks.columns(POSITION)] for row in history])
 
 
+@pytest.mark.slow
 def test_what_is_written_comes_from_the_task(alone: TrainResult) -> None:
     folder = alone.folder
     assert read_toml(folder / "recipe.toml")["model"]["task"] == alone.task == "position"
@@ -196,6 +197,7 @@ def test_two_devices_learn_what_one_does(alone: TrainResult, squares: Path, tmp_
     np.testing.assert_allclose(figures(history)[:, :-1], figures(alone.history)[:, :-1], atol=0.01)
 
 
+@pytest.mark.slow
 def test_an_unknown_task_is_refused(alone: TrainResult, squares: Path, tmp_path: Path) -> None:
     @zoo.register(ModelSpec("reader", "", options=(NUM_CLASSES,), task="reading"))
     def reader(*, num_classes: int = 2) -> Any:
@@ -217,6 +219,7 @@ def copy_with_task(folder: Path, parent: Path, task: str) -> Path:
     return parent / "copy"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_task_is_refused(alone: TrainResult, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not hold the progress of a training of this task"):
         resume(copy_with_task(alone.folder, tmp_path, '"classification"'))

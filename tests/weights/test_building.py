@@ -31,6 +31,7 @@ def unnamed(own_registry: None) -> None:
         return keras.Model(pixels, layers.Dense(num_classes, "softmax")(x))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unnamed")
 def test_layers_that_keras_names_by_itself_get_their_weights(randomize: Callable[..., Any], tmp_path: Path) -> None:
     trained = randomize(zoo.build("unnamed"))

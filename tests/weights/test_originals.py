@@ -131,6 +131,7 @@ def test_a_file_without_a_head_needs_a_number_of_classes(v4: Case, tmp_path: Pat
     assert build_from("mobilenet_v4", path, {"input_size": 64, "num_classes": 3}).new_head
 
 
+@pytest.mark.slow
 def test_weights_are_loaded_into_a_model_that_is_there(v4: Case, v4_file: Path) -> None:
     model = zoo.build("mobilenet_v4", input_size=64, num_classes=10)
     zoo.load_weights(model, v4_file)
@@ -161,6 +162,7 @@ def test_a_file_of_another_architecture_is_refused(
         zoo.build(model, weights=v4_file, num_classes=10, **options)
 
 
+@pytest.mark.slow
 def test_a_deeper_net_is_refused_although_all_our_layers_are_in_it(lite: Case, tmp_path: Path) -> None:
     """EfficientNet-Lite1 has the widths of Lite0 and a few layers more."""
     arrays = foreign.torch_arrays(lite.model, LITE)

@@ -77,6 +77,7 @@ def pair(aware_branches: Aware, tmp_path_factory: pytest.TempPathFactory) -> tup
     return learnt, modelfile.read(after.path)
 
 
+@pytest.mark.slow
 def test_operations_their_order_and_versions_are_those_of_the_post_training_file(
     pair: tuple[ModelFile, ModelFile],
 ) -> None:
@@ -84,6 +85,7 @@ def test_operations_their_order_and_versions_are_those_of_the_post_training_file
     assert learnt == after
 
 
+@pytest.mark.slow
 def test_no_tensor_is_float(pair: tuple[ModelFile, ModelFile]) -> None:
     learnt, after = (Counter(tensor.dtype for tensor in file.main.tensors) for file in pair)
     assert learnt == after
@@ -100,6 +102,7 @@ def require_learnt_weights(file: ModelFile, aware: Any, fixed: int = 0) -> None:
         assert same, f"no kernel {number.shape} of the file is the learnt one"
 
 
+@pytest.mark.slow
 def test_every_weight_and_every_scale_is_the_learnt_one(
     pair: tuple[ModelFile, ModelFile], aware_branches: Aware
 ) -> None:
@@ -118,6 +121,7 @@ def test_every_weight_and_every_scale_is_the_learnt_one(
     np.testing.assert_allclose(sorted(stored), sorted(wanted), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_answers_are_those_of_the_model(pair: tuple[ModelFile, ModelFile], aware_branches: Aware) -> None:
     from zoo.runner import load
 
@@ -161,6 +165,7 @@ def test_every_net_has_the_operations_of_its_post_training_file(name: str, matri
     assert operations(modelfile.read(learnt.path)) == operations(modelfile.read(matrix.file(name, "int8")))
 
 
+@pytest.mark.slow
 def test_the_card_says_what_it_was_trained_for(pair: tuple[ModelFile, ModelFile]) -> None:
     from zoo.tflite.card import describe
 

@@ -49,6 +49,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Net]:
     return _saved(tmp_path_factory.mktemp("saved") / "net.savedmodel", model, holder=model), model
 
 
+@pytest.mark.slow
 def test_a_signature_of_tensorflow_alone_is_exported(
     net: tuple[Path, Net], inputs_for: Callable[..., Array], cli: Cli, tmp_path: Path
 ) -> None:
