@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -15,6 +16,7 @@ import flatbuffers
 import numpy as np
 import pytest
 
+import zoo.assets
 from tests.conftest import Cli
 from tests.records import graph, op, tensor
 from tests.runner.hostile import Claims
@@ -138,6 +140,25 @@ def test_memory_is_a_small_multiple_of_the_file(tmp_path: Path) -> None:
     path = Claims(shape=[HUGE] * 4_000_000).write(tmp_path / "m.tflite")
     done = subprocess.run([sys.executable, PROGRAMS / "read_peak.py", path], capture_output=True, text=True, check=True)
     assert 1024 * int(done.stdout) < 2 * path.stat().st_size
+
+
+def test_nothing_of_a_file_stays_in_memory_where_an_interpreter_maps_it_again(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    shutil.copyfile(Path(zoo.assets.__file__).parent / "demo" / "digits_int8.tflite", path)
+    found = modelfile.read(path)
+    assert resident(path) == 0
+    strides = [op.options.number(1, "i") for op in found.main.ops if op.name == "CONV_2D" and op.options]
+    assert strides
+    assert min(strides) >= 1
+    assert resident(path) > 0
+
+
+def resident(path: Path) -> int:
+    """Returns how much of a mapped file is in the memory of this process, in kilobytes."""
+    lines = Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines()
+    starts = [number for number, line in enumerate(lines) if line.endswith(str(path))]
+    assert starts
+    return sum(int(next(line for line in lines[at:] if line.startswith("Rss:")).split()[1]) for at in starts)
 
 
 @pytest.mark.slow
