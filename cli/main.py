@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import errno
-import gc
 import importlib
 import io
 import os
@@ -150,7 +148,6 @@ def main(args: list[str] | None = None) -> None:
     watch_children()
     if args is None:  # the process is the command's own
         forget_current_folder()
-        _collect_less()
     _prepare_output()
     sys.excepthook = _show_bug
     words = list(sys.argv[1:] if args is None else args)
@@ -189,20 +186,7 @@ def main(args: list[str] | None = None) -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-COLLECT_AFTER = 20_000
-"""The number of new objects after which the garbage collector looks for cycles; Python's 700 suits a process whose
-objects go as they come."""
-
 _OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-
-
-def _collect_less() -> None:
-    """Has the garbage collector look less often, and not once more at the end, through what imports make.
-
-    Nearly all of that stays to the end; the memory goes back to the system with the process.
-    """
-    gc.set_threshold(COLLECT_AFTER)
-    atexit.register(gc.freeze)
 
 
 def _prepare_output() -> None:

@@ -20,8 +20,8 @@ Command = Sequence[str | Path]
 
 PACKAGES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 """The runtimes by the names of their packages."""
-ZOO = "import sys; sys.argv[0] = 'zoo'; from zoo.cli.main import main; main()"
-"""The command line, as a program."""
+ZOO = "import sys; sys.argv[0] = 'zoo'; from zoo.__main__ import main; main()"
+"""The command line, as the installed program `zoo` starts it."""
 PEERS = Path(__file__).resolve().parent.parent / "peers"
 """The folder of the scripts that run in another environment, a board's or MediaPipe's."""
 
