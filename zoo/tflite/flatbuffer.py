@@ -10,17 +10,21 @@ import mmap
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from zoo.errors import ModelFileError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Data = bytes | mmap.mmap
 
 MAX_TEXT = 65_536
 """The most bytes of a name. TensorFlow joins the names of operations that it fuses, which makes some names long."""
+
+_NUMBERS = {kind: struct.Struct(f"<{kind}") for kind in "bBhHiIqQf"}
 
 
 def shortened(text: str, length: int = 80) -> str:
@@ -50,9 +54,10 @@ class Reader:
 
     def unpack(self, kind: str, position: int) -> Any:
         """Reads one number, whose type is a `struct` letter."""
-        if position < 0 or position + struct.calcsize(kind) > self.size:
+        form = _NUMBERS[kind]
+        if position < 0 or position + form.size > self.size:
             raise ModelFileError(f"an offset points to byte {position}, the file has {self.size}")
-        return struct.unpack_from("<" + kind, self.data, position)[0]
+        return form.unpack_from(self.data, position)[0]
 
     def offset(self, position: int) -> int:
         """Follows the offset at a position."""
