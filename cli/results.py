@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -79,5 +78,7 @@ def _cell(value: object) -> str:
 
 
 def _show_json(name: str, predictions: Sequence[Any]) -> None:
+    import dataclasses  # imported here, because text needs none
+
     found = [dataclasses.asdict(prediction) for prediction in predictions]
     print_json({"file": name, "predictions": found}, indent=None)

@@ -106,20 +106,44 @@ def test_run(cases: Callable[[str], Case], photos: tuple[Path, Path]) -> None:
 NOT_FOR_PICTURES = {
     "zoo.specs", "zoo.published", "zoo.accuracies",  # what is known of architectures
     "zoo.tasks.evaluation", "zoo.inputs.npy", "zoo.inputs.table", "csv",
+    "zoo.tasks.detection", "zoo.tasks.agreement", "zoo.tasks.objects.answer", "zoo.tflite.writing.tags",
+    "zoo.system.processes", "resource", "glob", "shlex", "numpy.typing",
     "zoo.onnx.reading.outline", "hashlib", "tempfile", "random", "concurrent.futures",
 }  # fmt: skip
 """Modules that a known file and a picture need none of: each one takes part of a millisecond of every cold start."""
 
 
+DEMO = Path(zoo.__file__).parent / "assets/demo"  # files of the package are known everywhere
+
+
 @pytest.mark.slow
 def test_run_imports_only_what_it_needs() -> None:
-    demo = Path(zoo.__file__).parent / "assets/demo"  # files of the package are known everywhere
-    picture = next((demo / "pictures").glob("*/*.png"))
-    found = modules_after(COMMAND, "run", demo / "digits_int8.tflite", picture)
+    picture = next((DEMO / "pictures").glob("*/*.png"))
+    found = modules_after(COMMAND, "run", DEMO / "digits_int8.tflite", picture)
     assert "zoo.runner.predictor" in found
     # Old versions of numpy and of interpreters import some of them by themselves.
     theirs = modules_after("import PIL.Image; from zoo.runner.loading import runtimes; runtimes.find(); report()")
     assert not {name for name in found & NOT_FOR_PICTURES if name.startswith("zoo.") or name not in theirs}
+
+
+COLLECTIONS = """
+import gc
+begun = []
+gc.callbacks.append(lambda phase, _: begun.append(phase) if phase == "start" else None)
+from zoo.__main__ import main
+try:
+    main()
+except SystemExit as exited:
+    assert not exited.code, exited.code
+print(len(begun))
+"""
+
+
+def test_the_garbage_collector_does_not_look_through_imports_again_and_again() -> None:
+    picture = next((DEMO / "pictures").glob("*/*.png"))
+    words = [sys.executable, "-c", COLLECTIONS, "run", str(DEMO / "digits_int8.tflite"), str(picture)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert int(done.stdout.splitlines()[-1]) < 5  # Python's own settings give dozens
 
 
 def test_a_wrong_model_name_is_found_before_tensorflow_loads() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import shlex
 import sys
 import time
 from collections import Counter, deque
@@ -81,7 +80,7 @@ def run(
     _require_model_first(file, photos)
     sources = sum((bool(photos), camera is not None, video is not None))
     if sources != 1:
-        line = shlex.join(["zoo", "run", str(file), "PHOTO.jpg"])
+        line = _as_typed("zoo", "run", str(file), "PHOTO.jpg")
         missing = "" if sources else f"nothing is given to run {file} on, as in: {line}; "
         raise click.UsageError(f"{missing}give PHOTOS, or --camera, or --video")
     if as_json and as_csv:
@@ -115,8 +114,14 @@ def _require_model_first(file: Path, photos: Sequence[Path]) -> None:
         return
     models = [str(one) for one in photos if one.suffix.lower() in {".tflite", ".onnx"}]
     others = [str(one) for one in photos if str(one) not in models]
-    line = shlex.join(["zoo", "run", *(models[:1] or ["MODEL.tflite"]), str(file), *others])
+    line = _as_typed("zoo", "run", *(models[:1] or ["MODEL.tflite"]), str(file), *others)
     raise click.UsageError(f"{file} is a picture, and the model stands before the pictures: {line}")
+
+
+def _as_typed(*words: str) -> str:
+    import shlex  # only who typed something else is told
+
+    return shlex.join(words)
 
 
 def _run_on_pictures(

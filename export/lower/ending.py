@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def as_task(model: keras.Model, task: Task[Any]) -> tuple[keras.Model, Task[Any]
     if not isinstance(task, Classification):
         return model, task
     model = with_two_classes(model)
-    return model, replace(task, answers=ending_of(model).answers)
+    return model, task._replace(answers=ending_of(model).answers)
 
 
 def output_of(model: keras.Model, task: Task[Any], *, logits: bool) -> str:

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -414,7 +413,7 @@ def test_scores_that_are_no_probabilities_are_announced(site: Site, serving: Ser
     found = site.get("/v1/model").json
     assert (found["scores"], found["notes"]) == ("probabilities", [])
     classifier = Classifier(model)
-    classifier.task = replace(CLASSIFICATION, scores="numbers")
+    classifier.task = CLASSIFICATION._replace(scores="numbers")
     with serving(classifier) as other:
         found = other.get("/v1/model").json
         assert found["scores"] == "numbers"

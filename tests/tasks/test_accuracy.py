@@ -11,7 +11,7 @@ import pytest
 
 from zoo.errors import AnswerError, InputError
 from zoo.tasks.accuracy import ClassificationJudge, Evaluation, compare, paired_interval
-from zoo.tasks.answers import Prediction
+from zoo.tasks.classification import Prediction
 from zoo.tasks.scores import Scores
 
 LABELS = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu")

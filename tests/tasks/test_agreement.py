@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -63,9 +61,9 @@ def test_what_the_reference_says_of_all_inputs_alike_is_a_doubt() -> None:
 
 def test_the_task_compares_by_what_its_answers_are() -> None:
     assert CLASSIFICATION.agreement([RARE], [RARE]).meaning == "names the same class as Keras"
-    labels = replace(CLASSIFICATION, answers="labels")
+    labels = CLASSIFICATION._replace(answers="labels")
     assert labels.agreement([RARE], [np.zeros_like(RARE)]).share < 0.6
-    values = replace(CLASSIFICATION, answers="values")
+    values = CLASSIFICATION._replace(answers="values")
     assert values.agreement([VALUES[:, None, None]], [VALUES[:, None, None]]).figures["close"] == 1
 
 

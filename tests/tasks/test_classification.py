@@ -8,8 +8,7 @@ import pytest
 from zoo.errors import InputError, ModelFileError, OptionError
 from zoo.tasks import TASKS, task_of
 from zoo.tasks.accuracy import Evaluation, paired_interval
-from zoo.tasks.answers import Prediction
-from zoo.tasks.classification import CLASSIFICATION, NOT_SURE
+from zoo.tasks.classification import CLASSIFICATION, NOT_SURE, Prediction
 from zoo.tasks.confusion import Confusion
 
 
@@ -115,6 +114,4 @@ def test_a_least_score_that_is_no_probability_is_refused(value: float) -> None:
 
 
 def test_a_least_score_of_logits_is_any_number() -> None:
-    from dataclasses import replace
-
-    assert replace(CLASSIFICATION, scores="numbers").with_min_score(7).min_score == 7
+    assert CLASSIFICATION._replace(scores="numbers").with_min_score(7).min_score == 7

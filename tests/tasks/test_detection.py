@@ -14,8 +14,8 @@ from zoo.errors import AnswerError
 from zoo.inputs.pictures.fit import Box, fit
 from zoo.inputs.preprocessing import PictureShape
 from zoo.tasks import TASKS, task_of, truth_of
-from zoo.tasks.answers import Detection
 from zoo.tasks.detection import DETECTION, Detecting
+from zoo.tasks.objects.answer import Detection
 from zoo.tasks.objects.boxes import Coding, make_anchors
 from zoo.tasks.objects.layout import Finished, Found, Heads, find
 from zoo.tasks.task import Stored

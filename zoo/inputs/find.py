@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -22,6 +21,9 @@ LOADED_BY_SUFFIX = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", "
 
 JUNK = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "__pycache__"})
 """Names, in lower case, of what systems leave in folders; they are left out like hidden files."""
+
+_MAGIC = frozenset("*?[")
+"""The characters that make a pattern of a path."""
 
 _RAW = "a camera's raw file: export it as JPEG"
 _MICROSCOPE = "a microscope's file: export it as TIFF or PNG"
@@ -70,7 +72,9 @@ def find_pictures(
             if not found:
                 others = left_out - before
                 raise InputError(f"{path} holds no {_names(suffixes)}" + (f", but {told(others)}" if others else ""))
-        elif glob.has_magic(text) and not os.path.lexists(text):
+        elif _MAGIC.intersection(text) and not os.path.lexists(text):
+            import glob  # a single file needs none of it
+
             for match in glob.iglob(text, recursive=True):  # noqa: PTH207  # any pattern, absolute ones too
                 found = True
                 yield Path(match)

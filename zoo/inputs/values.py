@@ -6,13 +6,15 @@ import io
 import math
 import stat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from zoo.errors import InputError, first_line
 from zoo.files import is_endless
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 SUFFIXES = {".npy", ".csv"}
 """Suffixes of the files that `load_values` reads."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from zoo.runner.detector import Detector
     from zoo.runner.loading.session import Session, TensorInfo, load
     from zoo.runner.predictor import Predictor, Result
-    from zoo.tasks.answers import Detection, Prediction
+    from zoo.tasks.classification import Prediction
+    from zoo.tasks.objects.answer import Detection
 
 __all__ = [
     "Classifier",
@@ -42,9 +43,9 @@ __getattr__, __dir__ = attach(
     __name__,
     {
         "Classifier": "zoo.runner.classifier",
-        "Detection": "zoo.tasks.answers",
+        "Detection": "zoo.tasks.objects.answer",
         "Detector": "zoo.runner.detector",
-        "Prediction": "zoo.tasks.answers",
+        "Prediction": "zoo.tasks.classification",
         "Predictor": "zoo.runner.predictor",
         "Result": "zoo.runner.predictor",
         "Session": "zoo.runner.loading.session",

@@ -11,8 +11,7 @@ from zoo.runner.entry import Scaling
 from zoo.runner.loading.runtimes import Runtime
 from zoo.runner.loading.session import Array
 from zoo.runner.predictor import Predictor, Result, Sample, Source
-from zoo.tasks.answers import Prediction
-from zoo.tasks.classification import CLASSIFICATION
+from zoo.tasks.classification import CLASSIFICATION, Prediction
 
 
 class Classifier(Predictor[Prediction]):

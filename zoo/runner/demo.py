@@ -16,7 +16,7 @@ import numpy as np
 from zoo.inputs.annotations import find_boxes, ground_truth
 from zoo.runner.loading.runtimes import Runtime
 from zoo.runner.predictor import Predictor
-from zoo.tasks.answers import Detection
+from zoo.tasks.objects.answer import Detection
 from zoo.tasks.objects.boxes import overlaps
 from zoo.tasks.objects.judge import SAME
 

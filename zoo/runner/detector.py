@@ -10,8 +10,8 @@ from zoo.inputs.preprocessing import Preprocessing
 from zoo.runner.entry import Scaling
 from zoo.runner.loading.runtimes import Runtime
 from zoo.runner.predictor import Predictor, Result, Sample, Source
-from zoo.tasks.answers import Detection
 from zoo.tasks.detection import DETECTION, LIMIT, Detecting
+from zoo.tasks.objects.answer import Detection
 
 
 class Detector(Predictor[Detection]):

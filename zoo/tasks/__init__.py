@@ -7,20 +7,47 @@ sessions, streams, commands) is the same for all tasks and knows a task only thr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ModelFileError, OptionError
 from zoo.tasks.classification import CLASSIFICATION
-from zoo.tasks.detection import DETECTION
 from zoo.tasks.scores import Scores
 from zoo.tasks.task import FileAware, Selective, StoredReader, Task
 
 if TYPE_CHECKING:
     from zoo.tflite.modelfile import ModelFile
 
-TASKS: dict[str, Task[Any]] = {task.name: task for task in (CLASSIFICATION, DETECTION)}
+
+class _Tasks(MutableMapping[str, Task[Any]]):
+    """Tasks by name. That of detectors is imported when it is asked for, because a classifier starts faster without."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, Task[Any] | None] = {CLASSIFICATION.name: CLASSIFICATION, "detection": None}
+
+    def __getitem__(self, name: str) -> Task[Any]:
+        task = self._tasks[name]
+        if task is None:
+            from zoo.tasks.detection import DETECTION
+
+            task = self._tasks[name] = DETECTION
+        return task
+
+    def __setitem__(self, name: str, task: Task[Any]) -> None:
+        self._tasks[name] = task
+
+    def __delitem__(self, name: str) -> None:
+        del self._tasks[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+
+TASKS: MutableMapping[str, Task[Any]] = _Tasks()
 """The known tasks, by their names in cards."""
 
 DEFAULT: Task[Any] = CLASSIFICATION

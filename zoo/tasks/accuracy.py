@@ -18,7 +18,7 @@ from zoo.tasks.scores import Sameness, Scores, shown_score
 from zoo.text import count_of
 
 if TYPE_CHECKING:
-    from zoo.tasks.answers import Prediction
+    from zoo.tasks.classification import Prediction
 
 TABLE_CLASSES = 20
 """The most classes of a printed confusion matrix; with more columns it is not readable."""

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from zoo import bounds
 from zoo.errors import ModelFileError, OptionError
-from zoo.tasks.agreement import MEASURES, Answers
-from zoo.tasks.answers import Prediction
 from zoo.tasks.scores import Scores, shown_score
-from zoo.tasks.task import Agreement, Array, Shape
+from zoo.tasks.task import Array, Shape
 from zoo.tflite.scores import are_probabilities
-from zoo.tflite.writing.tags import OutputTag
 
 if TYPE_CHECKING:
     from zoo.inputs.pictures.fit import Fit
     from zoo.tasks.accuracy import ClassificationJudge, Comparison, Evaluation
+    from zoo.tasks.agreement import Answers
+    from zoo.tasks.task import Agreement
     from zoo.tflite.modelfile import ModelFile
+    from zoo.tflite.writing.tags import OutputTag
 
 ROUNDING = 0.01
 """How far a probability may be outside of 0..1 by the rounding of quantized files."""
@@ -32,7 +32,16 @@ SHAPES_SHOWN = 10
 
 
 @dataclass(frozen=True)
-class Classification:
+class Prediction:
+    """One class with the model's score for it."""
+
+    label: str
+    index: int
+    score: float
+    """Score of the class: a probability, 0..1, or another number, see `Classification.scores`."""
+
+
+class Classification(NamedTuple):
     """The task of finding the one class that a picture belongs to."""
 
     name: str = "classification"
@@ -41,13 +50,19 @@ class Classification:
     action: str = "Names a picture."
     has_confusion: bool = True
     columns: tuple[str, ...] = ("label", "index", "score")
-    output_tags: tuple[OutputTag, ...] = (OutputTag("scores", "one a class", has_labels=True),)
     scores: Scores = "probabilities"
     """What the scores of the file are; they are shown in percent only if they are probabilities."""
     answers: Answers = "class"
     """What the model's outputs say; it decides how two answers are compared."""
     min_score: float | None = None
     """The least score of an answer: below it, the first prediction is `NOT_SURE`. None for any."""
+
+    @property
+    def output_tags(self) -> tuple[OutputTag, ...]:
+        """The metadata of the one output."""
+        from zoo.tflite.writing.tags import OutputTag  # only who writes a file asks for it
+
+        return (OutputTag("scores", "one a class", has_labels=True),)
 
     @property
     def facts(self) -> dict[str, str]:
@@ -71,7 +86,7 @@ class Classification:
         graph = file.main
         says_logits = card.get("output") == "logits"
         known = not says_logits and len(graph.outputs) == 1 and are_probabilities(graph, graph.outputs[0])
-        return replace(self, scores="probabilities" if known else "numbers")
+        return self._replace(scores="probabilities" if known else "numbers")
 
     def with_min_score(self, min_score: float) -> Classification:
         """The task that answers "not sure" below a score.
@@ -84,7 +99,7 @@ class Classification:
         else:
             allowed = "a least score from 0 to 1, such as 0.7, because the scores are probabilities"
             least = bounds.number("min_score", min_score, 0, 1, allowed=allowed, error=OptionError)
-        return replace(self, min_score=least)
+        return self._replace(min_score=least)
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -145,6 +160,8 @@ class Classification:
 
     def agreement(self, reference: Sequence[Array], outputs: Sequence[Array]) -> Agreement:
         """Returns the agreement by the measure that suits the answers, see `zoo.tasks.agreement`."""
+        from zoo.tasks.agreement import MEASURES  # on a board there is nothing to compare with
+
         first, second = (np.asarray(one[0]).reshape(len(one[0]), -1) for one in (reference, outputs))
         return MEASURES[self.answers](first, second)
 

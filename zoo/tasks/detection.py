@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoo import bounds
 from zoo.errors import InputError, closest
 from zoo.inputs.pictures.fit import Box
-from zoo.tasks.answers import Detection
+from zoo.tasks.objects.answer import Detection
 from zoo.tasks.scores import Scores, shown_score
 from zoo.tasks.task import Agreement, Array, Shape, Stored
 from zoo.tflite.labels import BACKGROUND

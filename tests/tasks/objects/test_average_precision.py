@@ -10,8 +10,8 @@ import pytest
 
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.pictures.fit import Box
-from zoo.tasks.answers import Detection
 from zoo.tasks.detection import DETECTION
+from zoo.tasks.objects.answer import Detection
 from zoo.tasks.objects.average_precision import (
     SIZES,
     at_threshold,

@@ -11,8 +11,8 @@ import pytest
 
 from zoo.errors import AnswerError
 from zoo.inputs.pictures.fit import Box, fit
-from zoo.tasks.answers import Detection
 from zoo.tasks.objects import decoding
+from zoo.tasks.objects.answer import Detection
 from zoo.tasks.objects.boxes import Coding
 from zoo.tasks.objects.decoding import Objects, agreement, objects_in
 from zoo.tasks.objects.layout import Finished, Heads

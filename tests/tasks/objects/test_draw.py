@@ -8,7 +8,7 @@ from PIL import Image
 
 from zoo.inputs.boxes import Boxes
 from zoo.inputs.pictures.fit import Box
-from zoo.tasks.answers import Detection
+from zoo.tasks.objects.answer import Detection
 from zoo.tasks.objects.compared import PictureFigures
 from zoo.tasks.objects.draw import MOST_SIDE, colour, crop, drawn, drawn_beside_truth
 

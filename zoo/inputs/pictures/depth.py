@@ -7,11 +7,13 @@ value.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 BITS = (8, 10, 12, 16)
 """Numbers of bits that cameras fill; 14 of 16 are dark, but visible, and could be a dark picture of 16 bits."""

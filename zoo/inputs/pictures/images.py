@@ -8,10 +8,9 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from zoo.errors import InputError, first_line
@@ -23,7 +22,7 @@ from zoo.inputs.pictures.formats import opened_picture
 from zoo.inputs.pictures.scaling import scaled
 from zoo.inputs.preprocessing import Preprocessing, Resize
 
-Pixels = npt.NDArray[np.uint8]
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 QUARTER_TURNS = {5, 6, 7, 8}
 """EXIF orientations that swap width and height."""

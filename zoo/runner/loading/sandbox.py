@@ -21,7 +21,6 @@ import numpy as np
 from zoo.errors import ModelFileError, ZooError
 from zoo.runner import formats
 from zoo.runner.loading import delegates, known, runtimes
-from zoo.system import processes
 from zoo.tflite import modelfile
 
 SECONDS = 120
@@ -106,6 +105,8 @@ def require_harmless(
         RuntimeError: the runtime does not load the file; the message gives its reason. Do not load the file in this
             process then: an error in one process can be a crash in another.
     """
+    from zoo.system import processes  # a file that is known here needs none
+
     try:
         order = {"path": str(path), "runtime": runtime, "delegate": delegate, "provider": provider}
         command = processes.command(__name__, memory=processes.free_memory(), **order)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.inputs.boxes import Boxes
-from zoo.tasks.answers import Detection
+from zoo.tasks.objects.answer import Detection
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from zoo.text import plural
 
 if TYPE_CHECKING:
     from zoo.inputs.pictures.fit import Fit
-    from zoo.tasks.answers import Detection
+    from zoo.tasks.objects.answer import Detection
 
 CANDIDATES = 400
 """The most boxes among which overlapping ones are looked for; the best of all. It bounds the time of a picture."""

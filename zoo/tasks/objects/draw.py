@@ -14,7 +14,7 @@ from zoo.inputs.pictures.fit import Box
 from zoo.text import shown
 
 if TYPE_CHECKING:
-    from zoo.tasks.answers import Detection
+    from zoo.tasks.objects.answer import Detection
     from zoo.tasks.objects.compared import PictureFigures
 
 LEAST_TEXT = 11

@@ -28,7 +28,7 @@ from zoo.tasks.objects.figures import NO_OBJECT, DetectedClass, Evaluation
 from zoo.tasks.task import Array
 
 if TYPE_CHECKING:
-    from zoo.tasks.answers import Detection
+    from zoo.tasks.objects.answer import Detection
 
 SAME = 0.5
 """The overlap from which a box counts as that of the truth, wherever one number is needed."""

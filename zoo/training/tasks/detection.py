@@ -20,10 +20,10 @@ from zoo.inputs.annotations import holds_boxes
 from zoo.inputs.preprocessing import is_picture
 from zoo.inputs.splits import SplitName
 from zoo.progress import Progress
-from zoo.tasks.answers import Detection
 from zoo.tasks.evaluation import Section
 from zoo.tasks.objects.anchors import COVERED, cover
 from zoo.tasks.objects.anchors import fit as fit_anchors
+from zoo.tasks.objects.answer import Detection
 from zoo.text import count_of
 from zoo.training.recipe import Recipe
 from zoo.training.tasks.detection_report import CONFUSION_PLOT, WORST_PLOT, DetectionReport, share

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from zoo.data.boxes.loading import DetectionData
 from zoo.inputs.pictures.fit import fit
 from zoo.inputs.splits import SplitName
-from zoo.tasks.answers import Detection
 from zoo.tasks.detection import DETECTION
+from zoo.tasks.objects.answer import Detection
 from zoo.tasks.objects.figures import Evaluation
 
 if TYPE_CHECKING:

@@ -1,20 +1,10 @@
-"""What models answer: a class with its score, and an object with its box."""
+"""What a detector answers: objects with their boxes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from zoo.inputs.pictures.fit import Box
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One class with the model's score for it."""
-
-    label: str
-    index: int
-    score: float
-    """Score of the class: a probability, 0..1, or another number, see `Classification.scores`."""
 
 
 @dataclass(frozen=True)
