@@ -123,7 +123,7 @@ def _print(file: Path, found: Any, tensors: bool) -> None:
     if tensors:
         echo()
         details = [
-            (str(t.index), t.name, shape(t.shape), t.dtype.lower(), _quantization(t), str(t.bytes or ""))
+            (str(t.number), t.name, shape(t.shape), t.dtype.lower(), _quantization(t), str(t.bytes or ""))
             for t in found.file.main.tensors
         ]
         print_table(("tensor", "name", "shape", "type", "quantization", "bytes"), details, left=("name", "shape"))

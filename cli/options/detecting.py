@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,15 +63,17 @@ def detecting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@dataclass(frozen=True)
 class Wanted:
     """What the user wants of a detector, as `detecting_options` parsed it."""
 
-    threshold: float | None
-    only: str | None
-    count: bool
-    draw: Path | None
-    crop: Path | None
+    def __init__(
+        self, threshold: float | None, only: str | None, count: bool, draw: Path | None, crop: Path | None
+    ) -> None:
+        self.threshold = threshold
+        self.only = only
+        self.count = count
+        self.draw = draw
+        self.crop = crop
 
     def used(self) -> list[str]:
         """Returns the options that were given."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +27,8 @@ def changed(**changes: Any) -> ModelFile:
     file = modelfile.read(FILE)
     (index,) = file.main.inputs
     tensors = list(file.main.tensors)
-    tensors[index] = replace(tensors[index], **changes)
-    return replace(file, graphs=(replace(file.main, tensors=tuple(tensors)),), metadata={})
+    tensors[index] = tensors[index]._replace(**changes)
+    return file._replace(graphs=(file.main._replace(tensors=tuple(tensors)),), metadata={})
 
 
 def test_a_file_of_ours(cli: Cli) -> None:
@@ -74,10 +73,10 @@ def test_scores_that_are_no_probabilities_and_outputs_that_are_no_scores() -> No
     file = changed()
     (index,) = file.main.outputs
     tensors = list(file.main.tensors)
-    tensors[index] = replace(tensors[index], shape=(1, 8, 8, 3))
-    other = replace(file, graphs=(replace(file.main, tensors=tuple(tensors)),))
+    tensors[index] = tensors[index]._replace(shape=(1, 8, 8, 3))
+    other = file._replace(graphs=(file.main._replace(tensors=tuple(tensors)),))
     assert outlook(other, {})["input"].startswith("refused: the file is no classifier")
-    two = replace(file, graphs=(replace(file.main, inputs=(*file.main.inputs, index)),))
+    two = file._replace(graphs=(file.main._replace(inputs=(*file.main.inputs, index)),))
     assert outlook(two, {})["input"] == "refused: it has 2 inputs; only models with one are supported"
 
 

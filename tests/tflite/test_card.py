@@ -50,10 +50,10 @@ def test_labels_and_card_of_an_export(cases: Callable[[str], Case]) -> None:
 def test_a_file_without_an_archive(tmp_path: Path) -> None:
     path = tmp_path / "bare.tflite"
     path.write_bytes(b"\x1c\0\0\0TFL3" + b"\0" * 64)
-    assert describe(path) == Description()
+    assert describe(path) == Description((), {})
     assert describe(path).preprocessing == Preprocessing()
-    assert describe(tmp_path / "none.tflite") == Description()
-    assert describe(tmp_path) == Description()
+    assert describe(tmp_path / "none.tflite") == Description((), {})
+    assert describe(tmp_path) == Description((), {})
 
 
 def test_labels_come_first_then_any_text(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import flatbuffers
 import pytest
 
@@ -49,7 +47,7 @@ def why_not(
 ) -> str:
     """Returns why an operation stays on the CPU; empty if it runs on the Edge TPU."""
     which = tuple(range(len(inputs)))
-    made = replace(op(name, which, (len(inputs),)), options=options(numbers) if numbers else None)
+    made = op(name, which, (len(inputs),))._replace(options=options(numbers) if numbers else None)
     (found,) = report(model(graph([*inputs, output], made))).placements
     assert found.on_tpu == (not found.why)
     assert (found.op, found.output) == (name, output.name)
@@ -98,7 +96,7 @@ def test_convolutions_are_neither_grouped_nor_dilated_one_way_and_their_weights_
         assert why_not(name, inputs, SMALLER, {first - 1: ("Int32", 2)}) == ""
     for at in (1, 2):
         changed = [*CONVOLVED]
-        changed[at] = replace(changed[at], bytes=0, dtype="INT8", shape=(1, *changed[at].shape[1:]))
+        changed[at] = changed[at]._replace(bytes=0, dtype="INT8", shape=(1, *changed[at].shape[1:]))
         assert why_not("CONV_2D", changed, SMALLER) == "its weights are not constant", at
 
 
@@ -140,7 +138,7 @@ def test_a_concatenation_has_a_constant_only_as_one_of_two() -> None:
 
 def test_the_graph_is_cut_once_and_what_comes_after_stays_on_the_cpu() -> None:
     steps = [op("RELU", (0,), (1,)), op("CUMSUM", (1,), (2,)), op("CUMSUM", (2,), (3,)), op("RELU", (3,), (4,))]
-    found = report(model(graph([replace(ROW, name=f"t{i}") for i in range(5)], *steps)))
+    found = report(model(graph([ROW._replace(name=f"t{i}") for i in range(5)], *steps)))
     assert [one.on_tpu for one in found.placements] == [True, False, False, False]
     after = "comes after CUMSUM (t2), where the graph is cut"
     no = "the Edge TPU has no such operation"

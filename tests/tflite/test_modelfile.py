@@ -286,7 +286,7 @@ def test_everything_that_a_file_says_is_read() -> None:
     assert op.options.number(0, "b") == 1
     constant, given, made = graph.tensors
     assert [one.name for one in graph.tensors] == ["constant", "in", "out"]
-    assert [one.index for one in graph.tensors] == [0, 1, 2]
+    assert [one.number for one in graph.tensors] == [0, 1, 2]
     assert (constant.shape, constant.dtype, constant.bytes, constant.axis) == ((1, 3), "FLOAT32", 12, 1)
     assert content[constant.start : constant.start + 12] == np.array([1, 2, 3], np.float32).tobytes()
     assert (constant.scales.tolist(), constant.zero_points.tolist()) == ([1, 2, 3], [-2, -1, 0])

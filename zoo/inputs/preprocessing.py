@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from zoo.errors import OptionError
 
@@ -39,8 +39,7 @@ LEAST_SIDE = 8
 """The smallest height and width, in pixels, of an input that is taken for a picture by its shape alone."""
 
 
-@dataclass(frozen=True)
-class PictureShape:
+class PictureShape(NamedTuple):
     """The height, width and channels of an input that takes pictures, and the order of its axes."""
 
     height: int

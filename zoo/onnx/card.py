@@ -56,7 +56,7 @@ def read_props(props: Mapping[str, str], path: str | Path) -> Description:
         ModelFileError: they are damaged, or of unreasonable size.
     """
     if CARD not in props:
-        return Description(_names(props.get(NAMES, "")))
+        return Description(_names(props.get(NAMES, "")), {})
     try:
         card = parse(_bounded(props, CARD, MAX_CARD_BYTES))
         labels = label_lines(_bounded(props, LABELS, MAX_PART_BYTES)) if LABELS in props else []

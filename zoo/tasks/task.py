@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,15 +17,14 @@ if TYPE_CHECKING:
     from zoo.tflite.modelfile import ModelFile
     from zoo.tflite.writing.tags import OutputTag
 
-Array = npt.NDArray[Any]
+Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int, ...]
 
 Found = TypeVar("Found")
 """One prediction of a task: a dataclass with at least `label`, `index` and `score`, whose fields JSON can hold."""
 
 
-@dataclass(frozen=True)
-class Agreement:
+class Agreement(NamedTuple):
     """How well two answers to the same inputs agree."""
 
     share: float

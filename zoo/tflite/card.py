@@ -8,9 +8,8 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from zoo.errors import ModelFileError, first_line
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
@@ -36,12 +35,11 @@ MAX_LABEL_LENGTH = 10_000
 _LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # those of Python's splitlines
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """Labels and card of a file; empty if the file has none."""
 
-    labels: tuple[str, ...] = ()
-    card: dict[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...]
+    card: dict[str, Any]
     notes: tuple[str, ...] = ()
     """What the user should know of labels that cannot be used as they are, a line each."""
 
@@ -149,7 +147,7 @@ def describe(path: str | Path) -> Description:
     """
     with _archive(Path(path)) as archive:
         if archive is None:
-            return Description()
+            return Description((), {})
         names = archive.namelist()
         own = CARD in names
         found, notes = _found_labels(archive, _labels_name(names), own=own)

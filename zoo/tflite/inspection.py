@@ -91,7 +91,7 @@ def inspect_file(path: str | Path) -> Inspection:
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:
     return {
-        "index": tensor.index,
+        "index": tensor.number,
         "name": tensor.name,
         "shape": list(tensor.shape),
         "dtype": tensor.dtype.lower(),

@@ -8,17 +8,18 @@ from __future__ import annotations
 import math
 import mmap
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from zoo.errors import ModelFileError
 from zoo.tflite.flatbuffer import Data, Reader, Table, shortened
 from zoo.tflite.kinds import IDENTIFIER, opened
 from zoo.tflite.schema import op_names, type_names
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 MAX_METADATA_BYTES = 16 * 1024 * 1024
 """Largest size of all metadata entries together, in bytes; further entries are not read."""
@@ -47,11 +48,11 @@ ITEM_BYTES = {
 """Size of one value in bytes, for the types that have whole bytes."""
 
 
-@dataclass(frozen=True)
-class Tensor:
+class Tensor(NamedTuple):
     """A tensor of a file."""
 
-    index: int
+    number: int
+    """Its place among the tensors of its graph."""
     name: str
     shape: tuple[int, ...]
     dtype: str
@@ -75,8 +76,7 @@ class Tensor:
         return self.bytes > 0
 
 
-@dataclass(frozen=True)
-class Op:
+class Op(NamedTuple):
     """One operation of the graph."""
 
     name: str
@@ -86,12 +86,11 @@ class Op:
     inputs: tuple[int, ...]
     """Indexes of the input tensors; -1 for an optional input that is left out."""
     outputs: tuple[int, ...]
-    options: Table | None = field(repr=False, compare=False, default=None)
+    options: Table | None = None
     """The operation's own table, e.g. `Conv2DOptions`."""
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(NamedTuple):
     """A subgraph; almost every file has only one."""
 
     tensors: tuple[Tensor, ...]
@@ -125,8 +124,7 @@ class Graph:
         return sizes
 
 
-@dataclass(frozen=True)
-class ModelFile:
+class ModelFile(NamedTuple):
     """A parsed `.tflite` file, or what `zoo.onnx.reading.outline` reads of an `.onnx` file in the same form."""
 
     path: Path
@@ -226,7 +224,7 @@ def _graph(table: Table, codes: list[tuple[str, int, bool]], buffers: list[tuple
     tensors = tuple(_tensor(t, i, buffers) for i, t in enumerate(table.tables(0, "tensors", MAX_TENSORS)))
 
     def indexes(owner: Table, slot: int) -> tuple[int, ...]:
-        found = tuple(int(i) for i in owner.array(slot, "<i4", "inputs and outputs", MAX_INDEXES))
+        found: tuple[int, ...] = tuple(owner.array(slot, "<i4", "inputs and outputs", MAX_INDEXES).tolist())
         for i in found:
             if not -1 <= i < len(tensors):
                 raise ModelFileError(f"tensor {i} is asked for, there are {len(tensors)}")
@@ -275,7 +273,7 @@ def _dimensions(table: Table, slot: int, called: str) -> tuple[int, ...]:
     values = table.array(slot, "<i4", "dimensions", 2 * MAX_TENSORS * MAX_DIMENSIONS)
     if len(values) > MAX_DIMENSIONS:
         raise ModelFileError(f"{called} has {len(values)} dimensions, the limit is {MAX_DIMENSIONS}")
-    return tuple(int(n) for n in values)
+    return tuple(values.tolist())
 
 
 def _pick(items: list[Any], index: int, what: str) -> Any:

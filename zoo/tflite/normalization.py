@@ -6,14 +6,16 @@ the public metadata schema (`metadata_schema.fbs`, identifier M001). Numbers bel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from zoo.errors import ModelFileError
 from zoo.tflite.flatbuffer import Reader
 from zoo.tflite.modelfile import MAX_ENTRIES, ModelFile
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 ENTRY = "TFLITE_METADATA"
 """Name of the metadata entry that holds the normalization."""
@@ -22,8 +24,7 @@ IDENTIFIER = b"M001"
 _NORMALIZATION_OPTIONS = 1
 
 
-@dataclass(frozen=True)
-class Normalization:
+class Normalization(NamedTuple):
     """A normalization of pixels, (pixel - mean) / std, with one value for all channels or one for each."""
 
     mean: tuple[float, ...]

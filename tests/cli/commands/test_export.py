@@ -185,7 +185,7 @@ def test_disagreement_has_its_own_exit_code(
 
     def half(*args: Any, **options: Any) -> Any:
         found = verify(*args, **options)
-        return dataclasses.replace(found, agreement=dataclasses.replace(found.agreement, share=0.5))
+        return dataclasses.replace(found, agreement=found.agreement._replace(share=0.5))
 
     monkeypatch.setattr("zoo.export.preparing.verify", half)
     assert _zoo("export", keras_file, "--out", tmp_path) == 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ INT8 = ExportOptions(quantize="int8")
 
 
 def named(name: str, dtype: str = "FLOAT32", **more: Any) -> Tensor:
-    return replace(tensor(dtype, **more), name=name)
+    return tensor(dtype, **more)._replace(name=name)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ def test_a_file_that_is_as_it_should_be_passes() -> None:
 
 
 def test_a_size_that_is_open_is_refused_with_the_first_such_tensor() -> None:
-    sizes = [tensor("INT8"), replace(tensor("INT8", dynamic=True), name="open"), tensor("INT8", dynamic=True)]
+    sizes = [tensor("INT8"), tensor("INT8", dynamic=True)._replace(name="open"), tensor("INT8", dynamic=True)]
     with pytest.raises(ExportError, match="^1 tensor has no fixed size, the first is 'open': "):
         check_file(model(graph(sizes[:2], op("RESHAPE", (0,), (1,)))), INT8)
     with pytest.raises(ExportError, match="^2 tensors have no fixed size, the first is 'open': "):

@@ -206,7 +206,7 @@ def test_a_scaling_in_int8_lies_128_lower() -> None:
 def test_an_input_needs_one_scale_and_one_zero_point_and_those_that_are_meant(
     dtype: str, scales: list[float], zero_points: list[int], fits: bool
 ) -> None:
-    stored = replace(tensor(dtype), scales=np.array(scales, np.float32), zero_points=np.array(zero_points, np.int64))
+    stored = tensor(dtype)._replace(scales=np.array(scales, np.float32), zero_points=np.array(zero_points, np.int64))
     # The input is not the first tensor.
     file = file_of(graph([tensor("UINT8", scales=1), stored], inputs=(1,), outputs=(0,)))
     if fits:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from zoo.inputs.preprocessing import Resize
 
-Array = npt.NDArray[Any]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Box(NamedTuple):
@@ -32,8 +30,7 @@ class Box(NamedTuple):
         return self.bottom - self.top
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """The part of a picture that a model sees, and its place in the model's input."""
 
     seen: Box

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -51,10 +51,10 @@ def with_shapes(file: ModelFile, inputs: Sequence[Shape], outputs: Sequence[Shap
     graph = file.main
     shapes = dict(zip(graph.inputs + graph.outputs, (*inputs, *outputs), strict=True))
     tensors = (
-        replace(tensor, shape=shapes[tensor.index], dynamic=False) if tensor.index in shapes else tensor
+        tensor._replace(shape=shapes[tensor.number], dynamic=False) if tensor.number in shapes else tensor
         for tensor in graph.tensors
     )
-    return replace(file, graphs=(replace(graph, tensors=tuple(tensors)),))
+    return file._replace(graphs=(graph._replace(tensors=tuple(tensors)),))
 
 
 def as_graph(values: dict[str, Value], nodes: list[Node], inputs: list[str], outputs: list[str]) -> Graph:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from zoo import bounds
 from zoo.errors import InputError, ModelFileError, in_one_line
@@ -18,11 +16,10 @@ from zoo.runner.loading.runtimes import Interpreter, Runtime, default_threads, f
 from zoo.runner.loading.sandbox import COMPILED, require_sound
 from zoo.tflite.modelfile import ModelFile
 
-Array = npt.NDArray[Any]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@dataclass(frozen=True)
-class TensorInfo:
+class TensorInfo(NamedTuple):
     """An input or output of a file."""
 
     name: str
