@@ -56,9 +56,13 @@ def _code_or_link(_name: str, rawtext: str, text: str, lineno: int, inliner: Any
     return [nodes.literal(rawtext, text)], []
 
 
+_OF_TUPLES = "Create new instance of "
+"""The beginning of the docstring that Python gives the constructor of a named tuple."""
+
+
 def _to_rst(_app: Any, what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
     """Turns the Markdown of docstrings, which is tables and indented code, and their sections into reStructuredText."""
-    lines[:] = _code(_tables(lines))
+    lines[:] = _code(_tables([line for line in lines if not line.startswith(_OF_TUPLES)]))
     # Not as an extension: that takes what stands before a colon in an attribute's docstring for its type.
     if what not in {"attribute", "property", "data"}:
         lines[:] = GoogleDocstring(lines, Config(), what=what).lines()

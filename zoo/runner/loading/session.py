@@ -23,12 +23,15 @@ class TensorInfo(NamedTuple):
     """An input or output of a file."""
 
     name: str
+    """Name in the file."""
     shape: tuple[int, ...]
     """Shape with the batch axis."""
     dtype: np.dtype[Any]
+    """Type of the stored values."""
     scale: float
     """Scale of the quantization, real value = scale * (stored - zero_point); 0.0 if the tensor is not quantized."""
     zero_point: int
+    """The stored value of the real 0."""
 
     def dequantize(self, stored: Array) -> Array:
         """Returns the real values, float32, of stored ones."""
