@@ -159,7 +159,7 @@ def read(path: str | Path) -> ModelFile:
         # The file stays open, because the operations' option tables still read from it.
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     found = parse(data, path)
-    # The system has mapped pages around each that was read, which is nearly the whole file, and an interpreter will map
+    # The system has mapped pages around each that was read, up to nearly the whole file, and an interpreter will map
     # it once more.
     data.madvise(mmap.MADV_DONTNEED)
     return found
