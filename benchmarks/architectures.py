@@ -39,7 +39,8 @@ from tables import markdown_table
 from zoo import figures, models
 from zoo.benchmark.statistics import ratio
 from zoo.cli.types import word_list
-from zoo.files import atomic, cache_home
+from zoo.files.places import cache_home
+from zoo.files.writing import atomic
 from zoo.system.quiet import quiet, quiet_tensorflow
 from zoo.text import short_number
 from zoo.tflite.edgetpu import CACHE_BYTES, MOST_CACHE_BYTES

@@ -10,7 +10,8 @@ from pathlib import Path
 from zoo import __version__
 from zoo.cli.output import echo, print_error
 from zoo.errors import OutputError, first_line
-from zoo.files import atomic, cache_home
+from zoo.files.places import cache_home
+from zoo.files.writing import atomic
 from zoo.text import shown
 from zoo.versions import installed
 

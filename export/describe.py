@@ -16,7 +16,8 @@ from zoo.errors import InputError
 from zoo.export.detectors import custom_metadata_of, facts_of, policy_of
 from zoo.export.lower.ending import output_of
 from zoo.export.options import OF_INT8, ExportOptions
-from zoo.files import atomic, base_name
+from zoo.files.places import base_name
+from zoo.files.writing import atomic
 from zoo.graph import layer_name
 from zoo.inputs.preprocessing import is_picture
 from zoo.runner.loading import known

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import OutputError
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.system.quiet import quiet
 
 if TYPE_CHECKING:

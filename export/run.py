@@ -24,7 +24,7 @@ from zoo.export.run_facts import SCORE_FACTS, on_card
 from zoo.export.tfjs.run import MODE, require_layers, write_layers
 from zoo.export.tflite.exporter import ExportReport
 from zoo.export.tflite.learnt import is_learnt
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.inputs import seen
 from zoo.progress import SILENT, Progress
 from zoo.runner.loading.runtimes import find as find_runtime

@@ -10,7 +10,8 @@ from typing import Any
 
 from zoo import models
 from zoo.errors import InputError, ZooError
-from zoo.files import base_name, read_text
+from zoo.files.places import base_name
+from zoo.files.reading import read_text
 from zoo.inputs import seen
 from zoo.inputs.preprocessing import Preprocessing
 from zoo.training.records.checkpointer import MODEL

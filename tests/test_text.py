@@ -20,8 +20,6 @@ from zoo.text import (
     LIMIT,
     cell,
     count_of,
-    decoded,
-    decoded_as,
     finite,
     first_hidden,
     markdown,
@@ -206,21 +204,6 @@ def test_a_number_that_rounds_up_to_the_next_unit_has_it() -> None:
     assert [short_number(n) for n in (9_994, 9_995, 99_949, 99_950)] == ["9.99 k", "10.0 k", "99.9 k", "100 k"]
 
 
-def test_a_text_that_is_not_what_its_mark_says_is_no_text() -> None:
-    with pytest.raises(ValueError, match=r"^its bytes are no UTF-16$"):
-        decoded_as(b"\xff\xfea")
-    with pytest.raises(ValueError, match=r"^its bytes are no UTF-8$"):
-        decoded_as(b"\xef\xbb\xbfcaf\xe9")
-
-
-def test_half_of_zero_bytes_is_no_sign_of_another_encoding() -> None:
-    # UTF-16 where more than half of the bytes at odd or even places are zero.
-    assert decoded_as("cat".encode("utf-16-le")) == ("cat", "utf-16-le")
-    assert decoded_as("cat".encode("utf-16-be")) == ("cat", "utf-16-be")
-    with pytest.raises(ValueError, match="it holds zero bytes"):
-        decoded_as(b"a\0bc")
-
-
 def test_a_joiner_stays_between_characters_of_scripts_that_need_it_only() -> None:
     for joined in ("\u0915\u094d\u200d\u0937", "\u0645\u06cc\u200c\u062e", "\u2764\ufe0f\u200d\U0001f525"):
         assert shown(joined) == joined
@@ -237,19 +220,3 @@ def test_only_the_apostrophe_of_a_formula_is_taken_off() -> None:
 def test_a_long_list_that_is_none_is_cut_at_eighty_characters() -> None:
     with pytest.raises(InputError, match=f'^"{"x" * 79}\\.\\.\\. \\(101 characters\\) is no list of names'):
         name_list('"' + "x" * 100)
-
-
-@pytest.mark.parametrize(
-    ("content", "encoding"),
-    [
-        (b"", "utf-8"),
-        (b"caf\xc3\xa9", "utf-8"),
-        (b"caf\xe9", "Windows-1252"),
-        (b"\xef\xbb\xbfcaf\xc3\xa9", "utf-8-sig"),
-        (b"\xff\xfec\0a\0f\0\xe9\0", "utf-16"),
-        (b"\xfe\xff\0c\0a\0f\0\xe9", "utf-16"),
-    ],
-)
-def test_a_text_is_read_in_the_encoding_that_it_is_in(content: bytes, encoding: str) -> None:
-    assert decoded_as(content) == ("caf\u00e9" if content else "", encoding)
-    assert decoded(content) == ("caf\u00e9" if content else "")

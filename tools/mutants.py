@@ -34,7 +34,7 @@ import tomli
 
 from mutant_code import Mutant, mutants
 from mutant_runs import Trial, outcomes, prepare
-from zoo.files import atomic
+from zoo.files.writing import atomic
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = Path(__file__).with_suffix(".toml")

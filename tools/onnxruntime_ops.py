@@ -17,7 +17,7 @@ import onnxruntime
 from onnx import TensorProto, helper
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from zoo.files import atomic
+from zoo.files.writing import atomic
 
 PROVIDER = "CPUExecutionProvider"
 OPEN = 2**31 - 1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zoo import figures, models
 from zoo.assets import SIZES
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.summary.table import outline
 
 PATH = Path(__file__).parents[1] / "zoo" / "assets" / SIZES

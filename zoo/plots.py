@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from zoo.errors import InputError, MissingDependencyError, first_line
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.system.surroundings import import_elsewhere
 from zoo.text import shown
 

@@ -35,54 +35,6 @@ _MARKUP = r"(?i)[\\`*\[\]<>&|~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\."
 """The characters that are markup inside a line of Markdown, including those of addresses that GitHub makes links."""
 
 
-CP1252 = "Windows-1252"
-"""The encoding that texts are read in where they are neither UTF-8 nor UTF-16."""
-
-
-def decoded(content: bytes) -> str:
-    """Returns the text of a file in whatever encoding is usual; see `decoded_as`."""
-    return decoded_as(content)[0]
-
-
-def decoded_as(content: bytes) -> tuple[str, str]:
-    """Returns the text of a file that a person or another program wrote, and the name of its encoding.
-
-    A byte order mark says which one it is; without one it is UTF-8 where that fits, else UTF-16 if every other byte is
-    zero (spreadsheets' "Unicode text"), else Windows-1252, which contains what is printable of Latin-1.
-
-    Raises:
-        ValueError: it holds bytes that none of them has, or characters that no text has.
-    """
-    marks = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-    name = next((name for mark, name in marks if content.startswith(mark)), None)
-    if name is None:
-        head = content[:1000]
-        name = next(
-            (name for at, name in ((1, "utf-16-le"), (0, "utf-16-be")) if head and _zeros(head[at::2])), "utf-8"
-        )
-    try:
-        text = content.decode(name)
-    except UnicodeDecodeError as error:
-        if name != "utf-8":
-            raise ValueError(f"its bytes are no {name.removesuffix('-sig').upper()}") from error
-        try:
-            text, name = content.decode("cp1252"), CP1252
-        except UnicodeDecodeError:
-            raise ValueError("its bytes are neither UTF-8 nor Windows-1252; save it as UTF-8") from error
-    if "\0" in text:
-        raise ValueError("it holds zero bytes")
-    return text, name
-
-
-def _zeros(part: bytes) -> bool:
-    return 2 * part.count(0) > len(part)
-
-
-def one_line_end(text: str) -> str:
-    r"""Returns a text whose lines all end in `\n`, whatever system it was written on."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
 def shown(text: object, *, limit: int | None = LIMIT) -> str:
     r"""Returns text as it can be shown on a terminal, in a log or in a drawing, in one line.
 

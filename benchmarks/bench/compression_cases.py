@@ -10,7 +10,7 @@ from bench.kept import SAMPLES, Bench, Made
 from bench.packages import FASHION, MNIST
 from zoo.compress.diagnosis.diagnose import diagnose
 from zoo.compress.graph import calibrate, quantize_aware
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.tasks import TASKS
 from zoo.training import TrainResult, train
 from zoo.training.quantized import train_quantized

@@ -13,7 +13,7 @@ from bench.kept import Bench, Made
 from bench.packages import FASHION
 from zoo.compress.prune.scoring import Score
 from zoo.export.lower.lowering import lower
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.system.quiet import quiet
 from zoo.training import TrainResult, train
 from zoo.training.pruned import finetuning, prune_on, prune_run

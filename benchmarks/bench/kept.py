@@ -15,7 +15,7 @@ from bench.turns import loaded
 from zoo.export.checking.judging import Verdict
 from zoo.export.options import ExportOptions
 from zoo.export.tflite.exporter import to_tflite
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.runner import Predictor
 from zoo.runner.evaluate import evaluate
 from zoo.training import TrainResult, resume

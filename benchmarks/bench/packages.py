@@ -17,7 +17,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from zoo.errors import InputError
-from zoo.files import atomic, cache_home
+from zoo.files.places import cache_home
+from zoo.files.writing import atomic
 from zoo.system import npm
 from zoo.weights.fetch.download import file_hash
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from bench import ROOT
 from zoo.errors import InputError
-from zoo.files import atomic, read_text
+from zoo.files.reading import read_text
+from zoo.files.writing import atomic
 from zoo.machine.info import read_machine
 from zoo.versions import installed
 

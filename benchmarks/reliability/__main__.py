@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from benchmarks.reliability.step import ROOT, STEPS
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.versions import installed
 
 NAMING = ("runtime", "file", "how", "command", "parser", "kind")

@@ -16,7 +16,7 @@ from zoo.cli.output import echo, import_tensorflow, require_memory, status
 from zoo.cli.types import words
 from zoo.errors import WeightsError, listed
 from zoo.export.options import FILE_FORMATS
-from zoo.files import base_name
+from zoo.files.places import base_name
 from zoo.specs import AUTO, ModelSpec
 from zoo.text import count_of
 

@@ -12,7 +12,7 @@ from zoo.cli.options.runtime import runtime_option, threads_option
 from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, status
 from zoo.cli.types import PATH, any_list, float_list, int_list, word_list, words
 from zoo.export.options import MODES
-from zoo.files import require_writable
+from zoo.files.writing import require_writable
 from zoo.models import rated_options
 from zoo.specs import in_words
 from zoo.system.quiet import quiet, quiet_tensorflow

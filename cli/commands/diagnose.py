@@ -10,7 +10,7 @@ import click
 from zoo.cli.output import echo, import_tensorflow, json_option, print_json, print_table, status
 from zoo.cli.types import PATH, RESIZE_HELP, SEED
 from zoo.export.options import CALIBRATION_SAMPLES, METHODS, ExportOptions, Method
-from zoo.files import require_writable
+from zoo.files.writing import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
 
 if TYPE_CHECKING:

@@ -72,7 +72,7 @@ def evaluate(
     pictures and are compared; --runtime, --delegate and --provider are for both if they are of one format, else for
     FILE.
     """
-    from zoo.files import require_writable
+    from zoo.files.writing import require_writable
     from zoo.runner.evaluate import evaluate as judge
     from zoo.runner.truth import find_truth
 
@@ -154,7 +154,7 @@ def _set_threshold(predictors: Sequence[Predictor[Any]], threshold: float | None
         OptionError: the files find no objects.
         OutputError: nothing can be written into the folder.
     """
-    from zoo.files import require_writable
+    from zoo.files.writing import require_writable
     from zoo.tasks.task import StoredReader
 
     used = [name for name, value in (("--threshold", threshold), ("--draw", draw)) if value is not None]
@@ -207,7 +207,7 @@ def _print_section(section: Section) -> None:
 
 
 def _write_confusion(found: Confusion, path: Path) -> None:
-    from zoo.files import atomic
+    from zoo.files.writing import atomic
 
     if path.suffix == ".png":
         from zoo.plots import plot_confusion

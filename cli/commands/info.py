@@ -14,7 +14,7 @@ from zoo.cli.options.model import given, model_options, spec_of
 from zoo.cli.output import count, echo, import_tensorflow, json_option, print_json, print_table, shape, status
 from zoo.cli.types import PATH
 from zoo.errors import InputError
-from zoo.files import require_writable
+from zoo.files.writing import require_writable
 from zoo.models import list_models
 from zoo.specs import ModelSpec
 

@@ -13,7 +13,7 @@ from zoo.cli.output import echo, import_tensorflow, json_option, print_json, pri
 from zoo.cli.places import require_elsewhere
 from zoo.cli.types import PATH
 from zoo.errors import OptionError
-from zoo.files import atomic, require_writable
+from zoo.files.writing import atomic, require_writable
 
 if TYPE_CHECKING:
     from zoo.compress.prune.pruning import Pruned

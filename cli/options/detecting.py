@@ -129,7 +129,7 @@ class Objects:
 
     def _check_places(self, several: bool, photos: Sequence[Path], suffixes: Collection[str] | None) -> None:
         from zoo.cli.places import require_elsewhere
-        from zoo.files import require_writable
+        from zoo.files.writing import require_writable
         from zoo.inputs.find import find_pictures
 
         if self._wanted.draw is not None:
@@ -211,7 +211,7 @@ def save(picture: Image.Image, path: Path) -> None:
     Raises:
         OutputError: it cannot be written, or is larger than its format can hold.
     """
-    from zoo.files import atomic
+    from zoo.files.writing import atomic
 
     with atomic(path, durable=False) as scratch:  # a video has many frames
         try:

@@ -24,7 +24,7 @@ from zoo.export.options import (
     ExportOptions,
 )
 from zoo.export.tfjs.options import require_own
-from zoo.files import require_writable
+from zoo.files.writing import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
 from zoo.tflite.labels import read as read_labels
 

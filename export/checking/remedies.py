@@ -10,7 +10,7 @@ from zoo.benchmark.interleave import Candidate, time_runs
 from zoo.errors import VerificationError, listed
 from zoo.export.checking.calibration import Array
 from zoo.export.options import ExportOptions
-from zoo.files import temporary
+from zoo.files.writing import temporary
 from zoo.progress import SILENT, Progress
 from zoo.system.quiet import quiet
 

@@ -24,7 +24,7 @@ from zoo.export.onnx.props import with_props
 from zoo.export.options import ExportOptions
 from zoo.export.preparing import Prepared, prepare
 from zoo.export.tflite.exporter import NOT_JUDGED, ExportReport
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.onnx import support
 from zoo.onnx.card import read_props
 from zoo.onnx.reading import outline

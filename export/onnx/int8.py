@@ -14,7 +14,7 @@ from zoo.errors import ExportError, first_line
 from zoo.export.checking.calibration import Array
 from zoo.export.onnx.graph import preparing, with_shapes
 from zoo.export.options import ExportOptions
-from zoo.files import temporary
+from zoo.files.writing import temporary
 from zoo.progress import SILENT, Progress
 from zoo.system.quiet import quiet, quiet_onnxruntime
 

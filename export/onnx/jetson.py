@@ -35,7 +35,7 @@ from zoo.export.onnx.pixels import rename, take_prepared
 from zoo.export.onnx.props import with_props
 from zoo.export.options import ExportOptions
 from zoo.export.tflite.exporter import ExportReport
-from zoo.files import atomic, temporary
+from zoo.files.writing import atomic, temporary
 from zoo.onnx.card import read_props
 from zoo.onnx.extra import module
 from zoo.onnx.programs import FOR, require_raw_pixels

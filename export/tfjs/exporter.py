@@ -20,7 +20,7 @@ from zoo.export.options import ExportOptions
 from zoo.export.tfjs.check import require_same
 from zoo.export.tfjs.layers import WEIGHTS, Layers, write
 from zoo.export.tfjs.options import require_own
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.graph import calls_of, has_graph, input_readers, scaling_of
 from zoo.inputs.preprocessing import is_picture
 from zoo.weights import is_untrained

@@ -32,7 +32,7 @@ from zoo.export.tflite.isolation import unusual
 from zoo.export.tflite.naming import LayerNames
 from zoo.export.tflite.order import in_model_order
 from zoo.export.tflite.settings import Settings
-from zoo.files import temporary
+from zoo.files.writing import temporary
 from zoo.progress import SILENT, Progress
 from zoo.system import processes
 from zoo.system.heap import keep_no_pool, return_freed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoo.errors import ExportError
 from zoo.export.describe import SelfDescription
-from zoo.files import atomic, temporary
+from zoo.files.writing import atomic, temporary
 from zoo.progress import Progress
 from zoo.runner.loading import known
 from zoo.system import processes, surroundings

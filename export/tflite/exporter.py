@@ -29,7 +29,7 @@ from zoo.export.tflite.naming import LayerNames
 from zoo.export.tflite.nms import append
 from zoo.export.tflite.order import with_output_names, with_tail_last
 from zoo.export.tflite.settings import Settings
-from zoo.files import atomic, temporary
+from zoo.files.writing import atomic, temporary
 from zoo.graph import scaling_of
 from zoo.progress import SILENT, Progress
 from zoo.runner.loading import known

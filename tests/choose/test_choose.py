@@ -178,7 +178,7 @@ def test_a_full_disk_leaves_no_file_in_the_cache(cache_folder: Path) -> None:
 
 
 def test_a_relative_cache_folder_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.files import cache_home
+    from zoo.files.places import cache_home
 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "cache")

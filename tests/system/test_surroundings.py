@@ -100,7 +100,7 @@ def test_the_users_list_of_known_files_is_not_written(named: bool, tmp_path: Pat
     home.mkdir(exist_ok=True)
     (tmp_path / "probe.py").write_text(
         "from pathlib import Path\n"
-        "from zoo.files import cache_home\n"
+        "from zoo.files.places import cache_home\n"
         "from zoo.runner.loading import known\n"
         "def test_it():\n"
         "    known.remember_made(Path(__file__))\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from releases import environments
 from releases.errors import ReleaseError
-from zoo import files
+from zoo.files.writing import atomic
 
 LISTS = ("build", "litert", "tflite-runtime", "camera", "serve")
 """What the image installs; the other lists are parts of these."""
@@ -36,7 +36,7 @@ def write(folder: Path) -> list[Path]:
             environments.lock(source, PLATFORM, PYTHON, made)
             text = f"# Made by `make lock` from {source.name}; not for editing.\n" + made.read_text(encoding="utf-8")
         read(text)
-        with files.atomic(target) as part:
+        with atomic(target) as part:
             part.write_text(text, encoding="utf-8")
         written.append(target)
     return written
@@ -52,7 +52,7 @@ def pin_base(root: Path) -> Path:
     target = root / "Dockerfile.jetson"
     text = target.read_text(encoding="utf-8")
     _only(ARG, text, target.name)
-    with files.atomic(target) as part:
+    with atomic(target) as part:
         part.write_text(ARG.sub(f"ARG BASE_IMAGE={image}", text), encoding="utf-8")
     return target
 

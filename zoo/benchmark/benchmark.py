@@ -16,7 +16,8 @@ from zoo.benchmark.profile import OpTime, profile, require_profiler
 from zoo.benchmark.statistics import Spread, Times, ratio
 from zoo.benchmark.workload import PHOTO_SIZE, save_photo
 from zoo.errors import InputError
-from zoo.files import temporary, without_folders
+from zoo.files.places import without_folders
+from zoo.files.writing import temporary
 from zoo.machine.info import Machine, State, read_machine, read_state
 from zoo.progress import SILENT, Progress
 from zoo.runner.formats import form_of

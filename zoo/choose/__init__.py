@@ -25,7 +25,7 @@ from zoo.choose.pruning import Pruned, prune
 from zoo.choose.variants import IMAGENET_CLASSES, Variant, accuracies, grid
 from zoo.errors import InputError
 from zoo.export.describe import versions
-from zoo.files import base_name
+from zoo.files.places import base_name
 from zoo.machine.info import read_machine, read_state
 from zoo.progress import SILENT, Progress
 from zoo.runner.loading import runtimes

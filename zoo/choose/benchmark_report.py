@@ -12,7 +12,7 @@ from typing import Any
 from zoo.choose.front import Measured
 from zoo.choose.variants import Variant
 from zoo.errors import InputError, listed
-from zoo.files import read_text
+from zoo.files.reading import read_text
 from zoo.text import count_of
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from zoo import registry
 from zoo.choose.front import Measured
 from zoo.choose.variants import Variant
-from zoo.files import atomic, cache_home
+from zoo.files.places import cache_home
+from zoo.files.writing import atomic
 from zoo.machine.info import Machine
 from zoo.runner.loading import runtimes
 from zoo.specs import in_words

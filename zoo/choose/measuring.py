@@ -21,7 +21,7 @@ from zoo.errors import ExportError
 from zoo.export import to_tflite
 from zoo.export.checking.calibration import MIN_SAMPLES, synthetic
 from zoo.export.options import ExportOptions
-from zoo.files import require_writable, temporary
+from zoo.files.writing import require_writable, temporary
 from zoo.progress import SILENT, Progress
 
 GROUP = 8

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from zoo.data.near import print_of
 from zoo.errors import InputError
-from zoo.files import is_endless
+from zoo.files.reading import is_endless
 from zoo.inputs import find, values
 from zoo.inputs.pictures import images
 from zoo.inputs.pictures.formats import require_size

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import OptionError, OutputError
-from zoo.files import cache_home, require_writable
+from zoo.files.places import cache_home
+from zoo.files.writing import require_writable
 from zoo.machine.memory import available
 
 Array = npt.NDArray[Any]

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError
-from zoo.files import atomic, read_text
+from zoo.files.reading import read_text
+from zoo.files.writing import atomic
 from zoo.inputs.splits import SPLITS, SplitName
 
 FILE = "split.json"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import InputError
-from zoo.files import read_list
+from zoo.files.reading import read_list
 from zoo.inputs import boxes
 from zoo.inputs.examples import Labelled, LabelledData, notes_on_names, notes_on_several
 from zoo.inputs.find import SUFFIXES, is_left_out

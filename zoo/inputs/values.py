@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import InputError, first_line
-from zoo.files import is_endless
+from zoo.files.reading import is_endless
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -94,8 +94,8 @@ def _from_spreadsheet(content: bytes, shape: tuple[int, ...]) -> npt.NDArray[Any
     # Imported here, because files of plain numbers need none of it.
     import csv
 
+    from zoo.files.reading import decoded, one_line_end
     from zoo.inputs.table import rows_of, separator_of
-    from zoo.text import decoded, one_line_end
 
     text = one_line_end(decoded(content))
     try:

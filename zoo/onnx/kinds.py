@@ -6,7 +6,7 @@ import mmap
 from pathlib import Path
 
 from zoo.errors import ModelFileError
-from zoo.files import is_endless
+from zoo.files.reading import is_endless
 from zoo.tflite.kinds import IDENTIFIER, advice
 
 SUFFIX = ".onnx"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from zoo.errors import InputError, ModelFileError
-from zoo.files import is_endless
+from zoo.files.reading import is_endless
 from zoo.onnx.card import CARD, LABELS, read_props
 from zoo.onnx.kinds import is_onnx
 from zoo.onnx.reading import outline

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from zoo.errors import ModelFileError, first_line
+from zoo.files.reading import CP1252, decoded_as
 from zoo.inputs.preprocessing import RESIZES, Preprocessing
-from zoo.text import CP1252, decoded_as
 from zoo.tflite import labels
 from zoo.tflite.archive import parse, require_small_directory
 from zoo.tflite.flatbuffer import shortened

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zoo.errors import ModelFileError
-from zoo.files import is_endless
+from zoo.files.reading import is_endless
 
 IDENTIFIER = b"TFL3"
 """File identifier of TFLite models, at bytes 4 to 8."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo import bounds
-from zoo.files import read_list
+from zoo.files.reading import read_list
 from zoo.text import count_of, plural
 
 BACKGROUND = frozenset({"background", "_background_", "__background__", "???", "dummy"})

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import InputError, TrainingError, TrainingStopped
-from zoo.files import base_name
+from zoo.files.places import base_name
 from zoo.inputs import seen
 from zoo.inputs.labelled import SplitName
 from zoo.training.feeds import Feed, make_feed

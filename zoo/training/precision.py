@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.files import read_text
+from zoo.files.reading import read_text
 from zoo.training.recipe import Recipe
 from zoo.training.records.folder import ARCHITECTURE, read_architecture
 

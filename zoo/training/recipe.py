@@ -13,7 +13,7 @@ from typing import Any, Literal
 from zoo import models
 from zoo.data.augment import AUGMENTS, Augment
 from zoo.errors import InputError, MissingDependencyError, OptionError, closest
-from zoo.files import read_text
+from zoo.files.reading import read_text
 from zoo.inputs.preprocessing import RESIZES, Resize
 from zoo.specs import check_seed
 

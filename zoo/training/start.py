@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from zoo import models
 from zoo.data import Data
 from zoo.errors import InputError, OptionError, listed
-from zoo.files import base_name, read_text
+from zoo.files.places import base_name
+from zoo.files.reading import read_text
 from zoo.progress import Progress
 from zoo.specs import ModelSpec
 from zoo.text import count_of

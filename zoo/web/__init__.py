@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ModelFileError, OutputError
-from zoo.files import HOLDS_OTHERS, atomic
+from zoo.files.writing import HOLDS_OTHERS, atomic
 from zoo.onnx.kinds import is_onnx
 from zoo.progress import SILENT, Progress
 

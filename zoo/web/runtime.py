@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import InputError, MissingDependencyError, WeightsError, first_line
-from zoo.files import atomic, cache_home, temporary
+from zoo.files.places import cache_home
+from zoo.files.writing import atomic, temporary
 from zoo.progress import SILENT, Progress
 from zoo.system import npm
 

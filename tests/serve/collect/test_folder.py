@@ -113,7 +113,7 @@ def test_a_class_that_may_not_be_read_is_said_in_one_line(
 def test_a_new_server_removes_what_a_killed_one_has_begun(collection: Collection) -> None:
     collection.add_class("cat")
     program = (
-        "import os, sys; from pathlib import Path; from zoo.files import atomic\n"
+        "import os, sys; from pathlib import Path; from zoo.files.writing import atomic\n"
         "with atomic(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
     )
     place = collection.folder / "cat" / "burst-b-0001.jpg"

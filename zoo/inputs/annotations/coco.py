@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import InputError, in_one_line
-from zoo.files import read_bytes
+from zoo.files.reading import read_bytes
 from zoo.inputs.annotations.pictures import Folder, Several
 from zoo.inputs.annotations.values import TOLERANCE, Array, BoxData, Stated, Tally, merged, numbers, whole_size
 from zoo.inputs.splits import SplitName, split_of, split_within

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.errors import InputError
-from zoo.files import read_bytes
+from zoo.files.reading import decoded, one_line_end, read_bytes
 from zoo.inputs.splits import SplitName, split_of
-from zoo.text import decoded, one_line_end
 
 MOST_BYTES = 4 << 20
 """Bytes of a YAML file at most; ten thousand names have a twentieth of it."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.files import read_list
+from zoo.files.reading import read_list
 from zoo.inputs.annotations.pictures import Folder, Several
 from zoo.inputs.annotations.values import BoxData, Stated, Tally, merged, numbers, whole_size
 from zoo.inputs.find import SUFFIXES

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from zoo.errors import InputError, in_one_line
-from zoo.files import read_bytes, read_list
+from zoo.files.reading import read_bytes, read_list
 from zoo.inputs.annotations.pictures import Folder, Several
 from zoo.inputs.annotations.values import BoxData, Stated, Tally, merged, numbers, whole_size
 from zoo.inputs.splits import SplitName, split_of

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.files import read_list
+from zoo.files.reading import read_list
 from zoo.inputs.annotations.pictures import Folder, Several
 from zoo.inputs.annotations.settings import Settings, read_settings
 from zoo.inputs.annotations.values import Array, BoxData, Stated, Tally, merged, numbers

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from zoo.errors import InputError, first_line
-from zoo.files import is_endless
+from zoo.files.reading import is_endless
 from zoo.inputs.pictures import depth, picture_memory
 from zoo.inputs.pictures.budget import Budget
 from zoo.inputs.pictures.fit import Box, Fit, fit

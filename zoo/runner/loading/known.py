@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import OutputError
-from zoo.files import atomic, cache_home
+from zoo.files.places import cache_home
+from zoo.files.writing import atomic
 
 LIST = "known-files.json"
 """Name of the list in the cache folder; if the folder cannot be written to, nothing is remembered."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import InputError, OutputError
-from zoo.files import atomic, require_writable, sweep
+from zoo.files.writing import atomic, require_writable, sweep
 from zoo.inputs.find import SUFFIXES
 from zoo.inputs.pictures.images import opened
 from zoo.inputs.splits import alike, split_of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.data import Data
 from zoo.errors import InputError, OptionError
-from zoo.files import is_endless, read_list
+from zoo.files.reading import is_endless, read_list
 from zoo.inputs.preprocessing import is_picture
 from zoo.training.recipe import Recipe
 from zoo.training.records.folder import LABELS

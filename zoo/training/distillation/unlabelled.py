@@ -12,7 +12,7 @@ import numpy as np
 from zoo.data.loading import make_reader
 from zoo.data.reading import read_all
 from zoo.errors import InputError
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.inputs.labelled import find_examples
 from zoo.inputs.preprocessing import Resize
 from zoo.progress import SILENT, Progress

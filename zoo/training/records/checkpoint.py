@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import InputError, first_line
-from zoo.files import atomic, is_endless
+from zoo.files.reading import is_endless
+from zoo.files.writing import atomic
 from zoo.inputs import npy
 from zoo.system.archives import open_archive
 

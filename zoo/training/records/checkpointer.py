@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.training.records import checkpoint
 from zoo.training.records.checkpoint import TrainState
 

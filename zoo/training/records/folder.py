@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError, OutputError, UnsafeFileError, first_line
-from zoo.files import atomic, base_name, read_list, read_text, require_writable
+from zoo.files.places import base_name
+from zoo.files.reading import read_list, read_text
+from zoo.files.writing import atomic, require_writable
 from zoo.training.recipe import Recipe, read_toml
 from zoo.training.records import checkpoint
 from zoo.training.records.readme import read_files

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.text import cell
 from zoo.training.records.checkpoint import TrainState
 from zoo.training.records.events import Events

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from zoo.errors import InputError
-from zoo.files import atomic, base_name, read_text
+from zoo.files.places import base_name
+from zoo.files.reading import read_text
+from zoo.files.writing import atomic
 from zoo.text import count_of, markdown
 from zoo.training.recipe import read_toml
 from zoo.training.tasks import TASKS, TrainingTask, sureness, task_of

@@ -14,7 +14,7 @@ from zoo import plots
 from zoo.data import Data
 from zoo.data import Report as DataFacts
 from zoo.errors import OptionError
-from zoo.files import atomic
+from zoo.files.writing import atomic
 from zoo.inputs.labelled import SplitName
 from zoo.text import to_json
 from zoo.training.records.checkpoint import TrainState

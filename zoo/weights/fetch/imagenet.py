@@ -17,7 +17,7 @@ from typing import Any
 
 from zoo import models
 from zoo.errors import WeightsError
-from zoo.files import home
+from zoo.files.places import home
 from zoo.progress import SILENT, Progress
 from zoo.published import HUGGING_FACE, KERAS_FILES, NPM_FILES, PublishedWeights, WeightsFile
 from zoo.specs import ModelSpec, in_words

@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 
 from zoo.errors import InputError, OutputError
-from zoo.files import atomic, read_text
+from zoo.files.reading import read_text
+from zoo.files.writing import atomic
 
 FILE = "edgezoo.sha256"
 

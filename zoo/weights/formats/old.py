@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import UnsafeFileError, WeightsError, first_line
-from zoo.files import temporary
+from zoo.files.writing import temporary
 from zoo.weights.formats import config as configs
 from zoo.weights.formats.keras2 import plain_name
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import WeightsError, first_line
-from zoo.files import temporary
+from zoo.files.writing import temporary
 from zoo.system.quiet import quiet
 from zoo.weights.formats.graphs import require_computing, require_passive
 

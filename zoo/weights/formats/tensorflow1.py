@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UnsafeFileError, WeightsError, first_line
-from zoo.files import temporary
+from zoo.files.writing import temporary
 from zoo.registry import needs_tensorflow
 from zoo.system.archives import ArchiveError, RefusedArchiveError
 from zoo.weights.fetch import tar

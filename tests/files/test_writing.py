@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from tests.full import full_disk
-from zoo import files
-from zoo.errors import InputError, OutputError
-from zoo.files import atomic, cache_home, read_list, read_text, require_writable, temporary
-from zoo.weights.fetch import imagenet
+from zoo.errors import OutputError
+from zoo.files import writing
+from zoo.files.writing import atomic, require_writable, temporary
 
 
 def names(folder: Path) -> list[str]:
@@ -114,38 +113,6 @@ def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
     ):
         full.write(b"x")
     assert names(tmp_path) == []
-
-
-def test_read_text(tmp_path: Path) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_bytes("\ufeffKäse\nBrot\n".encode())
-    assert read_text(path, "label file") == "Käse\nBrot\n"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=f"label file {path} is not UTF-8 text"):
-        read_text(path, "label file")
-    with pytest.raises(InputError, match=f"cannot read label file {tmp_path}: Is a directory"):
-        read_text(tmp_path, "label file")
-    with pytest.raises(InputError, match=r"cannot read label file .*: No such file"):
-        read_text(tmp_path / "none", "label file")
-
-
-def test_text_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "labels.txt"
-    monkeypatch.setattr(files, "MAX_TEXT", 1 << 20)
-    path.write_text("x" * ((1 << 20) + 1))
-    with pytest.raises(InputError, match=f"label file {path} has more than 1 MB; give a shorter one"):
-        read_text(path, "label file")
-    with pytest.raises(InputError, match="/dev/zero is no file but a named pipe or a device"):
-        read_text(Path("/dev/zero"), "label file")
-    lines = "a,b\r\n" * 1000
-    path.write_bytes((lines + "x" * files.MAX_LINE).encode())
-    assert read_list(path, "data list") == lines.replace("\r", "") + "x" * files.MAX_LINE
-    path.write_text(lines + "x" * files.MAX_LINE + "y")
-    with pytest.raises(InputError, match=f"data list {path}, line 1001: it has more than 65536 characters"):
-        read_list(path, "data list")
-    path.write_text("," * 100_000 + "\n")
-    with pytest.raises(InputError, match="line 1: it has more than 65536 characters"):
-        read_list(path, "data list")
 
 
 @pytest.fixture
@@ -257,7 +224,7 @@ def test_require_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 KILLED = """
 import os, sys
 from pathlib import Path
-from zoo.files import atomic
+from zoo.files.writing import atomic
 with atomic(Path(sys.argv[1])) as scratch:
     scratch.write_bytes(b"half")
     print("writing", flush=True)
@@ -301,14 +268,14 @@ KILLED_BETWEEN_RENAMES = """
 import os, signal, sys
 from pathlib import Path
 from tests.full import full_disk
-from zoo import files
+from zoo.files import writing
 rename = Path.rename
 def kill(self, to):
     if to == Path(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGKILL)
     return rename(self, to)
 Path.rename = kill
-with files.atomic(Path(sys.argv[1])) as scratch:
+with writing.atomic(Path(sys.argv[1])) as scratch:
     scratch.mkdir()
     (scratch / "saved_model.pb").write_text("new")
 """
@@ -346,22 +313,22 @@ def test_a_write_leaves_what_a_killed_write_to_a_longer_name_has_left(tmp_path: 
 @pytest.mark.parametrize("begun", ["", "(p / '.owner').touch(); "])
 def test_a_scratch_folder_without_a_mark_is_removed_when_it_is_empty(begun: str, tmp_path: Path) -> None:
     """A write can be killed before it has marked its folder, or after it has removed the mark at its end."""
-    program = "import os, sys; from pathlib import Path; from zoo import files\n"
+    program = "import os, sys; from pathlib import Path; from zoo.files import writing\n"
     program += f"def kill(p): {begun}os.kill(os.getpid(), 9)\n"
-    program += "files._mark = kill\nwith files.atomic(Path(sys.argv[1])): pass"
+    program += "writing._mark = kill\nwith writing.atomic(Path(sys.argv[1])): pass"
     for name in ("one", "other"):
         done = subprocess.run([sys.executable, "-c", program, str(tmp_path / name)], check=False)
         assert done.returncode == -signal.SIGKILL
     kept = next(tmp_path.glob(".other.*"))
     (kept / "thesis.txt").write_text("of somebody")
-    files.sweep(tmp_path)
+    writing.sweep(tmp_path)
     assert list(tmp_path.iterdir()) == [kept]
 
 
 def test_a_write_whose_empty_folder_another_one_removes_takes_a_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mark, removed = files._mark, list[Path]()
+    mark, removed = writing._mark, list[Path]()
 
     def remove_first(scratch: Path) -> None:
         if not removed:
@@ -369,7 +336,7 @@ def test_a_write_whose_empty_folder_another_one_removes_takes_a_new_one(
             scratch.rmdir()
         mark(scratch)
 
-    monkeypatch.setattr(files, "_mark", remove_first)
+    monkeypatch.setattr(writing, "_mark", remove_first)
     with atomic(tmp_path / "file.bin") as scratch:
         scratch.write_bytes(b"whole")
     assert names(tmp_path) == ["file.bin"]
@@ -381,7 +348,7 @@ def test_a_sweep_of_a_folder_removes_what_all_killed_writes_have_left(tmp_path: 
         write_folder(tmp_path / name, "old")
         kill_between_renames(tmp_path / name)
     (tmp_path / ".notes.part").mkdir()
-    files.sweep(tmp_path)
+    writing.sweep(tmp_path)
     assert names(tmp_path) == [".notes.part", "model", "other"]
     assert (tmp_path / "other" / "saved_model.pb").read_text() == "old"
 
@@ -431,7 +398,7 @@ def test_a_machine_without_a_place_for_temporary_files_says_so(monkeypatch: pyte
 
 KILLED_IN_BETWEEN = """
 import os, signal
-from zoo.files import temporary
+from zoo.files.writing import temporary
 with temporary() as folder:
     (folder / "half").write_bytes(bytes(1000))
     os.kill(os.getpid(), signal.SIGKILL)
@@ -447,22 +414,6 @@ def test_what_a_killed_process_left_goes_with_the_next_one(scratch_place: Path) 
         assert used.is_dir()
         assert not list(scratch_place.rglob("half"))
     assert names(scratch_place) == [".edgezoo.of-another-program.part"]
-
-
-def test_a_user_whom_the_system_does_not_know_has_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a container the user may be a number without a home."""
-
-    def unknown(_: int) -> None:
-        raise KeyError
-
-    monkeypatch.setattr("pwd.getpwuid", unknown)
-    monkeypatch.delenv("HOME")
-    for name in ("XDG_CACHE_HOME", "KERAS_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    assert cache_home() == Path("/nonexistent/.cache/edgezoo")
-    assert imagenet.keras_home() == Path("/nonexistent/.keras")
-    monkeypatch.setenv("HOME", "/data")
-    assert cache_home() == Path("/data/.cache/edgezoo")
 
 
 def copied(tmp_path: Path) -> Path:
@@ -509,21 +460,6 @@ def test_scratch_folders_of_another_user_are_left_alone(tmp_path: Path, monkeypa
         assert names(left) == [".owner", "model", "previous"]
 
 
-def test_the_null_device_is_an_empty_file_and_others_are_endless() -> None:
-    assert not files.is_endless("/dev/null")
-    assert files.is_endless("/dev/zero")
-
-
-def test_a_list_with_empty_lines_may_be_longer_than_a_line(tmp_path: Path) -> None:
-    path = tmp_path / "labels.txt"
-    lines = "\n" + "cat\n" * (files.MAX_LINE // 4 + 10)
-    path.write_text(lines)
-    assert read_list(path, "labels") == lines
-    path.write_text("\n\n" + "x" * (files.MAX_LINE + 1) + "\n")
-    with pytest.raises(InputError, match="line 3: it has more than 65536 characters"):
-        read_list(path, "labels")
-
-
 def test_a_mark_of_another_user_in_a_folder_of_ours_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -536,31 +472,8 @@ def test_a_mark_of_another_user_in_a_folder_of_ours_is_not_believed(
     assert names(left) == [".owner", "model", "previous"]
 
 
-def test_paths_for_others_lose_the_folders_that_they_share() -> None:
-    assert files.without_folders(["/a/b/c.png"]) == ["c.png"]
-    assert files.without_folders(["/a/b/c.png", "/a/d/e.png", "f/g.png"]) == ["b/c.png", "d/e.png", "f/g.png"]
-    assert files.base_name("/a/b/") == "b"
-    assert files.base_name(r"C:\pictures\cat.png") == "cat.png"
-
-
-def test_a_file_of_exactly_the_most_bytes_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(bytes(1 << 20))
-    assert files.read_bytes(path, "list", 1 << 20) == bytes(1 << 20)
-    with pytest.raises(InputError, match=r"^list .* has more than 0 MB; give a shorter one$"):
-        files.read_bytes(path, "list", (1 << 20) - 1)
-
-
 def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
     (tmp_path / "model").write_text("mine")
     with pytest.raises(OutputError, match="model is a file, and a folder is to be written; move it away"):
         write_folder(tmp_path / "model", "new")
     assert (tmp_path / "model").read_text() == "mine"
-
-
-def test_a_text_file_has_at_most_128_megabytes(tmp_path: Path) -> None:
-    path = tmp_path / "list.txt"
-    path.touch()
-    os.truncate(path, (128 << 20) + 1)
-    with pytest.raises(InputError, match=f"list {path} has more than 128 MB; give a shorter one"):
-        files.read_bytes(path, "list")

@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, reads text files, and finds the folder of the cache."""
+"""Writes files and folders whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from zoo.errors import InputError, OutputError
-from zoo.text import decoded, one_line_end
+from zoo.errors import OutputError
 
 SCRATCH = ".part"
 """Suffix of a scratch folder, in which a file or folder is written before it takes its place."""
@@ -289,119 +288,3 @@ def _clear_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def is_endless(path: str | Path) -> bool:
-    """Whether a path is a named pipe or a device; reading it might wait for ever or never end.
-
-    What a shell hands over, `<(command)`, stands in `/dev/fd` and is none; nor is `/dev/null`, which is empty.
-
-    Raises:
-        OSError: nothing has this path.
-    """
-    about = os.stat(path)  # noqa: PTH116  # called for each of possibly many names
-    mode = about.st_mode
-    if stat.S_ISFIFO(mode):
-        return not str(path).startswith(("/dev/", "/proc/"))
-    if stat.S_ISCHR(mode) and about.st_rdev == os.stat(os.devnull).st_rdev:  # noqa: PTH116
-        return False
-    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
-
-
-MAX_TEXT = 128 << 20
-"""Most bytes of a text file that a user gives; a list of a million pictures has fewer."""
-MAX_LINE = 1 << 16
-"""Most characters of a line in a list; no label and no path is longer."""
-
-
-def read_bytes(path: Path, what: str, most: int | None = None) -> bytes:
-    """Reads a text file a user named, as bytes; `what` says what it should have been.
-
-    Raises:
-        InputError: it cannot be read, or has more than `most` bytes, which are `MAX_TEXT` by default.
-    """
-    most = MAX_TEXT if most is None else most
-    try:
-        if is_endless(path):
-            raise InputError(f"{what} {path} is no file but a named pipe or a device")
-        with path.open("rb") as file:
-            content = file.read(most + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from error
-    if len(content) > most:
-        raise InputError(f"{what} {path} has more than {most >> 20} MB; give a shorter one")
-    return content
-
-
-def read_text(path: Path, what: str) -> str:
-    """Reads a UTF-8 text file that a user gives; `what` describes it in error messages.
-
-    Raises:
-        InputError: the file cannot be read, is not text, or has more than `MAX_TEXT` bytes.
-    """
-    try:
-        # As a text file is read everywhere: every end of a line is the same.
-        return one_line_end(read_bytes(path, what).decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{what} {path} is not UTF-8 text") from error
-
-
-def read_list(path: Path, what: str) -> str:
-    """Reads a text file of short lines, such as labels or paths, in any of the encodings of `zoo.text.decoded`.
-
-    Raises:
-        InputError: it cannot be read, is not text, has more than `MAX_TEXT` bytes, or a line has more than `MAX_LINE`
-            characters.
-    """
-    try:
-        text = one_line_end(decoded(read_bytes(path, what)))
-    except ValueError as error:
-        raise InputError(f"{what} {path} is no text: {error}") from error
-    begin, number = 0, 1
-    while begin < len(text):
-        end = text.find("\n", begin, begin + MAX_LINE + 1)
-        if end < 0 and len(text) - begin > MAX_LINE:
-            raise InputError(f"{what} {path}, line {number}: it has more than {MAX_LINE} characters")
-        begin, number = (end if end >= 0 else len(text)) + 1, number + 1
-    return text
-
-
-def home() -> Path:
-    """Returns the user's home folder: `HOME`, or what the system knows, or `/nonexistent` if there is none.
-
-    The user of a container may be a number without a name and a home; nothing is kept then. The name is Debian's.
-    """
-    try:
-        return Path.home()
-    except RuntimeError:
-        return Path("/nonexistent")
-
-
-def base_name(place: str | Path) -> str:
-    """Returns the name of a file or folder without its folders, for files that are given to others.
-
-    Both kinds of slash separate names, on any operating system.
-    """
-    return re.split(r"[/\\]", str(place).rstrip("/\\"))[-1]
-
-
-def without_folders(places: Sequence[str]) -> list[str]:
-    """Returns paths for a document that is given to others: absolute paths lose the folders that they share.
-
-    A single path, and paths in one folder, become names; paths in several folders keep the part that differs.
-    Relative paths stay as they are.
-    """
-    absolute = {place for place in places if Path(place).is_absolute()}
-    if not absolute:
-        return list(places)
-    shared = os.path.commonpath([Path(place).parent for place in absolute])
-    return [os.path.relpath(place, shared) if place in absolute else place for place in places]
-
-
-def cache_home() -> Path:
-    """Returns the folder of the cache, in `XDG_CACHE_HOME` or in `~/.cache`.
-
-    A relative path in the variable is ignored, as the XDG Base Directory Specification says.
-    """
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (named if named.is_absolute() else home() / ".cache") / "edgezoo"

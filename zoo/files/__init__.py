@@ -1,0 +1,1 @@
+"""Files: written whole or not at all, read within bounds, and the places where they lie."""
