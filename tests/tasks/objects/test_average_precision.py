@@ -299,6 +299,10 @@ def test_equal_scores_pass_a_threshold_together_and_of_equal_thresholds_the_high
     equal = best_threshold([matched(truth[:1], found[:2], np.array([0.9, 0.5]), ALL)])
     assert equal is not None
     assert equal.threshold == 0.9
+    # One of two objects is found, and two more are none.
+    first = best_threshold([matched(truth, found[[0, 1, 1]], np.array([0.9, 0.5, 0.5]), ALL)])
+    assert first is not None
+    assert first.threshold == 0.9
     assert best_threshold([]) is None
     assert best_threshold([matched(truth, np.empty((0, 4)), np.empty(0), ALL)]) is None
     assert best_threshold([matched(np.empty((0, 4)), found, np.ones(3), ALL)]) is None
