@@ -267,7 +267,6 @@ def test_a_kill_between_the_renames_of_a_folder_loses_nothing(tmp_path: Path) ->
 KILLED_BETWEEN_RENAMES = """
 import os, signal, sys
 from pathlib import Path
-from tests.full import full_disk
 from zoo.files import writing
 rename = Path.rename
 def kill(self, to):
