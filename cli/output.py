@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -122,16 +123,22 @@ def status(text: str, *, steady: bool = False, keep: bool = False) -> Iterator[P
         yield progress
 
 
-def import_tensorflow(*, start: bool = True, pool: bool = True) -> None:
-    """Imports TensorFlow without its log messages.
+def import_tensorflow(*, start: bool = True, pool: bool = True, to_load: Path | None = None) -> None:
+    """Imports TensorFlow without its log messages, which takes seconds.
 
     Args:
+        to_load: the file of a Keras model that is loaded next, of which what shows at a look is found out before.
         start: whether TensorFlow initializes its devices now. Workers can be connected only before that.
         pool: whether TensorFlow keeps the memory of freed tensors, see `zoo.system.heap`.
 
     Raises:
         MissingDependencyError: TensorFlow is not installed.
+        WeightsError: there is no file to load, or it is of another kind.
     """
+    if to_load is not None and not to_load.is_dir():
+        from zoo.weights.formats.files import require_keras_file
+
+        require_keras_file(to_load, "model")
     from zoo.registry import needs_tensorflow
     from zoo.system.heap import keep_no_pool
     from zoo.system.quiet import quiet, quiet_tensorflow

@@ -102,7 +102,7 @@ def diagnose(
 
         require(plot)
         require_writable(plot.parent)
-    import_tensorflow()
+    import_tensorflow(to_load=model)
     from zoo.export.checking.diagnosis import diagnose_model
     from zoo.weights import load_model
 

@@ -46,7 +46,7 @@ def export(model: Path, formats: tuple[str, ...], **choices: Any) -> None:
     and which pictures it was trained on.
     """
     request = read_request(formats, **choices)
-    import_tensorflow(pool=False)
+    import_tensorflow(pool=False, to_load=model)
     from zoo.export.lower.teachable import labels_of
     from zoo.export.run_facts import of_model
     from zoo.weights import load_model

@@ -89,7 +89,7 @@ def _draw(summary: Summary, picture: Path | None, subtitle: str) -> None:
 
 def _show_file(path: Path, picture: Path | None, *, as_json: bool) -> None:
     """Shows the model of a file, or the best model of a run's folder."""
-    import_tensorflow()
+    import_tensorflow(to_load=path)
     from zoo.summary.table import summarize
     from zoo.training.records.checkpointer import MODEL
     from zoo.training.records.folder import RECIPE, read_run

@@ -100,7 +100,7 @@ def _prune_file(model: Path, data: Path | None, keep: float, score: Any, out: Pa
         raise OptionError(f"--out {target} does not end in .keras; name the pruned model so")
     require_elsewhere("--out", target, [model], is_folder=False)
     require_writable(target.parent)
-    import_tensorflow()
+    import_tensorflow(to_load=model)
     from zoo.training.pruned import prune_model
     from zoo.weights import load_model
 

@@ -160,3 +160,14 @@ def test_a_table_wider_than_the_terminal_loses_nothing(
     out = click.unstyle(capsys.readouterr().out)
     assert out.count("n") == 60
     assert max(map(len, out.splitlines())) <= 40
+
+
+@pytest.mark.parametrize("words", ["export none.keras", "diagnose none.keras .", "prune none.keras", "info none.keras"])
+def test_a_model_that_is_not_there_is_refused_before_tensorflow_is_imported(words: str, tmp_path: Path) -> None:
+    program = (
+        "import sys; from zoo.cli.main import main\ntry: main(sys.argv[1:])\nexcept SystemExit as ended:\n"
+        "    sys.exit(99 if 'tensorflow' in sys.modules else ended.code)"
+    )
+    command = [sys.executable, "-c", program, *words.split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "zoo: error: no model file none.keras\n")
