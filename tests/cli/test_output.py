@@ -162,7 +162,9 @@ def test_a_table_wider_than_the_terminal_loses_nothing(
     assert max(map(len, out.splitlines())) <= 40
 
 
-@pytest.mark.parametrize("words", ["export none.keras", "diagnose none.keras .", "prune none.keras", "info none.keras"])
+@pytest.mark.parametrize(
+    "words", ["export none.keras", "diagnose none.keras .", "prune none.keras --keep 0.5", "info none.keras"]
+)
 def test_a_model_that_is_not_there_is_refused_before_tensorflow_is_imported(words: str, tmp_path: Path) -> None:
     program = (
         "import sys; from zoo.cli.main import main\ntry: main(sys.argv[1:])\nexcept SystemExit as ended:\n"
