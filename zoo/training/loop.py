@@ -66,7 +66,7 @@ def _fit(setup: Setup) -> TrainResult:
     trainer = Trainer(setup)
     trainer.run()
     model, metrics = setup.model, None
-    history = [told(row, held_out=setup.data.validation is not None) for row in trainer.state.history]
+    history = [told(row, held_out=setup.holds_out) for row in trainer.state.history]
     if strategy.is_chief:
         model, report = _evaluate(setup, trainer)
         settings = task.settings(model, setup.data) if isinstance(task, Tuning) else {}
@@ -172,7 +172,7 @@ class Trainer:
         self._checkpoint = checkpoint
         self._history: History | None = None
         if setup.strategy.is_chief:
-            self._history = History(setup.folder, self.state, setup.task, held_out=setup.data.validation is not None)
+            self._history = History(setup.folder, self.state, setup.task, held_out=setup.holds_out)
         # A model on several devices is saved as it is, not with the best weights put in for the moment.
         self._checkpointer = Checkpointer(
             setup.folder,
@@ -309,7 +309,7 @@ class Trainer:
         self._checkpointer.epoch(optimizer, state, better=better)
         if self._history:
             self._history.add(row)
-        setup.watch.epoch(told(row, held_out=setup.data.validation is not None))
+        setup.watch.epoch(told(row, held_out=setup.holds_out))
         if stop.stopped:
             self._checkpointer.write(optimizer, state)
             raise self._stopped(f"after epoch {state.epochs_done}")

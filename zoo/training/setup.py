@@ -46,6 +46,11 @@ class Setup:
     watch: Watch
 
     @property
+    def holds_out(self) -> bool:
+        """Whether files are held out for validation."""
+        return len(self.data.sources["validation"]) > 0
+
+    @property
     def batches(self) -> int:
         """Number of batches in an epoch."""
         return -(-self.data.order.length // self.recipe.batch_size)
