@@ -113,6 +113,12 @@ def test_a_pattern_of_groups_that_cannot_be_meant(objects: Path, pattern: str, m
         check(objects, (8, 8, 3), group_by=pattern)
 
 
+def test_groups_that_leave_nothing_to_hold_out_are_a_problem(objects: Path) -> None:
+    (problem,) = check(objects, (8, 8, 3), group_by="jpg").problems
+    assert problem.startswith("no file is held out for validation, because files that belong together stay together")
+    assert check(objects, (8, 8, 3), group_by="jpg", validation=0.0).problems == ()
+
+
 def test_groups_that_given_splits_tear_apart_are_told(tmp_path: Path, make_pictures: MakePictures) -> None:
     for split, start in (("train", 0), ("val", 12)):
         for name in ("cat", "dog"):

@@ -11,7 +11,16 @@ from typing import Any
 
 from zoo.data.groups import groups_of, units_of
 from zoo.data.near import near_copies
-from zoo.data.notes import on_few, on_groups, on_missing, on_near_copies, on_shares, on_unread, unfit_name
+from zoo.data.notes import (
+    NOTHING_HELD_OUT,
+    on_few,
+    on_groups,
+    on_missing,
+    on_near_copies,
+    on_shares,
+    on_unread,
+    unfit_name,
+)
 from zoo.data.reading import Finding
 from zoo.data.report import BadFile, Copies, DataReport, NearCopies
 from zoo.data.split import split_by_content
@@ -146,6 +155,8 @@ def _report(
                 f"train on and needs at least "
                 f"{needs}: add some, or take the class away" + (f". Not usable: {unread}" if unread else "")
             )
+    if least == MIN_DISTINCT and not problems and not any(counts["validation"]):
+        problems.append(NOTHING_HELD_OUT)
     if least == 1 and not any(counts["validation"]) and any(e.split == "validation" for e in data.examples):
         notes.append("no validation file can be used: training goes without validation")
     sizes = sorted((f.size for f in findings if f.size and not f.error), key=lambda size: (size[0] * size[1], size))

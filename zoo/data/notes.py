@@ -68,6 +68,13 @@ def on_groups(groups: Sequence[str | None], splits: Sequence[SplitName | None]) 
         )
 
 
+NOTHING_HELD_OUT = (
+    "no file is held out for validation, because files that belong together stay together: group them otherwise, or "
+    "train without validation (--validation 0)"
+)
+"""The problem of data whose groups leave nothing to judge by."""
+
+
 def on_shares(names: Sequence[str], counts: Counts, validation: float) -> Iterator[str]:
     """Yields a note on classes of which groups or copies kept the split from taking its share."""
     off = []

@@ -84,6 +84,11 @@ def test_groups_stay_together(many: Path) -> None:
     assert {"train", "validation"} == set().union(*sides.values())
 
 
+def test_groups_that_leave_nothing_to_hold_out_are_a_problem(many: Path) -> None:
+    assert check_boxes(many, SHAPE, group_by=r"png").problems[0].startswith("no file is held out for validation")
+    assert check_boxes(many, SHAPE, group_by=r"png", validation=0.0).problems == ()
+
+
 def test_copies_with_other_boxes_are_not_used(many: Path) -> None:
     for number, copy in ((0, "copy"), (1, "other")):
         shutil.copy(many / "images" / f"{number}.png", many / "images" / f"{copy}.png")

@@ -18,7 +18,7 @@ from zoo.data.boxes.sizes import Sizes, in_input, sizes_at
 from zoo.data.check import leave_out, near_copies_of
 from zoo.data.groups import groups_of
 from zoo.data.loading import make_reader
-from zoo.data.notes import on_groups, on_near_copies, on_unread, unfit_name
+from zoo.data.notes import NOTHING_HELD_OUT, on_groups, on_near_copies, on_unread, unfit_name
 from zoo.data.reading import Array, Reader, read_all
 from zoo.errors import OptionError
 from zoo.inputs.annotations import BoxData, Tally, find_boxes
@@ -114,6 +114,7 @@ def read_boxes(
         if validation:
             split_by = f"{validation:.0%} of the pictures of each class for validation, by content, seed {seed}"
             hold_out(made.splits, looked, groups, validation, seed)
+    grouped_away = validation > 0 and any(groups) and not ({"validation"} & set(made.splits))
     near = near_copies_of(listed, [one.finding for one in looked], made.splits)
     notes = [*data.notes, *on_unread([(bad.path, bad.reason) for bad in made.bad]), *on_groups(groups, made.splits)]
     notes += [*notes_on_names(data.class_names), *on_near_copies(near)]
@@ -128,6 +129,8 @@ def read_boxes(
         splits=tuple(made.splits),
         contents=tuple((one.finding.content, split) for one, split in zip(looked, made.splits, strict=True)),
     )
+    if grouped_away and not report.problems:
+        report = replace(report, problems=(NOTHING_HELD_OUT,))
     return ReadBoxes(data, tuple(looked), report)
 
 

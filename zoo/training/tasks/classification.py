@@ -276,6 +276,10 @@ class ClassificationTraining:
         ]
 
 
+_ERROR = "On average they differ from the share of right answers (ECE) by {:.1%}"
+"""What the calibration error says."""
+
+
 def _worth(metrics: Mapping[str, Any]) -> Sequence[str]:
     """Returns what the scores are worth, in lines of text; none for metrics of an older run."""
     scores = metrics.get("scores")
@@ -283,11 +287,11 @@ def _worth(metrics: Mapping[str, Any]) -> Sequence[str]:
         return ()
     before, now = scores["calibration_error_before"], scores["calibration_error"]
     if why := scores.get("why_not"):
-        lines = [f"Scores are not calibrated: {why}. Calibration error (ECE) {now:.1%}."]
+        lines = [f"Scores are not calibrated: {why}. {_ERROR.format(now)}."]
     else:
         lines = [
-            f"Scores are calibrated on {count_of(scores['fitted_on']['count'], 'validation file')}: temperature "
-            f"{scores['temperature']:.2f}, calibration error (ECE) {before:.1%} before, {now:.1%} now."
+            f"Scores are calibrated on {count_of(scores['fitted_on']['count'], 'validation file')} (temperature "
+            f"{scores['temperature']:.2f}). {_ERROR.format(now)}, before by {before:.1%}."
         ]
     wanted = [one for one in scores["min_score"] if one["precision"] > metrics["accuracy"]]
     reached = [one for one in wanted if one["min_score"] is not None]
