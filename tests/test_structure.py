@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grimp
 import pytest
+import tomli
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST = 18
@@ -27,3 +28,9 @@ PACKAGES = sorted({path.parent for top in ("zoo", "export", "cli") for path in (
 def test_a_package_has_few_modules(package: Path) -> None:
     modules = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
     assert len(modules) <= MOST, f"split {package.relative_to(ROOT)}: it has {len(modules)} modules"
+
+
+def test_the_wheel_holds_every_package() -> None:
+    listed = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    names = {".".join(path.relative_to(ROOT).parts) for path in PACKAGES}
+    assert set(listed) == {name if name.startswith("zoo") else f"zoo.{name}" for name in names}

@@ -217,7 +217,7 @@ def test_a_model_of_ones_own_is_a_detector_if_it_carries_anchors(scenes: Path, t
     assert anchored.shapes_of(result.model) == default_shapes(2)[:1]
     # Nothing is held out: it is judged on what it learns.
     assert (result.metrics["split"], result.metrics["count"]) == ("train", 24)
-    assert result.history[0]["val_map"] == result.score
+    assert result.history[0]["map"] == result.score
     with pytest.raises(OptionError, match=r"the data have 2 classes; give a detector with the outputs \(anchors, 4\)"):
         train(zoo.models.build("spotter", num_classes=3), scenes, out=tmp_path / "three", resize="stretch")
 
