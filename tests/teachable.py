@@ -52,8 +52,8 @@ def write_keras(path: Path) -> Path:
 
 def examples() -> tuple[Any, Any]:
     """Returns pixels 0..255, and the answers that the net gave in Keras 2 to them as -1..1."""
-    stored = np.load(STORED / "teachable.npz")
-    return ((stored["inputs"] + 1) * 127.5).astype(np.float32), stored["answers"]
+    with np.load(STORED / "teachable.npz") as stored:
+        return ((stored["inputs"] + 1) * 127.5).astype(np.float32), stored["answers"]
 
 
 def write(folder: Path) -> Path:

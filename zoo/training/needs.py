@@ -12,6 +12,7 @@ from zoo.errors import OutputError
 from zoo.inputs.annotations.look import find_boxes
 from zoo.inputs.labelled import find_labelled
 from zoo.specs import AUTO
+from zoo.system.locks import exclusive
 from zoo.training.recipe import SCRATCH
 from zoo.training.records.folder import require_new
 from zoo.weights.fetch import imagenet
@@ -42,12 +43,13 @@ def require_begun(
     Raises:
         InputError: there are no such data.
         OptionError: a field of the recipe does not allow its value.
-        OutputError: the folder is taken or cannot be written.
+        OutputError: the folder is taken, another command writes it, or it cannot be written.
         WeightsError: there are no such weights.
     """
     SCRATCH.change(dict(recipe))
     if out is not None:
-        require_new(out)
+        with exclusive(out):
+            require_new(out)
     if model is None:
         return
     spec = models.spec(model)

@@ -22,9 +22,14 @@ FILES = Path(__file__).parents[1] / "keras2"
 LOADED = sorted(path.name for path in FILES.iterdir() if path.suffix in {".h5", ".keras"} and path.stem != "local")
 
 
+def _arrays(path: Path) -> dict[str, Any]:
+    with np.load(path) as stored:
+        return dict(stored)
+
+
 @pytest.mark.parametrize("name", LOADED)
 def test_a_model_of_keras_2_gives_the_answers_that_it_gave_there(name: str) -> None:
-    stored = np.load((FILES / name).with_suffix(".npz"))
+    stored = _arrays((FILES / name).with_suffix(".npz"))
     answers = load_model(FILES / name)(stored["inputs"], training=False)
     # The half precision of a mixed model is not that of another machine to the last bit.
     np.testing.assert_allclose(answers, stored["answers"], rtol=0, atol=2e-3 if "normalized" in name else 1e-5)
@@ -89,7 +94,7 @@ def test_weights_are_taken_by_name_where_the_order_has_changed(tmp_path: Path) -
     with h5py.File(path, "r+") as file:
         (group,) = (g for g in file["model_weights"].values() if len(g.attrs.get("weight_names", ())) > 4)
         group.attrs["weight_names"] = list(group.attrs["weight_names"])[::-1]
-    stored = np.load(FILES / "tutorial.npz")
+    stored = _arrays(FILES / "tutorial.npz")
     np.testing.assert_allclose(load_model(path)(stored["inputs"], training=False), stored["answers"], atol=1e-5)
 
 
@@ -118,7 +123,7 @@ def test_the_first_files_of_the_keras_format_have_other_names_of_groups(tmp_path
         target.writestr("config.json", source.read("config.json"))
         target.writestr("metadata.json", '{"keras_version": "2.12.0"}')
         target.write(weights, "model.weights.h5")
-    stored = np.load(FILES / "teachable.npz")
+    stored = _arrays(FILES / "teachable.npz")
     np.testing.assert_allclose(load_model(path)(stored["inputs"], training=False), stored["answers"], atol=1e-5)
 
 
@@ -142,7 +147,7 @@ def test_teachable_machines_file_is_exported_with_its_answers(cli: Cli, tmp_path
 
     done = cli("export", FILES / "teachable.h5", "--input-range=-1,1", "--out", tmp_path)
     assert done.code == 0, done.err
-    stored = np.load(FILES / "teachable.npz")
+    stored = _arrays(FILES / "teachable.npz")
     classifier = Classifier(tmp_path / "teachable.tflite")
     pixels = ((stored["inputs"] + 1) * 127.5).astype(np.float32)
     scores = np.stack([classifier.outputs(picture)[0][0] for picture in pixels])
