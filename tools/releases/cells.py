@@ -14,12 +14,12 @@ from pathlib import Path
 from releases import environments
 
 BOARD = (
-    *(f"tests/{name}" for name in ("inputs", "machine", "runner", "benchmark")),
+    *(f"tests/{name}" for name in ("files", "inputs", "machine", "runner", "benchmark")),
     *(f"tests/tflite/test_{name}.py" for name in ("card", "normalization")),
     *(f"tests/cli/commands/test_{name}.py" for name in ("benchmark", "demo", "doctor", "evaluate", "list", "run")),
     *(f"tests/cli/test_{name}.py" for name in ("main", "output", "run_many")),
     "tests/cli/options/test_runtime.py",
-    *(f"tests/test_{name}.py" for name in ("assets", "files", "import_hygiene", "specs", "zoo")),
+    *(f"tests/test_{name}.py" for name in ("assets", "import_hygiene", "specs", "zoo")),
 )
 """The tests that must pass without TensorFlow."""
 
