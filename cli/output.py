@@ -81,7 +81,7 @@ def _widths(cells: Sequence[Sequence[str]], most: int) -> list[int | None]:
 
     columns = list(zip(*cells, strict=True))
     widths = [max(cell_len(word) for cell in column for word in cell.split() or [""]) for column in columns]
-    room = most - sum(widths) - _BETWEEN * (len(columns) - 1)
+    room = most - 1 - sum(widths) - _BETWEEN * (len(columns) - 1)  # older versions of rich need one more
     if room < 0:
         return [None] * len(columns)
     lacking = [max(map(cell_len, column)) - width for column, width in zip(columns, widths, strict=True)]
