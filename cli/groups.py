@@ -1,14 +1,31 @@
-"""A group of commands that suggests the closest one to a name that none has."""
+"""A group of commands: it suggests the closest one to a name that none has, and says options as the shell does."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from zoo.errors import closest
+from zoo.errors import ZooError, closest
 
 
 class Group(click.Group):
-    """A group of commands; older versions of click suggest options only."""
+    """A group of commands; older versions of click suggest options only.
+
+    The root's `ctx.obj` is the list of words that were typed.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command that was chosen; what it refuses is said in the words of the shell."""
+        try:
+            return super().invoke(ctx)
+        except ZooError as error:
+            from zoo.cli.wording import in_shell  # only where there is an error to tell
+
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            if command is not None:
+                error.args = (in_shell(str(error), command, ctx.find_root().obj or ()),)
+            raise
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

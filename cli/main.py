@@ -154,7 +154,8 @@ def main(args: list[str] | None = None) -> None:
     # It may stand anywhere, because whoever needs it has just typed a command without it.
     debug = "--debug" in words or os.environ.get("EDGEZOO_DEBUG", "") not in {"", "0"}
     try:
-        status = zoo.main(args=[word for word in words if word != "--debug"], prog_name="zoo", standalone_mode=False)
+        words = [word for word in words if word != "--debug"]
+        status = zoo.main(args=list(words), prog_name="zoo", standalone_mode=False, obj=words)
         sys.stdout.flush()
     except click.exceptions.Abort:
         _fail("interrupted", 130)

@@ -100,7 +100,10 @@ def print_error(error: object) -> None:
 def raise_failures(errors: Sequence[ZooError]) -> None:
     """Prints all errors but the last, and raises that one; does nothing if there are none."""
     for error in errors[:-1]:
-        print_error(error)
+        from zoo.cli.wording import in_shell
+
+        context = click.get_current_context()
+        print_error(in_shell(str(error), context.command, context.find_root().obj or ()))
     if errors:
         raise errors[-1]
 

@@ -60,6 +60,7 @@ def test_what_nobody_waits_for_is_not_begun() -> None:
         await asyncio.sleep(0)
         assert sum(map(len, threads._waiting.values())) == 3
         rest[2].cancel()
+        await asyncio.sleep(0)
         go.set()
         await asyncio.gather(first, *rest, return_exceptions=True)
         await asyncio.sleep(0.01)

@@ -255,7 +255,7 @@ def test_data_of_the_other_kind_are_refused_with_what_would_fit(scenes: Path, di
     )
     assert "ssdlite_mobilenet_v2" in done.error
     done = cli("train", "spotter", scenes, "--resize", "crop")
-    assert done.error.startswith("resize='crop' is not for detectors, which see the whole picture, stretched")
+    assert done.error.startswith("--resize crop is not for detectors, which see the whole picture, stretched")
     done = cli("train", "spotter", scenes / "nowhere")
     assert done.error == f"no data folder or annotation file {scenes / 'nowhere'}"
 

@@ -54,7 +54,7 @@ def test_plots_that_cannot_be_drawn_are_named_before_the_training(
     [
         (["lenet", "nowhere"], "no data folder or .csv file nowhere"),
         (["ssdlite_mobilenet_v2", "nowhere"], "no data folder or annotation file nowhere"),
-        (["lenet", ".", "--epochs", "-3"], "epochs=-3 is not allowed; give 0 to 100000"),
+        (["lenet", ".", "--epochs", "-3"], "--epochs -3 is not allowed; give 0 to 100000"),
         (["lenet", ".", "--out", "taken"], "taken exists already; choose another folder with --out"),
         (["lenet", ".", "--weights", "none.keras"], "no weights file none.keras"),
         (["lenet", ".", "--weights", "imagenet"], "no ImageNet weights are published for lenet; there are for mobile"),

@@ -171,8 +171,8 @@ def test_the_commands(cli: Cli, first: TrainResult, digits_folder: Path, tmp_pat
     [
         (("--keep", "0"), 2, "Invalid value for '--keep': 0.0 is not in the range 0<x<=1"),
         (("--keep", "0.5", "--epochs", "3"), 2, "--epochs is for --finetune; give that, too"),
-        (("--keep", "0.2"), 1, "keep=0.2 is less than can be kept: "),
-        (("--keep", "0.7", "--score", "gamma"), 1, "score='gamma' is not for lenet: no batch normalization"),
+        (("--keep", "0.2"), 1, "--keep 0.2 is less than can be kept: "),
+        (("--keep", "0.7", "--score", "gamma"), 1, "--score gamma is not for lenet: no batch normalization"),
     ],
 )
 def test_errors_of_a_run_are_one_line(
@@ -186,7 +186,7 @@ def test_errors_of_a_run_are_one_line(
 
 def test_errors_of_a_file_are_one_line(cli: Cli, first: TrainResult, tmp_path: Path) -> None:
     file = first.folder / "model.keras"
-    assert "score='gamma' is not for lenet" in cli("prune", file, "--keep", "0.7").error
+    assert "--score gamma is not for lenet" in cli("prune", file, "--keep", "0.7").error
     wrong = cli("prune", file, "--keep", "0.7", "--out", tmp_path / "small.h5")
     assert "small.h5 does not end in .keras; name the pruned model so" in wrong.error
     assert "is a file that is read" in cli("prune", file, "--keep", "0.7", "--out", file).error

@@ -42,6 +42,8 @@ def view(target: str | Path, *, port: int = 0, browse: bool = True, **options: A
         OptionError: an option that the model does not take.
         InputError: the port is taken or out of range.
     """
+    if not (path := Path(target)).is_file():
+        _require_model(path)
     netron = find_netron()
     name, content = _content(target, options)
     # If logging is not set up, Netron sets it up for the whole process.
@@ -88,9 +90,14 @@ def _content(target: str | Path, options: dict[str, Any]) -> tuple[str, bytes]:
             return path.name, path.read_bytes()
         except OSError as error:
             raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
-    if path.is_dir() or path.suffix or len(path.parts) > 1:
-        raise ModelFileError(f"{path} is not a file; give a model file or one of {', '.join(models.list_models())}")
     spec = models.spec(str(target))
     options = spec.check(options)
     with unallocated():
         return f"{spec.instance_name(options)}.json", models.build(spec.name, **options).to_json().encode()
+
+
+def _require_model(path: Path) -> None:
+    """Refuses what can be no model's name, and names that no model has; errors are those of `view`."""
+    if path.is_dir() or path.suffix or len(path.parts) > 1:
+        raise ModelFileError(f"{path} is not a file; give a model file or one of {', '.join(models.list_models())}")
+    models.spec(str(path))

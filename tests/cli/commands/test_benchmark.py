@@ -123,7 +123,7 @@ def test_wrong_input(cli: Cli, lenet_file: Path, tmp_path: Path) -> None:
     )
     assert error(tmp_path / "text.tflite").startswith(f"{tmp_path / 'text.tflite'} is not a .tflite file")
     assert error(lenet_file, "--photo", tmp_path / "photo.jpg").startswith(f"{tmp_path / 'photo.jpg'} is not a picture")
-    assert error(lenet_file, "--threads", "1,0") == "threads=0 is not allowed; give 1 to 256"
+    assert error(lenet_file, "--threads", "1,0") == "--threads 0 is not allowed; give 1 to 256"
     assert "pip install 'edgezoo[tflite-runtime]'" in error(lenet_file, "--runtime", "tflite-runtime")
 
 

@@ -92,18 +92,18 @@ def test_an_unpublished_alpha_is_noted(cli: Cli) -> None:
     [
         (("a b.tflite",), "a b.tflite is no Keras model, whose layers are shown; zoo inspect 'a b.tflite' shows it"),
         (("alexnett",), "unknown model 'alexnett'; did you mean 'alexnet'? the zoo has "),
-        (("alexnet", "--groups", "3"), "alexnet: groups=3 is not allowed; give one of 1, 2"),
+        (("alexnet", "--groups", "3"), "alexnet: --groups 3 is not allowed; give one of 1, 2"),
         (
             ("alexnet", "--alpha", "0.5"),
             "alexnet has no option 'alpha'; it takes num_classes, groups, lrn, input_size, dropout",
         ),
-        (("mobilenet_v2", "--alpha", "0"), "mobilenet_v2: alpha=0.0 is not allowed; give a number, above 0"),
-        (("mobilenet_v2", "--alpha", "nan"), "mobilenet_v2: alpha=nan is not allowed; give a number, above 0"),
+        (("mobilenet_v2", "--alpha", "0"), "mobilenet_v2: --alpha 0.0 is not allowed; give a number, above 0"),
+        (("mobilenet_v2", "--alpha", "nan"), "mobilenet_v2: --alpha nan is not allowed; give a number, above 0"),
         (
             ("mobilenet_v2", "--input-size", "100"),
-            "mobilenet_v2: input_size=100 is not allowed; give an integer, at least 32",
+            "mobilenet_v2: --input-size 100 is not allowed; give an integer, at least 32",
         ),
-        (("mlp", "--hidden", "0"), "mlp: hidden=(0,) is not allowed; give integers such as 128,64, at least 1"),
+        (("mlp", "--hidden", "0"), "mlp: --hidden 0 is not allowed; give integers such as 128,64, at least 1"),
     ],
 )
 def test_errors(cli: Cli, args: tuple[str, ...], message: str) -> None:

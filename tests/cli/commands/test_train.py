@@ -136,7 +136,7 @@ def test_the_figures_and_the_other_files_are_shown_though_a_file_is_not_kept(
 @pytest.mark.slow
 def test_values_that_are_not_allowed(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert "epochs=-1 is not allowed" in cli("train", "lenet", pictures, "--epochs", "-1", "--out", out).error
+    assert "--epochs -1 is not allowed" in cli("train", "lenet", pictures, "--epochs", "-1", "--out", out).error
     assert "no layer of lenet" in cli("train", "lenet", pictures, "--freeze", "conv9", "--out", out).error
     assert not out.exists()
 

@@ -102,7 +102,7 @@ def test_a_classifier_has_no_boxes_to_decode(tmp_path: Path) -> None:
 def test_the_command_refuses_quantized_outputs_in_one_line(cli: Cli, tmp_path: Path) -> None:
     done = cli("export", tmp_path / "m.keras", "--quantize", "int8", "--nms", "file", "--io", "uint8")
     assert done.code == 1
-    assert "nms='file' needs float32 outputs" in done.error
+    assert "--nms file needs float32 outputs" in done.error
     assert "leave out io (--io)" in done.error
 
 

@@ -321,7 +321,7 @@ def test_what_is_no_teacher_is_said_in_a_line(pictures: Path, school: TrainResul
 def test_its_options_are_for_a_training_with_a_teacher(pictures: Path, tmp_path: Path, cli: Cli) -> None:
     done = cli("train", "lenet", pictures, "--out", tmp_path / "run", "--temperature", "4")
     assert done.code != 0
-    assert "temperature=4.0 is for a training with a teacher; give --teacher MODEL.keras" in done.err
+    assert "--temperature 4.0 is for a training with a teacher; give --teacher MODEL.keras" in done.err
     assert not (tmp_path / "run").exists()
     with pytest.raises(OptionError, match=r"teacher_weight=0\.9 is for a training with a teacher"):
         train("lenet", pictures, out=tmp_path / "run", teacher_weight=0.9)
