@@ -14,6 +14,8 @@ _NAMED = re.compile(
     r"(?P<advice>\bgive )?(?<![\w=.&?])(?P<name>[a-z][a-z_]*)=(?P<value>'[^']*'|\"[^\"]*\"|\([^()]*\)|[^\s,;:()]+)"
 )
 """A word as `name=value`, and whether it is given as advice."""
+_HELD = re.compile(r"[^:]*(\.\w+|\brecipe of [^:]+): ")
+"""The beginning of a message of what a file or a model's own recipe holds."""
 
 
 def in_shell(message: str, command: click.Command, words: Sequence[str]) -> str:
@@ -24,19 +26,19 @@ def in_shell(message: str, command: click.Command, words: Sequence[str]) -> str:
     Args:
         message: the message, which may hold words such as `min_score=2`.
         command: the command that failed.
-        words: what was typed; only the options that are among them are changed, those that the message advises to give,
-            and those that have their default.
+        words: what was typed; these options are changed even in a message that begins with a file.
     """
     known = {one.name: one for one in command.params if isinstance(one, click.Option) and not one.is_flag}
     typed = {word.partition("=")[0] for word in words}
+    held = _HELD.match(message)
 
-    def option(found: re.Match[str]) -> str:
+    def changed(found: re.Match[str]) -> str:
         option, value, advice = known.get(found["name"]), _value(found["value"]), found["advice"] or ""
-        if option is None or value is None or not (advice or typed & {*option.opts} or value == str(option.default)):
+        if option is None or value is None or (held and not advice and not typed & {*option.opts}):
             return found[0]
         return f"{advice}{max(option.opts, key=len)} {value}"
 
-    return _NAMED.sub(option, message)
+    return _NAMED.sub(changed, message)
 
 
 def _value(text: str) -> str | None:

@@ -18,6 +18,9 @@ MOST_MEMORY = 1_500_000_000
 MANY_MODULES = 500
 """The number of newly imported modules from which on they are set aside at once; TensorFlow has more."""
 
+COLLECT_AFTER = 50_000
+"""The number of new objects after which the garbage collector looks for cycles; a model of Keras has many."""
+
 _aside = {"modules": 0}
 """How many modules were imported when `_set_aside` was called last."""
 
@@ -51,6 +54,7 @@ def pytest_collection() -> Iterator[None]:
         return (yield)
     finally:
         gc.enable()
+        gc.set_threshold(COLLECT_AFTER)
         _set_aside()
 
 

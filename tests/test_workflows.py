@@ -154,6 +154,7 @@ def test_the_emulation_runs_beside_the_steps_behind_it_and_is_shown_last(tmp_pat
     lines = [re.sub(r"in \d+ min \d+ s", "", line).strip() for line in done.stdout.splitlines()]
     assert lines == [
         "=== jetson: runs beside the steps that follow",
+        "make .venv/ready",
         "=== docs",
         "make docs",
         "=== docs: done",

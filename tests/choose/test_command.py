@@ -142,10 +142,10 @@ def test_measuring_here(cli: Cli, cache_folder: Path) -> None:
     ("args", "message"),
     [
         (("lenet",), "no ImageNet accuracy is published for lenet"),
-        (("mobilenet_v2", "--max-ms", "0"), "max_ms=0 is not allowed; give a number above 0"),
+        (("mobilenet_v2", "--max-ms", "0"), "--max-ms 0 is not allowed; give a number above 0"),
         (("mobilenet_v2", "--min-top1", "0.7"), "min_top1=0.7 is not allowed; give percent, e.g. 60"),
         (("--min-top1", "99"), "nothing is left to measure: "),
-        (("--input-size", "33"), "no model has a published accuracy with input_size=33; name a model"),
+        (("--input-size", "33"), "no model has a published accuracy with --input-size 33; name a model"),
         (("mobilenet_v2", "--plot", "front.jpg"), "front.jpg ends neither in .png nor in .svg"),
         (("mobilenet_v2", "--from", "gone.json"), "cannot read benchmark gone.json: No such file"),
         (

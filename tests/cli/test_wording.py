@@ -32,9 +32,11 @@ def command(**choices: object) -> None:
         ("sizes=(1, 2) is not allowed", ["--sizes", "1,2"], "--sizes 1,2 is not allowed"),
         ("it needs floats; give min_score=0.5", [], "it needs floats; give --min-score 0.5"),
         ("score='l1' is not for it", [], "--score l1 is not for it"),
-        # What was not typed stands in a file, or in a program.
+        ("lenet: score='l1' is not for it", [], "lenet: --score l1 is not for it"),
+        # What stands in a file, or in a program.
         ("run/recipe.toml: min_score=2.0 is too high", ["train"], "run/recipe.toml: min_score=2.0 is too high"),
-        ("score='gamma' is not for it", ["--fast"], "score='gamma' is not for it"),
+        ("the recipe of mine: score='x' is unknown", ["--fast"], "the recipe of mine: score='x' is unknown"),
+        ("run/recipe.toml: score='x' is unknown", ["--score", "x"], "run/recipe.toml: --score x is unknown"),
         # What has no word in the shell, or is no option.
         ("min_score=None is missing", ["--min-score", "1"], "min_score=None is missing"),
         ("fast=True is not for it", ["--fast"], "fast=True is not for it"),

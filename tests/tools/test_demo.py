@@ -15,6 +15,7 @@ from PIL import Image
 import demo_boxes
 import demo_detector
 import demo_digits
+import demo_steps
 import zoo.runner.demo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,3 +125,17 @@ def test_too_few_digits_found_fail(photos: Path, tmp_path: Path) -> None:
     done = run("--find", BOXES, spoilt, "--folder", tmp_path)
     assert done.returncode == 1
     assert re.fullmatch(r"demo: only \d+% of the digits are found, at least 60% are expected\n", done.stderr)
+
+
+def test_a_variable_is_printed_and_passed_on_unless_it_is_set(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.delenv("EDGEZOO_DEBUG", raising=False)
+    demo_steps.zoo("list", COLUMNS="60", EDGEZOO_DEBUG="0")
+    assert capfd.readouterr().out == "$ EDGEZOO_DEBUG=0 zoo list\n"
+    with pytest.raises(SystemExit):
+        demo_steps.zoo("frob", EDGEZOO_DEBUG="0")
+    out, err = capfd.readouterr()
+    assert out == "$ EDGEZOO_DEBUG=0 zoo frob\n"
+    assert err.startswith("zoo: error: No such command 'frob'")

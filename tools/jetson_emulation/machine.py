@@ -62,7 +62,16 @@ def prepare() -> None:
     """
     if not all(shutil.which(program, path=environment()["PATH"]) for program in PROGRAMS):
         with step("installing " + " ".join(PACKAGES)):
-            install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
+            install = [
+                "apt-get",
+                "install",
+                "-y",
+                "-qq",
+                "--no-install-recommends",
+                "-o",
+                "DPkg::Lock::Timeout=600",
+                *PACKAGES,
+            ]
             run(["apt-get", "update", "-qq"])
             run(install, env=environment(DEBIAN_FRONTEND="noninteractive"))
     if not (BINFMT / "status").exists():
