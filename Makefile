@@ -128,12 +128,12 @@ jetson: .venv/ready
 	$(BIN)/python tools/jetson-emulate
 	$(BIN)/python tools/jetson-emulate --runtime litert --with serve --only contents --only serve
 
-# All of it, editable, for developing.
+# All of it, editable, for developing. setuptools warns of every such installation, in ten lines.
 .venv/ready: pyproject.toml
 	@$(SYSTEM) install make
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet -e '.[dev]'
 	touch $@
 
 # What a board has: the installed wheel and the base dependencies, no TensorFlow.
