@@ -225,7 +225,7 @@ def test_errors(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args:
         ("cat\ndog\n", ("--num-classes", "3"), "the model has 3 classes but there are 2 labels"),
         ("cat\ndog\ncat\n", (), "label 3 'cat' stands there twice"),
         ("cat\n\ndog\n", (), "label 2 is ''; give one line of text"),
-        ("", (), "lenet: num_classes=0 is not allowed; give an integer, at least 2"),
+        ("", (), "lenet: --num-classes 0 is not allowed; give an integer, at least 2"),
     ],
 )
 def test_wrong_labels(cli: Cli, tmp_path: Path, labels: str, args: tuple[str, ...], message: str) -> None:
