@@ -57,6 +57,13 @@ def test_what_is_no_text(tmp_path: Path) -> None:
         read_labels(tmp_path / "labels.txt")
 
 
+@pytest.mark.parametrize("text", ["", "\n \n", "\ufeff"])
+def test_a_file_without_a_name_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"label file .*labels.txt is empty; give one with the name of a class"):
+        read_labels(tmp_path / "labels.txt")
+
+
 def test_the_class_background_is_named() -> None:
     assert fault(3, ["a", "b", "c"]) == ""
     assert fault(4, ["a", "b"]) == "4 classes but there are 2 labels"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo import bounds
+from zoo.errors import InputError
 from zoo.files.reading import read_list
 from zoo.text import count_of, plural
 
@@ -38,9 +39,12 @@ def read(path: Path) -> list[str]:
     """Reads a file of labels that the user names.
 
     Raises:
-        InputError: it cannot be read, or is no text.
+        InputError: it cannot be read, is no text, or holds no name.
     """
-    return parse(read_list(path, "label file"))
+    found = parse(read_list(path, "label file"))
+    if not found:
+        raise InputError(f"label file {path} is empty; give one with the name of a class in each line")
+    return found
 
 
 def named(labels: str | Path | Sequence[str]) -> list[str]:

@@ -225,14 +225,15 @@ def test_errors(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args:
         ("cat\ndog\n", ("--num-classes", "3"), "the model has 3 classes but there are 2 labels"),
         ("cat\ndog\ncat\n", (), "label 3 'cat' stands there twice"),
         ("cat\n\ndog\n", (), "label 2 is ''; give one line of text"),
-        ("", (), "lenet: --num-classes 0 is not allowed; give an integer, at least 2"),
+        ("", (), "label file {path} is empty; give one with the name of a class in each line"),
+        (" \n\n", (), "label file {path} is empty"),
     ],
 )
 def test_wrong_labels(cli: Cli, tmp_path: Path, labels: str, args: tuple[str, ...], message: str) -> None:
     (tmp_path / "labels.txt").write_text(labels)
     result = cli("build", "lenet", "--labels", tmp_path / "labels.txt", *args, "--out", tmp_path / "out")
     assert result.code == 1
-    assert result.error.startswith(message)
+    assert result.error.startswith(message.format(path=tmp_path / "labels.txt"))
     assert not list((tmp_path / "out").glob("*"))
 
 
