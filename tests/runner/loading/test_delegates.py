@@ -57,6 +57,7 @@ def test_a_file_that_is_not_known_here_is_tried_with_the_delegate_first(
 def test_the_delegate_goes_after_the_interpreter(
     in_a_cycle: bool, lenet: Case, library: Path, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    gc.collect()  # what earlier tests have left
     module = runtimes.module("litert")
     went: list[str] = []
     for kind in (module.Interpreter, module.Delegate):
