@@ -70,6 +70,7 @@ def test_a_model_is_plain_keras(case: Case) -> None:
     assert "Lambda" not in {type(layer).__name__ for layer in layers}
 
 
+@pytest.mark.slow
 def test_a_model_gives_probabilities(case: Case) -> None:
     classes = case.options.get("num_classes") or case.model.output_shape[-1]
     assert case.model.output_shape == (None, classes)

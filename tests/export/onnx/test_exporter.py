@@ -111,6 +111,7 @@ def test_labels_and_card_are_in_the_properties(exported: Made) -> None:
     assert {"tf2onnx", "onnx", "onnxruntime"} <= set(found.card["made_with"])
 
 
+@pytest.mark.slow
 def test_the_same_model_gives_the_same_file(exported: Made, net: Any, tmp_path: Path) -> None:
     again = to_onnx(
         net, tmp_path / "plain.onnx", calibration=synthetic(net.input_shape[1:], 40).inputs, labels=["a", "b", "c"]
