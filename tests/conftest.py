@@ -73,6 +73,8 @@ SMALL: dict[str, dict[str, Any]] = {
 GAINS = {"resnet": 1}
 """The gain of `fill` for models whose sums grow from block to block, so that the softmax names one class always."""
 
+_COMMAND = processes.command
+
 _own = tempfile.TemporaryDirectory(prefix="edgezoo-tests-")
 
 
@@ -428,10 +430,10 @@ def _same_random_numbers() -> None:
 def warm_converter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the process of TensorFlow's converter a fork of a warm one, see `warm`.
 
-    A file of tests about that process has a fixture of its own under this name. A test that gives Python's place to
-    another program gets that program.
+    A test about that process asks for `cold_converter`, or its file has a fixture of its own under this name. A test that
+    gives Python's place to another program gets that program.
     """
-    start, python = processes.command, sys.executable
+    start, python = _COMMAND, sys.executable
 
     def command(module: str, **options: Any) -> list[str]:
         words = start(module, **options)
@@ -440,6 +442,12 @@ def warm_converter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         return [*request.getfixturevalue("warm"), str(ROOT / "tests" / "programs" / "begin_child.py"), words[-1]]
 
     monkeypatch.setattr(processes, "command", command)
+
+
+@pytest.fixture
+def cold_converter(warm_converter: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves the converter's process as it is for users."""
+    monkeypatch.setattr(processes, "command", _COMMAND)
 
 
 def _environment(folder: str, variable: str) -> Path:

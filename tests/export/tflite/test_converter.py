@@ -23,19 +23,17 @@ from zoo.runner.loading.session import load
 from zoo.tflite import modelfile
 
 
-@pytest.fixture
-def warm_converter() -> None:
-    """Leaves the converter's process as it is for users."""
-
-
 @pytest.fixture(scope="module")
 def lowered() -> Any:
     return lower(zoo.build("lenet"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["none", "int8"])
-def test_both_ways_give_the_same_file(mode: Any, lowered: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mode", "converter"), [("none", "cold_converter"), ("int8", "warm_converter")])
+def test_both_ways_give_the_same_file(
+    mode: Any, converter: str, request: pytest.FixtureRequest, lowered: Any, tmp_path: Path
+) -> None:
+    request.getfixturevalue(converter)
     samples = np.random.default_rng(0).integers(0, 256, (12, 28, 28, 1)).astype(np.float32)
     settings = Settings(mode, "uint8" if mode == "int8" else "float32")
     results, ops = [], []
