@@ -1,4 +1,4 @@
-"""The memory of decoding, measured in a separate process for each kind of picture, is at most the estimate."""
+"""The memory of decoding, measured in a process of its own for each kind of picture, is at most the estimate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import costs
 from zoo.errors import InputError
 from zoo.inputs.pictures import picture_memory
 from zoo.inputs.pictures.formats import is_installed
@@ -39,6 +40,10 @@ def clear() -> Image.Image:
     return image
 
 
+def few_colours() -> Image.Image:
+    return picture().quantize(64, Image.Quantize.FASTOCTREE)
+
+
 def deep(dtype: Any) -> Image.Image:
     return Image.fromarray(np.asarray(picture().convert("L")).astype(dtype) * 257)
 
@@ -55,14 +60,14 @@ KINDS: dict[str, tuple[str, Callable[[], Image.Image], dict[str, Any], float]] =
     "turned PNG": ("PNG", picture, {"exif": turned()}, 8),
     "RGBA PNG": ("PNG", clear, {}, 8),
     "gray and alpha PNG": ("PNG", lambda: clear().convert("LA"), {}, 8),
-    "palette PNG": ("PNG", lambda: picture().quantize(64), {}, 5),
-    "palette PNG with transparency": ("PNG", lambda: picture().quantize(64), {"transparency": bytes(range(64))}, 5),
+    "palette PNG": ("PNG", few_colours, {}, 5),
+    "palette PNG with transparency": ("PNG", few_colours, {"transparency": bytes(range(64))}, 5),
     "gray PNG": ("PNG", lambda: picture().convert("L"), {}, 2),
     "16-bit gray PNG": ("PNG", lambda: deep(np.uint16), {}, 4),
     "1-bit PNG": ("PNG", lambda: picture().convert("1"), {}, 2),
     "animated PNG": ("PNG", picture, {"save_all": True, "append_images": [Image.new("RGB", SIZE)]}, 12),
-    "GIF": ("GIF", lambda: picture().quantize(64), {"transparency": 3}, 6),
-    "animated GIF": ("GIF", lambda: picture().quantize(64), {"save_all": True, "append_images": [clear()]}, 6),
+    "GIF": ("GIF", few_colours, {"transparency": 3}, 6),
+    "animated GIF": ("GIF", few_colours, {"save_all": True, "append_images": [clear()]}, 6),
     "BMP": ("BMP", picture, {}, 8),
     "PPM": ("PPM", picture, {}, 8),
     "JPEG": ("JPEG", picture, {}, 1),
@@ -81,19 +86,40 @@ KINDS: dict[str, tuple[str, Callable[[], Image.Image], dict[str, Any], float]] =
 }  # fmt: skip
 
 
-def measure(path: Path, threads: int = 1, *budget: int) -> tuple[int, int, int]:
-    """Returns the peak memory, the estimate for one picture (both in bytes), and the number of decoded pictures."""
-    command = [sys.executable, "-W", "ignore", str(MEASURE), str(path), str(threads), *map(str, budget)]
+Measure = Callable[..., tuple[int, int, int]]
+
+
+@pytest.fixture(scope="module")
+def measure() -> Iterator[Measure]:
+    """Returns the peak memory, the estimate for one picture (both in bytes), and the number of decoded pictures.
+
+    It takes a file, the number of threads, and the pixels of the budget.
+    """
     # Freed memory is returned at once; otherwise the C library would keep some for each thread, depending on chance.
     variables = os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=variables)
-    took, needed, count = json.loads(done.stdout)
-    return took, needed, count
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", str(MEASURE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=variables,
+    ) as process:
+        costs.count(process.pid)
+
+        def ask(path: Path, threads: int = 1, *budget: int) -> tuple[int, int, int]:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps([str(path), threads, *budget]) + "\n")
+            process.stdin.flush()
+            took, needed, count = json.loads(process.stdout.readline())
+            return took, needed, count
+
+        yield ask
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
-def test_no_kind_takes_more_than_is_worked_out(name: str, tmp_path: Path) -> None:
+def test_no_kind_takes_more_than_is_worked_out(name: str, measure: Measure, tmp_path: Path) -> None:
     kind, make, how, allowed = KINDS[name]
     if not is_installed(kind):
         pytest.skip(f"this Pillow has no {kind}")
@@ -108,7 +134,7 @@ def test_no_kind_takes_more_than_is_worked_out(name: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_threads_together_take_no_more_than_they_share(tmp_path: Path) -> None:
+def test_threads_together_take_no_more_than_they_share(measure: Measure, tmp_path: Path) -> None:
     """Decodes eight pictures at a time that take 8 bytes per pixel, of which two may be decoded at the same time."""
     path = tmp_path / "picture.png"
     clear().save(path)

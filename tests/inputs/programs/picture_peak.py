@@ -1,13 +1,14 @@
-"""Measures the peak memory of decoding: `picture_peak.py FILE THREADS [PIXELS]`; the pixels are those of the budget.
+"""Measures the peak memory of decoding, of each line `[FILE, THREADS, PIXELS]` in a fork of this process.
 
-It prints a JSON list: the bytes that were used, the largest estimate for one picture, and the number of decoded
-pictures.
+The lines are JSON, and the pixels, which may be left out, those of the budget. For each it prints a JSON list: the
+bytes that were used, the largest estimate for one picture, and the number of decoded pictures.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import threading
 from pathlib import Path
@@ -36,9 +37,8 @@ def warm_up() -> None:
     images.load_image(small, 96, 96)
 
 
-def main(path: str, count: int, pixels: int | None = None) -> None:
+def measure(path: str, count: int, pixels: int | None = None) -> None:
     """Decodes the file in several threads at the same time."""
-    warm_up()
     needed: list[int] = []
     really = picture_memory.needed
 
@@ -55,7 +55,15 @@ def main(path: str, count: int, pixels: int | None = None) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    sys.stdout.write(json.dumps([peak() - before, max(needed), len(needed)]))
+    sys.stdout.write(json.dumps([peak() - before, max(needed), len(needed)]) + "\n")
+    sys.stdout.flush()
 
 
-main(sys.argv[1], *map(int, sys.argv[2:]))
+warm_up()
+for line in sys.stdin:
+    # The peak of a fork begins with what this process has then.
+    child = os.fork()
+    if child == 0:
+        measure(*json.loads(line))
+        os._exit(0)
+    os.waitpid(child, 0)
