@@ -27,7 +27,7 @@ from tests.browsing import browser, open_page
 from tests.costs import pytest_runtest_call, pytest_runtest_setup
 from tests.memory import _free_memory, _set_modules_aside, pytest_collection
 from tests.narrow import narrow
-from tests.order import pytest_collection_modifyitems, pytest_terminal_summary
+from tests.order import pytest_collection_modifyitems, pytest_terminal_summary, pytest_xdist_make_scheduler
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
 from zoo.cli.main import main
 from zoo.runner.loading.runtimes import RUNTIMES
@@ -51,6 +51,7 @@ __all__ = [
     "pytest_runtest_makereport",
     "pytest_runtest_setup",
     "pytest_terminal_summary",
+    "pytest_xdist_make_scheduler",
 ]
 
 Array = npt.NDArray[Any]
@@ -430,8 +431,8 @@ def _same_random_numbers() -> None:
 def warm_converter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the process of TensorFlow's converter a fork of a warm one, see `warm`.
 
-    A test about that process asks for `cold_converter`, or its file has a fixture of its own under this name. A test that
-    gives Python's place to another program gets that program.
+    A test about that process asks for `cold_converter`, or its file has a fixture of its own under this name. A test
+    that gives Python's place to another program gets that program.
     """
     start, python = _COMMAND, sys.executable
 

@@ -1,4 +1,7 @@
-"""Gives the longest files of tests to the processes first: a long one at the end would have all others wait."""
+"""Gives files of tests to processes: the longest first, as one at the end would have all others wait.
+
+Files that make the same models are given to the same process.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from tests import costs
 
@@ -64,6 +68,24 @@ Only one page is among the first: the others would wait for the folder that it m
 `--durations`, such as that of `make test`, ends with the files that took longest, and says which are not listed here.
 """
 
+TOGETHER = (
+    # They export what `tests.export.conftest.Matrix` builds.
+    ("export/tflite/test_matrix.py", "export/onnx/test_parity.py", "export/tfjs/test_parity.py"),
+    # They take every `tests.conftest.Case`.
+    (
+        "export/tflite/test_exporter.py",
+        "runner/loading/test_openvino.py",
+        "test_registry.py",
+        "models/test_parameters.py",
+        "weights/test_originals.py",
+        "compress/test_folding.py",
+        "compress/prune/test_pruning.py",
+        "tflite/writing/test_metadata.py",
+    ),
+)
+"""Files whose tests stay in one process, which builds once what they share; the first is among the longest."""
+_FIRST = {name: names[0] for names in TOGETHER for name in names}
+
 SHOWN = 15
 """How many of the longest files a run shows."""
 LONG = 20
@@ -72,8 +94,27 @@ LONG = 20
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sorts the files, those that are not listed last and as they were; a file's tests stay together."""
-    place = {ROOT / "tests" / name: i for i, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path, len(place)))
+    place = {name: i for i, name in enumerate(LONGEST)}
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.relative_to(ROOT / "tests").as_posix()
+        return place.get(_FIRST.get(name, name), len(place))
+
+    items.sort(key=rank)
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Gives each process files as a whole, and those of `TOGETHER` as if they were one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Returns the first file of those that a test's file stays with; the file itself if it stands alone."""
+        name = nodeid.partition("::")[0].removeprefix("tests/")
+        return _FIRST.get(name, name)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Returns what gives the tests to the processes."""
+    return Scheduling(config, log)
 
 
 def seconds_by_file(reports: Iterable[pytest.TestReport]) -> dict[str, float]:

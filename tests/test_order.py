@@ -6,12 +6,23 @@ from typing import Any
 import pytest
 
 from tests import conftest
-from tests.order import LONGEST, ROOT, pytest_collection_modifyitems, pytest_terminal_summary
+from tests.order import (
+    LONGEST,
+    ROOT,
+    TOGETHER,
+    pytest_collection_modifyitems,
+    pytest_terminal_summary,
+    pytest_xdist_make_scheduler,
+)
 
 
 def test_the_listed_files_are_there() -> None:
     assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []
     assert len(set(LONGEST)) == len(LONGEST)
+    together = [name for names in TOGETHER for name in names]
+    assert [name for name in together if not (ROOT / "tests" / name).is_file()] == []
+    assert len(set(together)) == len(together)
+    assert {names[0] for names in TOGETHER} <= {*LONGEST}
 
 
 def test_the_longest_file_comes_first_and_those_that_are_not_listed_stay_as_they_were() -> None:
@@ -20,6 +31,21 @@ def test_the_longest_file_comes_first_and_those_that_are_not_listed_stay_as_they
     items: list[Any] = [SimpleNamespace(path=ROOT / "tests" / name) for name in names]
     pytest_collection_modifyitems(items)
     assert [item.path.relative_to(ROOT / "tests").as_posix() for item in items] == [names[i] for i in (3, 1, 0, 2)]
+
+
+def test_files_that_share_what_they_build_follow_each_other() -> None:
+    names = ["test_text.py", TOGETHER[0][1], LONGEST[-1], TOGETHER[0][0]]
+    items: list[Any] = [SimpleNamespace(path=ROOT / "tests" / name) for name in names]
+    pytest_collection_modifyitems(items)
+    assert [item.path.relative_to(ROOT / "tests").as_posix() for item in items] == [names[i] for i in (1, 3, 2, 0)]
+
+
+def test_a_process_has_files_as_a_whole_and_those_that_share_together() -> None:
+    assert conftest.pytest_xdist_make_scheduler is pytest_xdist_make_scheduler
+    config: Any = SimpleNamespace(getvalue=lambda _: ["2*popen"])
+    split = pytest_xdist_make_scheduler(config, None)._split_scope
+    assert {split(f"tests/{name}::test_a[b::c]") for name in TOGETHER[1]} == {TOGETHER[1][0]}
+    assert split("tests/test_text.py::A::test_b") == split("tests/test_text.py::test_c") == "test_text.py"
 
 
 class Terminal:
