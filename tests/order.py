@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadFileScheduling
 
 from tests import costs
 
@@ -103,18 +102,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=rank)
 
 
-class Scheduling(LoadFileScheduling):  # type: ignore[misc]
-    """Gives each process files as a whole, and those of `TOGETHER` as if they were one."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        """Returns the first file of those that a test's file stays with; the file itself if it stands alone."""
-        name = nodeid.partition("::")[0].removeprefix("tests/")
-        return _FIRST.get(name, name)
+def scope(nodeid: str) -> str:
+    """Returns the first file of those that a test's file stays with; the file itself if it stands alone."""
+    name = nodeid.partition("::")[0].removeprefix("tests/")
+    return _FIRST.get(name, name)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
-    """Returns what gives the tests to the processes."""
-    return Scheduling(config, log)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Returns what gives each process files as a whole, and those of `TOGETHER` as if they were one.
+
+    Not every environment has pytest-xdist.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    scheduling = LoadFileScheduling(config, log)
+    scheduling._split_scope = scope
+    return scheduling
 
 
 def seconds_by_file(reports: Iterable[pytest.TestReport]) -> dict[str, float]:
