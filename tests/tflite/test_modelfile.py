@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +163,10 @@ def resident(path: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["inspect", "run", "benchmark", "evaluate", "serve", "doctor"])
-def test_every_command_refuses_in_one_line(command: str, cli: Cli, tmp_path: Path, photos: tuple[Path, Path]) -> None:
+def test_every_command_refuses_in_one_line(
+    command: str, cli: Cli, tmp_path: Path, photos: tuple[Path, Path], uninstall: Callable[..., None]
+) -> None:
+    uninstall("tensorflow")  # which `doctor` would import twice
     path = Claims(shape=[HUGE] * 100_000, name="n" * 1000).write(tmp_path / "m.tflite")
     (tmp_path / "data" / "a").mkdir(parents=True)
     (tmp_path / "data" / "a" / "1.jpg").symlink_to(photos[0])

@@ -11,6 +11,7 @@ import zoo
 from zoo.cli.commands.train import train as command
 from zoo.errors import InputError, OptionError
 from zoo.specs import NUM_CLASSES, ModelSpec
+from zoo.summary.table import outline
 from zoo.training.recipe import Recipe, default_recipe, field_types, read_recipe
 
 
@@ -26,7 +27,7 @@ def test_every_model_has_its_own(name: str) -> None:
     assert bool(spec.transfer_recipe) == bool(spec.weights)
     if spec.transfer_recipe:
         assert transfer.learning_rate * transfer.body_rate < scratch.learning_rate
-        layers = [layer.name for layer in zoo.build(name, input_size=96, num_classes=2).layers]
+        layers = [row.name for row in outline(name, input_size=96, num_classes=2).rows]
         assert transfer.freeze in layers or (transfer.freeze == "none" and transfer.body_rate < 1)
 
 
