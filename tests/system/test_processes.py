@@ -12,14 +12,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from zoo.system import processes, surroundings
-
-if TYPE_CHECKING:
-    from tests.conftest import Case
 
 pytestmark = pytest.mark.slow
 
@@ -50,13 +47,17 @@ def warm_converter() -> None:
 
 
 @pytest.mark.parametrize("kind", ["trial", "cold start", "doctor, a runtime", "doctor, a file", "converter", "program"])
-def test_no_child_imports_from_the_current_folder(kind: str, lenet: Case, tmp_path: Path) -> None:
+def test_no_child_imports_from_the_current_folder(
+    kind: str, lenet_file: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """The parent has already loaded modules of these names, and the folder is on its import path in every way."""
     folder = tmp_path / "folder"
     folder.mkdir()
     marks = plant(folder, *MODULES)
     loaded = [name for name in MODULES if importlib.util.find_spec(name)] if kind == "converter" else []
-    command = [sys.executable, str(CHILDREN), kind, str(lenet.file), str(folder), *loaded]
+    # Only the child of the converter need import TensorFlow.
+    python = request.getfixturevalue("warm") if kind == "converter" else [sys.executable]
+    command = [*python, str(CHILDREN), kind, str(lenet_file), str(folder), *loaded]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not marks.exists(), marks.read_text()
     assert done.returncode == 0, done.stderr
@@ -71,17 +72,26 @@ def test_that_folder_is_hostile_to_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["run", "MODEL", "PHOTO"], ["demo"], ["inspect", "MODEL"], ["doctor", "MODEL"], ["list"]]
+    "words", [["run", "MODEL", "PHOTO"], ["demo"], ["inspect", "MODEL"], ["doctor", "ONNX"], ["list"]]
 )
 def test_the_command_imports_nothing_from_it_once_it_has_begun(
-    words: list[str], lenet: Case, photos: tuple[Path, Path], tmp_path: Path
+    words: list[str], lenet_file: Path, photos: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """Python itself imports `sitecustomize` and the like before our first line runs; we cannot change that."""
+    """Python itself imports `sitecustomize` and the like before our first line runs; we cannot change that.
+
+    `zoo doctor` imports every runtime, and runs an ONNX file with one of them only.
+    """
     folder, program = tmp_path / "folder", tmp_path / "zoo"
     folder.mkdir()
     marks = plant(folder, *"json numpy click PIL rich tensorflow ai_edge_litert tflite".split())  # noqa: SIM905
     program.write_text("from zoo.__main__ import main\nmain()\n")
-    names = {"MODEL": str(lenet.file), "PHOTO": str(photos[0])}
+    names = {"MODEL": str(lenet_file), "PHOTO": str(photos[0])}
+    if "ONNX" in words:
+        pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+        pytest.importorskip("onnx", reason="needs onnx")
+        from tests.onnx.runnable import colours
+
+        names["ONNX"] = str(colours(tmp_path / "colours.onnx"))
     done = subprocess.run(
         [sys.executable, str(program), *(names.get(word, word) for word in words)],
         cwd=folder,

@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,6 @@ from zoo.training.setup import prepare
 from zoo.training.watch import NullWatch
 from zoo.weights import load_model
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("programs") / "find_squares.py"
 OPTIONS: dict[str, Any] = {"epochs": 6, "batch_size": 25, "learning_rate": 0.01, "patience": 0}
 POSITION = PositionTraining()
@@ -184,13 +182,12 @@ def test_a_new_head_learns_on_cached_features(alone: TrainResult, squares: Path,
 
 
 @pytest.mark.slow
-def test_two_devices_learn_what_one_does(alone: TrainResult, squares: Path, tmp_path: Path) -> None:
+def test_two_devices_learn_what_one_does(alone: TrainResult, squares: Path, tmp_path: Path, warm: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, PROGRAM, squares, tmp_path / "run", "2", json.dumps(OPTIONS)],
+        [*warm, PROGRAM, squares, tmp_path / "run", "2", json.dumps(OPTIONS)],
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     history = json.loads(done.stdout.splitlines()[-1])

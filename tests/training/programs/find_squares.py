@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import tensorflow as tf
 
 import zoo
+
+sys.path.append(str(Path(__file__).parents[3]))
+
 from tests.training.own_task import PositionTraining, register_model
 from zoo.training.tasks import TASKS
 
