@@ -52,6 +52,7 @@ SECONDS = 12 * 3600
 
 
 _CRASHED = "the converter ended with"
+_UNKNOWN = "is neither a custom op nor a flex op"
 _GAP = re.compile(r"Quantization to 16x8-bit not yet supported for op: '(?P<op>\w+)'")
 """What the converter says of an operation that it has no int16 form of."""
 
@@ -194,7 +195,9 @@ def _refusal(model: keras.Model, settings: Settings, reason: str, whole: str) ->
         layer = ", ".join(unusual(model)[:3])
     at = f" (at {layer})" if layer else ""
     way = ""
-    if settings.quantize != "none":
+    if _UNKNOWN in reason:
+        way = "; leave such layers out: TFLite has no such operation in any quantization"
+    elif settings.quantize != "none":
         weak = "" if fragile.weak_points(model) else "int8, "
         others = {"int8": "float16 or dynamic", "int16x8": f"{weak}float16 or dynamic"}.get(settings.quantize, "none")
         way = f"; leave such layers out, or choose another quantization, such as {others}"

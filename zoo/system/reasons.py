@@ -24,6 +24,8 @@ _MARK = re.compile(r"(?:Exception encountered|Original error was|The original er
 """What stands before the reason, in the same line or before the next; the last of them counts."""
 _PLACED = re.compile(r":-?\d+(?::\d+)?: error: ")
 """A place in a source file before the reason."""
+_LOCATION = re.compile(r'^loc\((?:"[^"]*"|[^"])*?\)+: (?:error: )?')
+"""How the converter writes where an operation of a saved model comes from."""
 _RAISED = re.compile(r"[\w.]+(?:Error|Exception|Interrupt): ")
 """How the last line of a traceback begins."""
 _FRAME = re.compile(r"^\{\{function_node [^}]*\}\} *|(?: \[Op:[^\]]*\])?(?: name: *)?$")
@@ -75,4 +77,4 @@ def _first(lines: list[str]) -> str:
 
 
 def _plain(line: str) -> str:
-    return _FRAME.sub("", line.partition(" Full object config: ")[0]).strip()
+    return _FRAME.sub("", _LOCATION.sub("", line.partition(" Full object config: ")[0])).strip()
