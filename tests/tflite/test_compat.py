@@ -149,7 +149,7 @@ def test_dense_layers_with_a_scale_for_each_channel_are_a_problem_of_runtimes_th
     (problem,) = compat.problems(_dense(2), "edgetpu_compiler 16")
     assert (problem.op, problem.version) == ("FULLY_CONNECTED", 1)
     assert "one scale a channel" in problem.reason
-    assert "target='tflite-runtime'" in problem.remedy
+    assert "for the target tflite-runtime" in problem.remedy
     assert compat.problems(_dense(2), "tflite-runtime 2.14") == []
     assert compat.problems(_dense(1), "edgetpu_compiler 16") == []
     assert compat.problems(_dense(2, weights=-1), "edgetpu_compiler 16") == []

@@ -32,8 +32,8 @@ FIRST_WITH_PER_CHANNEL_DENSE = "2.10"
 """The first runtime with per-channel scales in dense layers; older ones load such files and compute wrong results."""
 _BEFORE_PER_CHANNEL_DENSE = {"edgetpu_compiler 16"}  # built on TensorFlow 2.5
 _REMEDIES = {
-    "FULLY_CONNECTED": "export with target='tflite-runtime', which keeps dense layers at one scale each",
-    "CONV_2D": "export with target='edgetpu', which splits grouped convolutions",
+    "FULLY_CONNECTED": "export for the target tflite-runtime, which keeps dense layers at one scale each",
+    "CONV_2D": "export for the target edgetpu, which splits grouped convolutions",
 }
 _WITH_POST_PROCESS = {"litert 2.3", "tflite-runtime 2.14", "edgetpu_compiler 16"}
 """The runtimes that have the custom operation of detectors; an Edge TPU leaves it to its host's runtime."""

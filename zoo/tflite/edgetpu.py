@@ -158,7 +158,7 @@ def _convolution(op: Op, graph: Graph) -> str:
     if op.name == "CONV_2D" and len(op.inputs) > 1:
         channels, kernel = graph.tensors[op.inputs[0]].shape[-1:], graph.tensors[op.inputs[1]].shape[-1:]
         if channels != kernel:
-            return "it is grouped; export with target='edgetpu'"
+            return "it is grouped; export for the target edgetpu"
     return _constant_parameters(op, graph)
 
 
