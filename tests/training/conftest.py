@@ -26,6 +26,15 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, digits: tuple[Array, Arra
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves the figures of a run's folder empty, which take a third of a short training.
+
+    Those of fixtures for several tests are drawn.
+    """
+    monkeypatch.setattr("zoo.plots.save", lambda _, path: path.touch())
+
+
+@pytest.fixture
 def addresses() -> tuple[str, ...]:
     """The addresses of three workers on this machine."""
     return tuple(f"localhost:{port}" for port in free_ports(3))

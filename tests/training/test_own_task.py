@@ -34,6 +34,8 @@ from zoo.training.setup import prepare
 from zoo.training.watch import NullWatch
 from zoo.weights import load_model
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 PROGRAM = Path(__file__).with_name("programs") / "find_squares.py"
 OPTIONS: dict[str, Any] = {"epochs": 6, "batch_size": 25, "learning_rate": 0.01, "patience": 0}
 POSITION = PositionTraining()

@@ -24,6 +24,8 @@ from zoo.weights import load_model
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUICK: dict[str, Any] = {"epochs": 3, "batch_size": 32, "augment": "none", "warmup_epochs": 0}
 
 

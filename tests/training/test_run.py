@@ -28,7 +28,7 @@ from zoo.training.tasks.classification import CLASSIFICATION
 from zoo.training.watch import describe_row
 from zoo.weights import load_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 QUICK: dict[str, Any] = {"epochs": 4, "input_size": 28}
 
@@ -162,7 +162,7 @@ def test_the_watch_is_told(trained: tuple[TrainResult, Notes]) -> None:
 @pytest.mark.slow
 def test_figures_of_training_files_are_not_called_those_of_validation(pictures: Path, tmp_path: Path) -> None:
     watch = Notes()
-    result = train("lenet", pictures, out=tmp_path / "run", epochs=2, validation=0.0, watch=watch)
+    result = train("mlp", pictures, out=tmp_path / "run", epochs=2, validation=0.0, watch=watch)
     with (result.folder / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(watch.rows) == 2
@@ -228,7 +228,7 @@ def test_a_finished_run_is_calibrated_as_before_even_if_it_was_killed_just_befor
 
 
 def test_the_same_seed_gives_the_same(pictures: Path, tmp_path: Path) -> None:
-    runs = [train("lenet", pictures, out=tmp_path / str(i), seed=seed, epochs=2) for i, seed in enumerate((1, 1, 2))]
+    runs = [train("mlp", pictures, out=tmp_path / str(i), seed=seed, epochs=2) for i, seed in enumerate((1, 1, 2))]
     losses = [[row["loss"] for row in run.history] for run in runs]
     assert losses[0] == pytest.approx(losses[1], abs=1e-3)
     assert losses[0] != pytest.approx(losses[2], abs=1e-3)
@@ -267,7 +267,7 @@ def test_a_new_head_then_the_last_blocks(trained: tuple[TrainResult, Notes], tra
 @pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
 def test_schedules(pictures: Path, tmp_path: Path, schedule: str) -> None:
     result = train(
-        "lenet", pictures, out=tmp_path / "run", schedule=schedule, epochs=6, learning_rate=0.004, patience=3,
+        "mlp", pictures, out=tmp_path / "run", schedule=schedule, epochs=6, learning_rate=0.004, patience=3,
         optimizer="sgd" if schedule == "plateau" else "adam",
     )  # fmt: skip
     rates = [row["learning_rate"] for row in result.history]
@@ -281,7 +281,7 @@ def test_schedules(pictures: Path, tmp_path: Path, schedule: str) -> None:
 
 
 def test_early_stopping(pictures: Path, tmp_path: Path) -> None:
-    result = train("lenet", pictures, out=tmp_path / "run", epochs=30, learning_rate=1e-9, patience=2)
+    result = train("mlp", pictures, out=tmp_path / "run", epochs=30, learning_rate=1e-9, patience=2)
     # Nothing changes: the first epoch stays the best, or one that is better by a rounding.
     assert len(result.history) <= result.metrics["best_epoch"] + 2 < 30
 
@@ -306,14 +306,16 @@ def test_a_model_of_ones_own(pictures: Path, tmp_path: Path) -> None:
 def test_mixed_precision_saves_float32(pictures: Path, tmp_path: Path) -> None:
     import keras
 
-    result = train("lenet", pictures, out=tmp_path / "run", epochs=6, mixed_precision=True)
+    result = train("mlp", pictures, out=tmp_path / "run", epochs=4, mixed_precision=True)
     assert keras.config.dtype_policy().name == "float32"
     assert {layer.dtype_policy.name for layer in result.model.layers} == {"float32"}
     assert result.accuracy > 0.5
 
 
 def test_xla(pictures: Path, tmp_path: Path) -> None:
-    assert train("lenet", pictures, out=tmp_path / "run", epochs=2, xla=True, augment="none").history[-1]["loss"] < 2
+    # All batches have one shape, each of which is compiled.
+    recipe = {"epochs": 2, "batch_size": 40, "augment": "none"}
+    assert train("mlp", pictures, out=tmp_path / "run", xla=True, **recipe).history[-1]["loss"] < 2
 
 
 def test_windows_of_sensor_values(tmp_path: Path) -> None:
