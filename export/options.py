@@ -141,7 +141,7 @@ class ExportOptions:
         of_int8 = {name: changes.pop(name, getattr(self, name)) for name in OF_INT8}
         modes = [mode(name) for name in one_or_more(quantize)]
         if modes and not any(one.name == "int8" for one in modes):
-            dataclasses.replace(self, **of_int8, quantize=modes[0].name)  # refuses those that need int8
+            dataclasses.replace(self, **of_int8, io=io, quantize=modes[0].name)  # refuses those that need int8
         base = dataclasses.replace(self, **OF_INT8, io=None)
         return tuple(
             base.change(
@@ -230,6 +230,11 @@ class ExportOptions:
             raise ExportError(f"the Edge TPU runs int8 files only, not {chosen.name!r}; give quantize='int8'")
         if self.io not in {None, "float32"} and not chosen.typed:
             raise ExportError(f"{chosen.name!r} files take float32, not {self.io}; only int8 files have a choice")
+        if self.min_agreement is not None and not self.verify_file:
+            raise ExportError(
+                f"min_agreement={self.min_agreement:g} asks for the check that verify_file=False (--no-verify) leaves "
+                "out; leave out one of them"
+            )
         if self.target == "edgetpu" and self.io == "float32":
             raise ExportError("the Edge TPU takes no float32 input; give io='uint8' or 'int8'")
         if self.target == "edgetpu" and self.batch != 1:

@@ -23,7 +23,7 @@ from zoo.export.options import (
     NMS,
     ExportOptions,
 )
-from zoo.export.tfjs.options import require_own
+from zoo.export.unchecked import require_own
 from zoo.files.writing import require_writable
 from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
 from zoo.tflite.labels import read as read_labels
@@ -239,9 +239,13 @@ def read_request(
     wanted: list[ExportOptions] = []
     for form in checked:
         wanted += ExportOptions().in_modes(quantize, **of_format(form, checked, common), format=form)
+    samples = options.get("calibration_samples", CALIBRATION_SAMPLES)
+    if checked and calibration is None and samples != CALIBRATION_SAMPLES:
+        raise ExportError(
+            f"--calibration-samples {samples} is a number of calibration samples; give --calibration, too"
+        )
     if not checked:
-        if "tfjs" in formats:
-            require_own({**common, "quantize": quantize, "calibration": calibration, "license": license_})
+        require_own(formats, {**common, "quantize": quantize, "calibration": calibration, "license": license_})
         ExportOptions().in_modes((), **common)  # refuses what is not allowed
     if program:
         _require_program(program, wanted)

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExportError, OptionError
 from zoo.export.lower import channels, grouped, recurrent
-from zoo.graph import has_graph, input_readers, prepared, rebuild, rebuild_nested
+from zoo.graph import has_graph, input_readers, prepared, rebuild, rebuild_nested, scaling_of
 from zoo.published import Preparation
 from zoo.tasks import DEFAULT, Task
 
 if TYPE_CHECKING:
     import keras
+
+_SCALES_PIXELS = 1 / 16
+"""The largest factor of a first layer that takes pixels 0..255; one that takes a range of its own has a larger one."""
 
 
 def check_exportable(model: keras.Model, task: Task[Any] = DEFAULT) -> tuple[int, ...]:
@@ -45,11 +48,19 @@ def with_preparation(model: keras.Model, preparation: Preparation, task: Task[An
     """Puts a preparation of raw pixels in front of a model that wants prepared ones.
 
     Raises:
-        ExportError: see `check_exportable`; or the preparation is one of other channels than the model's.
+        ExportError: see `check_exportable`; or the preparation is one of other channels than the model's, or the model
+            scales raw pixels itself.
     """
     import keras
 
     shape = check_exportable(model, task)
+    own = scaling_of(model)
+    if own is not None and own.scale <= _SCALES_PIXELS and {*preparation.scale, *preparation.offset} != {1.0, 0.0}:
+        low, high = own.range
+        raise ExportError(
+            f"{model.name} scales raw pixels itself, to {low:.3g}..{high:.3g} in its first layer, and would scale "
+            "prepared ones once more; leave out --pixels and --input-range (pixels, input_range)"
+        )
     pixels = keras.Input(shape, name="pixels")
     try:
         return keras.Model(pixels, model(prepared(pixels, preparation)), name=model.name)

@@ -19,7 +19,7 @@ from zoo.export.lower.plain import plain
 from zoo.export.options import ExportOptions
 from zoo.export.tfjs.check import require_same
 from zoo.export.tfjs.layers import WEIGHTS, Layers, write
-from zoo.export.tfjs.options import require_own
+from zoo.export.unchecked import require_own
 from zoo.files.writing import atomic
 from zoo.graph import calls_of, has_graph, input_readers, scaling_of
 from zoo.inputs.preprocessing import is_picture
@@ -109,7 +109,7 @@ def prepare(model: keras.Model, options: ExportOptions | None, *, labels: Sequen
         InputError: the labels do not fit.
     """
     options = options or ExportOptions()
-    require_own(vars(options))
+    require_own(("tfjs",), vars(options))
     ready, notes = plain(model, options.input_size)
     options = teachable.with_its_range(ready, options, notes)
     task = task_of(ready)

@@ -88,6 +88,10 @@ def test_input_types() -> None:
         ({"input_range": (1, -1)}, "input range 1,-1 is not allowed; give the lower end first"),
         ({"input_range": (0, math.inf)}, "input range 0,inf is not allowed"),
         ({"input_range": (0, 1), "pixels": "tf"}, "pixels and input_range both say how pixels are prepared"),
+        (
+            {"min_agreement": 0.9, "verify_file": False},
+            r"min_agreement=0.9 asks for the check that verify_file=False \(",
+        ),
         ({"input_range": 1}, "input_range=1 is not allowed; give two numbers"),
         ({"input_range": (0, 1, 2)}, r"input_range=\(0, 1, 2\) is not allowed; give two numbers"),
     ],
@@ -145,6 +149,15 @@ def test_one_bad_mode_refuses_all() -> None:
         ExportOptions().in_modes(["int8", "none"], target="edgetpu")
     with pytest.raises(ExportError, match="unknown input and output type 'int16'"):
         ExportOptions().in_modes(["none"], io="int16")
+
+
+@pytest.mark.parametrize(
+    ("modes", "form"), [(["none"], "tflite"), (["float16", "int16x8"], "tflite"), (["none"], "onnx")]
+)
+def test_types_of_the_ends_are_refused_where_no_mode_has_them(modes: list[str], form: str) -> None:
+    with pytest.raises(ExportError, match=f"'{modes[0]}' files take float32, not int8; only int8 files have a choice"):
+        ExportOptions().in_modes(modes, io="int8", format=form)
+    assert ExportOptions().in_modes(modes, io="float32", format=form)[0].ends == "float32"
 
 
 def test_agreement_is_asked_for_by_the_mode_or_by_the_user() -> None:

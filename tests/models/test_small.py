@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.errors import OptionError
 from zoo.summary.table import outline
 
 
@@ -43,6 +44,14 @@ def test_mlp_on_a_vector_takes_it_as_it_is() -> None:
     model = zoo.build("mlp", features=4, hidden=(3,), num_classes=2)
     assert model.input_shape == (None, 4)
     assert "rescale" not in {layer.name for layer in model.layers}
+
+
+@pytest.mark.parametrize("picture", [{"input_size": 32}, {"channels": 3}])
+def test_mlp_on_a_vector_has_no_options_of_pictures(picture: dict[str, int]) -> None:
+    with pytest.raises(
+        OptionError, match="mlp: features=4 is for vectors, and input_size and channels are for pictures"
+    ):
+        outline("mlp", features=4, **picture)
 
 
 def test_conv1d_takes_windows_as_they_are() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zoo.errors import OptionError
 from zoo.models.layers import RELU_INIT, classifier_head, image_input
 from zoo.registry import register
 from zoo.specs import DROPOUT, NUM_CLASSES, ModelSpec, Option
@@ -46,7 +47,11 @@ def mlp(
     features: int | None = None,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Builds dense layers of the `hidden` widths, on a flattened picture or on `features` values as they are."""
+    """Builds dense layers of the `hidden` widths, on a flattened picture or on `features` values as they are.
+
+    Raises:
+        OptionError: options of vectors and of pictures are given together.
+    """
     import keras
     from keras import layers
 
@@ -54,6 +59,11 @@ def mlp(
         inputs, x = image_input(input_size, channels)
         x = layers.Flatten(name="flatten")(x)
     else:
+        if (input_size, channels) != (28, 1):
+            raise OptionError(
+                f"mlp: features={features} is for vectors, and input_size and channels are for pictures; leave out one "
+                "or the other"
+            )
         inputs = x = keras.Input((features,), name="features")
     for i, units in enumerate(hidden, start=1):
         x = layers.Dense(units, activation="relu", kernel_initializer=RELU_INIT, name=f"fc{i}")(x)

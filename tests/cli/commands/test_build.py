@@ -206,6 +206,17 @@ def test_an_unpublished_alpha_is_noted(cli: Cli, tmp_path: Path) -> None:
         (("mobilenet_v2", "--groups", "2"), "mobilenet_v2 has no option 'groups'; it takes num_classes, alpha"),
         (("lenet", "--num-classes", "1"), "lenet: --num-classes 1 is not allowed; give an integer, at least 2"),
         (("vgg16", "--dropout", "1"), "vgg16: --dropout 1.0 is not allowed; give a number, at least 0, below 1"),
+        (("lenet", "--io", "int8"), "'none' files take float32, not int8; only int8 files have a choice"),
+        (
+            ("lenet", "--no-verify", "--min-agreement", "1"),
+            "--min-agreement 1 asks for the check that verify_file=False",
+        ),
+        (("lenet", "--calibration-samples", "7"), "--calibration-samples 7 is a number of calibration samples; give"),
+        (("lenet", "--input-range", "0,1"), "lenet scales raw pixels itself, to -1..1 in its first layer, and would"),
+        (
+            ("mlp", "--features", "4", "--channels", "3"),
+            "mlp: --features 4 is for vectors, and input_size and channels",
+        ),
         (("lenet", "--labels", "none.txt"), "cannot read label file none.txt: No such file or directory"),
         (("lenet", "--labels", "."), "cannot read label file .: Is a directory"),
     ],
@@ -290,6 +301,33 @@ def test_a_users_own_model(cli: Cli, tmp_path: Path) -> None:
 
     assert cli("build", "own", "--num-classes", "5", "--out", tmp_path).code == 0
     assert len(Classifier(tmp_path / "own.tflite").labels) == 5
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--quantize", "int8"),
+        ("--target", "edgetpu"),
+        ("--io", "int8"),
+        ("--logits",),
+        ("--calibration", "none"),
+        ("--min-agreement", "1"),
+        ("--no-verify",),
+        ("--resize", "pad"),
+        ("--license", "MIT"),
+        ("--pixels", "tf"),
+        ("--input-range", "-1,1"),
+    ],
+)
+@pytest.mark.parametrize(("formats", "what"), [("keras", "a .keras file"), ("savedmodel,keras", "a SavedModel")])
+def test_an_option_that_no_format_has_is_refused(
+    option: tuple[str, ...], formats: str, what: str, cli: Cli, tmp_path: Path
+) -> None:
+    done = cli("build", "lenet", "--export", formats, "--out", tmp_path, *option)
+    assert done.code == 1
+    assert done.error.startswith(f"{option[0]} (")
+    assert done.error.endswith(f"; {what} has none; leave it out")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("option", "value"), [("--alpha", "3000"), ("--num-classes", "100000000000")])

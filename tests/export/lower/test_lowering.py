@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.conftest import Case
 from tests.narrow import narrow
 from zoo.errors import ExportError
 from zoo.export.lower.lowering import check_exportable, lower, with_preparation
@@ -160,6 +161,20 @@ def test_gray_pictures_have_no_order_of_colours() -> None:
     np.testing.assert_allclose(with_preparation(model, preparation("0,1"))(x), model(x / 255), rtol=1e-4, atol=1e-5)
     with pytest.raises(ExportError, match="pixels of 1 channel cannot be prepared like those of 3; leave out --pixels"):
         with_preparation(model, preparation("caffe"))
+
+
+def test_what_scales_raw_pixels_itself_takes_no_prepared_ones(lenet: Case) -> None:
+    for words in ("tf", "0,1", "torch"):
+        with pytest.raises(
+            ExportError, match=r"lenet scales raw pixels itself, to -1\.\.1 in its first layer, and would"
+        ):
+            with_preparation(lenet.model, preparation(words))
+    assert with_preparation(lenet.model, preparation("0,255")).input_shape == lenet.model.input_shape
+    # A layer that takes a range of its own scales that.
+    inputs = keras.Input((4, 4, 1))
+    outputs = keras.layers.Dense(2)(keras.layers.Flatten()(keras.layers.Rescaling(2.0, offset=-1.0)(inputs)))
+    model, x = keras.Model(inputs, outputs), _pixels(2, 4, 4, 1)
+    np.testing.assert_allclose(with_preparation(model, preparation("0,1"))(x), model(x / 255), rtol=1e-4, atol=1e-5)
 
 
 def test_what_cannot_be_exported() -> None:
