@@ -95,6 +95,8 @@ def _prune_run(
 
 
 def _prune_file(model: Path, data: Path | None, keep: float, score: Any, out: Path | None, *, as_json: bool) -> None:
+    if score == "taylor" and data is None:
+        raise click.UsageError("--score taylor tries the channels on pictures; name their folder behind MODEL, too")
     target = out or model.with_name(f"{model.stem}_keep{100 * keep:.3g}.keras")
     if target.suffix != ".keras":
         raise OptionError(f"--out {target} does not end in .keras; name the pruned model so")

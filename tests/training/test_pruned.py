@@ -191,5 +191,7 @@ def test_errors_of_a_file_are_one_line(cli: Cli, first: TrainResult, tmp_path: P
     assert "small.h5 does not end in .keras; name the pruned model so" in wrong.error
     assert "is a file that is read" in cli("prune", file, "--keep", "0.7", "--out", file).error
     assert "no model file" in cli("prune", tmp_path / "none.keras", "--keep", "0.7").error
+    blind = cli("prune", file, "--keep", "0.7", "--score", "taylor")
+    assert blind.error.startswith("--score taylor tries the channels on pictures; name their folder behind MODEL")
     assert "is no folder of a run" in cli("prune", tmp_path, "--keep", "0.7").error
     assert cli("info", file, "--alpha", "0.5").error.startswith("--alpha is for a model by name, not for a file")
