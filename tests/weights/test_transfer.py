@@ -14,6 +14,7 @@ import pytest
 
 import zoo
 from tests.narrow import narrow, narrow_applications
+from tests.shallow import shallow
 from tests.weights.conftest import save_legacy, write_legacy
 from zoo.errors import WeightsError
 from zoo.runner import Classifier
@@ -36,6 +37,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module", autouse=True)
 def _narrow() -> Iterator[None]:
     with narrow(), narrow_applications():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _shallow() -> Iterator[None]:
+    with shallow():
         yield
 
 
@@ -154,6 +161,22 @@ class TestApplications:
         last = {"mobilenet_v2": "out_relu", "vgg16": "block5_pool"}[name]
         features = keras.Model(built.model.inputs[0], built.model.get_layer(last).output)
         same(features, theirs, inputs_for, lambda pixels: prepare(name, pixels))
+
+
+class TestAllBlocks:
+    """MobileNetV2 as it is published: its file has more than ten layers of each kind, in the order of texts."""
+
+    @pytest.fixture(autouse=True)
+    def _shallow(self) -> None:
+        """Leaves out none."""
+
+    def test_with_top(self, randomize: Callable[..., Any], inputs_for: Callable[..., Array], tmp_path: Path) -> None:
+        theirs = randomize(backbone("mobilenet_v2", classes=6), gain=1.5)
+        assert "block_15_add" in {layer.name for layer in theirs.layers}
+        built = build_from("mobilenet_v2", save(theirs, tmp_path, ".weights.h5"), OPTIONS["mobilenet_v2"])
+        assert built.options["num_classes"] == 6
+        assert not built.new_head
+        same(built.model, theirs, inputs_for, lambda pixels: prepare("mobilenet_v2", pixels))
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
@@ -363,6 +386,7 @@ def test_the_first_layer_that_does_not_fit(transferred: Callable[[str, bool], An
         r"the file has \(1, 1, 48, 8\) \(block_1_project\)",
     ):
         zoo.build("mobilenet_v2", weights=path, alpha=0.5, input_size=32)
+    path = save(transferred("mobilenet_v2", True), tmp_path, ".weights.h5")
     with pytest.raises(WeightsError, match=r"layer 'block1_conv1' has bias \(16,\), the file has none"):
         zoo.build("vgg16", weights=path, input_size=32)
     with pytest.raises(WeightsError, match="layer 'conv1' has kernel"):
@@ -438,14 +462,15 @@ class TestKeras2:
 def test_on_the_command_line(
     cli: Cli, transferred: Callable[[str, bool], Any], inputs_for: Callable[..., Array], tmp_path: Path
 ) -> None:
-    theirs = transferred("mobilenet_v2", True)
+    theirs = transferred("vgg16", True)
     path = save(theirs, tmp_path, ".keras")
-    model = ("build", "mobilenet_v2", "--alpha", "0.35", "--input-size", SIZE)
-    result = cli(*map(str, model), "--weights", path, "--export", "tflite", "--out", tmp_path / "out")
+    model = ("build", "vgg16", "--input-size", str(SIZE))
+    result = cli(*model, "--weights", path, "--export", "tflite", "--out", tmp_path / "out")
     assert (result.code, result.err) == (0, "")
-    classifier = Classifier(tmp_path / "out" / "mobilenet_v2_0.35_32.tflite")
+    classifier = Classifier(tmp_path / "out" / "vgg16_32_average.tflite")
     assert classifier.card["weights_from"] == path.name
-    assert classifier.card["options"]["num_classes"] == 4
+    options = classifier.card["options"]
+    assert (options["num_classes"], options["head"]) == (4, "average")
     pixels = inputs_for((SIZE, SIZE, 3), 1)
     expected = np.asarray(theirs(pixels, training=False))[0]
     for prediction in classifier.classify(pixels[0]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import pytest
 
 import zoo
 from tests.narrow import narrow, narrow_applications
+from tests.shallow import shallow
 from tests.spread import spread
 from tests.weights.conftest import save_legacy
 from zoo import registry
@@ -40,6 +42,13 @@ Array = Any
 def _narrow() -> Iterator[None]:
     """All VGG-16s and ResNets are narrow ones: what is in a published file is found by its names and shapes."""
     with narrow(), narrow_applications():
+        yield
+
+
+@pytest.fixture
+def few_blocks() -> Iterator[None]:
+    """All MobileNetV2s are shallow ones."""
+    with shallow():
         yield
 
 
@@ -74,21 +83,30 @@ def same(ours: Any, theirs: Any, prepare: Callable[[Array], Array], inputs_for: 
     np.testing.assert_allclose(np.asarray(ours(pixels, training=False)), expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(("alpha", "size"), [(0.35, 96), (1.0, 192), (1.4, 224)])
+@pytest.mark.parametrize(
+    ("alpha", "size", "depth"), [(0.35, 96, shallow), (1.0, 192, shallow), (1.4, 224, nullcontext)]
+)
 def test_mobilenet_v2(
-    alpha: float, size: int, publish: Callable[..., Any], inputs_for: Callable[..., Array], tmp_path: Path
+    alpha: float,
+    size: int,
+    depth: Callable[[], AbstractContextManager[None]],
+    publish: Callable[..., Any],
+    inputs_for: Callable[..., Array],
+    tmp_path: Path,
 ) -> None:
     from keras.applications import mobilenet_v2
 
     name = f"{MOBILENET}_{alpha}_{size}.h5"
-    theirs = publish(mobilenet_v2.MobileNetV2((size, size, 3), alpha=alpha, weights=None), name)
-    ours = zoo.build("mobilenet_v2", weights="imagenet", alpha=alpha, input_size=size)
+    with depth():
+        theirs = publish(mobilenet_v2.MobileNetV2((size, size, 3), alpha=alpha, weights=None), name)
+        ours = zoo.build("mobilenet_v2", weights="imagenet", alpha=alpha, input_size=size)
     assert ours.output_shape == (None, 1000)
     same(ours, theirs, mobilenet_v2.preprocess_input, inputs_for)
     # Keras itself looks for the file there.
     assert (tmp_path / "keras" / "models" / name).is_file()
 
 
+@pytest.mark.usefixtures("few_blocks")
 def test_mobilenet_v2_with_a_new_head(
     publish: Callable[..., Any], inputs_for: Callable[..., Array], server: Server
 ) -> None:
@@ -211,6 +229,7 @@ def test_unpublished_weights_are_refused(name: str, options: dict[str, Any], mes
     assert not server.requests
 
 
+@pytest.mark.usefixtures("few_blocks")
 def test_an_unpublished_size_takes_the_weights_of_224(publish: Callable[..., Any]) -> None:
     from keras.applications import MobileNetV2
 
@@ -223,6 +242,7 @@ def test_an_unpublished_size_takes_the_weights_of_224(publish: Callable[..., Any
     )
 
 
+@pytest.mark.usefixtures("few_blocks")
 def test_a_file_of_another_model_under_the_name(publish: Callable[..., Any], tmp_path: Path) -> None:
     from keras.applications import MobileNetV2
 
@@ -243,15 +263,17 @@ def test_a_damaged_file_in_the_cache(server: Server, tmp_path: Path) -> None:
 SMALL = ("build", "mobilenet_v2", "--alpha", "0.35", "--input-size", "96", "--weights", "imagenet")
 
 
+@pytest.mark.usefixtures("few_blocks")
 def test_on_the_command_line(
     cli: Cli, publish: Callable[..., Any], inputs_for: Callable[..., Array], tmp_path: Path
 ) -> None:
     from keras.applications import mobilenet_v2
 
     theirs = publish(mobilenet_v2.MobileNetV2((96, 96, 3), alpha=0.35, weights=None), f"{MOBILENET}_0.35_96.h5")
-    result = cli(*SMALL, "--export", "tflite", "--out", tmp_path / "out")
+    result = cli(*SMALL, "--export", "tflite", "--out", tmp_path / "out", "--json")
     assert (result.code, result.err) == (0, "")
-    assert "RANDOM" not in result.out
+    (entry,) = json.loads(result.out)
+    assert entry["trained"]
     classifier = Classifier(tmp_path / "out" / "mobilenet_v2_0.35_96.tflite")
     assert classifier.labels == tuple(zoo.imagenet_labels())
     assert (classifier.card["weights"], classifier.card["weights_from"]) == ("trained", "imagenet")
@@ -260,21 +282,25 @@ def test_on_the_command_line(
     expected = np.asarray(theirs(mobilenet_v2.preprocess_input(pixels.copy()), training=False))[0]
     for prediction in classifier.classify(pixels[0]):
         assert prediction.score == pytest.approx(expected[prediction.index], abs=1e-4)
+    told = cli(*SMALL, "--export", "keras", "--out", tmp_path / "out")
+    assert (told.code, told.err) == (0, "")
+    assert "RANDOM" not in told.out
 
 
 def test_a_new_head_on_the_command_line(cli: Cli, publish: Callable[..., Any], tmp_path: Path) -> None:
-    from keras.applications import MobileNetV2
+    from keras.applications import VGG16
 
-    publish(MobileNetV2((96, 96, 3), alpha=0.35, weights=None, include_top=False), f"{MOBILENET}_0.35_96_no_top.h5")
-    asked = (*SMALL, "--num-classes", "3", "--out", tmp_path / "out")
+    publish(VGG16(input_shape=(32, 32, 3), weights=None, include_top=False), f"{VGG}_notop.h5")
+    words = ("build", "vgg16", "--input-size", "32", "--head", "average", "--weights", "imagenet")
+    asked = (*words, "--num-classes", "3", "--out", tmp_path / "out")
     refused = cli(*asked).error
     assert "so the head for 3 classes would be random" in refused
-    assert "train the head (zoo train mobilenet_v2 PICTURES --weights imagenet)" in refused
+    assert "train the head (zoo train vgg16 PICTURES --weights imagenet)" in refused
     assert "zoo export" not in refused
     result = cli(*asked, "--new-head")
     assert (result.code, result.err) == (0, "")
     assert "so the head for 3 classes is new: train it" in result.out
-    card = Classifier(tmp_path / "out" / "mobilenet_v2_0.35_96.tflite").card
+    card = Classifier(tmp_path / "out" / "vgg16_32_average.tflite").card
     assert (card["weights_from"], card["head"], card["options"]["num_classes"]) == ("imagenet", "random", 3)
 
 
@@ -285,12 +311,3 @@ def test_offline_on_the_command_line(cli: Cli, server: Server, tmp_path: Path) -
     place = tmp_path / "keras" / "models" / f"{MOBILENET}_0.35_96.h5"
     assert result.error.endswith(f"on another machine and put it at {place}")
     assert not (tmp_path / "out").exists()
-
-
-def test_the_json_says_it_is_trained(cli: Cli, publish: Callable[..., Any], tmp_path: Path) -> None:
-    from keras.applications import MobileNetV2
-
-    publish(MobileNetV2((96, 96, 3), alpha=0.35, weights=None), f"{MOBILENET}_0.35_96.h5")
-    result = cli(*SMALL, "--out", tmp_path / "out", "--json")
-    (entry,) = json.loads(result.out)
-    assert entry["trained"]
