@@ -32,9 +32,9 @@ def test_the_answers_stay_the_same(cap: float | None) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cap", [None, 6.0])
-def test_it_rescues_a_net_that_one_scale_a_layer_loses(cap: float | None) -> None:
-    model = depthwise_net(cap=cap, uneven=300)
+def test_it_rescues_a_net_that_one_scale_a_layer_loses() -> None:
+    # Without a cap every channel is scaled freely, which is easier.
+    model = depthwise_net(cap=6.0, uneven=300)
     lost = diagnose(model, pictures()).whole["per_tensor"]
     assert lost.changed > 0.3
     rescued = diagnose(equalize(model, pictures()).model, pictures()).whole["per_tensor"]

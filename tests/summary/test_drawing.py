@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
 import zoo
 from zoo.errors import InputError
+from zoo.plots import save
 from zoo.summary.blocks import blocks
 from zoo.summary.drawing import draw
 from zoo.summary.table import outline
@@ -25,12 +26,35 @@ def texts(svg: Path) -> list[str]:
     return re.findall(r"<!-- (.+?) -->", svg.read_text(encoding="utf-8"))
 
 
+def words(drawing: Any) -> list[str]:
+    """Returns the lines of all texts of a figure, which need not be drawn."""
+    from matplotlib.text import Text
+
+    return [line for text in drawing.findobj(Text) for line in text.get_text().splitlines()]
+
+
+@pytest.fixture
+def drawings(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The figures that `draw` makes, which are not drawn: their texts are known before."""
+    made: list[Any] = []
+    monkeypatch.setattr("zoo.summary.drawing.save", lambda drawing, _: made.append(drawing))
+    return made
+
+
+@pytest.mark.slow
+def test_all_texts_of_a_figure_stand_in_the_picture(drawings: list[Any], tmp_path: Path) -> None:
+    draw(outline("mobilenet_v2"), tmp_path / "net.svg", subtitle="a subtitle")
+    save(drawings[0], tmp_path / "net.svg")
+    assert "a subtitle" in texts(tmp_path / "net.svg")
+    assert texts(tmp_path / "net.svg") == words(drawings[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.list_models())
-def test_every_block_stands_in_the_picture(name: str, tmp_path: Path) -> None:
+def test_every_block_stands_in_the_picture(name: str, drawings: list[Any], tmp_path: Path) -> None:
     summary = outline(name)
     draw(summary, tmp_path / "net.svg", subtitle="a subtitle")
-    shown = texts(tmp_path / "net.svg")
+    shown = words(drawings[0])
     assert shown[0] == name
     assert f"{summary.params:,} parameters" in shown[1]
     assert "a subtitle" in shown

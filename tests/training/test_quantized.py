@@ -97,12 +97,13 @@ def test_its_file_needs_no_calibration(quantized: TrainResult, cli: Cli, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at", [(1, 2), (2, 1)])
-def test_a_training_that_was_stopped_ends_as_one_that_was_not(
-    first: TrainResult, quantized: TrainResult, at: tuple[int, int], tmp_path: Path
+def test_a_training_that_was_stopped_in_each_stage_ends_as_one_that_was_not(
+    first: TrainResult, quantized: TrainResult, tmp_path: Path
 ) -> None:
-    with pytest.raises(TrainingStopped):
-        train_quantized(first.folder, out=tmp_path / "run", weight_bits=4, watch=Stopping(*at), **QUICK)
+    with pytest.raises(TrainingStopped, match="stopped after epoch 1;"):
+        train_quantized(first.folder, out=tmp_path / "run", weight_bits=4, watch=Stopping(1, 2), **QUICK)
+    with pytest.raises(TrainingStopped, match="stopped in epoch 2 after batch 2 "):
+        resume(tmp_path / "run", watch=Stopping(2, 1))
     result = resume(tmp_path / "run")
     for one, other in zip(result.model.get_weights(), quantized.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
