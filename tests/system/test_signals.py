@@ -20,6 +20,12 @@ from zoo.tflite.writing.metadata import without_files
 
 MAIN = "from zoo.cli.main import main; main()"
 TRAIN = Path(__file__).parents[1] / "training" / "programs" / "slow_training.py"
+IN_BACKGROUND = f"""
+import runpy, signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+runpy.run_path({str(TRAIN)!r}, run_name="__main__")
+"""
+"""A training as a script's background begins it: the fork that it is has Python's own handler before."""
 
 
 def ignoring(*numbers: int) -> Callable[[], None]:
@@ -34,11 +40,10 @@ def ignoring(*numbers: int) -> Callable[[], None]:
 
 @contextlib.contextmanager
 def started(
-    *args: str | Path, code: str | Path = MAIN, ignored: tuple[int, ...] = ()
+    *args: str | Path, program: tuple[str, ...] = (sys.executable, "-c", MAIN), ignored: tuple[int, ...] = ()
 ) -> Iterator[subprocess.Popen[str]]:
-    program = [str(code)] if isinstance(code, Path) else ["-c", code]
     process = subprocess.Popen(
-        [sys.executable, *program, *map(str, args)],
+        [*program, *map(str, args)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -127,9 +132,13 @@ def test_a_server_in_the_background_of_a_script_ends_by_sigterm_alone(
 
 
 @pytest.mark.slow
-def test_a_training_in_the_background_of_a_script_ends_by_sigterm_alone(digits_folder: Path, tmp_path: Path) -> None:
+def test_a_training_in_the_background_of_a_script_ends_by_sigterm_alone(
+    digits_folder: Path, tmp_path: Path, warm: list[str]
+) -> None:
+    (tmp_path / "train.py").write_text(IN_BACKGROUND)
     options = json.dumps({"epochs": 300, "batch_size": 8})
-    with started(digits_folder, tmp_path / "run", "0.2", options, code=TRAIN, ignored=(signal.SIGINT,)) as process:
+    program = (*warm, str(tmp_path / "train.py"))
+    with started(digits_folder, tmp_path / "run", "0.2", options, program=program) as process:
         first_line(process)
         process.send_signal(signal.SIGINT)
         # More steps are done, but the epoch is not finished when the second signal arrives.
@@ -154,7 +163,8 @@ def test_a_command_learns_how_its_children_end_where_its_parent_does_not_care(
     # Without its card it is a file that nobody here has made or tried.
     (tmp_path / "m.tflite").write_bytes(without_files(lenet_file.read_bytes()))
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {MAIN}"
-    with started("run", tmp_path / "m.tflite", photos[0], code=code, ignored=(signal.SIGCHLD,)) as process:
+    program = (sys.executable, "-c", code)
+    with started("run", tmp_path / "m.tflite", photos[0], program=program, ignored=(signal.SIGCHLD,)) as process:
         _, err = process.communicate(timeout=120)
         assert process.returncode == 1
         assert "m.tflite is damaged or hostile: litert crashes on it (SIGABRT)" in err
