@@ -87,12 +87,17 @@ def test_the_width_multiplier(alpha: float, first: int, last: int) -> None:
     assert shapes["Conv_1"][-1] == last
 
 
+@pytest.fixture(scope="module")
+def narrowest() -> Any:
+    """The net with eight channels in each layer before the last."""
+    return zoo.build("mobilenet_v2", alpha=0.01, input_size=32, num_classes=2)
+
+
 @pytest.mark.slow
-def test_batch_norm_and_relu6() -> None:
-    model = zoo.build("mobilenet_v2", alpha=0.35, input_size=32, num_classes=2)
-    norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
+def test_batch_norm_and_relu6(narrowest: Any) -> None:
+    norms = [layer for layer in narrowest.layers if type(layer).__name__ == "BatchNormalization"]
     assert {(layer.epsilon, layer.momentum) for layer in norms} == {(1e-3, 0.999)}
-    relus = [layer for layer in model.layers if type(layer).__name__ == "ReLU"]
+    relus = [layer for layer in narrowest.layers if type(layer).__name__ == "ReLU"]
     assert {float(layer.max_value) for layer in relus} == {6.0}
     assert len(norms) == 52
     assert len(relus) == 35
@@ -115,7 +120,6 @@ def test_make_divisible_loses_at_most_a_tenth() -> None:
 
 
 @pytest.mark.slow
-def test_any_positive_alpha_builds() -> None:
-    model = zoo.build("mobilenet_v2", alpha=0.01, input_size=32, num_classes=2)
-    assert model.name == "mobilenet_v2_0.01_32"
-    assert model.get_layer("Conv1").filters == 8
+def test_any_positive_alpha_builds(narrowest: Any) -> None:
+    assert narrowest.name == "mobilenet_v2_0.01_32"
+    assert narrowest.get_layer("Conv1").filters == 8

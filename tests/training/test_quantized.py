@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,15 @@ QUICK: dict[str, Any] = {"epochs": 3, "batch_size": 32, "augment": "none", "warm
 
 
 @pytest.fixture(scope="module")
-def first(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+def undrawn() -> Iterator[None]:
+    """Leaves the figures of all runs empty, those of the fixtures, too: no test looks at them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.plots.save", lambda _, path: path.touch())
+        yield
+
+
+@pytest.fixture(scope="module")
+def first(undrawn: None, digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
     out = tmp_path_factory.mktemp("float") / "run"
     return train("lenet", digits_folder, out=out, epochs=8, augment="none", batch_size=16, patience=0)
 
