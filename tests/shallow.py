@@ -1,8 +1,9 @@
-"""MobileNetV2 with fewer blocks, in the zoo and in Keras Applications alike: what takes time is the number of layers.
+"""Nets with fewer blocks: what takes time is the number of layers.
 
-The blocks that are left have the names and the channels that they have in the whole net; each kind of block is among
-them: without an expansion, with a stride, with other channels, and with a sum. `tests/weights/test_transfer.py` and
-`tests/weights/fetch/test_imagenet.py` take weights for the whole net, too.
+MobileNetV2 has fewer in the zoo and in Keras Applications alike. The blocks that are left have the names and the
+channels that they have in the whole net; each kind of block is among them: without an expansion, with a stride, with
+other channels, and with a sum. `tests/weights/test_transfer.py` and `tests/weights/fetch/test_imagenet.py` take weights
+for the whole net, too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from zoo import registry
-from zoo.models import mobilenet_v2
+from zoo.models import mobilenet_v2, resnet
 
 LEFT_OUT = frozenset({4, 5, 7, 8, 9, 11, 12, 14, 15, 16})
 """Blocks that keep the size of the maps; of these, 0, 2 and 10 are left, whose names are not in order as texts."""
@@ -49,4 +50,12 @@ def shallow() -> Iterator[None]:
         for name, (spec, builder) in registry.snapshot().items():
             if spec.backbone is backbone:
                 patch.setitem(registry._MODELS, name, (dataclasses.replace(spec, backbone=few), builder))
+        yield
+
+
+@contextlib.contextmanager
+def shallow_resnet() -> Iterator[None]:
+    """Makes ResNet-50 of two blocks a stage: one that narrows or widens the maps, and one that repeats it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(resnet.BLOCKS, 50, resnet.BLOCKS[18])
         yield

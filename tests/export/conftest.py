@@ -13,6 +13,7 @@ import pytest
 import zoo
 from tests import colours
 from tests.narrow import narrow
+from tests.shallow import shallow_resnet
 from tests.spread import spread
 from zoo.export import ExportReport, to_tflite
 from zoo.export.checking.calibration import synthetic
@@ -70,7 +71,7 @@ class Matrix:
 
             keras.utils.set_random_seed(0)
             published = name.removeprefix("narrow-").partition("-")[0]
-            with narrow() if name.startswith("narrow-") else contextlib.nullcontext():
+            with narrow() if name.startswith("narrow-") else contextlib.nullcontext(), shallow_resnet():
                 self._models[name] = zoo.build(published, **MATRIX[name])
             if published == "resnet":
                 # Its sums grow from block to block: without this the softmax names one class always.
