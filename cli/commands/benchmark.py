@@ -124,7 +124,8 @@ def _print_tables(found: Benchmark) -> None:
             echo()
     same = [f"{name}: {values[0]}" for name, values in every.items() if name not in varied]
     runs = f"{count_of(found.runs, 'run')} each after {found.warmup} to warm up"
-    echo("; ".join([runs, *same, f"JPEG: {found.photo}"]))
+    jpeg = [f"JPEG: {found.photo}"] if any(measured.from_jpeg for measured in found.measurements) else []
+    echo("; ".join([runs, *same, *jpeg]))
 
 
 def _latency(measured: Measurement) -> tuple[str, ...]:

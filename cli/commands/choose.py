@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from zoo.cli.options.runtime import runtime_option, threads_option
 from zoo.cli.output import echo, json_option, megabytes, milliseconds, print_json, print_table, status
 from zoo.cli.types import PATH, any_list, float_list, int_list, word_list, words
+from zoo.errors import listed
 from zoo.export.options import MODES
 from zoo.files.writing import require_writable
 from zoo.models import rated_options
@@ -52,6 +54,14 @@ def varied_options(command: Command) -> Command:
 def _collect(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     if value is not None and param.name:
         ctx.meta.setdefault(__name__, {})[param.name] = value
+
+
+MEASURING = ("runs", "again")
+"""The options of measurements on this machine."""
+WITHOUT_TIMES = ("board", "max_ms", *MEASURING, "runtime", "threads", "plot", "show_all", "as_json")
+"""The options of a choice, which files alone are not."""
+BETWEEN_MODELS = ("max_mb", "min_top1")
+"""The limits that say before any measurement which files of several models are not worth one."""
 
 
 @click.command()
@@ -119,6 +129,7 @@ def choose(
     zoo choose --max-ms 20 --max-mb 4 --min-top1 65
     zoo choose mobilenet_v2 --min-top1 60 --plot front.png
     """
+    _check_use(ctx, board, files)
     quiet_tensorflow()
     from zoo.choose import Limits, grid
     from zoo.choose import choose as find
@@ -137,7 +148,12 @@ def choose(
         require(plot)
         require_writable(plot.parent)
     if files is not None:
-        _write(names, variants, limits, files)
+        if len({one.model for one in variants}) == 1 and (unread := _given(ctx, BETWEEN_MODELS)):
+            raise click.UsageError(
+                f"--files writes all files of one model; leave {listed(unread)} out, and give "
+                f"{plural(len(unread), 'it', 'them')} with --from"
+            )
+        _write(_again(ctx, names, num_classes), variants, limits, files)
         return
     with status("loading", steady=True) as progress, quiet():
         choice = find(limits=limits, variants=variants, board=board, progress=progress, **how)
@@ -157,7 +173,35 @@ def choose(
         )
 
 
-def _write(names: Sequence[str], variants: Sequence[Variant], limits: Limits, folder: Path) -> None:
+def _check_use(ctx: click.Context, board: Path | None, files: Path | None) -> None:
+    """Refuses options that would not be read.
+
+    Raises:
+        click.UsageError: there are some.
+    """
+    if files is not None and (unread := _given(ctx, WITHOUT_TIMES)):
+        raise click.UsageError(
+            f"--files only writes files, it measures and chooses nothing; leave {listed(unread)} out"
+        )
+    if board is not None and (unread := _given(ctx, MEASURING)):
+        raise click.UsageError(f"--from takes the times from {board}, nothing is measured; leave {listed(unread)} out")
+
+
+def _given(ctx: click.Context, names: Sequence[str]) -> list[str]:
+    """Returns those of some options that the user gave, as typed."""
+    typed = {param.name: param.opts[0] for param in ctx.command.params}
+    return [typed[name] for name in names if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+
+
+def _again(ctx: click.Context, names: Sequence[str], num_classes: int | None) -> str:
+    """Returns the command that chooses among the files that this one writes."""
+    varied = {name: ",".join(map(in_words, values)) for name, values in ctx.meta.get(__name__, {}).items()}
+    classes = {} if num_classes is None else {"num_classes": str(num_classes)}
+    options = [f"--{name.replace('_', '-')} {value}" for name, value in (varied | classes).items()]
+    return " ".join(["zoo choose", *names, *options, "--from board.json"])
+
+
+def _write(then: str, variants: Sequence[Variant], limits: Limits, folder: Path) -> None:
     from zoo.choose import prune, write_files
 
     require_writable(folder)
@@ -171,7 +215,7 @@ def _write(names: Sequence[str], variants: Sequence[Variant], limits: Limits, fo
         f"{count_of(len(written), 'file')} in {folder}. On the board: zoo benchmark {folder}/*.tflite "
         f"--json > board.json"
     )
-    echo(f"Then: {' '.join(['zoo choose', *names, '--from board.json'])}")
+    echo(f"Then: {then}")
     for note in pruned.notes if pruned else ():
         echo(f"note: {note}")
     for variant, error in failures.items():

@@ -18,12 +18,13 @@ from tests.told import Told
 from zoo.benchmark import coldstart
 from zoo.benchmark.benchmark import Benchmark, benchmark
 from zoo.benchmark.coldstart import cold_start
+from zoo.benchmark.combinations import combinations, left_out
 from zoo.benchmark.interleave import Candidate, time_pictures, time_runs
 from zoo.benchmark.profile import OpTime
 from zoo.benchmark.workload import PHOTO_QUALITY, PHOTO_SIZE, save_photo, some_input
 from zoo.errors import InputError, MissingDependencyError, ModelFileError
 from zoo.machine.cores import usable_cores
-from zoo.runner import TensorInfo
+from zoo.runner import Predictor, TensorInfo
 from zoo.runner.loading import runtimes
 
 if TYPE_CHECKING:
@@ -194,6 +195,48 @@ def test_wrong_numbers(lenet_file: Path) -> None:
     for number in (0, 100_000):
         with pytest.raises(InputError, match=f"threads={number} is not allowed; give 1 to 256"):
             benchmark([lenet_file], threads=[1, number])
+
+
+def test_a_photo_that_is_not_there_is_refused_before_anything_is_loaded(
+    lenet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoo.benchmark.benchmark, "Candidate", unused)
+    with pytest.raises(InputError, match=r"cannot read photo .*none\.jpg: No such file or directory"):
+        benchmark([lenet_file], photo=tmp_path / "none.jpg")
+
+
+def test_a_photo_for_files_that_take_none_is_refused(
+    conv1d_file: Path, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoo.benchmark.benchmark, "time_runs", unused)
+    with pytest.raises(InputError, match=r"no photo is needed: .* does not take pictures; leave --photo out"):
+        benchmark([conv1d_file], photo=photos[0])
+
+
+def test_each_runtime_and_number_counts_once_and_a_runtime_of_other_files_is_named() -> None:
+    files = [Path("a.tflite"), Path("b.onnx"), Path("a.tflite")]
+    # A file may be given twice, to see random differences.
+    assert combinations(files, ["litert", "onnxruntime", "litert"], [1, 1, 2]) == [
+        *((files[0], "litert", threads) for threads in (1, 2)),
+        *((files[1], "onnxruntime", threads) for threads in (1, 2)),
+        *((files[0], "litert", threads) for threads in (1, 2)),
+    ]
+    assert left_out(files, ["litert", "onnxruntime"]) == (
+        "a.tflite is not run by onnxruntime, which cannot run .tflite files",
+        "b.onnx is not run by litert, which cannot run .onnx files",
+    )
+    assert left_out(files, []) == ()
+
+
+@pytest.mark.slow
+def test_the_json_names_no_folder_and_has_the_shapes_of_outputs(conv1d_file: Path) -> None:
+    found = benchmark([conv1d_file], runs=1, threads=[1, 1], runtimes=["onnxruntime", "litert"])
+    document = found.as_dict()
+    (measured,) = document["measurements"]
+    assert measured["no_jpeg"] == f"{conv1d_file.name} does not take pictures"
+    assert str(conv1d_file.parent) not in json.dumps(document)
+    assert measured["outputs"] == (Predictor(conv1d_file).session.output.shape,)
+    assert found.notes[0] == f"{conv1d_file.name} is not run by onnxruntime, which cannot run .tflite files"
 
 
 def test_a_photo_of_the_user_is_used(lenet_file: Path, photos: tuple[Path, Path]) -> None:

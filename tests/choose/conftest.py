@@ -32,7 +32,8 @@ TIMES: dict[str, tuple[int, float]] = {
 
 def _entry(file: str, size: int, median: float, **more: Any) -> dict[str, Any]:
     latency = {"runs": 100, "median_ms": median, "p90_ms": 1.1 * median}
-    return {"file": file, "size_bytes": size, "runtime": "litert", "threads": 4, "batch": 1, "latency": latency, **more}
+    how = {"runtime": "litert", "threads": 4, "batch": 1, "outputs": [[1, 1000]]}
+    return {"file": file, "size_bytes": size, **how, "latency": latency, **more}
 
 
 @pytest.fixture

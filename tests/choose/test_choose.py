@@ -270,6 +270,29 @@ def test_paths_of_any_system_are_recognized(write_board: Callable[..., Path], en
     assert read_board(write_board(entries), grid("mobilenet_v2")).unknown == ("mobilenet_v2_96.tflite",)
 
 
+def test_a_board_whose_files_have_other_classes_is_refused(
+    write_board: Callable[..., Path], entry: Callable[..., Any]
+) -> None:
+    board = write_board([entry("mobilenet_v2.tflite", 1, 9.0, outputs=[[1, 7]])])
+    assert len(choose(variants=grid("mobilenet_v2", num_classes=7), board=board).candidates) == 1
+    with pytest.raises(InputError, match=r"has 7 classes, and 1000 are asked for.*give --num-classes 7, or measure"):
+        choose("mobilenet_v2", board=board)
+    board = write_board([entry("mobilenet_v2.tflite", 1, 9.0)])
+    with pytest.raises(InputError, match="has 1000 classes, and 7 are asked for"):
+        choose(variants=grid("mobilenet_v2", num_classes=7), board=board)
+
+
+def test_a_board_of_an_older_version_is_said_not_to_tell_its_classes(
+    write_board: Callable[..., Path], entry: Callable[..., Any]
+) -> None:
+    old = entry("mobilenet_v2.tflite", 1, 9.0)
+    del old["outputs"]
+    notes = choose(variants=grid("mobilenet_v2", num_classes=7), board=write_board([old])).notes
+    assert any("does not say how many classes" in note and "if they have 7." in note for note in notes)
+    notes = choose("mobilenet_v2", board=write_board([entry("mobilenet_v2.tflite", 1, 9.0)])).notes
+    assert not any("does not say how many classes" in note for note in notes)
+
+
 def test_a_board_with_several_setups(write_board: Callable[..., Path], entry: Callable[..., Any]) -> None:
     file = "mobilenet_v2.tflite"
     path = write_board([entry(file, 1, 9.0, threads=1), entry(file, 1, 4.0), entry(file, 1, 8.0, runtime="openvino")])
@@ -288,6 +311,11 @@ def test_a_board_with_several_setups(write_board: Callable[..., Path], entry: Ca
         ("{", "is not what zoo benchmark --json prints"),
         ("[]", "is not what zoo benchmark --json prints"),
         ('{"measurements": [{"file": 3}], "machine": {}}', "is not what zoo benchmark --json prints"),
+        (
+            '{"measurements": [{"file": "a", "runtime": "litert", "size_bytes": 1, "threads": 1, "batch": 1, '
+            '"outputs": [["a"]], "latency": {"median_ms": 1, "p90_ms": 1, "runs": 1}}], "machine": {}}',
+            "is not what zoo benchmark --json prints",
+        ),
         (
             '{"measurements": [], "machine": {}}',
             "has no file of these combinations; their names are as zoo build gives them, e.g. mobilenet_v2_0.35_96.tfl",

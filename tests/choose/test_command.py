@@ -113,6 +113,8 @@ def test_files_for_a_board(
     result = cli("choose", "mobilenet_v2", *options, "--files", tmp_path / "files")
     assert (result.code, result.err) == (0, "")
     assert f"zoo benchmark {tmp_path}/files/*.tflite --json > board.json" in result.out
+    then = "zoo choose mobilenet_v2 --alpha 0.35 --input-size 32 --num-classes 3 --from board.json"
+    assert f"Then: {then}" in result.out.splitlines()
     names = sorted(path.name for path in (tmp_path / "files").iterdir())
     assert names == ["mobilenet_v2_0.35_32.tflite", "mobilenet_v2_0.35_32_dynamic.tflite"]
     # Existing files stay as they are.
@@ -127,6 +129,51 @@ def test_files_for_a_board(
     document = json.loads(cli("choose", "mobilenet_v2", *options, "--from", board, "--json").out)
     assert sorted(one["file"] for one in document["candidates"]) == names
     assert document["front"] == []
+    # Their names do not tell the classes, and the document does.
+    refused = cli("choose", "mobilenet_v2", "--alpha", "0.35", "--input-size", "32", "--from", board)
+    assert refused.error.endswith("give --num-classes 3, or measure files with 1000")
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [
+        ("--from", "board.json"),
+        ("--max-ms", "1"),
+        ("--runs", "50"),
+        ("--again",),
+        ("--runtime", "auto"),
+        ("--threads", "1"),
+        ("--plot", "front.png"),
+        ("--all",),
+        ("--json",),
+    ],
+)
+def test_options_of_a_choice_are_refused_where_files_are_written(
+    cli: Cli, tmp_path: Path, unread: tuple[str, ...]
+) -> None:
+    result = cli("choose", "mobilenet_v2", "--files", tmp_path / "files", *unread)
+    assert (result.code, result.out) == (2, "")
+    assert result.error.startswith(f"--files only writes files, it measures and chooses nothing; leave {unread[0]} out")
+    assert not (tmp_path / "files").exists()
+
+
+def test_limits_are_refused_where_all_files_of_one_model_are_written(cli: Cli, tmp_path: Path) -> None:
+    limits = ("--max-mb", "0.1", "--min-top1", "99")
+    result = cli("choose", "mobilenet_v2", "--files", tmp_path / "files", *limits)
+    assert (result.code, result.out) == (2, "")
+    assert result.error.startswith(
+        "--files writes all files of one model; leave --max-mb and --min-top1 out, and give them with --from"
+    )
+    assert not (tmp_path / "files").exists()
+
+
+@pytest.mark.parametrize("unread", [("--runs", "3"), ("--again",)])
+def test_options_of_measurements_are_refused_where_the_times_of_a_board_are_read(
+    cli: Cli, write_board: Callable[..., Path], unread: tuple[str, ...]
+) -> None:
+    result = cli("choose", "mobilenet_v2", "--from", write_board(), *unread)
+    assert (result.code, result.out) == (2, "")
+    assert f"nothing is measured; leave {unread[0]} out" in result.error
 
 
 @pytest.mark.usefixtures("stand_in")

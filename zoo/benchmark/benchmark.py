@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo import bounds
 from zoo.benchmark.coldstart import ColdStart, cold_start
-from zoo.benchmark.combinations import Devices, combinations, devices
+from zoo.benchmark.combinations import Devices, combinations, devices, left_out
 from zoo.benchmark.interleave import Candidate, Record, time_pictures, time_runs
 from zoo.benchmark.profile import OpTime, profile, require_profiler
 from zoo.benchmark.statistics import Spread, Times, ratio
@@ -76,6 +76,8 @@ class Measurement:
     threads: int
     batch: int
     """Number of inputs in one run."""
+    outputs: tuple[tuple[int, ...], ...]
+    """Shapes of the outputs; the last number of a classifier's is that of its classes."""
     latency: Times
     """Times of one run: the input is set, the model runs, the output is fetched."""
     per_second: float
@@ -103,6 +105,8 @@ class Benchmark:
     photo: str
     """Description of the photo that `from_jpeg` decodes."""
     measurements: tuple[Measurement, ...]
+    left_out: tuple[str, ...]
+    """The runtimes that were asked for and cannot run a file, in words, one line for each."""
     machine: Machine
     before: State
     after: State
@@ -110,7 +114,7 @@ class Benchmark:
     @property
     def notes(self) -> list[str]:
         """Notes on what may have made these times longer or less stable."""
-        found = []
+        found = list(self.left_out)
         cores = self.machine.usable_cores
         if set(self.before.governors) - {"performance"}:
             governors = ", ".join(self.before.governors)
@@ -130,6 +134,8 @@ class Benchmark:
         found = dataclasses.asdict(self) | {"photo": without_folders([self.photo])[0], "notes": self.notes}
         names = without_folders([measurement.file for measurement in self.measurements])
         for measurement, name in zip(found["measurements"], names, strict=True):
+            if measurement["no_jpeg"]:
+                measurement["no_jpeg"] = measurement["no_jpeg"].replace(measurement["file"], name)
             measurement["file"] = name
         return found
 
@@ -156,8 +162,9 @@ def benchmark(
             show how large random differences are.
         runs: the number of timed runs of each file.
         warmup: the number of untimed runs of each file before them.
-        threads: see `zoo.runner.load`; by default the physical cores, at most 4.
-        runtimes: see `zoo.runner.load`; by default the first that is installed. Each runs the files of its format.
+        threads: see `zoo.runner.load`; by default the physical cores, at most 4. A number counts once.
+        runtimes: see `zoo.runner.load`; by default the first that is installed. Each runs the files of its format, and
+            counts once.
         delegate: see `zoo.runner.load`; all candidates with a `.tflite` file get it.
         provider: see `zoo.runner.load`; all candidates with an `.onnx` file get it.
         photo: the JPEG file for the rate from JPEG; by default the synthetic one of `zoo.benchmark.workload`.
@@ -165,13 +172,17 @@ def benchmark(
         progress: is told each step, between measurements.
 
     Raises:
-        InputError: there are no files, a number is out of range, the photo cannot be read, or a model takes no numbers.
+        InputError: there are no files, a number is out of range, the photo cannot be read or no file takes one, or a
+            model takes no numbers.
         ModelFileError: a runtime cannot load a file.
         MissingDependencyError: a runtime is not installed, or has no profiler where one is asked for.
     """
     files, runtimes, threads = bounds.one_or_more(files), bounds.one_or_more(runtimes), bounds.one_or_more(threads)
     _check(files, runs, warmup, threads)
-    chosen = combinations([Path(file) for file in files], runtimes or ("auto",), threads or (known.default_threads(),))
+    if photo is not None:
+        _require_file(Path(photo))
+    paths = [Path(file) for file in files]
+    chosen = combinations(paths, runtimes or ("auto",), threads or (known.default_threads(),))
     device = devices([path for path, _, _ in chosen], delegate, provider)
     before = read_state()
     with temporary() as folder:
@@ -179,7 +190,14 @@ def benchmark(
         if not photo:
             save_photo(picture)
         # No variable keeps the candidates, so that their memory is freed for the new processes.
-        records = _run_all(_load_all(chosen, device, progress), picture, runs, warmup, with_profile, progress)
+        records = _run_all(
+            _load_all(chosen, device, progress, needs_picture=bool(photo)),
+            picture,
+            runs,
+            warmup,
+            with_profile,
+            progress,
+        )
     # The state is read now, when the machine is hottest.
     after = read_state()
     starts = _start_all(records, device, progress)
@@ -188,6 +206,7 @@ def benchmark(
         warmup=warmup,
         photo=str(photo) if photo else "synthetic, {}x{}".format(*PHOTO_SIZE),
         measurements=tuple(_measurement(records, i, start) for i, start in enumerate(starts)),
+        left_out=left_out(paths, runtimes),
         machine=read_machine(),
         before=before,
         after=after,
@@ -203,7 +222,22 @@ def _check(files: Sequence[str | Path], runs: int, warmup: int, threads: Sequenc
         known.require_threads(value)
 
 
-def _load_all(chosen: Sequence[tuple[Path, str, int]], device: Devices, progress: Progress) -> list[Candidate]:
+def _require_file(photo: Path) -> None:
+    """Finds out before anything is loaded whether the user's photo is there.
+
+    Raises:
+        InputError: it is not, or cannot be read.
+    """
+    try:
+        with photo.open("rb"):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot read photo {photo}: {error.strerror or error}") from error
+
+
+def _load_all(
+    chosen: Sequence[tuple[Path, str, int]], device: Devices, progress: Progress, *, needs_picture: bool
+) -> list[Candidate]:
     candidates: list[Candidate] = []
     for done, (path, runtime, threads) in enumerate(chosen):
         progress.step("loading", done, len(chosen))
@@ -211,6 +245,8 @@ def _load_all(chosen: Sequence[tuple[Path, str, int]], device: Devices, progress
         trusted = (path, runtime) in [order[:2] for order in chosen[:done]]
         options: dict[str, Any] = {"delegate": None} | device[form_of(path)]
         candidates.append(Candidate(path, runtime, threads, **options, trusted=trusted))
+    if needs_picture and not any(candidate.predictor for candidate in candidates):
+        raise InputError(f"no photo is needed: {candidates[0].record.no_jpeg}; leave --photo out")
     return candidates
 
 
@@ -260,6 +296,7 @@ def _measurement(records: Sequence[Record], index: int, start: ColdStart) -> Mea
         provider=record.provider,
         threads=record.threads,
         batch=record.batch,
+        outputs=record.outputs,
         latency=latency,
         per_second=1e3 * record.batch / latency.mean_ms,
         decoding=_decoding(record),

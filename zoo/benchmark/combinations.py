@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo.errors import InputError
+from zoo.errors import InputError, listed
 from zoo.runner.formats import Form, form_of
 from zoo.runner.loading import runtimes as known
 
@@ -18,9 +18,24 @@ def combinations(files: list[Path], runtimes: Sequence[str], threads: Sequence[i
     """Returns each file with each runtime that runs its format; with all where none does, which is an error later."""
     found = []
     for file in files:
-        fitting = [name for name in runtimes if name == "auto" or name in known.of_form(form_of(file))]
-        found += list(itertools.product([file], fitting or runtimes, threads))
+        fitting = _fitting(file, runtimes)
+        found += list(itertools.product([file], fitting or dict.fromkeys(runtimes), dict.fromkeys(threads)))
     return found
+
+
+def left_out(files: Sequence[Path], runtimes: Sequence[str]) -> tuple[str, ...]:
+    """Says which of the runtimes cannot run which file, one line for each file that others run."""
+    return tuple(
+        f"{file.name} is not run by {listed(others)}, which cannot run {form_of(file)} files"
+        for file in dict.fromkeys(files)
+        if (others := [name for name in dict.fromkeys(runtimes) if name not in _fitting(file, runtimes)])
+    )
+
+
+def _fitting(file: Path, runtimes: Sequence[str]) -> list[str]:
+    """Returns the runtimes that run a file's format, each once."""
+    able = known.of_form(form_of(file))
+    return [name for name in dict.fromkeys(runtimes) if name == "auto" or name in able]
 
 
 def devices(files: list[Path], delegate: str | None, provider: str | None) -> Devices:

@@ -31,6 +31,8 @@ class Record:
     runtime: str
     threads: int
     batch: int
+    outputs: tuple[tuple[int, ...], ...]
+    """Shapes of the outputs."""
     no_jpeg: str | None
     """Reason why the candidate takes no pictures."""
     provider: str | None = None
@@ -80,7 +82,9 @@ class Candidate:
         options: dict[str, Any] = {"runtime": runtime, "threads": threads, **device, "trusted": trusted}
         self.session, self.predictor, no_jpeg = _load(path, options)
         batch = (self.session.input.shape or (1,))[0]
-        self.record = Record(path, path.stat().st_size, self.session.runtime, threads, batch, no_jpeg, provider)
+        outputs = tuple(output.shape for output in self.session.outputs)
+        size = path.stat().st_size
+        self.record = Record(path, size, self.session.runtime, threads, batch, outputs, no_jpeg, provider)
         self._values = some_input(self.session.input)
 
     def run(self) -> float:

@@ -131,6 +131,11 @@ def choose(
             f"{plural(len(read.unknown), 'is', 'are')} left out, e.g. "
         )
         notes = [unknown + read.unknown[0]] if read.unknown else []
+        if not read.says_classes:
+            notes.append(
+                f"{base_name(board)} does not say how many classes its files have; sizes and times are right only if "
+                f"they have {variants[0].values['num_classes']}. Measure them with this version to be sure"
+            )
         return _chosen(limits, read.measured, (read.machine, read.runtime, read.threads), notes)
     pruned = prune(variants, limits, progress) if len({one.model for one in variants}) > 1 else None
     if pruned is not None:

@@ -26,6 +26,8 @@ class Board:
     machine: str
     runtime: str
     threads: int
+    says_classes: bool
+    """Whether the document says of all files how many classes they have; those of older versions do not."""
 
 
 def read_board(
@@ -40,14 +42,15 @@ def read_board(
         threads: the number of threads to take, if the document has several.
 
     Raises:
-        InputError: the document cannot be read, is not the output of `zoo benchmark --json`, has none of the files, or
-            has one of them more than once.
+        InputError: the document cannot be read, is not the output of `zoo benchmark --json`, has none of the files, has
+            one of them more than once, or was measured with another number of classes.
     """
     document = _parse(path)
     by_stem = {variant.stem: variant for variant in variants}
     found: dict[Variant, Measured] = {}
     setups: set[tuple[str, int]] = set()
     unknown = []
+    says_classes = True
     for entry in document["measurements"]:
         if runtime not in {None, entry["runtime"]} or threads not in {None, entry["threads"]}:
             continue
@@ -57,6 +60,8 @@ def read_board(
         if variant is None or entry["batch"] != 1:
             unknown.append(name)
             continue
+        _check_classes(path, name, variant, entry)
+        says_classes = says_classes and bool(entry.get("outputs"))
         setups.add((entry["runtime"], entry["threads"]))
         if len(setups) > 1:
             measured_with = [f"{r} with {count_of(t, 'thread')}" for r, t in sorted(setups)]
@@ -75,7 +80,23 @@ def read_board(
     ((name, count),) = setups
     machine = document["machine"]
     called = ", ".join(part for part in (machine.get("board"), machine.get("cpu")) if part)
-    return Board(found, tuple(unknown), called or "a machine without a name", name, count)
+    return Board(found, tuple(unknown), called or "a machine without a name", name, count, says_classes)
+
+
+def _check_classes(path: Path, name: str, variant: Variant, entry: dict[str, Any]) -> None:
+    """Refuses a file of other classes than asked for: the name does not tell them, and size and time depend on them.
+
+    Raises:
+        InputError: the file has another number of classes.
+    """
+    # Documents of older versions say nothing of the outputs.
+    measured = [shape[-1] for shape in entry.get("outputs", ()) if shape]
+    asked = variant.values["num_classes"]
+    if measured and measured != [asked]:
+        raise InputError(
+            f"{name} in {path} has {count_of(measured[0], 'class', 'classes')}, and {asked} are asked for, which makes "
+            f"another file: give --num-classes {measured[0]}, or measure files with {asked}"
+        )
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -93,6 +114,7 @@ def _is_sound(entry: dict[str, Any]) -> bool:
     times = entry["latency"]
     return (
         all(isinstance(entry[name], str) for name in ("file", "runtime"))
+        and all(isinstance(size, int) for shape in entry.get("outputs", ()) for size in shape)
         and all(isinstance(entry[name], int) for name in ("size_bytes", "threads", "batch"))
         and all(isinstance(times[name], int | float) and times[name] > 0 for name in ("median_ms", "p90_ms", "runs"))
     )
