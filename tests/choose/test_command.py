@@ -129,6 +129,9 @@ def test_files_for_a_board(
     document = json.loads(cli("choose", "mobilenet_v2", *options, "--from", board, "--json").out)
     assert sorted(one["file"] for one in document["candidates"]) == names
     assert document["front"] == []
+    others = cli("choose", "mobilenet_v2", *options[:-1], "4", "--files", tmp_path / "files")
+    assert others.code == 1
+    assert others.error.endswith("_32.tflite is there and does not have 4 classes; give another folder")
     # Their names do not tell the classes, and the document does.
     refused = cli("choose", "mobilenet_v2", "--alpha", "0.35", "--input-size", "32", "--from", board)
     assert refused.error.endswith("give --num-classes 3, or measure files with 1000")

@@ -17,12 +17,14 @@ from zoo.benchmark.statistics import Times
 from zoo.choose.cache import Cache
 from zoo.choose.front import Measured
 from zoo.choose.variants import Variant
-from zoo.errors import ExportError
+from zoo.errors import ExportError, InputError
 from zoo.export import to_tflite
 from zoo.export.checking.calibration import MIN_SAMPLES, synthetic
 from zoo.export.options import ExportOptions
 from zoo.files.writing import require_writable, temporary
 from zoo.progress import SILENT, Progress
+from zoo.text import count_of
+from zoo.tflite.modelfile import read
 
 GROUP = 8
 """Number of combinations that are timed together, in rounds; an interrupted run loses at most those of one group."""
@@ -128,6 +130,8 @@ def write_files(
     Raises:
         MissingDependencyError: TensorFlow is not installed.
         ExportError: the converter fails, and there are no `failures`.
+        InputError: a file that is there has another number of classes, which its name does not tell.
+        ModelFileError: a file that is there is damaged.
         OutputError: a file cannot be written.
     """
     paths: dict[Variant, Path] = {}
@@ -138,7 +142,9 @@ def write_files(
             path = folder / f"{variant.stem}.tflite"
             progress.step(f"exporting {path.name}", len(paths), len(variants))
             try:
-                if not path.exists():
+                if path.exists():
+                    _require_classes(path, variant)
+                else:
                     if network is None:
                         network = models.build(options[0], **dict(options[1]))
                     asked = unchecked.change(quantize=variant.quantize)
@@ -152,6 +158,22 @@ def write_files(
         if network is not None:
             _forget()
     return paths
+
+
+def _require_classes(path: Path, variant: Variant) -> None:
+    """Finds out whether a file that is there has the classes of a combination.
+
+    Raises:
+        InputError: it has not.
+        ModelFileError: it is damaged.
+    """
+    graph = read(path).main
+    found = [graph.tensors[index].shape[-1] for index in graph.outputs if graph.tensors[index].shape]
+    asked = variant.values["num_classes"]
+    if found != [asked]:
+        raise InputError(
+            f"{path} is there and does not have {count_of(asked, 'class', 'classes')}; give another folder"
+        )
 
 
 def _samples(shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
