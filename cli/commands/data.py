@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from zoo.cli.groups import Group
 from zoo.cli.output import echo, json_option, megabytes, print_json, print_table, status
 from zoo.cli.types import GROUP_BY_HELP, PATH, RESIZE_HELP, SEED, int_list
-from zoo.errors import InputError
+from zoo.errors import InputError, listed
 from zoo.inputs.preprocessing import RESIZES
 from zoo.text import count_of
 
@@ -62,7 +63,10 @@ def data(ctx: click.Context) -> None:
 @click.option("--group-by", metavar="REGEX", default="", help=GROUP_BY_HELP)
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed of the split for validation.")
 @json_option
+@click.pass_context
 def check(
+    ctx: click.Context,
+    /,
     folder: Path,
     size: tuple[int, ...] | None,
     channels: str,
@@ -82,13 +86,21 @@ def check(
     not enough to train on.
     """
     if size is not None and len(size) > 2:
-        raise click.UsageError(
-            f"--input-size or --size takes one number or two, not {len(size)}", click.get_current_context()
-        )
+        raise click.UsageError(f"--input-size or --size takes one number or two, not {len(size)}", ctx)
+    of_pictures = {"size": "--input-size", "channels": "--channels", "resize": "--resize"}
+    unread = [
+        typed for name, typed in of_pictures.items() if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if window is not None and unread:
+        raise click.UsageError(f"--window is for sensor values, and {listed(unread)} for pictures; leave one out", ctx)
     from zoo.inputs.annotations import holds_boxes
 
     choices: dict[str, Any] = {"validation": validation, "seed": seed, "group_by": group_by, "as_json": as_json}
     if window is None and holds_boxes(folder):
+        if resize not in {None, "stretch"}:
+            raise click.UsageError(
+                f"--resize {resize} is not for boxes: detectors see the whole picture, stretched; leave it out", ctx
+            )
         problems = _check_boxes(folder, size or (320,), int(channels), resize or "stretch", **choices)
     else:
         height, width = (size or (224,))[0], (size or (224,))[-1]

@@ -9,9 +9,10 @@ import click
 
 from zoo.cli.output import echo, import_tensorflow, json_option, print_json, print_table, status
 from zoo.cli.types import PATH, RESIZE_HELP, SEED
+from zoo.errors import OptionError
 from zoo.export.options import CALIBRATION_SAMPLES, METHODS, ExportOptions, Method
 from zoo.files.writing import require_writable
-from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize
+from zoo.inputs.preprocessing import RESIZES, Preprocessing, Resize, is_picture
 
 if TYPE_CHECKING:
     from zoo.compress.diagnosis.findings import Diagnosis, Loss
@@ -108,6 +109,9 @@ def diagnose(
 
     with status(f"loading {model.name}"):
         network = load_model(model)
+    shape = network.input_shape
+    if resize is not None and isinstance(shape, tuple) and None not in shape[1:] and not is_picture(shape[1:]):
+        raise OptionError(f"{model} does not take pictures, so that none is resized; leave --resize out")
     with status("diagnosing") as progress:
         found, notes = diagnose_model(network, pictures, options, count=count, progress=progress)
     if plot is not None:

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from zoo.cli.options.detecting import refuse_without_objects, save, stem_of
 from zoo.cli.options.runtime import open_predictor, options_beside, runtime_options
 from zoo.cli.output import echo, json_option, print_error, print_json, print_table, status
 from zoo.cli.places import require_elsewhere
 from zoo.cli.types import PATH, PathType
-from zoo.errors import OptionError, OutputError
-from zoo.text import cell
+from zoo.errors import OptionError, OutputError, listed
+from zoo.text import cell, plural
 
 if TYPE_CHECKING:
     from zoo.runner import Predictor
@@ -50,7 +51,10 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Judge the pictures that FILE was trained on, too.")
 @runtime_options
 @json_option
+@click.pass_context
 def evaluate(
+    ctx: click.Context,
+    /,
     file: Path,
     data: Path,
     against: Path | None,
@@ -72,18 +76,12 @@ def evaluate(
     pictures and are compared; --runtime, --delegate and --provider are for both if they are of one format, else for
     FILE.
     """
-    from zoo.files.writing import require_writable
+    _check_use(ctx, draw, mistakes, as_json=as_json)
     from zoo.runner.evaluate import evaluate as judge
     from zoo.runner.truth import find_truth
 
     if confusion is not None:
-        if confusion.suffix not in {".csv", ".png"}:
-            raise click.BadParameter(f"{confusion} ends neither in .csv nor in .png", param_hint="--confusion")
-        require_writable(confusion.parent)
-        if confusion.suffix == ".png":
-            from zoo.plots import require
-
-            require(confusion)
+        _require_writable_matrix(confusion)
     files = [path for path in (file, against) if path is not None]
     predictors = [open_predictor(path, **options_beside(file, path, options)) for path in files]
     _check_tasks(predictors, confusion)
@@ -99,6 +97,8 @@ def evaluate(
         _write_confusion(found[0].confusion, confusion)
     if draw is not None:
         _draw(found[0], draw, mistakes)
+    if against:
+        _note_whose(file, [place for place in (confusion, draw) if place is not None])
     unreadable = [*truth.unusable, *found[0].unreadable]
     if as_json:
         document = {"file": str(file), "data": str(data), **truth.as_dict(), **found[0].as_dict()}
@@ -118,6 +118,43 @@ def evaluate(
     for error in unreadable:
         print_error(error)
     return 1 if unreadable else 0
+
+
+def _check_use(ctx: click.Context, draw: Path | None, mistakes: int, *, as_json: bool) -> None:
+    """Refuses numbers of mistakes that would not be read.
+
+    Raises:
+        click.UsageError: it is one.
+    """
+    if draw is not None and not mistakes:
+        raise click.UsageError("--mistakes 0 leaves no picture to draw; give another number, or leave --draw out")
+    if as_json and draw is None and ctx.get_parameter_source("mistakes") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--mistakes is for the table and --draw, and --json has a list of its own; leave it out")
+
+
+def _require_writable_matrix(path: Path) -> None:
+    """Finds out before the evaluation whether the confusion matrix can be written.
+
+    Raises:
+        click.BadParameter: its suffix is none of those that are written.
+        OutputError: nothing can be written there.
+        MissingDependencyError: it is a picture, and Matplotlib is not installed.
+    """
+    from zoo.files.writing import require_writable
+
+    if path.suffix not in {".csv", ".png"}:
+        raise click.BadParameter(f"{path} ends neither in .csv nor in .png", param_hint="--confusion")
+    require_writable(path.parent)
+    if path.suffix == ".png":
+        from zoo.plots import require
+
+        require(path)
+
+
+def _note_whose(file: Path, places: Sequence[Path]) -> None:
+    """Says whose answers are in the matrix and the drawn pictures, where two files were judged."""
+    if places:
+        echo(f"note: {listed(places)} {plural(len(places), 'shows', 'show')} the answers of {file} alone", err=True)
 
 
 def _doubts(files: Sequence[Path], found: Sequence[Evaluation]) -> list[str]:

@@ -88,6 +88,8 @@ def run(
     form = "json" if as_json else "csv" if as_csv else None
     if frames and photos:
         raise click.UsageError("--frames is for --camera and --video")
+    if strict and not photos:
+        raise click.UsageError("--strict is for PHOTOS; leave it out with --camera and --video")
     predictor = open_predictor(file, **options)
     wanted = Wanted(threshold, only, count, draw, crop)
     objects = Objects(predictor, wanted, photos, several=frames != 1 and not _is_one(photos))
@@ -157,15 +159,16 @@ def _run_on_pictures(
             else:
                 failed += 1
                 print_error(result.error)
-    if full:
-        echo(
-            f"note: {count_of(full, 'picture has', 'pictures have')} the most objects that are "
-            f"counted; --top-k sets another number",
-            err=True,
-        )
+    _note_full(count_of(full, "picture has", "pictures have"), full)
     if left_out:
         echo(f"note: files of another kind were left out: {told(left_out)}", err=True)
     return failed
+
+
+def _note_full(counted: str, full: int) -> None:
+    """Says of how many pictures or frames there may be more objects than are counted, if it is any."""
+    if full:
+        echo(f"note: {counted} the most objects that are counted; --top-k sets another number", err=True)
 
 
 def _is_one(photos: tuple[Path, ...]) -> bool:
@@ -198,9 +201,11 @@ def _run_on_frames(
     """Prints one line per frame; on a terminal, each replaces the one before."""
     show = printer(form, predictor.task, counts=objects.counts) if form else None
     times: deque[float] = deque([time.perf_counter()], maxlen=30)
+    full = 0
     for number, frame in enumerate(stream, start=1):
         predictions = predictor.predict(frame, limit)
         times.append(time.perf_counter())
+        full += objects.counts and objects.is_full(predictions, limit)
         objects.write(frame, f"frame {number:06}", predictions)
         if show:
             show(f"frame {number}", predictions)
@@ -210,3 +215,4 @@ def _run_on_frames(
         (overwrite if sys.stdout.isatty() else echo)(line)
     if not form and sys.stdout.isatty():
         echo()
+    _note_full(count_of(full, "frame has", "frames have"), full)

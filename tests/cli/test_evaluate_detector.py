@@ -120,6 +120,24 @@ def test_the_worst_pictures_are_drawn_with_what_is_there_and_what_is_found(
     assert (has(MISSED, 1, 1), has(THERE, 1, 1), has(RIGHT, 2, 2)) == (False, True, False)
 
 
+def test_no_mistakes_are_not_drawn(cli: Cli, file: Path, data: Path, tmp_path: Path) -> None:
+    done = cli("evaluate", file, data, "--draw", tmp_path / "worst", "--mistakes", "0")
+    assert (done.code, done.out) == (2, "")
+    assert done.error.startswith("--mistakes 0 leaves no picture to draw; give another number, or leave --draw out")
+    # Beside --json it is the number of those that are drawn.
+    assert cli("evaluate", file, data, "--draw", tmp_path / "worst", "--mistakes", "1", "--json").code == 0
+    assert [path.name for path in (tmp_path / "worst").iterdir()] == ["001_b.jpg"]
+
+
+def test_it_is_said_whose_answers_are_written(cli: Cli, file: Path, data: Path, tmp_path: Path) -> None:
+    other = detectors.four_outputs(tmp_path / "four.tflite")
+    places = ("--confusion", tmp_path / "c.csv", "--draw", tmp_path / "worst")
+    done = cli("evaluate", file, data, *places, "--against", other)
+    note = f"note: {tmp_path / 'c.csv'} and {tmp_path / 'worst'} show the answers of {file} alone"
+    assert note in done.err.splitlines()
+    assert "alone" not in cli("evaluate", file, data, *places).err
+
+
 def test_nothing_is_written_in_the_place_of_what_is_read(cli: Cli, file: Path, data: Path, tmp_path: Path) -> None:
     folder = next(data.rglob("*.png")).parent
     before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}

@@ -236,6 +236,9 @@ def test_frames_of_a_video_are_counted_and_drawn(cli: Cli, file: Path, scenes: P
     # In the order of the labels in each frame, whichever object is the surest one.
     assert all(line.endswith("fps  2 red, 1 blue") for line in lines)
     assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == ["frame 000001.jpg", "frame 000002.jpg"]
+    counted = cli("run", file, "--video", tmp_path / "v.mp4", "--count", "--top-k", "3")
+    assert counted.err == "note: 3 frames have the most objects that are counted; --top-k sets another number\n"
+    assert cli("run", file, "--video", tmp_path / "v.mp4", "--count", "--top-k", "4").err == ""
     args = ("--video", tmp_path / "v.mp4", "--frames", "1")
     assert cli("run", file, *args, "--draw", tmp_path / "first.png").code == 0
     assert picture(tmp_path / "first.png").size == (128, 128)

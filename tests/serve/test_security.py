@@ -206,6 +206,11 @@ def test_other_machines_do(host: str) -> None:
     Settings(host=host, insecure=True).check()
 
 
+def test_a_token_and_insecure_contradict_each_other() -> None:
+    with pytest.raises(OptionError, match="leave out --insecure, or --token and the variable EDGEZOO_TOKEN"):
+        Settings(token=TOKEN, insecure=True).check()
+
+
 @pytest.mark.parametrize("token", ["", "short", "with a space", "with-a-\n-line", "passwörter"])
 def test_tokens_that_are_none(token: str) -> None:
     with pytest.raises(OptionError, match="the token has to be 8 or more letters"):

@@ -100,7 +100,8 @@ class Predictor(Generic[Found]):
 
         Raises:
             ModelFileError: the file is missing, damaged, takes no numbers, or its outputs are not the task's.
-            InputError: the input range or another option is not allowed, or the label file cannot be read.
+            InputError: the input range or another option is not allowed, the label file cannot be read, or a resize
+                policy is given for a file that takes no pictures.
             OptionError: the least score is not allowed, or the task has none.
             MissingDependencyError: the runtime is not installed.
         """
@@ -118,6 +119,8 @@ class Predictor(Generic[Found]):
             self.task = selective(self.task, min_score, self.session.path)
         self.preprocessing = preprocessing or self._preprocessing(description)
         self.entry = open_entry(self.session, self.card, input_range)
+        if preprocessing is not None and self.entry.picture is None:
+            raise InputError(f"{self.session.path} does not take pictures, so that none is resized; leave --resize out")
         self.labels, self._notes = labels_for(self.session, self.task, description, given)
 
     @property

@@ -70,11 +70,16 @@ class Settings:
 
         Raises:
             OptionError: they do not, or one is not allowed. Without a token, only this machine may be served, unless
-                `insecure` is set.
+                `insecure` is set, which does not go with a token.
         """
         self._check_values()
         if self.token is not None and not _is_token(self.token):
             raise OptionError(f"the token has to be {MIN_TOKEN} or more letters, digits and signs, without spaces")
+        if self.token is not None and self.insecure:
+            raise OptionError(
+                "a token keeps strangers out, and --insecure lets them in: leave out --insecure, or --token and the "
+                "variable EDGEZOO_TOKEN"
+            )
         if self.token is None and not self.insecure and not _is_loopback(self.address()[1][0]):
             raise OptionError(
                 f"host {self.host} is open to other machines: give --token SECRET, or --insecure if everybody who "

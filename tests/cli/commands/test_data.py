@@ -115,6 +115,11 @@ def test_windows(cli: Cli, tmp_path: Path) -> None:
         (("nope",), 1, "no data folder or .csv file nope"),
         ((".", "--size", "1,2,3"), 2, "--size takes one number or two, not 3 (see zoo data check --help)"),
         ((".", "--size", "0"), 1, "an input of shape (0, 0, 3) cannot be read"),
+        (
+            (".", "--window", "4", "--resize", "pad", "--input-size", "32", "--channels", "3"),
+            2,
+            "--window is for sensor values, and --input-size, --channels and --resize for pictures; leave one out",
+        ),
         ((".", "--validation", "1"), 2, "1.0 is not in the range 0<=x<1 (see zoo data check --help)"),
         (("--size", "32"), 2, "Missing argument 'FOLDER' (see zoo data check --help)"),
     ],
@@ -159,6 +164,14 @@ def test_boxes_are_checked(cli: Cli, street: Path) -> None:
     assert f"  1 entry of a class that has no name, left out; the first: {place}, line 3, class 9\n" in result.out
     assert "  1 box wholly outside its picture, left out; the first: " in result.out
     assert f"used as a picture without objects; the first: {street / 'images' / 'b.jpg'}\n" in result.out
+
+
+@pytest.mark.parametrize("resize", ["crop", "pad"])
+def test_boxes_are_stretched_alone_as_training_does_it(cli: Cli, street: Path, resize: str) -> None:
+    result = cli("data", "check", street, "--resize", resize)
+    assert (result.code, result.out) == (2, "")
+    assert f"--resize {resize} is not for boxes: detectors see the whole picture" in result.error
+    assert cli("data", "check", street, "--resize", "stretch").code == 0
 
 
 def test_boxes_as_json(cli: Cli, street: Path) -> None:

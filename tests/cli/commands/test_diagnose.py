@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import zoo
 from tests.compress.nets import pictures, with_outlier
 
 if TYPE_CHECKING:
@@ -61,6 +62,14 @@ def test_an_unknown_picture_format_is_refused_before_anything_is_measured(
     result = cli("diagnose", keras_file, folder, "--plot", tmp_path / "layers.gif")
     assert result.code == 1
     assert "ends neither in .png nor in .svg" in result.err
+
+
+def test_values_are_not_resized(cli: Cli, tmp_path: Path) -> None:
+    zoo.build("mlp", features=4, num_classes=2).save(tmp_path / "values.keras")
+    np.save(tmp_path / "values.npy", np.zeros((20, 4), np.float32))
+    result = cli("diagnose", tmp_path / "values.keras", tmp_path / "values.npy", "--resize", "pad", "--json")
+    assert (result.code, result.out) == (1, "")
+    assert result.error.endswith("does not take pictures, so that none is resized; leave --resize out")
 
 
 def test_too_few_pictures_are_refused_in_one_line(cli: Cli, keras_file: Path, tmp_path: Path) -> None:

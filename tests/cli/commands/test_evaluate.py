@@ -78,6 +78,12 @@ def test_the_confusion_matrix_as_csv_and_picture(
         assert np.asarray(image).std() > 10
 
 
+def test_a_number_of_mistakes_is_refused_for_json(cli: Cli, files: dict[str, Path], digits_folder: Path) -> None:
+    done = cli("evaluate", files["none"], digits_folder, "--mistakes", "2", "--json")
+    assert (done.code, done.out) == (2, "")
+    assert done.error.startswith("--mistakes is for the table and --draw, and --json has a list of its own")
+
+
 def test_what_is_wrong_is_said(
     cli: Cli, files: dict[str, Path], digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,6 +152,19 @@ def test_a_model_that_takes_no_pictures(cli: Cli, cases: Callable[[str], Case], 
     assert "does not take pictures" in result.error
 
 
+def test_values_are_not_resized(cli: Cli, cases: Callable[[str], Case], tmp_path: Path) -> None:
+    file = cases("conv1d").file
+    result = cli("run", file, tmp_path / "values.npy", "--resize", "pad")
+    assert (result.code, result.out) == (1, "")
+    assert result.error == f"{file} does not take pictures, so that none is resized; leave --resize out"
+
+
+def test_strict_is_refused_for_frames(cli: Cli, model: Path) -> None:
+    result = cli("run", model, "--video", "v.mp4", "--strict")
+    assert (result.code, result.out) == (2, "")
+    assert result.error.startswith("--strict is for PHOTOS; leave it out with --camera and --video")
+
+
 def environment_zoo(python: Path, folder: Path, *args: str | Path) -> subprocess.CompletedProcess[str]:
     """Runs the installed `zoo` command of a Python, as a user's shell does."""
     command = shutil.which("zoo", path=str(python.parent))
