@@ -92,7 +92,9 @@ def check(
         typed for name, typed in of_pictures.items() if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     ]
     if window is not None and unread:
-        raise click.UsageError(f"--window is for sensor values, and {listed(unread)} for pictures; leave one out", ctx)
+        raise click.UsageError(
+            f"--window is for sensor values, and {listed(unread)} for pictures; leave out what is not meant", ctx
+        )
     from zoo.inputs.annotations import holds_boxes
 
     choices: dict[str, Any] = {"validation": validation, "seed": seed, "group_by": group_by, "as_json": as_json}

@@ -129,7 +129,9 @@ def _check_use(ctx: click.Context, draw: Path | None, mistakes: int, *, as_json:
     if draw is not None and not mistakes:
         raise click.UsageError("--mistakes 0 leaves no picture to draw; give another number, or leave --draw out")
     if as_json and draw is None and ctx.get_parameter_source("mistakes") is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--mistakes is for the table and --draw, and --json has a list of its own; leave it out")
+        raise click.UsageError(
+            "--mistakes is for the table and --draw, and --json has a list of its own; leave out --mistakes"
+        )
 
 
 def _require_writable_matrix(path: Path) -> None:

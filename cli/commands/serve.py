@@ -157,6 +157,11 @@ def serve(
     SIGTERM stops the server after the requests in progress are answered.
     """
     require_installed()
+    if workers is not None and workers > queue:
+        raise click.UsageError(
+            f"--workers {workers} would wait for pictures: --queue {queue} lets fewer in at a time; give a --queue of "
+            f"{workers} or more, or fewer workers"
+        )
     settings = Settings(
         host=host,
         port=port,

@@ -118,7 +118,7 @@ def test_windows(cli: Cli, tmp_path: Path) -> None:
         (
             (".", "--window", "4", "--resize", "pad", "--input-size", "32", "--channels", "3"),
             2,
-            "--window is for sensor values, and --input-size, --channels and --resize for pictures; leave one out",
+            "--window is for sensor values, and --input-size, --channels and --resize for pictures; leave out what is",
         ),
         ((".", "--validation", "1"), 2, "1.0 is not in the range 0<=x<1 (see zoo data check --help)"),
         (("--size", "32"), 2, "Missing argument 'FOLDER' (see zoo data check --help)"),

@@ -133,6 +133,9 @@ def test_refusals(cli: Cli, model: Path, cases: Callable[[str], Case]) -> None:
     assert "does not take pictures" in cli("serve", cases("conv1d").file, "--port", "0").error
     assert "No such file" in cli("serve", "none.tflite", "--port", "0").error
     assert cli("serve", model, "--workers", "0").code == 2
+    idle = cli("serve", model, "--workers", "8", "--queue", "1", "--port", "0")
+    assert (idle.code, idle.out) == (2, "")
+    assert idle.error.startswith("--workers 8 would wait for pictures: --queue 1 lets fewer in at a time")
 
 
 @pytest.mark.parametrize(
