@@ -63,6 +63,8 @@ def prune(
     if epochs is not None and not finetune:
         raise click.UsageError("--epochs is for --finetune; give that, too")
     if model.is_dir() or finetune:
+        if out is not None and out.suffix == ".keras":
+            raise OptionError(f"--out {out} is to be the folder of a run; give a name that does not end in .keras")
         _prune_run(model, data, keep, score or "taylor", finetune=finetune, epochs=epochs, out=out, as_json=as_json)
     else:
         _prune_file(model, data, keep, score, out, as_json=as_json)
@@ -118,7 +120,8 @@ def _prune_file(model: Path, data: Path | None, keep: float, score: Any, out: Pa
     echo(str(target))
     if data is None:
         echo("note: nothing was measured on pictures: give some, for a better choice of channels and right statistics")
-    echo(f"Next: zoo prune {shlex.quote(str(model))} DATA --keep {keep:g} --finetune")
+    pictures = "DATA" if data is None else shlex.quote(str(data))
+    echo(f"Next: zoo prune {shlex.quote(str(model))} {pictures} --keep {keep:g} --finetune")
 
 
 def _facts(pruned: Pruned) -> dict[str, Any]:

@@ -136,16 +136,18 @@ def train(
 
     if for_int8 is None:  # which has a teacher anyway
         require_teacher(teacher, values)
-    changes = {} if recipe is None else read_recipe(recipe)
-    changes |= {name: value for name, value in values.items() if value is not None}
+    shared = {} if recipe is None else read_recipe(recipe)
+    typed = {name: value for name, value in values.items() if value is not None}
     from zoo import training
     from zoo.training.needs import require_begun
 
     if resume is None:
         alone = workers is None and strategy != "multiworker"
-        require_begun(None if begin_from else model, data, out=out if alone else None, weights=weights, recipe=changes)
+        place = out if alone else None
+        require_begun(None if begin_from else model, data, out=place, weights=weights, recipe=shared | typed)
     addresses = None if workers is None else tuple(word.strip() for word in workers.split(","))
     meeting: dict[str, Any] = {"workers": addresses, "index": index, "secret_file": secret_file}
+    asked = strategy
     if strategy is None:
         strategy = "one" if resume is None else training.strategy_of(resume) if workers is None else "multiworker"
     several = strategy == "multiworker"
@@ -156,17 +158,17 @@ def train(
     with before_the_first_step(), printing(as_json, detached=several) as watch, hushed:
         common: dict[str, Any] = {"strategy": strategy, **meeting, "watch": watch, "progress": watch, "check": check}
         if resume is not None:
-            result = training.resume(resume, **common)
+            result = training.resume(resume, **common | {"strategy": asked})
         elif for_int8 is not None and begin_from is not None:
-            common = {"watch": watch, "progress": watch, "check": check, "out": out, "recipe": changes}
-            result = training.train_quantized(begin_from, data, teacher=teacher, **common, **for_int8)
+            common = {"watch": watch, "progress": watch, "check": check, "out": out, "recipe": shared}
+            result = training.train_quantized(begin_from, data, teacher=teacher, **common, **for_int8, **typed)
         elif begin_from is not None:
-            result = training.train_from(begin_from, data, out=out, recipe=changes, teacher=teacher, **common)
+            result = training.train_from(begin_from, data, out=out, recipe=shared, teacher=teacher, **common, **typed)
         else:
             assert model is not None  # noqa: S101  # checked above
             assert data is not None  # noqa: S101
-            common |= {"out": out, "weights": weights, "recipe": changes, "teacher": teacher}
-            result = training.train(model, data, **common, **given(ctx, model))
+            common |= {"out": out, "weights": weights, "recipe": shared, "teacher": teacher}
+            result = training.train(model, data, **common, **given(ctx, model), **typed)
     if not result.chief:
         echo(f"done; worker 0 has {result.folder}")
         return

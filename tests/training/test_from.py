@@ -13,6 +13,8 @@ import pytest
 
 from zoo.data import Report
 from zoo.errors import InputError, OptionError, TrainingStopped
+from zoo.inputs import seen
+from zoo.inputs.labelled import SplitName
 from zoo.training import TrainResult, loop, resume, train, train_from
 from zoo.training.feeds import CachedFeatures, make_feed
 from zoo.training.loop import Trainer
@@ -176,6 +178,53 @@ def test_other_data_may_have_other_classes(first: TrainResult, digits_folder: Pa
     result = train_from(first.folder, tmp_path / "data", out=tmp_path / "out", epochs=1, head_epochs=2)
     assert result.data.class_names == ("digit 1", "digit 4", "digit 7")
     assert [row["stage"] for row in result.history] == ["head", "head", "whole"]
+
+
+@pytest.mark.parametrize("value", [{"seed": 9}, {"validation": 0.6}, {"group_by": r"(\d)\.png$"}])
+def test_no_file_is_held_out_that_the_model_was_trained_on(
+    first: TrainResult, tmp_path: Path, value: dict[str, Any]
+) -> None:
+    option = f"--{next(iter(value)).replace('_', '-')} "
+    with pytest.raises(
+        OptionError, match=f"with {re.escape(option)}.* held-out files are some that run was trained on"
+    ):
+        train_from(first.folder, out=tmp_path / "out", epochs=1, recipe=value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_fewer_files_may_be_held_out_and_other_data_are_told_of(first: TrainResult, tmp_path: Path) -> None:
+    told = Told()
+    fewer = train_from(first.folder, out=tmp_path / "fewer", epochs=1, validation=0.1, seed=5, watch=told)
+    held_out = {path.name for path in fewer.data.sources["validation"].paths}
+    assert held_out < {path.name for path in first.data.sources["validation"].paths}
+    assert not any("was trained on" in note for note in told.notes)
+    # The same pictures, of which others are held out now.
+    swapped: tuple[tuple[str, SplitName], ...] = (("train", "validation"), ("val", "train"))
+    for split, source in swapped:
+        for path in first.data.sources[source].paths:
+            (tmp_path / "data" / split / path.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, tmp_path / "data" / split / path.parent.name)
+    train_from(first.folder, tmp_path / "data", out=tmp_path / "out", epochs=1, watch=told)
+    # What evaluates the new model later does not take them for held out either.
+    paths = [path for path in (tmp_path / "data").rglob("*.png") if "val" in path.parts]
+    found = seen.recall({"weights_from": "trained"}, tmp_path / "out" / "model.keras", paths)
+    assert found == dict.fromkeys(paths, "train")
+    count = len({path.read_bytes() for path in first.data.sources["train"].paths})
+    assert any(f"{count} of {count} held-out files are some that run was trained on" in note for note in told.notes)
+
+
+def test_the_epochs_of_a_head_that_goes_on_alone_are_those_that_are_given(
+    cli: Cli, first: TrainResult, tmp_path: Path
+) -> None:
+    done = cli("train", "--from", first.folder, "--freeze", "all", "--epochs", "2", "--augment", "light",
+               "--learning-rate", "0.5", "--batch-size", "16", "--out", tmp_path / "out")  # fmt: skip
+    assert (done.code, done.err) == (0, "")
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["epochs"] == 2
+    assert "note: --augment light changes no picture here: the head learns on features" in done.out
+    assert "note: --learning-rate 0.5 is for epochs that train more than the head" in done.out
+    assert "note: --epochs" not in done.out
+    again = train_from(tmp_path / "out", epochs=3)
+    assert [row["stage"] for row in again.history] == ["head"] * 3
 
 
 def test_a_model_of_ones_own_goes_on_too(digits_folder: Path, tmp_path: Path) -> None:

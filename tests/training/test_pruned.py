@@ -164,6 +164,9 @@ def test_the_commands(cli: Cli, first: TrainResult, digits_folder: Path, tmp_pat
     assert found["macs"]["after"] <= KEEP * found["macs"]["before"]
     table: dict[str, Any] = json.loads(cli("info", found["file"], "--json").out)
     assert table["macs"] == found["macs"]["after"]
+    file = first.folder / "model.keras"
+    shown = cli("prune", file, digits_folder, "--keep", str(KEEP), "--out", tmp_path / "again.keras")
+    assert f"Next: zoo prune {file} {digits_folder} --keep {KEEP:g} --finetune\n" in shown.out
 
 
 @pytest.mark.parametrize(
@@ -182,6 +185,17 @@ def test_errors_of_a_run_are_one_line(
     assert result.code == code
     assert result.error.startswith(message)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_of_a_run_is_not_named_as_a_file(
+    cli: Cli, first: TrainResult, digits_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "q.keras"
+    for words in ((first.folder,), (first.folder / "model.keras", digits_folder, "--finetune")):
+        result = cli("prune", *words, "--keep", "0.8", "--out", out)
+        assert (result.code, result.out) == (1, "")
+        assert result.error == f"--out {out} is to be the folder of a run; give a name that does not end in .keras"
+        assert not out.exists()
 
 
 def test_errors_of_a_file_are_one_line(cli: Cli, first: TrainResult, tmp_path: Path) -> None:

@@ -137,6 +137,15 @@ def test_files(tmp_path: Path) -> None:
     assert read_recipe(path) == {"epochs": 7}
     path.write_text("[model]\nname = 'x'\n[recipe]\nepochs = 8\n")
     assert read_recipe(path) == {"epochs": 8}
+    for outside in ("learning_rate = 5.0", "nonsense = 3"):
+        path.write_text(f"{outside}\n[recipe]\nbatch_size = 8\n")
+        with pytest.raises(
+            InputError, match=f"has '{outside.split()[0]}' outside of its table .*belong below .recipe."
+        ):
+            read_recipe(path)
+    path.write_text("recipe = 3\n")
+    with pytest.raises(InputError, match="has a value named recipe; write a table"):
+        read_recipe(path)
     path.write_text("epochs = \n")
     with pytest.raises(InputError, match=r"r\.toml is not a TOML file"):
         read_recipe(path)
@@ -148,6 +157,8 @@ def test_the_least_number_of_steps_is_spread_over_the_epochs() -> None:
     assert Recipe(epochs=14, min_steps=700).min_batches == 50
     assert Recipe(epochs=14, min_steps=701).min_batches == 51
     assert Recipe(epochs=0, head_epochs=6, min_steps=300).min_batches == 50
+    # With all else frozen there are only those of the head.
+    assert Recipe(epochs=1, head_epochs=2, min_steps=400, freeze="all").min_batches == 200
     assert Recipe().min_batches == 0
 
 

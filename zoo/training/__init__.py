@@ -12,6 +12,7 @@
 | `recipe`, `inputs` | every number that decides a training, and each model's own; the shape and the facts of the data |
 | `folder`, `checkpoint`, `checkpointer` | the run's folder; the file that a training continues from |
 | `pruned`, `quantized` | a training after a pruning; a training for int8 |
+| `unread` | what a user gave that a training does not read |
 | `teacher` | a trained model whose answers are learned, too |
 | `precision` | 16 bits while training, float32 in what is saved |
 | `callbacks` | Keras callbacks, for plain `model.fit` too (imports Keras) |

@@ -65,6 +65,7 @@ def resume(
     watch = watch or NullWatch()
     with needs_tensorflow():
         import keras
+    asked = strategy
     if strategy is None:
         strategy = strategy_of(folder) if workers is None else "multiworker"
     facts = {"resume": True, "versions": versions()}
@@ -77,6 +78,8 @@ def resume(
         teacher = _teacher_again(folder, run, connected)
         keras.utils.set_random_seed(recipe.seed)
         setup = _prepare_again(folder, run, recipe, teacher, connected, watch, progress)
+        if asked is not None and setup.checkpoint is not None and setup.checkpoint.state.done:
+            watch.note(f"--strategy {asked} is for a training, and changes nothing here")
         if check is not None:
             check(setup.model, setup.data)
         return fit(setup)

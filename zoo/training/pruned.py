@@ -138,6 +138,8 @@ def prune_run(
         origin.pretrained,
         origin.model if origin.model is not None else load_model(folder / MODEL),
         run=origin.run,
+        folder=origin.folder,
+        recipe=origin.recipe,
         about_pruning=origin.about_pruning,
         keep=keep,
         scored=score,

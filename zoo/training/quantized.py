@@ -30,6 +30,7 @@ from zoo.training.run import train_start
 from zoo.training.setup import Check
 from zoo.training.start import Start
 from zoo.training.tasks import CLASSIFICATION
+from zoo.training.unread import given_in
 from zoo.training.watch import Watch
 from zoo.weights import Built, load_model
 
@@ -133,7 +134,8 @@ def train_quantized(
         import keras  # noqa: F401
     begun, own, path = start.from_run(folder)
     changes = (recipe or {}) | {name: value for name, value in values.items() if value is not None}
-    wanted = for_int8(own).change(changes)
+    base = for_int8(own)
+    wanted = base.change(changes)
     if wanted.mixed_precision:
         raise OptionError("mixed_precision=True is not for a training for int8, which rounds float32; leave it out")
     model = begun.model if begun.model is not None else load_model(folder / MODEL)
@@ -154,6 +156,8 @@ def train_quantized(
         model=model,
         run=begun.run,
         score=begun.score,
+        folder=begun.folder,
+        recipe=begun.recipe,
         notes=notes,
         about_pruning=begun.about_pruning,
         weight_bits=weight_bits,
@@ -172,6 +176,7 @@ def train_quantized(
             watch=watch,
             progress=progress,
             check=check,
+            given=given_in(base, recipe, {name: value for name, value in values.items() if value is not None}),
         )
     finally:
         if files and not target.exists():  # the training was refused

@@ -70,8 +70,8 @@ class Recipe:
     resize: Resize = "crop"
     """How pictures are resized to the model's input; see `zoo.inputs.preprocessing`."""
     min_steps: int = 0
-    """Least number of steps of the second stage: where the files are too few for that many, each epoch takes them
-    several times, the last time no more than are needed."""
+    """Least number of steps of the second stage, or of the first if that is the only one: where the files are too few
+    for that many, each epoch takes them several times, the last time no more than are needed."""
     anchors: Anchors = "fitted"
     """Anchors of a detector with a new head: `fitted` to the boxes of the training pictures, or those of the SSD
     `paper`; see `zoo.tasks.objects.anchors`."""
@@ -116,7 +116,8 @@ class Recipe:
     @property
     def min_batches(self) -> int:
         """Least number of batches in an epoch, of either stage."""
-        return -(-self.min_steps // (self.epochs or self.head_epochs or 1))
+        whole = 0 if self.freeze == "all" else self.epochs
+        return -(-self.min_steps // (whole or self.head_epochs or 1))
 
     def change(self, values: dict[str, Any]) -> Recipe:
         """Returns a recipe with other values, each converted to its field's type.
@@ -171,10 +172,15 @@ def read_recipe(path: Path) -> dict[str, Any]:
     """Reads the values of a TOML file: its table `[recipe]`, or the whole file if there is no such table.
 
     Raises:
-        InputError: the file cannot be read, or is no TOML.
+        InputError: the file cannot be read, is no TOML, or has values both in that table and outside of any.
     """
     content = read_toml(path)
-    values: dict[str, Any] = content.get("recipe", content)
+    values: Any = content.get("recipe", content)
+    if not isinstance(values, dict):
+        raise InputError(f"{path} has a value named recipe; write a table [recipe] with the options below it")
+    outside = [name for name, value in content.items() if not isinstance(value, dict)]
+    if values is not content and outside:
+        raise InputError(f"{path} has {outside[0]!r} outside of its table [recipe]; options belong below [recipe]")
     return values
 
 
@@ -206,6 +212,14 @@ def field_types() -> dict[str, type]:
         # A choice of words has the type str.
         kinds[name] = str if typing.get_origin(hint) in {Literal, types.UnionType} else hint
     return kinds
+
+
+def as_option(name: str, value: Any) -> str:
+    """Returns a field with its value as `zoo train` takes it."""
+    word = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{word}" if value else f"--no-{word}"
+    return f"--{word} {value:g}" if isinstance(value, float) else f"--{word} {value}"
 
 
 def _convert(name: str, value: Any, kind: type) -> Any:

@@ -23,8 +23,10 @@ from zoo.training.inputs import describe_copies, describe_data, facts_of, requir
 from zoo.training.loop import fit
 from zoo.training.recipe import Recipe, default_recipe, field_types
 from zoo.training.records.folder import begin_run, require_new, versions
+from zoo.training.records.held_out import on_trained, record, trained_on
 from zoo.training.records.results import TrainResult
 from zoo.training.setup import Check, prepare
+from zoo.training.unread import Kind, given_in, on_unread
 from zoo.training.watch import NullWatch, Watch
 
 if TYPE_CHECKING:
@@ -96,8 +98,8 @@ def train(
     with needs_tensorflow():
         import keras  # noqa: F401
     begun = start.find(model, weights, options, several=strategy == "multiworker", progress=progress)
-    chosen = recipe if isinstance(recipe, Recipe) else None
-    chosen = chosen or default_recipe(begun.name, pretrained=begun.pretrained).change(recipe or {})  # type: ignore[arg-type]
+    base = default_recipe(begun.name, pretrained=begun.pretrained)
+    chosen = recipe if isinstance(recipe, Recipe) else base.change(recipe or {})
     folder = Path(out) if out is not None else Path("runs") / f"{begun.called}-{Path(data).resolve().stem}"
     meeting = Meeting(strategy, workers, index, secret_file)
     teacher = None if teacher is None else Path(teacher)
@@ -112,6 +114,7 @@ def train(
         watch or NullWatch(),
         progress,
         check,
+        given_in(base, recipe, changes),
     )
 
 
@@ -152,10 +155,12 @@ def train_from(
         watch: as in `train`.
         progress: as in `train`.
         check: as in `train`.
-        **values: fields of the recipe: `epochs`, `learning_rate`...
+        **values: fields of the recipe: `epochs`, `learning_rate`... Where `freeze` is `all`, `epochs` counts those of
+            the head, unless `head_epochs` is given, too.
 
     Raises:
         InputError: the folder holds no run or no model, or the data cannot be used.
+        OptionError: a field of the recipe would hold out files that the run was trained on, or as `train`.
         Otherwise as `train`.
     """
     changes, options = _split_recipe_and_options(values)
@@ -165,7 +170,11 @@ def train_from(
     with needs_tensorflow():
         import keras  # noqa: F401
     begun, own, path = start.from_run(Path(run))
-    chosen = recipe if isinstance(recipe, Recipe) else own.change(recipe or {})
+    chosen = (recipe if isinstance(recipe, Recipe) else own.change(recipe or {})).change(changes)
+    given = given_in(own, recipe, changes)
+    if chosen.freeze == "all" and "epochs" in given and "head_epochs" not in given:
+        # Only the head goes on, so that its epochs are those that are meant.
+        chosen, given = chosen.change({"head_epochs": chosen.epochs}), given - {"epochs"}
     folder = Path(out) if out is not None else start.next_to(Path(run))
     meeting = Meeting(strategy, workers, index, secret_file)
     teacher = None if teacher is None else Path(teacher)
@@ -174,12 +183,13 @@ def train_from(
         {},
         Path(data or path),
         folder,
-        chosen.change(changes),
+        chosen,
         teacher,
         meeting,
         watch or NullWatch(),
         progress,
         check,
+        given,
     )
 
 
@@ -193,6 +203,7 @@ def train_start(
     watch: Watch | None = None,
     progress: Progress = SILENT,
     check: Check | None = None,
+    given: frozenset[str] = frozenset(),
 ) -> TrainResult:
     """Trains what another module prepares, such as a pruned model, on one device.
 
@@ -205,6 +216,7 @@ def train_start(
         watch: as in `train`.
         progress: as in `train`.
         check: as in `train`.
+        given: the fields of the recipe that the user gave.
 
     Raises:
         As `train`.
@@ -212,6 +224,7 @@ def train_start(
     return _train(
         begun=begun, options={}, path=Path(data), folder=Path(out), recipe=recipe, teacher=teacher,
         meeting=Meeting("one", None, None, None), watch=watch or NullWatch(), progress=progress, check=check,
+        given=given,
     )  # fmt: skip
 
 
@@ -236,6 +249,7 @@ def _train(
     watch: Watch,
     progress: Progress,
     check: Check | None,
+    given: frozenset[str],
 ) -> TrainResult:
     """Trains in a new folder; errors as `train`."""
     import keras
@@ -289,8 +303,13 @@ def _train(
             teacher=taught,
             watch=watch,
         )
+        known = [] if begun.folder is None else trained_on(begun.folder, loaded)
+        notes.append(on_trained(known, loaded, begun.run, begun.recipe or recipe, recipe, given))
+        notes += on_unread(Kind(setup, start.adapts(built)), given)
         if connected.is_chief:
             begin_run(folder, run, loaded.class_names, built.model)
+            if known:
+                record(folder, loaded, known)
         for note in (*built.notes, *notes, describe_copies(loaded, recipe) if setup.stages else ""):
             if note:
                 watch.note(note)

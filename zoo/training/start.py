@@ -61,6 +61,10 @@ class Start:
     """The base name of the run whose best model this is; empty where no run is gone on from."""
     score: float | None = None
     """The figure that this model had in that run."""
+    folder: Path | None = None
+    """The folder of that run; None where no run is gone on from."""
+    recipe: Recipe | None = None
+    """The recipe of that run."""
     notes: tuple[str, ...] = ()
     """What the user should know, one line each."""
     about_pruning: str = ""
@@ -168,10 +172,14 @@ def adapt(task: TrainingTask, built: Built, data: Data, recipe: Recipe) -> Seque
     Returns:
         Notes for the user.
     """
-    new = built.weights == NONE or (built.new_head and built.weights != OWN and not built.has_boxes)
     if isinstance(task, Naming):
         task.name_classes(built.model, data)
-    return task.adapt(built.model, data, recipe) if new else ()
+    return task.adapt(built.model, data, recipe) if adapts(built) else ()
+
+
+def adapts(built: Built) -> bool:
+    """Returns whether a built model is adapted to the data: its head is new, with the boxes of a detector."""
+    return built.weights == NONE or (built.new_head and built.weights != OWN and not built.has_boxes)
 
 
 def find(
@@ -220,13 +228,14 @@ def from_run(folder: Path) -> tuple[Start, Recipe, str]:
         raise InputError(f"{folder} has no {MODEL} yet; go on with it first: zoo train --resume {folder}")
     about = run["model"]
     score, before = _figures(folder, run)
-    notes = [f"begins with the best model of {folder}{before}; the recipe and the split are those of that run"]
+    notes = [f"begins with the best model of {folder}{before}; its recipe and its split stay but for what is given"]
     if (folder / checkpoint.FILE).exists() and not Checkpoint(folder, columns(task_of(about))).state.done:
         notes.append(f"{folder} is not finished: zoo train --resume {folder} goes on with it")
     named = about["name"] if about["name"] in models.list_models() and about["weights"] != OWN else None
     if QUANTIZED in about:  # its layers are not those that its name builds
         named = None
     options = {key: value for key, value in about["options"].items() if key != "num_classes"}
+    recipe = Recipe().change(run["recipe"])
     start = Start(
         named,
         str((folder / MODEL).absolute()) if named else OWN,
@@ -235,10 +244,12 @@ def from_run(folder: Path) -> tuple[Start, Recipe, str]:
         options if named else {},
         run=base_name(folder.absolute()),
         score=score,
+        folder=folder,
+        recipe=recipe,
         notes=tuple(notes),
         about_pruning=about_pruning(about),
     )
-    return start, Recipe().change(run["recipe"]), run["data"]["path"]
+    return start, recipe, run["data"]["path"]
 
 
 def about_pruning(model: Mapping[str, Any]) -> str:
