@@ -149,11 +149,6 @@ def test_the_type_of_the_ends_counts_for_int8_alone(
     assert describe(out / "mine_int8.tflite").card["calibration"]["seed"] == 3
 
 
-def test_options_of_a_file_that_is_not_made_do_not_matter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _zoo("build", "mlp", "--export", "keras", "--target", "edgetpu", "--out", tmp_path) == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["mlp.keras"]
-
-
 def test_the_name_of_a_model_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("keras:MobileNetV2", "lenet"):
         assert _zoo("export", name) == 1
