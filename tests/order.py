@@ -93,13 +93,9 @@ LONG = 20
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sorts the files, those that are not listed last and as they were; a file's tests stay together."""
-    place = {name: i for i, name in enumerate(LONGEST)}
-
-    def rank(item: pytest.Item) -> int:
-        name = item.path.relative_to(ROOT / "tests").as_posix()
-        return place.get(_FIRST.get(name, name), len(place))
-
-    items.sort(key=rank)
+    place = {ROOT / "tests" / name: i for i, name in enumerate(LONGEST)}
+    place |= {ROOT / "tests" / name: place[ROOT / "tests" / first] for name, first in _FIRST.items()}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 def scope(nodeid: str) -> str:

@@ -34,10 +34,10 @@ def test_the_longest_file_comes_first_and_those_that_are_not_listed_stay_as_they
 
 
 def test_files_that_share_what_they_build_follow_each_other() -> None:
-    names = ["test_text.py", TOGETHER[0][1], LONGEST[-1], TOGETHER[0][0]]
+    names = ["/elsewhere/probe.py", "test_text.py", TOGETHER[0][1], LONGEST[-1], TOGETHER[0][0]]
     items: list[Any] = [SimpleNamespace(path=ROOT / "tests" / name) for name in names]
     pytest_collection_modifyitems(items)
-    assert [item.path.relative_to(ROOT / "tests").as_posix() for item in items] == [names[i] for i in (1, 3, 2, 0)]
+    assert [item.path for item in items] == [ROOT / "tests" / names[i] for i in (2, 4, 3, 0, 1)]
 
 
 def test_a_process_has_files_as_a_whole_and_those_that_share_together() -> None:

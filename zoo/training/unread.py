@@ -71,7 +71,7 @@ _RULES = (
     _Rule(
         ("freeze",),
         lambda kind: kind.stages == {HEAD} and kind.setup.recipe.freeze != "all",
-        f"{_NO_BODY}",
+        _NO_BODY,
     ),
     _Rule(
         ("body_rate",),
